@@ -1,0 +1,105 @@
+"""PostgreSQL through asyncpg: one pool, one connection held for the lock that keeps a second hub out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from bridge.db import Component, Row, read_migrations, read_statements
+from bridge.errors import Unavailable
+from bridge.failpoint import failpoint
+
+_LOCK = zlib.crc32(b"liaison hub")
+_AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError)
+
+
+class _Tx:
+    def __init__(self, connection: Any, statements: dict[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    async def all(self, name: str, *args: Any) -> list[Row]:
+        return list(await self._connection.fetch(self._statements[name], *args))
+
+    async def one(self, name: str, *args: Any) -> Row | None:
+        row: Row | None = await self._connection.fetchrow(self._statements[name], *args)
+        return row
+
+    async def run(self, name: str, *args: Any) -> None:
+        await self._connection.execute(self._statements[name], *args)
+
+    async def many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        await self._connection.executemany(self._statements[name], rows)
+
+
+class Postgres:
+    """A pool of connections; every transaction is one of the server's own."""
+
+    engine = "postgresql"
+
+    def __init__(self, pool: Any, keeper: Any, statements: dict[str, str]) -> None:
+        self._pool = pool
+        self._keeper = keeper
+        self._statements = statements
+
+    @classmethod
+    async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
+        """Connect, keep other hubs out (advisory lock), migrate."""
+        keeper = await asyncpg.connect(url)
+        if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            await keeper.close()
+            raise Unavailable("database_in_use")
+        for component in components:
+            await _migrate(keeper, component)
+        statements = {k: v for c in components for k, v in read_statements(c, "postgresql").items()}
+        pool = await asyncpg.create_pool(url, min_size=2, max_size=16, command_timeout=60)
+        return cls(pool, keeper, statements)
+
+    @asynccontextmanager
+    async def transaction(self, name: str) -> AsyncIterator[_Tx]:
+        """See :class:`bridge.db.Database`. A lost connection raises Unavailable."""
+        try:
+            async with self._pool.acquire() as connection:
+                async with connection.transaction():
+                    yield _Tx(connection, self._statements)
+                    failpoint(f"{name}.before-commit")
+                failpoint(f"{name}.after-commit")
+        except _AWAY as error:
+            raise Unavailable("database", 1.0) from error
+
+    async def all(self, name: str, *args: Any) -> list[Row]:
+        """See :class:`bridge.db.Database`."""
+        try:
+            return list(await self._pool.fetch(self._statements[name], *args))
+        except _AWAY as error:
+            raise Unavailable("database", 1.0) from error
+
+    async def one(self, name: str, *args: Any) -> Row | None:
+        """See :class:`bridge.db.Database`."""
+        try:
+            row: Row | None = await self._pool.fetchrow(self._statements[name], *args)
+        except _AWAY as error:
+            raise Unavailable("database", 1.0) from error
+        return row
+
+    async def close(self) -> None:
+        """Finish and let go of the lock."""
+        await self._pool.close()
+        await self._keeper.close()
+
+
+async def _migrate(connection: Any, component: Component) -> None:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))"
+    )
+    rows = await connection.fetch("SELECT number FROM migration WHERE component = $1", component.name)
+    done = {row["number"] for row in rows}
+    for number, text in read_migrations(component, "postgresql"):
+        if number not in done:
+            async with connection.transaction():
+                await connection.execute(text)
+                await connection.execute("INSERT INTO migration VALUES ($1, $2)", component.name, number)

@@ -1,0 +1,181 @@
+"""SQLite, the embedded default: statements run inline, only the commit (the fsync) runs in a thread, shared by all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from bridge.db import Component, Row, read_migrations, read_statements
+from bridge.errors import Unavailable
+from bridge.failpoint import ACTIVE, failpoint
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA cache_size=-65536",
+)
+
+
+class _Tx:
+    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    async def all(self, name: str, *args: Any) -> list[Row]:
+        return self._connection.execute(self._statements[name], args).fetchall()
+
+    async def one(self, name: str, *args: Any) -> Row | None:
+        cursor = self._connection.execute(self._statements[name], args)
+        row: Row | None = cursor.fetchone()
+        cursor.close()
+        return row
+
+    async def run(self, name: str, *args: Any) -> None:
+        self._connection.execute(self._statements[name], args).close()
+
+    async def many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(self._statements[name], rows).close()
+
+
+class Sqlite:
+    """One writer and one reader connection on a file in WAL mode with full synchronisation.
+
+    A transaction runs as a savepoint of the batch that is open; a batch is committed as soon as nobody else
+    is waiting to write, and everybody in it returns after that one commit.
+    """
+
+    engine = "sqlite"
+
+    def __init__(self, path: str, statements: dict[str, str], lock: IO[bytes]) -> None:
+        self._writer = _connect(path)
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only=ON")
+        self._statements = statements
+        self._lock = lock
+        self._turn = asyncio.Lock()
+        self._tx = _Tx(self._writer, statements)
+        self._read = _Tx(self._reader, statements)
+        self._thread = ThreadPoolExecutor(1, "sqlite-commit")
+        self._batch: asyncio.Future[None] | None = None
+        self._commits: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, path: str, components: Sequence[Component]) -> Sqlite:
+        """Open or make the file; a second process on the same file is refused (one writer per key store)."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path + ".lock", "wb")  # noqa: SIM115  (held for the life of the process)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise Unavailable("database_in_use") from None
+        connection = _connect(path)
+        _migrate(connection, components)
+        connection.close()
+        statements = {k: v for c in components for k, v in read_statements(c, "sqlite").items()}
+        return cls(path, statements, lock)
+
+    @asynccontextmanager
+    async def transaction(self, name: str) -> AsyncIterator[_Tx]:
+        """See :class:`bridge.db.Database`."""
+        async with self._turn:
+            if self._batch is None:
+                self._begin()
+            batch = self._batch
+            assert batch is not None
+            self._writer.execute("SAVEPOINT step")
+            try:
+                yield self._tx
+            except BaseException:
+                self._writer.execute("ROLLBACK TO step")
+                self._writer.execute("RELEASE step")
+                raise
+            self._writer.execute("RELEASE step")
+            if ACTIVE:
+                failpoint(f"{name}.before-commit")
+        await asyncio.shield(batch)
+        if ACTIVE:
+            failpoint(f"{name}.after-commit")
+
+    def _begin(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        self._batch = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._commit(self._batch))
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+
+    async def _commit(self, batch: asyncio.Future[None]) -> None:
+        async with self._turn:  # first in, first out: whoever was waiting before us joins this batch
+            self._batch = None
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit)
+            except sqlite3.Error as error:
+                if self._writer.in_transaction:
+                    self._writer.rollback()
+                batch.set_exception(Unavailable("database", 1.0).with_traceback(error.__traceback__))
+                batch.exception()  # a transaction that was cancelled while waiting leaves nobody to look
+            else:
+                batch.set_result(None)
+
+    async def all(self, name: str, *args: Any) -> list[Row]:
+        """See :class:`bridge.db.Database`."""
+        return await self._read.all(name, *args)
+
+    async def one(self, name: str, *args: Any) -> Row | None:
+        """See :class:`bridge.db.Database`."""
+        return await self._read.one(name, *args)
+
+    async def close(self) -> None:
+        """Wait for the running commit, then close."""
+        while self._commits:
+            await asyncio.wait(self._commits)
+        self._thread.shutdown()
+        self._reader.close()
+        self._writer.close()
+        self._lock.close()
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection.row_factory = sqlite3.Row
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, components: Sequence[Component]) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))")
+    for component in components:
+        done = {r["number"] for r in connection.execute("SELECT number FROM migration WHERE component = ?", (component.name,))}
+        for number, text in read_migrations(component, "sqlite"):
+            if number in done:
+                continue
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in _split(text):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO migration VALUES (?, ?)", (component.name, number))
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+
+def _split(text: str) -> list[str]:
+    """Statements of a migration; sqlite3 knows where one ends."""
+    statements, current = [], ""
+    for line in text.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

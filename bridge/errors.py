@@ -1,0 +1,27 @@
+"""The two ways in which the hub cannot do something: never (Refused) and not now (Unavailable)."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):  # noqa: N818  (the house's word: what happened, not "an error")
+    """It will never work as asked; tell the one who asked, do not retry.
+
+    ``code`` is a stable machine word (``unknown_recipient``), explained in French and English by
+    :mod:`bridge.words`; ``field`` names the part of the request that is wrong, as a dotted path.
+    Neither may hold message text or secrets: both are shown outside and logged.
+    """
+
+    def __init__(self, code: str, field: str | None = None, *, about: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.field = field
+        self.about = about  # an identifier that helps the reader (an address, a size), never content
+
+
+class Unavailable(Exception):  # noqa: N818
+    """It does not work now; the same call may work later. ``retry_after`` is in seconds, None if unknown."""
+
+    def __init__(self, code: str, retry_after: float | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retry_after = retry_after

@@ -1,0 +1,179 @@
+"""The nouns of the hub. Frozen; message text never appears in a repr, hence never in a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MATRIX = "matrix"
+
+
+class Kind(StrEnum):
+    """What a message is. MEMBERS carries no text: the members of the conversation changed."""
+
+    TEXT = "text"
+    NOTICE = "notice"
+    EMOTE = "emote"
+    MEMBERS = "members"
+
+
+class State(StrEnum):
+    """What became of a message for one recipient; only ever moves downwards in this list, REFUSED is final."""
+
+    ACCEPTED = "accepted"  # safely on the hub's disk
+    DELIVERED = "delivered"  # the recipient's network has taken it
+    READ = "read"  # the recipient has seen it, as far as the network tells
+    REFUSED = "refused"  # it will not arrive; ``reason`` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Someone as one network knows them: ``Address("pandalab", "cleo")``, ``Address("matrix", "@ben:chu.example")``."""
+
+    network: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.network}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One professional with all their addresses.
+
+    ``id`` is ``rpps:<11 digits>`` for somebody of the directory, else the address itself
+    (``matrix:@x:y``: known only to that network, ``listed`` is False).
+    """
+
+    id: str
+    name: str
+    profession: str = ""
+    place: str = ""
+    addresses: tuple[Address, ...] = ()
+    listed: bool = True
+
+    @property
+    def rpps(self) -> str | None:
+        """The national identifier, 11 digits, or None for somebody outside the directory."""
+        return self.id.removeprefix("rpps:") if self.id.startswith("rpps:") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One message as one network knows it; ``id`` is opaque outside that network."""
+
+    network: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What was said. Sealed whenever it waits on disk."""
+
+    text: str = field(default="", repr=False)
+    html: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person in a conversation, and the address by which this conversation reaches them."""
+
+    person: Person
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as an edge hands it in.
+
+    ``chat`` is the conversation as the sender's network knows it. ``to`` names people to add (handles as in
+    :meth:`bridge.people.People.find`): needed on the first message of a chat. ``sent_at`` is in milliseconds since 1970.
+    """
+
+    ref: Ref
+    chat: str
+    sender: Address
+    kind: Kind
+    body: Body
+    sent_at: int
+    to: tuple[str, ...] = ()
+    reply_to: Ref | None = None
+    thread: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The hub's answer to an edge: the message is on disk. The same message again gives the same answer."""
+
+    message: str
+    conversation: str
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message on its way to one leg. ``id`` is the idempotency key of every outgoing call.
+
+    ``chat`` is the conversation as the leg's network knows it, None until that network has one.
+    ``members`` are all members of the conversation; those of this leg are its recipients.
+    ``reply_to`` and ``thread`` are already translated to this network (None: not known there).
+    ``attempt`` counts from 0; ``order`` grows along every lane of the conversation.
+    """
+
+    id: str
+    network: str
+    message: str
+    conversation: str
+    chat: str | None
+    sender: Person
+    kind: Kind
+    body: Body
+    members: tuple[Member, ...]
+    sent_at: int
+    order: int
+    attempt: int = 0
+    created_at: int = 0
+    reply_to: Ref | None = None
+    thread: Ref | None = None
+
+    @property
+    def recipients(self) -> tuple[Member, ...]:
+        """The members that this leg serves."""
+        return tuple(m for m in self.members if m.address.network == self.network)
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientState:
+    """What became of a message for one recipient; ``at`` in milliseconds since 1970."""
+
+    person: Person
+    state: State
+    at: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a message, for the leg that it came from. Full picture each time, so a repeat does no harm.
+
+    ``version`` grows with every change of the same message.
+    """
+
+    message: str
+    ref: Ref
+    conversation: str
+    chat: str
+    sender: Address
+    states: tuple[RecipientState, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Somebody is (or is no longer) writing in a chat of this leg. Best effort, never stored."""
+
+    network: str
+    chat: str
+    conversation: str
+    person: Person
+    typing: bool
