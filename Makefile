@@ -1,0 +1,38 @@
+# The scripts a person runs are the scripts that CI runs. `make help` lists them.
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup test check fmt lock demo bench faults clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup:  ## install everything that the tests and the demo need (again: nothing to do)
+	@bash deploy/setup.sh
+
+check: setup  ## format, lint, types and import rules
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+test: check  ## all checks, then all tests but the long ones
+	$(PY) -m pytest $(ARGS)
+
+fmt: setup  ## format the code and fix what can be fixed
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lock: setup  ## pin the dependencies again (constraints*.txt)
+	@bash deploy/lock.sh
+
+demo: setup  ## real servers and clients around a hub; ONCE=1 runs and ends, UP=1 STATE=dir keeps it up
+	@.venv/bin/liaison demo $(if $(ONCE),--once) $(if $(UP),up $(if $(STATE),--state $(STATE)))
+
+bench: setup  ## measure throughput and latency on this machine
+	@$(PY) -m deploy.bench
+
+faults: setup  ## the long tests: servers killed, networks cut, for minutes
+	$(PY) -m pytest tests/faults -m long $(ARGS)
+
+clean:  ## remove what setup made
+	rm -rf .venv .venv-synapse deploy/demo/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

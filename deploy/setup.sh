@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11 and PostgreSQL.
+# A second run with the same inputs does nothing and needs no network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly UV_VERSION=0.13.9
+readonly POLICY=/usr/sbin/policy-rc.d
+
+die() { echo "setup: $*" >&2; exit 1; }
+
+# --- Debian packages -------------------------------------------------------------------------------------------------
+
+restore_policy() {
+    [ ! -e "$POLICY.liaison" ] || mv -f "$POLICY.liaison" "$POLICY"
+    if [ "${policy_made:-}" = yes ]; then rm -f "$POLICY"; fi
+}
+
+# Debian starts services when it installs them, unless this file says no.
+forbid_services() {
+    if [ -e "$POLICY" ]; then mv -f "$POLICY" "$POLICY.liaison"; else policy_made=yes; fi
+    trap restore_policy EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+    chmod 755 "$POLICY"
+}
+
+install_debian() {
+    local packages=$1 what=$2
+    command -v apt-get >/dev/null || die "$what is missing; install it (Debian: apt-get install $packages)"
+    [ "$(id -u)" = 0 ] || die "$what is missing; as root: apt-get install $packages"
+    echo "setup: installing $packages"
+    [ -n "${policy_set:-}" ] || { forbid_services; policy_set=yes; }
+    local log; log=$(mktemp)
+    # shellcheck disable=SC2086
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1 ||
+        { tail -n 5 "$log" >&2; die "$what could not be installed (apt-get install $packages; log: $log)"; }
+    rm -f "$log"
+}
+
+find_python() {
+    local candidate
+    for candidate in python3.11 python3.12 python3.13 python3; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+has_postgres() { command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+# --- Python ----------------------------------------------------------------------------------------------------------
+
+# The stamp of an environment is the hash of all that went into it.
+stamp() { cat "$@" deploy/setup.sh | sha256sum | cut -d' ' -f1; }
+fresh() { [ "$(cat "$1/.stamp" 2>/dev/null)" = "$2" ]; }
+
+make_venv() {
+    local venv=$1 python
+    [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1 || return 0
+    python=$(find_python)
+    if [ -z "$python" ]; then
+        install_debian "python3 python3-venv" "Python 3.11 or newer with its venv module"
+        python=$(find_python)
+    fi
+    [ -n "$python" ] || die "Python 3.11 or newer is missing"
+    rm -rf "$venv"
+    "$python" -m venv "$venv" || die "$python could not make $venv"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check "uv==$UV_VERSION" || echo "setup: no uv, pip it is" >&2
+}
+
+# install VENV ARGS…: by uv for its speed, by pip where uv finds nothing (it does not read pip's configuration).
+install_python() {
+    local venv=$1; shift
+    if [ -x "$venv/bin/uv" ] && "$venv/bin/uv" pip install -q --python "$venv/bin/python" "$@"; then return; fi
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@" || die "could not install into $venv: $*"
+}
+
+setup_hub() {
+    local want; want=$(stamp pyproject.toml constraints.txt)
+    fresh .venv "$want" && return
+    echo "setup: .venv (the hub and its test tools)"
+    make_venv .venv
+    install_python .venv -c constraints.txt -e '.[dev]'
+    echo "$want" >.venv/.stamp
+}
+
+setup_synapse() {
+    local want; want=$(stamp constraints-synapse.txt)
+    fresh .venv-synapse "$want" && return
+    echo "setup: .venv-synapse (the homeserver of the tests and the demo)"
+    make_venv .venv-synapse
+    install_python .venv-synapse -r constraints-synapse.txt
+    echo "$want" >.venv-synapse/.stamp
+}
+
+# --- Node ------------------------------------------------------------------------------------------------------------
+
+setup_node() {
+    local want; want=$(stamp deploy/demo/package.json deploy/demo/package-lock.json .venv/.stamp)
+    fresh deploy/demo/node_modules "$want" && return
+    echo "setup: deploy/demo/node_modules (the Matrix client of the tests and the demo)"
+    (cd deploy/demo && PATH="$PWD/../../.venv/bin:$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund) ||
+        die "npm ci failed in deploy/demo (matrix-js-sdk is missing)"
+    echo "$want" >deploy/demo/node_modules/.stamp
+}
+
+main() {
+    exec 9>.setup.lock
+    flock 9  # two runs in one tree wait for each other
+    has_postgres || install_debian postgresql "the PostgreSQL server"
+    setup_hub
+    setup_synapse
+    setup_node
+}
+
+main "$@"
