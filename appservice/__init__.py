@@ -1,0 +1,1 @@
+"""Matrix and the process: HTTP, rooms, ghosts, keys, start-up."""
