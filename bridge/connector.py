@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.db import Tx
-from bridge.model import Accepted, Address, Delivery, Message, Ref, Report, Typing
+from bridge.model import Accepted, Address, Delivery, Member, Message, Person, RecipientState, Ref, Report, Typing
 
 Within = Callable[[Tx], Awaitable[None]]
 """What an edge wants written in the very transaction in which the hub accepts."""
@@ -24,6 +24,29 @@ class Capabilities:
     receipts: bool = True
     max_text: int = 60_000  # bytes of UTF-8
     echoes: bool = False  # the network shows our own messages back in its order: it decides the order of the conversation
+    names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What became of one message, as its sender may know it; ``accepted_at`` in milliseconds since 1970."""
+
+    message: str
+    ref: Ref
+    conversation: str
+    chat: str
+    sender: Address
+    accepted_at: int
+    states: tuple[RecipientState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation as one leg sees it."""
+
+    conversation: str
+    chat: str | None
+    members: tuple[Member, ...]
 
 
 class Receiver(Protocol):
@@ -49,6 +72,24 @@ class Receiver(Protocol):
         within: Within | None = None,
     ) -> str:  # fmt: skip
         """Change who is in a conversation; ``ref`` is the idempotency key. Gives the conversation's id."""
+
+    async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
+        """The network has made a chat for this conversation."""
+
+    async def declare(self, address: Address, rpps: str) -> Person:
+        """A network vouches that this address of its own is this professional. Raises Refused (unknown_rpps, rpps)."""
+
+    async def who(self, address: Address) -> Person | None:
+        """The person behind an address, or None."""
+
+    async def find(self, query: str, limit: int) -> list[Person]:
+        """People of the directory by name, place, profession or identifier; reachable ones first."""
+
+    async def status(self, ref: Ref) -> Status | None:
+        """What became of a message that came from ``ref.network``, or None if that network never sent it."""
+
+    async def chat(self, network: str, chat: str) -> Chat | None:
+        """A conversation by the leg's own name of it, or None."""
 
 
 class Connector(Protocol):
