@@ -1,0 +1,42 @@
+"""Free ports on 127.0.0.1 that two runs side by side never both get."""
+
+import random
+import socket
+
+# Below the kernel's range for outgoing connections, so that no client's port is in the way later.
+FIRST, LAST = 20000, 32000
+
+_reserved: dict[int, int] = {}  # port -> the file descriptor of its lock
+
+
+def free_port() -> int:
+    """Reserve a free port for as long as this process lives.
+
+    Raises OSError when there is none.
+    """
+    candidates = list(range(FIRST, LAST))
+    random.shuffle(candidates)
+    for port in candidates:
+        if _reserve(port):
+            return port
+    raise OSError(f"no free port between {FIRST} and {LAST}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Reserve several free ports."""
+    return [free_port() for _ in range(count)]
+
+
+def _reserve(port: int) -> bool:
+    # An abstract Unix socket is a lock that the kernel drops with its process, whoever that runs as.
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        lock.bind(f"\0liaison-port-{port}")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        lock.close()
+        return False
+    _reserved[port] = lock.detach()
+    return True

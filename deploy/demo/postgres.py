@@ -1,0 +1,126 @@
+"""A throw-away PostgreSQL server on a free port."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from deploy.demo import process
+from deploy.demo.ports import free_port
+
+_FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"]
+_DURABLE = ["max_connections=300"]
+
+
+class Postgres:
+    """One server with its own data, gone when stopped; started by root it runs as the user `postgres`."""
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.port = free_port()
+        # Not below pytest's folders, which are closed to the user postgres; short, since socket paths are limited.
+        self.directory = Path(tempfile.mkdtemp(prefix="liaison-pg-"))
+        self._settings = _DURABLE if durable else _FAST
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+
+    def url(self, dbname: str) -> str:
+        """The address of one of its databases, as asyncpg takes it."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{dbname}"
+
+    async def start(self) -> None:
+        """Make the data directory if there is none and start the server.
+
+        Raises RuntimeError when PostgreSQL is not installed or does not come up.
+        """
+        data = self.directory / "data"
+        owner = _unprivileged()
+        self.directory.chmod(0o755)
+        if owner:
+            os.chown(self.directory, *owner)
+        if not data.exists():
+            command: list[str | Path] = [
+                _program("initdb"),
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-A",
+                "trust",
+                "-N",
+            ]
+            await self._run(command, owner)
+        listen = [f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}"]
+        settings = [word for setting in listen + self._settings for word in ("-c", setting)]
+        launch = process.Launch(log=self._log, cwd=data, user=owner, at_parents_death=signal.SIGQUIT)
+        self._process = process.spawn([_program("postgres"), "-D", data, *settings], launch)
+        await self._answering()
+
+    async def stop(self) -> None:
+        """Stop the server and remove its data."""
+        await self.kill(signal.SIGQUIT)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def kill(self, by: signal.Signals = signal.SIGKILL) -> None:
+        """Stop the server and keep its data; `start` brings it back."""
+        if self._process:
+            await process.end(self._process, by)
+            self._process = None
+
+    async def create_database(self, template: str = "template0") -> str:
+        """Make a new database, empty or as a copy of another, and give back its URL."""
+        self._databases += 1
+        name = f"t{os.getpid()}_{self._databases}"
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            await connection.execute(f"create database {name} encoding 'UTF8' locale 'C' template {template}")
+        finally:
+            await connection.close()
+        return self.url(name)
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "log"
+
+    async def _run(self, command: list[str | Path], owner: tuple[int, int] | None) -> None:
+        child = process.spawn(command, process.Launch(log=self._log, cwd=self.directory, user=owner))
+        if not await process.gone(child, 60) or child.returncode:
+            raise RuntimeError(f"{command[0]} failed:\n{self._log.read_text()[-2000:]}")
+
+    async def _answering(self) -> None:
+        for _ in range(600):
+            if self._process is None or self._process.poll() is not None:
+                break
+            try:
+                connection = await asyncpg.connect(self.url("postgres"), timeout=5)
+            except (OSError, asyncpg.PostgresError):
+                await process.pause()
+                continue
+            await connection.close()
+            return
+        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()[-2000:]}")
+
+
+def _program(name: str) -> Path:
+    """Find a server program; Debian keeps them out of the path, one folder for each version."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
+    if found:
+        return found[-1]
+    on_path = shutil.which(name)
+    if not on_path:
+        raise RuntimeError("PostgreSQL is missing: run `make setup`")
+    return Path(on_path)
+
+
+def _unprivileged() -> tuple[int, int] | None:
+    if os.geteuid() != 0:
+        return None
+    user = pwd.getpwnam("postgres")
+    return user.pw_uid, user.pw_gid

@@ -1,0 +1,246 @@
+"""A real Synapse homeserver on free ports, federating over 127.0.0.1 under a private certificate authority."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+import aiohttp
+import yaml
+
+from deploy.demo import process
+from deploy.demo.certificates import Authority
+from deploy.demo.ports import free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-synapse/bin/python"
+
+
+class User(TypedDict):
+    """A registered user with a first device that has no keys."""
+
+    user_id: str
+    access_token: str
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one Synapse has that another has not; `settings` goes over the made homeserver.yaml."""
+
+    room_version: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    pythonpath: Sequence[Path] = ()
+
+
+class Synapse:
+    """One homeserver. Its name and ports are known before it starts; `registrations` may be filled until then."""
+
+    def __init__(
+        self,
+        directory: Path,
+        authority: Authority,
+        *,
+        registrations: Sequence[Path] = (),
+        options: Options = Options(),
+    ) -> None:
+        self.directory = directory.absolute()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.registrations = list(registrations)
+        self.client_port, self.federation_port = free_ports(2)
+        self.registration_shared_secret = secrets.token_urlsafe(24)
+        self._authority = authority
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """The server name, which holds the federation port: `localhost:PORT`."""
+        return f"localhost:{self.federation_port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL of the client-server API."""
+        return f"http://127.0.0.1:{self.client_port}"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate authority that the federation port's certificate comes from."""
+        return self._authority.path
+
+    @property
+    def log(self) -> Path:
+        """What the server said at level WARNING and above, or on its way down."""
+        return self.directory / "synapse.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    async def start(self, patience: float = 60.0) -> None:
+        """Start, or start again on the same data; return when it answers.
+
+        Raises RuntimeError with the end of the log when it does not within `patience` seconds.
+        """
+        if self.running:
+            return
+        if not PYTHON.exists():
+            raise RuntimeError("Synapse is missing: run `make setup`")
+        config = self._configure()
+        command: list[str | Path] = [PYTHON, "-m", "synapse.app.homeserver", "-c", config]
+        paths = os.pathsep.join(map(str, self._options.pythonpath))
+        launch = process.Launch(log=self.log, cwd=self.directory, env={"PYTHONPATH": paths} if paths else {})
+        self._process = process.spawn(command, launch)
+        await self._answering(patience)
+
+    async def stop(self) -> None:
+        """End it the polite way, and by force when that takes over 10 s."""
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        await self._end(signal.SIGKILL)
+
+    async def restart(self) -> None:
+        """Stop and start on the same data and ports."""
+        await self.stop()
+        await self.start()
+
+    async def register_user(self, localpart: str, password: str, displayname: str | None = None) -> User:
+        """Make a user by the shared secret.
+
+        Raises RuntimeError with the server's answer when it refuses.
+        """
+        url = f"{self.url}/_synapse/admin/v1/register"
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url) as answer:
+                nonce = (await answer.json())["nonce"]
+            said = "\0".join([nonce, localpart, password, "notadmin"]).encode()
+            mac = hmac.new(self.registration_shared_secret.encode(), said, hashlib.sha1).hexdigest()
+            body = {"nonce": nonce, "username": localpart, "password": password, "admin": False, "mac": mac}
+            if displayname is not None:
+                body["displayname"] = displayname
+            async with session.post(url, json=body) as answer:
+                made = await answer.json()
+        if "user_id" not in made:
+            raise RuntimeError(f"{self.name} did not register {localpart}: {made}")
+        return User(user_id=made["user_id"], access_token=made["access_token"], device_id=made["device_id"])
+
+    async def _end(self, by: signal.Signals) -> None:
+        if self._process:
+            await process.end(self._process, by)
+            self._process = None
+
+    async def _answering(self, patience: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        async with aiohttp.ClientSession() as session:
+            while loop.time() < deadline and self.running:
+                try:
+                    async with session.get(f"{self.url}/health") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.05)
+        await self.kill()
+        raise RuntimeError(f"Synapse {self.name} did not start:\n{self.log.read_text()[-2000:]}")
+
+    def _configure(self) -> Path:
+        signing_key = self.directory / "signing.key"
+        if not signing_key.exists():
+            seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
+            signing_key.write_text(f"ed25519 a_{secrets.token_hex(2)} {seed}\n")
+        log_config = self.directory / "log.yaml"
+        log_config.write_text(yaml.safe_dump(_log_config(self.log)))
+        certificate, key = self._authority.issue(self.directory, "localhost")
+        config = {
+            **_settings(self.directory),
+            "server_name": self.name,
+            "public_baseurl": f"{self.url}/",
+            "signing_key_path": str(signing_key),
+            "log_config": str(log_config),
+            "tls_certificate_path": str(certificate),
+            "tls_private_key_path": str(key),
+            "federation_custom_ca_list": [str(self.ca)],
+            "registration_shared_secret": self.registration_shared_secret,
+            "app_service_config_files": [str(path) for path in self.registrations],
+            "listeners": [
+                _listener(self.client_port, tls=False, names=["client", "federation"]),
+                _listener(self.federation_port, tls=True, names=["federation"]),
+            ],
+            **({"default_room_version": self._options.room_version} if self._options.room_version else {}),
+            **self._options.settings,
+        }
+        path = self.directory / "homeserver.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        return path
+
+
+async def start_all(*servers: Synapse) -> None:
+    """Start several homeservers at once."""
+    await asyncio.gather(*(server.start() for server in servers))
+
+
+def _listener(port: int, *, tls: bool, names: list[str]) -> dict[str, Any]:
+    resources = [{"names": names, "compress": False}]
+    return {"port": port, "type": "http", "tls": tls, "bind_addresses": ["127.0.0.1"], "resources": resources}
+
+
+def _log_config(path: Path) -> dict[str, Any]:
+    handler = {"class": "logging.FileHandler", "filename": str(path), "formatter": "line"}
+    line = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    root = {"level": "WARNING", "handlers": ["file"]}
+    return {"version": 1, "formatters": {"line": line}, "handlers": {"file": handler}, "root": root}
+
+
+def _settings(directory: Path) -> dict[str, Any]:
+    """What is the same for every server of the demo world: no limits, no strangers, quick retries."""
+    free = {"per_second": 10000, "burst_count": 10000}
+    limits = ["message", "registration", "joins_per_room", "third_party_invite", "media_create", "admin_redaction"]
+    limits += ["room_creation", "reports", "user_directory", "profile", "delayed_event_mgmt", "key_requests"]
+    return {
+        "report_stats": False,
+        "pid_file": str(directory / "synapse.pid"),
+        "media_store_path": str(directory / "media"),
+        "database": {"name": "sqlite3", "args": {"database": str(directory / "synapse.db")}},
+        "macaroon_secret_key": secrets.token_urlsafe(16),
+        "form_secret": secrets.token_urlsafe(16),
+        "enable_registration": False,
+        "bcrypt_rounds": 4,
+        "trusted_key_servers": [],
+        "suppress_key_server_warning": True,
+        "serve_server_wellknown": False,
+        "presence": {"enabled": True},
+        "url_preview_enabled": False,
+        "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],
+        # A peer that was stopped on purpose is tried again at once (milliseconds).
+        "federation": {
+            "max_short_retry_delay": 500,
+            "max_long_retry_delay": 1000,
+            "destination_min_retry_interval": 500,
+            "destination_retry_multiplier": 1,
+            "destination_max_retry_interval": 1000,
+        },
+        "experimental_features": {
+            "msc2409_to_device_messages_enabled": True,
+            "msc3202_transaction_extensions": True,
+        },
+        **{f"rc_{name}": free for name in limits},
+        "rc_login": {"address": free, "account": free, "failed_attempts": free},
+        "rc_joins": {"local": free, "remote": free},
+        "rc_invites": {"per_room": free, "per_user": free, "per_issuer": free},
+        "rc_presence": {"per_user": free},
+        "rc_3pid_validation": free,
+        "rc_registration_token_validity": free,
+        "rc_federation": {"window_size": 1, "sleep_limit": 10000, "reject_limit": 10000, "concurrent": 100},
+    }
