@@ -1,0 +1,532 @@
+"""STUB homeserver: HTTP over :mod:`tests.far.stub_world`, labelled a stub, for fault tests and the processor-time benchmark.
+
+It pushes transactions as Synapse 1.163 does: one in flight, own counter, a failed first attempt loses its to-device part.
+``python -m tests.far.stub_homeserver --port 8008 --appservice http://127.0.0.1:9000`` runs it as its own process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from tests.far.stub_world import Device, Json, StubError, User, World
+
+_CLIENT = r"/_matrix/client/v3"
+_ROOM = _CLIENT + r"/rooms/([^/]+)"
+
+
+@dataclass(slots=True)
+class Fault:
+    """Something that goes wrong ``times`` times for calls whose ``METHOD path`` matches."""
+
+    pattern: re.Pattern[str]
+    times: int
+    status: int = 0  # 0: processed, then the connection is cut before the answer
+    retry_after_ms: int = 0
+    delay: float = 0.0
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who calls, and with which device."""
+
+    user: str
+    device: str | None
+    ghost: bool
+
+
+@dataclass(slots=True)
+class Push:
+    """What waits for the appservice."""
+
+    events: list[Json] = field(default_factory=list)
+    ephemeral: list[Json] = field(default_factory=list)
+    to_device: list[Json] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.ephemeral or self.to_device or self.changed)
+
+
+class StubHomeserver:
+    """A labelled stub. ``async with StubHomeserver(…) as stub``; then ``stub.url``, ``stub.world``, ``stub.fault(…)``."""
+
+    def __init__(
+        self,
+        server_name: str = "stub.example",
+        *,
+        as_token: str = "as-token",
+        hs_token: str = "hs-token",
+        namespace: str = "@rpps_.*",
+        appservice: str | None = None,
+        port: int = 0,
+    ) -> None:
+        self.world = World(server_name)
+        self.as_token, self.hs_token = as_token, hs_token
+        self.namespace = re.compile(namespace)
+        self.appservice = appservice
+        self.url = ""
+        self.retry = 0.05  # first delay after a failed push, doubled up to retry_most
+        self.retry_most = 1.0
+        self.lose_to_device = True
+        self.pushed: list[Json] = []  # bodies that were answered 200, newest last; kept only if ``record``
+        self.record = False
+        self.calls: dict[str, int] = {}
+        self._port = port
+        self._queue = Push()
+        self._ring = asyncio.Event()
+        self._human_ring: dict[str, asyncio.Event] = {}
+        self._txns: dict[tuple[str, str], Json] = {}
+        self._faults: list[Fault] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._routes = self._table()
+        self._counter = 0
+        self._shown: dict[str, set[str]] = {}
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> StubHomeserver:
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self.hs_token}"})
+        self._tasks = [asyncio.create_task(self._push_forever())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._session.close()
+        await self._runner.cleanup()
+
+    def fault(self, pattern: str, times: int = 1, **how: Any) -> None:
+        """Let the next ``times`` calls whose ``METHOD path`` matches fail (``status=``), stall (``delay=``) or lose their answer."""
+        self._faults.append(Fault(re.compile(pattern), times, **how))
+
+    def human(self, localpart: str, server: str | None = None, device: str | None = None) -> tuple[str, str, str]:
+        """Make a human with a first device; gives (mxid, device id, access token)."""
+        user = self.world.register(localpart, False, server)
+        return user.mxid, *self.login(user, device)
+
+    def login(self, user: User, device: str | None = None) -> tuple[str, str]:
+        """One more device of a human."""
+        device_id, token = device or "H" + secrets.token_hex(4).upper(), secrets.token_hex(12)
+        user.devices[device_id] = Device()
+        self.world.tokens[token] = (user.mxid, device_id)
+        return device_id, token
+
+    async def idle(self, patience: float = 10.0) -> None:
+        """Return when everything has been pushed and answered."""
+        async with asyncio.timeout(patience):
+            while self._queue or self._pushing:
+                await asyncio.sleep(0.005)
+
+    # -- pushing -------------------------------------------------------------------------------------------
+
+    _pushing = False
+
+    def interest(self, event: Json) -> None:
+        """Queue an event for the appservice if a ghost has to do with it; wake the humans."""
+        room = self.world.rooms[event["room_id"]]
+        everyone = {event["sender"], event.get("state_key", ""), *room.members("join", "invite")}
+        if any(self.namespace.fullmatch(user.split(":")[0]) for user in everyone):
+            self._queue.events.append(event)
+            if event["type"] == "m.room.member" and event["content"]["membership"] == "join":
+                self._queue.changed.add(event["state_key"])
+            self._ring.set()
+        for user in everyone:
+            if user in self._human_ring:
+                self._human_ring[user].set()
+
+    async def _push_forever(self) -> None:
+        while True:
+            await self._ring.wait()
+            self._ring.clear()
+            while self._queue and self.appservice:
+                await self._push_one()
+
+    async def _push_one(self) -> None:
+        queue, self._queue = self._queue, Push()
+        self._queue.events, self._queue.ephemeral = queue.events[100:], queue.ephemeral[100:]
+        self._queue.to_device = queue.to_device[100:]
+        self._counter += 1
+        self._pushing = True
+        number, delay = self._counter, self.retry
+        body = self._body(queue)
+        try:
+            while not await self._put(number, body):
+                if self.lose_to_device:
+                    body = {"events": body["events"]}
+                if not body["events"] and len(body) == 1:
+                    return  # as Synapse: a refused transaction without room events loses all of it
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, self.retry_most)
+            if self.record:
+                self.pushed.append(body)
+        finally:
+            self._pushing = False
+
+    def _body(self, queue: Push) -> Json:
+        counts: Json = {}
+        types: Json = {}
+        for message in queue.to_device[:100]:
+            mxid, name = message["to_user_id"], message["to_device_id"]
+            device = self.world.users[mxid].devices[name]
+            counts.setdefault(mxid, {})[name] = {"signed_curve25519": len(device.one_time)}
+            types.setdefault(mxid, {})[name] = [] if device.fallback_used else ["signed_curve25519"]
+        body: Json = {
+            "events": queue.events[:100],
+            "ephemeral": queue.ephemeral[:100],
+            "de.sorunome.msc2409.to_device": queue.to_device[:100],
+            "org.matrix.msc3202.device_one_time_keys_count": counts,
+            "org.matrix.msc3202.device_one_time_key_counts": counts,
+            "org.matrix.msc3202.device_unused_fallback_key_types": types,
+        }
+        if queue.changed:
+            body["org.matrix.msc3202.device_lists"] = {"changed": sorted(queue.changed), "left": []}
+        return body
+
+    async def _put(self, number: int, body: Json) -> bool:
+        try:
+            async with self._session.put(
+                f"{self.appservice}/_matrix/app/v1/transactions/{number}",
+                data=orjson.dumps(body),
+                headers={"Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=10),
+            ) as answer:
+                raw = await answer.read()
+                return 200 <= answer.status < 300 and isinstance(orjson.loads(raw), dict)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return False
+
+    # -- answering -----------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        name = f"{request.method} {path}"
+        fault = (
+            next((f for f in self._faults if f.times > 0 and f.pattern.search(name)), None) if self._faults else None
+        )
+        if fault is not None:
+            fault.times -= 1
+            await asyncio.sleep(fault.delay)
+            if fault.status:
+                body = (
+                    {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": fault.retry_after_ms}
+                    if fault.status == 429
+                    else {}
+                )
+                return _answer(body or {"errcode": "M_UNKNOWN"}, fault.status)
+        try:
+            answer, status = await self._dispatch(request, path, name), 200
+        except StubError as error:
+            answer, status = {"errcode": error.errcode, "error": error.error}, error.status
+        if fault is not None and not fault.delay:
+            assert request.transport is not None
+            request.transport.abort()
+        return _answer(answer, status)
+
+    async def _dispatch(self, request: web.Request, path: str, name: str) -> Json:
+        for pattern, handler in self._routes:
+            if found := pattern.fullmatch(name):
+                raw = await request.read()
+                body = orjson.loads(raw) if raw else {}
+                self.calls[handler.__name__] = self.calls.get(handler.__name__, 0) + 1
+                if handler in (self._versions, self._register):
+                    return _json(handler(request, body))
+                caller = self._caller(request)
+                args = [unquote(group) for group in found.groups()]
+                key = (path, "" if caller.ghost else caller.user)  # as Synapse: the path has no ghost in it
+                if handler in (self._send, self._send_to_device) and key in self._txns:
+                    return self._txns[key]
+                result = (
+                    handler(caller, body, *args) if handler != self._sync else await self._sync(caller, request.query)
+                )
+                answer = _json(result)
+                if handler in (self._send, self._send_to_device):
+                    self._txns[key] = answer
+                return answer
+        raise StubError(404, "M_UNRECOGNIZED", name)
+
+    def _caller(self, request: web.Request) -> Caller:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token == self.as_token:
+            user = request.query.get("user_id", "")
+            if user and not self.namespace.fullmatch(user.split(":")[0]):
+                raise StubError(403, "M_FORBIDDEN", "not in namespace")
+            if user:
+                self.world.user(user)
+            device = request.query.get("device_id")
+            if device is not None:
+                self.world.device(user, device)
+            return Caller(user, device, True)
+        if token not in self.world.tokens:
+            raise StubError(401, "M_UNKNOWN_TOKEN")
+        user, device = self.world.tokens[token]
+        return Caller(user, device, False)
+
+    def _table(self) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
+        client, room = _CLIENT, _ROOM
+        rows: list[tuple[str, Callable[..., Any]]] = [
+            (f"PUT {room}/send/([^/]+)/([^/]+)", self._send),
+            (f"GET {client}/sync", self._sync),
+            (f"PUT {client}/sendToDevice/([^/]+)/([^/]+)", self._send_to_device),
+            (f"POST {room}/receipt/([^/]+)/([^/]+)", self._receipt),
+            (f"PUT {room}/typing/([^/]+)", self._typing),
+            (
+                f"POST {client}/keys/upload",
+                lambda c, b: self._keys_changed(c, self.world.upload_keys(c.user, c.device, b)),
+            ),
+            (f"POST {client}/keys/query", lambda c, b: self.world.query_keys(c.user, b)),
+            (f"POST {client}/keys/claim", lambda c, b: self.world.claim_keys(b)),
+            (
+                f"POST {client}/keys/device_signing/upload",
+                lambda c, b: self._keys_changed(c, self.world.upload_signing(c.user, b)),
+            ),
+            (
+                f"POST {client}/keys/signatures/upload",
+                lambda c, b: self._keys_changed(c, self.world.upload_signatures(c.user, b)),
+            ),
+            (f"GET {client}/keys/changes", lambda c, b: {"changed": sorted(self.world.sharing(c.user)), "left": []}),
+            (f"POST {client}/register", self._register),
+            (f"PUT {client}/devices/([^/]+)", self._put_device),
+            (f"DELETE {client}/devices/([^/]+)", lambda c, b, d: self.world.user(c.user).devices.pop(d, None)),
+            (f"POST {client}/createRoom", self._create),
+            (f"POST {client}/join/([^/]+)", lambda c, b, r: self._member(c, {"user_id": c.user}, r, "join")),
+            (f"POST {room}/(join|leave|invite|kick|ban)", self._member),
+            (f"GET {room}/state", lambda c, b, r: list(self.world.joined(r, c.user).state.values())),
+            (f"GET {room}/state/([^/]+)/([^/]*)", self._get_state),
+            (f"GET {room}/state/([^/]+)", lambda c, b, r, k: self._get_state(c, b, r, k, "")),
+            (f"PUT {room}/state/([^/]+)/([^/]*)", self._put_state),
+            (f"PUT {room}/state/([^/]+)", lambda c, b, r, k: self._put_state(c, b, r, k, "")),
+            (f"GET {room}/joined_members", self._joined_members),
+            (f"GET {client}/joined_rooms", lambda c, b: {"joined_rooms": sorted(self.world.user(c.user).rooms)}),
+            (f"GET {room}/messages", self._messages),
+            (f"GET {room}/event/([^/]+)", self._event),
+            (f"POST {room}/upgrade", self._upgrade),
+            (f"PUT {client}/profile/([^/]+)/([^/]+)", self._put_profile),
+            (f"GET {client}/profile/([^/]+)", lambda c, b, u: self.world.user(u).profile),
+            (f"GET {client}/profile/([^/]+)/([^/]+)", self._get_profile),
+            (r"POST /_matrix/client/v1/appservice/([^/]+)/ping", lambda c, b, i: {"duration_ms": 1}),
+            (f"GET {client}/account/whoami", lambda c, b: {"user_id": c.user, "device_id": c.device}),
+            (f"GET {client}/capabilities", lambda c, b: {"capabilities": {"m.room_versions": _VERSIONS}}),
+            (r"GET /_matrix/client/versions", self._versions),
+        ]
+        return [(re.compile(pattern), handler) for pattern, handler in rows]
+
+    def _versions(self, request: web.Request, body: Json) -> Json:
+        return {"versions": ["v1.11", "v1.15"], "unstable_features": {"uk.tcpip.msc4133.stable": True, "stub": True}}
+
+    def _register(self, request: web.Request, body: Json) -> Json:
+        if body.get("type") != "m.login.application_service":
+            raise StubError(403, "M_FORBIDDEN", "humans are made by StubHomeserver.human")
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") != self.as_token:
+            raise StubError(401, "M_UNKNOWN_TOKEN")
+        if not self.namespace.fullmatch("@" + body["username"]):
+            raise StubError(400, "M_EXCLUSIVE")
+        if not body.get("inhibit_login"):
+            raise StubError(400, "M_APPSERVICE_LOGIN_UNSUPPORTED")
+        return {"user_id": self.world.register(body["username"], True).mxid}
+
+    def _put_device(self, caller: Caller, body: Json, device: str) -> Json:
+        self.world.user(caller.user).devices.setdefault(device, Device())
+        return {}
+
+    def _keys_changed(self, caller: Caller, answer: Json) -> Json:
+        """Everybody who shares a room learns of new keys; the appservice too."""
+        sharing = set(self.world.sharing(caller.user))
+        if any(self.namespace.fullmatch(user.split(":")[0]) for user in sharing):
+            self._queue.changed.add(caller.user)
+            self._ring.set()
+        return answer
+
+    def _send(self, caller: Caller, body: Json, room_id: str, kind: str, txn: str) -> Json:
+        event = self.world.send(room_id, caller.user, kind, body)
+        self.interest(event)
+        return {"event_id": event["event_id"]}
+
+    def _send_to_device(self, caller: Caller, body: Json, kind: str, txn: str) -> Json:
+        self._queue.to_device += self.world.send_to_device(caller.user, kind, body.get("messages", {}))
+        if self._queue.to_device:
+            self._ring.set()
+        for user in body.get("messages", {}):
+            if user in self._human_ring:
+                self._human_ring[user].set()
+        return {}
+
+    def _create(self, caller: Caller, body: Json) -> Json:
+        room = self.world.create_room(caller.user, body)
+        for event in room.events:
+            self.interest(event)
+        return {"room_id": room.room_id}
+
+    def _member(self, caller: Caller, body: Json, room_id: str, action: str) -> Json:
+        user = body.get("user_id") or caller.user
+        membership = {"kick": "leave"}.get(action, action)
+        extra = {key: body[key] for key in ("reason", "is_direct") if key in body}
+        event = self.world.change_membership(room_id, caller.user, user, membership, extra)
+        if event is not None:
+            self.interest(event)
+        return {"room_id": room_id}
+
+    def _get_state(self, caller: Caller, body: Json, room_id: str, kind: str, key: str) -> Json:
+        event = self.world.joined(room_id, caller.user).state.get((kind, key))
+        if event is None:
+            raise StubError(404, "M_NOT_FOUND")
+        return dict(event["content"])
+
+    def _put_state(self, caller: Caller, body: Json, room_id: str, kind: str, key: str) -> Json:
+        event = self.world.send(room_id, caller.user, kind, body, key)
+        self.interest(event)
+        return {"event_id": event["event_id"]}
+
+    def _joined_members(self, caller: Caller, body: Json, room_id: str) -> Json:
+        members = self.world.joined(room_id, caller.user).members("join")
+        return {"joined": {m: {"display_name": self.world.user(m).profile.get("displayname")} for m in members}}
+
+    def _messages(self, caller: Caller, body: Json, room_id: str) -> Json:
+        return {"chunk": self.world.joined(room_id, caller.user).events[:-201:-1], "start": "0"}
+
+    def _event(self, caller: Caller, body: Json, room_id: str, event_id: str) -> Json:
+        for event in reversed(self.world.joined(room_id, caller.user).events):
+            if event["event_id"] == event_id:
+                return event
+        raise StubError(404, "M_NOT_FOUND")
+
+    def _upgrade(self, caller: Caller, body: Json, room_id: str) -> Json:
+        old, before = self.world.room(room_id), len(self.world.room(room_id).events)
+        new = self.world.upgrade(room_id, caller.user)
+        for event in [*new.events, *old.events[before:]]:
+            self.interest(event)
+        return {"replacement_room": new.room_id}
+
+    def _receipt(self, caller: Caller, body: Json, room_id: str, kind: str, event_id: str) -> Json:
+        self.world.joined(room_id, caller.user)
+        content = {event_id: {kind: {caller.user: {"ts": 1}}}}
+        if kind == "m.read":
+            self._ephemeral({"type": "m.receipt", "room_id": room_id, "content": content}, caller.user)
+        return {}
+
+    def _typing(self, caller: Caller, body: Json, room_id: str, user: str) -> Json:
+        self.world.joined(room_id, caller.user)
+        typing = self._shown.setdefault(room_id, set())
+        (typing.add if body.get("typing") else typing.discard)(caller.user)
+        event = {"type": "m.typing", "room_id": room_id, "content": {"user_ids": sorted(typing)}}
+        self._ephemeral(event, caller.user)
+        return {}
+
+    def _ephemeral(self, event: Json, by: str) -> None:
+        room = self.world.rooms[event["room_id"]]
+        room_members = room.members("join")
+        if any(self.namespace.fullmatch(user.split(":")[0]) for user in room_members):
+            self._queue.ephemeral.append(event)
+            self._ring.set()
+        for user in room_members:
+            known = self.world.users[user]
+            if not known.ghost and user != by:
+                known.timeline.append((self.world.tick(), event["room_id"], event))
+                if user in self._human_ring:
+                    self._human_ring[user].set()
+
+    def _put_profile(self, caller: Caller, body: Json, user: str, name: str) -> Json:
+        if caller.user != user:
+            raise StubError(403, "M_FORBIDDEN")
+        self.world.user(user).profile.update(body)
+        return {}
+
+    def _get_profile(self, caller: Caller, body: Json, user: str, name: str) -> Json:
+        profile = self.world.user(user).profile
+        if name not in profile:
+            raise StubError(404, "M_NOT_FOUND")
+        return {name: profile[name]}
+
+    async def _sync(self, caller: Caller, query: Any) -> Json:
+        since, wait = int(query.get("since") or 0), int(query.get("timeout") or 0) / 1000
+        if caller.ghost or wait <= 0:
+            return self._sync_now(caller, since)
+        ring = self._human_ring.setdefault(caller.user, asyncio.Event())
+        deadline = asyncio.get_running_loop().time() + wait
+        while True:
+            ring.clear()
+            answer = self._sync_now(caller, since)
+            left = deadline - asyncio.get_running_loop().time()
+            if answer["rooms"]["join"] or answer["rooms"]["invite"] or answer["to_device"]["events"] or left <= 0:
+                return answer
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ring.wait(), left)
+
+    def _sync_now(self, caller: Caller, since: int) -> Json:
+        answer = self.world.sync_device(caller.user, caller.device, since)
+        rooms: Json = {"join": {}, "invite": {}, "leave": {}}
+        answer["rooms"] = rooms
+        if caller.ghost:
+            return answer
+        upto = int(answer["next_batch"])
+        timeline = self.world.user(caller.user).timeline
+        for position, room_id, event in reversed(timeline):
+            if position <= since:
+                break
+            if position > upto:
+                continue
+            membership = self.world.rooms[room_id].membership(caller.user)
+            if membership == "invite":
+                rooms["invite"][room_id] = {"invite_state": {"events": self.world.stripped(self.world.rooms[room_id])}}
+            elif membership == "join":
+                joined = rooms["join"].setdefault(room_id, {"timeline": {"events": []}, "ephemeral": {"events": []}})
+                joined["timeline" if "event_id" in event else "ephemeral"]["events"].insert(0, event)
+        return answer
+
+
+_VERSIONS = {"default": "12", "available": {str(number): "stable" for number in range(1, 13)}}
+
+
+def _json(result: Any) -> Any:
+    return {} if result is None else result
+
+
+def _answer(body: Any, status: int) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+async def _main() -> None:
+    parser = argparse.ArgumentParser(description="A labelled stub of a homeserver, in memory.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--server-name", default="stub.example")
+    parser.add_argument("--appservice")
+    parser.add_argument("--as-token", default="as-token")
+    parser.add_argument("--hs-token", default="hs-token")
+    parser.add_argument("--human", action="append", default=[], help="localpart of a human; prints mxid, device, token")
+    asked = parser.parse_args()
+    stub = StubHomeserver(
+        asked.server_name,
+        as_token=asked.as_token,
+        hs_token=asked.hs_token,
+        appservice=asked.appservice,
+        port=asked.port,
+    )
+    async with stub:
+        print(stub.url, flush=True)
+        for localpart in asked.human:
+            print(*stub.human(localpart), flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
