@@ -1,0 +1,304 @@
+"""The HTTP side of Liaison Connect that products call: one application for all, the bearer token says which."""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import json
+import logging
+import re
+import time
+import traceback
+import uuid
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from multidict import CIMultiDict
+from pydantic import ValidationError
+
+from bridge.connector import Chat, Receiver
+from bridge.errors import Refused, Unavailable
+from bridge.model import Address, Ref
+from bridge.networks.connect import problems, translate
+from bridge.networks.connect.openapi import document
+from bridge.networks.connect.operations import (
+    FOUND_DEFAULT,
+    FOUND_MOST,
+    OPERATIONS,
+    PREFIX,
+    SEARCH_LONGEST,
+    SEARCH_SHORTEST,
+    Operation,
+)
+from bridge.networks.connect.products import Product, Tokens
+from bridge.networks.connect.wire import (
+    ID_PATTERN,
+    MembersChange,
+    NewMessage,
+    Receipt,
+    TypingSign,
+    Vouch,
+    Wire,
+    milliseconds,
+)
+
+_log = logging.getLogger(__name__)
+_ID = re.compile(ID_PATTERN.removesuffix("$"))
+_PRIVATE = {"Cache-Control": "no-store"}
+_LONGEST_TOKEN = 512
+W = TypeVar("W", bound=Wire)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost."""
+
+    body_bytes: int = 256 * 1024
+    text_bytes: int = 44 * 1024
+    body_timeout_s: float = 30.0
+    certificate_from_proxy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a product whose token was right."""
+
+    product: Product
+    hub: Receiver
+    request: web.Request
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """The id in the path. Raises Refused."""
+        value = self.request.match_info["id"]
+        if not _ID.fullmatch(value):
+            raise Refused("invalid", "id")
+        return value
+
+
+class ConnectApi:
+    """All products' requests. ``clock`` gives seconds since 1970, ``ticks`` seconds that only grow."""
+
+    def __init__(
+        self,
+        products: Mapping[str, Product],
+        limits: Limits = Limits(),
+        *,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.products = products
+        self._limits = limits
+        self._tokens = Tokens(products.values())
+        self._clock = clock
+        self._ticks = ticks
+
+    def routes(self, app: web.Application) -> None:
+        """Add everything below ``/connect/v1``."""
+        inner = web.Application(middlewares=[_problems])
+        for operation in OPERATIONS:
+            inner.router.add_route(operation.method, operation.path, self._handler(operation))
+        described = orjson.dumps(document())
+        inner.router.add_route("GET", "/openapi.json", _constant(described))
+        app.add_subapp(PREFIX, inner)
+
+    def _handler(self, operation: Operation) -> Handler:
+        if operation.open:
+            return _constant(b'{"status":"ok"}')
+        act: Callable[[Call], Awaitable[web.Response]] = getattr(self, operation.name)
+        has_body = operation.body is not None
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            product = self._authenticated(request)
+            wait = product.bucket.take(self._ticks())
+            if wait:
+                return problems.problem(429, "rate_limited", retry_after=wait)
+            if product.hub is None:
+                raise Unavailable("not_ready", 2)
+            body = await self._body(request) if has_body else b""
+            return await act(Call(product, product.hub, request, body))
+
+        return handle
+
+    def _authenticated(self, request: web.Request) -> Product:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+            raise Refused("unknown_token")
+        product = self._tokens.owner(token.strip())
+        if product is None:
+            raise Refused("unknown_token")
+        if product.certificates and not product.accepts_certificate(self._certificate(request)):
+            raise Refused("client_certificate")
+        return product
+
+    def _certificate(self, request: web.Request) -> bytes | None:
+        """The client's certificate (DER): of this connection, or of the proxy's (RFC 9440) where that is trusted."""
+        if self._limits.certificate_from_proxy:
+            try:
+                return b64decode(request.headers.get("Client-Cert", "").strip(" :"), validate=True) or None
+            except (binascii.Error, ValueError):
+                return None
+        tls = request.get_extra_info("ssl_object")
+        der: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
+        return der
+
+    async def _body(self, request: web.Request) -> bytes:
+        if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+            raise Refused("wrong_type")
+        limit = self._limits.body_bytes
+        if (request.content_length or 0) > limit:
+            raise Refused("too_large", about=f"{limit}")
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                while part := await request.content.readany():
+                    size += len(part)
+                    if size > limit:
+                        raise Refused("too_large", about=f"{limit}")
+                    parts.append(part)
+        except TimeoutError:
+            raise Refused("too_slow") from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def send(self, call: Call) -> web.Response:
+        """POST /messages."""
+        sent = _parse(NewMessage, call.body)
+        now = int(self._clock() * 1000)
+        message = translate.to_message(call.product.name, sent, self._limits.text_bytes, now)
+        accepted = await call.hub.accept(message)
+        answer = {"id": sent.id, "message": accepted.message, "conversation": sent.conversation, "state": "accepted"}
+        return _json(answer, 202)
+
+    async def message(self, call: Call) -> web.Response:
+        """GET /messages/{id}."""
+        status = await call.hub.status(Ref(call.product.name, call.id))
+        if status is None:
+            raise Refused("unknown_message", "id")
+        return _json(translate.to_status(status, problems.words))
+
+    async def declare(self, call: Call) -> web.Response:
+        """PUT /users/{id}."""
+        user = call.id
+        vouched = _parse(Vouch, call.body)
+        person = await call.hub.declare(Address(call.product.name, user), vouched.rpps)
+        return _json({"id": user} | translate.to_person(person))
+
+    async def user(self, call: Call) -> web.Response:
+        """GET /users/{id}."""
+        user = call.id
+        person = await call.hub.who(Address(call.product.name, user))
+        if person is None:
+            raise Refused("unknown_user", "id")
+        return _json({"id": user} | translate.to_person(person))
+
+    async def people(self, call: Call) -> web.Response:
+        """GET /people."""
+        query = call.request.query.get("q", "")
+        if not SEARCH_SHORTEST <= len(query) <= SEARCH_LONGEST or not query.isprintable():
+            raise Refused("invalid", "q")
+        limit = call.request.query.get("limit", f"{FOUND_DEFAULT}")
+        if not re.fullmatch("[1-9][0-9]?", limit) or int(limit) > FOUND_MOST:
+            raise Refused("invalid", "limit")
+        found = await call.hub.find(query, int(limit))
+        return _json({"people": [translate.to_found(person) for person in found]})
+
+    async def conversation(self, call: Call) -> web.Response:
+        """GET /conversations/{id}."""
+        chat_id = call.id
+        chat = await _own_chat(call, chat_id)
+        return _json({"id": chat_id, "members": [translate.to_member(m) for m in chat.members]})
+
+    async def members(self, call: Call) -> web.Response:
+        """POST /conversations/{id}/members."""
+        network, chat_id = call.product.name, call.id
+        change = _parse(MembersChange, call.body)
+        chat = await _own_chat(call, chat_id)
+        leaving = translate.to_leaving(change.remove, chat.members)
+        by = Address(network, change.by)
+        await call.hub.change_members(Ref(network, change.id), chat_id, network, by, change.add, leaving)
+        return _json({"id": change.id, "conversation": chat_id}, 202)
+
+    async def receipt(self, call: Call) -> web.Response:
+        """POST /receipts."""
+        receipt = _parse(Receipt, call.body)
+        network = call.product.name
+        act = call.hub.read if receipt.state == "read" else call.hub.received
+        await act(Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
+        return web.Response(status=204)
+
+    async def typing(self, call: Call) -> web.Response:
+        """POST /typing."""
+        sign = _parse(TypingSign, call.body)
+        network = call.product.name
+        await call.hub.typing(network, sign.conversation, Address(network, sign.user), sign.typing)
+        return web.Response(status=204)
+
+
+async def _own_chat(call: Call, chat_id: str) -> Chat:
+    """A conversation in which the product has somebody. Raises Refused (unknown_conversation)."""
+    chat = await call.hub.chat(call.product.name, chat_id)
+    if chat is None or all(member.address.network != call.product.name for member in chat.members):
+        raise Refused("unknown_conversation", "id")
+    return chat
+
+
+def _parse(model: type[W], body: bytes) -> W:
+    parsed = model.model_validate_json(body)  # raises ValidationError, answered by _problems
+    json.loads(body, object_pairs_hook=_unique)  # RFC 7493: two readers of one body must not differ
+    return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise Refused("duplicate_key")
+
+
+def _json(value: Mapping[str, Any], status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(value), status=status, content_type="application/json", headers=CIMultiDict(_PRIVATE)
+    )
+
+
+def _constant(body: bytes) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    return answer
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn everything that can go wrong into a problem document."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return problems.of_refused(refused)
+    except Unavailable as unavailable:
+        return problems.of_unavailable(unavailable)
+    except ValidationError as error:
+        return problems.of_validation(error)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return problems.problem(405, "bad_method", headers={"Allow": allowed})
+    except web.HTTPException as error:
+        return problems.problem(error.status, "unknown_path" if error.status == 404 else "invalid")
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> web.Response:
+    """A bug: found in the log by its id. The text of the error is left out, it may hold what somebody wrote."""
+    instance = uuid.uuid4().hex
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames[-6:])
+    _log.error("connect: unexpected %s, instance %s, at %s", type(error).__name__, instance, where)
+    return problems.problem(500, "internal_error", instance=f"urn:uuid:{instance}")

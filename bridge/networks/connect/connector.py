@@ -1,0 +1,141 @@
+"""A vendor product as a Connector: takes messages in by the API, hands them out by webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import ssl
+import time
+import uuid
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from bridge.connector import Capabilities, Receiver
+from bridge.errors import Refused, Unavailable
+from bridge.model import Delivery, Ref, Report, Typing
+from bridge.networks.connect import problems, translate
+from bridge.networks.connect.api import ConnectApi, Limits
+from bridge.networks.connect.products import Bucket, Product
+from bridge.networks.connect.profiles import PROFILES
+from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
+from bridge.networks.connect.signing import Signer, read_secret
+from bridge.networks.connect.webhooks import Sessions, Webhook
+from bridge.networks.connect.wire import Taken
+
+_log = logging.getLogger(__name__)
+_TYPING_TIMEOUT = 2.0
+_STOP_TIMEOUT = 4.0
+
+
+class ConnectConnector:
+    """One product."""
+
+    def __init__(self, product: Product, webhook: Webhook) -> None:
+        self._product = product
+        self._webhook = webhook
+
+    @property
+    def network(self) -> str:
+        """The product's name."""
+        return self._product.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of the profile, as the configuration changes them."""
+        return self._product.capabilities
+
+    async def start(self, hub: Receiver) -> None:
+        """Answer the product's requests, and be able to send webhooks."""
+        self._webhook.open()
+        self._product.hub = hub
+
+    async def stop(self) -> None:
+        """From now on every request is answered with 503."""
+        self._product.hub = None
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                await self._webhook.close()
+        except TimeoutError:
+            _log.warning("connect: %s: connections did not close in time", self.network)
+
+    async def deliver(self, delivery: Delivery) -> Ref:
+        """One attempt. The ``webhook-id`` is the delivery's id, the Ref is the id that the product answers."""
+        body = translate.to_event(delivery, self.capabilities.html)
+        answer = await self._webhook.post(delivery.id, body)
+        return Ref(self.network, _taken(answer) or delivery.id)
+
+    async def report(self, reports: Sequence[Report]) -> None:
+        """One webhook. What the product refuses is sent again in halves: only what it refuses alone is lost."""
+        if not reports or not self.capabilities.receipts:
+            return
+        try:
+            await self._webhook.post(translate.states_id(reports), self._states(reports))
+        except Refused:
+            if len(reports) == 1:
+                _log.warning("connect: %s refused the state of message %s", self.network, reports[0].message)
+                return
+            half = len(reports) // 2
+            await self.report(reports[:half])
+            await self.report(reports[half:])
+
+    def _states(self, reports: Sequence[Report]) -> bytes:
+        newest = max((state.at for report in reports for state in report.states), default=0)
+        return translate.event("message.state", newest, translate.to_states(reports, problems.words))
+
+    async def typing(self, typing: Typing) -> None:
+        """Best effort: one short attempt."""
+        if not self.capabilities.typing:
+            return
+        body = translate.event("typing", int(time.time() * 1000), translate.to_typing(typing))
+        try:
+            await self._webhook.post("typing_" + uuid.uuid4().hex, body, timeout=_TYPING_TIMEOUT)
+        except (Refused, Unavailable):
+            _log.debug("connect: %s did not take a typing sign", self.network)
+
+
+def _taken(answer: bytes) -> str | None:
+    """The product's own id in its answer, if it gave a valid one."""
+    if not answer:
+        return None
+    try:
+        return Taken.model_validate_json(answer).id
+    except ValidationError:
+        return None
+
+
+def build(section: ConnectSettings) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
+    """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read."""
+    sessions = Sessions()
+    products = {name: _product(name, settings) for name, settings in section.products.items()}
+    connectors = {
+        name: ConnectConnector(products[name], _webhook(name, settings, sessions))
+        for name, settings in section.products.items()
+    }
+    limits = Limits(
+        section.max_body_bytes, section.max_text_bytes, section.body_timeout_s, section.client_certificate_from_proxy
+    )
+    return ConnectApi(products, limits), connectors
+
+
+def _product(name: str, settings: ProductSettings) -> Product:
+    profile = PROFILES[settings.profile]
+    changed = settings.capabilities.model_dump(exclude_none=True)
+    return Product(
+        name=name,
+        label=settings.label or profile.label,
+        capabilities=dataclasses.replace(profile.capabilities, **changed),
+        bucket=Bucket(settings.rate_per_second, settings.burst),
+        tokens=tuple(bytes.fromhex(token.removeprefix("sha256:")) for token in settings.tokens),
+        certificates=tuple(bytes.fromhex(digest) for digest in settings.client_certificate_sha256),
+    )
+
+
+def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhook:
+    try:
+        keys = [read_secret(read_webhook_secret(secret)) for secret in settings.webhook_secrets]
+    except ValueError as error:
+        raise ValueError(f"networks.connect.products.{name}.webhook_secrets: {error}") from None
+    tls = None if settings.webhook_ca_file is None else ssl.create_default_context(cafile=settings.webhook_ca_file)
+    return Webhook(settings.webhook_url, Signer(keys), sessions, timeout=settings.webhook_timeout_s, tls=tls)

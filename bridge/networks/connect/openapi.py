@@ -1,0 +1,172 @@
+"""The OpenAPI 3.1 document of Liaison Connect v1, generated from the models and the table of operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from bridge.networks.connect import wire
+from bridge.networks.connect.operations import (
+    FOUND_DEFAULT,
+    FOUND_MOST,
+    OPERATIONS,
+    PREFIX,
+    SEARCH_LONGEST,
+    SEARCH_SHORTEST,
+    Operation,
+)
+
+Json = dict[str, Any]
+
+_EVENTS: dict[str, type[wire.Wire]] = {
+    "message.created": wire.CreatedEvent,
+    "conversation.members": wire.MembersEvent,
+    "message.state": wire.StateEvent,
+    "typing": wire.TypingEvent,
+}
+_ABOUT = """\
+The open API by which a chat product takes part in Liaison.
+
+A product speaks for its own users only, and sees only their conversations. `POST` requests carry an `id` that is the
+idempotency key: repeat a request until it is answered. Webhooks are signed after Standard Webhooks; a product answers
+with 2xx once it has the message safely, with 400, 410, 413 or 422 if it will never take it (the sender is told), and
+with anything else to get it again later. `message.created` and `conversation.members` come one at a time and in order
+for each conversation; drop a repeated `webhook-id`."""
+_PROBLEMS = {
+    400: "The body is not valid JSON.",
+    401: "The token is missing or unknown.",
+    403: "Not allowed to this product, this user or this certificate.",
+    404: "Not known to this product.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    422: "Not possible as asked; `field` or `errors` name what is wrong.",
+    429: "Too many requests.",
+    500: "An unexpected error.",
+    503: "Not possible now.",
+}
+
+
+def document() -> Json:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Liaison Connect",
+            "version": "1.0.0",
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": PREFIX}],
+        "security": [{"token": []}],
+        "paths": _paths(),
+        "webhooks": {name: _webhook(name, model) for name, model in _EVENTS.items()},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _schemas() -> Json:
+    models: list[type[BaseModel]] = [wire.Problem, wire.Taken, *_EVENTS.values()]
+    models += [model for o in OPERATIONS for model in (o.body, o.answer) if model is not None]
+    ordered = sorted(set(models), key=lambda model: model.__name__)
+    _, schema = models_json_schema([(m, "validation") for m in ordered], ref_template="#/components/schemas/{model}")
+    defined: Json = schema["$defs"]
+    return defined
+
+
+def _paths() -> Json:
+    paths: Json = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return paths
+
+
+def _operation(operation: Operation) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "responses": {str(operation.status): _answer(operation)} | _problem_answers(operation),
+    }
+    if parameters := _parameters(operation):
+        described["parameters"] = parameters
+    if operation.body:
+        described["requestBody"] = {"required": True, "content": _content(operation.body.__name__)}
+    if operation.open:
+        described["security"] = []
+    return described
+
+
+def _answer(operation: Operation) -> Json:
+    if operation.answer is None:
+        return {"description": "Done."}
+    return {"description": "Done.", "content": _content(operation.answer.__name__)}
+
+
+def _problem_answers(operation: Operation) -> Json:
+    statuses = set(_PROBLEMS)
+    if not operation.may_lack:
+        statuses -= {404}
+    if operation.body is None:
+        statuses -= {400, 408, 413, 415}
+    if operation.open:
+        statuses = {500}
+    return {str(status): _problem(status) for status in sorted(statuses)}
+
+
+def _problem(status: int) -> Json:
+    described: Json = {
+        "description": _PROBLEMS[status],
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status in (429, 503):
+        seconds = {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}}
+        described["headers"] = {"Retry-After": seconds}
+    if status == 401:
+        described["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+    return described
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    if "{id}" in operation.path:
+        schema = {"type": "string", "pattern": wire.ID_PATTERN}
+        return [{"name": "id", "in": "path", "required": True, "schema": schema}]
+    if operation.name == "people":
+        words = {"type": "string", "minLength": SEARCH_SHORTEST, "maxLength": SEARCH_LONGEST}
+        limit = {"type": "integer", "minimum": 1, "maximum": FOUND_MOST, "default": FOUND_DEFAULT}
+        return [
+            {"name": "q", "in": "query", "required": True, "schema": words | {"pattern": wire.SEARCH_PATTERN}},
+            {"name": "limit", "in": "query", "schema": limit},
+        ]
+    return []
+
+
+def _content(model: str) -> Json:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
+
+
+def _webhook(name: str, model: type[wire.Wire]) -> Json:
+    headers = [
+        ("webhook-id", "The idempotency key: the same at every attempt."),
+        ("webhook-timestamp", "Seconds since 1970, of this attempt."),
+        ("webhook-signature", "One or more `v1,<base64>`: HMAC-SHA256 of `id.timestamp.body`."),
+    ]
+    taken: Json = {"description": "Taken."}
+    if name == "message.created":
+        taken["content"] = _content("Taken")
+    return {
+        "post": {
+            "summary": (model.__doc__ or "").strip(),
+            "parameters": [
+                {"name": header, "in": "header", "required": True, "description": about, "schema": {"type": "string"}}
+                for header, about in headers
+            ],
+            "requestBody": {"required": True, "content": _content(model.__name__)},
+            "responses": {"2XX": taken},
+            "security": [],
+        }
+    }

@@ -1,0 +1,59 @@
+"""What products can ask for, as a table: the routes and the OpenAPI document are both made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.networks.connect import wire
+from bridge.networks.connect.wire import Wire
+
+PREFIX = "/connect/v1"
+SEARCH_SHORTEST, SEARCH_LONGEST = 2, 100
+FOUND_DEFAULT, FOUND_MOST = 20, 50
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request: ``name`` is its operationId and the method of ConnectApi that does it."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    status: int
+    answer: type[Wire] | None = None
+    body: type[Wire] | None = None
+    open: bool = False  # needs no token
+    may_lack: bool = False  # what is asked for may be unknown: 404
+
+
+OPERATIONS = (
+    Operation(
+        "send", "POST", "/messages", "Hand in a message; answered once it is safely on disk.", 202,
+        wire.MessageAccepted, wire.NewMessage, may_lack=True,
+    ),
+    Operation(
+        "message", "GET", "/messages/{id}", "What became of a message of this product.", 200,
+        wire.MessageStatus, may_lack=True,
+    ),
+    Operation(
+        "declare", "PUT", "/users/{id}", "Declare a user and vouch for the professional that they are.", 200,
+        wire.UserView, wire.Vouch,
+    ),
+    Operation("user", "GET", "/users/{id}", "A user of this product.", 200, wire.UserView, may_lack=True),
+    Operation("people", "GET", "/people", "Find people by name, place, profession or identifier.", 200, wire.People),
+    Operation(
+        "conversation", "GET", "/conversations/{id}", "A conversation of this product's users.", 200,
+        wire.ConversationView, may_lack=True,
+    ),
+    Operation(
+        "members", "POST", "/conversations/{id}/members", "Add people to a conversation and remove others.", 202,
+        wire.MembersAccepted, wire.MembersChange, may_lack=True,
+    ),
+    Operation(
+        "receipt", "POST", "/receipts", "A user's device has a delivered message, or the user has read it.", 204,
+        body=wire.Receipt,
+    ),
+    Operation("typing", "POST", "/typing", "A user begins or stops to write. Best effort.", 204, body=wire.TypingSign),
+    Operation("health", "GET", "/health", "Whether the API answers.", 200, wire.Health, open=True),
+)  # fmt: skip

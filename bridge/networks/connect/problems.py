@@ -1,0 +1,133 @@
+"""Answers for requests that fail: problem documents after RFC 9457, in French first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from bridge.errors import Refused, Unavailable
+from bridge.words import say
+
+PROBLEM = "application/problem+json"
+_MOST_ERRORS = 20
+
+_STATUS = {
+    "bad_json": 400,
+    "duplicate_key": 400,
+    "unknown_token": 401,
+    "client_certificate": 403,
+    "not_your_user": 403,
+    "unknown_sender": 403,
+    "not_a_member": 403,
+    "untrusted_server": 403,
+    "unknown_conversation": 404,
+    "unknown_message": 404,
+    "unknown_user": 404,
+    "unknown_path": 404,
+    "bad_method": 405,
+    "too_slow": 408,
+    "too_large": 413,
+    "wrong_type": 415,
+    "rate_limited": 429,
+}
+_WORDS = {  # of HTTP only; all others are in bridge.words
+    "duplicate_key": ("Une clé JSON est donnée deux fois.", "A JSON key is given twice."),
+    "unknown_user": (
+        "Cet utilisateur n’est pas déclaré. Déclarez-le avec son numéro RPPS.",
+        "This user has not been declared. Declare them with their RPPS number.",
+    ),
+    "unknown_path": ("Cette adresse n’existe pas.", "There is nothing at this address."),
+    "bad_method": ("Cette méthode n’est pas possible ici.", "This method is not possible here."),
+    "too_slow": ("Le corps de la requête a tardé. Renvoyez-la.", "The body came too slowly. Send it again."),
+    "sent_in_future": (
+        "La date d’envoi est à plus de 10 minutes dans le futur. Vérifiez l’horloge.",
+        "The time of sending is more than 10 minutes in the future. Check the clock.",
+    ),
+}
+_FIELD_WORDS = {
+    "missing": ("champ obligatoire", "this field is required"),
+    "extra_forbidden": ("champ inconnu", "unknown field"),
+    "string_pattern_mismatch": ("caractères ou longueur non permis", "characters or length not allowed"),
+    "string_too_short": ("vide ou trop court", "empty or too short"),
+    "string_too_long": ("trop long", "too long"),
+    "too_long": ("trop d’éléments", "too many items"),
+    "string_type": ("doit être une chaîne", "must be a string"),
+    "bool_type": ("doit être true ou false", "must be true or false"),
+    "int_type": ("doit être un nombre entier", "must be a whole number"),
+    "list_type": ("doit être une liste", "must be a list"),
+    "model_type": ("doit être un objet", "must be an object"),
+    "literal_error": ("valeur inconnue", "unknown value"),
+    "rfc3339": ("doit être une date RFC 3339 avec fuseau", "must be a date and time of RFC 3339 with an offset"),
+}
+_DATES = ("datetime", "timezone")
+
+
+def words(code: str) -> tuple[str, str]:
+    """The French and the English sentence of a code."""
+    return _WORDS.get(code) or say(code)
+
+
+def of_refused(refused: Refused) -> web.Response:
+    """Never as asked."""
+    status = _STATUS.get(refused.code, 422)
+    headers = {"WWW-Authenticate": 'Bearer realm="liaison"'} if status == 401 else None
+    return problem(status, refused.code, field=refused.field, about=refused.about, headers=headers)
+
+
+def of_unavailable(unavailable: Unavailable) -> web.Response:
+    """Not now."""
+    return problem(503, "unavailable", retry_after=unavailable.retry_after or 5)
+
+
+def of_validation(error: ValidationError) -> web.Response:
+    """Each field that is wrong, named; what was sent is not quoted."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)[:_MOST_ERRORS]
+    if errors and errors[0]["type"] == "json_invalid":
+        return problem(400, "bad_json")
+    listed = [_field_error(tuple(e["loc"]), e["type"]) for e in errors]
+    return problem(422, "invalid", field=listed[0]["field"] or None, errors=listed)
+
+
+def _field_error(where: tuple[int | str, ...], kind: str) -> dict[str, str]:
+    field = ".".join(str(part)[:64] for part in where)
+    if field == "files":
+        fr, en = say("files_not_carried")
+    elif kind.startswith(_DATES):
+        fr, en = _FIELD_WORDS["rfc3339"]
+    else:
+        fr, en = _FIELD_WORDS.get(kind, ("valeur non valable", "not a valid value"))
+    return {"field": field, "message": f"{fr} / {en}"}
+
+
+def problem(
+    status: int,
+    code: str,
+    *,
+    field: str | None = None,
+    about: str = "",
+    errors: list[dict[str, str]] | None = None,
+    retry_after: float | None = None,
+    headers: Mapping[str, str] | None = None,
+    instance: str | None = None,
+) -> web.Response:
+    """A problem document; ``retry_after`` in seconds."""
+    fr, en = words(code)
+    extra = f" ({about})" if about else ""
+    document: dict[str, Any] = {
+        "type": f"urn:liaison:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": f"{fr} / {en}{extra}",
+        "code": code,
+    }
+    document |= {k: v for k, v in (("field", field), ("errors", errors), ("instance", instance)) if v}
+    sent = dict(headers or {})
+    if retry_after is not None:
+        sent["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return web.Response(body=orjson.dumps(document), status=status, content_type=PROBLEM, headers=sent)

@@ -1,0 +1,112 @@
+"""The section ``networks.connect`` of the configuration. Secrets are hidden in every repr and every error."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from bridge.networks.connect.profiles import MAX_TEXT, PROFILES
+
+_RESERVED = {"matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_DIGEST = r"^[0-9a-f]{64}$"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _product_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name):
+        raise ValueError("a product's name is 1 to 32 characters of a-z, 0-9, - and _, and begins with a letter")
+    if name in _RESERVED:
+        raise ValueError("this name belongs to another network")
+    return name
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("whsec_", "file:", "env:")):
+        raise ValueError("give whsec_…, file:/path or env:NAME")
+    return value
+
+
+ProductName = Annotated[str, AfterValidator(_product_name)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_secret)]
+TokenHash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Fingerprint = Annotated[str, Field(pattern=_DIGEST)]
+
+
+class CapabilitiesSettings(_Section):
+    """What the product carries, where that differs from its profile."""
+
+    html: bool | None = None
+    replies: bool | None = None
+    threads: bool | None = None
+    typing: bool | None = None
+    receipts: bool | None = None
+    max_text: Annotated[int, Field(ge=100, le=1_000_000)] | None = None
+
+
+class ProductSettings(_Section):
+    """One vendor product."""
+
+    profile: str = "generic"
+    label: str | None = None
+    webhook_url: str = Field(repr=False)  # may hold a secret in its path
+    webhook_secrets: list[WebhookSecret] = Field(min_length=1, max_length=4)
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    webhook_ca_file: Path | None = None
+    webhook_plain_http: bool = False
+    tokens: list[TokenHash] = Field(min_length=1, max_length=4, repr=False)
+    client_certificate_sha256: list[Fingerprint] = Field(default=[], max_length=4)
+    rate_per_second: float = Field(default=100.0, gt=0)
+    burst: int = Field(default=500, ge=1)
+    capabilities: CapabilitiesSettings = CapabilitiesSettings()
+
+    @model_validator(mode="after")
+    def _is_known_and_reachable(self) -> ProductSettings:
+        if self.profile not in PROFILES:
+            raise ValueError(f"profile is one of {', '.join(PROFILES)}")
+        url = urlsplit(self.webhook_url)
+        if url.scheme not in ("https", "http") or not url.hostname or url.fragment:
+            raise ValueError("webhook_url is an https:// address without a fragment")
+        if url.scheme == "http" and url.hostname not in _LOOPBACK and not self.webhook_plain_http:
+            raise ValueError("webhook_url: health data needs https:// (webhook_plain_http: true allows http://)")
+        return self
+
+
+class ConnectSettings(_Section):
+    """Every vendor product of this hub, and the limits of the API that they share."""
+
+    products: dict[ProductName, ProductSettings] = {}
+    max_body_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
+    max_text_bytes: int = Field(default=MAX_TEXT, ge=100, le=MAX_TEXT)
+    body_timeout_s: float = Field(default=30.0, gt=0, le=300)
+    client_certificate_from_proxy: bool = (
+        False  # trust the Client-Cert header (RFC 9440): only behind a proxy that sets it
+    )
+
+    @model_validator(mode="after")
+    def _tokens_are_of_one_product(self) -> ConnectSettings:
+        tokens = [token for product in self.products.values() for token in product.tokens]
+        if len(set(tokens)) != len(tokens):
+            raise ValueError("a token is given twice; it can belong to one product only")
+        return self
+
+
+def read_webhook_secret(value: SecretStr) -> str:
+    """The secret itself, from the configuration, ``file:/path`` or ``env:NAME``. Raises ValueError or OSError."""
+    text = value.get_secret_value()
+    if text.startswith("file:"):
+        return Path(text.removeprefix("file:")).read_text("ascii").strip()
+    if text.startswith("env:"):
+        name = text.removeprefix("env:")
+        if name not in os.environ:
+            raise ValueError(f"the environment variable {name} with a webhook secret is not set")
+        return os.environ[name].strip()
+    return text

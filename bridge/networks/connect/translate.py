@@ -1,0 +1,260 @@
+"""Between the words of Connect and the nouns of the hub. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import nh3
+import orjson
+
+from bridge.connector import Status
+from bridge.errors import Refused
+from bridge.model import (
+    Address,
+    Body,
+    Delivery,
+    Kind,
+    Member,
+    Message,
+    Person,
+    RecipientState,
+    Ref,
+    Report,
+    State,
+    Typing,
+)
+from bridge.networks.connect.wire import NewMessage, milliseconds
+
+Say = Callable[[str], tuple[str, str]]
+"""The French and the English sentence of a code."""
+
+Json = dict[str, Any]
+
+FUTURE_MS = 10 * 60 * 1000  # clocks of phones differ; more than that would put messages out of order for good
+
+# Matrix client-server API v1.16, "m.room.message msgtypes": the subset of HTML that clients show. No images: they would
+# need files.
+_CLEANER = nh3.Cleaner(
+    tags={
+        "del", "s", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "p", "a", "ul", "ol", "sup", "sub", "li", "b",
+        "i", "u", "strong", "em", "code", "hr", "br", "div", "table", "thead", "tbody", "tr", "th", "td", "caption",
+        "pre", "span", "details", "summary",
+    },
+    attributes={
+        "a": {"href"},
+        "ol": {"start"},
+        "span": {"data-mx-color", "data-mx-bg-color", "data-mx-spoiler"},
+    },
+    clean_content_tags={"script", "style", "mx-reply"},
+    url_schemes={"https", "http", "ftp", "mailto", "magnet"},
+    url_relative="deny",
+    link_rel=None,
+)  # fmt: skip
+
+
+def clean_html(html: str) -> str | None:
+    """What Matrix allows of it, or None if nothing is left."""
+    return _CLEANER.clean(html).strip() or None
+
+
+def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Message:
+    """A message of a product as the hub's; ``max_text`` in bytes, ``now`` in milliseconds.
+
+    Raises Refused (too_long, sent_in_future).
+    """
+    html = None if sent.html is None else clean_html(sent.html)
+    body = Body(sent.text, html)
+    if not fits(body, max_text):
+        raise Refused("too_long", "text", about=f"{max_text} bytes")
+    sent_at = milliseconds(sent.sent_at)
+    if sent_at > now + FUTURE_MS:
+        raise Refused("sent_in_future", "sent_at")
+    return Message(
+        ref=Ref(network, sent.id),
+        chat=sent.conversation,
+        sender=Address(network, sent.sender),
+        kind=Kind(sent.kind),
+        body=body,
+        sent_at=sent_at,
+        to=tuple(sent.to),
+        reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
+        thread=None if sent.thread is None else Ref(network, sent.thread),
+    )
+
+
+def fits(body: Body, max_text: int) -> bool:
+    """Whether text and html together stay within ``max_text`` bytes as JSON, the form in which Matrix carries them."""
+    html = body.html or ""
+    if (len(body.text) + len(html)) * 6 + 4 <= max_text:  # one character is never more than \u0000
+        return True
+    return len(orjson.dumps(body.text)) + len(orjson.dumps(html)) <= max_text
+
+
+def to_address(handle: str) -> Address:
+    """The address that a handle names, other than ``rpps:``."""
+    network, _, ident = handle.partition(":")
+    return Address("mail", ident.lower()) if network == "mailto" else Address(network, ident)
+
+
+def to_leaving(handles: Sequence[str], members: Sequence[Member]) -> list[Address]:
+    """The addresses of those among the members whom the handles name; who is no member cannot leave."""
+    wanted = {to_address(h) for h in handles}
+    return [m.address for m in members if m.person.id in handles or m.address in wanted]
+
+
+def time_text(at: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_person(person: Person) -> Json:
+    """A person as products see them: no addresses."""
+    return {
+        "person": person.id,
+        "name": person.name,
+        "profession": person.profession,
+        "place": person.place,
+        "rpps": person.rpps,
+        "listed": person.listed,
+    }
+
+
+def to_member(member: Member) -> Json:
+    """A member and the network that reaches them."""
+    person = member.person
+    return {
+        "person": person.id,
+        "name": person.name,
+        "profession": person.profession,
+        "place": person.place,
+        "rpps": person.rpps,
+        "network": member.address.network,
+    }
+
+
+def to_event(delivery: Delivery, html: bool = True) -> bytes:
+    """The webhook of a delivery: ``message.created`` or ``conversation.members``; the same bytes at each attempt."""
+    if delivery.kind is Kind.MEMBERS:
+        return event("conversation.members", delivery.created_at, _members_changed(delivery))
+    return event("message.created", delivery.created_at, _created(delivery, html))
+
+
+def event(kind: str, at: int, data: Json) -> bytes:
+    """The envelope of Standard Webhooks; ``at`` in milliseconds."""
+    return orjson.dumps({"type": kind, "timestamp": time_text(at), "data": data})
+
+
+def _created(delivery: Delivery, html: bool) -> Json:
+    body = delivery.body
+    return {
+        "message": delivery.message,
+        "conversation": delivery.chat or delivery.conversation,
+        "order": delivery.order,
+        "kind": delivery.kind.value,
+        "text": body.text,
+        "html": clean_html(body.html) if html and body.html else None,
+        "sender": to_person(delivery.sender),
+        "recipients": _recipients(delivery),
+        "members": [to_member(m) for m in delivery.members],
+        "reply_to": delivery.reply_to.id if delivery.reply_to else None,
+        "thread": delivery.thread.id if delivery.thread else None,
+        "sent_at": time_text(delivery.sent_at),
+    }
+
+
+def _members_changed(delivery: Delivery) -> Json:
+    return {
+        "message": delivery.message,
+        "conversation": delivery.chat or delivery.conversation,
+        "order": delivery.order,
+        "by": to_person(delivery.sender),
+        "recipients": [m.address.id for m in delivery.recipients],
+        "members": [to_member(m) for m in delivery.members],
+        "sent_at": time_text(delivery.sent_at),
+    }
+
+
+def _recipients(delivery: Delivery) -> list[str]:
+    """This product's users, but not the one who wrote (a colleague may share the leg with the sender)."""
+    return [m.address.id for m in delivery.recipients if m.person.id != delivery.sender.id]
+
+
+_REACHED = {State.ACCEPTED: 0, State.DELIVERED: 1, State.READ: 2}
+
+
+def summary(states: Iterable[RecipientState]) -> State:
+    """One state for a whole message: refused if anybody's is, else the least that all have reached."""
+    least = State.READ
+    known = False
+    for one in states:
+        known = True
+        if one.state is State.REFUSED:
+            return State.REFUSED
+        if _REACHED[one.state] < _REACHED[least]:
+            least = one.state
+    return least if known else State.ACCEPTED
+
+
+def to_recipient(one: RecipientState, say: Say) -> Json:
+    """What became of a message for one recipient."""
+    fr, en = say(one.reason) if one.reason else ("", "")
+    return {
+        "person": one.person.id,
+        "name": one.person.name,
+        "state": one.state.value,
+        "reason": one.reason,
+        "reason_text": {"fr": fr, "en": en} if one.reason else None,
+        "at": time_text(one.at),
+    }
+
+
+def to_states(reports: Sequence[Report], say: Say) -> Json:
+    """The data of ``message.state``."""
+    return {
+        "messages": [
+            {
+                "id": report.ref.id,
+                "message": report.message,
+                "conversation": report.chat,
+                "state": summary(report.states).value,
+                "recipients": [to_recipient(one, say) for one in report.states],
+            }
+            for report in reports
+        ]
+    }
+
+
+def to_status(status: Status, say: Say) -> Json:
+    """The answer to ``GET /messages/{id}``."""
+    return {
+        "id": status.ref.id,
+        "message": status.message,
+        "conversation": status.chat,
+        "sender": status.sender.id,
+        "state": summary(status.states).value,
+        "recipients": [to_recipient(one, say) for one in status.states],
+        "accepted_at": time_text(status.accepted_at),
+    }
+
+
+def to_found(person: Person) -> Json:
+    """A person who was found, and the networks that reach them."""
+    return to_person(person) | {"networks": sorted({address.network for address in person.addresses})}
+
+
+def states_id(reports: Sequence[Report]) -> str:
+    """The ``webhook-id`` of a batch of states: the same for the same versions of the same messages."""
+    told = sorted(f"{report.message}:{report.version}" for report in reports)
+    return "states_" + hashlib.sha256("\n".join(told).encode()).hexdigest()[:40]
+
+
+def to_typing(typing: Typing) -> Json:
+    """The data of ``typing``."""
+    return {
+        "conversation": typing.chat or typing.conversation,
+        "person": to_person(typing.person),
+        "typing": typing.typing,
+    }

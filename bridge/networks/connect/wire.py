@@ -1,0 +1,318 @@
+"""The words of Liaison Connect v1 on the wire: what products send, what the hub answers, what webhooks carry.
+
+The OpenAPI document is generated from these models. Times are RFC 3339 with an offset. ``conversation`` is always the
+id by which the product knows the conversation: its own for those it started, the hub's for the others.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
+SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
+_HANDLE = r"^[a-z][a-z0-9_-]{0,31}:[!-~]{1,255}$"
+_TEXT = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*$"  # tab and line breaks are the only control characters
+_RFC3339 = re.compile(
+    r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-[0-3][0-9][Tt][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"([Zz]|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+)
+
+
+def _rfc3339(value: Any) -> Any:
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        raise PydanticCustomError("rfc3339", "not a date and time of RFC 3339 with an offset")
+    return value
+
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Handle = Annotated[str, Field(pattern=_HANDLE, examples=["rpps:10001234567", "matrix:@ben:chu.example"])]
+Text = Annotated[str, Field(pattern=_TEXT)]
+Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$", examples=["10001234567"])]
+Time = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc3339),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T08:00:00.000Z"]}),
+]
+StateName = Literal["accepted", "delivered", "read", "refused"]
+
+
+class Wire(BaseModel):
+    """What all have in common: unknown keys are errors, nothing is guessed from another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class FileRef(Wire):
+    """A file of a message. Reserved: not carried yet."""
+
+    name: Text
+    url: str = Field(repr=False)
+
+
+class NewMessage(Wire):
+    """A message that one of the product's users wrote."""
+
+    id: Id = Field(description="The product's id of the message, and the idempotency key.")
+    conversation: Id = Field(description="The product's id of the conversation.")
+    sender: Id = Field(description="The product's id of the user who wrote.")
+    kind: Literal["text", "notice", "emote"] = "text"
+    text: Text = Field(
+        min_length=1, repr=False, description="Plain text; with `html` as large as the limit of the hub (44 KiB)."
+    )
+    html: Text | None = Field(
+        default=None, repr=False, description="The same as HTML; all that Matrix does not allow is removed."
+    )
+    to: list[Handle] = Field(default=[], max_length=200, description="People to add; needed on the first message.")
+    reply_to: Id | None = Field(default=None, description="The product's id of the message that this one answers.")
+    thread: Id | None = Field(default=None, description="The product's id of the message that began the thread.")
+    files: list[FileRef] = Field(default=[], max_length=0, description="Reserved: files are not carried yet.")
+    sent_at: Time = Field(description="When the user wrote; at most 10 minutes in the future.")
+
+
+class Vouch(Wire):
+    """The professional that a user is; the product vouches for it."""
+
+    rpps: Rpps
+
+
+class MembersChange(Wire):
+    """Who comes and who goes."""
+
+    id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
+    by: Id = Field(description="The product's user who does it.")
+    add: list[Handle] = Field(default=[], max_length=200)
+    remove: list[Handle] = Field(default=[], max_length=200, description="Ignored for those who are not members.")
+
+
+class Receipt(Wire):
+    """What one of the product's users has of a message that the hub delivered."""
+
+    message: Id = Field(description="The product's id of the message, as it answered the webhook.")
+    user: Id
+    state: Literal["delivered", "read"] = Field(description="`read` covers everything before it in the conversation.")
+    at: Time
+
+
+class TypingSign(Wire):
+    """One of the product's users begins or stops to write."""
+
+    conversation: Id
+    user: Id
+    typing: bool
+
+
+class MessageAccepted(Wire):
+    """The message is on the hub's disk. The same id again gives the same answer."""
+
+    id: str
+    message: str = Field(description="The hub's id of the message.")
+    conversation: str
+    state: Literal["accepted"] = "accepted"
+
+
+class MembersAccepted(Wire):
+    """The change is on the hub's disk."""
+
+    id: str
+    conversation: str
+
+
+class ReasonText(Wire):
+    """Why something was refused, for people."""
+
+    fr: str
+    en: str
+
+
+class PersonView(Wire):
+    """A person; ``person`` can be used as a handle in ``to``."""
+
+    person: str
+    name: str
+    profession: str
+    place: str
+    rpps: str | None
+    listed: bool = Field(description="In the directory of professionals.")
+
+
+class UserView(PersonView):
+    """One of the product's users."""
+
+    id: str
+
+
+class FoundPerson(PersonView):
+    """A person who was found, and the networks that reach them."""
+
+    networks: list[str]
+
+
+class People(Wire):
+    """People who were found, those who can be reached first."""
+
+    people: list[FoundPerson]
+
+
+class MemberView(Wire):
+    """A member of a conversation and the network that reaches them."""
+
+    person: str
+    name: str
+    profession: str
+    place: str
+    rpps: str | None
+    network: str
+
+
+class ConversationView(Wire):
+    """A conversation of the product's users."""
+
+    id: str
+    members: list[MemberView]
+
+
+class RecipientView(Wire):
+    """What became of a message for one recipient."""
+
+    person: str
+    name: str
+    state: StateName
+    reason: str | None
+    reason_text: ReasonText | None
+    at: Time
+
+
+class MessageState(Wire):
+    """What became of a message. ``state`` sums up: `refused` if anybody's is, else the least that all have reached."""
+
+    id: str
+    message: str
+    conversation: str
+    state: StateName
+    recipients: list[RecipientView]
+
+
+class MessageStatus(MessageState):
+    """The state of a message on request."""
+
+    sender: str
+    accepted_at: Time
+
+
+class Health(Wire):
+    """The API answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class FieldError(Wire):
+    """One part of a request that is wrong."""
+
+    field: str = Field(description="A dotted path.")
+    message: str
+
+
+class Problem(Wire):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="In French, then in English.")
+    code: str = Field(description="A stable machine word.")
+    field: str | None = None
+    errors: list[FieldError] | None = None
+    instance: str | None = Field(default=None, description="To find an unexpected error in the hub's log.")
+
+
+class Created(Wire):
+    """A message for some of the product's users. ``order`` grows along the conversation."""
+
+    message: str = Field(description="The hub's id of the message.")
+    conversation: str
+    order: int
+    kind: Literal["text", "notice", "emote"]
+    text: str = Field(repr=False)
+    html: str | None = Field(repr=False)
+    sender: PersonView
+    recipients: list[str] = Field(description="The product's ids of the users who get it.")
+    members: list[MemberView]
+    reply_to: str | None
+    thread: str | None
+    sent_at: Time
+
+
+class MembersChanged(Wire):
+    """The members of a conversation are now these."""
+
+    message: str
+    conversation: str
+    order: int
+    by: PersonView
+    recipients: list[str]
+    members: list[MemberView]
+    sent_at: Time
+
+
+class States(Wire):
+    """What became of messages of the product's users: the full picture of each, so a repeat does no harm."""
+
+    messages: list[MessageState]
+
+
+class TypingSeen(Wire):
+    """Somebody begins or stops to write."""
+
+    conversation: str
+    person: PersonView
+    typing: bool
+
+
+class CreatedEvent(Wire):
+    """Webhook `message.created`."""
+
+    type: Literal["message.created"]
+    timestamp: Time
+    data: Created
+
+
+class MembersEvent(Wire):
+    """Webhook `conversation.members`."""
+
+    type: Literal["conversation.members"]
+    timestamp: Time
+    data: MembersChanged
+
+
+class StateEvent(Wire):
+    """Webhook `message.state`."""
+
+    type: Literal["message.state"]
+    timestamp: Time
+    data: States
+
+
+class TypingEvent(Wire):
+    """Webhook `typing`."""
+
+    type: Literal["typing"]
+    timestamp: Time
+    data: TypingSeen
+
+
+class Taken(BaseModel):
+    """The product's answer to `message.created`: its own id of the message. Without it, the `webhook-id` is the id."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: Id
+
+
+def milliseconds(at: datetime) -> int:
+    """Milliseconds since 1970."""
+    return round(at.timestamp() * 1000)
