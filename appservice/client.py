@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +17,7 @@ Json = dict[str, Any]
 
 
 class MatrixRefused(Refused):
-    """The homeserver said no for good: HTTP ``status`` 4xx and a Matrix ``errcode`` (client-server API, "Standard error response")."""
+    """The homeserver said no for good: HTTP ``status`` 4xx, a Matrix ``errcode`` (spec, "Standard error response")."""
 
     def __init__(self, status: int, errcode: str, answer: Json | None = None) -> None:
         super().__init__("matrix_refused", about=f"{status} {errcode}")
@@ -68,9 +67,9 @@ class Homeserver:
         user: str | None = None,
         device: str | None = None,
         query: Mapping[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  (aiohttp's own)
+        timeout: float | None = None,
     ) -> Json:
-        """One call. ``path`` begins with ``/_matrix/`` and has its parts quoted (:func:`part`); ``user`` is the ghost that speaks."""
+        """One call as the ghost ``user``. ``path`` begins with ``/_matrix/``, its parts quoted (:func:`part`)."""
         assert self._session is not None, "use `async with Homeserver(…)`"
         asked = dict(query or {})
         if user is not None:
@@ -88,7 +87,7 @@ class Homeserver:
                 timeout=aiohttp.ClientTimeout(total=timeout) if timeout else self._timeout,
             ) as response:
                 return _result(response.status, response.headers.get("Retry-After"), await response.read())
-        except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
+        except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
             raise Unavailable("homeserver_away") from error
 
 

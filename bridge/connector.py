@@ -23,7 +23,9 @@ class Capabilities:
     typing: bool = True
     receipts: bool = True
     max_text: int = 60_000  # bytes of UTF-8
-    echoes: bool = False  # the network shows our own messages back in its order: it decides the order of the conversation
+    echoes: bool = (
+        False  # the network shows our own messages back in its order: it decides the order of the conversation
+    )
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 
 

@@ -1,7 +1,8 @@
 """One small face for SQLite and PostgreSQL: named statements from .sql files, transactions, migrations.
 
 The statements are the same for both. ``$1`` is a parameter; a line that ends in ``-- pg`` or ``-- sqlite`` is for that
-engine only; ``@serial`` is an ever growing integer primary key. Names are ``area.statement``: the file's stem and its ``-- name:``.
+engine only; ``@serial`` is an ever growing integer primary key. Names are ``area.statement``: the file's stem and its
+``-- name:``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SQLite, the embedded default: statements run inline, only the commit (the fsync) runs in a thread, shared by all who wait."""
+"""SQLite, the embedded default: statements run inline, only the commit (the fsync) runs in a thread, shared by all."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Sqlite:
     async def open(cls, path: str, components: Sequence[Component]) -> Sqlite:
         """Open or make the file; a second process on the same file is refused (one writer per key store)."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path + ".lock", "wb")  # noqa: SIM115  (held for the life of the process)
+        lock = open(path + ".lock", "wb")  # noqa: SIM115, ASYNC230  (held for the life of the process)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -153,9 +153,14 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, components: Sequence[Component]) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))"
+    )
     for component in components:
-        done = {r["number"] for r in connection.execute("SELECT number FROM migration WHERE component = ?", (component.name,))}
+        done = {
+            r["number"]
+            for r in connection.execute("SELECT number FROM migration WHERE component = ?", (component.name,))
+        }
         for number, text in read_migrations(component, "sqlite"):
             if number in done:
                 continue

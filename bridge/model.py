@@ -87,7 +87,8 @@ class Message:
     """A message as an edge hands it in.
 
     ``chat`` is the conversation as the sender's network knows it. ``to`` names people to add (handles as in
-    :meth:`bridge.people.People.find`): needed on the first message of a chat. ``sent_at`` is in milliseconds since 1970.
+    :meth:`bridge.people.People.find`): needed on the first message of a chat.
+    ``sent_at`` is in milliseconds since 1970.
     """
 
     ref: Ref

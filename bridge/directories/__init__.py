@@ -1,0 +1,1 @@
+"""Where the hub learns who is who."""

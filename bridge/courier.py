@@ -1,0 +1,235 @@
+"""Brings every delivery to its leg: a lane per conversation and leg, strict order, retries, giving up politely."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bridge.capabilities import fit
+from bridge.connector import Connector
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.model import Delivery, Ref, Report
+from bridge.store import Store
+
+log = logging.getLogger(__name__)
+_BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How the courier waits, in seconds."""
+
+    first: float = 0.5  # before the second attempt; doubles from there
+    longest: float = 60.0  # between two attempts
+    give_up: float = 3 * 86_400.0  # after this the sender is told that the message did not arrive
+    reports: float = 0.05  # news for senders are gathered this long
+    parallel: int = 32  # calls at once to one network
+
+    def backoff(self, attempt: int, jitter: Callable[[], float]) -> float:
+        """Seconds before the next attempt: exponential, between half and all of it at random."""
+        return min(self.longest, self.first * 2.0 ** min(attempt, 30)) * (0.5 + jitter() / 2)
+
+
+class _Network:
+    """What the courier knows about one network: how many calls at once, and whether it answers again."""
+
+    def __init__(self, connector: Connector, parallel: int) -> None:
+        self.connector = connector
+        self.slots = asyncio.Semaphore(parallel)
+        self.failing = False
+        self.recovered = asyncio.Event()
+        self.news = asyncio.Event()
+
+    def answered(self) -> None:
+        """It works (again): those who wait out a backoff may try now."""
+        if self.failing:
+            self.failing = False
+            self.recovered.set()
+            self.recovered = asyncio.Event()
+
+
+class Courier:
+    """Delivers what is due. ``wake`` is called when something was written; at start everything is looked through."""
+
+    def __init__(
+        self, store: Store, connectors: Mapping[str, Connector], patience: Patience, clock: Callable[[], int],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._networks = {n: _Network(c, patience.parallel) for n, c in connectors.items()}
+        self._patience = patience
+        self._clock = clock
+        self._jitter = jitter
+        self._lanes: dict[tuple[str, str], bool] = {}  # running lanes; True: look again before ending
+        self._group: asyncio.TaskGroup | None = None
+        self.on_refused: Callable[[str, str], None] | None = None
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for network in self._networks.values():
+                group.create_task(self._tell(network))
+            for row in await self._store.db.all("store.lanes"):
+                self.wake(row["conversation"], row["network"])
+            self.wake_reports()
+
+    def wake(self, conversation: str, network: str) -> None:
+        """Something is due in this lane."""
+        lane = (conversation, network)
+        if lane in self._lanes:
+            self._lanes[lane] = True
+        elif self._group is not None and network in self._networks:
+            self._lanes[lane] = False
+            self._group.create_task(self._lane(*lane))
+
+    def wake_reports(self) -> None:
+        """Something became of a message."""
+        for network in self._networks.values():
+            network.news.set()
+
+    def answered(self, network: str) -> None:
+        """A sign of life from a network: lanes that wait for it may try now."""
+        self._networks[network].answered()
+
+    # ---- lanes
+
+    async def _lane(self, conversation: str, name: str) -> None:
+        network = self._networks[name]
+        fresh = True  # waiting times of an earlier life of the hub do not count
+        try:
+            while True:
+                self._lanes[(conversation, name)] = False
+                due = await self._due(conversation, name)
+                for delivery, next_at in due:
+                    if not fresh and next_at > self._clock():
+                        await self._wait(network, (next_at - self._clock()) / 1000)
+                    fresh = False
+                    if not await self._attempt(network, delivery):
+                        break
+                if not due and not self._lanes[(conversation, name)]:
+                    return
+        finally:
+            self._lanes.pop((conversation, name), None)
+
+    async def _due(self, conversation: str, name: str) -> list[tuple[Delivery, int]]:
+        while True:
+            try:
+                return await self._store.due(conversation, name)
+            except Unavailable:
+                await asyncio.sleep(self._patience.first)
+
+    async def _wait(self, network: _Network, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await network.recovered.wait()
+        except TimeoutError:
+            pass
+
+    async def _attempt(self, network: _Network, delivery: Delivery) -> bool:
+        """One attempt; True if the lane may go on with the next delivery."""
+        try:
+            fitted = fit(delivery, network.connector.capabilities)
+            async with network.slots:
+                ref = await network.connector.deliver(fitted)
+            failpoint("courier.after-deliver")
+        except Refused as refusal:
+            log.warning("%s refused by %s: %s", delivery.id, delivery.network, refusal.code)
+            return await self._end(delivery, None, refusal.code)
+        except Unavailable as reason:
+            network.failing = True
+            return await self._later(delivery, reason.code, reason.retry_after)
+        except Exception as bug:  # poison must not stop the lane for ever
+            log.error("%s to %s failed unexpectedly: %s", delivery.id, delivery.network, _where(bug))
+            if delivery.attempt + 1 >= _BUGS_ALLOWED:
+                return await self._end(delivery, None, "internal_error")
+            return await self._later(delivery, "internal_error", None)
+        network.answered()
+        return await self._end(delivery, ref, "")
+
+    async def _end(self, delivery: Delivery, ref: Ref | None, reason: str) -> bool:
+        try:
+            async with self._store.db.transaction("courier.sent" if ref else "courier.refused") as tx:
+                if ref is not None:
+                    await self._store.sent(tx, delivery, ref, self._clock())
+                else:
+                    await self._store.refused(tx, delivery, reason, self._clock())
+        except Unavailable:
+            await asyncio.sleep(self._patience.first)
+            return False
+        if ref is None and self.on_refused is not None:
+            self.on_refused(delivery.message, delivery.network)
+        self.wake_reports()
+        return True
+
+    async def _later(self, delivery: Delivery, reason: str, retry_after: float | None) -> bool:
+        now = self._clock()
+        if now - delivery.created_at > self._patience.give_up * 1000:
+            log.warning("%s to %s given up after %d attempts", delivery.id, delivery.network, delivery.attempt + 1)
+            return await self._end(delivery, None, "gave_up")
+        wait = max(self._patience.backoff(delivery.attempt, self._jitter), retry_after or 0.0)
+        log.info("%s to %s waits %.1f s: %s", delivery.id, delivery.network, wait, reason)
+        try:
+            async with self._store.db.transaction("courier.later") as tx:
+                await self._store.later(tx, delivery, now + int(wait * 1000))
+        except Unavailable:
+            pass
+        if retry_after:
+            await asyncio.sleep(retry_after)  # the network named this time: no sign of life shortens it
+        return False
+
+    # ---- news for senders
+
+    async def _tell(self, network: _Network) -> None:
+        while True:
+            await network.news.wait()
+            await asyncio.sleep(self._patience.reports)
+            network.news.clear()
+            wait = 0.0
+            try:
+                while due := await self._store.reports(network.connector.network, self._clock()):
+                    wait = await self._tell_once(network, [r for r, _ in due], max(a for _, a in due))
+            except Unavailable:
+                wait = self._patience.first
+            if wait:
+                asyncio.get_running_loop().call_later(wait, network.news.set)
+
+    async def _tell_once(self, network: _Network, reports: list[Report], attempt: int) -> float:
+        """Tell one batch; gives the seconds to wait before the next look, 0 for none."""
+        try:
+            if network.connector.capabilities.receipts:
+                await network.connector.report(reports)
+        except Unavailable as reason:
+            wait = max(self._patience.backoff(attempt, self._jitter), reason.retry_after or 0.0)
+            async with self._store.db.transaction("courier.report-later") as tx:
+                at = self._clock() + int(wait * 1000)
+                await tx.many("store.report_later", [(r.message, at) for r in reports])
+            return wait
+        except Exception as bug:
+            return await self._tell_apart(network, reports, bug)
+        async with self._store.db.transaction("courier.told") as tx:
+            await self._store.told(tx, reports)
+        return 0.0
+
+    async def _tell_apart(self, network: _Network, reports: list[Report], bug: Exception) -> float:
+        """One of these cannot be told: find it, drop it with an alarm, keep the others."""
+        if len(reports) > 1:
+            waits = [await self._tell_once(network, [r], 0) for r in reports]
+            return max(waits)
+        log.error("the state of %s cannot be told: %s", reports[0].message, _where(bug))
+        async with self._store.db.transaction("courier.told") as tx:
+            await tx.run("store.drop_report", reports[0].message)
+        return 0.0
+
+
+def _where(bug: Exception) -> str:
+    """The kind and place of an unexpected error, without its text (which may hold content)."""
+    trace, place = bug.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(bug).__name__} at {place}"

@@ -1,0 +1,24 @@
+"""The contract of a directory: who is this, who can be found, how are they reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bridge.model import Address, Person
+
+
+class Directory(Protocol):
+    """A national or local directory of professionals. Raises Unavailable when it cannot answer now."""
+
+    async def person(self, person: str) -> Person | None:
+        """An entry by person id (``rpps:<11 digits>``)."""
+
+    async def at(self, address: Address) -> Person | None:
+        """The entry that lists this address (``mail`` addresses in lower case)."""
+
+    async def search(self, query: str, limit: int) -> Sequence[Person]:
+        """Entries whose name, profession, place or identifier holds every word of the query; no accents, no case."""
+
+    async def everyone(self) -> Sequence[Person]:
+        """All entries with an address in a chat product; a large directory may give none."""

@@ -1,0 +1,315 @@
+"""The hub: takes messages from every edge, says where they go, and tells the edges what it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from bridge.capabilities import check
+from bridge.connector import Chat, Connector, Status, Within
+from bridge.courier import Courier
+from bridge.db import Tx
+from bridge.errors import Refused
+from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref, Typing
+from bridge.people import People
+from bridge.store import Conversation, Store, message_id
+
+log = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class _Turn:
+    """A lock that knows how many want it, so that it can be forgotten."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+class Hub:
+    """``accept`` is the way in for every edge; the courier is the way out.
+
+    Where a conversation has a leg that shows our messages back in an order of its own (Matrix), that order is the
+    conversation's: other legs get a message once it has its place there, or after ``order_wait`` seconds without it.
+    """
+
+    def __init__(
+        self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
+        *, max_members: int = 200, order_wait: float = 10.0, clock: Callable[[], int] = now_ms,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._people = people
+        self._courier = courier
+        self._connectors = connectors
+        self._max_members = max_members
+        self._order_wait = order_wait
+        self._clock = clock
+        self._busy: dict[str, _Turn] = {}
+        self._held: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._named = [n for n, c in connectors.items() if c.capabilities.names_chats]
+        courier.on_refused = self._refused
+        self.on_declared: Callable[[Person], None] | None = None
+
+    async def start(self) -> None:
+        """Take up what was held when the hub last ended."""
+        for row in await self._store.db.all("store.held"):
+            self._hold(row["message"])
+
+    async def stop(self) -> None:
+        """Forget the timers; what they guard is on disk."""
+        for timer in self._held.values():
+            timer.cancel()
+        self._held.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    # ---- in
+
+    async def accept(self, message: Message, within: Within | None = None) -> Accepted:
+        """See :class:`bridge.connector.Receiver`."""
+        if known := await self._store.known(self._store.db, message.ref):
+            return await self._again(known, within)
+        check(message.body, self._connectors[message.ref.network].capabilities)
+        sender = await self._sender(message.sender)
+        add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
+        return await self._write(message, sender, add, (), within)
+
+    async def change_members(
+        self, ref: Ref, chat: str, network: str, by: Address, add: Sequence[str], remove: Sequence[Address],
+        within: Within | None = None,
+    ) -> str:  # fmt: skip
+        """See :class:`bridge.connector.Receiver`."""
+        if known := await self._store.known(self._store.db, ref):
+            return (await self._again(known, within)).conversation
+        sender = await self._sender(by)
+        members = [await self._people.find(h, network, f"add.{i}") for i, h in enumerate(add)]
+        gone = [p.id for a in remove if (p := await self._people.who(self._as_person(a)))]
+        message = Message(ref, chat, by, Kind.MEMBERS, Body(), self._clock())
+        return (await self._write(message, sender, members, gone, within)).conversation
+
+    def _as_person(self, address: Address) -> Address:
+        rpps = self._people.ghost_of(address)
+        return Address("rpps", rpps) if rpps else address
+
+    async def _again(self, known: tuple[str, str], within: Within | None) -> Accepted:
+        if within is not None:
+            async with self._store.db.transaction("hub.again") as tx:
+                await within(tx)
+        return Accepted(known[0], known[1], duplicate=True)
+
+    async def _sender(self, address: Address) -> Person:
+        person = await self._people.who(address)
+        if person is None:
+            raise Refused("unknown_sender", "sender", about=str(address))
+        return person
+
+    async def _write(
+        self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None
+    ) -> Accepted:
+        network = message.ref.network
+        known = await self._store.conversation_of(self._store.db, network, message.chat)
+        async with self._one_at_a_time(known or f"{network}|{message.chat}"):  # noqa: SIM117
+            async with self._store.db.transaction("hub.accept") as tx:
+                if again := await self._store.known(tx, message.ref):
+                    if within is not None:
+                        await within(tx)
+                    return Accepted(again[0], again[1], duplicate=True)
+                try:
+                    conversation = await self._place(tx, message, sender, add, remove)
+                    held = self._must_wait(conversation, network)
+                    now = self._clock()
+                    networks = await self._store.record(tx, message, conversation, sender, held, now)
+                    await self._leave(tx, conversation, remove)
+                    if within is not None:
+                        await within(tx)
+                except BaseException:
+                    if known:
+                        self._store.forget(known)
+                    raise
+        ident = message_id(message.ref)
+        if held & networks:
+            self._hold(ident)
+        for out in networks - held:
+            self._courier.wake(conversation.id, out)
+        return Accepted(ident, conversation.id)
+
+    async def _place(
+        self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str]
+    ) -> Conversation:
+        """Where the message belongs: its chat's conversation, or a new one of exactly the people named."""
+        network, now = message.ref.network, self._clock()
+        ident = await self._store.conversation_of(tx, network, message.chat)
+        if ident is None:
+            if not add:
+                raise Refused("unknown_conversation", "conversation" if message.kind is Kind.MEMBERS else "to")
+            ident = "c_" + secrets.token_hex(12)
+            await self._store.create_conversation(tx, ident, network, message.chat, now)
+            await self._store.add_members(tx, ident, [Member(sender, message.sender)], self._named, now)
+            conversation = await self._store.conversation(tx, ident)
+        else:
+            conversation = await self._store.conversation(tx, ident)
+            if conversation.member(sender.id) is None:
+                raise Refused("not_a_member", "sender")
+        new = [m for m in add if conversation.member(m.person.id) is None]
+        if len(conversation.members) + len(new) > self._max_members:
+            raise Refused("too_many_members", "to")
+        if new:
+            await self._store.add_members(tx, ident, new, self._named, now)
+            conversation = await self._store.conversation(tx, ident)
+        return conversation
+
+    async def _leave(self, tx: Tx, conversation: Conversation, remove: Sequence[str]) -> None:
+        """Who is removed still hears of it on their leg; then they are no member any more."""
+        if remove:
+            await self._store.remove_members(tx, conversation.id, remove)
+
+    def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
+        """The networks that wait until the ordering network has shown the message."""
+        networks = {m.address.network for m in conversation.members} - {origin}
+        ordering = {n for n in networks if self._connectors[n].capabilities.echoes}
+        return frozenset(networks - ordering) if ordering else frozenset()
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, key: str) -> AsyncIterator[None]:
+        """Places in a conversation are committed in the order in which they were given."""
+        lane = self._busy.setdefault(key, _Turn())
+        lane.users += 1
+        try:
+            async with lane.lock:
+                yield
+        finally:
+            lane.users -= 1
+            if lane.users == 0:
+                self._busy.pop(key, None)
+
+    # ---- order
+
+    def _hold(self, message: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._held[message] = loop.call_later(self._order_wait, self._waited, message)
+
+    def _waited(self, message: str) -> None:
+        task = asyncio.create_task(self._release(message, None))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def sequenced(self, message: str, within: Within | None = None) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        if message in self._held or within is not None:
+            await self._release(message, within)
+
+    async def _release(self, message: str, within: Within | None) -> None:
+        waiting = message in self._held
+        row = await self._store.db.one("store.status", message) if waiting else None
+        networks: list[str] = []
+        async with self._one_at_a_time(row["conversation"] if row else message):  # noqa: SIM117
+            async with self._store.db.transaction("hub.sequenced") as tx:
+                if row is not None:
+                    networks = await self._store.release(tx, message)
+                if within is not None:
+                    await within(tx)
+        timer = self._held.pop(message, None)
+        if timer is not None:
+            timer.cancel()
+        for network in networks:
+            self._courier.wake(row["conversation"] if row else "", network)
+
+    def _refused(self, message: str, network: str) -> None:
+        """The ordering leg will never show this message: nobody need wait for it."""
+        if message in self._held and self._connectors[network].capabilities.echoes:
+            self._waited(message)
+
+    # ---- signs
+
+    async def read(self, ref: Ref, reader: Address, at: int) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        await self._sign(ref, reader, at, read=True)
+
+    async def received(self, ref: Ref, recipient: Address, at: int) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        await self._sign(ref, recipient, at, read=False)
+
+    async def _sign(self, ref: Ref, who: Address, at: int, *, read: bool) -> None:
+        known = await self._store.known(self._store.db, ref)
+        person = await self._people.who(who)
+        if known is None or person is None:
+            return
+        async with self._store.db.transaction("hub.sign") as tx:
+            change = self._store.read_up_to if read else self._store.received
+            news = await change(tx, known[0], person.id, at)
+        if news:
+            self._courier.wake_reports()
+
+    async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        ident = await self._store.conversation_of(self._store.db, network, chat)
+        person = await self._people.who(who)
+        if ident is None or person is None:
+            return
+        conversation = await self._store.conversation(self._store.db, ident)
+        if conversation.member(person.id) is None:
+            return
+        for other in {m.address.network for m in conversation.members} - {network}:
+            name = conversation.legs.get(other)
+            if name is not None and self._connectors[other].capabilities.typing:
+                with suppress(Exception):  # best effort by contract
+                    await self._connectors[other].typing(Typing(other, name, ident, person, typing))
+
+    # ---- what the hub knows
+
+    async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        async with self._store.db.transaction("hub.bind") as tx:
+            await self._store.bind(tx, conversation, network, chat)
+            if within is not None:
+                await within(tx)
+
+    async def declare(self, address: Address, rpps: str) -> Person:
+        """See :class:`bridge.connector.Receiver`."""
+        person = await self._people.rpps(rpps)
+        async with self._store.db.transaction("hub.declare") as tx:
+            await tx.run("store.declare", address.network, address.id, person.id, self._clock())
+        self._people.remember(address, person.id)
+        whole = await self._people.get(person.id)
+        if self.on_declared is not None:
+            self.on_declared(whole)
+        return whole
+
+    async def who(self, address: Address) -> Person | None:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._people.who(address)
+
+    async def find(self, query: str, limit: int) -> list[Person]:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._people.search(query, limit)
+
+    async def status(self, ref: Ref) -> Status | None:
+        """See :class:`bridge.connector.Receiver`."""
+        known = await self._store.known(self._store.db, ref)
+        row = await self._store.db.one("store.status", known[0]) if known else None
+        if row is None or row["network"] != ref.network or row["ref"] != ref.id:
+            return None
+        return Status(
+            message=row["id"], ref=ref, conversation=row["conversation"], chat=row["chat"],
+            sender=Address(row["network"], row["address"]), accepted_at=row["accepted_at"],
+            states=await self._store.states(self._store.db, row["id"]),
+        )  # fmt: skip
+
+    async def chat(self, network: str, chat: str) -> Chat | None:
+        """See :class:`bridge.connector.Receiver`."""
+        ident = await self._store.conversation_of(self._store.db, network, chat)
+        if ident is None:
+            return None
+        found = await self._store.conversation(self._store.db, ident)
+        return Chat(ident, found.legs.get(network), found.members)

@@ -1,0 +1,69 @@
+"""A pretend network in memory: the template for a new connector, and a far end in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bridge.connector import Capabilities, Receiver
+from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Ref, Report, Typing
+
+
+class Loopback:
+    """Keeps what it is given. ``before`` may raise, to play a network that fails."""
+
+    def __init__(self, network: str, capabilities: Capabilities | None = None) -> None:
+        self._network = network
+        self._capabilities = capabilities or Capabilities()
+        self.hub: Receiver | None = None
+        self.delivered: list[Delivery] = []
+        self.calls: list[str] = []
+        self.told: list[Report] = []
+        self.signs: list[Typing] = []
+        self.before: Callable[[Delivery], None] = lambda _: None
+        self._refs: dict[str, Ref] = {}
+
+    @property
+    def network(self) -> str:
+        """See :class:`bridge.connector.Connector`."""
+        return self._network
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See :class:`bridge.connector.Connector`."""
+        return self._capabilities
+
+    async def start(self, hub: Receiver) -> None:
+        """Remember the hub."""
+        self.hub = hub
+
+    async def deliver(self, delivery: Delivery) -> Ref:
+        """Take a delivery once, however often it comes."""
+        self.calls.append(delivery.id)
+        self.before(delivery)
+        if delivery.id not in self._refs:
+            self.delivered.append(delivery)
+            self._refs[delivery.id] = Ref(self._network, f"{self._network}-{len(self.delivered)}")
+        return self._refs[delivery.id]
+
+    async def report(self, reports: Sequence[Report]) -> None:
+        """Keep what became of messages."""
+        self.told.extend(reports)
+
+    async def typing(self, typing: Typing) -> None:
+        """Keep a typing sign."""
+        self.signs.append(typing)
+
+    async def stop(self) -> None:
+        """Forget the hub."""
+        self.hub = None
+
+    async def write(
+        self, ident: str, chat: str, sender: str, text: str, to: Sequence[str] = (), reply_to: str | None = None
+    ) -> Accepted:
+        """Say something as a user of this network."""
+        assert self.hub is not None
+        cited = Ref(self._network, reply_to) if reply_to else None
+        message = Message(
+            Ref(self._network, ident), chat, Address(self._network, sender), Kind.TEXT, Body(text), 0, tuple(to), cited
+        )
+        return await self.hub.accept(message)

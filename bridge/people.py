@@ -1,0 +1,163 @@
+"""Who is who: the directory, the accounts that products vouch for, and how a person is reached."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from bridge.db import Database
+from bridge.directory import Directory
+from bridge.errors import Refused
+from bridge.model import MATRIX, Address, Member, Person
+from bridge.trust import is_rpps, server_of
+
+_UNLISTED_KEPT = 20_000
+
+
+class People:
+    """The directory joined with the accounts declared by products; answers from memory or one directory call."""
+
+    def __init__(
+        self, directory: Directory, trusted: Callable[[str], bool], ghost: Callable[[str], str | None]
+    ) -> None:
+        """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the RPPS id behind a ghost's MXID."""
+        self._directory = directory
+        self._trusted = trusted
+        self._ghost = ghost
+        self._accounts: dict[Address, str] = {}
+        self._declared: dict[str, list[Address]] = {}
+        self._unlisted: OrderedDict[str, Person] = OrderedDict()
+
+    async def start(self, db: Database) -> None:
+        """Load the declared accounts."""
+        for row in await db.all("store.accounts"):
+            self.remember(Address(row["network"], row["id"]), row["person"])
+
+    def remember(self, address: Address, person: str) -> None:
+        """A declared account, already on disk."""
+        old = self._accounts.get(address)
+        if old is not None and address in self._declared.get(old, []):
+            self._declared[old].remove(address)
+        self._accounts[address] = person
+        self._declared.setdefault(person, []).append(address)
+
+    async def get(self, person: str) -> Person:
+        """A person by id; somebody who has left the directory keeps the id as name."""
+        if person.startswith("rpps:"):
+            found = await self._directory.person(person)
+            if found is None:
+                return Person(person, person, listed=False)
+            declared = self._declared.get(person)
+            if not declared:
+                return found
+            more = tuple(a for a in declared if a not in found.addresses)
+            return Person(found.id, found.name, found.profession, found.place, found.addresses + more)
+        return self._unlisted_person(person)
+
+    def _unlisted_person(self, person: str) -> Person:
+        known = self._unlisted.get(person)
+        if known is None:
+            network, _, ident = person.partition(":")
+            known = Person(person, ident, addresses=(Address(network, ident),), listed=False)
+            self._unlisted[person] = known
+            if len(self._unlisted) > _UNLISTED_KEPT:
+                self._unlisted.popitem(last=False)
+        return known
+
+    async def who(self, address: Address) -> Person | None:
+        """The person behind an address. Somebody of a trusted Matrix server needs no directory entry."""
+        if address.network == "rpps":
+            return await self._directory.person(str(address))
+        declared = self._accounts.get(address)
+        if declared is not None:
+            return await self.get(declared)
+        found = await self._directory.at(address)
+        if found is not None:
+            return await self.get(found.id)
+        if address.network == MATRIX and self._ghost(address.id) is None and self._trusted(server_of(address.id)):
+            return await self.get(f"{MATRIX}:{address.id}")
+        return None
+
+    def ghost_of(self, address: Address) -> str | None:
+        """The RPPS id behind one of our ghosts, or None."""
+        return self._ghost(address.id) if address.network == MATRIX else None
+
+    async def find(self, handle: str, origin: str, field: str) -> Member:
+        """The person that a handle names, and how to reach them from ``origin`` (a network).
+
+        Handles: ``rpps:<11 digits>``, ``matrix:@user:server``, ``mailto:box@domain``, ``<network>:<id>``.
+        Raises Refused (bad_handle, unknown_recipient, not_reachable, untrusted_server) that names ``field``.
+        """
+        kind, _, rest = handle.partition(":")
+        if not kind or not rest:
+            raise Refused("bad_handle", field)
+        if kind == "rpps":
+            if not is_rpps(rest):
+                raise Refused("bad_handle", field)
+            return await self._reach(f"rpps:{rest}", origin, field)
+        if kind == "mailto":
+            person = await self._directory.at(Address("mail", rest.lower()))
+            if person is None:
+                raise Refused("unknown_recipient", field)
+            return await self._reach(person.id, origin, field)
+        if kind == MATRIX:
+            return await self._matrix(rest, origin, field)
+        return await self._account(Address(kind, rest), field)
+
+    async def _matrix(self, mxid: str, origin: str, field: str) -> Member:
+        if not mxid.startswith("@") or ":" not in mxid:
+            raise Refused("bad_handle", field)
+        rpps = self._ghost(mxid)
+        if rpps is not None:
+            return await self._reach(f"rpps:{rpps}", origin, field)
+        if not self._trusted(server_of(mxid)):
+            raise Refused("untrusted_server", field)
+        return await self._account(Address(MATRIX, mxid), field)
+
+    async def _account(self, address: Address, field: str) -> Member:
+        person = await self.who(address)
+        if person is None:
+            raise Refused("unknown_recipient", field)
+        return Member(person, address)
+
+    async def _reach(self, person: str, origin: str, field: str) -> Member:
+        known = await self.get(person)
+        if not known.listed:
+            raise Refused("unknown_recipient", field)
+        address = choose(known.addresses, origin)
+        if address is None:
+            raise Refused("not_reachable", field)
+        return Member(known, address)
+
+    async def rpps(self, number: str) -> Person:
+        """The directory's entry of an RPPS id. Raises Refused (bad_rpps, unknown_rpps)."""
+        if not is_rpps(number):
+            raise Refused("bad_rpps", "rpps")
+        person = await self._directory.person(f"rpps:{number}")
+        if person is None:
+            raise Refused("unknown_rpps", "rpps")
+        return person
+
+    async def search(self, query: str, limit: int) -> list[Person]:
+        """Directory entries that match; those who can be reached first."""
+        found = [await self.get(p.id) for p in await self._directory.search(query, limit * 4)]
+        found.sort(key=lambda p: choose(p.addresses, "") is None)
+        return found[:limit]
+
+    def declared(self) -> list[str]:
+        """The ids of all people with a declared account."""
+        return [person for person, addresses in self._declared.items() if addresses]
+
+
+def choose(addresses: Sequence[Address], origin: str) -> Address | None:
+    """How to reach somebody from ``origin``: their own Matrix account, else another product than ours, else ours.
+
+    From Matrix a person is reached in a product: their own Matrix account needs no bridge. Mailboxes need a mail leg.
+    """
+    usable = [a for a in addresses if a.network != "mail"]
+    for address in usable:
+        if address.network == MATRIX and origin != MATRIX:
+            return address
+    others = [a for a in usable if a.network not in (MATRIX, origin)]
+    own = [a for a in usable if a.network == origin and origin != MATRIX]
+    return next(iter(others + own), None)

@@ -1,0 +1,101 @@
+-- name: accounts
+SELECT network, id, person FROM account;
+-- name: declare
+INSERT INTO account (network, id, person, declared_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, declared_at = excluded.declared_at;
+
+-- name: last_pos
+SELECT COALESCE(MAX(pos), 0) AS pos FROM message;
+-- name: by_ref
+SELECT m.id, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
+-- name: message_of
+SELECT r.message, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
+-- name: refs_of
+SELECT network, id FROM ref WHERE message = $1;
+-- name: add_ref
+INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO NOTHING;
+
+-- name: add_conversation
+INSERT INTO conversation (id, created_at) VALUES ($1, $2);
+-- name: leg_by_chat
+SELECT conversation FROM leg WHERE network = $1 AND chat = $2;
+-- name: legs
+SELECT network, chat FROM leg WHERE conversation = $1;
+-- name: add_leg
+INSERT INTO leg (conversation, network, chat) VALUES ($1, $2, $3) ON CONFLICT (conversation, network) DO NOTHING;
+-- name: bind
+UPDATE leg SET chat = $3 WHERE conversation = $1 AND network = $2;
+-- name: members
+SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person;
+-- name: add_member
+INSERT INTO member (conversation, person, network, address, joined_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (conversation, person) DO UPDATE SET network = excluded.network, address = excluded.address;
+-- name: remove_member
+DELETE FROM member WHERE conversation = $1 AND person = $2;
+
+-- name: add_message
+INSERT INTO message (id, conversation, pos, network, ref, chat, sender, address, kind, sent_at, accepted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+-- name: add_recipient
+INSERT INTO recipient (message, person, network, state, at) VALUES ($1, $2, $3, 'accepted', $4);
+-- name: add_delivery
+INSERT INTO delivery (id, message, conversation, network, pos, held, body, reply_to, thread, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: held
+SELECT DISTINCT d.message, d.conversation, d.pos, d.created_at FROM delivery d WHERE d.held = 1 ORDER BY d.pos;
+-- name: held_networks
+SELECT network FROM delivery WHERE message = $1 AND held = 1;
+-- name: release
+UPDATE delivery SET held = 0, pos = $2 WHERE message = $1 AND held = 1;
+-- name: place
+UPDATE message SET pos = $2 WHERE id = $1;
+
+-- name: lanes
+SELECT DISTINCT conversation, network FROM delivery WHERE held = 0;
+-- name: lane
+SELECT d.id, d.message, d.pos, d.body, d.reply_to, d.thread, d.attempt, d.next_at, d.created_at,
+       m.sender, m.kind, m.sent_at, l.chat
+FROM delivery d JOIN message m ON m.id = d.message
+LEFT JOIN leg l ON l.conversation = d.conversation AND l.network = d.network
+WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT 20;
+-- name: ref_on
+SELECT id FROM ref WHERE message = $1 AND network = $2;
+-- name: later
+UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
+-- name: end_delivery
+DELETE FROM delivery WHERE id = $1;
+
+-- name: delivered
+UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND network = $2 AND state = 'accepted';
+-- name: refused
+UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
+-- name: received
+UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+-- name: read_up_to
+UPDATE recipient SET state = 'read', at = $3 WHERE person = $2 AND state IN ('accepted', 'delivered') AND message IN
+  (SELECT m.id FROM message m, message upto WHERE upto.id = $1 AND m.conversation = upto.conversation AND m.pos <= upto.pos)
+  RETURNING message;
+-- name: changed
+UPDATE message SET version = version + 1 WHERE id = $1;
+-- name: add_report
+INSERT INTO report (message, network) SELECT id, network FROM message WHERE id = $1 AND kind <> 'members'
+ON CONFLICT (message) DO NOTHING;
+
+-- name: reports
+SELECT r.message, r.attempt, m.network, m.ref, m.conversation, m.chat, m.address, m.version
+FROM report r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.next_at <= $2 ORDER BY m.pos LIMIT 100;
+-- name: report_networks
+SELECT network, MIN(next_at) AS next_at FROM report GROUP BY network;
+-- name: states
+SELECT person, state, at, reason FROM recipient WHERE message = $1 ORDER BY person;
+-- name: end_report
+DELETE FROM report WHERE message = $1 AND $2 = (SELECT version FROM message WHERE id = $1);
+-- name: drop_report
+DELETE FROM report WHERE message = $1;
+-- name: report_later
+UPDATE report SET attempt = attempt + 1, next_at = $2 WHERE message = $1;
+-- name: status
+SELECT id, conversation, network, ref, chat, address, accepted_at FROM message WHERE id = $1;
+-- name: waiting
+SELECT network, COUNT(*) AS n, MIN(created_at) AS oldest FROM delivery GROUP BY network;

@@ -1,0 +1,248 @@
+"""Every read and write of the hub's own tables, as named operations inside a transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from base64 import b32encode
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from bridge.db import Component, Database, Row, Tx
+from bridge.model import Address, Body, Delivery, Kind, Member, Message, Person, RecipientState, Ref, Report, State
+from bridge.people import People
+from bridge.seal import Seal
+
+COMPONENT = Component("bridge", Path(__file__).parent / "sql")
+_CACHED_CONVERSATIONS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as it is now: members and, per network, that network's name of the chat (None: has none yet)."""
+
+    id: str
+    legs: dict[str, str | None]
+    members: tuple[Member, ...]
+
+    def member(self, person: str) -> Member | None:
+        """The member with this person id."""
+        return next((m for m in self.members if m.person.id == person), None)
+
+
+def delivery_id(message: str, network: str) -> str:
+    """The idempotency key of a message on one leg: the same for ever, and it tells nothing."""
+    return "d_" + _short(f"{message}|{network}")
+
+
+def message_id(ref: Ref) -> str:
+    """The hub's id of a message, derived from where it came from: a message that is handed in twice is one."""
+    return "m_" + _short(f"{ref.network}|{ref.id}")
+
+
+def _short(text: str) -> str:
+    return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]).decode().rstrip("=").lower()
+
+
+class Store:
+    """Named operations; each takes the open transaction, or reads what is committed."""
+
+    def __init__(self, db: Database, seal: Seal, people: People) -> None:
+        self.db = db
+        self._seal = seal
+        self._people = people
+        self._pos = itertools.count(1)
+        self._cache: OrderedDict[str, Conversation] = OrderedDict()
+
+    async def start(self) -> None:
+        """Continue the numbering where it ended."""
+        row = await self.db.one("store.last_pos")
+        self._pos = itertools.count(int(row["pos"] if row else 0) + 1)
+
+    def next_pos(self) -> int:
+        """The next place in the order; call it inside the transaction that uses it."""
+        return next(self._pos)
+
+    # ---- conversations
+
+    async def conversation_of(self, reader: Tx | Database, network: str, chat: str) -> str | None:
+        """The conversation that a network knows under this name."""
+        row = await reader.one("store.leg_by_chat", network, chat)
+        return None if row is None else str(row["conversation"])
+
+    async def conversation(self, reader: Tx | Database, conversation: str) -> Conversation:
+        """A conversation with members and legs; cached until :meth:`forget`."""
+        cached = self._cache.get(conversation)
+        if cached is not None:
+            self._cache.move_to_end(conversation)
+            return cached
+        legs = {r["network"]: r["chat"] for r in await reader.all("store.legs", conversation)}
+        rows = await reader.all("store.members", conversation)
+        members = [Member(await self._people.get(r["person"]), Address(r["network"], r["address"])) for r in rows]
+        found = Conversation(conversation, legs, tuple(members))
+        self._cache[conversation] = found
+        if len(self._cache) > _CACHED_CONVERSATIONS:
+            self._cache.popitem(last=False)
+        return found
+
+    def forget(self, conversation: str) -> None:
+        """The cached conversation is out of date."""
+        self._cache.pop(conversation, None)
+
+    async def create_conversation(self, tx: Tx, conversation: str, network: str, chat: str, now: int) -> None:
+        """A conversation that began on ``network``."""
+        await tx.run("store.add_conversation", conversation, now)
+        await tx.run("store.add_leg", conversation, network, chat)
+
+    async def add_members(
+        self, tx: Tx, conversation: str, members: Iterable[Member], named: Sequence[str], now: int
+    ) -> None:
+        """Add people, and a leg for each network that has none; ``named`` networks give their chats their own names."""
+        for member in members:
+            address = member.address
+            await tx.run("store.add_member", conversation, member.person.id, address.network, address.id, now)
+            chat = None if address.network in named else conversation
+            await tx.run("store.add_leg", conversation, address.network, chat)
+        self.forget(conversation)
+
+    async def remove_members(self, tx: Tx, conversation: str, people: Iterable[str]) -> None:
+        """Remove people; their legs stay, so that old messages keep their refs."""
+        for person in people:
+            await tx.run("store.remove_member", conversation, person)
+        self.forget(conversation)
+
+    async def bind(self, tx: Tx, conversation: str, network: str, chat: str) -> None:
+        """The network's own name of the chat."""
+        await tx.run("store.add_leg", conversation, network, chat)
+        await tx.run("store.bind", conversation, network, chat)
+        self.forget(conversation)
+
+    # ---- messages
+
+    async def known(self, reader: Tx | Database, ref: Ref) -> tuple[str, str] | None:
+        """(message, conversation) of a ref that the hub has seen."""
+        row = await reader.one("store.by_ref", ref.network, ref.id)
+        return None if row is None else (str(row["id"]), str(row["conversation"]))
+
+    async def record(
+        self, tx: Tx, message: Message, conversation: Conversation, sender: Person, held: frozenset[str], now: int
+    ) -> set[str]:
+        """Write a message and a sealed delivery for every other leg that has members; gives those networks."""
+        ident, pos = message_id(message.ref), self.next_pos()
+        row = (ident, conversation.id, pos, message.ref.network, message.ref.id, message.chat)
+        await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
+        await tx.run("store.add_ref", message.ref.network, message.ref.id, ident)
+        others = [m for m in conversation.members if m.address.network != message.ref.network]
+        networks = {m.address.network for m in others}
+        if message.kind is not Kind.MEMBERS:
+            for member in others:
+                await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
+        cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
+        for network in networks:
+            name = delivery_id(ident, network)
+            body = self._seal.seal(orjson.dumps([message.body.text, message.body.html]), name)
+            values = (name, ident, conversation.id, network, pos, int(network in held), body, *cites, now)
+            await tx.run("store.add_delivery", *values)
+        return networks
+
+    async def _cited(self, tx: Tx, ref: Ref | None) -> str | None:
+        known = await self.known(tx, ref) if ref else None
+        return known[0] if known else None
+
+    async def release(self, tx: Tx, message: str) -> list[str]:
+        """Give a held message its place now; gives the networks that may have it."""
+        networks = [r["network"] for r in await tx.all("store.held_networks", message)]
+        pos = self.next_pos()
+        await tx.run("store.place", message, pos)
+        if networks:
+            await tx.run("store.release", message, pos)
+        return networks
+
+    # ---- deliveries
+
+    async def due(self, conversation: str, network: str) -> list[tuple[Delivery, int]]:
+        """The next deliveries of a lane in order, with the time (ms) before which each must wait."""
+        rows = await self.db.all("store.lane", conversation, network)
+        if not rows:
+            return []
+        whole = await self.conversation(self.db, conversation)
+        return [(await self._delivery(row, network, whole), row["next_at"]) for row in rows]
+
+    async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
+        text, html = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
+        return Delivery(
+            id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
+            sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]), body=Body(text, html),
+            members=whole.members, sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
+            created_at=row["created_at"], reply_to=await self._ref_on(row["reply_to"], network),
+            thread=await self._ref_on(row["thread"], network),
+        )  # fmt: skip
+
+    async def _ref_on(self, message: str | None, network: str) -> Ref | None:
+        row = await self.db.one("store.ref_on", message, network) if message else None
+        return None if row is None else Ref(network, row["id"])
+
+    async def sent(self, tx: Tx, delivery: Delivery, ref: Ref, now: int) -> None:
+        """The network has it: keep its ref, erase the body, let the sender know."""
+        await tx.run("store.add_ref", ref.network, ref.id, delivery.message)
+        await tx.run("store.end_delivery", delivery.id)
+        await tx.run("store.delivered", delivery.message, delivery.network, now)
+        await self._changed(tx, delivery.message)
+
+    async def refused(self, tx: Tx, delivery: Delivery, reason: str, now: int) -> None:
+        """The network will never have it: erase the body, let the sender know."""
+        await tx.run("store.end_delivery", delivery.id)
+        await tx.run("store.refused", delivery.message, delivery.network, now, reason)
+        await self._changed(tx, delivery.message)
+
+    async def later(self, tx: Tx, delivery: Delivery, next_at: int) -> None:
+        """Try again at ``next_at`` (ms)."""
+        await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
+
+    # ---- what became of messages
+
+    async def _changed(self, tx: Tx, message: str) -> None:
+        await tx.run("store.changed", message)
+        await tx.run("store.add_report", message)
+
+    async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person`` has read this and everything before it; True if that is news."""
+        rows = await tx.all("store.read_up_to", message, person, at)
+        for row in rows:
+            await self._changed(tx, row["message"])
+        return bool(rows)
+
+    async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person``'s device has taken the message; True if that is news."""
+        row = await tx.one("store.received", message, person, at)
+        if row is not None:
+            await self._changed(tx, message)
+        return row is not None
+
+    async def states(self, reader: Tx | Database, message: str) -> tuple[RecipientState, ...]:
+        """What became of a message, per recipient."""
+        rows = await reader.all("store.states", message)
+        people = [await self._people.get(r["person"]) for r in rows]
+        return tuple(
+            RecipientState(p, State(r["state"]), r["at"], r["reason"]) for p, r in zip(people, rows, strict=True)
+        )
+
+    async def reports(self, network: str, now: int) -> list[tuple[Report, int]]:
+        """What the senders on a network still have to be told, with the attempts made so far."""
+        rows = await self.db.all("store.reports", network, now)
+        return [(await self._report(row), row["attempt"]) for row in rows]
+
+    async def _report(self, row: Row) -> Report:
+        return Report(
+            message=row["message"], ref=Ref(row["network"], row["ref"]), conversation=row["conversation"],
+            chat=row["chat"], sender=Address(row["network"], row["address"]),
+            states=await self.states(self.db, row["message"]), version=row["version"],
+        )  # fmt: skip
+
+    async def told(self, tx: Tx, reports: Iterable[Report]) -> None:
+        """These senders know; what changed meanwhile is told again."""
+        await tx.many("store.end_report", [(r.message, r.version) for r in reports])

@@ -1,0 +1,162 @@
+"""What people read, French first: one catalogue of every sentence that leaves the hub."""
+
+from __future__ import annotations
+
+_UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
+
+WORDS: dict[str, tuple[str, str]] = {
+    # who
+    "unknown_sender": (
+        "Cet expéditeur n'est pas connu de Liaison. Déclarez-le d'abord avec son numéro RPPS.",
+        "This sender is not known to Liaison. Declare them first, with their RPPS number.",
+    ),
+    "unknown_recipient": (
+        "Ce destinataire est introuvable dans l'annuaire. Vérifiez l'identifiant.",
+        "This recipient is not in the directory. Check the identifier.",
+    ),
+    "not_reachable": (
+        "Ce professionnel n'a pas encore de messagerie reliée à Liaison. Joignez-le autrement.",
+        "This professional has no messaging product connected to Liaison yet. Reach them another way.",
+    ),
+    "untrusted_server": (
+        "Ce serveur Matrix ne fait pas partie de l'espace de confiance. Contactez votre administrateur.",
+        "This Matrix server is not part of the trust space. Ask your administrator.",
+    ),
+    "bad_handle": (
+        "Cette adresse n'a pas une forme connue (rpps:…, matrix:@…, mailto:…, produit:identifiant).",
+        "This address has no known form (rpps:…, matrix:@…, mailto:…, product:id).",
+    ),
+    "bad_rpps": ("Un numéro RPPS a 11 chiffres.", "An RPPS number has 11 digits."),
+    "unknown_rpps": (
+        "Ce numéro RPPS n'est pas dans l'annuaire. Vérifiez-le.",
+        "This RPPS number is not in the directory. Check it.",
+    ),
+    "not_your_user": (
+        "Ce produit ne peut parler que pour ses propres utilisateurs.",
+        "A product can speak only for its own users.",
+    ),
+    "not_a_member": (
+        "Cette personne ne participe pas à la conversation.",
+        "This person is not a member of the conversation.",
+    ),
+    "unknown_conversation": (
+        "Conversation inconnue. Indiquez les destinataires (« to ») au premier message.",
+        "Unknown conversation. Name the recipients (`to`) with the first message.",
+    ),
+    "unknown_message": ("Message inconnu.", "Unknown message."),
+    "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
+    "no_ghost": (
+        "Cette personne n'a pas de numéro RPPS : elle ne peut pas être représentée dans Matrix.",
+        "This person has no RPPS number and cannot be represented on Matrix.",
+    ),
+    # what
+    "too_long": (
+        "Le message est trop long. Envoyez-le en plusieurs parties.",
+        "The message is too long. Send it in several parts.",
+    ),
+    "too_large": (
+        "Le message est trop volumineux. Envoyez-le en plusieurs parties.",
+        "The message is too large. Send it in several parts.",
+    ),
+    "files_not_carried": (
+        "Les fichiers ne sont pas encore transmis. Envoyez le document par votre messagerie sécurisée.",
+        "Files are not carried yet. Send the document by your secure mailbox.",
+    ),
+    "kind_not_carried": (
+        "Ce type de message n'est pas encore transmis. Écrivez-le en texte.",
+        "This kind of message is not carried yet. Write it as text.",
+    ),
+    "edit_not_carried": (
+        "La modification n'a pas été transmise : vos correspondants voient l'ancien texte. Envoyez un nouveau message.",
+        "The edit was not carried: the others still see the old text. Send a new message.",
+    ),
+    "removal_not_carried": (
+        "La suppression n'a pas été transmise : le message reste visible chez vos correspondants. Prévenez-les.",
+        "The removal was not carried: the others still see the message. Tell them.",
+    ),
+    "reaction_not_carried": (
+        "La réaction n'a pas été transmise. Répondez par un texte.",
+        "The reaction was not carried. Answer with text.",
+    ),
+    "empty": ("Le message est vide.", "The message is empty."),
+    # encryption
+    "not_encrypted": (
+        "Message non chiffré : il n'a pas été transmis. Activez le chiffrement et renvoyez-le.",
+        "The message was not encrypted and was not carried. Turn encryption on and send it again.",
+    ),
+    "room_not_encrypted": (
+        "Ce salon n'est pas chiffré. Créez un salon chiffré et invitez à nouveau.",
+        "This room is not encrypted. Create an encrypted room and invite again.",
+    ),
+    "unsigned_device": (
+        "Message non transmis : votre appareil n'est pas vérifié. Vérifiez-le dans les paramètres, puis renvoyez.",
+        "Not carried: your device is not verified. Verify it in the settings, then send again.",
+    ),
+    "identity_changed": (
+        "Message non transmis : l'identité de chiffrement a changé. Contactez votre administrateur.",
+        "Not carried: the encryption identity has changed. Ask your administrator.",
+    ),
+    "undecryptable": (
+        "Message illisible : il n'a pas été transmis. Renvoyez-le.",
+        "The message cannot be read and was not carried. Send it again.",
+    ),
+    "waiting_for_key": (
+        "Message en attente de sa clé de chiffrement ; il partira dès son arrivée. Gardez votre application ouverte.",
+        "The message waits for its encryption key and goes out when it arrives. Keep your app open.",
+    ),
+    # where
+    "product_refused": (
+        "Le produit du destinataire a refusé le message. Joignez-le autrement.",
+        "The recipient's product refused the message. Reach them another way.",
+    ),
+    "not_in_room": (
+        "Le salon n'est plus accessible. Ouvrez une nouvelle conversation.",
+        "The room cannot be reached any more. Open a new conversation.",
+    ),
+    "matrix_refused": (
+        "Le serveur Matrix a refusé le message. Contactez votre administrateur.",
+        "The Matrix server refused the message. Ask your administrator.",
+    ),
+    "gave_up": (
+        "Le message n'a pas pu être remis malgré plusieurs essais. Joignez le destinataire autrement.",
+        "The message could not be delivered after many attempts. Reach the recipient another way.",
+    ),
+    "internal_error": (
+        "Une erreur interne empêche la remise. Joignez le destinataire autrement ; l'exploitant est alerté.",
+        "An internal error prevents delivery. Reach the recipient another way; the operator is alerted.",
+    ),
+    "same_network": (
+        "Cette personne utilise le même produit que vous : écrivez-lui directement.",
+        "This person uses the same product as you: write to them directly.",
+    ),
+    # the API
+    "unknown_token": ("Jeton d'accès inconnu.", "Unknown access token."),
+    "client_certificate": (
+        "Le certificat client n'est pas celui de ce produit.",
+        "The client certificate is not this product's.",
+    ),
+    "rate_limited": (
+        "Trop de demandes. Réessayez après le délai indiqué.",
+        "Too many requests. Try again after the time given.",
+    ),
+    "invalid": ("La demande contient une valeur incorrecte.", "The request holds a wrong value."),
+    "bad_json": ("Le corps n'est pas du JSON valide.", "The body is not valid JSON."),
+    "wrong_type": ("Envoyez du JSON (application/json).", "Send JSON (application/json)."),
+    "unavailable": (
+        "Le service est momentanément indisponible. Réessayez.",
+        "The service is unavailable for the moment. Try again.",
+    ),
+}
+
+
+def say(code: str) -> tuple[str, str]:
+    """The French and the English sentence for a code."""
+    return WORDS.get(code, _UNKNOWN)
+
+
+def notice(code: str, **about: str) -> str:
+    """A notice for a room: French, then English. ``about`` adds short identifiers (a name), never content."""
+    french, english = say(code)
+    who = about.get("name")
+    prefix = f"{who} : " if who else ""
+    return f"⚠️ {prefix}{french}\n{english}"
