@@ -1,0 +1,297 @@
+// The reference Matrix client: matrix-js-sdk on Rust crypto, one user's device, driven by JSON lines.
+// In: {"id", "op", …arguments}. Out: {"id", "result"} or {"id", "error": {message, errcode, status}}.
+// It ends when its standard input does. Keys live as long as the process.
+import { createInterface } from "node:readline";
+
+// The SDK logs through the console, and standard output is ours: silence it before the SDK takes the functions.
+for (const method of ["trace", "debug", "info", "log", "warn", "error"]) console[method] = () => {};
+process.on("unhandledRejection", (reason) => process.stderr.write(`unhandled: ${reason?.stack ?? reason}\n`));
+
+const sdk = await import("matrix-js-sdk");
+const { AllDevicesIsolationMode, OnlySignedDevicesIsolationMode, decodeRecoveryKey } = await import(
+  "matrix-js-sdk/lib/crypto-api/index.js"
+);
+const { Timelines } = await import("./timeline.mjs");
+
+const PATIENCE = 60_000; // how long an operation outlasts a homeserver that is down, in ms
+const ALL = 100_000; // events in one sync: all of them
+
+let client, crypto, timelines;
+const receipts = new Map(); // room -> user -> event id
+const sending = new Map(); // room -> the end of its queue: sends of one room stay in order
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(condition, what) {
+  const end = Date.now() + PATIENCE;
+  while (Date.now() < end) {
+    const value = await condition();
+    if (value) return value;
+    await sleep(20);
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
+const passing = (error) => !error.httpStatus || error.httpStatus >= 500 || error.httpStatus === 429;
+
+// Only for what may be said twice.
+async function persist(action) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!passing(error) || Date.now() > end) throw error;
+      await sleep(200);
+    }
+  }
+}
+
+// --- beginning ------------------------------------------------------------------------------------------------------
+
+async function login({ url, user, password, token, device_id }) {
+  if (token) return { user_id: user, access_token: token, device_id };
+  const identifier = { type: "m.id.user", user };
+  const body = { type: "m.login.password", identifier, password, device_id, initial_device_display_name: "Rust client" };
+  return await sdk.createClient({ baseUrl: url }).loginRequest(body);
+}
+
+async function start(options) {
+  const me = await login(options);
+  let secretKey = options.recovery_key ? decodeRecoveryKey(options.recovery_key) : null;
+  client = sdk.createClient({
+    baseUrl: options.url,
+    userId: me.user_id,
+    accessToken: me.access_token,
+    deviceId: me.device_id,
+    cryptoCallbacks: {
+      getSecretStorageKey: async ({ keys }) => (secretKey ? [Object.keys(keys)[0], secretKey] : null),
+      cacheSecretStorageKey: (_id, _info, key) => void (secretKey = key),
+    },
+  });
+  await client.initRustCrypto({ useIndexedDB: false });
+  crypto = client.getCrypto();
+  crypto.setDeviceIsolationMode(
+    options.isolation === "signed" ? new OnlySignedDevicesIsolationMode() : new AllDevicesIsolationMode(false),
+  );
+  timelines = new Timelines(client);
+  listen(options.auto_join);
+  await startSync();
+  const recovery_key = await setUpKeys(options, me);
+  return { ...me, recovery_key };
+}
+
+async function startSync() {
+  const filter = new sdk.Filter(client.getUserId());
+  filter.setDefinition({ room: { timeline: { limit: ALL }, state: { lazy_load_members: false } } });
+  const ready = new Promise((resolve) => {
+    const look = (state) => state === "PREPARED" && (client.off("sync", look), resolve());
+    client.on("sync", look);
+  });
+  await client.startClient({ initialSyncLimit: ALL, pendingEventOrdering: "detached", filter });
+  await ready;
+  // The SDK waits up to 7 s before it looks for a server again.
+  setInterval(() => ["RECONNECTING", "ERROR"].includes(client.getSyncState()) && client.retryImmediately(), 300);
+}
+
+async function setUpKeys({ cross_sign, password, recovery_key }, { user_id }) {
+  if (!cross_sign) return null;
+  if (recovery_key) {
+    await crypto.bootstrapCrossSigning({});
+    await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
+    await crypto.checkKeyBackupAndEnable();
+    return recovery_key;
+  }
+  const auth = { type: "m.login.password", identifier: { type: "m.id.user", user: user_id }, password };
+  await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: (send) => send(auth) });
+  const key = await crypto.createRecoveryKeyFromPassphrase();
+  await crypto.bootstrapSecretStorage({
+    createSecretStorageKey: async () => key,
+    setupNewSecretStorage: true,
+    setupNewKeyBackup: true,
+  });
+  return key.encodedPrivateKey;
+}
+
+function listen(autoJoin) {
+  client.on("Room.receipt", (event, room) => {
+    const madeUp = event.getRoomId(); // the SDK makes receipts up for those who speak; only those carry a room
+    if (!madeUp) readReceipts(room.roomId, event.getContent());
+  });
+  const welcome = (room, membership) => membership === "invite" && join({ room: room.roomId }).catch(() => {});
+  if (autoJoin) client.on("Room.myMembership", welcome);
+}
+
+function readReceipts(room, content) {
+  if (!receipts.has(room)) receipts.set(room, {});
+  for (const [eventId, kinds] of Object.entries(content))
+    for (const user of Object.keys(kinds["m.read"] ?? {})) receipts.get(room)[user] = eventId;
+}
+
+// --- rooms ----------------------------------------------------------------------------------------------------------
+
+const known = (room) => {
+  const found = client.getRoom(room);
+  if (!found) throw new Error(`unknown room ${room}`);
+  return found;
+};
+
+// Sending into a room whose encryption we have not heard of yet would be sending in clear.
+async function entered(room) {
+  await until(() => client.getRoom(room)?.getMyMembership() === "join", `our membership of ${room}`);
+  if (known(room).hasEncryptionStateEvent()) await until(() => crypto.isEncryptionEnabledInRoom(room), "encryption");
+  return room;
+}
+
+async function create_room({ encrypted, invite, is_direct, name, room_version, preset, state }) {
+  const encryption = { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } };
+  const initial_state = [...(encrypted ? [encryption] : []), ...(state ?? [])];
+  const wish = { preset, invite, is_direct, initial_state, ...(name && { name }), ...(room_version && { room_version }) };
+  const { room_id } = await client.createRoom(wish);
+  await until(() => client.getRoom(room_id)?.hasEncryptionStateEvent() === encrypted, "the new room");
+  return await entered(room_id);
+}
+
+async function join({ room, via }) {
+  const inviter = client.getRoom(room)?.getMember(client.getUserId())?.events.member?.getSender();
+  const viaServers = via ?? (inviter ? [inviter.slice(inviter.indexOf(":") + 1)] : []);
+  await persist(() => client.joinRoom(room, { viaServers }));
+  return await entered(room);
+}
+
+const members = ({ room }) =>
+  Object.fromEntries(
+    known(room).getMembers().map((m) => [m.userId, { membership: m.membership, displayname: m.rawDisplayName }]),
+  );
+
+const rooms = () =>
+  client.getRooms().map((room) => ({
+    room_id: room.roomId,
+    name: room.name,
+    membership: room.getMyMembership(),
+    encrypted: room.hasEncryptionStateEvent(),
+  }));
+
+const state = ({ room, type }) =>
+  known(room).currentState.getStateEvents(type).map((event) => ({
+    event_id: event.getId(),
+    sender: event.getSender(),
+    state_key: event.getStateKey(),
+    content: event.getContent(),
+  }));
+
+// --- sending --------------------------------------------------------------------------------------------------------
+
+function relation({ reply_to, thread, edits }) {
+  if (edits) return { rel_type: "m.replace", event_id: edits };
+  const cited = reply_to ?? thread;
+  const reply = cited ? { "m.in_reply_to": { event_id: cited } } : {};
+  return thread ? { rel_type: "m.thread", event_id: thread, is_falling_back: !reply_to, ...reply } : reply;
+}
+
+function message(options) {
+  const { body, html, msgtype, edits } = options;
+  const said = { msgtype, body, ...(html && { format: "org.matrix.custom.html", formatted_body: html }) };
+  const related = relation(options);
+  return {
+    ...said,
+    ...(edits && { "m.new_content": said }),
+    ...(Object.keys(related).length && { "m.relates_to": related }),
+  };
+}
+
+// One try, and then the same transaction with the same ciphertext until the server has taken it.
+async function submit(room, first) {
+  const txn = client.makeTxnId();
+  let attempt = () => first(txn);
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    try {
+      return (await attempt()).event_id;
+    } catch (error) {
+      if (!passing(error) || Date.now() > end) throw error;
+      await sleep(200);
+      const waiting = known(room).getPendingEvents().find((event) => event.getTxnId() === txn);
+      const arrived = timelines.sent(room, txn);
+      if (!waiting && arrived) return arrived;
+      if (!waiting) throw error;
+      attempt = () => client.resendEvent(waiting, known(room));
+    }
+  }
+}
+
+function queued(room, action) {
+  const turn = (sending.get(room) ?? Promise.resolve()).catch(() => {}).then(action);
+  sending.set(room, turn);
+  return turn;
+}
+
+const send_event = ({ room, type, content }) =>
+  queued(room, () => submit(room, (txn) => client.sendEvent(room, null, type, content, txn)));
+
+const send = (options) => send_event({ room: options.room, type: "m.room.message", content: message(options) });
+
+const react = ({ room, event_id, key }) =>
+  send_event({ room, type: "m.reaction", content: { "m.relates_to": { rel_type: "m.annotation", event_id, key } } });
+
+const redact = ({ room, event_id, reason }) =>
+  queued(room, () => submit(room, (txn) => client.redactEvent(room, event_id, txn, reason ? { reason } : undefined)));
+
+async function read_receipt({ room, event_id }) {
+  const event = await until(() => timelines.find(room, event_id), `event ${event_id}`);
+  await persist(() => client.sendReadReceipt(event, "m.read", true));
+  return null;
+}
+
+// --- devices --------------------------------------------------------------------------------------------------------
+
+async function devices({ user }) {
+  const found = (await crypto.getUserDeviceInfo([user], true)).get(user) ?? new Map();
+  return await Promise.all(
+    [...found.values()].map(async (device) => {
+      const status = await crypto.getDeviceVerificationStatus(user, device.deviceId);
+      return {
+        device_id: device.deviceId,
+        display_name: device.displayName ?? null,
+        signed: status?.signedByOwner ?? false,
+        verified: status?.isVerified() ?? false,
+      };
+    }),
+  );
+}
+
+// --- the loop -------------------------------------------------------------------------------------------------------
+
+const nothing = async (promise) => (await promise, null);
+
+const operations = {
+  start, create_room, join, members, rooms, state, send, send_event, react, redact, read_receipt, devices,
+  invite: ({ room, user }) => nothing(persist(() => client.invite(room, user))),
+  kick: ({ room, user, reason }) => nothing(persist(() => client.kick(room, user, reason))),
+  leave: ({ room }) => nothing(persist(() => client.leave(room))),
+  set_state: async ({ room, type, content, state_key }) =>
+    (await persist(() => client.sendStateEvent(room, type, content, state_key))).event_id,
+  typing: ({ room, is_typing }) => nothing(persist(() => client.sendTyping(room, is_typing, 20_000))),
+  typing_users: ({ room }) => known(room).getMembers().filter((m) => m.typing).map((m) => m.userId),
+  receipts: ({ room }) => receipts.get(room) ?? {},
+  rotate: ({ room }) => nothing(crypto.forceDiscardSession(room)),
+  timeline: ({ room, start }) => timelines.read(room, start),
+  call: ({ method, path, query, body }) => client.http.authedRequest(method, path, query, body, { prefix: "" }),
+};
+
+function say(line) {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+async function obey({ id, op, ...options }) {
+  try {
+    say({ id, result: (await operations[op](options)) ?? null });
+  } catch (error) {
+    const { message, errcode, httpStatus: status } = error;
+    say({ id, error: { message: message ?? String(error), errcode: errcode ?? null, status: status ?? null } });
+  }
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.on("line", (line) => void obey(JSON.parse(line)));
+lines.on("close", () => process.exit(0));
