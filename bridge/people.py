@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from bridge.db import Database
 from bridge.directory import Directory
@@ -18,18 +18,29 @@ class People:
     """The directory joined with the accounts declared by products; answers from memory or one directory call."""
 
     def __init__(
-        self, directory: Directory, trusted: Callable[[str], bool], ghost: Callable[[str], str | None]
+        self,
+        directory: Directory,
+        trusted: Callable[[str], bool],
+        ghost: Callable[[str], str | None],
+        networks: Collection[str],
     ) -> None:
-        """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the RPPS id behind a ghost's MXID."""
+        """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the RPPS id behind a ghost's MXID;
+        ``networks`` are those that this hub serves.
+        """
+        self._networks = networks
         self._directory = directory
         self._trusted = trusted
         self._ghost = ghost
         self._accounts: dict[Address, str] = {}
         self._declared: dict[str, list[Address]] = {}
+        self._listed: set[str] = set()
         self._unlisted: OrderedDict[str, Person] = OrderedDict()
 
     async def start(self, db: Database) -> None:
-        """Load the declared accounts."""
+        """Load the declared accounts, and who can be reached by the directory alone."""
+        for person in await self._directory.everyone():
+            if any(a.network in self._networks and a.network != MATRIX for a in person.addresses):
+                self._listed.add(person.id)
         for row in await db.all("store.accounts"):
             self.remember(Address(row["network"], row["id"]), row["person"])
 
@@ -47,11 +58,12 @@ class People:
             found = await self._directory.person(person)
             if found is None:
                 return Person(person, person, listed=False)
-            declared = self._declared.get(person)
-            if not declared:
+            declared = self._declared.get(person, [])
+            every = found.addresses + tuple(a for a in declared if a not in found.addresses)
+            usable = tuple(a for a in every if a.network in self._networks)
+            if usable == found.addresses:
                 return found
-            more = tuple(a for a in declared if a not in found.addresses)
-            return Person(found.id, found.name, found.profession, found.place, found.addresses + more)
+            return Person(found.id, found.name, found.profession, found.place, usable)
         return self._unlisted_person(person)
 
     def _unlisted_person(self, person: str) -> Person:
@@ -115,6 +127,8 @@ class People:
         return await self._account(Address(MATRIX, mxid), field)
 
     async def _account(self, address: Address, field: str) -> Member:
+        if address.network not in self._networks:
+            raise Refused("unknown_network", field)
         person = await self.who(address)
         if person is None:
             raise Refused("unknown_recipient", field)
@@ -144,6 +158,11 @@ class People:
         found.sort(key=lambda p: choose(p.addresses, "") is None)
         return found[:limit]
 
+    def reachable(self, rpps: str) -> bool:
+        """Whether this RPPS id belongs to somebody who can be written to from Matrix; answers from memory."""
+        person = f"rpps:{rpps}"
+        return person in self._listed or bool(self._declared.get(person))
+
     def declared(self) -> list[str]:
         """The ids of all people with a declared account."""
         return [person for person, addresses in self._declared.items() if addresses]
@@ -152,12 +171,11 @@ class People:
 def choose(addresses: Sequence[Address], origin: str) -> Address | None:
     """How to reach somebody from ``origin``: their own Matrix account, else another product than ours, else ours.
 
-    From Matrix a person is reached in a product: their own Matrix account needs no bridge. Mailboxes need a mail leg.
+    From Matrix a person is reached in a product: their own Matrix account needs no bridge.
     """
-    usable = [a for a in addresses if a.network != "mail"]
-    for address in usable:
+    for address in addresses:
         if address.network == MATRIX and origin != MATRIX:
             return address
-    others = [a for a in usable if a.network not in (MATRIX, origin)]
-    own = [a for a in usable if a.network == origin and origin != MATRIX]
+    others = [a for a in addresses if a.network not in (MATRIX, origin)]
+    own = [a for a in addresses if a.network == origin and origin != MATRIX]
     return next(iter(others + own), None)

@@ -14,6 +14,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ce destinataire est introuvable dans l'annuaire. Vérifiez l'identifiant.",
         "This recipient is not in the directory. Check the identifier.",
     ),
+    "unknown_network": (
+        "Ce produit n'est pas relié à Liaison.",
+        "This product is not connected to Liaison.",
+    ),
     "not_reachable": (
         "Ce professionnel n'a pas encore de messagerie reliée à Liaison. Joignez-le autrement.",
         "This professional has no messaging product connected to Liaison yet. Reach them another way.",

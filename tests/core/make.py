@@ -84,7 +84,7 @@ async def running(
     """A hub that runs until the block is left, as suddenly as a crash: nothing is told to stop."""
     nets = nets or networks()
     db = await open_database(url, [COMPONENT])
-    people = People(FlatFile(PEOPLE), lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost)
+    people = People(FlatFile(PEOPLE), lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost, nets)
     await people.start(db)
     store = Store(db, SEAL, people)
     await store.start()

@@ -1,0 +1,165 @@
+"""Builds and starts everything; the only file that knows everyone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from appservice import matrix as matrix_edge
+from appservice.client import Homeserver
+from appservice.e2ee import COMPONENT as E2EE
+from appservice.ghosts import rpps_of
+from appservice.matrix import Matrix
+from appservice.settings import MatrixSettings
+from bridge import store as core
+from bridge.config import BadConfig, Config, ListenSettings, validate
+from bridge.connector import Connector
+from bridge.courier import Courier
+from bridge.db import Database, open_database
+from bridge.directories.flatfile import FlatFile
+from bridge.directory import Directory
+from bridge.hub import Hub, now_ms
+from bridge.model import MATRIX, Person
+from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings
+from bridge.networks.connect import build as build_connect
+from bridge.people import People
+from bridge.store import Store
+from bridge.trust import trusted_server
+
+log = logging.getLogger(__name__)
+COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE)
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything of a hub, built and not yet started."""
+
+    config: Config
+    db: Database
+    directory: Directory
+    people: People
+    courier: Courier
+    hub: Hub
+    matrix: Matrix
+    api: ConnectApi
+    connectors: Mapping[str, Connector]
+
+
+async def run(config: Config) -> None:
+    """Run a hub until SIGTERM or SIGINT. Raises BadConfig, Unavailable (the database cannot be opened)."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    async with running(config):
+        await ended.wait()
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Parts]:
+    """A hub that runs while the block does."""
+    async with AsyncExitStack() as stack:
+        parts = await _build(config, stack)
+        await parts.hub.start()
+        await _serve(stack, parts)
+        async with asyncio.TaskGroup() as group:
+            courier = group.create_task(parts.courier.run())
+            for connector in parts.connectors.values():
+                await connector.start(parts.hub)
+            parts.matrix.warm(await _people_to_show(parts))
+            log.info("running, %d networks", len(parts.connectors))
+            try:
+                yield parts
+            finally:
+                for connector in parts.connectors.values():
+                    await connector.stop()
+                await parts.hub.stop()
+                courier.cancel()
+
+
+async def _build(config: Config, stack: AsyncExitStack) -> Parts:
+    settings = validate(MatrixSettings, config.matrix, "matrix")
+    api, products = _products(config)
+    seal = config.seal.open()
+    try:
+        directory = FlatFile.read(config.directory.flatfile)
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"directory.flatfile: {error}") from None
+    db = await open_database(config.database.url, COMPONENTS)
+    stack.push_async_callback(db.close)
+    homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
+
+    def trusted(server: str) -> bool:
+        return server == settings.server_name or trusted_server(server, config.trust.matrix_servers)
+
+    def ghost(mxid: str) -> str | None:
+        return rpps_of(mxid, settings)
+
+    people = People(directory, trusted, ghost, {MATRIX, *products})
+    await people.start(db)
+    matrix = Matrix(settings, db, seal, homeserver, trusted, people.reachable)
+    connectors: dict[str, Connector] = {MATRIX: matrix, **products}
+    store = Store(db, seal, people)
+    await store.start()
+    courier = Courier(store, connectors, config.delivery.patience(), now_ms)
+    hub = Hub(
+        store, people, courier, connectors,
+        max_members=config.delivery.max_members, order_wait=config.delivery.order_wait,
+    )  # fmt: skip
+    hub.on_declared = lambda person: matrix.warm([person])
+    return Parts(config, db, directory, people, courier, hub, matrix, api, connectors)
+
+
+def _products(config: Config) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
+    unknown = set(config.networks) - {"connect"}
+    if unknown:
+        raise BadConfig(f"networks.{sorted(unknown)[0]}: there is no such connector")
+    section = validate(ConnectSettings, config.networks.get("connect", {}), "networks.connect")
+    try:
+        return build_connect(section)
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"networks.connect: {error}") from None
+
+
+async def _people_to_show(parts: Parts) -> list[Person]:
+    """Everybody who may be found: their ghosts get device and keys before anybody sees an address."""
+    ids = [p.id for p in await parts.directory.everyone()]
+    ids += [p for p in parts.people.declared() if p not in ids]
+    people = [await parts.people.get(i) for i in ids]
+    return [p for p in people if any(a.network != MATRIX for a in p.addresses)]
+
+
+async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
+    config = parts.config
+    matrix_app = web.Application(client_max_size=0)
+    parts.matrix.routes(matrix_app)
+    connect_app = web.Application()
+    parts.api.routes(connect_app)
+    for app, where in ((matrix_app, config.matrix_listen), (connect_app, config.connect_listen)):
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, where.host, where.port, ssl_context=_tls(where), reuse_address=True).start()
+
+
+def _tls(where: ListenSettings) -> ssl.SSLContext | None:
+    if where.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(where.certificate, where.key)
+        if where.client_ca is not None:
+            context.load_verify_locations(where.client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfig(f"a certificate of the listener on port {where.port} cannot be used: {error}") from None
+    return context

@@ -1,0 +1,165 @@
+"""One YAML file: read, checked, explained. Secrets come from files or the environment, never from the YAML itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from bridge.courier import Patience
+from bridge.seal import Seal
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class BadConfig(Exception):
+    """The configuration cannot be used; the text says in one line a problem what is wrong and where."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values never appear in errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())):
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+"""A time: a number of seconds, or ``250ms``, ``10s``, ``5m``, ``3h``, ``3d``."""
+
+
+class DatabaseSettings(Section):
+    """Where everything is kept."""
+
+    url: str = "sqlite:////var/lib/liaison/hub.db"
+
+
+class SealSettings(Section):
+    """The keys that encrypt at rest: ``keys`` maps an id to a file of 32 bytes in base64 (or ``env:NAME``)."""
+
+    active: str
+    keys: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,32}$")], str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _active_is_known(self) -> SealSettings:
+        if self.active not in self.keys:
+            raise ValueError(f"active: {self.active!r} is not among the keys")
+        return self
+
+    def open(self) -> Seal:
+        """The seal. Raises BadConfig."""
+        return Seal({name: _key(name, source) for name, source in self.keys.items()}, self.active)
+
+
+def _key(name: str, source: str) -> bytes:
+    text = read_secret(source, f"seal.keys.{name}")
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise BadConfig(f"seal.keys.{name}: the key must be 32 bytes in base64 (liaison key makes one)")
+    return key
+
+
+def read_secret(source: str, where: str) -> str:
+    """A secret from ``env:NAME``, ``file:/path`` or a plain path. Raises BadConfig that names ``where``."""
+    if source.startswith("env:"):
+        value = os.environ.get(source.removeprefix("env:"))
+        if not value:
+            raise BadConfig(f"{where}: the environment variable {source.removeprefix('env:')} is not set")
+        return value.strip()
+    path = Path(source.removeprefix("file:"))
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{where}: cannot read {path} ({type(error).__name__})") from None
+
+
+class DirectorySettings(Section):
+    """Who is who."""
+
+    flatfile: Path
+
+
+class TrustSettings(Section):
+    """Who may take part."""
+
+    matrix_servers: list[str] = Field(default=[], description="server names; *.domain for its children; * for all")
+
+
+class DeliverySettings(Section):
+    """How patient the courier is."""
+
+    first_retry: Seconds = 0.5
+    longest_retry: Seconds = 60.0
+    give_up: Seconds = 3 * 86_400.0
+    gather_reports: Seconds = 0.05
+    order_wait: Seconds = 10.0
+    parallel: int = Field(default=32, ge=1, le=1000)
+    max_members: int = Field(default=200, ge=2, le=10_000)
+
+    def patience(self) -> Patience:
+        """For the courier."""
+        return Patience(self.first_retry, self.longest_retry, self.give_up, self.gather_reports, self.parallel)
+
+
+class ListenSettings(Section):
+    """Where one HTTP server listens; TLS when a certificate is given, client certificates when ``client_ca`` is."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65_535)
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+
+class Config(Section):
+    """The whole file. ``matrix`` and the sections of ``networks`` are validated by their owners."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    seal: SealSettings
+    directory: DirectorySettings
+    trust: TrustSettings = TrustSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    matrix: dict[str, Any]
+    matrix_listen: ListenSettings = ListenSettings(port=29_300)
+    connect_listen: ListenSettings = ListenSettings(port=29_301)
+    networks: dict[str, dict[str, Any]] = {}
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+def read_config(path: Path) -> Config:
+    """Read and check a file. Raises BadConfig with one line a problem."""
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path}: cannot be read ({type(error).__name__})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise BadConfig(f"{path}: no YAML{f', line {mark.line + 1}' if mark else ''}") from None
+    return validate(Config, raw or {}, str(path))
+
+
+def validate(model: type[M], raw: Any, where: str) -> M:
+    """Check a section. Raises BadConfig with one line a problem, without the values."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [
+            f"{where}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)
+        ]
+        raise BadConfig("\n".join(lines)) from None
