@@ -55,7 +55,7 @@ class Hub:
         self._order_wait = order_wait
         self._clock = clock
         self._busy: dict[str, _Turn] = {}
-        self._held: dict[str, asyncio.TimerHandle] = {}
+        self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
         self._tasks: set[asyncio.Task[None]] = set()
         self._named = [n for n, c in connectors.items() if c.capabilities.names_chats]
         courier.on_refused = self._refused
@@ -64,11 +64,11 @@ class Hub:
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
         for row in await self._store.db.all("store.held"):
-            self._hold(row["message"])
+            self._hold(row["message"], row["conversation"])
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
-        for timer in self._held.values():
+        for _, timer in self._held.values():
             timer.cancel()
         self._held.clear()
         for task in self._tasks:
@@ -139,7 +139,7 @@ class Hub:
                     raise
         ident = message_id(message.ref)
         if held & networks:
-            self._hold(ident)
+            self._hold(ident, conversation.id)
         for out in networks - held:
             self._courier.wake(conversation.id, out)
         return Accepted(ident, conversation.id)
@@ -195,9 +195,9 @@ class Hub:
 
     # ---- order
 
-    def _hold(self, message: str) -> None:
-        loop = asyncio.get_running_loop()
-        self._held[message] = loop.call_later(self._order_wait, self._waited, message)
+    def _hold(self, message: str, conversation: str) -> None:
+        timer = asyncio.get_running_loop().call_later(self._order_wait, self._waited, message)
+        self._held[message] = (conversation, timer)
 
     def _waited(self, message: str) -> None:
         task = asyncio.create_task(self._release(message, None))
@@ -210,20 +210,19 @@ class Hub:
             await self._release(message, within)
 
     async def _release(self, message: str, within: Within | None) -> None:
-        waiting = message in self._held
-        row = await self._store.db.one("store.status", message) if waiting else None
+        conversation, timer = self._held.get(message, ("", None))
         networks: list[str] = []
-        async with self._one_at_a_time(row["conversation"] if row else message):  # noqa: SIM117
+        async with self._one_at_a_time(conversation or message):  # noqa: SIM117
             async with self._store.db.transaction("hub.sequenced") as tx:
-                if row is not None:
+                if timer is not None:
                     networks = await self._store.release(tx, message)
                 if within is not None:
                     await within(tx)
-        timer = self._held.pop(message, None)
         if timer is not None:
             timer.cancel()
+            self._held.pop(message, None)
         for network in networks:
-            self._courier.wake(row["conversation"] if row else "", network)
+            self._courier.wake(conversation, network)
 
     def _refused(self, message: str, network: str) -> None:
         """The ordering leg will never show this message: nobody need wait for it."""
