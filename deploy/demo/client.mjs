@@ -97,6 +97,7 @@ async function startSync() {
 async function setUpKeys({ cross_sign, password, recovery_key }, { user_id }) {
   if (!cross_sign) return null;
   if (recovery_key) {
+    await until(() => crypto.userHasCrossSigningKeys(user_id, true), "our own cross-signing keys");
     await crypto.bootstrapCrossSigning({});
     await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
     await crypto.checkKeyBackupAndEnable();
@@ -276,7 +277,7 @@ const operations = {
   receipts: ({ room }) => receipts.get(room) ?? {},
   rotate: ({ room }) => nothing(crypto.forceDiscardSession(room)),
   timeline: ({ room, start }) => timelines.read(room, start),
-  call: ({ method, path, query, body }) => client.http.authedRequest(method, path, query, body, { prefix: "" }),
+  call: ({ method, path, query, body }) => client.http.authedRequest(method, path, query ?? undefined, body ?? undefined, { prefix: "" }),
 };
 
 function say(line) {

@@ -222,6 +222,7 @@ def _settings(directory: Path) -> dict[str, Any]:
         "serve_server_wellknown": False,
         "presence": {"enabled": True},
         "url_preview_enabled": False,
+        "filter_timeline_limit": -1,
         "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],
         # A peer that was stopped on purpose is tried again at once (milliseconds).
         "federation": {
