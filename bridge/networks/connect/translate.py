@@ -69,7 +69,7 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
     body = Body(sent.text, html)
     if not fits(body, max_text):
         raise Refused("too_long", "text", about=f"{max_text} bytes")
-    sent_at = milliseconds(sent.sent_at)
+    sent_at = max(0, milliseconds(sent.sent_at))
     if sent_at > now + FUTURE_MS:
         raise Refused("sent_in_future", "sent_at")
     return Message(

@@ -24,7 +24,7 @@ _RFC3339 = re.compile(
 
 
 def _rfc3339(value: Any) -> Any:
-    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise PydanticCustomError("rfc3339", "not a date and time of RFC 3339 with an offset")
     return value
 
@@ -35,6 +35,7 @@ Text = Annotated[str, Field(pattern=_TEXT)]
 Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$", examples=["10001234567"])]
 Time = Annotated[
     AwareDatetime,
+    Field(strict=False),
     BeforeValidator(_rfc3339),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T08:00:00.000Z"]}),
 ]
