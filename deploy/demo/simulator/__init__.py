@@ -1,0 +1,58 @@
+"""A simulator of a vendor's chat product: the far end of Liaison Connect in the tests and in the demo.
+
+It is labelled as one wherever it shows itself: no vendor's software is in it. It speaks Liaison Connect as a product
+would: it checks the signature and the age of every webhook, keeps what it takes on disk before it answers, answers a
+repeated ``webhook-id`` without taking it twice, and repeats its own posts under the same id until the hub has answered.
+
+    python -m deploy.demo.simulator --name pandalab --port 8100 --hub http://127.0.0.1:8080 \\
+        --token … --secret whsec_… [--state pandalab.db]
+
+Its own HTTP API has no authentication and belongs on the loopback interface. Bodies and answers are JSON; times are
+RFC 3339; an error is ``{"error": …}``.
+
+``GET /``
+    A page in French for a browser (``Accept: text/html``), else this description as JSON.
+``POST /users`` ``{"id": "cleo", "rpps": "10000000003"}``
+    Makes a user and declares it to the hub. 200 with what the hub answered, 202 if the hub has not answered in 10 s
+    (it is tried until it does), else the hub's refusal.
+``GET /users``
+    All users with ``declared``: true, false (refused) or null (not yet).
+``POST /users/{id}/messages`` ``{"text": …, "to"?: [handles], "conversation"?, "kind"?, "html"?, "reply_to"?,
+``"thread"?, "id"?}``
+    Writes as that user. Without ``conversation`` a new one begins. 202 with ``{"id", "conversation", "state":
+    "waiting"}``; it goes to the hub in the order written, conversation by conversation, until the hub takes it.
+    ``?wait=5`` waits up to so many seconds for the hub's answer and gives the message with its state.
+``GET /messages``, ``GET /users/{id}/messages`` (``?after=seq``)
+    ``{"arrived": […], "sent": […]}`` in order, of all or of one user. Each has ``seq`` (order here), ``id`` (the
+    product's), ``message`` (the hub's), ``conversation``, ``text``, ``sent_at``, ``at`` (arrived, or written) and
+    ``state``; arrived ones ``sender``, ``recipients`` (users here), ``order`` and ``webhook_id``; sent ones ``sender``,
+    ``outcome`` (per recipient, as told by the hub) and ``problem`` (if refused). States of sent ones: ``waiting`` (not
+    yet at the hub), ``accepted``, ``delivered``, ``read``, ``refused``.
+``GET /messages/{id}``
+    One of them.
+``GET /conversations``
+    Conversations with their members, as the hub told.
+``POST /conversations/{id}/members`` ``{"by": user, "add"?: [handles], "remove"?: [handles]}``
+    Changes who is in a conversation; goes to the hub in the order of the conversation's messages.
+``POST /users/{id}/read`` ``{"message": id}``, ``POST /users/{id}/typing`` ``{"conversation": id, "typing"?: true}``
+    The user has read up to a message; the user types.
+``GET /typing``
+    Who typed lately, as the hub told.
+``GET /events`` (``?after=seq``)
+    Every webhook call: ``seq``, ``webhook_id``, ``type``, ``at``, ``outcome`` (``taken``, ``repeat``,
+    ``bad_signature``, ``bad_time``, ``bad_body`` or the fault played), ``body``; and the counts ``taken``, ``repeats``,
+    ``rejected``.
+``GET /posts``
+    Everything that goes to the hub: ``state`` (waiting, done, refused), ``attempts``, ``status``, ``differing`` (true
+    when a post that was sent twice got two different answers).
+``GET /faults``, ``PUT /faults``
+    Switches faults; what is not given is off. ``slow_ms`` (answers late), ``down`` (closes connections unanswered),
+    ``status_5xx`` (part of webhooks answered with 503, 0 to 1), ``retry_after`` (seconds, said with it), ``refuse``
+    (answers 422), ``duplicate`` (sends its own posts twice), ``reorder`` (answers webhooks and sends receipts after
+    random delays, so that they overtake each other), ``lose_answer`` (part of webhooks taken, then the connection
+    is dropped).
+"""
+
+from deploy.demo.simulator.product import Faults, Simulator
+
+__all__ = ["Faults", "Simulator"]

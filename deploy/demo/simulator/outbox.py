@@ -1,0 +1,141 @@
+"""The simulated product's way to the hub: in order per lane, repeated under the same id until the hub has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from deploy.demo.simulator.state import Json, State
+
+_AGAIN = {408, 425, 429}
+_LONGEST = 3.0  # seconds between two attempts
+
+Answered = Callable[[Json, bool, Any], None]
+"""Called with the post, whether the hub took it, and the hub's answer."""
+
+
+class Outbox:
+    """Posts wait in the state; one task for each lane that has any."""
+
+    def __init__(self, state: State, hub: str, token: str, answered: Answered, chance: random.Random) -> None:
+        self._state = state
+        self._hub = hub.rstrip("/") + "/connect/v1"
+        self._token = token
+        self._answered = answered
+        self._chance = chance
+        self._session: aiohttp.ClientSession | None = None
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._change = asyncio.Event()
+        self.duplicate = False
+        self.reorder = False
+
+    async def start(self) -> None:
+        """Take up what waits."""
+        timeout = aiohttp.ClientTimeout(total=15)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False)
+        for lane in self._state.lanes():
+            self._wake(lane)
+
+    async def stop(self) -> None:
+        """Leave the rest for the next start."""
+        for task in self._lanes.values():
+            task.cancel()
+        await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def put(self, lane: str, method: str, path: str, body: Json, after: str | None = None) -> int:
+        """Keep it and send it as soon as possible; gives its number."""
+        seq = self._state.put_post(lane, method, path, body, after)
+        self._wake(lane)
+        return seq
+
+    async def wait(self, seq: int, seconds: float) -> Json:
+        """The post once the hub has answered it, or as it is after ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                while (post := self._state.post(seq))["state"] == "waiting":
+                    await self._change.wait()
+        except TimeoutError:
+            return self._state.post(seq)
+        return post
+
+    async def once(self, method: str, path: str, body: Json) -> int:
+        """Send it once, for what need not arrive; gives the status, 0 for none."""
+        try:
+            status, _, _ = await self._send(method, path, body)
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return 0
+        return status
+
+    def _wake(self, lane: str) -> None:
+        if self._session is not None and lane not in self._lanes:
+            self._lanes[lane] = asyncio.create_task(self._run(lane))
+
+    async def _run(self, lane: str) -> None:
+        wait = 0.05
+        try:
+            while post := self._state.next_post(lane):
+                if post["after"] and self._state.next_post(post["after"]):
+                    await self._until_change()
+                    continue
+                pause = await self._attempt(post)
+                if pause is None:
+                    wait = 0.05
+                    continue
+                wait = min(_LONGEST, wait * 2)
+                await asyncio.sleep(max(pause, wait * self._chance.uniform(0.5, 1)))
+        finally:
+            self._lanes.pop(lane, None)
+
+    async def _until_change(self) -> None:
+        try:
+            async with asyncio.timeout(0.5):
+                await self._change.wait()
+        except TimeoutError:
+            pass
+
+    async def _attempt(self, post: Json) -> float | None:
+        """None once it is answered for good, else the seconds that the hub asks to wait."""
+        if self.reorder and post["lane"].startswith("receipt"):
+            await asyncio.sleep(self._chance.uniform(0, 0.3))
+        self._state.attempted(post["seq"])
+        try:
+            status, pause, answer = await self._send(post["method"], post["path"], post["body"])
+            differing = False
+            if self.duplicate:
+                again, _, second = await self._send(post["method"], post["path"], post["body"])
+                differing = status < 500 and again < 500 and (again, second) != (status, answer)
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return 0.0
+        if status >= 500 or status in _AGAIN:
+            return pause
+        self._finish(post, status, answer, differing)
+        return None
+
+    def _finish(self, post: Json, status: int, answer: Any, differing: bool) -> None:
+        taken = 200 <= status < 300
+        with self._state.together():
+            self._state.posted(post["seq"], "done" if taken else "refused", status, answer, differing)
+            self._answered(post, taken, answer)
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+    async def _send(self, method: str, path: str, body: Json) -> tuple[int, float, Any]:
+        if self._session is None:
+            raise OSError("the outbox is closed")
+        async with self._session.request(method, self._hub + path, json=body, allow_redirects=False) as answer:
+            text = await answer.text()
+            try:
+                parsed = json.loads(text) if text else None
+            except ValueError:
+                parsed = {"detail": text[:200]}
+            wait = answer.headers.get("Retry-After", "")
+            return answer.status, float(wait) if wait.isdigit() else 0.0, parsed

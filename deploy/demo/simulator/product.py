@@ -1,0 +1,228 @@
+"""A simulated product: users, conversations and messages, webhooks in, posts out, and faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from deploy.demo.simulator.outbox import Outbox
+from deploy.demo.simulator.state import Json, State, now_text
+
+TOLERANCE = 300  # seconds that a webhook may be old, or ahead
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong on purpose; rates are from 0 to 1."""
+
+    slow_ms: int = 0
+    down: bool = False
+    status_5xx: float = 0.0
+    retry_after: int = 0
+    refuse: bool = False
+    duplicate: bool = False
+    reorder: bool = False
+    lose_answer: float = 0.0
+
+    @classmethod
+    def read(cls, given: Json) -> Faults:
+        """From JSON. Raises ValueError."""
+        known = {field.name: field for field in fields(cls)}
+        for name, value in given.items():
+            if name not in known:
+                raise ValueError(f"unknown fault {name}; known are {', '.join(known)}")
+            wanted = type(known[name].default)
+            if isinstance(value, bool) != (wanted is bool) or not isinstance(value, bool | int | float) or value < 0:
+                raise ValueError(f"{name} must be a {wanted.__name__} of 0 or more")
+        return cls(**given)
+
+
+class Simulator:
+    """One simulated product. ``secrets`` are ``whsec_…``: a webhook signed with any of them is genuine."""
+
+    def __init__(
+        self,
+        name: str,
+        hub: str,
+        token: str,
+        secrets: Sequence[str],
+        *,
+        state: Path | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.name = name
+        self.state = State(state)
+        self.faults = Faults()
+        self.typing: list[Json] = []
+        self._keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+        self._chance = random.Random(seed)
+        self.outbox = Outbox(self.state, hub, token, self._answered, self._chance)
+
+    async def start(self) -> None:
+        """Send what waits from an earlier life."""
+        await self.outbox.start()
+
+    async def stop(self) -> None:
+        """Stop sending; everything is on disk."""
+        await self.outbox.stop()
+        self.state.close()
+
+    def set_faults(self, faults: Faults) -> None:
+        """From now on."""
+        self.faults = faults
+        self.outbox.duplicate = faults.duplicate
+        self.outbox.reorder = faults.reorder
+
+    # ---- users write
+
+    def add_user(self, user: str, rpps: str) -> int:
+        """Make a user; gives the number of the post that declares it."""
+        self.state.put_user(user, rpps)
+        return self.outbox.put(f"user {user}", "PUT", f"/users/{quote(user, safe='')}", {"rpps": rpps})
+
+    def write(self, user: str, given: Json) -> tuple[str, str, int]:
+        """Write as a user; gives the message's id, its conversation and the number of its post."""
+        ident = given.get("id") or f"{self.name}-{uuid.uuid4().hex}"
+        conversation = given.get("conversation") or f"{self.name}-c-{uuid.uuid4().hex[:12]}"
+        body = {"id": ident, "conversation": conversation, "sender": user, "text": given["text"], "sent_at": now_text()}
+        body |= {k: given[k] for k in ("to", "kind", "html", "reply_to", "thread", "files", "sent_at") if k in given}
+        with self.state.together():
+            self.state.put_message(ident, False, "waiting", body, [user])
+            seq = self.outbox.put(f"chat {conversation}", "POST", "/messages", body, f"user {user}")
+        return ident, conversation, seq
+
+    def change_members(self, conversation: str, given: Json) -> int:
+        """Change who is in a conversation."""
+        body = {"id": f"{self.name}-m-{uuid.uuid4().hex}", "by": given["by"]}
+        body |= {k: given[k] for k in ("add", "remove") if k in given}
+        path = f"/conversations/{quote(conversation, safe='')}/members"
+        return self.outbox.put(f"chat {conversation}", "POST", path, body)
+
+    def read(self, user: str, message: str) -> int:
+        """A user has read up to a message."""
+        if (known := self.state.message(message)) and "recipients" in known:
+            self.state.set_state(message, "read")
+        lane = f"receipt {uuid.uuid4().hex}" if self.faults.reorder else f"receipt {user}"
+        body = {"message": message, "user": user, "state": "read", "at": now_text()}
+        return self.outbox.put(lane, "POST", "/receipts", body)
+
+    async def type(self, user: str, conversation: str, typing: bool) -> int:
+        """A user types; not repeated."""
+        body = {"conversation": conversation, "user": user, "typing": typing}
+        return await self.outbox.once("POST", "/typing", body)
+
+    def _answered(self, post: Json, taken: bool, answer: Any) -> None:
+        path, body = post["path"], post["body"]
+        if path == "/messages":
+            # The webhook with the state may have been faster than the answer.
+            known = self.state.message(body["id"])
+            if known and known["state"] == "waiting":
+                state = "accepted" if taken else "refused"
+                self.state.set_state(body["id"], state, **_told(taken, answer))
+        elif path.startswith("/users/"):
+            self.state.user_declared(post["lane"].removeprefix("user "), taken, None if taken else answer)
+
+    # ---- webhooks
+
+    async def webhook(self, request: web.Request) -> web.StreamResponse:
+        """Take one webhook call, or play a fault."""
+        body = await request.read()
+        webhook_id = request.headers.get("webhook-id", "")
+        faults = self.faults
+        if faults.slow_ms or faults.reorder:
+            await asyncio.sleep(faults.slow_ms / 1000 + (self._chance.uniform(0, 0.2) if faults.reorder else 0))
+        if faults.down:
+            return self._hang_up(request, webhook_id, "down")
+        if problem := self._not_genuine(request, webhook_id, body):
+            self.state.log(webhook_id, "", problem, json.dumps(body.decode("utf-8", "replace")))
+            return web.json_response({"error": problem}, status=400 if problem == "bad_body" else 401)
+        if self._chance.random() < faults.status_5xx:
+            self.state.log(webhook_id, "", "status_5xx", "null")
+            after = {"Retry-After": str(faults.retry_after)} if faults.retry_after else {}
+            return web.json_response({"error": "fault"}, status=503, headers=after)
+        if faults.refuse:
+            self.state.log(webhook_id, "", "refuse", "null")
+            return web.json_response({"error": "fault"}, status=422)
+        answer = self._take(webhook_id, body)
+        if self._chance.random() < faults.lose_answer:
+            return self._hang_up(request, webhook_id, "lose_answer")
+        return web.Response(text=answer, content_type="application/json")
+
+    def _hang_up(self, request: web.Request, webhook_id: str, fault: str) -> web.StreamResponse:
+        self.state.log(webhook_id, "", fault, "null")
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)  # goes nowhere
+
+    def _not_genuine(self, request: web.Request, webhook_id: str, body: bytes) -> str | None:
+        """Standard Webhooks: one of the signatures must be ours, and the call must be of now."""
+        timestamp = request.headers.get("webhook-timestamp", "")
+        if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > TOLERANCE:
+            return "bad_time"
+        signed = f"{webhook_id}.{timestamp}.".encode() + body
+        ours = [b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()) for key in self._keys]
+        given = request.headers.get("webhook-signature", "").encode("utf-8", "replace").split(b" ")
+        if not any(hmac.compare_digest(one, theirs) for one in ours for theirs in given):
+            return "bad_signature"
+        try:
+            return None if webhook_id and json.loads(body)["type"] else "bad_body"
+        except (ValueError, KeyError, TypeError):
+            return "bad_body"
+
+    def _take(self, webhook_id: str, body: bytes) -> str:
+        """Keep a genuine webhook; the answer to it. A repeat gets the first answer again."""
+        event = json.loads(body)
+        with self.state.together():
+            known = self.state.seen(webhook_id)
+            self.state.log(webhook_id, event["type"], "taken" if known is None else "repeat", body.decode())
+            if known is not None:
+                return known
+            answer = json.dumps(self._keep(webhook_id, event["type"], event["data"]))
+            self.state.saw(webhook_id, answer)
+            return answer
+
+    def _keep(self, webhook_id: str, kind: str, data: Json) -> Json:
+        if kind == "message.created":
+            ident = f"{self.name}-{uuid.uuid4().hex}"
+            kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
+            self.state.put_message(ident, True, "arrived", kept, data["recipients"])
+            self.state.put_conversation(data["conversation"], {"members": data["members"]})
+            return {"id": ident}
+        if kind == "conversation.members":
+            self.state.put_conversation(data["conversation"], {"members": data["members"]})
+            return {"id": f"{self.name}-{uuid.uuid4().hex}"}
+        if kind == "message.state":
+            for one in data["messages"]:
+                self.state.set_state(one["id"], one["state"], message=one["message"], outcome=one["recipients"])
+        elif kind == "typing":
+            self.typing = [*self.typing[-99:], {"at": now_text(), **data}]
+        return {}
+
+    def described(self) -> Json:
+        """What this is and how it goes."""
+        return {
+            "simulator": True,
+            "name": self.name,
+            "label": f"{self.name} (simulator)",
+            "faults": asdict(self.faults),
+            "users": self.state.users(),
+        }
+
+
+def _told(taken: bool, answer: Any) -> Json:
+    if taken:
+        return {"message": answer.get("message")} if isinstance(answer, dict) else {}
+    return {"problem": answer}
