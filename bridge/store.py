@@ -156,9 +156,9 @@ class Store:
     async def release(self, tx: Tx, message: str) -> list[str]:
         """Give a held message its place now; gives the networks that may have it."""
         networks = [r["network"] for r in await tx.all("store.held_networks", message)]
-        pos = self.next_pos()
-        await tx.run("store.place", message, pos)
         if networks:
+            pos = self.next_pos()
+            await tx.run("store.place", message, pos)
             await tx.run("store.release", message, pos)
         return networks
 
