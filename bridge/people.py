@@ -98,7 +98,8 @@ class People:
         """The person that a handle names, and how to reach them from ``origin`` (a network).
 
         Handles: ``rpps:<11 digits>``, ``matrix:@user:server``, ``mailto:box@domain``, ``<network>:<id>``.
-        Raises Refused (bad_handle, unknown_recipient, not_reachable, untrusted_server) that names ``field``.
+        Raises Refused (bad_handle, unknown_recipient, unknown_network, not_reachable, same_network, untrusted_server)
+        that names ``field``.
         """
         kind, _, rest = handle.partition(":")
         if not kind or not rest:
@@ -141,6 +142,8 @@ class People:
         address = choose(known.addresses, origin)
         if address is None:
             raise Refused("not_reachable", field)
+        if address.network == origin:
+            raise Refused("same_network", field)
         return Member(known, address)
 
     async def rpps(self, number: str) -> Person:

@@ -239,6 +239,8 @@ async def test_who_leaves_gets_nothing_more(url: str) -> None:
         ("cleo", ["mailto:nobody@mss.example"], "unknown_recipient"),
         ("cleo", ["mailto:Anna@mss.example"], "not_reachable"),
         ("cleo", ["siilo:nobody"], "unknown_recipient"),
+        ("cleo", ["arcad:somebody"], "unknown_network"),
+        ("cleo", ["rpps:10000000003"], "same_network"),
     ],
 )
 async def test_what_cannot_be_routed_is_refused_and_leaves_nothing(
