@@ -1,0 +1,1 @@
+"""Liaison Connect: the API, the webhooks and the simulator, with the real hub on SQLite."""

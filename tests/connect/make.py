@@ -1,0 +1,246 @@
+"""A hub with two simulated products, pandalab (cleo, fay) and siilo (dan), and a pretend Matrix with ben."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from bridge.connector import Capabilities, Connector
+from bridge.courier import Courier, Patience
+from bridge.db import open_database
+from bridge.directories.flatfile import FlatFile
+from bridge.hub import Hub, now_ms
+from bridge.model import Address, Person
+from bridge.networks.connect import ConnectConnector, ConnectSettings, build
+from bridge.networks.loopback import Loopback
+from bridge.people import People
+from bridge.seal import Seal
+from bridge.store import COMPONENT, Store
+from bridge.trust import trusted_server
+from deploy.demo.ports import free_port
+from deploy.demo.simulator import Simulator
+from deploy.demo.simulator.web import application
+
+Json = dict[str, Any]
+
+ANNA, BEN, CLEO, DAN, FAY, GUS = (f"1000000000{n}" for n in range(1, 7))
+TOKENS = {"pandalab": "pandalab-token-1", "siilo": "siilo-token-1"}
+SECRETS = {"pandalab": "whsec_" + "QUJD" * 11, "siilo": "whsec_" + "REVG" * 11}
+PATIENCE = Patience(first=0.02, longest=0.1, give_up=20.0, reports=0.001)
+BEN_HANDLE = "matrix:@ben:chu.example"
+
+
+def person(rpps: str, name: str, *addresses: str) -> Person:
+    """An entry of the directory; addresses as ``network:id``."""
+    return Person(f"rpps:{rpps}", name, "Médecin", "Lyon", tuple(Address(*a.split(":", 1)) for a in addresses))
+
+
+PEOPLE = [
+    person(ANNA, "Anna Martin", "mail:anna@mss.example"),
+    person(BEN, "Ben Durand", BEN_HANDLE),
+    person(CLEO, "Cléo Petit"),
+    person(DAN, "Dan Moreau"),
+    person(FAY, "Fay Roux"),
+    person(GUS, "Gus Noël"),
+]
+
+
+def digest(token: str) -> str:
+    """A token as the configuration holds it."""
+    return "sha256:" + hashlib.sha256(token.encode()).hexdigest()
+
+
+def time_text(at: datetime | None = None) -> str:
+    """A time, now by default, as the API wants it."""
+    return (at or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
+
+
+def message(ident: str, **more: Any) -> Json:
+    """A body for ``POST /messages``, from cleo to ben unless told otherwise."""
+    body = {"id": ident, "conversation": "chat-1", "sender": "cleo", "text": "Bonjour", "sent_at": time_text()}
+    return body | {"to": [BEN_HANDLE]} | more
+
+
+@dataclass
+class Served:
+    """A simulated product and where it is."""
+
+    name: str
+    port: int
+    state: Path
+    sim: Simulator = field(init=False, repr=False)
+    runner: web.AppRunner | None = None
+
+    async def start(self, hub: str) -> None:
+        """Start, or start again."""
+        self.sim = Simulator(self.name, hub, TOKENS[self.name], [SECRETS[self.name]], state=self.state, seed=7)
+        self.runner = await serve(application(self.sim), self.port)
+
+    async def stop(self) -> None:
+        """End; what it has is on disk."""
+        if self.runner:
+            runner, self.runner = self.runner, None
+            await runner.cleanup()
+
+    def arrived(self, user: str | None = None) -> list[Json]:
+        """What arrived, in order."""
+        return self.sim.state.messages(user)["arrived"]
+
+    def texts(self, user: str | None = None) -> list[str]:
+        """The texts that arrived, in order."""
+        return [m["text"] for m in self.arrived(user)]
+
+    def states(self) -> dict[str, str]:
+        """The states of what was sent, by text."""
+        return {m["text"]: m["state"] for m in self.sim.state.messages()["sent"]}
+
+
+@dataclass
+class World:
+    """Everything; the hub can be stopped suddenly and started again on the same port."""
+
+    folder: Path
+    section: Json
+    port: int
+    products: dict[str, Served]
+    client: aiohttp.ClientSession
+    hub: Hub = field(init=False, repr=False)
+    connectors: dict[str, ConnectConnector] = field(init=False, repr=False)
+    matrix: Loopback = field(init=False, repr=False)
+    _running: AsyncExitStack | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the hub is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pandalab(self) -> Served:
+        """The product of cleo and fay."""
+        return self.products["pandalab"]
+
+    @property
+    def siilo(self) -> Served:
+        """The product of dan."""
+        return self.products["siilo"]
+
+    async def start_hub(self) -> None:
+        """Open the database of before and serve."""
+        self._running = stack = AsyncExitStack()
+        api, self.connectors = build(ConnectSettings.model_validate(self.section))
+        self.matrix = Loopback("matrix", Capabilities(names_chats=True))
+        nets: dict[str, Connector] = {"matrix": self.matrix, **self.connectors}
+        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT])
+        stack.push_async_callback(db.close)
+        people = People(FlatFile(PEOPLE), lambda s: trusted_server(s, ["chu.example"]), lambda _: None, set(nets))
+        await people.start(db)
+        store = Store(db, Seal({"k1": bytes(range(32))}, "k1"), people)
+        await store.start()
+        courier = Courier(store, nets, PATIENCE, now_ms)
+        self.hub = Hub(store, people, courier, nets)
+        for net in nets.values():
+            await net.start(self.hub)
+            stack.push_async_callback(net.stop)
+        await self.hub.start()
+        stack.push_async_callback(self.hub.stop)
+        stack.push_async_callback(_cancel, asyncio.create_task(courier.run()))
+        await asyncio.sleep(0)
+        app = web.Application()
+        api.routes(app)
+        runner = await serve(app, self.port)
+        stack.push_async_callback(runner.cleanup)
+
+    async def stop_hub(self) -> None:
+        """End in the middle of everything."""
+        if self._running:
+            running, self._running = self._running, None
+            await running.aclose()
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, token: str | None = TOKENS["pandalab"],
+        data: bytes | None = None, headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Json]:  # fmt: skip
+        """One request to the API; gives the status and the body. ``data`` is sent as it is."""
+        sent = {"Authorization": f"Bearer {token}"} if token else {}
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        async with self.client.request(
+            method, self.url + "/connect/v1" + path, json=body, data=data, headers=sent | dict(headers or {})
+        ) as answer:
+            self.headers = answer.headers
+            if answer.status == 204:
+                return 204, {}
+            return answer.status, await answer.json(content_type=None)
+
+    async def declare(self) -> None:
+        """Make cleo and fay at pandalab, dan at siilo."""
+        for product, user, rpps in (("pandalab", "cleo", CLEO), ("pandalab", "fay", FAY), ("siilo", "dan", DAN)):
+            served = self.products[product]
+            post = await served.sim.outbox.wait(served.sim.add_user(user, rpps), 5)
+            assert post["status"] == 200, post
+
+    async def until(self, true: Callable[[], object], seconds: float = 8.0) -> None:
+        """Wait for a condition; fails after ``seconds``."""
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def serve(app: web.Application, port: int, **more: Any) -> web.AppRunner:
+    """Serve on the loopback interface."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, **more).start()
+    return runner
+
+
+def section(ports: Mapping[str, int], **more: Any) -> Json:
+    """The configuration of the two products."""
+    products = {
+        name: {
+            "profile": name,
+            "webhook_url": f"http://127.0.0.1:{port}/webhook",
+            "webhook_secrets": [SECRETS[name]],
+            "webhook_timeout_s": 2,
+            "tokens": [digest(TOKENS[name])],
+            "rate_per_second": 10_000,
+            "burst": 10_000,
+        }
+        for name, port in ports.items()
+    }
+    return {"products": products, **more}
+
+
+@asynccontextmanager
+async def running(folder: Path, change: Callable[[Json], None] = lambda _: None) -> AsyncIterator[World]:
+    """A world with a running hub and simulators; ``change`` may change the configuration."""
+    ports = {name: free_port() for name in TOKENS}
+    configured = section(ports)
+    change(configured)
+    products = {name: Served(name, port, folder / f"{name}.db") for name, port in ports.items()}
+    async with aiohttp.ClientSession() as client:
+        w = World(folder, configured, free_port(), products, client)
+        try:
+            await w.start_hub()
+            for served in products.values():
+                await served.start(w.url)
+            yield w
+        finally:
+            for served in products.values():
+                await served.stop()
+            await w.stop_hub()

@@ -1,0 +1,164 @@
+"""Stories of people in different products, with everything real but Matrix: the hub, the API, webhooks, simulators."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.model import Ref, State
+from deploy.demo.simulator import Faults
+from tests.connect.make import BEN, BEN_HANDLE, DAN, Json, World
+
+
+async def test_one_product_writes_to_another_and_back(w: World) -> None:
+    ident, conversation, _ = w.pandalab.sim.write("cleo", {"text": "Bonjour Dan", "to": ["siilo:dan"]})
+    await w.until(lambda: w.siilo.texts("dan"))
+    [got] = w.siilo.arrived("dan")
+    assert (got["text"], got["kind"], got["recipients"]) == ("Bonjour Dan", "text", ["dan"])
+    assert (got["sender"]["name"], got["sender"]["listed"]) == ("Cléo Petit", True)
+    w.siilo.sim.write("dan", {"text": "Bonjour Cléo", "conversation": got["conversation"], "reply_to": got["id"]})
+    await w.until(lambda: w.pandalab.texts("cleo"))
+    [answer] = w.pandalab.arrived("cleo")
+    assert (answer["conversation"], answer["reply_to"]) == (conversation, ident)
+    await w.until(lambda: w.pandalab.states() == {"Bonjour Dan": "delivered"})
+    [sent] = w.pandalab.sim.state.messages("cleo")["sent"]
+    assert [(o["name"], o["state"]) for o in sent["outcome"]] == [("Dan Moreau", "delivered")]
+
+
+async def test_a_reader_is_seen_by_the_sender(w: World) -> None:
+    w.pandalab.sim.write("cleo", {"text": "Vu ?", "to": [f"rpps:{DAN}"]})
+    await w.until(lambda: w.siilo.texts("dan"))
+    w.siilo.sim.read("dan", w.siilo.arrived()[0]["id"])
+    await w.until(lambda: w.pandalab.states() == {"Vu ?": "read"})
+
+
+async def test_the_edge_reads_and_types_for_its_own_users(w: World) -> None:
+    _, conversation, _ = w.pandalab.sim.write("cleo", {"text": "Bonjour", "to": ["siilo:dan"]})
+    await w.until(lambda: w.siilo.texts("dan"))
+    assert await w.pandalab.sim.type("cleo", conversation, True) == 204
+    await w.until(lambda: w.siilo.sim.typing)
+    assert w.siilo.sim.typing[0]["person"]["name"] == "Cléo Petit"
+    assert w.siilo.sim.typing[0]["conversation"] == w.siilo.arrived()[0]["conversation"]
+
+
+async def test_matrix_writes_to_a_product(w: World) -> None:
+    _, conversation, _ = w.pandalab.sim.write("cleo", {"text": "Bonjour Ben", "to": [BEN_HANDLE]})
+    await w.until(lambda: w.matrix.delivered)
+    await w.hub.bind(w.matrix.delivered[0].conversation, "matrix", "!room")
+    await w.matrix.write("$1", "!room", "@ben:chu.example", "Bonjour Cléo", reply_to="matrix-1")
+    await w.until(lambda: w.pandalab.texts("cleo"))
+    got = w.pandalab.arrived("cleo")[0]
+    assert got["conversation"] == conversation
+    assert got["sender"]["rpps"] == BEN
+    assert {m["network"] for m in w.pandalab.sim.state.conversations()[0]["members"]} == {"pandalab", "matrix"}
+    await w.until(lambda: w.matrix.told)
+    [state] = w.matrix.told[-1].states
+    assert (w.matrix.told[-1].ref, state.state) == (Ref("matrix", "$1"), State.DELIVERED)
+
+
+async def test_members_come_and_go(w: World) -> None:
+    _, conversation, _ = w.pandalab.sim.write("cleo", {"text": "À deux", "to": [BEN_HANDLE]})
+    await w.until(lambda: w.matrix.delivered)
+    w.pandalab.sim.change_members(conversation, {"by": "cleo", "add": ["siilo:dan"]})
+    w.pandalab.sim.write("cleo", {"text": "À trois", "conversation": conversation})
+    await w.until(lambda: w.siilo.texts("dan") == ["À trois"])
+    names = {m["name"] for m in w.siilo.sim.state.conversations()[0]["members"]}
+    assert names == {"Ben Durand", "Cléo Petit", "Dan Moreau"}
+    w.pandalab.sim.change_members(conversation, {"by": "cleo", "remove": [f"rpps:{DAN}"]})
+    w.pandalab.sim.write("cleo", {"text": "Sans Dan", "conversation": conversation})
+    await w.until(lambda: [d.body.text for d in w.matrix.delivered if d.body.text][-1] == "Sans Dan")
+    await asyncio.sleep(0.1)
+    assert w.siilo.texts("dan") == ["À trois"]
+
+
+async def test_a_product_that_refuses_is_told_to_the_sender(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(refuse=True))
+    w.pandalab.sim.write("cleo", {"text": "Bonjour", "to": ["siilo:dan"]})
+    await w.until(lambda: w.pandalab.states() == {"Bonjour": "refused"})
+    [outcome] = w.pandalab.sim.state.messages()["sent"][0]["outcome"]
+    assert outcome["reason"] == "product_refused"
+    assert outcome["reason_text"]["fr"]
+    assert outcome["reason_text"]["en"]
+
+
+def _write_many(w: World, count: int) -> list[str]:
+    _, conversation, _ = w.pandalab.sim.write("cleo", {"text": "0", "to": ["siilo:dan"]})
+    for n in range(1, count):
+        w.pandalab.sim.write("cleo", {"text": str(n), "conversation": conversation})
+    return [str(n) for n in range(count)]
+
+
+async def _all_arrive_once(w: World, texts: list[str], seconds: float = 15) -> None:
+    await w.until(lambda: len(w.siilo.texts("dan")) >= len(texts), seconds)
+    await asyncio.sleep(0.1)
+    assert w.siilo.texts("dan") == texts
+
+
+async def test_a_product_that_was_down_loses_nothing(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(down=True))
+    texts = _write_many(w, 10)
+    await w.until(lambda: len(w.siilo.sim.state.events()["events"]) >= 3)
+    assert w.siilo.texts() == []
+    w.siilo.sim.set_faults(Faults())
+    await _all_arrive_once(w, texts)
+
+
+async def test_a_product_that_answers_5xx_half_the_time(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(status_5xx=0.5))
+    await _all_arrive_once(w, _write_many(w, 20))
+
+
+async def test_lost_answers_make_repeats_but_no_second_message(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(lose_answer=0.5))
+    await _all_arrive_once(w, _write_many(w, 20))
+    assert w.siilo.sim.state.events()["repeats"] > 0
+    w.siilo.sim.set_faults(Faults())
+    await w.until(lambda: set(w.pandalab.states().values()) == {"delivered"})
+
+
+async def test_a_product_that_sends_everything_twice(w: World) -> None:
+    w.pandalab.sim.set_faults(Faults(duplicate=True))
+    await _all_arrive_once(w, _write_many(w, 10))
+    posts = [p for p in w.pandalab.sim.state.posts() if p["path"] == "/messages"]
+    assert [p["differing"] for p in posts] == [False] * 10
+
+
+async def test_answers_that_overtake_each_other(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(reorder=True))
+    for n in range(8):  # eight conversations, two messages each: order holds inside each
+        _, conversation, _ = w.pandalab.sim.write("cleo", {"text": f"{n}a", "to": ["siilo:dan"]})
+        w.pandalab.sim.write("cleo", {"text": f"{n}b", "conversation": conversation})
+    await w.until(lambda: len(w.siilo.texts("dan")) == 16, 15)
+    by_conversation: dict[str, list[Json]] = {}
+    for got in w.siilo.arrived("dan"):
+        by_conversation.setdefault(got["conversation"], []).append(got)
+    for both in by_conversation.values():
+        assert [m["text"][1] for m in both] == ["a", "b"]
+        assert both[0]["order"] < both[1]["order"]
+
+
+async def test_a_slow_product_holds_up_nobody_else(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(slow_ms=1500))
+    w.pandalab.sim.write("cleo", {"text": "Lent", "to": ["siilo:dan"]})
+    w.pandalab.sim.write("cleo", {"text": "Vite", "to": [BEN_HANDLE]})
+    await w.until(lambda: [d.body.text for d in w.matrix.delivered] == ["Vite"], 1.0)
+    assert w.siilo.texts() == []
+    await w.until(lambda: w.siilo.texts() == ["Lent"])
+
+
+async def test_the_product_is_restarted(w: World) -> None:
+    texts = _write_many(w, 10)
+    await w.until(lambda: len(w.siilo.texts()) >= 2)
+    await w.siilo.stop()
+    await asyncio.sleep(0.2)
+    await w.siilo.start(w.url)
+    await _all_arrive_once(w, texts)
+
+
+async def test_the_hub_is_restarted(w: World) -> None:
+    texts = _write_many(w, 10)
+    await w.until(lambda: w.siilo.texts())
+    await w.stop_hub()
+    await asyncio.sleep(0.2)
+    await w.start_hub()
+    await _all_arrive_once(w, texts)
+    await w.until(lambda: set(w.pandalab.states().values()) == {"delivered"})
