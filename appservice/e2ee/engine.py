@@ -1,0 +1,185 @@
+"""The key engine: one for all ghosts of the hub. Everything outside of this package goes through here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from appservice.client import Homeserver
+from appservice.e2ee.claims import Claims
+from appservice.e2ee.devices import Devices
+from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.giving import Giving
+from appservice.e2ee.identity import Identity
+from appservice.e2ee.inbox import Inbox, OnKeys, forget_old_reads
+from appservice.e2ee.megolm_in import MegolmIn
+from appservice.e2ee.megolm_out import Outbound
+from appservice.e2ee.model import Decrypted, Json, Policy, RoomState
+from appservice.e2ee.olm import Olm
+from appservice.e2ee.pickles import Pickles
+from appservice.e2ee.repair import Repair
+from appservice.e2ee.requests import Requests
+from appservice.e2ee.sharing import Sharing
+from appservice.e2ee.todevice import ToDevice
+from bridge.db import Database
+from bridge.errors import Refused, Unavailable
+from bridge.seal import Seal
+
+log = logging.getLogger(__name__)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Engine:
+    """Devices, Olm, Megolm and cross-signing for every ghost.
+
+    ``is_ghost`` tells our own users from people; ``on_keys(room_id, session_id)`` is called after a Megolm session
+    arrived, or the reason why it does not: events that wait for it may be tried again.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        seal: Seal,
+        homeserver: Homeserver,
+        is_ghost: Callable[[str], bool],
+        policy: Policy,
+        clock_ms: Callable[[], int] = _now,
+        on_keys: OnKeys | None = None,
+    ) -> None:
+        self._db, self._clock, self._is_ghost = db, clock_ms, is_ghost
+        pickles = Pickles(seal)
+        self._ghosts = ghosts = Ghosts(db, seal, pickles)
+        self._olm = olm = Olm(db, ghosts, pickles, clock_ms)
+        self._devices = devices = Devices(db, homeserver, policy, clock_ms)
+        self._identity = Identity(ghosts, homeserver)
+        self._todevice = todevice = ToDevice(db, homeserver, ghosts)
+        claims = Claims(db, homeserver, olm)
+        self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
+        self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost, self._asker)
+        self._requests = Requests(db, ghosts, devices, megolm, claims, self._repair, todevice, clock_ms)
+        giving = Giving(db, seal, olm, claims, todevice)
+        self._sharing = Sharing(db, ghosts, devices, megolm, giving, pickles, policy, is_ghost, clock_ms)
+        parts = (ghosts, olm, devices, megolm, self._identity, self._requests, self._repair)
+        self._inbox = Inbox(db, homeserver, *parts, clock_ms, on_keys)
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Read what is stored, finish devices that were being made, send what waits; without homeserver later."""
+        unfinished = await self._ghosts.start()
+        await forget_old_reads(self._db, self._clock())
+        try:
+            for user in unfinished:
+                await self._identity.ensure(user)
+            await self.flush()
+        except (Unavailable, Refused) as error:
+            log.warning("not everything could be resumed: %s", error)
+
+    async def close(self) -> None:
+        """Stop what runs in the background."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._inbox.close()
+        await self._devices.close()
+
+    async def ensure_device(self, ghost: str) -> str:
+        """Make the ghost's device, keys and cross-signing, or finish making them; its user must be registered.
+
+        Returns the device id. Safe to repeat after a crash at any point; when ready it costs a look-up in memory.
+        """
+        return await self._identity.ensure(ghost)
+
+    def device_of(self, ghost: str) -> str | None:
+        """The ghost's device id, if it is ready."""
+        known = self._ghosts.get(ghost)
+        return known.device if known is not None and known.ready else None
+
+    @asynccontextmanager
+    async def outbound(self, room: RoomState, ghost: str) -> AsyncIterator[Outbound]:
+        """Encrypt in a room as a ghost, one at a time for each room and ghost.
+
+        Makes or rotates the Megolm session and gives it to every device that may have it. Raises Unavailable if the
+        homeserver is away. With nothing changed: no database and no network.
+        """
+        known = self._ghosts.get(ghost)
+        if known is None or not known.ready:
+            raise Unavailable("ghost_without_device", 1.0)
+        async with self._sharing.outbound(room, known) as out:
+            yield out
+
+    async def decrypt(self, room_id: str, sender: str, event_id: str, content: Json) -> Decrypted:
+        """Read a room event. Raises KeyMissing (park it), Undecryptable (never), Unavailable (try again later)."""
+        return await self._megolm.decrypt(room_id, sender, event_id, content)
+
+    async def ring(self, ghosts: Iterable[str]) -> None:
+        """The doorbell: read the to-device inboxes of these ghosts. Raises Unavailable."""
+        await self._inbox.ring(ghosts)
+
+    async def catch_up(self) -> None:
+        """Read every ghost's inbox: at start and after an outage."""
+        await self._inbox.ring([ghost.user for ghost in self._ghosts.all()])
+
+    def note_counts(self, counts: Mapping[str, Any], fallback: Mapping[str, Any]) -> None:
+        """Key counts of a transaction (``{user: {device: …}}``): ring the ghosts whose own device runs low."""
+        low = []
+        for user, devices in counts.items():
+            ghost = self._ghosts.get(user)
+            mine = devices.get(ghost.device) if ghost is not None and isinstance(devices, dict) else None
+            if isinstance(mine, dict) and mine and self._identity.low(mine.get("signed_curve25519", 0)):
+                low.append(user)
+        for user, devices in fallback.items():
+            ghost = self._ghosts.get(user)
+            mine = devices.get(ghost.device) if ghost is not None and isinstance(devices, dict) else None
+            if isinstance(mine, list) and "signed_curve25519" not in mine:
+                low.append(user)
+        self._later(low)
+
+    def note_devices(self, changed: Sequence[str], left: Sequence[str]) -> None:
+        """Device lists of a transaction: a hint, the sync has the truth."""
+        self._devices.outdated(user for user in (*changed, *left) if not self._is_ghost(user))
+
+    def _later(self, users: list[str]) -> None:
+        if users:
+            task = asyncio.create_task(self._ring_quietly(users))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def _ring_quietly(self, users: list[str]) -> None:
+        try:
+            await self._inbox.ring(users)
+        except (Unavailable, Refused) as error:
+            log.warning("the inboxes of %d ghosts were not read: %s", len(users), error)
+
+    async def request_key(self, room_id: str, sender: str, content: Json, ghosts: Sequence[str]) -> None:
+        """Ask the sender's devices for an event's key, from one of these ghosts; repeats are spaced out."""
+        await self._requests.ask(room_id, sender, content, ghosts)
+
+    async def forget_member(self, room_id: str, user: str) -> None:
+        """Somebody left: what is said next must not be readable by them."""
+        if not self._is_ghost(user):
+            await self._sharing.rotate(room_id)
+
+    async def rotate(self, room_id: str) -> None:
+        """New Megolm sessions for the next messages in a room."""
+        await self._sharing.rotate(room_id)
+
+    async def accept_identity(self, user: str) -> None:
+        """Somebody's changed cross-signing identity is known to be right: pin it."""
+        await self._devices.accept_identity(user)
+
+    async def flush(self) -> None:
+        """Send to-device messages that wait, repair Olm sessions, give keys to those who could not have them before."""
+        await self._todevice.flush()
+        await self._repair.run()
+        await self._sharing.late()
+
+    def _asker(self) -> Ghost | None:
+        """Some ghost with a device, for questions that none in particular asks."""
+        return next((g for g in self._ghosts.iterate() if g.ready), None)

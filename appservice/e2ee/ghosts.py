@@ -1,0 +1,149 @@
+"""The ghosts' devices as stored: a small record in memory for each, accounts read when needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from vodozemac import Account
+
+from appservice.e2ee.lru import Lru
+from appservice.e2ee.model import Json
+from appservice.e2ee.pickles import Pickles
+from bridge.db import Database, Row, Tx
+from bridge.seal import Seal
+
+
+@dataclass(slots=True, eq=False)
+class Ghost:
+    """One ghost's device. ``lock`` guards its account and Olm sessions; it is never held over a network call."""
+
+    user: str
+    device: str
+    ready: bool
+    curve: str
+    ed: str
+    since: str | None = None
+    since_sure: bool = True  # False after a failed commit: read it again
+    resumed: bool = False  # its first key upload may already have happened
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+
+class Ghosts:
+    """All ghosts of this hub that have a device."""
+
+    def __init__(self, db: Database, seal: Seal, pickles: Pickles, accounts: int = 256) -> None:
+        self._db = db
+        self._seal = seal
+        self._pickles = pickles
+        self._ghosts: dict[str, Ghost] = {}
+        self._accounts: Lru[str, tuple[Account, Json, bytes]] = Lru(accounts)
+        self._making: dict[str, asyncio.Lock] = {}
+        self._makers: defaultdict[str, int] = defaultdict(int)
+
+    async def start(self) -> list[str]:
+        """Read them all; returns those whose device was not finished."""
+        rows = await self._db.all("e2ee.ghosts")
+        self._ghosts = {row["user_id"]: _ghost(row) for row in rows}
+        return [ghost.user for ghost in self._ghosts.values() if not ghost.ready]
+
+    def get(self, user: str) -> Ghost | None:
+        """The ghost, if it has a device (made or in the making)."""
+        return self._ghosts.get(user)
+
+    def all(self) -> list[Ghost]:
+        """Every ghost whose device is ready."""
+        return [ghost for ghost in self._ghosts.values() if ghost.ready]
+
+    def iterate(self) -> Iterator[Ghost]:
+        """Every ghost with a device, without a copy."""
+        return iter(self._ghosts.values())
+
+    @asynccontextmanager
+    async def making(self, user: str) -> AsyncIterator[None]:
+        """One at a time makes this ghost's device."""
+        lock = self._making.setdefault(user, asyncio.Lock())
+        self._makers[user] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._makers[user] -= 1
+            if not self._makers[user]:
+                del self._makers[user], self._making[user]
+
+    async def add(self, user: str, device: str, account: Account, keys: Json, seeds: bytes) -> Ghost:
+        """Save a new device before anybody hears of it; replaces one that could not be verified."""
+        ghost = Ghost(user, device, False, account.curve25519_key.to_base64(), account.ed25519_key.to_base64())
+        sealed = self._seal.seal(seeds, _context(user))
+        text, pickle, key_id = orjson.dumps(keys).decode(), self._pickles.dump(account), self._pickles.key_id
+        async with self._db.transaction("e2ee.device") as tx:
+            await tx.run("e2ee.ghost-new", user, device, ghost.curve, ghost.ed, text, sealed, pickle, key_id)
+            await tx.run("e2ee.ghost-olm-gone", user)
+            await tx.run("e2ee.ghost-out-gone", user)
+        self._ghosts[user] = ghost
+        self._accounts.put(user, (account, keys, seeds))
+        return ghost
+
+    async def ready(self, ghost: Ghost, keys: Json) -> None:
+        """Its keys were seen to be served as they are."""
+        async with self._db.transaction("e2ee.device-ready") as tx:
+            await tx.run("e2ee.ghost-ready", ghost.user, orjson.dumps(keys).decode())
+        ghost.ready = True
+
+    async def secrets(self, ghost: Ghost) -> tuple[Json, Account, bytes]:
+        """Its public device object, its account and its three cross-signing seeds."""
+        account, keys, seeds = await self._load(ghost)
+        return keys, account, seeds
+
+    async def account(self, ghost: Ghost) -> Account:
+        """Its Olm account; hold ``ghost.lock`` while changing it."""
+        return (await self._load(ghost))[0]
+
+    async def public(self, ghost: Ghost) -> Json:
+        """Its device object signed by itself and its owner."""
+        return (await self._load(ghost))[1]
+
+    async def _load(self, ghost: Ghost) -> tuple[Account, Json, bytes]:
+        known = self._accounts.get(ghost.user)
+        if known is not None:
+            return known
+        row: Any = await self._db.one("e2ee.ghost-keys", ghost.user)
+        account = self._pickles.load(Account, row["account"], row["key_id"])
+        seeds = self._seal.open(row["seeds"], _context(ghost.user))
+        again = self._accounts.get(ghost.user)  # somebody else may have read it meanwhile: there is one account only
+        return again or self._accounts.put(ghost.user, (account, orjson.loads(row["device_keys"]), seeds))
+
+    async def save_account(self, ghost: Ghost) -> None:
+        """Save the account in a transaction of its own."""
+        try:
+            account = await self.account(ghost)
+            async with self._db.transaction("e2ee.account") as tx:
+                await self.write_account(tx, ghost, account)
+        except BaseException:
+            self.forget(ghost)
+            raise
+
+    async def write_account(self, tx: Tx, ghost: Ghost, account: Account) -> None:
+        """Save the account in the caller's transaction."""
+        await tx.run("e2ee.ghost-account", ghost.user, self._pickles.dump(account), self._pickles.key_id)
+
+    def forget(self, ghost: Ghost) -> None:
+        """A commit failed: what is in memory may be ahead of the disk, read it again."""
+        self._accounts.drop(ghost.user)
+        ghost.since_sure = False
+
+
+def _ghost(row: Row) -> Ghost:
+    stage = row["stage"] == 1
+    since = row["next_batch"]
+    return Ghost(row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, True, not stage)
+
+
+def _context(user: str) -> str:
+    return f"e2ee cross-signing {user}"

@@ -1,0 +1,162 @@
+"""Gives Megolm session keys to devices: encrypted for each, saved, sent, and noted device by device.
+
+Sources: client-server API "m.room_key" and "m.room_key.withheld"; MSC4147 for ``sender_device_keys``. Nothing counts
+as sent before the homeserver answered; a device that cannot get the key now has it kept, at the index where it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from appservice.e2ee.claims import Claims
+from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.megolm_out import Share
+from appservice.e2ee.model import MEGOLM, Device, Json
+from appservice.e2ee.olm import Olm, OlmChanges
+from appservice.e2ee.todevice import Message, ToDevice, batches, transaction_id
+from bridge.db import Database, Tx
+from bridge.seal import Seal
+
+Shares = dict[tuple[str, str], Share]
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A session to give: where it belongs and what its shares are so far (kept up to date here)."""
+
+    room_id: str
+    session_id: str
+    shared_history: bool
+    shares: Shares = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A device that shall read from index ``place`` on, with the session key at that index."""
+
+    device: Device
+    place: int
+    key: str = field(repr=False)
+
+
+class Giving:
+    """The way of a session key to the devices."""
+
+    def __init__(self, db: Database, seal: Seal, olm: Olm, claims: Claims, todevice: ToDevice) -> None:
+        self._db = db
+        self._seal = seal
+        self._olm = olm
+        self._claims = claims
+        self._todevice = todevice
+
+    def keep(self, session_id: str, key: str) -> bytes:
+        """Seal a session key for a device that cannot have it yet."""
+        return self._seal.seal(key.encode("ascii"), f"e2ee kept {session_id}")
+
+    def kept(self, session_id: str, sealed: bytes) -> str:
+        """Open what :meth:`keep` sealed."""
+        return self._seal.open(bytes(sealed), f"e2ee kept {session_id}").decode("ascii")
+
+    async def give(self, gift: Gift, ghost: Ghost, wants: list[Want]) -> None:
+        """Give the key to each of these devices. Raises Unavailable; what is pending then goes with the next try."""
+        if wants:
+            without = await self._claims.ensure(ghost, [want.device for want in wants])
+            await self._prepare(gift, ghost, wants, without)
+        await self.send_pending(gift)
+
+    async def send_pending(self, gift: Gift) -> None:
+        """Send what was saved before and never answered."""
+        txns = list(dict.fromkeys(s.txn for s in gift.shares.values() if s.state == "pending" and s.txn))
+        for txn in txns:
+            state = await self._todevice.send(txn)
+            for share in gift.shares.values():
+                if share.txn == txn and share.state == "pending":
+                    share.state, share.txn = state, None
+
+    async def _prepare(self, gift: Gift, ghost: Ghost, wants: list[Want], without: set[Device]) -> None:
+        async with ghost.lock:
+            changes, messages, new = OlmChanges(), list[Message](), Shares()
+            try:
+                for want in wants:
+                    content = await self._olm.encrypt(ghost, want.device, "m.room_key", _content(gift, want), changes)
+                    key = (want.device.user, want.device.id)
+                    if content is None:
+                        new[key] = Share("no_olm", want.place, "m.no_olm", None, self.keep(gift.session_id, want.key))
+                    else:
+                        messages.append((*key, content))
+                        new[key] = Share("pending", want.place)
+                groups = [(transaction_id(ghost.user), group) for group in batches(messages)]
+                for txn, group in groups:
+                    for user, device, _ in group:
+                        new[user, device].txn = txn
+                async with self._db.transaction("e2ee.share") as tx:
+                    await self._olm.save(tx, ghost, changes, None)
+                    for txn, group in groups:
+                        await self._todevice.put(tx, ghost.user, "m.room.encrypted", group, txn)
+                    await save_shares(tx, gift.session_id, new)
+                    await self._tell_no_olm(tx, ghost, without)
+            except BaseException:
+                self._olm.forget(ghost)
+                raise
+        gift.shares.update(new)
+
+    async def _tell_no_olm(self, tx: Tx, ghost: Ghost, devices: set[Device]) -> None:
+        """Once for each device, until a session existed again (client-server API, "m.no_olm")."""
+        messages: list[Message] = []
+        for device in devices:
+            if await tx.one("e2ee.no-olm", ghost.user, device.user, device.id) is not None:
+                content = {
+                    "algorithm": MEGOLM,
+                    "code": "m.no_olm",
+                    "reason": "No Olm session",
+                    "sender_key": ghost.curve,
+                }
+                messages.append((device.user, device.id, content))
+        for group in batches(messages):
+            await self._todevice.put(tx, ghost.user, "m.room_key.withheld", group)
+
+    async def withhold(self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str]) -> None:
+        """Note, and tell each device once, that it does not get this session."""
+        news = {k: code for k, code in blocked.items() if k not in gift.shares or gift.shares[k].code != code}
+        if not news:
+            return
+        new = {key: Share("withheld", 0, code) for key, code in news.items()}
+        messages = [
+            (user, device, _withheld(gift, ghost, code))
+            for (user, device), code in news.items()
+            if device != "*" and code.startswith("m.")
+        ]
+        async with self._db.transaction("e2ee.withhold") as tx:
+            await save_shares(tx, gift.session_id, new)
+            for group in batches(messages):
+                await self._todevice.put(tx, ghost.user, "m.room_key.withheld", group)
+        gift.shares.update(new)
+
+
+async def save_shares(tx: Tx, session_id: str, shares: Shares) -> None:
+    """Write the state of a session for these devices."""
+    rows = [(session_id, user, dev, s.state, s.place, s.code, s.txn, s.kept) for (user, dev), s in shares.items()]
+    await tx.many("e2ee.share-save", rows)
+
+
+def _content(gift: Gift, want: Want) -> Json:
+    return {
+        "algorithm": MEGOLM,
+        "room_id": gift.room_id,
+        "session_id": gift.session_id,
+        "session_key": want.key,
+        "m.shared_history": gift.shared_history,
+    }
+
+
+def _withheld(gift: Gift, ghost: Ghost, code: str) -> Json:
+    return {
+        "algorithm": MEGOLM,
+        "code": code,
+        "reason": "The device is not signed by its owner" if code == "m.unverified" else "Not allowed",
+        "room_id": gift.room_id,
+        "session_id": gift.session_id,
+        "sender_key": ghost.curve,
+        "from_device": ghost.device,
+    }

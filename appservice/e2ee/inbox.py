@@ -1,0 +1,304 @@
+"""What arrives for a ghost's device: the homeserver's to-device inbox, read by ``/sync`` and stored with its position.
+
+A transaction of the homeserver is only the doorbell; what it lost is still in this inbox. Content, Olm ratchets and
+``next_batch`` are one database transaction: the same position always finds the same state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from appservice.client import Homeserver
+from appservice.e2ee.devices import Devices
+from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.identity import Identity
+from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_room_key
+from appservice.e2ee.model import OLM, Device, Json, Trust
+from appservice.e2ee.olm import Olm, OlmChanges, Unreadable
+from appservice.e2ee.repair import Repair
+from appservice.e2ee.requests import Requests
+from appservice.e2ee.signing import read_device
+from bridge.db import Database
+from bridge.errors import Refused, Unavailable
+
+log = logging.getLogger(__name__)
+
+_SYNC = "/_matrix/client/v3/sync"
+_FULL = 100  # to-device events in one answer: there may be more
+_FILTER = orjson.dumps({"presence": {"types": []}, "account_data": {"types": []}, "room": {"rooms": []}}).decode()
+_AT_ONCE = 8
+_READ_MS = 14 * 86_400_000  # how long hashes of Olm messages are kept
+
+OnKeys = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one sync brought, ready to be stored."""
+
+    olm: OlmChanges = field(default_factory=OlmChanges)
+    hashes: list[str] = field(default_factory=list)
+    keys: list[NewKey] = field(default_factory=list)
+    forwarded: list[tuple[Json, Device]] = field(default_factory=list)
+    withheld: list[tuple[str, str, str, str]] = field(default_factory=list)
+    wedged: set[tuple[str, str]] = field(default_factory=set)
+    asked: list[tuple[str, Json]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An Olm message that was read and found to be from who it says."""
+
+    sender: str
+    curve: str
+    ed: str
+    type: str
+    content: Json = field(repr=False)
+    trust: Trust
+    device_id: str | None
+
+
+class Inbox:
+    """Syncs ghosts' devices when the doorbell rings."""
+
+    def __init__(
+        self,
+        db: Database,
+        homeserver: Homeserver,
+        ghosts: Ghosts,
+        olm: Olm,
+        devices: Devices,
+        megolm: MegolmIn,
+        identity: Identity,
+        requests: Requests,
+        repair: Repair,
+        clock_ms: Callable[[], int],
+        on_keys: OnKeys | None,
+    ) -> None:
+        self._db = db
+        self._homeserver = homeserver
+        self._ghosts = ghosts
+        self._olm = olm
+        self._devices = devices
+        self._megolm = megolm
+        self._identity = identity
+        self._requests = requests
+        self._repair = repair
+        self._clock = clock_ms
+        self._on_keys = on_keys
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._queued: dict[str, asyncio.Task[None]] = {}
+
+    async def ring(self, users: Iterable[str]) -> None:
+        """Read the inboxes of these ghosts; returns when that is done. Raises Unavailable if any could not be read."""
+        tasks = {self._task(user) for user in users if (g := self._ghosts.get(user)) is not None and g.ready}
+        if not tasks:
+            return
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    def _task(self, user: str) -> asyncio.Task[None]:
+        """At most one runs and one waits for each ghost: whoever rings while one waits shares it."""
+        queued = self._queued.get(user)
+        if queued is not None:
+            return queued
+        running = self._running.get(user)
+        task = asyncio.create_task(self._after(running, user))
+        if running is not None:
+            self._queued[user] = task
+        else:
+            self._running[user] = task
+        return task
+
+    async def _after(self, before: asyncio.Task[None] | None, user: str) -> None:
+        try:
+            if before is not None:
+                await asyncio.wait({before})
+                self._running[user] = self._queued.pop(user)
+            async with self._slots:
+                ghost = self._ghosts.get(user)
+                while ghost is not None and await self._sync(ghost) >= _FULL:
+                    pass
+        finally:
+            if self._running.get(user) is asyncio.current_task():
+                del self._running[user]
+
+    async def close(self) -> None:
+        """Stop reading."""
+        tasks = [*self._running.values(), *self._queued.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sync(self, ghost: Ghost) -> int:
+        if not ghost.since_sure:
+            row = await self._db.one("e2ee.ghost-position", ghost.user)
+            ghost.since, ghost.since_sure = (row["next_batch"] if row else None), True
+        query = {"timeout": "0", "set_presence": "offline", "filter": _FILTER}
+        if ghost.since is not None:
+            query["since"] = ghost.since
+        answer = await self._homeserver.call("GET", _SYNC, user=ghost.user, device=ghost.device, query=query)
+        events = answer.get("to_device", {}).get("events", [])
+        lists = answer.get("device_lists") or {}
+        people = [u for u in (*lists.get("changed", ()), *lists.get("left", ())) if self._ghosts.get(u) is None]
+        self._devices.outdated(people)
+        batch, stored = await self._store(ghost, events, people, answer["next_batch"])
+        ghost.since = answer["next_batch"]
+        self._tell(batch, stored)
+        await self._follow_up(ghost, batch, answer)
+        return len(events)
+
+    async def _store(
+        self, ghost: Ghost, events: list[Json], people: list[str], position: str
+    ) -> tuple[Batch, list[NewKey]]:
+        batch = Batch()
+        async with ghost.lock:
+            try:
+                for event in events:
+                    await self._take(ghost, event, batch)
+                account = await self._ghosts.account(ghost) if batch.olm.account else None
+                async with self._db.transaction("e2ee.sync") as tx:
+                    await self._olm.save(tx, ghost, batch.olm, account)
+                    now = self._clock()
+                    await tx.many("e2ee.olm-read", [(h, now) for h in batch.hashes])
+                    stored = [key for key in batch.keys if await self._megolm.put(tx, key)]
+                    for content, device in batch.forwarded:
+                        key = await self._requests.forwarded(tx, ghost, content, device)
+                        if key is not None and await self._megolm.put(tx, key):
+                            stored.append(key)
+                    await self._requests.satisfied(tx, stored)
+                    await tx.many("e2ee.withheld-save", batch.withheld)
+                    await self._repair.note(tx, ghost, batch.wedged)
+                    await self._devices.note_outdated(tx, people)
+                    await tx.run("e2ee.ghost-moved", ghost.user, position)
+            except BaseException:
+                self._olm.forget(ghost)
+                raise
+        return batch, stored
+
+    def _tell(self, batch: Batch, stored: list[NewKey]) -> None:
+        for key in stored:
+            self._megolm.forget(key.room_id, key.session_id, key.sender)
+        if self._on_keys is not None:
+            for key in stored:
+                self._on_keys(key.room_id, key.session_id)
+            for room, session, _, _ in batch.withheld:
+                self._on_keys(room, session)
+
+    async def _follow_up(self, ghost: Ghost, batch: Batch, answer: Json) -> None:
+        """Things that need the network; what fails here is done at the next sync or flush."""
+        counts = answer.get("device_one_time_keys_count")
+        unused = answer.get("device_unused_fallback_key_types")
+        steps: list[Callable[[], Awaitable[Any]]] = [
+            lambda: self._identity.refill(
+                ghost, None if counts is None else counts.get("signed_curve25519", 0), unused
+            ),
+        ]
+        if batch.wedged:
+            steps.append(self._repair.run)
+        if batch.asked:
+            steps.append(lambda: self._requests.answer(ghost, batch.asked))
+        for step in steps:
+            try:
+                await step()
+            except (Unavailable, Refused) as error:
+                log.warning("after the sync of device %s: %s", ghost.device, error)
+
+    # -- one event --------------------------------------------------------------------------------------------------
+
+    async def _take(self, ghost: Ghost, event: Json, batch: Batch) -> None:
+        kind, sender, content = event.get("type"), event.get("sender"), event.get("content")
+        if not isinstance(sender, str) or not isinstance(content, dict):
+            return
+        if kind == "m.room.encrypted":
+            letter = await self._open(ghost, sender, content, batch)
+            if letter is not None:
+                self._read(letter, batch)
+        elif kind == "m.room_key.withheld":
+            _withheld(sender, content, batch)
+        elif kind == "m.room_key_request":
+            batch.asked.append((sender, content))
+
+    async def _open(self, ghost: Ghost, sender: str, content: Json, batch: Batch) -> Letter | None:
+        """Decrypt an Olm event and check what it says about itself."""
+        try:
+            curve, part = content["sender_key"], content["ciphertext"][ghost.curve]
+            kind, body = part["type"], part["body"]
+            known = content["algorithm"] == OLM and isinstance(curve, str) and isinstance(body, str) and kind in (0, 1)
+        except (KeyError, TypeError):
+            return None
+        if not known:
+            return None
+        digest = hashlib.sha256(f"{ghost.device}|{curve}|{body}".encode()).hexdigest()
+        try:
+            plain = orjson.loads(await self._olm.decrypt(ghost, curve, kind, body, batch.olm))
+        except Unreadable:
+            if digest not in batch.hashes and await self._db.one("e2ee.olm-was-read", digest) is None:
+                log.warning("device %s cannot read an Olm message of %s", ghost.device, sender)
+                batch.wedged.add((sender, curve))
+            return None
+        except orjson.JSONDecodeError:
+            return None
+        batch.hashes.append(digest)
+        letter = await self._check(ghost, sender, curve, plain)
+        if letter is None:
+            log.warning("device %s got an Olm message that is not what it says, from %s", ghost.device, sender)
+        return letter
+
+    async def _check(self, ghost: Ghost, sender: str, curve: str, plain: Any) -> Letter | None:
+        try:
+            ed, kind, content = plain["keys"]["ed25519"], plain["type"], plain["content"]
+            ours = plain["recipient"] == ghost.user and plain["recipient_keys"]["ed25519"] == ghost.ed
+        except (KeyError, TypeError):
+            return None
+        if not ours or plain.get("sender") != sender or not isinstance(content, dict) or not isinstance(kind, str):
+            return None
+        device = await self._devices.by_curve(sender, curve)
+        carried = plain.get("sender_device_keys")
+        if carried is not None:
+            told = (
+                read_device(sender, str(carried.get("device_id")), carried, None) if isinstance(carried, dict) else None
+            )
+            if told is None or (told.curve, told.ed) != (curve, ed):
+                return None
+            device = device or told
+        if device is None:
+            return Letter(sender, curve, ed, kind, content, "unknown_device", None)
+        if device.ed != ed:
+            return None
+        return Letter(sender, curve, ed, kind, content, "signed" if device.signed else "unsigned", device.id)
+
+    def _read(self, letter: Letter, batch: Batch) -> None:
+        if letter.type == "m.room_key":
+            who = (letter.sender, letter.curve, letter.ed, letter.trust, letter.device_id)
+            key = read_room_key(letter.content, *who)
+            if key is not None:
+                batch.keys.append(key)
+        elif letter.type == "m.forwarded_room_key" and letter.device_id is not None:
+            device = Device(letter.sender, letter.device_id, letter.curve, letter.ed, letter.trust == "signed")
+            batch.forwarded.append((letter.content, device))
+
+
+def _withheld(sender: str, content: Json, batch: Batch) -> None:
+    """``m.room_key.withheld``: kept for whoever meets the event; ``m.no_olm`` asks for a new Olm session."""
+    code, room, session = content.get("code"), content.get("room_id"), content.get("session_id")
+    if code == "m.no_olm" and isinstance(content.get("sender_key"), str):
+        batch.wedged.add((sender, content["sender_key"]))
+    elif isinstance(code, str) and isinstance(room, str) and isinstance(session, str):
+        batch.withheld.append((room, session, sender, code[:64]))
+
+
+async def forget_old_reads(db: Database, now: int) -> None:
+    """Hashes of Olm messages older than two weeks: no homeserver gives those twice."""
+    async with db.transaction("e2ee.tidy") as tx:
+        await tx.run("e2ee.olm-read-old", now - _READ_MS)

@@ -1,0 +1,106 @@
+"""Our own Megolm sessions: one for each room and ghost, its ratchet saved with every ciphertext.
+
+Source: client-server API "m.megolm.v1.aes-sha2". The ratchet in memory never goes back: if the caller's transaction
+fails, an index is skipped, and no index ever carries two texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import orjson
+from vodozemac import GroupSession
+
+from appservice.e2ee.model import MEGOLM, Json, RoomState
+from appservice.e2ee.pickles import Pickles
+from bridge.db import Tx
+
+
+@dataclass(slots=True, eq=False)
+class Share:
+    """What became of a session for one device; states as in the table ``e2ee_share``."""
+
+    state: str
+    place: int
+    code: str | None = None
+    txn: str | None = None
+    kept: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class OutSession:
+    """One Megolm session of ours and who has it."""
+
+    group: GroupSession
+    id: str
+    created_at: int
+    used: int
+    shared_history: bool
+    shares: dict[tuple[str, str], Share] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class OutState:
+    """What is known about a ghost's sending in a room; ``lock`` is held from :meth:`Engine.outbound` to its end."""
+
+    room_id: str
+    ghost: str
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    loaded: bool = False
+    session: OutSession | None = None
+    rotate: bool = False
+    room: RoomState | None = None
+    generation: int = -1
+    limit: int = 0
+    recheck_at: int = 0
+    withheld: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def ready(self, room: RoomState, generation: int, now: int) -> bool:
+        """Nothing changed since everybody got the key."""
+        session = self.session
+        return (
+            session is not None
+            and self.generation == generation
+            and session.used < self.limit
+            and now < self.recheck_at
+            and not self.rotate
+            and (self.room is room or self.room == room)
+        )
+
+
+class Outbound:
+    """The right to encrypt in a room as a ghost, given by :meth:`Engine.outbound`.
+
+    ``withheld`` lists (user, device, code) of devices without the key, and why; device ``*`` is a whole person.
+    """
+
+    __slots__ = ("_device", "_pickles", "_sender_key", "_session", "_state", "withheld")
+
+    def __init__(self, state: OutState, session: OutSession, device: str, sender_key: str, pickles: Pickles) -> None:
+        self._state = state
+        self._session = session
+        self._device = device
+        self._sender_key = sender_key
+        self._pickles = pickles
+        self.withheld = list(state.withheld)
+
+    async def encrypt(self, tx: Tx, event_type: str, content: Json) -> Json:
+        """The content of the ``m.room.encrypted`` event; the advanced ratchet is part of the caller's transaction."""
+        session = self._session
+        plain = {"type": event_type, "content": content, "room_id": self._state.room_id}
+        ciphertext = session.group.encrypt(orjson.dumps(plain)).to_base64()
+        session.used += 1
+        await tx.run("e2ee.out-save", session.id, self._pickles.dump(session.group), self._pickles.key_id, session.used)
+        encrypted = {
+            "algorithm": MEGOLM,
+            "session_id": session.id,
+            "ciphertext": ciphertext,
+            "sender_key": self._sender_key,
+            "device_id": self._device,
+        }
+        relation = content.get("m.relates_to")
+        if relation is not None:
+            encrypted["m.relates_to"] = relation
+        return encrypted

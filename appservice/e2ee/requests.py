@@ -1,0 +1,167 @@
+"""Asking for keys that did not arrive, and answering those who ask us.
+
+Source: client-server API, "Key requests". We ask the sender's own devices only, and believe only their answer to
+what we asked. We answer a device only if it was given that very session, at the index it was given.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+
+from appservice.e2ee.claims import Claims
+from appservice.e2ee.devices import Devices
+from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.lru import Lru
+from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_forwarded
+from appservice.e2ee.model import MEGOLM, Device, Json
+from appservice.e2ee.repair import Repair
+from appservice.e2ee.todevice import ToDevice
+from bridge.db import Database, Tx
+
+log = logging.getLogger(__name__)
+
+_REQUEST = "m.room_key_request"
+_WAIT_MS = (60_000, 600_000, 3_600_000, 21_600_000, 86_400_000)  # before the same session is asked for again
+_ANSWER_MS = 600_000  # one answer to one device about one session
+
+
+class Requests:
+    """Key requests in both directions."""
+
+    def __init__(
+        self,
+        db: Database,
+        ghosts: Ghosts,
+        devices: Devices,
+        megolm: MegolmIn,
+        claims: Claims,
+        repair: Repair,
+        todevice: ToDevice,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._ghosts = ghosts
+        self._devices = devices
+        self._megolm = megolm
+        self._claims = claims
+        self._repair = repair
+        self._todevice = todevice
+        self._clock = clock_ms
+        self._answered: Lru[tuple[str, str, str], int] = Lru(10_000)
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    async def ask(self, room_id: str, sender: str, content: Json, ghosts: Sequence[str]) -> None:
+        """Ask the sender's devices for a session, once for each wait; another of our ghosts asks each time."""
+        session_id = content.get("session_id")
+        ready = [g for user in ghosts if (g := self._ghosts.get(user)) is not None and g.ready]
+        if not isinstance(session_id, str) or not ready or self._ghosts.get(sender) is not None:
+            return
+        row = await self._db.one("e2ee.request", room_id, session_id, sender)
+        tries, now = (row["tries"] if row else 0), self._clock()
+        if row is not None and row["next_at"] > now:
+            return
+        ghost, request_id = ready[tries % len(ready)], secrets.token_hex(16)
+        body = {"algorithm": MEGOLM, "room_id": room_id, "session_id": session_id}
+        if isinstance(content.get("sender_key"), str):
+            body["sender_key"] = content["sender_key"]
+        request = {"action": "request", "request_id": request_id, "requesting_device_id": ghost.device, "body": body}
+        next_at = now + _WAIT_MS[min(tries, len(_WAIT_MS) - 1)]
+        async with self._db.transaction("e2ee.request") as tx:
+            await tx.run("e2ee.request-save", room_id, session_id, sender, ghost.user, request_id, tries + 1, next_at)
+            if row is not None:
+                await self._cancel(tx, sender, row["ghost"], row["request_id"])
+            txn = await self._todevice.put(tx, ghost.user, _REQUEST, [(sender, "*", request)])
+        await self._todevice.send(txn)
+
+    async def _cancel(self, tx: Tx, sender: str, user: str, request_id: str) -> None:
+        ghost = self._ghosts.get(user)
+        if ghost is not None:
+            content = {"action": "request_cancellation", "request_id": request_id, "requesting_device_id": ghost.device}
+            await self._todevice.put(tx, user, _REQUEST, [(sender, "*", content)])
+
+    async def satisfied(self, tx: Tx, keys: Sequence[NewKey]) -> None:
+        """These sessions arrived: take our requests back (sent by the next flush)."""
+        for key in keys:
+            row = await tx.one("e2ee.request", key.room_id, key.session_id, key.sender)
+            if row is not None:
+                await tx.run("e2ee.request-gone", key.room_id, key.session_id, key.sender)
+                await self._cancel(tx, key.sender, row["ghost"], row["request_id"])
+
+    async def forwarded(self, tx: Tx, ghost: Ghost, content: Json, device: Device) -> NewKey | None:
+        """A forwarded key, if this ghost asked its owner for it and it comes from the owner's own device."""
+        room, session = content.get("room_id"), content.get("session_id")
+        if not (isinstance(room, str) and isinstance(session, str)):
+            return None
+        row = await tx.one("e2ee.request", room, session, device.user)
+        if row is None or row["ghost"] != ghost.user:
+            log.warning("a key for session %s was forwarded that nobody asked for", session)
+            return None
+        return read_forwarded(content, device.user, device)
+
+    # -- answering --------------------------------------------------------------------------------------------------
+
+    async def answer(self, ghost: Ghost, asked: Sequence[tuple[str, Json]]) -> None:
+        """Answer the requests of a sync. Raises Unavailable: they ask again."""
+        over = {c.get("request_id") for _, c in asked if c.get("action") == "request_cancellation"}
+        for user, content in asked:
+            if content.get("action") == "request" and content.get("request_id") not in over:
+                await self._answer(ghost, user, content)
+
+    async def _answer(self, ghost: Ghost, user: str, content: Json) -> None:
+        body, device_id = content.get("body"), content.get("requesting_device_id")
+        if not isinstance(body, dict) or not isinstance(device_id, str):
+            return
+        room, session_id = body.get("room_id"), body.get("session_id")
+        if not isinstance(session_id, str) or not isinstance(room, str) or self._recently(session_id, user, device_id):
+            return
+        row = await self._db.one("e2ee.out-of", session_id)
+        if row is None or (row["ghost"], row["room_id"]) != (ghost.user, room):
+            return
+        await self._devices.fresh([user], ghost.user)
+        device = (await self._devices.person(user)).devices.get(device_id)
+        share = await self._db.one("e2ee.share", session_id, user, device_id)
+        known = await self._megolm.session(room, session_id, ghost.user)
+        if device is None or share is None or share["state"] != "sent" or known is None:
+            await self._refuse(ghost, user, device_id, room, session_id)
+            return
+        exported = known.key.session.export_at(share["place"])
+        if exported is not None:
+            await self._forward(ghost, device, room, session_id, exported.to_base64())
+
+    def _recently(self, session_id: str, user: str, device_id: str) -> bool:
+        key, now = (session_id, user, device_id), self._clock()
+        at = self._answered.get(key)
+        if at is not None and now - at < _ANSWER_MS:
+            return True
+        self._answered.put(key, now)
+        return False
+
+    async def _forward(self, ghost: Ghost, device: Device, room: str, session_id: str, key: str) -> None:
+        content = {
+            "algorithm": MEGOLM,
+            "room_id": room,
+            "session_id": session_id,
+            "session_key": key,
+            "sender_key": ghost.curve,
+            "sender_claimed_ed25519_key": ghost.ed,
+            "forwarding_curve25519_key_chain": [],
+        }
+        await self._claims.ensure(ghost, [device])
+        await self._repair.send(ghost, device, "m.forwarded_room_key", content)
+
+    async def _refuse(self, ghost: Ghost, user: str, device_id: str, room: str, session_id: str) -> None:
+        content = {
+            "algorithm": MEGOLM,
+            "code": "m.unauthorised",
+            "reason": "This device was not given this session",
+            "room_id": room,
+            "session_id": session_id,
+            "sender_key": ghost.curve,
+            "from_device": ghost.device,
+        }
+        async with self._db.transaction("e2ee.refuse") as tx:
+            txn = await self._todevice.put(tx, ghost.user, "m.room_key.withheld", [(user, device_id, content)])
+        await self._todevice.send(txn)

@@ -1,0 +1,256 @@
+"""Who gets a room's session: the audience, rotation, and the fast path when nothing changed.
+
+Sources: client-server API "Megolm" (rotation), MSC4153 (devices that their owner did not sign).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from vodozemac import GroupSession, InboundGroupSession
+
+from appservice.e2ee.devices import Devices
+from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
+from appservice.e2ee.lru import Lru
+from appservice.e2ee.megolm_in import MegolmIn, NewKey
+from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
+from appservice.e2ee.model import Device, Policy, RoomState
+from appservice.e2ee.pickles import Pickles
+from bridge.db import Database
+
+log = logging.getLogger(__name__)
+
+_LATE_MS = 60_000  # how often devices without a key are tried again
+
+
+@dataclass(slots=True)
+class Audience:
+    """Devices that may read, devices that may not and why, people whose device list could not be had."""
+
+    allowed: dict[tuple[str, str], Device] = field(default_factory=dict)
+    blocked: dict[tuple[str, str], str] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
+
+
+class Sharing:
+    """The outbound sessions of all ghosts in all rooms."""
+
+    def __init__(
+        self,
+        db: Database,
+        ghosts: Ghosts,
+        devices: Devices,
+        megolm_in: MegolmIn,
+        giving: Giving,
+        pickles: Pickles,
+        policy: Policy,
+        is_ghost: Callable[[str], bool],
+        clock_ms: Callable[[], int],
+        size: int = 4096,
+    ) -> None:
+        self._db = db
+        self._ghosts = ghosts
+        self._devices = devices
+        self._in = megolm_in
+        self._giving = giving
+        self._pickles = pickles
+        self._policy = policy
+        self._is_ghost = is_ghost
+        self._clock = clock_ms
+        self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
+
+    @asynccontextmanager
+    async def outbound(self, room: RoomState, ghost: Ghost) -> AsyncIterator[Outbound]:
+        """See :meth:`appservice.e2ee.engine.Engine.outbound`."""
+        async with self._locked(room.room_id, ghost.user) as state:
+            if not state.ready(room, self._devices.generation, self._clock()):
+                await self._prepare(state, room, ghost)
+            assert state.session is not None
+            yield Outbound(state, state.session, ghost.device, ghost.curve, self._pickles)
+
+    @asynccontextmanager
+    async def _locked(self, room_id: str, ghost: str) -> AsyncIterator[OutState]:
+        key = (room_id, ghost)
+        state = self._states.get(key) or self._states.put(key, OutState(room_id, ghost))
+        state.waiting += 1
+        try:
+            async with state.lock:
+                yield state
+        finally:
+            state.waiting -= 1
+
+    async def _prepare(self, state: OutState, room: RoomState, ghost: Ghost) -> None:
+        state.generation = -1
+        await self._load(state)
+        people = [user for user in room.members if not self._is_ghost(user)]
+        stale = await self._devices.fresh(people, ghost.user)
+        generation = self._devices.generation
+        audience = await self._audience(people, stale)
+        limit = min(self._policy.rotation_messages, room.rotation_messages or self._policy.rotation_messages)
+        age = min(self._policy.rotation_ms, room.rotation_ms or self._policy.rotation_ms)
+        session = state.session
+        if session is None or state.rotate or self._worn(session, room, audience, max(limit, 1), age):
+            session = await self._new_session(state, room, ghost)
+        late = await self._share(session, room, ghost, audience)
+        state.withheld = _withheld(session.shares, audience)
+        state.room, state.limit, state.generation = room, max(limit, 1), generation
+        state.recheck_at = min(session.created_at + age, self._clock() + _LATE_MS if late else 1 << 62)
+
+    def _worn(self, session: OutSession, room: RoomState, audience: Audience, limit: int, age: int) -> bool:
+        """Must this session end? It was used enough, or somebody who has it may not read what comes next."""
+        if session.used >= limit or self._clock() - session.created_at >= age:
+            return True
+        if session.shared_history != room.shared_history:
+            return True
+        return any(
+            key not in audience.allowed for key, share in session.shares.items() if share.state in ("sent", "pending")
+        )
+
+    async def _audience(self, people: Iterable[str], stale: set[str]) -> Audience:
+        audience = Audience(stale=stale)
+        for user in people:
+            person = await self._devices.person(user)
+            if person.changed and self._policy.changed_identity == "refuse":
+                audience.blocked[user, "*"] = "identity_changed"
+                audience.stale.discard(user)
+                continue
+            for device in person.devices.values():
+                if device.signed or self._policy.send_unsigned:
+                    audience.allowed[user, device.id] = device
+                else:
+                    audience.blocked[user, device.id] = "m.unverified"
+        return audience
+
+    async def _load(self, state: OutState) -> None:
+        """Read the session that was in use before a restart."""
+        if state.loaded:
+            return
+        row = await self._db.one("e2ee.out", state.room_id, state.ghost)
+        if row is not None:
+            group = self._pickles.load(GroupSession, row["pickle"], row["key_id"])
+            session = OutSession(group, row["session_id"], row["created_at"], row["used"], row["shared_history"] == 1)
+            session.shares = await self._shares(session.id)
+            state.session = session
+        state.loaded = True
+
+    async def _shares(self, session_id: str) -> Shares:
+        return {
+            (r["user_id"], r["device_id"]): Share(r["state"], r["place"], r["code"], r["txn"], r["kept"])
+            for r in await self._db.all("e2ee.shares", session_id)
+        }
+
+    async def _new_session(self, state: OutState, room: RoomState, ghost: Ghost) -> OutSession:
+        group, shared = GroupSession(), room.shared_history
+        session = OutSession(group, group.session_id, self._clock(), 0, shared)
+        copy = InboundGroupSession(group.session_key)
+        owner = (ghost.user, ghost.curve, ghost.ed)
+        key = NewKey(room.room_id, session.id, *owner, copy, "signed", ghost.device, shared)
+        pickle, key_id = self._pickles.dump(group), self._pickles.key_id
+        state.loaded, state.session = False, None
+        async with self._db.transaction("e2ee.session") as tx:
+            await tx.run("e2ee.out-retire", room.room_id, ghost.user)
+            row = (session.id, room.room_id, ghost.user, session.created_at, int(shared), pickle, key_id)
+            await tx.run("e2ee.out-new", *row)
+            await self._in.put(tx, key)
+        state.loaded, state.session, state.rotate = True, session, False
+        return session
+
+    async def _share(self, session: OutSession, room: RoomState, ghost: Ghost, audience: Audience) -> bool:
+        """Give the session to whoever lacks it. True: somebody still does."""
+        gift = Gift(room.room_id, session.id, session.shared_history, session.shares)
+        current, place = session.group.session_key.to_base64(), session.group.message_index
+        wants = [
+            self._want(session, device, place, current)
+            for key, device in audience.allowed.items()
+            if key not in session.shares or session.shares[key].state not in ("sent", "pending")
+        ]
+        await self._giving.withhold(gift, ghost, audience.blocked)
+        await self._mark_unknown(session, audience, place, current)
+        await self._giving.give(gift, ghost, wants)
+        await self._settle(session.id, session.shares, audience, room.members)
+        return any(share.state in ("no_olm", "unknown") for share in session.shares.values())
+
+    def _want(self, session: OutSession, device: Device, place: int, current: str) -> Want:
+        """From where may this device read: from here, unless it was kept waiting since before."""
+        for key in ((device.user, device.id), (device.user, "*")):
+            share = session.shares.get(key)
+            if share is not None and share.kept is not None:
+                return Want(device, share.place, self._giving.kept(session.id, share.kept))
+        return Want(device, place, current)
+
+    async def _mark_unknown(self, session: OutSession, audience: Audience, place: int, current: str) -> None:
+        """People whose list is not known get the key later, from this index on."""
+        new = {
+            (user, "*"): Share("unknown", place, "device_list_away", None, self._giving.keep(session.id, current))
+            for user in audience.stale
+            if (user, "*") not in session.shares
+        }
+        if new:
+            async with self._db.transaction("e2ee.unknown") as tx:
+                await save_shares(tx, session.id, new)
+            session.shares.update(new)
+
+    async def _settle(self, session_id: str, shares: Shares, audience: Audience, people: Collection[str]) -> None:
+        """What was noted for a whole person is over once their list is known and their identity as pinned."""
+        over = [
+            key
+            for key in shares
+            if key[1] == "*" and key[0] in people and key[0] not in audience.stale and key not in audience.blocked
+        ]
+        if over:
+            async with self._db.transaction("e2ee.settled") as tx:
+                await tx.many("e2ee.share-gone", [(session_id, *key) for key in over])
+            for key in over:
+                del shares[key]
+
+    async def late(self) -> None:
+        """Give sessions to devices that could not have them before, from the index that was kept for them."""
+        rows = await self._db.all("e2ee.shares-late")
+        for row in rows:
+            ghost = self._ghosts.get(row["ghost"])
+            if ghost is not None and ghost.ready:
+                async with self._locked(row["room_id"], row["ghost"]) as state:
+                    await self._late(state, row["session_id"], row["shared_history"] == 1, ghost)
+
+    async def _late(self, state: OutState, session_id: str, shared_history: bool, ghost: Ghost) -> None:
+        session = state.session
+        current = session is not None and session.id == session_id
+        shares = session.shares if session is not None and current else await self._shares(session_id)
+        waiting = {key: s for key, s in shares.items() if s.state in ("no_olm", "unknown") and s.kept is not None}
+        people = {user for user, _ in waiting}
+        stale = await self._devices.fresh(people, ghost.user)
+        audience = await self._audience(people, stale)
+        wants = [
+            Want(device, share.place, self._giving.kept(session_id, share.kept))
+            for (user, device_id), device in audience.allowed.items()
+            if (user, device_id) not in shares or shares[user, device_id].state == "no_olm"
+            if (share := waiting.get((user, device_id)) or waiting.get((user, "*"))) is not None
+            if share.kept is not None
+        ]
+        await self._giving.give(Gift(state.room_id, session_id, shared_history, shares), ghost, wants)
+        await self._settle(session_id, shares, audience, people)
+        if current:
+            state.generation = -1
+
+    async def rotate(self, room_id: str) -> None:
+        """New sessions for everybody's next message in a room."""
+        async with self._db.transaction("e2ee.rotate") as tx:
+            await tx.run("e2ee.out-retire-room", room_id)
+        for key, state in self._states.items():
+            if key[0] == room_id:
+                state.rotate = True
+
+
+def _withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:
+    """Those of today's audience without the key. ``*`` only appears while it is true."""
+    present = audience.allowed.keys() | audience.blocked.keys()
+    states = ("withheld", "no_olm", "unknown", "refused")
+    return [
+        (user, device, share.code or share.state)
+        for (user, device), share in shares.items()
+        if share.state in states and (device == "*" or (user, device) in present)
+    ]

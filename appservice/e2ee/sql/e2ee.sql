@@ -1,0 +1,192 @@
+-- name: ghosts
+SELECT user_id, device_id, stage, curve, ed, next_batch FROM e2ee_ghost
+
+-- name: ghost-keys
+SELECT device_keys, seeds, account, key_id FROM e2ee_ghost WHERE user_id = $1
+
+-- name: ghost-position
+SELECT next_batch FROM e2ee_ghost WHERE user_id = $1
+
+-- name: ghost-new
+INSERT INTO e2ee_ghost (user_id, device_id, stage, curve, ed, device_keys, seeds, account, key_id)
+VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (user_id) DO UPDATE SET device_id = excluded.device_id, stage = 0, curve = excluded.curve, ed = excluded.ed,
+    device_keys = excluded.device_keys, seeds = excluded.seeds, account = excluded.account, key_id = excluded.key_id,
+    next_batch = NULL
+
+-- name: ghost-ready
+UPDATE e2ee_ghost SET stage = 1, device_keys = $2 WHERE user_id = $1
+
+-- name: ghost-account
+UPDATE e2ee_ghost SET account = $2, key_id = $3 WHERE user_id = $1
+
+-- name: ghost-moved
+UPDATE e2ee_ghost SET next_batch = $2 WHERE user_id = $1
+
+-- name: ghost-olm-gone
+DELETE FROM e2ee_olm WHERE ghost = $1
+
+-- name: ghost-out-gone
+UPDATE e2ee_out SET retired = 1 WHERE ghost = $1
+
+-- name: user
+SELECT master, found, outdated FROM e2ee_user WHERE user_id = $1
+
+-- name: user-save
+INSERT INTO e2ee_user (user_id, master, found, outdated) VALUES ($1, $2, $3, $4)
+ON CONFLICT (user_id) DO UPDATE SET master = excluded.master, found = excluded.found, outdated = excluded.outdated
+
+-- name: user-outdated
+UPDATE e2ee_user SET outdated = 1 WHERE user_id = $1
+
+-- name: devices
+SELECT device_id, curve, ed, signed FROM e2ee_device WHERE user_id = $1
+
+-- name: device-save
+INSERT INTO e2ee_device (user_id, device_id, curve, ed, signed) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (user_id, device_id) DO UPDATE SET curve = excluded.curve, ed = excluded.ed, signed = excluded.signed
+
+-- name: device-gone
+DELETE FROM e2ee_device WHERE user_id = $1 AND device_id = $2
+
+-- name: olm
+SELECT session_id, used, pickle, key_id FROM e2ee_olm WHERE ghost = $1 AND curve = $2 ORDER BY used DESC
+
+-- name: olm-save
+INSERT INTO e2ee_olm (ghost, curve, session_id, used, pickle, key_id) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (ghost, curve, session_id) DO UPDATE SET used = excluded.used, pickle = excluded.pickle, key_id = excluded.key_id
+
+-- name: olm-gone
+DELETE FROM e2ee_olm WHERE ghost = $1 AND curve = $2 AND session_id = $3
+
+-- name: olm-read
+INSERT INTO e2ee_olm_read (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING
+
+-- name: olm-was-read
+SELECT at FROM e2ee_olm_read WHERE hash = $1
+
+-- name: olm-read-old
+DELETE FROM e2ee_olm_read WHERE at < $1
+
+-- name: wedged
+INSERT INTO e2ee_wedged (ghost, user_id, curve, at, todo) VALUES ($1, $2, $3, $4, 1)
+ON CONFLICT (ghost, user_id, curve) DO UPDATE SET at = excluded.at, todo = 1 WHERE e2ee_wedged.at <= $5
+
+-- name: wedged-todo
+SELECT ghost, user_id, curve FROM e2ee_wedged WHERE todo = 1
+
+-- name: wedged-done
+UPDATE e2ee_wedged SET todo = 0 WHERE ghost = $1 AND user_id = $2 AND curve = $3
+
+-- name: in
+SELECT curve, ed, device_id, trust, first_index, shared_history, forwarded, pickle, key_id
+FROM e2ee_in WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: in-elsewhere
+SELECT room_id, sender FROM e2ee_in WHERE session_id = $1
+
+-- name: in-save
+INSERT INTO e2ee_in (room_id, session_id, sender, curve, ed, device_id, trust, first_index, shared_history, forwarded, pickle,
+    key_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (room_id, session_id, sender) DO UPDATE SET curve = excluded.curve, ed = excluded.ed,
+    device_id = excluded.device_id, trust = excluded.trust, first_index = excluded.first_index,
+    shared_history = excluded.shared_history, forwarded = excluded.forwarded, pickle = excluded.pickle, key_id = excluded.key_id
+
+-- name: in-trust
+UPDATE e2ee_in SET trust = $4, device_id = $5 WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: seen
+INSERT INTO e2ee_seen (room_id, session_id, sender, place, event_id) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (room_id, session_id, sender, place) DO UPDATE SET event_id = e2ee_seen.event_id
+RETURNING event_id
+
+-- name: seen-all
+SELECT place, event_id FROM e2ee_seen WHERE room_id = $1 AND session_id = $2 AND sender = $3 ORDER BY place DESC LIMIT $4
+
+-- name: seen-one
+SELECT event_id FROM e2ee_seen WHERE room_id = $1 AND session_id = $2 AND sender = $3 AND place = $4
+
+-- name: withheld-save
+INSERT INTO e2ee_withheld (room_id, session_id, sender, code) VALUES ($1, $2, $3, $4)
+ON CONFLICT (room_id, session_id, sender) DO UPDATE SET code = excluded.code
+
+-- name: withheld
+SELECT code FROM e2ee_withheld WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: withheld-gone
+DELETE FROM e2ee_withheld WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: out
+SELECT session_id, created_at, used, shared_history, pickle, key_id
+FROM e2ee_out WHERE room_id = $1 AND ghost = $2 AND retired = 0
+
+-- name: out-new
+INSERT INTO e2ee_out (session_id, room_id, ghost, created_at, used, shared_history, retired, pickle, key_id)
+VALUES ($1, $2, $3, $4, 0, $5, 0, $6, $7)
+
+-- name: out-retire
+UPDATE e2ee_out SET retired = 1 WHERE room_id = $1 AND ghost = $2 AND retired = 0
+
+-- name: out-retire-room
+UPDATE e2ee_out SET retired = 1 WHERE room_id = $1 AND retired = 0
+
+-- name: out-save
+UPDATE e2ee_out SET pickle = $2, key_id = $3, used = $4 WHERE session_id = $1 AND used < $4
+
+-- name: out-of
+SELECT room_id, ghost FROM e2ee_out WHERE session_id = $1
+
+-- name: shares
+SELECT user_id, device_id, state, place, code, txn, kept FROM e2ee_share WHERE session_id = $1
+
+-- name: share
+SELECT state, place, code FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
+
+-- name: shares-late
+SELECT DISTINCT o.room_id, o.ghost, o.session_id, o.shared_history
+FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id WHERE s.state IN ('no_olm', 'unknown')
+
+-- name: share-save
+INSERT INTO e2ee_share (session_id, user_id, device_id, state, place, code, txn, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET state = excluded.state, place = excluded.place,
+    code = excluded.code, txn = excluded.txn, kept = excluded.kept
+
+-- name: share-gone
+DELETE FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
+
+-- name: share-sent
+UPDATE e2ee_share SET state = $2, txn = NULL WHERE txn = $1 AND state = 'pending'
+
+-- name: send-new
+INSERT INTO e2ee_send (ghost, txn, type, body) VALUES ($1, $2, $3, $4)
+
+-- name: sends
+SELECT ghost, txn, type, body FROM e2ee_send ORDER BY id
+
+-- name: send
+SELECT ghost, txn, type, body FROM e2ee_send WHERE txn = $1
+
+-- name: send-gone
+DELETE FROM e2ee_send WHERE txn = $1
+
+-- name: no-olm
+INSERT INTO e2ee_no_olm (ghost, user_id, device_id) VALUES ($1, $2, $3)
+ON CONFLICT (ghost, user_id, device_id) DO NOTHING RETURNING ghost
+
+-- name: no-olm-over
+DELETE FROM e2ee_no_olm WHERE ghost = $1 AND user_id = $2 AND device_id = $3
+
+-- name: request
+SELECT ghost, request_id, tries, next_at FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: request-save
+INSERT INTO e2ee_request (room_id, session_id, sender, ghost, request_id, tries, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (room_id, session_id, sender) DO UPDATE SET ghost = excluded.ghost, request_id = excluded.request_id,
+    tries = excluded.tries, next_at = excluded.next_at
+
+-- name: request-gone
+DELETE FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: requests-of
+SELECT room_id, session_id, sender, ghost, request_id FROM e2ee_request WHERE room_id = $1 AND session_id = $2
