@@ -12,13 +12,16 @@ die() { echo "setup: $*" >&2; exit 1; }
 # --- Debian packages -------------------------------------------------------------------------------------------------
 
 restore_policy() {
-    [ ! -e "$POLICY.liaison" ] || mv -f "$POLICY.liaison" "$POLICY"
-    if [ "${policy_made:-}" = yes ]; then rm -f "$POLICY"; fi
+    rm -f "$POLICY"
+    [ ! -e "$POLICY.liaison" ] || mv "$POLICY.liaison" "$POLICY"
 }
 
-# Debian starts services when it installs them, unless this file says no.
+# Debian starts services when it installs them, unless this file ends with 101.
 forbid_services() {
-    if [ -e "$POLICY" ]; then mv -f "$POLICY" "$POLICY.liaison"; else policy_made=yes; fi
+    local verdict=0
+    [ ! -x "$POLICY" ] || "$POLICY" postgresql start >/dev/null 2>&1 || verdict=$?
+    [ "$verdict" != 101 ] || return 0
+    [ ! -e "$POLICY" ] || mv "$POLICY" "$POLICY.liaison"
     trap restore_policy EXIT
     printf '#!/bin/sh\nexit 101\n' >"$POLICY"
     chmod 755 "$POLICY"
@@ -29,7 +32,9 @@ install_debian() {
     command -v apt-get >/dev/null || die "$what is missing; install it (Debian: apt-get install $packages)"
     [ "$(id -u)" = 0 ] || die "$what is missing; as root: apt-get install $packages"
     echo "setup: installing $packages"
-    [ -n "${policy_set:-}" ] || { forbid_services; policy_set=yes; }
+    exec 8>/run/lock/liaison-setup.lock
+    flock 8  # two trees on one machine, one policy file
+    forbid_services
     local log; log=$(mktemp)
     # shellcheck disable=SC2086
     { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1 ||

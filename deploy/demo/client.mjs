@@ -12,6 +12,7 @@ const { AllDevicesIsolationMode, OnlySignedDevicesIsolationMode, decodeRecoveryK
   "matrix-js-sdk/lib/crypto-api/index.js"
 );
 const { Timelines } = await import("./timeline.mjs");
+const { download, upload } = await import("./attachments.mjs");
 
 const PATIENCE = 60_000; // how long an operation outlasts a homeserver that is down, in ms
 const ALL = 100_000; // events in one sync: all of them
@@ -232,6 +233,11 @@ const send_event = ({ room, type, content }) =>
 
 const send = (options) => send_event({ room: options.room, type: "m.room.message", content: message(options) });
 
+async function send_file({ room, ...file }) {
+  const encrypted = Boolean(known(room).hasEncryptionStateEvent());
+  return await send_event({ room, type: "m.room.message", content: await upload(client, { ...file, encrypted }) });
+}
+
 const react = ({ room, event_id, key }) =>
   send_event({ room, type: "m.reaction", content: { "m.relates_to": { rel_type: "m.annotation", event_id, key } } });
 
@@ -266,8 +272,9 @@ async function devices({ user }) {
 const nothing = async (promise) => (await promise, null);
 
 const operations = {
-  start, create_room, join, members, rooms, state, send, send_event, react, redact, read_receipt, devices,
+  start, create_room, join, members, rooms, state, send, send_event, send_file, react, redact, read_receipt, devices,
   invite: ({ room, user }) => nothing(persist(() => client.invite(room, user))),
+  download: (file) => download(client, file),
   kick: ({ room, user, reason }) => nothing(persist(() => client.kick(room, user, reason))),
   leave: ({ room }) => nothing(persist(() => client.leave(room))),
   set_state: async ({ room, type, content, state_key }) =>

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from importlib.util import find_spec
@@ -204,6 +205,13 @@ class RustClient:
         """Send any event, encrypted when the room is."""
         return str(await self.do("send_event", room=room, type=type, content=content))
 
+    async def send_file(
+        self, room: str, name: str, data: bytes, mimetype: str = "application/octet-stream", msgtype: str = "m.file"
+    ) -> str:
+        """Upload a file, encrypted when the room is, and send its message."""
+        said: Json = {"name": name, "mimetype": mimetype, "msgtype": msgtype, "base64": b64encode(data).decode()}
+        return str(await self.do("send_file", room=room, **said))
+
     async def react(self, room: str, event_id: str, key: str) -> str:
         """React to an event."""
         return str(await self.do("react", room=room, event_id=event_id, key=key))
@@ -229,6 +237,10 @@ class RustClient:
     async def timeline(self, room: str, start: int = 0) -> list[Event]:
         """Every event of a room that this user may see, in the room's order, from the start-th on."""
         return list(await self.do("timeline", room=room, start=start))
+
+    async def download(self, event: Event) -> bytes:
+        """The decrypted bytes of a file message. Raises ClientError when they are not what the sender hashed."""
+        return b64decode(await self.do("download", content=event["content"]))
 
     async def receipts(self, room: str) -> dict[str, str]:
         """How far everyone has read: user -> event id."""

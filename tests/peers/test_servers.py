@@ -1,6 +1,9 @@
 """The far ends themselves: what a test relies on when it says that a ghost looks native."""
 
 import asyncio
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +13,7 @@ from deploy.demo.certificates import Authority
 from deploy.demo.client import ClientError, RustClient
 from deploy.demo.ports import free_ports
 from deploy.demo.postgres import Postgres
-from deploy.demo.synapse import Options, Synapse
+from deploy.demo.synapse import ROOT, Options, Synapse
 from tests.peers import world
 
 pytestmark = pytest.mark.peers
@@ -19,6 +22,20 @@ Servers = tuple[Synapse, Synapse]
 
 def test_ports_are_handed_out_once() -> None:
     assert len(set(free_ports(20))) == 20
+
+
+def test_children_end_with_their_parent() -> None:
+    script = (
+        "import os, sys; from deploy.demo import process;"
+        "print(process.spawn(['sleep', '60']).pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    parent = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    status = Path(f"/proc/{int(parent.stdout)}/status")
+    for _ in range(100):
+        if not status.exists() or "State:\tZ" in status.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail("the child lives on")
 
 
 async def test_strict_clients_on_two_servers_see_no_shield(homeservers: Servers, new_client: world.NewClient) -> None:
@@ -109,6 +126,17 @@ async def test_rotation_makes_a_new_session(homeservers: Servers, new_client: wo
     await ben.send(room, "deux")
     first, second = await cleo.wait_text(room, "un"), await cleo.wait_text(room, "deux")
     assert first["wire_content"]["session_id"] != second["wire_content"]["session_id"]
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_files_arrive_whole(homeservers: Servers, new_client: world.NewClient, encrypted: bool) -> None:
+    ben, cleo = await asyncio.gather(new_client(homeservers[0], "ben"), new_client(homeservers[1], "cleo"))
+    room = await world.meet(ben, cleo, encrypted=encrypted)
+    data = bytes(range(256)) * 1000
+    sent = await ben.send_file(room, "scan.png", data, "image/png", "m.image")
+    event = await cleo.wait_id(room, sent)
+    assert ("file" in event["content"], "url" in event["content"]) == (encrypted, not encrypted)
+    assert await cleo.download(event) == data
 
 
 async def test_an_error_of_the_server_is_an_exception(homeservers: Servers, new_client: world.NewClient) -> None:
