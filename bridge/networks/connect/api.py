@@ -37,6 +37,7 @@ from bridge.networks.connect.operations import (
 from bridge.networks.connect.products import Product, Tokens
 from bridge.networks.connect.wire import (
     ID_PATTERN,
+    SEARCH_PATTERN,
     MembersChange,
     NewMessage,
     Receipt,
@@ -47,7 +48,8 @@ from bridge.networks.connect.wire import (
 )
 
 _log = logging.getLogger(__name__)
-_ID = re.compile(ID_PATTERN.removesuffix("$"))
+_ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a final line break is no end
+_SEARCH = re.compile(SEARCH_PATTERN.removesuffix("$"))
 _PRIVATE = {"Cache-Control": "no-store"}
 _LONGEST_TOKEN = 512
 W = TypeVar("W", bound=Wire)
@@ -201,7 +203,7 @@ class ConnectApi:
     async def people(self, call: Call) -> web.Response:
         """GET /people."""
         query = call.request.query.get("q", "")
-        if not SEARCH_SHORTEST <= len(query) <= SEARCH_LONGEST or not query.isprintable():
+        if not SEARCH_SHORTEST <= len(query) <= SEARCH_LONGEST or not _SEARCH.fullmatch(query):
             raise Refused("invalid", "q")
         limit = call.request.query.get("limit", f"{FOUND_DEFAULT}")
         if not re.fullmatch("[1-9][0-9]?", limit) or int(limit) > FOUND_MOST:

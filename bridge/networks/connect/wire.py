@@ -37,7 +37,14 @@ Time = Annotated[
     AwareDatetime,
     Field(strict=False),
     BeforeValidator(_rfc3339),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T08:00:00.000Z"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": f"^{_RFC3339.pattern}$",
+            "examples": ["2026-03-01T08:00:00.000Z"],
+        }
+    ),
 ]
 StateName = Literal["accepted", "delivered", "read", "refused"]
 

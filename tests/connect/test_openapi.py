@@ -1,0 +1,109 @@
+"""The OpenAPI document holds: Schemathesis tries the live API with it, and every webhook fits its model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.networks.connect import wire
+from bridge.networks.connect.openapi import document
+from bridge.networks.connect.operations import OPERATIONS, Operation
+from deploy.demo.simulator import Faults
+from tests.connect.make import TOKENS, Json, World, message
+
+# 422 is a right answer to a valid document where people, numbers and times must mean something.
+_CONFIG = """
+color = false
+[checks]
+positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "422"]
+"""
+
+
+async def _schemathesis(w: World, folder: Path, *more: str) -> str:
+    config = folder / "schemathesis.toml"
+    config.write_text(_CONFIG)
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.connect.st_hooks", "PYTHONPATH": str(Path.cwd())}
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(config),
+        "run", w.url + "/connect/v1/openapi.json", "--max-examples", "60", "--seed", "1",
+        "--generation-database", "none", "--warnings", "off", *more,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=os.environ | hooks, cwd=folder,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()[-8000:]
+    return out.decode()
+
+
+@pytest.mark.timeout(120)
+async def test_no_request_finds_an_undocumented_answer(w: World, tmp_path: Path) -> None:
+    status, _ = await w.call("POST", "/messages", message("m-1", to=["siilo:dan"]))
+    assert status == 202
+    out = await _schemathesis(w, tmp_path, "--header", f"Authorization: Bearer {TOKENS['pandalab']}")
+    assert f"Tested: {len(OPERATIONS)}" in out
+    assert len(w.siilo.arrived()) > 3  # it went through the whole hub
+
+
+@pytest.mark.timeout(120)
+async def test_without_a_token_everything_is_refused_as_documented(w: World, tmp_path: Path) -> None:
+    out = await _schemathesis(w, tmp_path, "--phases", "examples,coverage")
+    assert f"Tested: {len(OPERATIONS)}" in out
+
+
+EVENTS: dict[str, type[wire.Wire]] = {
+    "message.created": wire.CreatedEvent,
+    "conversation.members": wire.MembersEvent,
+    "message.state": wire.StateEvent,
+    "typing": wire.TypingEvent,
+}
+
+
+async def test_every_webhook_fits_its_model(w: World) -> None:
+    _, conversation, _ = w.pandalab.sim.write(
+        "cleo", {"text": "Bonjour", "html": "<b>Bonjour</b>", "to": ["siilo:dan"]}
+    )
+    await w.until(lambda: w.siilo.texts("dan"))
+    w.pandalab.sim.change_members(conversation, {"by": "cleo", "add": ["rpps:10000000002"]})
+    await w.pandalab.sim.type("cleo", conversation, True)
+    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 3)
+    w.siilo.sim.set_faults(Faults(refuse=True))
+    w.pandalab.sim.write("cleo", {"text": "Refusé", "conversation": conversation})
+
+    def calls() -> list[Json]:
+        return [e for s in w.products.values() for e in s.sim.state.events()["events"] if e["outcome"] == "taken"]
+
+    await w.until(lambda: {e["type"] for e in calls()} == set(EVENTS))
+    await w.until(lambda: w.pandalab.states()["Refusé"] == "refused")
+    for call in calls():
+        EVENTS[call["type"]].model_validate_json(json.dumps(call["body"]))
+
+
+async def test_the_document_is_served_without_a_token(w: World) -> None:
+    status, served = await w.call("GET", "/openapi.json", token=None)
+    assert (status, served) == (200, document())
+    assert served["openapi"] == "3.1.0"
+    assert set(served["webhooks"]) == set(EVENTS)
+
+
+def test_every_reference_in_the_document_leads_somewhere() -> None:
+    text = json.dumps(document())
+    schemas = document()["components"]["schemas"]
+    for reference in re.findall(r'"\$ref": "#/components/schemas/(\w+)"', text):
+        assert reference in schemas
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
+def test_every_operation_documents_its_problems(operation: Operation) -> None:
+    answers = document()["paths"][operation.path][operation.method.lower()]["responses"]
+    assert str(operation.status) in answers
+    assert "500" in answers
+    if not operation.open:
+        assert {"401", "403", "422", "429", "503"} <= set(answers)
+    for status, answer in answers.items():
+        if int(status) >= 400:
+            assert list(answer["content"]) == ["application/problem+json"]
