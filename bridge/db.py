@@ -8,11 +8,13 @@ engine only; ``@serial`` is an ever growing integer primary key. Names are ``are
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from bridge.errors import Unavailable
 
 
 class Row(Protocol):
@@ -88,6 +90,14 @@ def read_migrations(component: Component, engine: str) -> list[tuple[int, str]]:
     """Numbered migrations of a component in order, in the dialect of ``engine``."""
     paths = sorted((component.folder / "migrations").glob("[0-9]*.sql"))
     return [(int(p.name.split("_")[0]), translate(p.read_text("utf-8"), engine)) for p in paths]
+
+
+def missing_migrations(component: Component, engine: str, done: Collection[int]) -> list[tuple[int, str]]:
+    """What is still to be applied. Raises Unavailable (database_newer) for a database of a newer program."""
+    known = read_migrations(component, engine)
+    if set(done) - {number for number, _ in known}:
+        raise Unavailable("database_newer")
+    return [(number, text) for number, text in known if number not in done]
 
 
 def translate(sql: str, engine: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,12 +10,15 @@ from typing import Any
 
 import asyncpg
 
-from bridge.db import Component, Row, read_migrations, read_statements
+from bridge.db import Component, Row, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.failpoint import failpoint
 
 _LOCK = zlib.crc32(b"liaison hub")
-_AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError)
+_AWAY = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError,
+    asyncpg.OperatorInterventionError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
+)  # fmt: skip
 
 
 class _Tx:
@@ -41,28 +45,46 @@ class Postgres:
 
     engine = "postgresql"
 
-    def __init__(self, pool: Any, keeper: Any, statements: dict[str, str]) -> None:
+    def __init__(self, url: str, pool: Any, keeper: Any, statements: dict[str, str]) -> None:
+        self._url = url
         self._pool = pool
         self._keeper = keeper
         self._statements = statements
+        self._relock = asyncio.Lock()
 
     @classmethod
     async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
-        """Connect, keep other hubs out (advisory lock), migrate."""
-        keeper = await asyncpg.connect(url)
-        if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-            await keeper.close()
-            raise Unavailable("database_in_use")
-        for component in components:
-            await _migrate(keeper, component)
+        """Connect, keep other hubs out (advisory lock), migrate. Raises Unavailable."""
+        try:
+            return await cls._open(url, components)
+        except _AWAY as error:
+            raise Unavailable("database", 1.0) from error
+
+    @classmethod
+    async def _open(cls, url: str, components: Sequence[Component]) -> Postgres:
         statements = {k: v for c in components for k, v in read_statements(c, "postgresql").items()}
-        pool = await asyncpg.create_pool(url, min_size=2, max_size=16, command_timeout=60)
-        return cls(pool, keeper, statements)
+        keeper = await _keep_out(url)
+        try:
+            for component in components:
+                await _migrate(keeper, component)
+            pool = await asyncpg.create_pool(url, min_size=2, max_size=16, command_timeout=60)
+        except BaseException:
+            await keeper.close()
+            raise
+        return cls(url, pool, keeper, statements)
+
+    async def _still_alone(self) -> None:
+        """The lock went with its connection: have it back before anything is written."""
+        if self._keeper.is_closed():
+            async with self._relock:
+                if self._keeper.is_closed():
+                    self._keeper = await _keep_out(self._url)
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[_Tx]:
         """See :class:`bridge.db.Database`. A lost connection raises Unavailable."""
         try:
+            await self._still_alone()
             async with self._pool.acquire() as connection:
                 async with connection.transaction():
                     yield _Tx(connection, self._statements)
@@ -92,14 +114,21 @@ class Postgres:
         await self._keeper.close()
 
 
+async def _keep_out(url: str) -> Any:
+    keeper = await asyncpg.connect(url)
+    if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        await keeper.close()
+        raise Unavailable("database_in_use")
+    return keeper
+
+
 async def _migrate(connection: Any, component: Component) -> None:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))"
     )
     rows = await connection.fetch("SELECT number FROM migration WHERE component = $1", component.name)
     done = {row["number"] for row in rows}
-    for number, text in read_migrations(component, "postgresql"):
-        if number not in done:
-            async with connection.transaction():
-                await connection.execute(text)
-                await connection.execute("INSERT INTO migration VALUES ($1, $2)", component.name, number)
+    for number, text in missing_migrations(component, "postgresql", done):
+        async with connection.transaction():
+            await connection.execute(text)
+            await connection.execute("INSERT INTO migration VALUES ($1, $2)", component.name, number)

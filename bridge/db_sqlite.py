@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bridge.db import Component, Row, read_migrations, read_statements
+from bridge.db import Component, Row, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.failpoint import ACTIVE, failpoint
 
@@ -23,6 +23,10 @@ _PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA cache_size=-65536",
 )
+_TROUBLE = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
 
 
 class _Tx:
@@ -78,61 +82,80 @@ class Sqlite:
         except OSError:
             lock.close()
             raise Unavailable("database_in_use") from None
-        connection = _connect(path)
-        _migrate(connection, components)
-        connection.close()
+        try:
+            connection = _connect(path)
+            _migrate(connection, components)
+            connection.close()
+        except BaseException:
+            lock.close()
+            raise
         statements = {k: v for c in components for k, v in read_statements(c, "sqlite").items()}
         return cls(path, statements, lock)
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[_Tx]:
-        """See :class:`bridge.db.Database`."""
+        """See :class:`bridge.db.Database`. A full or broken disk raises Unavailable."""
         async with self._turn:
-            if self._batch is None:
-                self._begin()
-            batch = self._batch
-            assert batch is not None
-            self._writer.execute("SAVEPOINT step")
+            batch = self._batch or self._begin()
             try:
+                self._writer.execute("SAVEPOINT step")
                 yield self._tx
-            except BaseException:
-                self._writer.execute("ROLLBACK TO step")
                 self._writer.execute("RELEASE step")
+            except BaseException as error:
+                self._undo(batch)
+                if _is_trouble(error):
+                    raise Unavailable("database", 1.0) from error
                 raise
-            self._writer.execute("RELEASE step")
             if ACTIVE:
                 failpoint(f"{name}.before-commit")
         await asyncio.shield(batch)
         if ACTIVE:
             failpoint(f"{name}.after-commit")
 
-    def _begin(self) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
-        self._batch = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._commit(self._batch))
+    def _begin(self) -> asyncio.Future[None]:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise Unavailable("database", 1.0) from error
+        batch: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._batch = batch
+        task = asyncio.create_task(self._commit(batch))
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
+        return batch
+
+    def _undo(self, batch: asyncio.Future[None]) -> None:
+        """Take one step back; after some errors (disk full) SQLite has already taken all of the batch back."""
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK TO step")
+            self._writer.execute("RELEASE step")
+        else:
+            self._batch = None
+            _fail(batch)
 
     async def _commit(self, batch: asyncio.Future[None]) -> None:
         async with self._turn:  # first in, first out: whoever was waiting before us joins this batch
+            if self._batch is not batch:
+                return
             self._batch = None
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit)
-            except sqlite3.Error as error:
-                if self._writer.in_transaction:
+            except Exception:
+                _fail(batch)
+                with suppress(sqlite3.Error):
                     self._writer.rollback()
-                batch.set_exception(Unavailable("database", 1.0).with_traceback(error.__traceback__))
-                batch.exception()  # a transaction that was cancelled while waiting leaves nobody to look
             else:
                 batch.set_result(None)
 
     async def all(self, name: str, *args: Any) -> list[Row]:
         """See :class:`bridge.db.Database`."""
-        return await self._read.all(name, *args)
+        with _translated():
+            return await self._read.all(name, *args)
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
-        return await self._read.one(name, *args)
+        with _translated():
+            return await self._read.one(name, *args)
 
     async def close(self) -> None:
         """Wait for the running commit, then close."""
@@ -142,6 +165,26 @@ class Sqlite:
         self._reader.close()
         self._writer.close()
         self._lock.close()
+
+
+def _is_trouble(error: BaseException) -> bool:
+    """The disk or the file, and not a wrong statement, is the cause."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLE
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if _is_trouble(error):
+            raise Unavailable("database", 1.0) from error
+        raise
+
+
+def _fail(batch: asyncio.Future[None]) -> None:
+    batch.set_exception(Unavailable("database", 1.0))
+    batch.exception()  # a transaction that was cancelled while waiting leaves nobody to look
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -161,9 +204,7 @@ def _migrate(connection: sqlite3.Connection, components: Sequence[Component]) ->
             r["number"]
             for r in connection.execute("SELECT number FROM migration WHERE component = ?", (component.name,))
         }
-        for number, text in read_migrations(component, "sqlite"):
-            if number in done:
-                continue
+        for number, text in missing_migrations(component, "sqlite", done):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement in _split(text):
@@ -183,4 +224,6 @@ def _split(text: str) -> list[str]:
         if sqlite3.complete_statement(current):
             statements.append(current)
             current = ""
+    if any(line.strip() and not line.lstrip().startswith("--") for line in current.splitlines()):
+        raise ValueError("a migration does not end with a semicolon")
     return statements
