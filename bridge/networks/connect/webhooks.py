@@ -36,7 +36,6 @@ class Sessions:
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS, ttl_dns_cache=60),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "Liaison", "Accept": "application/json", "Accept-Encoding": "identity"},
-                trust_env=True,
             )
         self._users += 1
         return self._session
