@@ -17,7 +17,7 @@ def free_port() -> int:
     candidates = list(range(FIRST, LAST))
     random.shuffle(candidates)
     for port in candidates:
-        if _reserve(port):
+        if reserve(port):
             return port
     raise OSError(f"no free port between {FIRST} and {LAST}")
 
@@ -27,7 +27,10 @@ def free_ports(count: int) -> list[int]:
     return [free_port() for _ in range(count)]
 
 
-def _reserve(port: int) -> bool:
+def reserve(port: int) -> bool:
+    """Reserve this very port; say whether that was possible."""
+    if port in _reserved:
+        return True
     # An abstract Unix socket is a lock that the kernel drops with its process, whoever that runs as.
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:

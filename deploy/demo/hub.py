@@ -1,0 +1,177 @@
+"""The hub of a demo world: its files, its process, and how to know that it is ready."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from appservice.registration import registration, to_yaml
+from appservice.settings import MatrixSettings
+from bridge.networks.connect.operations import PREFIX
+from deploy.demo import process
+from deploy.demo.product import wait_for
+from deploy.demo.state import PRODUCTS, Kept, StateDirectory
+from deploy.demo.supervised import Supervised
+from deploy.demo.synapse import ROOT, Synapse
+
+PEOPLE = Path(__file__).with_name("people.csv")
+BEN = "10001001014"  # has an account of his own on the second homeserver
+_HOST = "127.0.0.1"
+
+Row = dict[str, str]
+
+
+class Hub:
+    """One hub beside the first homeserver, as `liaison run` starts it, on SQLite."""
+
+    def __init__(self, state: StateDirectory, kept: Kept, home: Synapse, away: Synapse) -> None:
+        self.config = state / "hub.yaml"
+        self.people = state / "people.csv"
+        self.registration = state / "registration.yaml"
+        self.url = f"http://{_HOST}:{kept.matrix_port}"
+        self.connect = f"http://{_HOST}:{kept.connect_port}"
+        self._kept = kept
+        self._home = home
+        self._rows = _people(f"@ben:{away.name}")
+        self._settings = _matrix(state, kept, home, self.url)
+        self._write(state, [home.name, away.name])
+        command: list[str | Path] = [sys.executable, "-m", "appservice", "run", "-c", self.config]
+        self.process = Supervised("hub", command, process.Launch(log=state / "hub.log", cwd=ROOT))
+
+    def _write(self, state: StateDirectory, servers: Sequence[str]) -> None:
+        own = self._kept.secrets
+        for name, secret in (("as", own.as_token), ("hs", own.hs_token), ("seal", own.seal_key)):
+            state.write(f"secrets/{name}", secret + "\n")
+        for name, product in self._kept.products.items():
+            state.write(f"secrets/webhook-{name}", product.webhook_secret + "\n")
+        state.write("people.csv", _csv(self._rows))
+        settings = MatrixSettings(**self._settings)
+        made = registration(settings, own.as_token, own.hs_token, own.sender_localpart)
+        state.write("registration.yaml", to_yaml(made))
+        state.write("hub.yaml", yaml.safe_dump(self._configuration(state, servers), sort_keys=False))
+
+    def _configuration(self, state: StateDirectory, servers: Sequence[str]) -> dict[str, Any]:
+        return {
+            "database": {"url": f"sqlite:///{state / 'hub.db'}"},
+            "seal": {"active": "demo", "keys": {"demo": str(state / "secrets/seal")}},
+            "directory": {"flatfile": str(self.people)},
+            "trust": {"matrix_servers": list(servers)},
+            "matrix": self._settings,
+            "matrix_listen": {"host": _HOST, "port": self._kept.matrix_port},
+            "connect_listen": {"host": _HOST, "port": self._kept.connect_port},
+            "networks": {"connect": {"products": {name: self._product(state, name) for name in PRODUCTS}}},
+        }
+
+    def _product(self, state: StateDirectory, name: str) -> dict[str, Any]:
+        product = self._kept.products[name]
+        return {
+            "profile": name,
+            "webhook_url": f"http://{_HOST}:{product.port}/webhook",
+            "webhook_secrets": [f"file:{state / f'secrets/webhook-{name}'}"],
+            "tokens": [f"sha256:{hashlib.sha256(product.token.encode()).hexdigest()}"],
+        }
+
+    def users(self, product: str) -> dict[str, str]:
+        """The users of a product in the directory: their id and their RPPS id."""
+        accounts = [(account, row["rpps"]) for row in self._rows for account in row["products"].split()]
+        return {a.partition(":")[2]: rpps for a, rpps in accounts if a.partition(":")[0] == product}
+
+    def ghost(self, rpps: str) -> str:
+        """The Matrix user that stands for a professional."""
+        return f"@{self._settings['ghost_prefix']}{rpps}:{self._home.name}"
+
+    async def ready(self, patience: float = 60.0) -> None:
+        """Wait until it takes work from both sides. Raises TimeoutError with the end of its log."""
+
+        async def look() -> bool:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+                try:
+                    return all([await _ok(session, f"{self.url}/ready"), await self._api(session)])
+                except (aiohttp.ClientError, OSError, TimeoutError):
+                    return False
+
+        try:
+            await wait_for(look, "the hub to be ready", patience)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.process.log}") from None
+
+    async def _api(self, session: aiohttp.ClientSession) -> bool:
+        """Whether a product's request is answered, which needs the whole hub; nobody has this id."""
+        token = next(iter(self._kept.products.values())).token
+        url, headers = f"{self.connect}{PREFIX}/users/-", {"Authorization": f"Bearer {token}"}
+        async with session.get(url, headers=headers) as answer:
+            return answer.status == 404
+
+    async def pinged(self, patience: float = 30.0) -> None:
+        """Have the homeserver reach the hub (application service API, "Pinging"). Raises TimeoutError."""
+        path = f"/_matrix/client/v1/appservice/{self._settings['id']}/ping"
+
+        async def look() -> bool:
+            return (await self._as_hub("POST", path, {"transaction_id": "demo"})) is not None
+
+        await wait_for(look, "the homeserver to reach the hub", patience)
+
+    async def warmed(self, patience: float = 120.0) -> None:
+        """Wait until everybody who may be found has a signed device. Raises TimeoutError."""
+        ghosts = {self.ghost(rpps) for product in PRODUCTS for rpps in self.users(product).values()}
+        body: dict[str, dict[str, list[str]]] = {"device_keys": {ghost: [] for ghost in ghosts}}
+
+        async def look() -> bool:
+            found = await self._as_hub("POST", "/_matrix/client/v3/keys/query", body) or {}
+            keys, masters = found.get("device_keys", {}), found.get("master_keys", {})
+            return all(keys.get(ghost) and ghost in masters for ghost in ghosts)
+
+        await wait_for(look, "the keys of everybody in the directory", patience)
+
+    async def _as_hub(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        headers = {"Authorization": f"Bearer {self._kept.secrets.as_token}"}
+        async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as session:
+            try:
+                async with session.request(method, self._home.url + path, json=body) as answer:
+                    said: dict[str, Any] = await answer.json()
+                    return said if answer.status == 200 else None
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                return None
+
+
+def _matrix(state: StateDirectory, kept: Kept, home: Synapse, url: str) -> dict[str, Any]:
+    return {
+        "homeserver": home.url,
+        "server_name": home.name,
+        "id": "liaison",
+        "as_token_file": str(state / "secrets/as"),
+        "hs_token_file": str(state / "secrets/hs"),
+        "address": url,
+        "ghost_prefix": "rpps_",
+        "sender_localpart": kept.secrets.sender_localpart,
+    }
+
+
+async def _ok(session: aiohttp.ClientSession, url: str) -> bool:
+    async with session.get(url) as answer:
+        return answer.status == 200
+
+
+def _people(ben: str) -> list[Row]:
+    with PEOPLE.open(encoding="utf-8", newline="") as lines:
+        rows = [dict(row) for row in csv.DictReader(lines)]
+    for row in rows:
+        if row["rpps"] == BEN:
+            row["matrix"] = ben
+    return rows
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,134 @@
+"""`liaison demo`: a story with an end, or a world to try one's own client or product against."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from deploy.demo import synapse
+from deploy.demo.client import RustClient
+from deploy.demo.state import InUse, StateDirectory
+from deploy.demo.story import Story, tell
+from deploy.demo.tell import Teller
+from deploy.demo.world import World
+
+_INTERRUPTED = 130
+
+
+def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
+    """Run the demo: ``what`` is ``story`` or ``up``; gives the exit status, 0 if all was seen that should be."""
+    if not synapse.PYTHON.exists():
+        print("demo: Synapse is missing: run `make setup`", file=sys.stderr)
+        return 2
+    os.umask(0o077)  # of every process that starts here: keys, databases and logs are ours alone
+    place = state or Path(tempfile.mkdtemp(prefix="liaison-demo-"))
+    try:
+        directory = StateDirectory(place)
+    except InUse:
+        print(f"demo: {place} is in use by another run", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"demo: {place}: {error.strerror}", file=sys.stderr)
+        return 2
+    teller = Teller()
+    kept, how = directory.open(fresh=what == "story")
+    teller.line(f"Liaison — {directory.path} ({how})")
+    world = World(directory, kept, teller.note)
+    status = asyncio.run(_until_signal(_story(world, teller, once) if what == "story" else _up(world, teller)))
+    thrown_away = state is None and status in (0, _INTERRUPTED)
+    directory.release(remove=thrown_away)
+    if not thrown_away and status:
+        teller.line(f"Journaux — logs: {directory.path}/*.log, {directory.path}/*/*.log")
+    return status
+
+
+async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
+    """Do the work, or as much of it as there is time for until SIGTERM, SIGINT or SIGHUP."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    asked = False
+
+    def end() -> None:
+        nonlocal asked
+        if not asked:  # the second signal must not disturb the end
+            asked = True
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return _INTERRUPTED
+    except (RuntimeError, TimeoutError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+
+
+async def _up(world: World, teller: Teller) -> int:
+    ready = False
+    try:
+        async with world:
+            ready = True
+            teller.title("Prêt", "Ready")
+            teller.line(f"  {world.state / 'endpoints.json'}")
+            for name, product in world.products.items():
+                teller.line(f"  {name} (simulateur — simulator): {product.url}")
+            teller.line("  Ctrl-C ou SIGTERM pour tout arrêter — to stop everything")
+            await world.watch()
+    except asyncio.CancelledError:
+        return 0 if ready else _INTERRUPTED
+    return 0
+
+
+async def _story(world: World, teller: Teller, once: bool) -> int:
+    teller.title("Préparation", "Setting up")
+    async with world:
+        teller.note("le client Matrix chiffré de Ben — Ben's encrypted Matrix client (matrix-js-sdk, Rust)")
+        ben = await RustClient.start(world.away.url, world.ben, world.kept.secrets.password, auto_join=True)
+        async with ben:
+            teller.title("L'histoire", "The story")
+            story = Story(world, ben)
+            seen = await tell(story, teller)
+            if seen and not once:
+                _invite(world, story, teller)
+                await _stay(world)
+    return 0 if seen else 1
+
+
+async def _stay(world: World) -> None:
+    try:
+        await world.watch()
+    except asyncio.CancelledError:
+        return
+
+
+def _invite(world: World, story: Story, teller: Teller) -> None:
+    """How to take part now that the story is over."""
+    body = json.dumps({"conversation": story.chat, "text": "Bonjour de la part de Cléo"}, ensure_ascii=False)
+    teller.title("À vous", "Your turn")
+    for line in (
+        "Avec n'importe quel client Matrix — with any Matrix client:",
+        f"  serveur — homeserver:           {world.away.url}",
+        f"  utilisateur — user:             {world.ben}",
+        f"  mot de passe — password:        {world.kept.secrets.password}",
+        f"  clé de récupération — recovery: {story.ben.recovery_key}",
+        "  (vérifiez l'appareil avec la clé de récupération — verify the device with the recovery key)",
+        f"  invitez — invite: {story.gael}",
+        "",
+        "Écrire comme Cléo — write as Cleo:",
+        f"  curl -H 'Content-Type: application/json' {story.pandalab.url}/users/cleo/messages -d {shlex.quote(body)}",
+        "Dans un navigateur — in a browser:",
+        *(f"  {product.url}/  ({name}, simulateur — simulator)" for name, product in world.products.items()),
+        f"Tout le reste — everything else: {world.state / 'endpoints.json'}",
+        "Ctrl-C pour finir — to end.",
+    ):
+        teller.line(line)

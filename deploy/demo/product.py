@@ -1,0 +1,121 @@
+"""Drives one product simulator by its own HTTP API, as the people who use that product."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Self, TypeVar
+
+import aiohttp
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class ProductError(Exception):
+    """The simulator answered with an error."""
+
+
+async def wait_for(look: Callable[[], Awaitable[T | None]], what: str, patience: float = 30.0) -> T:
+    """Look until there is something to see. Raises TimeoutError that names `what`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    while True:
+        found = await look()
+        if found:
+            return found
+        if loop.time() > deadline:
+            raise TimeoutError(f"waited {patience:.0f} s in vain for {what}")
+        await asyncio.sleep(0.05)
+
+
+class ProductClient:
+    """One simulated product. Its users write, read and see; ids are the product's own."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self.url = url
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), trust_env=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Any request. Raises ProductError, aiohttp.ClientError."""
+        assert self._session is not None, "use `async with`"
+        async with self._session.request(method, self.url + path, json=body) as answer:
+            said: Json = await answer.json()
+            if answer.status >= 500:
+                raise ProductError(f"{self.name}: {answer.status} {said}")
+            return {**said, "status": answer.status}
+
+    async def answers(self) -> bool:
+        """Whether the simulator is up."""
+        try:
+            return bool((await self.call("GET", "/"))["status"] == 200)
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    async def add_user(self, user: str, rpps: str) -> None:
+        """Make a user and declare it to the hub. Raises ProductError when the hub refuses."""
+        answer = await self.call("POST", "/users", {"id": user, "rpps": rpps})
+        if answer["status"] != 200:
+            raise ProductError(f"{self.name}: {user} was not declared: {answer}")
+
+    async def users(self) -> list[Json]:
+        """All users."""
+        return list((await self.call("GET", "/users"))["users"])
+
+    async def write(self, user: str, text: str, **more: Any) -> Json:
+        """Write as a user: `to`, `conversation`, `reply_to`; gives `id` and `conversation` at once."""
+        answer = await self.call("POST", f"/users/{user}/messages", {"text": text, **more})
+        if answer["status"] != 202:
+            raise ProductError(f"{self.name}: {answer}")
+        return answer
+
+    async def read(self, user: str, message: str) -> None:
+        """The user has read up to a message."""
+        await self.call("POST", f"/users/{user}/read", {"message": message})
+
+    async def add(self, conversation: str, by: str, handles: Sequence[str]) -> None:
+        """Add people to a conversation. Raises ProductError when the hub refuses."""
+        path = f"/conversations/{conversation}/members?wait=20"
+        answer = await self.call("POST", path, {"by": by, "add": list(handles)})
+        if answer["status"] != 202:
+            raise ProductError(f"{self.name}: {answer}")
+
+    async def message(self, ident: str) -> Json:
+        """One message."""
+        return await self.call("GET", f"/messages/{ident}")
+
+    async def arrived(self, user: str, conversation: str | None = None) -> list[Json]:
+        """What a user was sent, in order."""
+        found = (await self.call("GET", f"/users/{user}/messages"))["arrived"]
+        return [one for one in found if conversation in (None, one["conversation"])]
+
+    async def members(self, conversation: str) -> set[str]:
+        """The names of a conversation's members, as the hub told."""
+        known = (await self.call("GET", "/conversations"))["conversations"]
+        return {m["name"] for one in known if one["id"] == conversation for m in one["members"]}
+
+    async def wait_text(self, user: str, text: str, patience: float = 30.0) -> Json:
+        """Wait for a message to a user that says exactly this."""
+
+        async def look() -> Json | None:
+            return next((one for one in await self.arrived(user) if one["text"] == text), None)
+
+        return await wait_for(look, f"{user} in {self.name} to see a message", patience)
+
+    async def wait_state(self, ident: str, *states: str, patience: float = 30.0) -> Json:
+        """Wait until a message that was sent is in one of these states."""
+
+        async def look() -> Json | None:
+            found = await self.message(ident)
+            return found if found["state"] in states else None
+
+        return await wait_for(look, f"{self.name} to hear {' or '.join(states)}", patience)
