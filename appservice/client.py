@@ -96,7 +96,9 @@ def _result(status: int, retry_after: str | None, raw: bytes) -> Json:
         answer = orjson.loads(raw) if raw else {}
     except orjson.JSONDecodeError:
         answer = {}
-    if not isinstance(answer, dict):
+    if isinstance(answer, list):
+        answer = {"list": answer}  # GET /rooms/{roomId}/state
+    elif not isinstance(answer, dict):
         answer = {}
     if 200 <= status < 300:
         return answer

@@ -1,0 +1,135 @@
+"""Pure: the content of Matrix messages to and from our own (client-server API, "Instant messaging", "Threading")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import nh3
+
+from bridge.errors import Refused
+from bridge.model import MATRIX, Body, Delivery, Kind, Ref
+
+Json = dict[str, Any]
+
+STATUS = "com.beeper.message_send_status"
+CONVERSATION = "fr.liaison.conversation"
+MEGOLM = "m.megolm.v1.aes-sha2"
+
+_KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
+_MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
+_FILES = {"m.image", "m.file", "m.audio", "m.video"}
+_TAGS = set(
+    "del h1 h2 h3 h4 h5 h6 blockquote p a ul ol sup sub li b i u strong em s code hr br div table thead tbody tr th "
+    "td caption pre span details summary".split()
+)  # the specification's list without img: a picture does not leave Matrix
+_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
+_SCHEMES = {"https", "http", "mailto", "tel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a Matrix event says, in the hub's words."""
+
+    kind: Kind
+    body: Body
+    reply_to: Ref | None = None
+    thread: Ref | None = None
+
+
+def to_message(kind: str, content: Json) -> Said:
+    """The clear type and content of an event. Raises Refused for what is not carried (never silently dropped)."""
+    relation = _dict(content.get("m.relates_to"))
+    if relation.get("rel_type") == "m.replace":
+        raise Refused("edit_not_carried")
+    if kind != "m.room.message":
+        raise Refused("reaction_not_carried" if kind == "m.reaction" else "kind_not_carried", about=kind)
+    msgtype = content.get("msgtype")
+    if msgtype in _FILES:
+        raise Refused("files_not_carried", about=str(msgtype))
+    if not isinstance(msgtype, str) or msgtype not in _KINDS:
+        raise Refused("kind_not_carried", about=str(msgtype)[:64])
+    reply_to, thread = _relations(relation)
+    body = _body(content, strip=isinstance(relation.get("m.in_reply_to"), dict))
+    return Said(_KINDS[msgtype], body, reply_to, thread)
+
+
+def _body(content: Json, *, strip: bool) -> Body:
+    text = content.get("body")
+    if not isinstance(text, str):
+        raise Refused("empty")
+    if strip:
+        text = without_fallback(text)
+    if not text.strip():
+        raise Refused("empty")
+    html = content.get("formatted_body")
+    if content.get("format") != "org.matrix.custom.html" or not isinstance(html, str):
+        return Body(text)
+    return Body(text, clean(html) or None)
+
+
+def _relations(relation: Json) -> tuple[Ref | None, Ref | None]:
+    answered = _dict(relation.get("m.in_reply_to")).get("event_id")
+    root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
+    thread = Ref(MATRIX, root) if isinstance(root, str) else None
+    if not isinstance(answered, str) or (thread and relation.get("is_falling_back")):
+        return None, thread
+    return Ref(MATRIX, answered), thread
+
+
+def without_fallback(text: str) -> str:
+    """A reply without the quotation that older clients put before it (removed from the specification in 1.13)."""
+    if not text.startswith(("> <@", "> * <@")):
+        return text
+    lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if not line.startswith(">")), len(lines))
+    return "\n".join(lines[first:]).lstrip("\n")
+
+
+def clean(html: str) -> str:
+    """HTML as Matrix allows it: no scripts, no styles, no pictures, no reply fallback."""
+    return nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        clean_content_tags={"script", "style", "mx-reply"},
+        link_rel=None,
+    ).strip()
+
+
+def to_content(delivery: Delivery) -> Json:
+    """The content of a delivery. ``m.mentions`` is empty, so that nobody is notified for a name within a text."""
+    content: Json = {"msgtype": _MSGTYPES[delivery.kind], "body": delivery.body.text, "m.mentions": {}}
+    if delivery.body.html is not None:
+        content["format"] = "org.matrix.custom.html"
+        content["formatted_body"] = clean(delivery.body.html)
+    relation: Json = {}
+    if delivery.reply_to is not None:
+        relation["m.in_reply_to"] = {"event_id": delivery.reply_to.id}
+    if delivery.thread is not None:
+        relation["rel_type"] = "m.thread"
+        relation["event_id"] = delivery.thread.id
+        relation["is_falling_back"] = delivery.reply_to is None
+        relation.setdefault("m.in_reply_to", {"event_id": delivery.thread.id})
+    if relation:
+        content["m.relates_to"] = relation
+    return content
+
+
+def to_notice(text: str, about: str | None = None) -> Json:
+    """The content of a notice, as an answer to the event that it is about."""
+    content: Json = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
+    if about is not None:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": about}}
+    return content
+
+
+def to_status(event_id: str, status: str, **more: Any) -> Json:
+    """The content of a message status (no MSC; the fields that clients know). Sent in clear: ids and codes only."""
+    relation = {"rel_type": "m.reference", "event_id": event_id}
+    return {"m.relates_to": relation, "network": "fr.liaison", "status": status, **more}
+
+
+def _dict(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,213 @@
+"""What came from the homeserver, worked on in order: one lane per room, lanes apart, nothing lost by a crash.
+
+An event leaves the inbox in the very transaction that settles it. What cannot be read yet is parked and the lane goes
+on; what cannot be understood goes to the dead letters with an alarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import insort
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import orjson
+
+from appservice.transactions import Item
+from bridge.db import Database, Tx
+from bridge.errors import Unavailable
+from bridge.seal import Seal
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_IN_MEMORY = 5_000  # events kept beside the disk
+_TRIES = 3  # unexpected errors before an event is poison
+_LONGEST = 30.0  # s between two attempts
+
+
+class Parked(Exception):  # noqa: N818
+    """The event waits for a Megolm session; the lane goes on without it."""
+
+    def __init__(self, session: str, sender: str) -> None:
+        super().__init__(session)
+        self.session = session
+        self.sender = sender
+
+
+Work = Callable[[Item, Json], Awaitable[None]]
+"""Settle one event, ending with :meth:`Inbox.done` in some transaction. Raises Parked, Unavailable."""
+
+
+class Inbox:
+    """The lanes. ``work`` settles an event; ``parked`` is told of events that were parked."""
+
+    def __init__(self, db: Database, seal: Seal, clock: Callable[[], int], work: Work, parked: Work) -> None:
+        self._db = db
+        self._seal = seal
+        self._clock = clock
+        self._work = work
+        self._on_parked = parked
+        self._lanes: dict[str, deque[Item]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parked: dict[tuple[str, str], list[Item]] = {}
+        self._waiting: Counter[tuple[str, str]] = Counter()  # (room, sender) -> parked events
+        self._held = 0
+
+    async def start(self) -> None:
+        """Take up what an earlier life left, parked events included: their keys may have come meanwhile."""
+        rows = await self._db.all("matrix.inbox")
+        self.add(
+            Item(r["stream"], r["event_id"], r["room_id"], None, r["parked_session"], r["parked_sender"], r["parked_at"],
+                 bool(r["told"]))
+            for r in rows
+        )  # fmt: skip
+
+    async def stop(self) -> None:
+        """Stop the lanes; everything not done is on disk."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Events that are on disk, in order."""
+        for item in items:
+            if item.event is not None:
+                self._held += 1
+                if self._held > _IN_MEMORY:
+                    item.event = None
+                    self._held -= 1
+            lane = self._lanes.get(item.room)
+            if lane is None:
+                self._lanes[item.room] = deque((item,))
+                self._run(item.room)
+            else:
+                lane.append(item)
+
+    def _run(self, room: str) -> None:
+        task = asyncio.create_task(self._lane(room))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way (parked events apart)."""
+        return not self._lanes
+
+    # -- one lane ------------------------------------------------------------------------------------------
+
+    async def _lane(self, room: str) -> None:
+        lane = self._lanes[room]
+        while lane:
+            item = lane.popleft()
+            await self._settle(item)
+        del self._lanes[room]
+
+    async def _settle(self, item: Item) -> None:
+        tries, wait = 0, 0.1
+        while True:
+            try:
+                event = await self._event(item)
+                if event is None:
+                    return
+                await self._work(item, event)
+            except Parked as parked:
+                if await self._try(self._park(item, parked)):
+                    return
+            except Unavailable as reason:
+                log.info("%s waits %.1f s: %s", item.event_id, wait, reason.code)
+            except Exception as bug:
+                tries += 1
+                log.error("%s failed: %s", item.event_id, where(bug))
+                if tries >= _TRIES and await self._try(self._bury(item, where(bug))):
+                    return
+            else:
+                self._forget(item)
+                return
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST)
+
+    async def _event(self, item: Item) -> Json | None:
+        """The event, from memory or disk; None if it is gone (settled by an earlier try whose answer was lost)."""
+        if item.event is not None:
+            return item.event
+        row = await self._db.one("matrix.inbox_event", item.stream)
+        return None if row is None else dict(orjson.loads(self._seal.open(bytes(row["sealed"]), item.event_id)))
+
+    async def _try(self, step: Awaitable[None]) -> bool:
+        try:
+            await step
+        except Unavailable:
+            return False
+        return True
+
+    async def _bury(self, item: Item, why: str) -> None:
+        """A poison event: kept sealed for the operator, out of everybody's way."""
+        event = await self._event(item)
+        sealed = self._seal.seal(orjson.dumps(event), item.event_id)
+        async with self._db.transaction("matrix.poison") as tx:
+            await tx.run("matrix.bury", item.event_id, item.room, self._clock(), why, sealed)
+            await tx.run("matrix.inbox_done", item.stream)
+        log.error("ALARM the event %s cannot be worked on and was set aside: %s", item.event_id, why)
+        self._forget(item)
+
+    async def done(self, tx: Tx, item: Item) -> None:
+        """Write that an event is settled; part of the transaction that settles it."""
+        await tx.run("matrix.inbox_done", item.stream)
+
+    def _forget(self, item: Item) -> None:
+        if item.event is not None:
+            self._held -= 1
+            item.event = None
+
+    # -- parking -------------------------------------------------------------------------------------------
+
+    def has_parked(self, room: str, sender: str) -> bool:
+        """Whether this sender has an event in this room that waits for its key."""
+        return self._waiting[(room, sender)] > 0
+
+    def parked(self) -> list[Item]:
+        """Everything that waits for a key."""
+        return [item for items in self._parked.values() for item in items]
+
+    async def _park(self, item: Item, why: Parked) -> None:
+        first = item.parked_at is None
+        event = await self._event(item)
+        if first or item.session != why.session:
+            at = item.parked_at or self._clock()
+            async with self._db.transaction("matrix.park") as tx:
+                await tx.run("matrix.park", item.stream, why.session, why.sender, at)
+            item.session, item.sender, item.parked_at = why.session, why.sender, at
+        self._forget(item)
+        self._parked.setdefault((item.room, why.session), []).append(item)
+        self._waiting[(item.room, why.sender)] += 1
+        if first and event is not None:
+            await self._on_parked(item, event)
+
+    def unpark(self, room: str, session: str) -> list[Item]:
+        """A session has come: its events go first in their lane, in their order."""
+        items = self._parked.pop((room, session), [])
+        for item in items:
+            self._waiting[(room, item.sender or "")] -= 1
+            if not self._waiting[(room, item.sender or "")]:
+                del self._waiting[(room, item.sender or "")]
+        lane = self._lanes.get(room)
+        if lane is None:
+            self.add(items)
+        else:
+            rest = list(lane)
+            for item in items:
+                insort(rest, item, key=lambda i: i.stream)
+            lane.clear()
+            lane.extend(rest)
+        return items
+
+
+def where(bug: Exception) -> str:
+    """The kind and place of an unexpected error, without its text (which may hold content)."""
+    trace, place = bug.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(bug).__name__} at {place}"

@@ -1,0 +1,265 @@
+"""Matrix as a network of the hub: every person is a user with a device, every conversation has a room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from appservice.client import Homeserver, MatrixRefused, part
+from appservice.e2ee import Engine, Policy
+from appservice.events import to_content
+from appservice.ghosts import Ghosts
+from appservice.inbox import Inbox
+from appservice.membership import Membership
+from appservice.names import Names
+from appservice.notices import Notices
+from appservice.outbox import Letter, NotInRoom, Outbox
+from appservice.reading import Reading, Waiting
+from appservice.reports import Reports
+from appservice.rooms import Rooms
+from appservice.roomstate import Room, RoomStore
+from appservice.settings import MatrixSettings
+from appservice.signs import Signs
+from appservice.transactions import Item, Transaction, Transactions
+from appservice.web import Web
+from bridge.connector import Capabilities, Receiver
+from bridge.db import Component, Database
+from bridge.errors import Refused, Unavailable
+from bridge.model import MATRIX, Address, Delivery, Kind, Person, Ref, Report, Typing
+from bridge.seal import Seal
+from bridge.words import notice
+
+COMPONENT = Component("matrix", Path(__file__).parent / "sql")
+log = logging.getLogger(__name__)
+_SWEEP = 600.0  # s between two looks at every inbox and at old rows
+_MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Matrix:
+    """The connector. ``trusted`` judges servers, ``reachable`` says whether an RPPS number can be written to."""
+
+    network = MATRIX
+    capabilities = Capabilities(max_text=_MAX_TEXT, echoes=True, names_chats=True)
+
+    def __init__(
+        self,
+        settings: MatrixSettings,
+        db: Database,
+        seal: Seal,
+        homeserver: Homeserver,
+        trusted: Callable[[str], bool],
+        reachable: Callable[[str], bool],
+        clock: Callable[[], int] = _now,
+    ) -> None:
+        self._settings = settings
+        self._homeserver = homeserver
+        self._reachable = reachable
+        self._clock = clock
+        self.names = names = Names(settings.ghost_prefix, settings.server_name)
+        policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
+        self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
+        self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
+        store = RoomStore(db)
+        self._rooms = rooms = Rooms(db, homeserver, names, ghosts, store, clock, settings.room_version)
+        look = int(settings.resend_look_s * 1000)
+        self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
+        self._notices = notices = Notices(homeserver, engine, rooms, outbox)
+        self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
+        waiting = Waiting(settings.key_wait_s, settings.key_request_s)
+        self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting)
+        self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
+        self._reports = Reports(db, homeserver, names, store, notices, clock)
+        self._signs = Signs(names)
+        self._transactions = Transactions(db, seal, names, clock, self._inbox.add)
+        self._web: Web | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rung: set[str] = set()
+        self._ringing = False
+        self._ready = False
+        self._hub: Receiver | None = None
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    def routes(self, app: web.Application) -> None:
+        """Add what the homeserver calls to an application."""
+        self._web = Web(
+            self._settings.hs_secret(),
+            self._transactions,
+            self._exists,
+            self._on_transaction,
+            max_body=self._settings.max_body,
+            ready=lambda: self._ready,
+        )
+        self._web.routes(app)
+
+    async def start(self, hub: Receiver) -> None:
+        """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""
+        self._hub = hub
+        self._reading.hub = self._membership.hub = self._rooms.hub = self._signs.hub = hub
+        await self.engine.start()
+        await self.ghosts.start()
+        await self._outbox.start()
+        await self._transactions.start()
+        await self._inbox.start()
+        self._spawn(self._signs.run())
+        self._spawn(self._sweep())
+        self._spawn(self._remind())
+        self._ready = True
+
+    async def stop(self) -> None:
+        """Stop at once; whatever is under way is on disk."""
+        self._ready = False
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._inbox.stop()
+        await self.ghosts.stop()
+        await self.engine.close()
+
+    def warm(self, people: Iterable[Person]) -> None:
+        """Make these people's ghosts in the background: device and keys are there before anybody sees the address."""
+        self.ghosts.warm(people)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that came in is being worked on."""
+        return self._inbox.idle
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    def _on_transaction(self, transaction: Transaction) -> None:
+        """After the answer: signs are handed on; key material is only a bell, /sync of the ghosts has the truth."""
+        self._signs.take(transaction.ephemeral)
+        self.engine.note_counts(transaction.counts, transaction.fallback)
+        if transaction.changed or transaction.left:
+            self.engine.note_devices(transaction.changed, transaction.left)
+        rung = {message.get("to_user_id") for message in transaction.to_device}
+        self._rung |= {user for user in rung if isinstance(user, str) and self.names.is_ghost(user)}
+        if self._rung and not self._ringing:
+            self._ringing = True
+            self._spawn(self._ring())
+
+    async def _ring(self) -> None:
+        try:
+            while self._rung:
+                ghosts, self._rung = self._rung, set()
+                await self.engine.ring(ghosts)
+        except (Unavailable, Refused) as reason:
+            log.info("inboxes could not be read: %s", reason)
+        finally:
+            self._ringing = False
+
+    def _keys(self, room: str, session: str) -> None:
+        self._reading.keys(room, session)
+
+    async def _exists(self, mxid: str) -> bool:
+        """Answer the homeserver's question from memory; the ghost is registered before yes is said."""
+        rpps = self.names.rpps(mxid)
+        if rpps is None or not self._reachable(rpps):
+            return False
+        if self.ghosts.is_ready(mxid):
+            return True
+        person = await self._hub.who(Address("rpps", rpps)) if self._hub else None
+        if person is None:
+            return False
+        await self.ghosts.register(mxid)
+        self.ghosts.warm([person])
+        return True
+
+    async def _tell(self, room: Room, event_id: str, code: str, user: str) -> None:
+        await self._notices.notice(room, f"member:{event_id}", notice(code, name=user))
+
+    async def _sweep(self) -> None:
+        """At start and now and then: read every inbox, send what waits, forget what is old."""
+        while True:
+            for step in (self.engine.catch_up, self.engine.flush, self._outbox.clean, self._reports.clean):
+                try:
+                    await step()
+                except (Unavailable, Refused) as reason:
+                    log.warning("the sweep is not complete: %s", reason)
+            await asyncio.sleep(_SWEEP)
+
+    async def _remind(self) -> None:
+        """Tell senders whose messages wait for their key."""
+        patience = self._settings.park_notice_s
+        while True:
+            await asyncio.sleep(max(0.05, min(5.0, patience / 4)))
+            first: dict[tuple[str, str | None], Item] = {}
+            for item in self._inbox.parked():
+                first.setdefault((item.room, item.session), item)
+            for item in first.values():
+                if not item.told and self._clock() - (item.parked_at or 0) >= patience * 1000:
+                    try:
+                        await self._reading.remind(item)
+                    except (Unavailable, Refused) as reason:
+                        log.info("a reminder in %s waits: %s", item.room, reason)
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    async def deliver(self, delivery: Delivery) -> Ref:
+        """See :meth:`bridge.connector.Connector.deliver`."""
+        done = self._outbox.sent(delivery.id)
+        if done is not None:
+            return Ref(MATRIX, done)
+        room = await self._rooms.of(delivery)
+        if delivery.kind is Kind.MEMBERS:
+            return Ref(MATRIX, f"members:{delivery.id}")
+        ghost = await self.ghosts.ensure(delivery.sender)
+        letter = Letter(delivery.id, ghost, to_content(delivery), delivery.message)
+        try:
+            return Ref(MATRIX, await self._outbox.send(room, letter))
+        except NotInRoom:
+            await self._repair(room, ghost)
+        try:
+            return Ref(MATRIX, await self._outbox.send(room, letter))
+        except NotInRoom as still:
+            raise Refused("not_in_room", about=room.room_id) from still
+
+    async def _repair(self, room: Room, ghost: str) -> None:
+        """The homeserver refuses a send: see what the room is like now, come back if somebody can let us in."""
+        others = [g for g in self._rooms.ghosts_in(room) if g != ghost]
+        for witness in (ghost, *others):
+            try:
+                await self._rooms.reload(room, witness)
+                break
+            except Refused:
+                room.set_member(witness, "leave")
+        else:
+            raise Refused("not_in_room", about=room.room_id)
+        if room.facts.successor is not None:
+            raise Unavailable("room_upgraded", 10.0)
+        if room.membership(ghost) != "join":
+            await self._rooms.invite(room, ghost)
+            await self._rooms.join(room, ghost)
+
+    async def report(self, reports: Sequence[Report]) -> None:
+        """See :meth:`bridge.connector.Connector.report`."""
+        await self._reports.tell(reports)
+
+    async def typing(self, typing: Typing) -> None:
+        """See :meth:`bridge.connector.Connector.typing`."""
+        if typing.person.rpps is None:
+            return
+        ghost = self.names.mxid(typing.person)
+        path = f"/_matrix/client/v3/rooms/{part(typing.chat)}/typing/{part(ghost)}"
+        body = {"typing": True, "timeout": 30_000} if typing.typing else {"typing": False}
+        try:
+            await self._homeserver.call("PUT", path, body, user=ghost)
+        except (Unavailable, MatrixRefused) as reason:
+            log.debug("a typing sign is lost: %s", reason)

@@ -1,0 +1,238 @@
+"""Who comes and goes in rooms: invitations of ghosts, people who join or leave, and rooms that are replaced by others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from appservice.e2ee import Engine
+from appservice.ghosts import Ghosts
+from appservice.names import Names, server_of
+from appservice.rooms import Rooms
+from appservice.roomstate import Room, apply, save
+from bridge.connector import Chat, Receiver, Within
+from bridge.db import Database, Tx
+from bridge.errors import Refused
+from bridge.model import MATRIX, Address, Ref
+from bridge.words import say
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+Tell = Callable[[Room, str, str, str], Awaitable[None]]
+"""Say in a room why something about a user (an event id, a code, who) was not done."""
+
+
+class Membership:
+    """Works on one state event at a time; ``done`` is written in the transaction that settles it."""
+
+    hub: Receiver
+
+    def __init__(
+        self, db: Database, names: Names, ghosts: Ghosts, rooms: Rooms, engine: Engine,
+        trusted: Callable[[str], bool], reachable: Callable[[str], bool], tell: Tell,
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._tell = tell
+        self._inviters: dict[tuple[str, str], str] = {}
+        self._names = names
+        self._ghosts = ghosts
+        self._rooms = rooms
+        self._engine = engine
+        self._trusted = trusted
+        self._reachable = reachable
+
+    async def state(self, event: Json, done: Within) -> None:
+        """Any state event. Raises Unavailable (the lane tries again)."""
+        room = await self._rooms.store.get(event["room_id"])
+        if event["type"] == "m.room.member":
+            await self._member(room, event, done)
+            return
+        visible = room.facts.history
+        if apply(room, event):
+            await self._write(room, [], done)
+            if event["type"] == "m.room.history_visibility" and visible != room.facts.history:
+                await self._engine.rotate(room.room_id)
+        else:
+            await self._write(None, [], done)
+
+    async def _write(self, room: Room | None, members: list[str], done: Within) -> None:
+        async with self._db.transaction("matrix.state") as tx:
+            if room is not None:
+                await save(tx, room, members)
+            await done(tx)
+
+    async def _member(self, room: Room, event: Json, done: Within) -> None:
+        user, membership = event["state_key"], event["content"].get("membership")
+        before = room.members.get(user)
+        try:
+            await self._sort(room, event, user, membership, done)
+        except BaseException:  # not on disk: as if it had not been read
+            if before is None:
+                room.members.pop(user, None)
+            else:
+                room.members[user] = before
+            room.changed()
+            raise
+
+    async def _sort(self, room: Room, event: Json, user: str, membership: object, done: Within) -> None:
+        if not isinstance(membership, str):
+            await self._write(None, [], done)
+        elif membership == "invite" and self._names.is_ghost(user) and not self._names.is_ghost(event["sender"]):
+            await self._invited(room, event, done)
+        elif membership == "join" and not self._names.is_ghost(user):
+            await self._joined(room, event, done)
+        elif membership in ("leave", "ban") and room.membership(user) in ("join", "invite"):
+            await self._left(room, event, membership, done)
+        else:
+            if membership == "invite":
+                self._inviters[(room.room_id, user)] = event["sender"]
+            room.set_member(user, membership)
+            await self._write(room, [user], done)
+
+    # -- people --------------------------------------------------------------------------------------------
+
+    async def _joined(self, room: Room, event: Json, done: Within) -> None:
+        user = event["state_key"]
+        news = room.membership(user) != "join"
+        room.set_member(user, "join")
+        chat = await self.hub.chat(MATRIX, room.room_id) if news else None
+        if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
+            await self._write(room, [user], done)
+            return
+        inviter = self._inviters.pop((room.room_id, user), None) or self._somebody(room, chat, user)
+        await self._change(room, event, user, done, by=inviter, add=[f"{MATRIX}:{user}"])
+
+    def _somebody(self, room: Room, chat: Chat, user: str) -> str:
+        """A member of the conversation in this room: somebody must have brought the newcomer."""
+        people = {m.address.id for m in chat.members if m.address.network == MATRIX}
+        return next((p for p in self._rooms.people_in(room) if p in people), user)
+
+    async def _left(self, room: Room, event: Json, membership: str, done: Within) -> None:
+        user, sender = event["state_key"], event["sender"]
+        was = room.membership(user)
+        room.set_member(user, membership)
+        if not self._names.is_ghost(user) and was == "join":
+            await self._engine.forget_member(room.room_id, user)
+        if self._names.is_ghost(sender):  # by the hub itself, which knows
+            await self._write(room, [user], done)
+            return
+        await self._change(room, event, user, done, by=sender, remove=[Address(MATRIX, user)])
+
+    async def _change(
+        self, room: Room, event: Json, user: str, done: Within, *, by: str,
+        add: list[str] | None = None, remove: list[Address] | None = None,
+    ) -> None:  # fmt: skip
+        async def within(tx: Tx) -> None:
+            await save(tx, room, [user])
+            await done(tx)
+
+        ref = Ref(MATRIX, event["event_id"])
+        try:
+            await self.hub.change_members(
+                ref, room.room_id, MATRIX, Address(MATRIX, by), add or [], remove or [], within
+            )
+        except Refused as refusal:
+            log.info("a change of members in %s is not the hub's: %s", room.room_id, refusal)
+            if add:
+                await self._tell(room, event["event_id"], refusal.code, user)
+            await self._write(room, [user], done)
+
+    # -- invitations of ghosts -----------------------------------------------------------------------------
+
+    async def _invited(self, room: Room, event: Json, done: Within) -> None:
+        """A person invites one of our ghosts. Whoever may not, is told why in the refusal."""
+        ghost, inviter = event["state_key"], event["sender"]
+        try:
+            if room.membership(ghost) != "join":
+                room.set_member(ghost, "invite")
+                await self._check(ghost, inviter, event)
+                await self._enter(room, ghost, inviter)
+            await self._settle(room, event, ghost, inviter, done)
+        except Refused as refusal:
+            log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
+            await self._rooms.leave(room, ghost, " / ".join(say(refusal.code)))
+            await self._write(room, [ghost], done)
+
+    async def _check(self, ghost: str, inviter: str, event: Json) -> None:
+        rpps = self._names.rpps(ghost)
+        assert rpps is not None
+        if not self._trusted(server_of(inviter)):
+            raise Refused("untrusted_server", about=server_of(inviter))
+        if not self._reachable(rpps):
+            raise Refused("not_reachable", about=ghost)
+        shown = _stripped(event)
+        if "m.room.create" in shown and "m.room.encryption" not in shown:
+            raise Refused("room_not_encrypted", about=event["room_id"])
+        person = await self.hub.who(Address("rpps", rpps))
+        if person is None:
+            raise Refused("unknown_recipient", about=ghost)
+        await self._ghosts.ensure(person)
+
+    async def _enter(self, room: Room, ghost: str, inviter: str) -> None:
+        await self._rooms.join(room, ghost, self._rooms.via(inviter))
+        await self._rooms.reload(room, ghost)
+        if not room.facts.encrypted:
+            raise Refused("room_not_encrypted", about=room.room_id)
+
+    async def _settle(self, room: Room, event: Json, ghost: str, inviter: str, done: Within) -> None:
+        """Tell the hub: a new conversation, one more member, or an old conversation in the room that follows its own."""
+        old = await self._replaced(room, ghost)
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        if chat is None and old is not None and old.conversation is not None:
+            await self._follow(room, old)
+            chat = await self.hub.chat(MATRIX, room.room_id)
+        rpps = self._names.rpps(ghost)
+        add = [f"rpps:{rpps}"]
+        if chat is None:
+            add += [f"{MATRIX}:{p}" for p in self._rooms.people_in(room) if p != inviter]
+            ghosts = [g for g in self._rooms.ghosts_in(room) if g != ghost]
+            add += [f"rpps:{self._names.rpps(g)}" for g in ghosts]
+        elif any(m.person.id == f"rpps:{rpps}" for m in chat.members):
+            room.conversation = chat.conversation
+            await self._write(room, list(room.members), done)
+            return
+
+        async def within(tx: Tx) -> None:
+            await save(tx, room, list(room.members))
+            await done(tx)
+
+        ref = Ref(MATRIX, event["event_id"])
+        room.conversation = await self.hub.change_members(
+            ref, room.room_id, MATRIX, Address(MATRIX, inviter), add, [], within
+        )
+        await self._rooms.store.write(room)
+
+    # -- upgrades ------------------------------------------------------------------------------------------
+
+    async def _replaced(self, room: Room, ghost: str) -> Room | None:
+        """The room that this one replaces, if that one says so too: a predecessor alone could be claimed by anybody."""
+        if room.facts.predecessor is None:
+            return None
+        old = await self._rooms.store.get(room.facts.predecessor)
+        if old.facts.successor is None and ghost in self._rooms.ghosts_in(old):
+            await self._rooms.reload(old, ghost)
+        return old if old.facts.successor == room.room_id else None
+
+    async def _follow(self, room: Room, old: Room) -> None:
+        """The conversation goes on in the new room; old event ids keep their meaning in the hub."""
+        conversation = old.conversation
+        assert conversation is not None
+        room.conversation = conversation
+        room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
+
+        async def within(tx: Tx) -> None:
+            await save(tx, room, list(room.members))
+
+        await self.hub.bind(conversation, MATRIX, room.room_id, within)
+
+
+def _stripped(event: Json) -> set[str]:
+    """Types of the state that the invitation shows."""
+    unsigned = event.get("unsigned")
+    shown = event.get("invite_room_state") or (
+        unsigned.get("invite_room_state") if isinstance(unsigned, dict) else None
+    )
+    return {s["type"] for s in shown or [] if isinstance(s, dict) and isinstance(s.get("type"), str)}

@@ -1,0 +1,52 @@
+"""Pure: the registration that makes a homeserver talk to the hub (application service API, "Registration")."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+import yaml
+
+from appservice.settings import MatrixSettings
+
+
+def registration(
+    settings: MatrixSettings, as_token: str, hs_token: str, sender_localpart: str | None = None
+) -> dict[str, Any]:
+    """The registration as a mapping. Raises ValueError if the sender would be a ghost.
+
+    The sender is a random user that is never used: ``/sync`` answers 500 for it.
+    The namespace takes every look-alike of a ghost too, so that nobody can register one.
+    """
+    sender = sender_localpart or settings.sender_localpart or new_sender()
+    if sender.startswith(settings.ghost_prefix):
+        raise ValueError("the sender must not be inside the ghosts' namespace")
+    regex = f"@{re.escape(settings.ghost_prefix)}.*:{re.escape(settings.server_name)}"
+    return {
+        "id": settings.id,
+        "url": settings.address,
+        "as_token": as_token,
+        "hs_token": hs_token,
+        "sender_localpart": sender,
+        "rate_limited": False,
+        "namespaces": {"users": [{"exclusive": True, "regex": regex}], "aliases": [], "rooms": []},
+        "receive_ephemeral": True,
+        "org.matrix.msc3202": True,
+        "io.element.msc4190": True,
+    }
+
+
+def new_token() -> str:
+    """A fresh secret of 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def new_sender() -> str:
+    """A localpart that nobody uses."""
+    return f"liaison-{secrets.token_hex(8)}"
+
+
+def to_yaml(mapping: dict[str, Any]) -> str:
+    """The registration as the file that the homeserver reads."""
+    return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,126 @@
+"""What became of messages, shown where they were written: message status, read receipts, and a notice for each refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from appservice.client import Homeserver, MatrixRefused, part
+from appservice.names import Names
+from appservice.notices import Notices, failure
+from appservice.roomstate import Room, RoomStore
+from bridge.db import Database
+from bridge.failpoint import failpoint
+from bridge.model import Report, State
+from bridge.words import notice
+
+log = logging.getLogger(__name__)
+_KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
+_SUCCESS, _FAILED = "success", "failed"
+Told = set[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class News:
+    """What one room has to be told. ``success``: who has it -> events; ``read``: ghost -> the newest event it has read."""
+
+    success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    read: dict[str, str] = field(default_factory=dict)
+    refused: list[tuple[str, str | None, str, str]] = field(default_factory=list)  # event, ghost, code, name
+    told: Told = field(default_factory=set)
+
+
+def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, News]:
+    """Pure: what is new in these reports, by room. ``told`` holds what was told before."""
+    rooms: dict[str, News] = defaultdict(News)
+    for report in reports:
+        news, event = rooms[report.chat], report.ref.id
+        refused = [state for state in report.states if state.state is State.REFUSED]
+        arrived = [state for state in report.states if state.state in (State.DELIVERED, State.READ)]
+        if report.states and len(arrived) == len(report.states) and (event, _SUCCESS) not in told:
+            users = (names.of_rpps(state.person.rpps) for state in arrived if state.person.rpps is not None)
+            news.success[tuple(sorted(users))].append(event)
+            news.told.add((event, _SUCCESS))
+        for state in arrived:
+            mark = (event, f"read {state.person.id}")
+            if state.state is State.READ and state.person.rpps is not None and mark not in told:
+                news.read[names.of_rpps(state.person.rpps)] = event
+                news.told.add(mark)
+        for state in refused:
+            mark = (event, f"{_FAILED} {state.person.id}")
+            if mark not in told:
+                ghost = names.of_rpps(state.person.rpps) if state.person.rpps is not None else None
+                news.refused.append((event, ghost, state.reason or "internal_error", state.person.name))
+                news.told.add(mark)
+    return {room: news for room, news in rooms.items() if news.told}
+
+
+class Reports:
+    """Tells rooms what is new, once. Raises Unavailable: then everything comes again, and what was told stays told."""
+
+    def __init__(
+        self, db: Database, homeserver: Homeserver, names: Names, rooms: RoomStore, notices: Notices,
+        clock: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._homeserver = homeserver
+        self._names = names
+        self._rooms = rooms
+        self._notices = notices
+        self._clock = clock
+        self._slots = asyncio.Semaphore(8)
+
+    async def tell(self, reports: Sequence[Report]) -> None:
+        """See :meth:`bridge.connector.Connector.report`."""
+        ids = orjson.dumps(sorted({report.ref.id for report in reports})).decode()
+        told = {(row["event_id"], row["what"]) for row in await self._db.all("matrix.told", ids)}
+        rooms = news_of(reports, self._names, told)
+        if not rooms:
+            return
+        results = await asyncio.gather(*(self._room(r, news) for r, news in rooms.items()), return_exceptions=True)
+        failpoint("matrix.told")
+        marks = [mark for news, result in zip(rooms.values(), results, strict=True) if not result for mark in news.told]
+        if marks:
+            async with self._db.transaction("matrix.tell") as tx:
+                await tx.many("matrix.tell", [(event, what, self._clock()) for event, what in sorted(marks)])
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _room(self, room_id: str, news: News) -> None:
+        async with self._slots:
+            room = await self._rooms.get(room_id)
+            for users, events in news.success.items():
+                more = {"delivered_to_users": list(users)} | ({"fr.liaison.events": events[:-1]} if events[1:] else {})
+                await self._notices.status(room, events[-1], "SUCCESS", users[0] if users else None, **more)
+            for event, ghost, code, name in news.refused:
+                await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **failure(code))
+                key = f"refused:{event}:{ghost or name}"
+                current = await self._current(room)
+                await self._notices.notice(current, key, notice(code, name=name), event, ghost)
+            for ghost, event in news.read.items():
+                await self._receipt(room, ghost, event)
+
+    async def _current(self, room: Room) -> Room:
+        while room.facts.successor is not None:
+            room = await self._rooms.get(room.facts.successor)
+        return room
+
+    async def _receipt(self, room: Room, ghost: str, event: str) -> None:
+        if room.membership(ghost) != "join":
+            return
+        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/receipt/m.read/{part(event)}"
+        try:
+            await self._homeserver.call("POST", path, {}, user=ghost)
+        except MatrixRefused as refusal:
+            log.info("a receipt in %s was refused: %s", room.room_id, refusal)
+
+    async def clean(self) -> None:
+        """Forget what was told long ago."""
+        async with self._db.transaction("matrix.told-clean") as tx:
+            await tx.run("matrix.told_clean", self._clock() - _KEPT)

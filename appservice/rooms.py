@@ -1,0 +1,321 @@
+"""The room of a conversation: made once, with the right people in it, followed through upgrades. There is no bot in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from appservice.client import Homeserver, MatrixRefused, part
+from appservice.events import CONVERSATION, MEGOLM
+from appservice.ghosts import Ghosts
+from appservice.names import Names, server_of, short
+from appservice.roomstate import Room, RoomStore, apply, save
+from bridge.connector import Receiver
+from bridge.db import Database, Tx
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.model import MATRIX, Delivery, Kind, Member
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_CLIENT = "/_matrix/client/v3"
+_ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
+
+
+def marker(conversation: str) -> str:
+    """The opaque name of a conversation in its room's state, by which a room is found again."""
+    return short("conversation", conversation)
+
+
+def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str], version: str | None) -> Json:
+    """The request that makes a room: encrypted from its first event, no name, no topic, nobody's secret in its state.
+
+    The first ghost is the creator. A room version 12 creator must not be listed in the power levels.
+    """
+    users = dict.fromkeys(ghosts[1:], 50)
+    if users and version is not None and version.isdigit() and int(version) < 12:
+        users[ghosts[0]] = 100
+    state = [
+        {"type": "m.room.encryption", "state_key": "", "content": _ROTATION},
+        {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
+        {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        {"type": CONVERSATION, "state_key": "", "content": {"id": marker(conversation)}},
+    ]
+    direct = len(humans) == 1 and len(ghosts) == 1
+    body: Json = {
+        "preset": "private_chat",
+        "visibility": "private",
+        "initial_state": state,
+        "is_direct": direct,
+        "creation_content": {"m.federate": True},
+        "power_level_content_override": {"invite": 0} | ({"users": users} if users else {}),
+    }
+    if direct:
+        body["invite"] = list(humans)  # only here can the invitation say that it is a direct chat
+    return body | ({"room_version": version} if version else {})
+
+
+class Rooms:
+    """Makes rooms and keeps the right people in them. ``hub`` is set when the connector starts."""
+
+    hub: Receiver
+
+    def __init__(
+        self, db: Database, homeserver: Homeserver, names: Names, ghosts: Ghosts, store: RoomStore,
+        clock: Callable[[], int], version: str | None,
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._homeserver = homeserver
+        self._names = names
+        self._ghosts = ghosts
+        self.store = store
+        self._clock = clock
+        self._version = version
+        self._default: str | None = version
+        self._turns = [asyncio.Lock() for _ in range(256)]
+
+    # -- the room of a delivery ----------------------------------------------------------------------------
+
+    async def of(self, delivery: Delivery) -> Room:
+        """The room of a delivery with its members in it. With nothing changed: one comparison, no call."""
+        if delivery.chat is not None:
+            room = await self.store.get(delivery.chat)
+            if room.facts.successor is None and self._settled(room, delivery):
+                return room
+        async with self._turns[hash(delivery.conversation) % len(self._turns)]:
+            room = await self._existing(delivery) or await self._create(delivery)
+            await self.settle(room, delivery)
+        return room
+
+    def _settled(self, room: Room, delivery: Delivery) -> bool:
+        return room.settled is delivery.members or (room.settled is not None and room.settled == delivery.members)
+
+    async def _existing(self, delivery: Delivery) -> Room | None:
+        if delivery.chat is None:
+            rooms = await self.store.of(delivery.conversation)  # made, but the crash came before the hub knew
+            return next((room for room in rooms if room.facts.successor is None), None)
+        room = await self.store.get(delivery.chat)
+        while room.facts.successor is not None:
+            successor = await self.store.get(room.facts.successor)
+            if not any(successor.membership(ghost) == "join" for ghost in self.ghosts_in(successor)):
+                raise Unavailable("room_upgraded", 10.0)
+            room = successor
+        if not room.members:
+            await self._reload_as(room, [self._names.mxid(delivery.sender)])
+        return room
+
+    # -- making --------------------------------------------------------------------------------------------
+
+    async def _create(self, delivery: Delivery) -> Room:
+        """Make the room. createRoom is not idempotent: an intent is saved before, and a second try looks first."""
+        ghosts, humans = self._wanted(delivery)
+        creator = await self._ghosts.ensure(delivery.sender)
+        await self._ensure_all(delivery.members)
+        intent = await self._db.one("matrix.intent", delivery.conversation)
+        room = await self._find(intent["ghost"], delivery.conversation) if intent else None
+        if intent is None:
+            async with self._db.transaction("matrix.room-intended") as tx:
+                await tx.run("matrix.intend", delivery.conversation, creator, self._clock())
+        if room is None:
+            order = [creator, *(g for g in ghosts if g != creator)]
+            version = await self._default_version()
+            body = create_body(delivery.conversation, order, humans, version)
+            try:
+                answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
+            except MatrixRefused as refusal:
+                raise _not_created(refusal) from refusal
+            failpoint("matrix.room-created")
+            room = await self.store.get(str(answer["room_id"]))
+            await self.reload(room, creator)
+        await self._bind(room, delivery.conversation)
+        return room
+
+    async def _default_version(self) -> str | None:
+        if self._default is None:
+            try:
+                answer = await self._homeserver.call("GET", f"{_CLIENT}/capabilities", user=self._any_ghost())
+                self._default = str(answer["capabilities"]["m.room_versions"]["default"])
+            except (MatrixRefused, KeyError, TypeError):
+                self._default = "12"
+        return self._default
+
+    def _any_ghost(self) -> str | None:
+        return next(iter(self._ghosts.all()), None)
+
+    async def _find(self, ghost: str, conversation: str) -> Room | None:
+        """A room that was made for this conversation before a crash, among those of its creator that we do not know."""
+        answer = await self._homeserver.call("GET", f"{_CLIENT}/joined_rooms", user=ghost)
+        for room_id in answer.get("joined_rooms", []):
+            room = await self.store.get(room_id)
+            if room.conversation not in (None, conversation):
+                continue
+            if room.facts.marker is None:
+                await self.reload(room, ghost)
+            if room.facts.marker == marker(conversation):
+                return room
+        return None
+
+    async def _bind(self, room: Room, conversation: str) -> None:
+        room.conversation = conversation
+
+        async def within(tx: Tx) -> None:
+            await save(tx, room, list(room.members))
+            await tx.run("matrix.intended", conversation)
+
+        await self.hub.bind(conversation, MATRIX, room.room_id, within)
+
+    # -- members -------------------------------------------------------------------------------------------
+
+    def ghosts_in(self, room: Room, *memberships: str) -> list[str]:
+        """Our ghosts in a room (joined unless said otherwise)."""
+        return [user for user in room.present(*(memberships or ("join",))) if self._names.is_ghost(user)]
+
+    def people_in(self, room: Room, *memberships: str) -> list[str]:
+        """Everybody else in a room (joined unless said otherwise)."""
+        return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ghost(user)]
+
+    def _wanted(self, delivery: Delivery) -> tuple[list[str], list[str]]:
+        users = [user for member in delivery.members if (user := self._names.member(member)) is not None]
+        if delivery.sender.rpps is not None and not any(m.person.id == delivery.sender.id for m in delivery.members):
+            users.append(self._names.mxid(delivery.sender))  # who has just left still says so
+        ghosts = sorted({user for user in users if self._names.is_ghost(user)})
+        return ghosts, sorted({user for user in users if not self._names.is_ghost(user)})
+
+    async def _ensure_all(self, members: Iterable[Member]) -> None:
+        people = [m.person for m in members if m.address.network != MATRIX and m.person.rpps is not None]
+        await asyncio.gather(*(self._ghosts.ensure(person) for person in people))
+
+    async def settle(self, room: Room, delivery: Delivery) -> None:
+        """Bring in who is missing; on a change of members also take out who is no member any more."""
+        if self._settled(room, delivery):
+            return
+        ghosts, humans = self._wanted(delivery)
+        await self._ensure_all(delivery.members)
+        for ghost in ghosts:
+            await self._bring_ghost(room, ghost)
+        again = delivery.kind is Kind.MEMBERS
+        await self._bring_people(room, humans, again)
+        if again:
+            await self._take_out(room, {*ghosts, *humans})
+        room.settled = delivery.members
+
+    async def _bring_people(self, room: Room, humans: Sequence[str], again: bool) -> None:
+        """Invite who was never there; who has left comes back only by a change of members."""
+        refusal: Refused | None = None
+        for human in humans:
+            if room.membership(human) == "none" or (again and room.membership(human) == "leave"):
+                try:
+                    await self.invite(room, human)
+                except Refused as no:
+                    log.warning("an invitation to %s was refused: %s", room.room_id, no)
+                    refusal = no
+        if humans and not any(room.membership(human) in ("join", "invite") for human in humans):
+            raise refusal or Refused("not_in_room", about=room.room_id)
+
+    async def _bring_ghost(self, room: Room, ghost: str) -> None:
+        if room.membership(ghost) == "join":
+            return
+        if room.membership(ghost) != "invite":
+            await self.invite(room, ghost)
+        await self.join(room, ghost)
+
+    async def invite(self, room: Room, user: str) -> None:
+        """Invite somebody by whichever ghost may. Raises Refused (not_in_room) if none can, or they refuse."""
+        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "invite")), None)
+        if by is None or room.membership(user) == "ban":
+            raise Refused("not_in_room", about=room.room_id)
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"
+        try:
+            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
+        except MatrixRefused as refusal:
+            await self.reload(room, by)
+            if room.membership(user) not in ("join", "invite"):
+                raise Refused("not_reachable", about=user) from refusal
+            return
+        await self._note(room, user, "invite")
+
+    async def join(self, room: Room, ghost: str, via: Sequence[str] = ()) -> None:
+        """Let a ghost join. Raises Refused (not_in_room), Unavailable."""
+        path = f"{_CLIENT}/join/{part(room.room_id)}"
+        query = {"server_name": via[0], "via": via[0]} if via else None
+        try:
+            await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
+        except MatrixRefused as refusal:
+            raise Refused("not_in_room", about=room.room_id) from refusal
+        await self._note(room, ghost, "join")
+
+    async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
+        """Let a ghost leave, or refuse an invitation, with a reason that people can read."""
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/leave"
+        try:
+            await self._homeserver.call("POST", path, {"reason": reason} if reason else {}, user=ghost)
+        except MatrixRefused as refusal:
+            log.info("a ghost could not leave %s: %s", room.room_id, refusal)
+        await self._note(room, ghost, "leave")
+
+    async def _take_out(self, room: Room, wanted: set[str]) -> None:
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        members = {self._names.member(member) for member in chat.members} if chat else wanted
+        for user in room.present():
+            if user in wanted or user in members:
+                continue
+            if self._names.is_ghost(user):
+                await self.leave(room, user)
+            else:
+                await self._kick(room, user)
+
+    async def _kick(self, room: Room, user: str) -> None:
+        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "kick")), None)
+        if by is None:
+            log.warning("nobody may remove a former member from %s", room.room_id)
+            return
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/kick"
+        try:
+            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
+        except MatrixRefused as refusal:
+            log.warning("a former member stays in %s: %s", room.room_id, refusal)
+            return
+        await self._note(room, user, "leave")
+
+    async def _note(self, room: Room, user: str, membership: str) -> None:
+        if room.set_member(user, membership):
+            await self.store.write(room, [user])
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    async def reload(self, room: Room, ghost: str) -> None:
+        """Read the whole state as a joined ghost: nothing from before its join is ever pushed."""
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/state"
+        try:
+            events = (await self._homeserver.call("GET", path, user=ghost)).get("list", [])
+        except MatrixRefused as refusal:
+            raise Refused("not_in_room", about=room.room_id) from refusal
+        members: dict[str, str] = {}
+        for event in events:
+            if event["type"] == "m.room.member":
+                members[event["state_key"]] = str(event["content"].get("membership"))
+            else:
+                apply(room, event)
+        gone = [user for user in room.members if user not in members]
+        room.members = members | dict.fromkeys(gone, "leave")
+        room.changed()
+        await self.store.write(room, list(room.members))
+
+    async def _reload_as(self, room: Room, ghosts: Iterable[str]) -> None:
+        for ghost in ghosts:
+            try:
+                return await self.reload(room, ghost)
+            except Refused:
+                continue
+
+    def via(self, mxid: str) -> list[str]:
+        """Through which server a room can be joined: a room id of version 12 names none."""
+        return [server_of(mxid)]
+
+
+def _not_created(refusal: MatrixRefused) -> Exception:
+    if refusal.status == 403:
+        return Refused("not_reachable", about="invitation")
+    return refusal

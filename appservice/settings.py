@@ -1,0 +1,68 @@
+"""The ``matrix`` section of the configuration: which homeserver, which secrets, how patient."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class MatrixSettings(BaseModel):
+    """Everything Matrix that an operator can choose; an unknown key is an error. Durations are in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    homeserver: str = Field(description="base URL of the client-server API, as the hub reaches it")
+    server_name: str = Field(description="the domain in the user ids of this homeserver")
+    id: str = Field("liaison", description="the appservice's id in its registration")
+    as_token: str | None = Field(None, repr=False)
+    as_token_file: Path | None = None
+    hs_token: str | None = Field(None, repr=False)
+    hs_token_file: Path | None = None
+    address: str = Field("http://localhost:29330", description="where the homeserver reaches the hub")
+    listen_host: str = "127.0.0.1"
+    listen_port: int = Field(29330, ge=0, le=65535)
+    ghost_prefix: str = Field("rpps_", pattern=r"^[a-z0-9._=/-]+$", description="first part of a ghost's localpart")
+    sender_localpart: str | None = Field(None, description="from the registration; never a ghost")
+    room_version: str | None = Field(None, description="of new rooms; None: what the homeserver prefers")
+    key_wait_s: float = Field(10.0, ge=0, description="how long a room waits for the key of a message")
+    key_request_s: float = Field(2.0, ge=0, description="when the sender's devices are asked for a missing key")
+    park_notice_s: float = Field(60.0, ge=0, description="when the sender is told that a message waits for its key")
+    resend_look_s: float = Field(82_800.0, ge=0, description="age of a send after which the room is searched first")
+    receive_unsigned: bool = Field(False, description="read messages of devices that their owner has not signed")
+    send_unsigned: bool = Field(False, description="give room keys to devices that their owner has not signed")
+    changed_identity: Literal["refuse", "accept"] = "refuse"
+    connections: int = Field(64, ge=1, description="simultaneous calls to the homeserver")
+    warm_parallel: int = Field(4, ge=1, description="ghosts that are prepared at once in the background")
+    max_body: int = Field(32 * 1024 * 1024, ge=1024, description="bytes of one transaction; more is set aside")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if urlsplit(self.homeserver).scheme not in ("http", "https"):
+            raise ValueError("homeserver must begin with http:// or https://")
+        if not re.fullmatch(r"[A-Za-z0-9.\[\]:-]+", self.server_name):
+            raise ValueError("server_name is a domain, not a URL")
+        for name in ("as_token", "hs_token"):
+            if (getattr(self, name) is None) == (getattr(self, f"{name}_file") is None):
+                raise ValueError(f"give either {name} or {name}_file")
+        if self.sender_localpart is not None and self.sender_localpart.startswith(self.ghost_prefix):
+            raise ValueError("sender_localpart must not begin with ghost_prefix: /sync fails for that user")
+        return self
+
+    def as_secret(self) -> str:
+        """Our token towards the homeserver. Raises OSError if its file cannot be read."""
+        return _secret(self.as_token, self.as_token_file)
+
+    def hs_secret(self) -> str:
+        """The homeserver's token towards us. Raises OSError if its file cannot be read."""
+        return _secret(self.hs_token, self.hs_token_file)
+
+
+def _secret(value: str | None, path: Path | None) -> str:
+    if value is not None:
+        return value
+    assert path is not None
+    return path.read_text("utf-8").strip()

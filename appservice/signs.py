@@ -1,0 +1,64 @@
+"""Receipts and typing of people, from the ephemeral part of a transaction to the hub: best effort, never stored."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from appservice.names import Names
+from bridge.connector import Receiver
+from bridge.errors import Refused, Unavailable
+from bridge.model import MATRIX, Address, Ref
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_ROOMS = 10_000  # rooms whose typing people are remembered
+
+
+class Signs:
+    """``take`` queues what came; one task hands it on in order. ``hub`` is set when the connector starts."""
+
+    hub: Receiver
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._typing: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._queue: asyncio.Queue[Json] = asyncio.Queue(10_000)
+
+    def take(self, events: Sequence[Json]) -> None:
+        """Note ephemeral events; when too many wait, new ones are dropped."""
+        for event in events:
+            if event.get("type") in ("m.receipt", "m.typing") and not self._queue.full():
+                self._queue.put_nowait(event)
+
+    async def run(self) -> None:
+        """Hand signs on until cancelled."""
+        while True:
+            event = await self._queue.get()
+            try:
+                await (self._receipts if event["type"] == "m.receipt" else self._typings)(event)
+            except (Refused, Unavailable) as reason:
+                log.info("a sign of %s is lost: %s", event.get("room_id"), reason)
+            except Exception as bug:  # somebody else's odd event must not end the loop
+                log.warning("a sign of %s is odd: %s", event.get("room_id"), type(bug).__name__)
+
+    async def _receipts(self, event: Json) -> None:
+        for event_id, kinds in event["content"].items():
+            for user, data in kinds.get("m.read", {}).items():
+                if not self._names.is_ghost(user):
+                    at = data.get("ts")
+                    await self.hub.read(Ref(MATRIX, event_id), Address(MATRIX, user), at if isinstance(at, int) else 0)
+
+    async def _typings(self, event: Json) -> None:
+        room, users = event["room_id"], event["content"]["user_ids"]
+        now = frozenset(user for user in users if not self._names.is_ghost(user))
+        before = self._typing.pop(room, frozenset())
+        if now:
+            self._typing[room] = now
+            if len(self._typing) > _ROOMS:
+                self._typing.popitem(last=False)
+        for user in sorted(now ^ before):
+            await self.hub.typing(MATRIX, room, Address(MATRIX, user), user in now)

@@ -1,0 +1,173 @@
+"""The homeserver's doorbell: a transaction is on disk, whole, before it is answered (application service API).
+
+Everything else happens later. What cannot be understood is set aside with an alarm: an answer other than 200 would
+make the homeserver repeat the same transaction for ever and block everything behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from appservice.events import MEGOLM
+from appservice.names import Names, cipher_hash, seen_id
+from bridge.db import Database
+from bridge.failpoint import failpoint
+from bridge.seal import Seal
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+ECHO = "fr.liaison.echo"  # how an encrypted event of our own ghost is kept: its sender and a hash of its ciphertext
+_TO_DEVICE = ("to_device", "de.sorunome.msc2409.to_device")
+_EPHEMERAL = ("ephemeral", "de.sorunome.msc2409.ephemeral")
+_LISTS = ("device_lists", "org.matrix.msc3202.device_lists")
+_COUNTS = (
+    "device_one_time_keys_count",
+    "org.matrix.msc3202.device_one_time_keys_count",
+    "org.matrix.msc3202.device_one_time_key_counts",
+)
+_FALLBACK = ("device_unused_fallback_key_types", "org.matrix.msc3202.device_unused_fallback_key_types")
+_OURS_WITHOUT_NEWS = frozenset({"com.beeper.message_send_status"})
+
+
+@dataclass(slots=True)
+class Item:
+    """One event that is on disk and not done. ``event`` is None when it has to be read from there."""
+
+    stream: int
+    event_id: str
+    room: str
+    event: Json | None = field(default=None, repr=False)
+    session: str | None = None  # it waits for this Megolm session …
+    sender: str | None = None  # … of this person …
+    parked_at: int | None = None  # … since (milliseconds)
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The parts of a transaction under one name each, whatever the homeserver calls them."""
+
+    events: Sequence[Any] = ()
+    ephemeral: Sequence[Json] = ()
+    to_device: Sequence[Json] = ()
+    changed: Sequence[str] = ()
+    left: Sequence[str] = ()
+    counts: Json = field(default_factory=dict)
+    fallback: Json = field(default_factory=dict)
+
+
+def parse(raw: bytes) -> Transaction:
+    """Read a transaction's body. Raises ValueError if it is no JSON object; odd parts are left out."""
+    body = orjson.loads(raw)
+    if not isinstance(body, dict):
+        raise ValueError("a transaction is an object")
+    lists = _first(body, _LISTS, dict)
+    return Transaction(
+        events=_first(body, ("events",), list),
+        ephemeral=[e for e in _first(body, _EPHEMERAL, list) if isinstance(e, dict)],
+        to_device=[e for e in _first(body, _TO_DEVICE, list) if isinstance(e, dict)],
+        changed=_strings(lists.get("changed")),
+        left=_strings(lists.get("left")),
+        counts=_first(body, _COUNTS, dict),
+        fallback=_first(body, _FALLBACK, dict),
+    )
+
+
+def _first(body: Json, names: Sequence[str], kind: type[Any]) -> Any:
+    for name in names:
+        if isinstance(body.get(name), kind) and body[name]:
+            return body[name]
+    return kind()
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+class Transactions:
+    """Writes transactions down; ``arrived`` gets the events that are new, in order, once they are on disk."""
+
+    def __init__(
+        self, db: Database, seal: Seal, names: Names, clock: Callable[[], int], arrived: Callable[[list[Item]], None]
+    ) -> None:
+        self._db = db
+        self._seal = seal
+        self._names = names
+        self._clock = clock
+        self._arrived = arrived
+        self._turn = asyncio.Lock()
+        self._streams = itertools.count(1)
+
+    async def start(self) -> None:
+        """Continue the numbering where it ended."""
+        row = await self._db.one("matrix.last_stream")
+        self._streams = itertools.count(int(row["stream"] if row else 0) + 1)
+
+    async def take(self, raw: bytes) -> Transaction:
+        """Store what is new. Raises Unavailable if the database is away; nothing else."""
+        try:
+            transaction = parse(raw)
+        except ValueError:
+            await self.set_aside("bad_json", raw)
+            return Transaction()
+        good: dict[str, Json] = {}
+        for event in transaction.events:
+            if _sound(event):
+                if not self._no_news(event):
+                    good.setdefault(event["event_id"], event)
+            else:
+                await self.set_aside("bad_event", orjson.dumps(event))
+        if good:
+            self._arrived(await self._write(good))
+        return transaction
+
+    async def _write(self, events: dict[str, Json]) -> list[Item]:
+        ids = {seen_id(event_id): event_id for event_id in events}
+        async with self._turn:  # two tries of the same transaction may overlap
+            async with self._db.transaction("matrix.transaction") as tx:
+                new = {row["id"] for row in await tx.all("matrix.see", orjson.dumps(list(ids)).decode())}
+                items = [self._item(events[event_id]) for seen, event_id in ids.items() if seen in new]
+                if items:
+                    await tx.many("matrix.inbox_add", [self._row(item) for item in items])
+            failpoint("matrix.transaction-stored")
+        return items
+
+    def _item(self, event: Json) -> Item:
+        content = event["content"]
+        if event["type"] == "m.room.encrypted" and self._names.is_ghost(event["sender"]):
+            kept = {key: event[key] for key in ("event_id", "room_id", "sender")}
+            event = {**kept, "type": ECHO, "content": {"cipher": cipher_hash(str(content.get("ciphertext", "")))}}
+        return Item(next(self._streams), event["event_id"], event["room_id"], event)
+
+    def _row(self, item: Item) -> tuple[Any, ...]:
+        sealed = self._seal.seal(orjson.dumps(item.event), item.event_id)
+        return item.stream, item.event_id, item.room, self._clock(), sealed
+
+    def _no_news(self, event: Json) -> bool:
+        return event["type"] in _OURS_WITHOUT_NEWS and self._names.is_ghost(event["sender"])
+
+    async def set_aside(self, why: str, raw: bytes) -> None:
+        """Something that is no transaction or no event: kept sealed for the operator, with an alarm."""
+        log.error("ALARM a transaction of the homeserver was set aside: %s, %d bytes", why, len(raw))
+        sealed = self._seal.seal(raw[:1_000_000], why)
+        async with self._db.transaction("matrix.set-aside") as tx:
+            await tx.run("matrix.bury", "", "", self._clock(), why, sealed)
+
+
+def _sound(event: Any) -> bool:
+    if not isinstance(event, dict) or not isinstance(event.get("content"), dict):
+        return False
+    return all(isinstance(event.get(key), str) for key in ("event_id", "room_id", "sender", "type"))
+
+
+def is_encrypted(event: Json) -> bool:
+    """Whether an event is a Megolm message."""
+    return event["type"] == "m.room.encrypted" and event["content"].get("algorithm") == MEGOLM

@@ -1,0 +1,102 @@
+"""What the homeserver calls (application service API): transactions, queries, ping; and the health of the process."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from appservice.transactions import Transaction, Transactions
+from bridge.errors import Unavailable
+
+_OK = b"{}"
+
+
+class Web:
+    """The routes. ``exists`` answers whether a user id is a ghost of ours; ``rang`` is told of each stored transaction."""
+
+    def __init__(
+        self,
+        token: str,
+        transactions: Transactions,
+        exists: Callable[[str], Awaitable[bool]],
+        rang: Callable[[Transaction], None],
+        *,
+        max_body: int,
+        ready: Callable[[], bool],
+    ) -> None:
+        self._token = token.encode()
+        self._transactions = transactions
+        self._exists = exists
+        self._rang = rang
+        self._max_body = max_body
+        self._ready = ready
+
+    def routes(self, app: web.Application) -> None:
+        """Add everything to an application."""
+        base = "/_matrix/app/v1"
+        app.router.add_put(base + "/transactions/{txn}", self._transaction)
+        app.router.add_get(base + "/users/{user}", self._user)
+        app.router.add_get(base + "/rooms/{alias}", self._alias)
+        app.router.add_post(base + "/ping", self._ping)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._readiness)
+
+    async def _transaction(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        try:
+            raw, whole = await self._read(request)
+            if not whole:
+                await self._transactions.set_aside("too_big", raw)
+                return _json(200)
+            transaction = await self._transactions.take(raw)
+        except Unavailable:
+            return _json(503, "M_UNKNOWN", "the database is away")
+        self._rang(transaction)
+        return _json(200)
+
+    async def _read(self, request: web.Request) -> tuple[bytes, bool]:
+        """The body, and whether it was short enough; the rest of a longer one is read and dropped."""
+        parts, size = [], 0
+        async for part in request.content.iter_chunked(1 << 18):
+            size += len(part)
+            if size <= self._max_body:
+                parts.append(part)
+        return b"".join(parts), size <= self._max_body
+
+    async def _user(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        try:
+            found = await self._exists(request.match_info["user"])
+        except Unavailable:
+            return _json(503, "M_UNKNOWN", "not now")
+        return _json(200) if found else _json(404, "M_NOT_FOUND", "no such professional")
+
+    async def _alias(self, request: web.Request) -> web.Response:
+        return self._refusal(request) or _json(404, "M_NOT_FOUND", "no aliases here")
+
+    async def _ping(self, request: web.Request) -> web.Response:
+        return self._refusal(request) or _json(200)
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return _json(200)
+
+    async def _readiness(self, request: web.Request) -> web.Response:
+        return _json(200) if self._ready() else _json(503, "M_UNKNOWN", "starting or stopping")
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not token:
+            return _json(401, "M_MISSING_TOKEN", "no token")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
+            return _json(403, "M_FORBIDDEN", "wrong token")
+        return None
+
+
+def _json(status: int, errcode: str = "", error: str = "") -> web.Response:
+    body = orjson.dumps({"errcode": errcode, "error": error}) if errcode else _OK
+    return web.Response(body=body, status=status, content_type="application/json")
