@@ -7,30 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from appservice.client import Homeserver
 from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.signing import verifies
 from bridge.db import Database
-from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 _CLAIM = "/_matrix/client/v3/keys/claim"
-_REMOTE_MS = 5_000  # how long another homeserver may take
+_REMOTE_MS = 5_000  # how long our homeserver may wait for another one
+_PATIENCE = 3.0  # seconds that we wait for keys from other homeservers; what comes later serves the next time
 _BATCH = 200  # devices in one claim
+_EMPTY_MS = 60_000  # a device that had no key is asked again after this
 
 
 class Claims:
     """Makes Olm sessions with devices that have none with a ghost."""
 
-    def __init__(self, db: Database, homeserver: Homeserver, olm: Olm) -> None:
+    def __init__(self, db: Database, homeserver: Homeserver, olm: Olm, clock_ms: Callable[[], int]) -> None:
         self._db = db
         self._homeserver = homeserver
         self._olm = olm
+        self._clock = clock_ms
+        self._empty: Lru[tuple[str, str], int] = Lru(20_000)
+        self._running: set[asyncio.Task[set[Device]]] = set()
 
     async def ensure(self, ghost: Ghost, devices: Iterable[Device], *, anew: bool = False) -> set[Device]:
         """See that each device has a session (``anew``: a new one); returns those that have no key to claim.
@@ -39,44 +44,61 @@ class Claims:
         Raises Unavailable if our own homeserver is away.
         """
         missing = [d for d in devices if anew or not await self._olm.channels(ghost, d.curve)]
-        if not missing:
-            return set()
+        now = self._clock()
+        without = {d for d in missing if not anew and now < (self._empty.get((ghost.user, d.curve)) or 0)}
         servers: dict[str, list[Device]] = {}
         for device in missing:
-            servers.setdefault(device.user.partition(":")[2], []).append(device)
-        calls = [
-            self._claim(ghost, server, group[i : i + _BATCH])
+            if device not in without:
+                servers.setdefault(device.user.partition(":")[2], []).append(device)
+        tasks = {
+            asyncio.create_task(self._serve(ghost, server, group[i : i + _BATCH]))
             for server, group in servers.items()
             for i in range(0, len(group), _BATCH)
-        ]
+        }
+        return without | await self._wait(tasks) if tasks else without
+
+    async def _wait(self, tasks: set[asyncio.Task[set[Device]]]) -> set[Device]:
+        self._running |= tasks
+        for task in tasks:
+            task.add_done_callback(self._done)
+        done, late = await asyncio.wait(tasks, timeout=_PATIENCE)
+        if late:
+            log.warning("%d homeservers have not answered a claim of keys", len(late))
         without: set[Device] = set()
-        found: dict[Device, str] = {}
-        for keys, none in await asyncio.gather(*calls):
-            found.update(keys)
-            without |= none
-        if found:
-            without |= await self._open(ghost, found)
+        for task in done:
+            without |= task.result()
         return without
 
-    async def _claim(self, ghost: Ghost, server: str, devices: list[Device]) -> tuple[dict[Device, str], set[Device]]:
+    def _done(self, task: asyncio.Task[set[Device]]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a claim of one-time keys failed: %s", error)
+
+    async def close(self) -> None:
+        """Let the running claims go."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _serve(self, ghost: Ghost, server: str, devices: list[Device]) -> set[Device]:
+        """Claim keys of one homeserver's devices; returns those without any."""
         wanted: dict[str, dict[str, str]] = {}
         for device in devices:
             wanted.setdefault(device.user, {})[device.id] = "signed_curve25519"
-        try:
-            answer = await self._homeserver.call(
-                "POST", _CLAIM, {"one_time_keys": wanted, "timeout": _REMOTE_MS}, user=ghost.user, device=ghost.device
-            )
-        except Unavailable:
-            if server == ghost.user.partition(":")[2]:
-                raise
-            log.warning("no one-time keys from homeserver %s for now", server)
-            return {}, set()
-        keys = {d: key for d in devices if (key := _claimed(answer, d)) is not None}
-        away = server in (answer.get("failures") or {})
-        return keys, set() if away else {d for d in devices if d not in keys}
+        body = {"one_time_keys": wanted, "timeout": _REMOTE_MS}
+        answer = await self._homeserver.call("POST", _CLAIM, body, user=ghost.user, device=ghost.device)
+        found = {d: key for d in devices if (key := _claimed(answer, d)) is not None}
+        none: set[Device] = (
+            set() if server in (answer.get("failures") or {}) else {d for d in devices if d not in found}
+        )
+        if found:
+            none |= await self._open(ghost, found)
+        for device in none:
+            self._empty.put((ghost.user, device.curve), self._clock() + _EMPTY_MS)
+        return none
 
     async def _open(self, ghost: Ghost, found: dict[Device, str]) -> set[Device]:
-        bad = set()
+        bad: set[Device] = set()
         async with ghost.lock:
             changes = OlmChanges()
             try:

@@ -12,7 +12,7 @@ from typing import Any
 from appservice.client import Homeserver
 from appservice.e2ee.claims import Claims
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.ghosts import Ghosts
 from appservice.e2ee.giving import Giving
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.inbox import Inbox, OnKeys, forget_old_reads
@@ -60,10 +60,10 @@ class Engine:
         self._devices = devices = Devices(db, homeserver, policy, clock_ms)
         self._identity = Identity(ghosts, homeserver)
         self._todevice = todevice = ToDevice(db, homeserver, ghosts)
-        claims = Claims(db, homeserver, olm)
+        self._claims = claims = Claims(db, homeserver, olm, clock_ms)
         self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
-        self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost, self._asker)
-        self._requests = Requests(db, ghosts, devices, megolm, claims, self._repair, todevice, clock_ms)
+        self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost)
+        self._requests = Requests(db, ghosts, devices, megolm, claims, self._repair, todevice, policy, clock_ms)
         giving = Giving(db, seal, olm, claims, todevice)
         self._sharing = Sharing(db, ghosts, devices, megolm, giving, pickles, policy, is_ghost, clock_ms)
         parts = (ghosts, olm, devices, megolm, self._identity, self._requests, self._repair)
@@ -87,6 +87,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._inbox.close()
+        await self._claims.close()
         await self._devices.close()
 
     async def ensure_device(self, ghost: str) -> str:
@@ -179,7 +180,3 @@ class Engine:
         await self._todevice.flush()
         await self._repair.run()
         await self._sharing.late()
-
-    def _asker(self) -> Ghost | None:
-        """Some ghost with a device, for questions that none in particular asks."""
-        return next((g for g in self._ghosts.iterate() if g.ready), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,10 +59,6 @@ class Ghosts:
     def all(self) -> list[Ghost]:
         """Every ghost whose device is ready."""
         return [ghost for ghost in self._ghosts.values() if ghost.ready]
-
-    def iterate(self) -> Iterator[Ghost]:
-        """Every ghost with a device, without a copy."""
-        return iter(self._ghosts.values())
 
     @asynccontextmanager
     async def making(self, user: str) -> AsyncIterator[None]:

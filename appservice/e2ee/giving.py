@@ -6,6 +6,7 @@ as sent before the homeserver answered; a device that cannot get the key now has
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +17,12 @@ from appservice.e2ee.model import MEGOLM, Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.todevice import Message, ToDevice, batches, transaction_id
 from bridge.db import Database, Tx
+from bridge.errors import Unavailable
 from bridge.seal import Seal
+
+log = logging.getLogger(__name__)
+
+_WITHHELD = "m.room_key.withheld"
 
 Shares = dict[tuple[str, str], Share]
 
@@ -95,13 +101,22 @@ class Giving:
                     for txn, group in groups:
                         await self._todevice.put(tx, ghost.user, "m.room.encrypted", group, txn)
                     await save_shares(tx, gift.session_id, new)
-                    await self._tell_no_olm(tx, ghost, without)
+                    told = await self._tell_no_olm(tx, ghost, without)
             except BaseException:
                 self._olm.forget(ghost)
                 raise
         gift.shares.update(new)
+        await self._courtesy(told)
 
-    async def _tell_no_olm(self, tx: Tx, ghost: Ghost, devices: set[Device]) -> None:
+    async def _courtesy(self, txns: list[str]) -> None:
+        """Say why a key does not come; if that does not get through now, the next flush does it."""
+        try:
+            for txn in txns:
+                await self._todevice.send(txn)
+        except Unavailable:
+            log.info("%d withheld notices wait for the homeserver", len(txns))
+
+    async def _tell_no_olm(self, tx: Tx, ghost: Ghost, devices: set[Device]) -> list[str]:
         """Once for each device, until a session existed again (client-server API, "m.no_olm")."""
         messages: list[Message] = []
         for device in devices:
@@ -113,8 +128,7 @@ class Giving:
                     "sender_key": ghost.curve,
                 }
                 messages.append((device.user, device.id, content))
-        for group in batches(messages):
-            await self._todevice.put(tx, ghost.user, "m.room_key.withheld", group)
+        return [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
 
     async def withhold(self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str]) -> None:
         """Note, and tell each device once, that it does not get this session."""
@@ -129,9 +143,9 @@ class Giving:
         ]
         async with self._db.transaction("e2ee.withhold") as tx:
             await save_shares(tx, gift.session_id, new)
-            for group in batches(messages):
-                await self._todevice.put(tx, ghost.user, "m.room_key.withheld", group)
+            told = [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
         gift.shares.update(new)
+        await self._courtesy(told)
 
 
 async def save_shares(tx: Tx, session_id: str, shares: Shares) -> None:

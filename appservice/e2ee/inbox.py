@@ -50,19 +50,17 @@ class Batch:
     withheld: list[tuple[str, str, str, str]] = field(default_factory=list)
     wedged: set[tuple[str, str]] = field(default_factory=set)
     asked: list[tuple[str, Json]] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """An Olm message that was read and found to be from who it says."""
 
-    sender: str
-    curve: str
-    ed: str
+    device: Device  # its id is empty if nobody told us
     type: str
     content: Json = field(repr=False)
     trust: Trust
-    device_id: str | None
 
 
 class Inbox:
@@ -103,9 +101,9 @@ class Inbox:
         if not tasks:
             return
         await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     def _task(self, user: str) -> asyncio.Task[None]:
         """At most one runs and one waits for each ghost: whoever rings while one waits shares it."""
@@ -114,6 +112,7 @@ class Inbox:
             return queued
         running = self._running.get(user)
         task = asyncio.create_task(self._after(running, user))
+        task.add_done_callback(lambda t: t.cancelled() or t.exception())  # nobody may be left to look
         if running is not None:
             self._queued[user] = task
         else:
@@ -148,12 +147,15 @@ class Inbox:
         if ghost.since is not None:
             query["since"] = ghost.since
         answer = await self._homeserver.call("GET", _SYNC, user=ghost.user, device=ghost.device, query=query)
+        position = answer.get("next_batch")
+        if not isinstance(position, str):
+            raise Unavailable("homeserver_error")
         events = answer.get("to_device", {}).get("events", [])
         lists = answer.get("device_lists") or {}
         people = [u for u in (*lists.get("changed", ()), *lists.get("left", ())) if self._ghosts.get(u) is None]
         self._devices.outdated(people)
-        batch, stored = await self._store(ghost, events, people, answer["next_batch"])
-        ghost.since = answer["next_batch"]
+        batch, stored = await self._store(ghost, events, people, position)
+        ghost.since = position
         self._tell(batch, stored)
         await self._follow_up(ghost, batch, answer)
         return len(events)
@@ -176,7 +178,7 @@ class Inbox:
                         key = await self._requests.forwarded(tx, ghost, content, device)
                         if key is not None and await self._megolm.put(tx, key):
                             stored.append(key)
-                    await self._requests.satisfied(tx, stored)
+                    batch.cancelled = await self._requests.satisfied(tx, stored)
                     await tx.many("e2ee.withheld-save", batch.withheld)
                     await self._repair.note(tx, ghost, batch.wedged)
                     await self._devices.note_outdated(tx, people)
@@ -206,6 +208,8 @@ class Inbox:
         ]
         if batch.wedged:
             steps.append(self._repair.run)
+        if batch.cancelled:
+            steps.append(lambda: self._requests.send(batch.cancelled))
         if batch.asked:
             steps.append(lambda: self._requests.answer(ghost, batch.asked))
         for step in steps:
@@ -223,7 +227,7 @@ class Inbox:
         if kind == "m.room.encrypted":
             letter = await self._open(ghost, sender, content, batch)
             if letter is not None:
-                self._read(letter, batch)
+                self._read(ghost, letter, batch)
         elif kind == "m.room_key.withheld":
             _withheld(sender, content, batch)
         elif kind == "m.room_key_request":
@@ -273,20 +277,18 @@ class Inbox:
                 return None
             device = device or told
         if device is None:
-            return Letter(sender, curve, ed, kind, content, "unknown_device", None)
+            return Letter(Device(sender, "", curve, ed, False), kind, content, "unknown_device")
         if device.ed != ed:
             return None
-        return Letter(sender, curve, ed, kind, content, "signed" if device.signed else "unsigned", device.id)
+        return Letter(device, kind, content, "signed" if device.signed else "unsigned")
 
-    def _read(self, letter: Letter, batch: Batch) -> None:
+    def _read(self, ghost: Ghost, letter: Letter, batch: Batch) -> None:
         if letter.type == "m.room_key":
-            who = (letter.sender, letter.curve, letter.ed, letter.trust, letter.device_id)
-            key = read_room_key(letter.content, *who)
+            key = read_room_key(letter.content, ghost.user, letter.device, letter.trust)
             if key is not None:
                 batch.keys.append(key)
-        elif letter.type == "m.forwarded_room_key" and letter.device_id is not None:
-            device = Device(letter.sender, letter.device_id, letter.curve, letter.ed, letter.trust == "signed")
-            batch.forwarded.append((letter.content, device))
+        elif letter.type == "m.forwarded_room_key" and letter.device.id:
+            batch.forwarded.append((letter.content, letter.device))
 
 
 def _withheld(sender: str, content: Json, batch: Batch) -> None:

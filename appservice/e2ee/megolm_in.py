@@ -15,7 +15,6 @@ import orjson
 from vodozemac import ExportedSessionKey, InboundGroupSession, MegolmMessage, SessionKey
 
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import MEGOLM, Decrypted, Device, Json, KeyMissing, Policy, Trust, Undecryptable
 from appservice.e2ee.pickles import Pickles
@@ -37,6 +36,7 @@ class NewKey:
     curve: str
     ed: str
     session: InboundGroupSession = field(repr=False)
+    receiver: str
     trust: Trust
     device_id: str | None = None
     shared_history: bool = False
@@ -52,8 +52,8 @@ class Known:
     whole: bool
 
 
-def read_room_key(content: Json, sender: str, curve: str, ed: str, trust: Trust, device: str | None) -> NewKey | None:
-    """The content of ``m.room_key``; None if it is not what it says."""
+def read_room_key(content: Json, receiver: str, device: Device, trust: Trust) -> NewKey | None:
+    """The content of ``m.room_key`` that came from ``device``; None if it is not what it says."""
     try:
         if content["algorithm"] != MEGOLM:
             return None
@@ -63,10 +63,11 @@ def read_room_key(content: Json, sender: str, curve: str, ed: str, trust: Trust,
         return None
     if session.session_id != session_id:
         return None
-    return NewKey(room, session_id, sender, curve, ed, session, trust, device, shared is True)
+    owner, name = (device.user, device.curve, device.ed), device.id or None
+    return NewKey(room, session_id, *owner, session, receiver, trust, name, shared is True)
 
 
-def read_forwarded(content: Json, sender: str, device: Device) -> NewKey | None:
+def read_forwarded(content: Json, receiver: str, device: Device) -> NewKey | None:
     """The content of ``m.forwarded_room_key`` about a session of ``device``; None if it is not what it says."""
     try:
         session = InboundGroupSession.import_session(ExportedSessionKey(content["session_key"]))
@@ -77,7 +78,8 @@ def read_forwarded(content: Json, sender: str, device: Device) -> NewKey | None:
     if not good or (curve, ed) != (device.curve, device.ed):
         return None
     trust: Trust = "signed" if device.signed else "unsigned"
-    return NewKey(room, session.session_id, sender, curve, ed, session, trust, device.id, forwarded=True)
+    owner = (device.user, curve, ed)
+    return NewKey(room, session.session_id, *owner, session, receiver, trust, device.id, forwarded=True)
 
 
 def same_ratchet(one: InboundGroupSession, two: InboundGroupSession) -> bool:
@@ -97,7 +99,6 @@ class MegolmIn:
         devices: Devices,
         policy: Policy,
         is_ghost: Callable[[str], bool],
-        asker: Callable[[], Ghost | None],
         size: int = 8192,
     ) -> None:
         self._db = db
@@ -105,7 +106,6 @@ class MegolmIn:
         self._devices = devices
         self._policy = policy
         self._is_ghost = is_ghost
-        self._asker = asker
         self._known: Lru[tuple[str, str, str], Known] = Lru(size)
 
     async def put(self, tx: Tx, key: NewKey) -> bool:
@@ -130,9 +130,10 @@ class MegolmIn:
 
     async def _write(self, tx: Tx, key: NewKey) -> None:
         pickle, key_id = self._pickles.dump(key.session), self._pickles.key_id
-        head = (key.room_id, key.session_id, key.sender, key.curve, key.ed, key.device_id, key.trust)
+        head = (key.room_id, key.session_id, key.sender, key.curve, key.ed)
+        about = (key.device_id, key.receiver, key.trust)
         flags = (key.session.first_known_index, int(key.shared_history), int(key.forwarded))
-        await tx.run("e2ee.in-save", *head, *flags, pickle, key_id)
+        await tx.run("e2ee.in-save", *head, *about, *flags, pickle, key_id)
 
     def forget(self, room_id: str, session_id: str, sender: str) -> None:
         """A better copy was stored: read it again."""
@@ -148,7 +149,7 @@ class MegolmIn:
         if row is None:
             return None
         session = self._pickles.load(InboundGroupSession, row["pickle"], row["key_id"])
-        flags = (row["trust"], row["device_id"], row["shared_history"] == 1, row["forwarded"] == 1)
+        flags = (row["receiver"], row["trust"], row["device_id"], row["shared_history"] == 1, row["forwarded"] == 1)
         key = NewKey(*place, row["curve"], row["ed"], session, *flags)
         rows = await self._db.all("e2ee.seen-all", *place, _SEEN)
         again = self._known.get(place)
@@ -221,23 +222,22 @@ class MegolmIn:
 
     async def _look_up(self, key: NewKey) -> NewKey:
         """Ask again who owns the session: the device may have been signed or listed since the key came."""
-        asker = self._asker()
-        if asker is not None:
-            stale = await self._devices.fresh([key.sender], asker.user)
+        stale = await self._devices.fresh([key.sender], key.receiver)
+        device = await self._devices.by_curve(key.sender, key.curve)
+        if not stale and (device is None or not device.signed):
+            stale = await self._devices.fresh([key.sender], key.receiver, force=True)
             device = await self._devices.by_curve(key.sender, key.curve)
-            if not stale and (device is None or not device.signed):
-                stale = await self._devices.fresh([key.sender], asker.user, force=True)
-                device = await self._devices.by_curve(key.sender, key.curve)
-            if device is None and stale:
-                raise Unavailable("device_list_away", 5.0)
-            if (await self._devices.person(key.sender)).changed and self._policy.changed_identity == "refuse":
-                raise Undecryptable("identity_changed")
-            if device is not None and device.ed == key.ed:
-                trust: Trust = "signed" if device.signed else "unsigned"
-                if (trust, device.id) != (key.trust, key.device_id):
-                    key = replace(key, trust=trust, device_id=device.id)
-                    async with self._db.transaction("e2ee.trust") as tx:
-                        await tx.run("e2ee.in-trust", key.room_id, key.session_id, key.sender, key.trust, key.device_id)
+        if (await self._devices.person(key.sender)).changed and self._policy.changed_identity == "refuse":
+            raise Undecryptable("identity_changed")
+        if stale and not (device is not None and device.signed) and not self._policy.receive_unsigned:
+            raise Unavailable("device_list_away", 5.0)
+        if device is None or device.ed != key.ed:
+            return key
+        trust: Trust = "signed" if device.signed else "unsigned"
+        if (trust, device.id) != (key.trust, key.device_id):
+            key = replace(key, trust=trust, device_id=device.id)
+            async with self._db.transaction("e2ee.trust") as tx:
+                await tx.run("e2ee.in-trust", key.room_id, key.session_id, key.sender, key.trust, key.device_id)
         return key
 
 

@@ -60,14 +60,15 @@ class OutState:
     def ready(self, room: RoomState, generation: int, now: int) -> bool:
         """Nothing changed since everybody got the key."""
         session = self.session
-        return (
-            session is not None
-            and self.generation == generation
-            and session.used < self.limit
-            and now < self.recheck_at
-            and not self.rotate
-            and (self.room is room or self.room == room)
-        )
+        if session is None or self.generation != generation or self.rotate:
+            return False
+        if session.used >= self.limit or now >= self.recheck_at:
+            return False
+        if self.room is not room:
+            if self.room != room:
+                return False
+            self.room = room
+        return True
 
 
 class Outbound:

@@ -5,6 +5,7 @@ Source: client-server API, "Recovering from undecryptable messages": claim a key
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
@@ -41,6 +42,7 @@ class Repair:
         self._claims = claims
         self._todevice = todevice
         self._clock = clock_ms
+        self._turn = asyncio.Lock()
 
     async def note(self, tx: Tx, ghost: Ghost, wedged: Iterable[tuple[str, str]]) -> None:
         """Remember broken sessions in the transaction that stores the sync; those repaired within the hour are left."""
@@ -49,21 +51,24 @@ class Repair:
 
     async def run(self) -> None:
         """Repair what was noted. Raises Unavailable; the rest stays noted."""
-        for row in await self._db.all("e2ee.wedged-todo"):
-            ghost = self._ghosts.get(row["ghost"])
-            if ghost is not None and ghost.ready:
-                await self._one(ghost, row["user_id"], row["curve"])
-            async with self._db.transaction("e2ee.repaired") as tx:
-                await tx.run("e2ee.wedged-done", row["ghost"], row["user_id"], row["curve"])
+        async with self._turn:
+            for row in await self._db.all("e2ee.wedged-todo"):
+                ghost = self._ghosts.get(row["ghost"])
+                if ghost is not None and ghost.ready and await self._waits(ghost, row["user_id"], row["curve"]):
+                    continue
+                async with self._db.transaction("e2ee.repaired") as tx:
+                    await tx.run("e2ee.wedged-done", row["ghost"], row["user_id"], row["curve"])
 
-    async def _one(self, ghost: Ghost, user: str, curve: str) -> None:
-        await self._devices.fresh([user], ghost.user)
+    async def _waits(self, ghost: Ghost, user: str, curve: str) -> bool:
+        """Make a new session and announce it; True if the device cannot be known yet."""
+        stale = await self._devices.fresh([user], ghost.user)
         device = await self._devices.by_curve(user, curve)
         if device is None:
-            log.info("a broken Olm session is of a device of %s that does not exist", user)
-            return
+            log.info("a broken Olm session is of a device of %s that is not known", user)
+            return bool(stale)
         if not await self._claims.ensure(ghost, [device], anew=True):
             await self.send(ghost, device, "m.dummy", {})
+        return False
 
     async def send(self, ghost: Ghost, device: Device, kind: str, content: Json) -> bool:
         """Send one Olm message; False without a session. Raises Unavailable: then it is saved and goes later."""

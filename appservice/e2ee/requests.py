@@ -11,11 +11,11 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from appservice.e2ee.claims import Claims
-from appservice.e2ee.devices import Devices
+from appservice.e2ee.devices import Devices, Person
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_forwarded
-from appservice.e2ee.model import MEGOLM, Device, Json
+from appservice.e2ee.model import MEGOLM, Device, Json, Policy
 from appservice.e2ee.repair import Repair
 from appservice.e2ee.todevice import ToDevice
 from bridge.db import Database, Tx
@@ -39,6 +39,7 @@ class Requests:
         claims: Claims,
         repair: Repair,
         todevice: ToDevice,
+        policy: Policy,
         clock_ms: Callable[[], int],
     ) -> None:
         self._db = db
@@ -48,6 +49,7 @@ class Requests:
         self._claims = claims
         self._repair = repair
         self._todevice = todevice
+        self._policy = policy
         self._clock = clock_ms
         self._answered: Lru[tuple[str, str, str], int] = Lru(10_000)
 
@@ -71,24 +73,31 @@ class Requests:
         next_at = now + _WAIT_MS[min(tries, len(_WAIT_MS) - 1)]
         async with self._db.transaction("e2ee.request") as tx:
             await tx.run("e2ee.request-save", room_id, session_id, sender, ghost.user, request_id, tries + 1, next_at)
-            if row is not None:
-                await self._cancel(tx, sender, row["ghost"], row["request_id"])
-            txn = await self._todevice.put(tx, ghost.user, _REQUEST, [(sender, "*", request)])
-        await self._todevice.send(txn)
+            txns = await self._cancel(tx, sender, row["ghost"], row["request_id"]) if row is not None else []
+            txns.append(await self._todevice.put(tx, ghost.user, _REQUEST, [(sender, "*", request)]))
+        await self.send(txns)
 
-    async def _cancel(self, tx: Tx, sender: str, user: str, request_id: str) -> None:
+    async def _cancel(self, tx: Tx, sender: str, user: str, request_id: str) -> list[str]:
         ghost = self._ghosts.get(user)
         if ghost is not None:
             content = {"action": "request_cancellation", "request_id": request_id, "requesting_device_id": ghost.device}
-            await self._todevice.put(tx, user, _REQUEST, [(sender, "*", content)])
+            return [await self._todevice.put(tx, user, _REQUEST, [(sender, "*", content)])]
+        return []
 
-    async def satisfied(self, tx: Tx, keys: Sequence[NewKey]) -> None:
-        """These sessions arrived: take our requests back (sent by the next flush)."""
+    async def satisfied(self, tx: Tx, keys: Sequence[NewKey]) -> list[str]:
+        """These sessions arrived: take our requests back. Returns what :meth:`send` shall send."""
+        txns: list[str] = []
         for key in keys:
             row = await tx.one("e2ee.request", key.room_id, key.session_id, key.sender)
             if row is not None:
                 await tx.run("e2ee.request-gone", key.room_id, key.session_id, key.sender)
-                await self._cancel(tx, key.sender, row["ghost"], row["request_id"])
+                txns += await self._cancel(tx, key.sender, row["ghost"], row["request_id"])
+        return txns
+
+    async def send(self, txns: Sequence[str]) -> None:
+        """Send what was queued. Raises Unavailable."""
+        for txn in txns:
+            await self._todevice.send(txn)
 
     async def forwarded(self, tx: Tx, ghost: Ghost, content: Json, device: Device) -> NewKey | None:
         """A forwarded key, if this ghost asked its owner for it and it comes from the owner's own device."""
@@ -99,7 +108,7 @@ class Requests:
         if row is None or row["ghost"] != ghost.user:
             log.warning("a key for session %s was forwarded that nobody asked for", session)
             return None
-        return read_forwarded(content, device.user, device)
+        return read_forwarded(content, ghost.user, device)
 
     # -- answering --------------------------------------------------------------------------------------------------
 
@@ -121,15 +130,29 @@ class Requests:
         if row is None or (row["ghost"], row["room_id"]) != (ghost.user, room):
             return
         await self._devices.fresh([user], ghost.user)
-        device = (await self._devices.person(user)).devices.get(device_id)
+        person = await self._devices.person(user)
+        device = person.devices.get(device_id)
         share = await self._db.one("e2ee.share", session_id, user, device_id)
         known = await self._megolm.session(room, session_id, ghost.user)
-        if device is None or share is None or share["state"] != "sent" or known is None:
+        if share is not None and share["state"] in ("pending", "no_olm"):
+            return  # on its way
+        if (
+            device is None
+            or share is None
+            or share["state"] != "sent"
+            or known is None
+            or not self._may(person, device)
+        ):
             await self._refuse(ghost, user, device_id, room, session_id)
             return
         exported = known.key.session.export_at(share["place"])
         if exported is not None:
             await self._forward(ghost, device, room, session_id, exported.to_base64())
+
+    def _may(self, person: Person, device: Device) -> bool:
+        """What was right when the session was shared must still be right."""
+        changed = person.changed and self._policy.changed_identity == "refuse"
+        return not changed and (device.signed or self._policy.send_unsigned)
 
     def _recently(self, session_id: str, user: str, device_id: str) -> bool:
         key, now = (session_id, user, device_id), self._clock()

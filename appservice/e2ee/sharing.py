@@ -148,7 +148,7 @@ class Sharing:
         session = OutSession(group, group.session_id, self._clock(), 0, shared)
         copy = InboundGroupSession(group.session_key)
         owner = (ghost.user, ghost.curve, ghost.ed)
-        key = NewKey(room.room_id, session.id, *owner, copy, "signed", ghost.device, shared)
+        key = NewKey(room.room_id, session.id, *owner, copy, ghost.user, "signed", ghost.device, shared)
         pickle, key_id = self._pickles.dump(group), self._pickles.key_id
         state.loaded, state.session = False, None
         async with self._db.transaction("e2ee.session") as tx:

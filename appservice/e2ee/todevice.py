@@ -19,6 +19,7 @@ from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee.ghosts import Ghosts
 from appservice.e2ee.model import Json
 from bridge.db import Database, Tx
+from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,8 @@ class ToDevice:
                 body = orjson.loads(bytes(row["body"]))
                 await self._homeserver.call("PUT", path, body, user=ghost.user, device=ghost.device)
             except MatrixRefused as refused:
+                if refused.status in (401, 403):  # our registration is wrong, not this message
+                    raise Unavailable("homeserver_refuses_us") from refused
                 log.error("the homeserver refused to-device request %s of %s: %s", txn, ghost.user, refused)
                 state = "refused"
         async with self._db.transaction("e2ee.sent") as tx:

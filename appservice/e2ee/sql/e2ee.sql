@@ -79,18 +79,18 @@ SELECT ghost, user_id, curve FROM e2ee_wedged WHERE todo = 1
 UPDATE e2ee_wedged SET todo = 0 WHERE ghost = $1 AND user_id = $2 AND curve = $3
 
 -- name: in
-SELECT curve, ed, device_id, trust, first_index, shared_history, forwarded, pickle, key_id
+SELECT curve, ed, device_id, receiver, trust, first_index, shared_history, forwarded, pickle, key_id
 FROM e2ee_in WHERE room_id = $1 AND session_id = $2 AND sender = $3
 
 -- name: in-elsewhere
 SELECT room_id, sender FROM e2ee_in WHERE session_id = $1
 
 -- name: in-save
-INSERT INTO e2ee_in (room_id, session_id, sender, curve, ed, device_id, trust, first_index, shared_history, forwarded, pickle,
-    key_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO e2ee_in (room_id, session_id, sender, curve, ed, device_id, receiver, trust, first_index, shared_history, forwarded,
+    pickle, key_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (room_id, session_id, sender) DO UPDATE SET curve = excluded.curve, ed = excluded.ed,
-    device_id = excluded.device_id, trust = excluded.trust, first_index = excluded.first_index,
+    device_id = excluded.device_id, receiver = excluded.receiver, trust = excluded.trust, first_index = excluded.first_index,
     shared_history = excluded.shared_history, forwarded = excluded.forwarded, pickle = excluded.pickle, key_id = excluded.key_id
 
 -- name: in-trust

@@ -51,7 +51,7 @@ CREATE TABLE e2ee_wedged (
     todo INTEGER NOT NULL,
     PRIMARY KEY (ghost, user_id, curve)
 );
--- Megolm sessions that we can read, whoever of our ghosts received them; sender is their owner.
+-- Megolm sessions that we can read; sender is their owner, receiver the ghost that got them for all of us.
 CREATE TABLE e2ee_in (
     room_id TEXT NOT NULL,
     session_id TEXT NOT NULL,
@@ -59,6 +59,7 @@ CREATE TABLE e2ee_in (
     curve TEXT NOT NULL,
     ed TEXT NOT NULL,
     device_id TEXT,
+    receiver TEXT NOT NULL,
     trust TEXT NOT NULL,
     first_index BIGINT NOT NULL,
     shared_history INTEGER NOT NULL,
