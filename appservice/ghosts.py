@@ -12,6 +12,7 @@ import orjson
 
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.names import Names
+from appservice.settings import MatrixSettings
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
@@ -28,6 +29,11 @@ class Devices(Protocol):
 
     async def ensure_device(self, ghost: str) -> str:
         """Make the ghost's device and publish its keys, once."""
+
+
+def rpps_of(mxid: str, settings: MatrixSettings) -> str | None:
+    """The RPPS number behind one of our ghosts, None for everybody else."""
+    return settings.names().rpps(mxid)
 
 
 def display_name(person: Person) -> str:

@@ -17,7 +17,6 @@ from appservice.events import to_content
 from appservice.ghosts import Ghosts
 from appservice.inbox import Inbox
 from appservice.membership import Membership
-from appservice.names import Names
 from appservice.notices import Notices
 from appservice.outbox import Letter, NotInRoom, Outbox
 from appservice.reading import Reading, Waiting
@@ -65,7 +64,7 @@ class Matrix:
         self._homeserver = homeserver
         self._reachable = reachable
         self._clock = clock
-        self.names = names = Names(settings.ghost_prefix, settings.server_name)
+        self.names = names = settings.names()
         policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
         self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
@@ -93,7 +92,7 @@ class Matrix:
     def routes(self, app: web.Application) -> None:
         """Add what the homeserver calls to an application."""
         self._web = Web(
-            self._settings.hs_secret(),
+            self._settings.read_hs_token(),
             self._transactions,
             self._exists,
             self._on_transaction,

@@ -47,6 +47,11 @@ def new_sender() -> str:
     return f"liaison-{secrets.token_hex(8)}"
 
 
+def registration_yaml(settings: MatrixSettings) -> str:
+    """The registration file of a configured hub. Raises OSError if a token's file cannot be read."""
+    return to_yaml(registration(settings, settings.read_as_token(), settings.read_hs_token()))
+
+
 def to_yaml(mapping: dict[str, Any]) -> str:
     """The registration as the file that the homeserver reads."""
     return yaml.safe_dump(mapping, sort_keys=False, allow_unicode=True)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from appservice.names import Names
+
 
 class MatrixSettings(BaseModel):
     """Everything Matrix that an operator can choose; an unknown key is an error. Durations are in seconds."""
@@ -22,9 +24,7 @@ class MatrixSettings(BaseModel):
     as_token_file: Path | None = None
     hs_token: str | None = Field(None, repr=False)
     hs_token_file: Path | None = None
-    address: str = Field("http://localhost:29330", description="where the homeserver reaches the hub")
-    listen_host: str = "127.0.0.1"
-    listen_port: int = Field(29330, ge=0, le=65535)
+    address: str = Field("http://localhost:29300", description="where the homeserver reaches the hub")
     ghost_prefix: str = Field("rpps_", pattern=r"^[a-z0-9._=/-]+$", description="first part of a ghost's localpart")
     sender_localpart: str | None = Field(None, description="from the registration; never a ghost")
     room_version: str | None = Field(None, description="of new rooms; None: what the homeserver prefers")
@@ -52,13 +52,22 @@ class MatrixSettings(BaseModel):
             raise ValueError("sender_localpart must not begin with ghost_prefix: /sync fails for that user")
         return self
 
-    def as_secret(self) -> str:
+    @property
+    def url(self) -> str:
+        """The base URL of the client-server API."""
+        return self.homeserver
+
+    def read_as_token(self) -> str:
         """Our token towards the homeserver. Raises OSError if its file cannot be read."""
         return _secret(self.as_token, self.as_token_file)
 
-    def hs_secret(self) -> str:
+    def read_hs_token(self) -> str:
         """The homeserver's token towards us. Raises OSError if its file cannot be read."""
         return _secret(self.hs_token, self.hs_token_file)
+
+    def names(self) -> Names:
+        """Who stands for whom on this homeserver."""
+        return Names(self.ghost_prefix, self.server_name)
 
 
 def _secret(value: str | None, path: Path | None) -> str:

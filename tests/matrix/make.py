@@ -1,0 +1,177 @@
+"""A whole small world: a real hub with the real key engine, a stub homeserver, one pretend product, scripted people."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from appservice import matrix as matrix_edge
+from appservice.client import Homeserver
+from appservice.e2ee import COMPONENT as E2EE
+from appservice.matrix import Matrix
+from appservice.settings import MatrixSettings
+from bridge.connector import Connector
+from bridge.courier import Courier, Patience
+from bridge.db import Database, open_database
+from bridge.directories.flatfile import FlatFile
+from bridge.hub import Hub, now_ms
+from bridge.model import Accepted, Address, Body, Kind, Message, Person, Ref
+from bridge.networks.loopback import Loopback
+from bridge.people import People
+from bridge.seal import Seal
+from bridge.store import COMPONENT as CORE
+from bridge.store import Store
+from tests.far.stub_homeserver import StubHomeserver
+from tests.far.stub_human import Human
+
+SERVER = "stub.example"
+SEAL = Seal({"k1": bytes(range(32))}, "k1")
+FAST = Patience(first=0.05, longest=0.3, give_up=30.0, reports=0.005)
+COMPONENTS = (CORE, matrix_edge.COMPONENT, E2EE)
+
+ANNA, CLEO, DAN = "10000000001", "10000000003", "10000000004"
+
+
+def entry(rpps: str, name: str, *addresses: str) -> Person:
+    """One entry of the directory; addresses as ``network:id``."""
+    return Person(f"rpps:{rpps}", name, "Médecin", "Lyon", tuple(Address(*a.split(":", 1)) for a in addresses))
+
+
+PEOPLE = [
+    entry(ANNA, "Dr Anna Martin", "pandalab:anna"),
+    entry(CLEO, "Dr Cléo Petit", "pandalab:cleo"),
+    entry(DAN, "Dr Dan Moreau"),  # in the directory, not reachable
+]
+
+
+def ghost(rpps: str) -> str:
+    """The Matrix user of a professional."""
+    return f"@rpps_{rpps}:{SERVER}"
+
+
+def settings(homeserver: str, **more: Any) -> MatrixSettings:
+    """Settings for the stub, impatient."""
+    values: dict[str, Any] = {
+        "homeserver": homeserver,
+        "server_name": SERVER,
+        "as_token": "as-token",
+        "hs_token": "hs-token",
+        "key_wait_s": 0.6,
+        "key_request_s": 0.2,
+        "park_notice_s": 0.3,
+    }
+    return MatrixSettings(**(values | more))
+
+
+@dataclass
+class Node:
+    """A running hub."""
+
+    db: Database
+    hub: Hub
+    courier: Courier
+    people: People
+    matrix: Matrix
+    product: Loopback
+    homeserver: Homeserver
+    url: str
+
+    async def write(self, chat: str, text: str, *, by: str = "cleo", to: tuple[str, ...] = (), **more: Any) -> Accepted:
+        """Somebody writes in the product; ``to`` on the first message of a chat."""
+        ref = Ref("pandalab", more.pop("ref", f"{chat}/{time.time_ns()}"))
+        html, kind = more.pop("html", None), more.pop("kind", Kind.TEXT)
+        message = Message(ref, chat, Address("pandalab", by), kind, Body(text, html), now_ms(), to, **more)
+        return await self.hub.accept(message)
+
+    async def got(self, text: str, seconds: float = 10.0) -> Any:
+        """The delivery with this text, once the product has it."""
+        await until(lambda: any(d.body.text == text for d in self.product.delivered), seconds)
+        return next(d for d in self.product.delivered if d.body.text == text)
+
+    def texts(self) -> list[str]:
+        """What the product has been given, in order."""
+        return [d.body.text for d in self.product.delivered if d.kind is not Kind.MEMBERS]
+
+
+@dataclass
+class World:
+    """The stub, and whoever was started."""
+
+    stub: StubHomeserver
+    folder: Path
+    stack: AsyncExitStack
+    humans: dict[str, Human] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    async def human(self, name: str, server: str | None = None) -> Human:
+        """A person with one device, running."""
+        made = Human(self.stub.url, *self.stub.human(name, server))
+        self.humans[name] = await self.stack.enter_async_context(made)
+        return made
+
+    @asynccontextmanager
+    async def node(self, url: str | None = None, **more: Any) -> AsyncIterator[Node]:
+        """A hub until the block is left; like a crash: nothing is finished first."""
+        where = url or f"sqlite:///{self.folder}/hub.db"
+        async with hub(where, settings(self.stub.url, **(self.options | more)), self.stub) as node:
+            yield node
+
+
+@asynccontextmanager
+async def hub(url: str, chosen: MatrixSettings, stub: StubHomeserver) -> AsyncIterator[Node]:
+    """A real hub on ``url`` whose homeserver is the stub."""
+    db = await open_database(url, COMPONENTS)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(db.close)
+        homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
+        product = Loopback("pandalab")
+        people = People(FlatFile(PEOPLE), trusted, chosen.names().rpps, {"matrix", "pandalab"})
+        await people.start(db)
+        matrix = Matrix(chosen, db, SEAL, homeserver, trusted, people.reachable)
+        nets: dict[str, Connector] = {"matrix": matrix, "pandalab": product}
+        store = Store(db, SEAL, people)
+        await store.start()
+        courier = Courier(store, nets, FAST, now_ms)
+        core = Hub(store, people, courier, nets, order_wait=2.0)
+        await core.start()
+        app = web.Application()
+        matrix.routes(app)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        for net in nets.values():
+            await net.start(core)
+        task = asyncio.create_task(courier.run())
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        stub.appservice = address
+        stub._ring.set()
+        try:
+            yield Node(db, core, courier, people, matrix, product, homeserver, address)
+        finally:
+            stub.appservice = None
+            await runner.cleanup()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await matrix.stop()
+            await core.stop()
+
+
+def trusted(server: str) -> bool:
+    """Our own server and one other."""
+    return server in (SERVER, "chu.example")
+
+
+async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for a condition; fails after ``seconds``."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
