@@ -13,6 +13,7 @@ from bridge.connector import Connector
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
 from bridge.model import Delivery, Ref, Report
+from bridge.seal import SealBroken
 from bridge.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,13 @@ class _Network:
         self.failing = False
         self.recovered = asyncio.Event()
         self.news = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def look_again(self, seconds: float) -> None:
+        """There may be news then."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.01), self.news.set)
 
     def answered(self) -> None:
         """It works (again): those who wait out a backoff may try now."""
@@ -122,6 +130,9 @@ class Courier:
                 return await self._store.due(conversation, name)
             except Unavailable:
                 await asyncio.sleep(self._patience.first)
+            except SealBroken as broken:  # not the message's fault: it waits until its key is there again
+                log.error("a message for %s in %s waits: %s", name, conversation, broken)
+                await asyncio.sleep(self._patience.longest)
 
     async def _wait(self, network: _Network, seconds: float) -> None:
         try:
@@ -189,17 +200,18 @@ class Courier:
             await network.news.wait()
             await asyncio.sleep(self._patience.reports)
             network.news.clear()
-            wait = 0.0
+            name = network.connector.network
             try:
-                while due := await self._store.reports(network.connector.network, self._clock()):
-                    wait = await self._tell_once(network, [r for r, _ in due], max(a for _, a in due))
+                while due := await self._store.reports(name, self._clock()):
+                    await self._tell_once(network, [r for r, _ in due], max(a for _, a in due))
+                next_at = await self._store.next_report(name)
             except Unavailable:
-                wait = self._patience.first
-            if wait:
-                asyncio.get_running_loop().call_later(wait, network.news.set)
+                next_at = self._clock() + int(self._patience.first * 1000)
+            if next_at is not None:
+                network.look_again((next_at - self._clock()) / 1000)
 
-    async def _tell_once(self, network: _Network, reports: list[Report], attempt: int) -> float:
-        """Tell one batch; gives the seconds to wait before the next look, 0 for none."""
+    async def _tell_once(self, network: _Network, reports: list[Report], attempt: int) -> None:
+        """Tell one batch, now or later."""
         try:
             if network.connector.capabilities.receipts:
                 await network.connector.report(reports)
@@ -208,22 +220,21 @@ class Courier:
             async with self._store.db.transaction("courier.report-later") as tx:
                 at = self._clock() + int(wait * 1000)
                 await tx.many("store.report_later", [(r.message, at) for r in reports])
-            return wait
         except Exception as bug:
-            return await self._tell_apart(network, reports, bug)
-        async with self._store.db.transaction("courier.told") as tx:
-            await self._store.told(tx, reports)
-        return 0.0
+            await self._tell_apart(network, reports, bug)
+        else:
+            async with self._store.db.transaction("courier.told") as tx:
+                await self._store.told(tx, reports)
 
-    async def _tell_apart(self, network: _Network, reports: list[Report], bug: Exception) -> float:
+    async def _tell_apart(self, network: _Network, reports: list[Report], bug: Exception) -> None:
         """One of these cannot be told: find it, drop it with an alarm, keep the others."""
         if len(reports) > 1:
-            waits = [await self._tell_once(network, [r], 0) for r in reports]
-            return max(waits)
+            for report in reports:
+                await self._tell_once(network, [report], 0)
+            return
         log.error("the state of %s cannot be told: %s", reports[0].message, _where(bug))
         async with self._store.db.transaction("courier.told") as tx:
             await tx.run("store.drop_report", reports[0].message)
-        return 0.0
 
 
 def _where(bug: Exception) -> str:

@@ -13,12 +13,13 @@ from bridge.capabilities import check
 from bridge.connector import Chat, Connector, Status, Within
 from bridge.courier import Courier
 from bridge.db import Tx
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref, Typing
 from bridge.people import People
 from bridge.store import Conversation, Store, message_id
 
 log = logging.getLogger(__name__)
+_AGAIN = 0.5  # seconds until a database that was away is tried again
 
 
 def now_ms() -> int:
@@ -118,25 +119,19 @@ class Hub:
         self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None
     ) -> Accepted:
         network = message.ref.network
-        known = await self._store.conversation_of(self._store.db, network, message.chat)
-        async with self._one_at_a_time(known or f"{network}|{message.chat}"):  # noqa: SIM117
-            async with self._store.db.transaction("hub.accept") as tx:
-                if again := await self._store.known(tx, message.ref):
-                    if within is not None:
-                        await within(tx)
-                    return Accepted(again[0], again[1], duplicate=True)
-                try:
-                    conversation = await self._place(tx, message, sender, add, remove)
+        async with self._in_turn(network, message.chat) as known:
+            with self._store.changing(known if add or remove else None):
+                async with self._store.db.transaction("hub.accept") as tx:
+                    if again := await self._store.known(tx, message.ref):
+                        if within is not None:
+                            await within(tx)
+                        return Accepted(again[0], again[1], duplicate=True)
+                    conversation = await self._place(tx, message, sender, add)
                     held = self._must_wait(conversation, network)
-                    now = self._clock()
-                    networks = await self._store.record(tx, message, conversation, sender, held, now)
+                    networks = await self._store.record(tx, message, conversation, sender, held, self._clock())
                     await self._leave(tx, conversation, remove)
                     if within is not None:
                         await within(tx)
-                except BaseException:
-                    if known:
-                        self._store.forget(known)
-                    raise
         ident = message_id(message.ref)
         if held & networks:
             self._hold(ident, conversation.id)
@@ -144,9 +139,7 @@ class Hub:
             self._courier.wake(conversation.id, out)
         return Accepted(ident, conversation.id)
 
-    async def _place(
-        self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str]
-    ) -> Conversation:
+    async def _place(self, tx: Tx, message: Message, sender: Person, add: Sequence[Member]) -> Conversation:
         """Where the message belongs: its chat's conversation, or a new one of exactly the people named."""
         network, now = message.ref.network, self._clock()
         ident = await self._store.conversation_of(tx, network, message.chat)
@@ -181,6 +174,19 @@ class Hub:
         return frozenset(networks - ordering) if ordering else frozenset()
 
     @asynccontextmanager
+    async def _in_turn(self, network: str, chat: str) -> AsyncIterator[str | None]:
+        """A turn in the conversation of this chat; gives its id, None if there is none yet."""
+        known = await self._store.conversation_of(self._store.db, network, chat)
+        if known is None:
+            async with self._one_at_a_time(f"{network}|{chat}"):
+                known = await self._store.conversation_of(self._store.db, network, chat)
+                if known is None:
+                    yield None
+                    return
+        async with self._one_at_a_time(known):
+            yield known
+
+    @asynccontextmanager
     async def _one_at_a_time(self, key: str) -> AsyncIterator[None]:
         """Places in a conversation are committed in the order in which they were given."""
         lane = self._busy.setdefault(key, _Turn())
@@ -200,9 +206,19 @@ class Hub:
         self._held[message] = (conversation, timer)
 
     def _waited(self, message: str) -> None:
-        task = asyncio.create_task(self._release(message, None))
+        task = asyncio.create_task(self._release_at_last(message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _release_at_last(self, message: str) -> None:
+        """Nobody asks again: this has to work, and before anything later of the conversation."""
+        conversation, _ = self._held.get(message, ("", None))
+        async with self._one_at_a_time(conversation or message):
+            while message in self._held:
+                try:
+                    return await self._let_go(message, None)
+                except Unavailable:
+                    await asyncio.sleep(_AGAIN)
 
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """See :class:`bridge.connector.Receiver`."""
@@ -210,14 +226,18 @@ class Hub:
             await self._release(message, within)
 
     async def _release(self, message: str, within: Within | None) -> None:
+        conversation, _ = self._held.get(message, ("", None))
+        async with self._one_at_a_time(conversation or message):
+            await self._let_go(message, within)
+
+    async def _let_go(self, message: str, within: Within | None) -> None:
         conversation, timer = self._held.get(message, ("", None))
         networks: list[str] = []
-        async with self._one_at_a_time(conversation or message):  # noqa: SIM117
-            async with self._store.db.transaction("hub.sequenced") as tx:
-                if timer is not None:
-                    networks = await self._store.release(tx, message)
-                if within is not None:
-                    await within(tx)
+        async with self._store.db.transaction("hub.sequenced") as tx:
+            if timer is not None:
+                networks = await self._store.release(tx, message)
+            if within is not None:
+                await within(tx)
         if timer is not None:
             timer.cancel()
             self._held.pop(message, None)
@@ -269,10 +289,11 @@ class Hub:
 
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
         """See :class:`bridge.connector.Receiver`."""
-        async with self._store.db.transaction("hub.bind") as tx:
-            await self._store.bind(tx, conversation, network, chat)
-            if within is not None:
-                await within(tx)
+        with self._store.changing(conversation):
+            async with self._store.db.transaction("hub.bind") as tx:
+                await self._store.bind(tx, conversation, network, chat)
+                if within is not None:
+                    await within(tx)
 
     async def declare(self, address: Address, rpps: str) -> Person:
         """See :class:`bridge.connector.Receiver`."""

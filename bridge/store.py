@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from base64 import b32encode
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class Store:
         self._people = people
         self._pos = itertools.count(1)
         self._cache: OrderedDict[str, Conversation] = OrderedDict()
+        self._changing: Counter[str] = Counter()
+        self._changes = 0
 
     async def start(self) -> None:
         """Continue the numbering where it ended."""
@@ -80,14 +83,32 @@ class Store:
         if cached is not None:
             self._cache.move_to_end(conversation)
             return cached
+        changes = self._changes
         legs = {r["network"]: r["chat"] for r in await reader.all("store.legs", conversation)}
         rows = await reader.all("store.members", conversation)
         members = [Member(await self._people.get(r["person"]), Address(r["network"], r["address"])) for r in rows]
         found = Conversation(conversation, legs, tuple(members))
-        self._cache[conversation] = found
-        if len(self._cache) > _CACHED_CONVERSATIONS:
-            self._cache.popitem(last=False)
+        if conversation not in self._changing and changes == self._changes:
+            self._cache[conversation] = found
+            if len(self._cache) > _CACHED_CONVERSATIONS:
+                self._cache.popitem(last=False)
         return found
+
+    @contextmanager
+    def changing(self, conversation: str | None) -> Iterator[None]:
+        """While its members or legs change, and until that is on disk or undone, it is not kept in memory."""
+        if conversation is None:
+            yield
+            return
+        self._changing[conversation] += 1
+        self.forget(conversation)
+        try:
+            yield
+        finally:
+            self._changes += 1
+            self._changing[conversation] -= 1
+            if not self._changing[conversation]:
+                del self._changing[conversation]
 
     def forget(self, conversation: str) -> None:
         """The cached conversation is out of date."""
@@ -235,6 +256,11 @@ class Store:
         """What the senders on a network still have to be told, with the attempts made so far."""
         rows = await self.db.all("store.reports", network, now)
         return [(await self._report(row), row["attempt"]) for row in rows]
+
+    async def next_report(self, network: str) -> int | None:
+        """When (ms) senders on this network are to be told something again, None: nothing waits."""
+        row = await self.db.one("store.next_report", network)
+        return None if row is None else row["next_at"]
 
     async def _report(self, row: Row) -> Report:
         return Report(

@@ -85,8 +85,8 @@ ON CONFLICT (message) DO NOTHING;
 -- name: reports
 SELECT r.message, r.attempt, m.network, m.ref, m.conversation, m.chat, m.address, m.version
 FROM report r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.next_at <= $2 ORDER BY m.pos LIMIT 100;
--- name: report_networks
-SELECT network, MIN(next_at) AS next_at FROM report GROUP BY network;
+-- name: next_report
+SELECT MIN(next_at) AS next_at FROM report WHERE network = $1;
 -- name: states
 SELECT person, state, at, reason FROM recipient WHERE message = $1 ORDER BY person;
 -- name: end_report
