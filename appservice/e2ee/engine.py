@@ -76,7 +76,7 @@ class Engine:
         await forget_old_reads(self._db, self._clock())
         try:
             for user in unfinished:
-                await self._identity.ensure(user)
+                await self.ensure_device(user)
             await self.flush()
         except (Unavailable, Refused) as error:
             log.warning("not everything could be resumed: %s", error)
@@ -95,7 +95,11 @@ class Engine:
 
         Returns the device id. Safe to repeat after a crash at any point; when ready it costs a look-up in memory.
         """
-        return await self._identity.ensure(ghost)
+        device = await self._identity.ensure(ghost)
+        known = self._ghosts.get(ghost)
+        if known is not None and known.since is None:
+            await self._inbox.ring([ghost])  # changes of device lists are told from a first position on only
+        return device
 
     def device_of(self, ghost: str) -> str | None:
         """The ghost's device id, if it is ready."""

@@ -1,0 +1,411 @@
+"""What leaves: who gets the key, when a session ends, and what survives a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from aiohttp import web
+
+from appservice.e2ee import Policy
+from bridge.errors import Unavailable
+from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
+from tests.e2ee.peer import Owner, Peer
+
+
+async def test_a_message_is_read_by_every_device_that_its_owner_signed(url: str) -> None:
+    async with lab(url) as here:
+        phone, desk = here.person(BEN, "PHONE", "DESK")
+        content = await here.say(here.room(BEN), "bonjour", **{"m.relates_to": {"rel_type": "m.thread"}})
+        assert content["m.relates_to"] == {"rel_type": "m.thread"}
+        assert content["device_id"] == here.engine.device_of(ANNA)
+        for device in (phone, desk):
+            (key,) = device.sync()
+            assert key["type"] == "m.room_key"
+            assert key["content"]["room_id"] == ROOM
+            assert key["sender_device_keys"]["device_id"] == content["device_id"]
+            assert len(key["sender_device_keys"]["signatures"][ANNA]) == 2
+            inner = device.read(content)
+            assert (inner["content"]["body"], inner["room_id"]) == ("bonjour", ROOM)
+
+
+async def test_nothing_changed_costs_no_call(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        await here.say(here.room(BEN), "one")
+        calls = len(here.stub.calls)
+        contents = [await here.say(here.room(BEN), str(n)) for n in range(5)]
+        assert len(here.stub.calls) == calls
+        ben.sync()
+        assert [ben.read(c)["content"]["body"] for c in contents] == list("01234")
+
+
+async def test_ghosts_never_get_keys(url: str) -> None:
+    async with lab(url) as here:
+        await here.engine.ensure_device("@h_cleo:home")
+        (ben,) = here.person(BEN, "PHONE")
+        await here.say(here.room(BEN, "@h_cleo:home"), "bonjour")
+        assert {user for user, _, _ in here.stub.sent("m.room.encrypted")} == {BEN}
+        assert ben.sync()
+
+
+async def test_unsigned_devices_get_a_reason_instead_of_the_key(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE", signed=False)
+        assert await here.withheld(here.room(BEN)) == [(BEN, "PHONE", "m.unverified")]
+        await here.say(here.room(BEN), "bonjour")
+        assert ben.sync() == []
+        (told,) = ben.clear
+        assert told["type"] == "m.room_key.withheld"
+        assert told["content"]["code"] == "m.unverified"
+        assert told["content"]["from_device"] == here.engine.device_of(ANNA)
+        await here.restart()
+        await here.say(here.room(BEN), "encore")
+        ben.sync()
+        assert len(ben.clear) == 1  # told once
+
+
+async def test_policy_may_allow_unsigned_devices(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE", signed=False)
+        await here.stop()
+        here.policy = Policy(send_unsigned=True)
+        await here.start()
+        content = await here.say(here.room(BEN), "bonjour")
+        ben.sync()
+        assert ben.read(content)["content"]["body"] == "bonjour"
+
+
+async def test_a_stricter_policy_ends_the_session(url: str) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE", signed=False)
+        await here.stop()
+        here.policy = Policy(send_unsigned=True)
+        await here.start()
+        first = await here.say(here.room(BEN), "bonjour")
+        await here.stop()
+        here.policy = Policy()
+        await here.start()
+        second = await here.say(here.room(BEN), "bonjour")
+        assert first["session_id"] != second["session_id"]
+        assert await here.withheld(here.room(BEN)) == [(BEN, "PHONE", "m.unverified")]
+
+
+async def test_a_device_signed_later_gets_the_key_from_then_on(url: str) -> None:
+    async with lab(url) as here:
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        ben = Peer(here.stub, BEN, "PHONE").publish()
+        first = await here.say(here.room(BEN), "one")
+        ben.owner = owner
+        here.stub.devices[BEN]["PHONE"].keys = ben.keys()
+        here.stub.changes(BEN)
+        await here.engine.ring([ANNA])
+        second = await here.say(here.room(BEN), "two")
+        ben.sync()
+        assert ben.read(second)["content"]["body"] == "two"
+        assert first["session_id"] == second["session_id"]
+        with pytest.raises(ValueError):
+            ben.read(first)
+
+
+async def test_a_late_device_reads_from_the_current_index(url: str) -> None:
+    async with lab(url) as here:
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        old = Peer(here.stub, BEN, "OLD", owner).publish()
+        first = await here.say(here.room(BEN), "one")
+        new = Peer(here.stub, BEN, "NEW", owner).publish()
+        await here.engine.ring([ANNA])
+        second = await here.say(here.room(BEN), "two")
+        old.sync()
+        new.sync()
+        assert first["session_id"] == second["session_id"]
+        assert new.read(second)["content"]["body"] == "two"
+        with pytest.raises(ValueError):
+            new.read(first)
+        assert len([1 for e in old.got if e["type"] == "m.room_key"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "room", "same"),
+    [(Policy(rotation_messages=3), {}, 3), (Policy(), {"rotation_messages": 2}, 2), (Policy(), {}, 100)],
+)
+async def test_a_session_ends_after_so_many_messages(url: str, policy: Policy, room: dict[str, int], same: int) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE")
+        await here.stop()
+        here.policy = policy
+        await here.start()
+        state = here.room(BEN, **room)
+        sessions = [(await here.say(state, "x"))["session_id"] for _ in range(same + 1)]
+        assert len(set(sessions[:same])) == 1
+        assert sessions[same] != sessions[0]
+
+
+async def test_a_session_ends_after_its_time(url: str) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE")
+        room = here.room(BEN, rotation_ms=3_600_000)
+        first = await here.say(room, "x")
+        here.now += 3_599_999
+        assert (await here.say(room, "x"))["session_id"] == first["session_id"]
+        here.now += 1
+        assert (await here.say(room, "x"))["session_id"] != first["session_id"]
+
+
+async def test_who_leaves_does_not_read_on(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        (eve,) = here.person(EVE, "PHONE")
+        first = await here.say(here.room(BEN, EVE), "one")
+        second = await here.say(here.room(BEN), "two")
+        ben.sync()
+        eve.sync()
+        assert first["session_id"] != second["session_id"]
+        assert second["session_id"] in ben.inbound
+        assert second["session_id"] not in eve.inbound
+
+
+async def test_who_left_and_came_back_between_two_messages_also_ends_the_session(url: str) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE")
+        first = await here.say(here.room(BEN), "one")
+        await here.engine.forget_member(ROOM, "@h_other:home")
+        assert (await here.say(here.room(BEN), "two"))["session_id"] == first["session_id"]
+        await here.engine.forget_member(ROOM, BEN)
+        assert (await here.say(here.room(BEN), "three"))["session_id"] != first["session_id"]
+
+
+async def test_a_forgotten_member_stays_forgotten_after_a_crash(url: str) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE")
+        first = await here.say(here.room(BEN), "one")
+        await here.engine.forget_member(ROOM, BEN)
+        await here.restart()
+        assert (await here.say(here.room(BEN), "two"))["session_id"] != first["session_id"]
+
+
+async def test_a_removed_device_ends_the_session(url: str) -> None:
+    async with lab(url) as here:
+        phone, _ = here.person(BEN, "PHONE", "DESK")
+        first = await here.say(here.room(BEN), "one")
+        phone.vanish()
+        await here.engine.ring([ANNA])
+        assert (await here.say(here.room(BEN), "two"))["session_id"] != first["session_id"]
+
+
+async def test_a_change_of_history_visibility_ends_the_session(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        first = await here.say(here.room(BEN), "one")
+        second = await here.say(here.room(BEN, shared_history=True), "two")
+        assert first["session_id"] != second["session_id"]
+        assert [e["content"]["m.shared_history"] for e in ben.sync()] == [False, True]
+
+
+async def test_a_changed_identity_stops_until_it_is_accepted(url: str) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE")
+        first = await here.say(here.room(BEN), "one")
+        (thief,) = here.person(BEN, "THIEF")
+        await here.engine.ring([ANNA])
+        second = await here.say(here.room(BEN), "two")
+        assert second["session_id"] != first["session_id"]
+        assert await here.withheld(here.room(BEN)) == [(BEN, "*", "identity_changed")]
+        assert thief.sync() == []
+        await here.engine.accept_identity(BEN)
+        third = await here.say(here.room(BEN), "three")
+        thief.sync()
+        assert thief.read(third)["content"]["body"] == "three"
+
+
+async def test_policy_may_accept_changed_identities(url: str) -> None:
+    async with lab(url) as here:
+        await here.stop()
+        here.policy = Policy(changed_identity="accept")
+        await here.start()
+        here.person(BEN, "PHONE")
+        await here.say(here.room(BEN), "one")
+        (new,) = here.person(BEN, "NEW")
+        await here.engine.ring([ANNA])
+        content = await here.say(here.room(BEN), "two")
+        new.sync()
+        assert new.read(content)["content"]["body"] == "two"
+
+
+async def test_a_device_that_comes_back_with_other_keys_is_not_taken(url: str) -> None:
+    async with lab(url) as here:
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        Peer(here.stub, BEN, "PHONE", owner).publish()
+        await here.say(here.room(BEN), "one")
+        other = Peer(here.stub, BEN, "PHONE", owner).publish()
+        await here.engine.ring([ANNA])
+        await here.say(here.room(BEN), "two")
+        inbox = here.stub.devices[BEN]["PHONE"].inbox
+        assert all(other.curve not in e["content"].get("ciphertext", {}) for _, e in inbox)
+
+
+async def test_the_fallback_key_is_enough(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE", one_time=0, fallback=True)
+        content = await here.say(here.room(BEN), "bonjour")
+        ben.sync()
+        assert ben.read(content)["content"]["body"] == "bonjour"
+
+
+async def test_a_device_without_any_key_is_told_once_and_reads_everything_later(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE", one_time=0)
+        first = await here.say(here.room(BEN), "one")
+        assert await here.withheld(here.room(BEN)) == [(BEN, "PHONE", "m.no_olm")]
+        await here.say(here.room(BEN), "two")
+        here.now += 61_000
+        await here.say(here.room(BEN), "three")
+        ben.sync()
+        assert [e["content"]["code"] for e in ben.clear] == ["m.no_olm"]
+        ben.publish()
+        await here.restart()
+        here.now += 61_000
+        await here.engine.flush()
+        ben.sync()
+        assert ben.read(first)["content"]["body"] == "one"
+        assert await here.withheld(here.room(BEN)) == []
+
+
+async def test_a_claimed_key_must_be_signed_by_the_device(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        for key in here.stub.devices[BEN]["PHONE"].one_time.values():
+            key["key"] = Peer(here.stub, EVE, "X").curve
+        assert await here.withheld(here.room(BEN)) == [(BEN, "PHONE", "m.no_olm")]
+        assert ben.sync() == []
+
+
+async def test_a_homeserver_that_is_away_delays_nobody_else(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        (eve,) = here.person(EVE, "PHONE")
+        here.stub.away.add("away")
+        room = here.room(BEN, EVE)
+        first = await asyncio.wait_for(here.say(room, "one"), 5)
+        assert await here.withheld(room) == [(EVE, "*", "device_list_away")]
+        ben.sync()
+        assert ben.read(first)["content"]["body"] == "one"
+        here.stub.away.clear()
+        here.now += 6_000
+        await here.engine.flush()
+        eve.sync()
+        assert eve.read(first)["content"]["body"] == "one"
+        assert await here.withheld(room) == []
+
+
+async def test_who_could_not_be_asked_gets_the_key_after_a_restart_too(url: str) -> None:
+    async with lab(url) as here:
+        (eve,) = here.person(EVE, "PHONE")
+        here.stub.away.add("away")
+        first = await here.say(here.room(EVE), "one")
+        await here.engine.rotate(ROOM)
+        await here.restart()
+        here.stub.away.clear()
+        here.now += 6_000
+        await here.engine.flush()
+        eve.sync()
+        assert eve.read(first)["content"]["body"] == "one"
+
+
+async def test_our_homeserver_being_away_is_unavailable_and_nothing_is_lost(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        for path in ("/keys/query", "/keys/claim", "/sendToDevice/"):
+
+            def fault(request: web.Request, path: str = path) -> str | None:
+                return "before" if path in request.path else None
+
+            here.stub.faults = fault
+            with pytest.raises(Unavailable):
+                await here.say(here.room(BEN), "lost")
+        here.stub.faults = lambda _: None
+        content = await here.say(here.room(BEN), "bonjour")
+        assert len(ben.sync()) == 1
+        assert ben.read(content)["content"]["body"] == "bonjour"
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_a_lost_answer_is_followed_by_the_same_bytes(url: str, crash: bool) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        here.stub.faults = lambda request: "after" if "/sendToDevice/" in request.path else None
+        with pytest.raises(Unavailable):
+            await here.say(here.room(BEN), "x")
+        here.stub.faults = lambda _: None
+        if crash:
+            await here.restart()
+        content = await here.say(here.room(BEN), "bonjour")
+        sends = [(path, body) for _, path, body in here.stub.calls if "/sendToDevice/" in path]
+        assert len(sends) == 2
+        assert sends[0] == sends[1]
+        assert len(ben.sync()) == 1
+        assert ben.read(content)["content"]["body"] == "bonjour"
+        assert await here.count("e2ee.sends") == 0
+
+
+async def test_a_rolled_back_message_skips_an_index(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        room = here.room(BEN)
+        await here.say(room, "one")
+        async with here.engine.outbound(room, ANNA) as out:
+            with suppress(ZeroDivisionError):
+                async with here.db.transaction("test.fails") as tx:
+                    await out.encrypt(tx, "m.room.message", {"body": "never sent"})
+                    raise ZeroDivisionError
+        content = await here.say(room, "two")
+        ben.sync()
+        assert ben.read(content)["content"]["body"] == "two"
+
+
+async def test_a_restart_goes_on_where_the_ratchet_was(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        contents = []
+        for n in range(3):
+            contents.append(await here.say(here.room(BEN), str(n)))
+            await here.restart()
+        ben.sync()
+        assert len({c["session_id"] for c in contents}) == 1
+        assert [ben.read(c)["content"]["body"] for c in contents] == ["0", "1", "2"]
+        assert len({c["ciphertext"] for c in contents}) == 3
+
+
+async def test_a_big_room_is_served_in_pieces_of_a_sensible_size(url: str) -> None:
+    async with lab(url) as here:
+        people = [f"@p{n}:home" for n in range(60)]
+        peers = [here.person(user, "PHONE")[0] for user in people]
+        content = await here.say(here.room(*people), "bonjour")
+        sizes = [len(str(body)) for _, path, body in here.stub.calls if "/sendToDevice/" in path and body is not None]
+        assert len(sizes) > 1
+        assert max(sizes) < 65_000
+        for peer in peers:
+            peer.sync()
+            assert peer.read(content)["content"]["body"] == "bonjour"
+
+
+async def test_many_messages_at_once_use_each_index_once(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        room = here.room(BEN)
+        contents = await asyncio.gather(*(here.say(room, str(n)) for n in range(50)))
+        ben.sync()
+        session = ben.inbound[contents[0]["session_id"]]
+        assert len({c["ciphertext"] for c in contents}) == 50
+        assert {ben.read(c)["content"]["body"] for c in contents} == {str(n) for n in range(50)}
+        assert session.first_known_index == 0
+
+
+async def test_a_ghost_without_a_device_is_unavailable(url: str) -> None:
+    async with lab(url) as here:
+        with pytest.raises(Unavailable, match="ghost_without_device"):
+            await here.say(Lab.room(here, BEN), "x", ghost="@h_new:home")
