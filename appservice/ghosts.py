@@ -1,4 +1,4 @@
-"""The Matrix users of people: registered, named from the directory only, with a device and keys before anybody sees them."""
+"""The Matrix users of people: named from the directory only, with device and keys before anybody sees them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _TRIES = 3  # unexpected errors before an event is poison
 _LONGEST = 30.0  # s between two attempts
 
 
-class Parked(Exception):  # noqa: N818
+class Parked(Exception):
     """The event waits for a Megolm session; the lane goes on without it."""
 
     def __init__(self, session: str, sender: str) -> None:

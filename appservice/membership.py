@@ -1,4 +1,4 @@
-"""Who comes and goes in rooms: invitations of ghosts, people who join or leave, and rooms that are replaced by others."""
+"""Who comes and goes: invitations of ghosts, people who join or leave, rooms that are replaced by others."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Membership:
             raise Refused("room_not_encrypted", about=room.room_id)
 
     async def _settle(self, room: Room, event: Json, ghost: str, inviter: str, done: Within) -> None:
-        """Tell the hub: a new conversation, one more member, or an old conversation in the room that follows its own."""
+        """Tell the hub: a new conversation, one more member, or an old conversation in its new room."""
         old = await self._replaced(room, ghost)
         chat = await self.hub.chat(MATRIX, room.room_id)
         if chat is None and old is not None and old.conversation is not None:

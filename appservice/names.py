@@ -62,7 +62,7 @@ def short(*parts: str, size: int = 26) -> str:
 
 
 def txn_id(ghost: str, room: str, key: str, part: str = "") -> str:
-    """The transaction id of a call. The ghost is in it: Synapse's cache ignores who masquerades, and would lose a message."""
+    """The transaction id of a call. The ghost is in it: Synapse's cache ignores who masquerades."""
     return short(ghost, room, key, part)
 
 

@@ -1,4 +1,4 @@
-"""What people in a room are told: the state of their message in clear codes, and notices, French first and encrypted."""
+"""What people in a room are told: message states as codes in clear, and notices, French first, encrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ciphertexts on their way: saved with the ratchet before they leave, repeated byte for byte, recognised when they come back."""
+"""Ciphertexts on their way: saved with the ratchet before they leave, repeated byte for byte, known by their echo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEPT = 24 * 3600 * 1000  # ms: as long as Synapse recognises a repeated send
 _ENCRYPTED = "m.room.encrypted"
 
 
-class NotInRoom(Exception):  # noqa: N818
+class NotInRoom(Exception):
     """The homeserver says that this ghost may not speak in this room."""
 
 
@@ -185,7 +185,7 @@ class Outbox:
             self._rows.pop(row.id, None)
 
     def _passed(self, row: Sent) -> bool:
-        """The lane is past this row. Between the two calls above it can only move on: then the row stays a day longer."""
+        """The lane is past this row; if that happens between the two calls above, the row stays a day longer."""
         last = self._last.get(row.room)
         return bool(row.message) and last is not None and last != row.id
 

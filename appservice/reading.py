@@ -1,4 +1,4 @@
-"""From an event of a room to a message of the hub: echo, decrypt, wait for keys, accept, or refuse where people see it."""
+"""From an event of a room to a message of the hub: decrypt, wait for keys, accept, or refuse where people see it."""
 
 from __future__ import annotations
 

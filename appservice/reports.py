@@ -1,4 +1,4 @@
-"""What became of messages, shown where they were written: message status, read receipts, and a notice for each refusal."""
+"""What became of messages, shown where they were written: status, read receipts, a notice for each refusal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Told = set[tuple[str, str]]
 
 @dataclass(slots=True)
 class News:
-    """What one room has to be told. ``success``: who has it -> events; ``read``: ghost -> the newest event it has read."""
+    """What one room has to be told. ``success``: who has it -> events; ``read``: ghost -> newest event read."""
 
     success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
     read: dict[str, str] = field(default_factory=dict)

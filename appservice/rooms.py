@@ -1,4 +1,4 @@
-"""The room of a conversation: made once, with the right people in it, followed through upgrades. There is no bot in it."""
+"""The room of a conversation: made once, with the right people in it, followed through upgrades; no bot in it."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Room:
 
 
 def apply(room: Room, event: Json) -> bool:
-    """Take in one state event; True if the facts (not the members) changed. Unknown types and odd values change nothing."""
+    """Take in one state event; True if the facts (not the members) changed. Odd values change nothing."""
     content, facts = event["content"], room.facts
     before = asdict(facts)
     match event["type"]:
@@ -128,7 +128,7 @@ def apply(room: Room, event: Json) -> bool:
 
 
 class RoomStore:
-    """Rooms from memory, else from disk. Change a room only together with writing it: :meth:`save`, :meth:`save_member`."""
+    """Rooms from memory, else from disk. Change a room only together with writing it (:func:`save`)."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

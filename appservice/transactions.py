@@ -170,4 +170,4 @@ def _sound(event: Any) -> bool:
 
 def is_encrypted(event: Json) -> bool:
     """Whether an event is a Megolm message."""
-    return event["type"] == "m.room.encrypted" and event["content"].get("algorithm") == MEGOLM
+    return bool(event["type"] == "m.room.encrypted" and event["content"].get("algorithm") == MEGOLM)

@@ -15,7 +15,7 @@ _OK = b"{}"
 
 
 class Web:
-    """The routes. ``exists`` answers whether a user id is a ghost of ours; ``rang`` is told of each stored transaction."""
+    """The routes. ``exists`` says whether a user id is a ghost of ours; ``rang`` is told of each transaction."""
 
     def __init__(
         self,

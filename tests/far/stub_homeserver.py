@@ -1,6 +1,6 @@
-"""STUB homeserver: HTTP over :mod:`tests.far.stub_world`, labelled a stub, for fault tests and the processor-time benchmark.
+"""STUB homeserver: HTTP over :mod:`tests.far.stub_world`, for fault tests and the processor-time benchmark.
 
-It pushes transactions as Synapse 1.163 does: one in flight, own counter, a failed first attempt loses its to-device part.
+It pushes transactions as Synapse 1.163 does: one in flight, own counter; a failed attempt loses its to-device part.
 ``python -m tests.far.stub_homeserver --port 8008 --appservice http://127.0.0.1:9000`` runs it as its own process.
 """
 
@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import aiohttp
@@ -60,7 +60,7 @@ class Push:
 
 
 class StubHomeserver:
-    """A labelled stub. ``async with StubHomeserver(…) as stub``; then ``stub.url``, ``stub.world``, ``stub.fault(…)``."""
+    """A labelled stub: ``async with StubHomeserver(…) as stub``, then ``stub.url``, ``stub.world``, ``stub.fault``."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class StubHomeserver:
         await self._runner.cleanup()
 
     def fault(self, pattern: str, times: int = 1, **how: Any) -> None:
-        """Let the next ``times`` calls whose ``METHOD path`` matches fail (``status=``), stall (``delay=``) or lose their answer."""
+        """Let the next ``times`` matching calls fail (``status=``), stall (``delay=``) or lose their answer."""
         self._faults.append(Fault(re.compile(pattern), times, **how))
 
     def human(self, localpart: str, server: str | None = None, device: str | None = None) -> tuple[str, str, str]:
@@ -135,7 +135,7 @@ class StubHomeserver:
     async def idle(self, patience: float = 10.0) -> None:
         """Return when everything has been pushed and answered."""
         async with asyncio.timeout(patience):
-            while self._queue or self._pushing:
+            while self._queue or self._pushing:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
     # -- pushing -------------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ class StubHomeserver:
     def _member(self, caller: Caller, body: Json, room_id: str, action: str) -> Json:
         user = body.get("user_id") or caller.user
         membership = {"kick": "leave"}.get(action, action)
-        extra = {key: body[key] for key in ("reason", "is_direct") if key in body}
+        extra: Json = {key: body[key] for key in ("reason", "is_direct") if key in body}
         event = self.world.change_membership(room_id, caller.user, user, membership, extra)
         if event is not None:
             self.interest(event)
@@ -497,8 +497,8 @@ class StubHomeserver:
 _VERSIONS = {"default": "12", "available": {str(number): "stable" for number in range(1, 13)}}
 
 
-def _json(result: Any) -> Any:
-    return {} if result is None else result
+def _json(result: Any) -> Json:
+    return cast(Json, {} if result is None else result)
 
 
 def _answer(body: Any, status: int) -> web.Response:

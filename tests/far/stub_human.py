@@ -217,7 +217,7 @@ class Human:
         }
 
     async def _devices(self, members: Iterable[str]) -> list[tuple[str, str]]:
-        body = {"device_keys": {member: [] for member in members}}
+        body: Json = {"device_keys": {member: [] for member in members}}
         found = (await self.call("POST", "/_matrix/client/v3/keys/query", body))["device_keys"]
         for mxid, devices in found.items():
             for device, keys in devices.items():
@@ -384,11 +384,11 @@ class Human:
         master, self_signing = _Signer(self.mxid, "master"), _Signer(self.mxid, "self_signing")
         keys["signatures"] = {self.mxid: {f"ed25519:{self.device}": self._sign(keys), **self_signing.sign(keys)}}
         self._account.generate_one_time_keys(50)
-        self._account.generate_fallback_key()
+        self._account.generate_fallback_key()  # type: ignore[attr-defined]
         upload = {
             "device_keys": keys,
             "one_time_keys": self._signed(self._account.one_time_keys, fallback=False),
-            "fallback_keys": self._signed(self._account.fallback_key, fallback=True),
+            "fallback_keys": self._signed(self._account.fallback_key, fallback=True),  # type: ignore[attr-defined]
         }
         await self.call("POST", "/_matrix/client/v3/keys/upload", upload)
         self._account.mark_keys_as_published()

@@ -1,4 +1,4 @@
-"""STUB (not a homeserver): users, devices and rooms in memory, with the behaviour of Synapse that the hub depends on."""
+"""STUB: users, devices and rooms in memory, with the behaviour of Synapse that the hub depends on."""
 
 from __future__ import annotations
 

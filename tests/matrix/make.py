@@ -95,6 +95,13 @@ class Node:
         await until(lambda: any(d.body.text == text for d in self.product.delivered), seconds)
         return next(d for d in self.product.delivered if d.body.text == text)
 
+    async def warm(self, *numbers: str) -> None:
+        """Make ghosts and wait for them."""
+        people = [await self.people.get(f"rpps:{number}") for number in numbers]
+        self.matrix.warm(people)
+        names = self.matrix.names
+        await until(lambda: all(self.matrix.ghosts.is_ready(names.of_rpps(number)) for number in numbers), 30)
+
     def texts(self) -> list[str]:
         """What the product has been given, in order."""
         return [d.body.text for d in self.product.delivered if d.kind is not Kind.MEMBERS]
@@ -120,21 +127,26 @@ class World:
     async def node(self, url: str | None = None, **more: Any) -> AsyncIterator[Node]:
         """A hub until the block is left; like a crash: nothing is finished first."""
         where = url or f"sqlite:///{self.folder}/hub.db"
-        async with hub(where, settings(self.stub.url, **(self.options | more)), self.stub) as node:
-            yield node
+        async with hub(where, settings(self.stub.url, **(self.options | more)), trusted) as node:
+            self.stub.appservice = node.url
+            self.stub._ring.set()
+            try:
+                yield node
+            finally:
+                self.stub.appservice = None
 
 
 @asynccontextmanager
-async def hub(url: str, chosen: MatrixSettings, stub: StubHomeserver) -> AsyncIterator[Node]:
-    """A real hub on ``url`` whose homeserver is the stub."""
+async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0) -> AsyncIterator[Node]:
+    """A real hub with its database at ``url``."""
     db = await open_database(url, COMPONENTS)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
         product = Loopback("pandalab")
-        people = People(FlatFile(PEOPLE), trusted, chosen.names().rpps, {"matrix", "pandalab"})
+        people = People(FlatFile(PEOPLE), trusts, chosen.names().rpps, {"matrix", "pandalab"})
         await people.start(db)
-        matrix = Matrix(chosen, db, SEAL, homeserver, trusted, people.reachable)
+        matrix = Matrix(chosen, db, SEAL, homeserver, trusts, people.reachable)
         nets: dict[str, Connector] = {"matrix": matrix, "pandalab": product}
         store = Store(db, SEAL, people)
         await store.start()
@@ -145,18 +157,15 @@ async def hub(url: str, chosen: MatrixSettings, stub: StubHomeserver) -> AsyncIt
         matrix.routes(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         for net in nets.values():
             await net.start(core)
         task = asyncio.create_task(courier.run())
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        stub.appservice = address
-        stub._ring.set()
         try:
             yield Node(db, core, courier, people, matrix, product, homeserver, address)
         finally:
-            stub.appservice = None
             await runner.cleanup()
             task.cancel()
             with suppress(asyncio.CancelledError):

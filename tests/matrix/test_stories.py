@@ -1,4 +1,4 @@
-"""Whole stories on the stub: from a product to an encrypted room and back, with the real hub and the real key engine."""
+"""Whole stories on the stub: from a product to an encrypted room and back, with the real hub and key engine."""
 
 from __future__ import annotations
 

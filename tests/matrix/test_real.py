@@ -1,0 +1,164 @@
+"""On real, federated Synapse servers with matrix-js-sdk's Rust crypto as the peer (only-signed-devices isolation)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from appservice.registration import registration
+from appservice.settings import MatrixSettings
+from deploy.demo.client import Event
+from deploy.demo.ports import free_port
+from deploy.demo.synapse import Synapse
+from tests.matrix.make import ANNA, CLEO, Node, hub, until
+from tests.peers import world
+from tests.peers.world import NewClient
+
+pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
+
+
+@dataclass
+class Servers:
+    """Two homeservers; the first knows the hub at ``port``."""
+
+    home: Synapse
+    away: Synapse
+    port: int
+
+    def settings(self, **more: Any) -> MatrixSettings:
+        """The hub's section for the first server."""
+        return MatrixSettings(
+            homeserver=self.home.url, server_name=self.home.name, as_token="as-real", hs_token="hs-real",
+            address=f"http://127.0.0.1:{self.port}", key_wait_s=3.0, park_notice_s=2.0, **more,
+        )  # fmt: skip
+
+    def trusted(self, server: str) -> bool:
+        """Both."""
+        return server in (self.home.name, self.away.name)
+
+    def ghost(self, rpps: str) -> str:
+        """A professional's Matrix user."""
+        return f"@rpps_{rpps}:{self.home.name}"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def servers() -> AsyncIterator[Servers]:
+    """Started once."""
+    port = free_port()
+
+    def register(server: Synapse) -> dict[str, Any]:
+        made = Servers(server, server, port).settings()
+        return registration(made, "as-real", "hs-real")
+
+    async with world.federation(register) as (home, away):
+        yield Servers(home, away, port)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def node(servers: Servers, tmp_path: Path) -> AsyncIterator[Node]:
+    """A hub on the first server, with a fresh database beside old ghosts."""
+    async with hub(f"sqlite:///{tmp_path}/hub.db", servers.settings(), servers.trusted, servers.port) as made:
+        yield made
+
+
+def _status(event: Event) -> bool:
+    return event["type"] == "com.beeper.message_send_status"
+
+
+async def test_a_local_client_begins_and_sees_no_warning(servers: Servers, node: Node, new_client: NewClient) -> None:
+    await node.warm(ANNA)
+    ben = await new_client(servers.home, "ben")
+    room = await ben.create_room(invite=[servers.ghost(ANNA)], is_direct=True)
+    await ben.wait_member(room, servers.ghost(ANNA))
+    await ben.wait_devices(servers.ghost(ANNA))
+    event_id = await ben.send(room, "Bonjour Anna")
+    delivery = await node.got("Bonjour Anna", 20)
+    status = await ben.wait_event(room, _status)
+    assert status["content"]["status"] == "SUCCESS"
+    assert status["content"]["m.relates_to"]["event_id"] == event_id
+    await node.write(delivery.chat, "Bonjour Ben", by="anna")
+    seen = await ben.wait_text(room, "Bonjour Ben")
+    assert seen["sender"] == servers.ghost(ANNA)
+    assert seen["decryption_failure"] is None
+    assert not seen.get("shield")
+
+
+async def test_a_federated_client_is_written_to_and_answers(
+    servers: Servers, node: Node, new_client: NewClient
+) -> None:
+    ben = await new_client(servers.away, "ben")
+    await node.write("chat-federated", "Bonjour de loin", to=(f"matrix:{ben.user_id}",))
+    room = await ben.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await ben.join(room)
+    seen = await ben.wait_text(room, "Bonjour de loin")
+    assert seen["sender"] == servers.ghost(CLEO)
+    assert seen["decryption_failure"] is None
+    await ben.send(room, "Bien reçu")
+    await node.got("Bien reçu", 30)
+
+
+async def test_a_federated_client_invites_a_ghost(servers: Servers, node: Node, new_client: NewClient) -> None:
+    await node.warm(ANNA)
+    ben = await new_client(servers.away, "ben")
+    room = await ben.create_room(invite=[servers.ghost(ANNA)], is_direct=True)
+    await ben.wait_member(room, servers.ghost(ANNA))
+    await ben.wait_devices(servers.ghost(ANNA))
+    await ben.send(room, "Par fédération")
+    await node.got("Par fédération", 30)
+
+
+async def test_a_client_upgrades_its_room(servers: Servers, node: Node, new_client: NewClient) -> None:
+    await node.warm(ANNA)
+    ben = await new_client(servers.home, "ben")
+    room = await ben.create_room(invite=[servers.ghost(ANNA)], room_version="11")
+    await ben.wait_member(room, servers.ghost(ANNA))
+    await ben.send(room, "avant")
+    delivery = await node.got("avant", 20)
+    answer = await ben.call("POST", f"/_matrix/client/v3/rooms/{room}/upgrade", {"new_version": "12"})
+    new = answer["replacement_room"]
+    await node.write(delivery.chat, "pendant", by="anna")
+    await asyncio.sleep(0.5)
+    await ben.wait_room(lambda r: bool(r["room_id"] == new))
+    await ben.invite(new, servers.ghost(ANNA))
+    await ben.wait_text(new, "pendant", patience=40)
+    await ben.send(new, "après")
+    got = await node.got("après", 30)
+    assert got.conversation == delivery.conversation
+
+
+async def test_a_file_is_refused_in_words(servers: Servers, node: Node, new_client: NewClient) -> None:
+    await node.warm(ANNA)
+    ben = await new_client(servers.home, "ben")
+    room = await ben.create_room(invite=[servers.ghost(ANNA)])
+    await ben.wait_member(room, servers.ghost(ANNA))
+    await ben.send_file(room, "scan.pdf", b"%PDF-", "application/pdf")
+    notice = await ben.wait_event(room, lambda e: "fichiers" in str(e["content"].get("body")))
+    assert notice["sender"] == servers.ghost(ANNA)
+    assert notice["content"]["msgtype"] == "m.notice"
+    status = await ben.wait_event(room, _status)
+    assert status["content"]["status"] == "FAIL_PERMANENT"
+
+
+async def test_the_hub_was_away_while_a_client_wrote(servers: Servers, tmp_path: Path, new_client: NewClient) -> None:
+    url = f"sqlite:///{tmp_path}/away.db"
+    ben = await new_client(servers.home, "ben")
+    async with hub(url, servers.settings(), servers.trusted, servers.port) as node:
+        await node.warm(ANNA)
+        room = await ben.create_room(invite=[servers.ghost(ANNA)])
+        await ben.wait_member(room, servers.ghost(ANNA))
+        await ben.send(room, "un")
+        await node.got("un", 20)
+    await ben.rotate(room)
+    for text in ("deux", "trois"):
+        await ben.send(room, text)
+    await asyncio.sleep(1)
+    async with hub(url, servers.settings(), servers.trusted, servers.port) as node:
+        await node.homeserver.call("POST", "/_matrix/client/v1/appservice/liaison/ping", {})
+        await node.got("trois", 30)
+        await until(lambda: node.texts() == ["deux", "trois"])
