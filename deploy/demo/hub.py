@@ -89,9 +89,12 @@ class Hub:
         return f"@{self._settings['ghost_prefix']}{rpps}:{self._home.name}"
 
     async def ready(self, patience: float = 60.0) -> None:
-        """Wait until it takes work from both sides. Raises TimeoutError with the end of its log."""
+        """Wait until it takes work from both sides. Raises TimeoutError or RuntimeError with the end of its log."""
+        starts = self.process.starts
 
         async def look() -> bool:
+            if self.process.starts > starts + 2:
+                raise RuntimeError(f"the hub does not start\n{self.process.log}")
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
                 try:
                     return all([await _ok(session, f"{self.url}/ready"), await self._api(session)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,28 +49,29 @@ class Story:
         self.siilo_chat = ""  # and as Siilo does
         self.first: Json = {}
         self.first_event = ""
-        self.said: list[str] = []  # what all three were written since dan came
+        self.said: dict[str, str] = {}  # what was written since dan came, and by whom
 
     def steps(self) -> list[Step]:
         """In order."""
         return [
             Step("Cléo (PandaLab) écrit à Ben (Matrix, autre serveur)",
-                 "Cleo writes to Ben on a federated homeserver", 30, self.cleo_writes),
-            Step("Ben répond à ce message", "Ben replies to it", 30, self.ben_replies),
-            Step("Chacun voit que l'autre a lu", "each sees that the other has read", 30, self.both_read),
-            Step("Cléo ajoute Dan (Siilo)", "Cleo adds Dan", 30, self.dan_is_added),
-            Step("Tous trois écrivent en même temps", "all three write at once", 40, self.all_write),
+                 "Cleo writes to Ben on a federated homeserver", 60, self.cleo_writes),
+            Step("Ben répond à ce message", "Ben replies to it", 60, self.ben_replies),
+            Step("Chacun voit que l'autre a lu", "each sees that the other has read", 60, self.both_read),
+            Step("Cléo ajoute Dan (Siilo) ; tous se répondent",
+                 "Cleo adds Dan; all answer one another", 60, self.dan_is_added),
+            Step("Tous trois écrivent en même temps", "all three write at once", 75, self.all_write),
             Step("Le hub est tué ; tous continuent d'écrire, avec de nouvelles clés",
-                 "the hub is killed; all go on writing, with new keys", 30, self.hub_dies),
+                 "the hub is killed; all go on writing, with new keys", 60, self.hub_dies),
             Step("Le hub revient : rien de perdu, rien en double",
-                 "the hub is back: nothing lost, nothing twice", 90, self.hub_is_back),
+                 "the hub is back: nothing lost, nothing twice", 120, self.hub_is_back),
             Step("Siilo est en panne : les autres n'attendent pas",
-                 "Siilo is down: the others do not wait", 40, self.siilo_dies),
-            Step("Siilo revient et reçoit tout", "Siilo is back and gets everything", 60, self.siilo_is_back),
-            Step("Ben ouvre un salon avec Gaël (Siilo)", "Ben opens a room with Gael", 40, self.ben_begins),
-            Step("Un message refusé est dit tel", "a refused message is said to be refused", 30, self.refused),
+                 "Siilo is down: the others do not wait", 75, self.siilo_dies),
+            Step("Siilo revient et reçoit tout", "Siilo is back and gets everything", 120, self.siilo_is_back),
+            Step("Ben ouvre un salon avec Gaël (Siilo)", "Ben opens a room with Gael", 75, self.ben_begins),
+            Step("Un message refusé est dit tel", "a refused message is said to be refused", 60, self.refused),
             Step("Cléo sait ce qu'est devenu chaque message",
-                 "Cleo knows what became of every message", 30, self.status),
+                 "Cleo knows what became of every message", 60, self.status),
         ]  # fmt: skip
 
     # ---- two people
@@ -116,22 +117,28 @@ class Story:
         await self.ben.wait_member(self.room, self.dan)
         text = "Dan nous rejoint pour l'avis cardiologique."
         await self.pandalab.write("cleo", text, conversation=self.chat)
-        seen = await self.siilo.wait_text("dan", text)
-        await self._ben_sees(text, self.cleo)
-        self.siilo_chat = seen["conversation"]
-        self.said.append(text)
+        self.siilo_chat = (await self.siilo.wait_text("dan", text))["conversation"]
+        answers = ["Dan : bonjour à tous deux.", "Ben : bonjour Dan."]
+        await self.siilo.write("dan", answers[0], conversation=self.siilo_chat)
+        await self.ben.wait_text(self.room, answers[0])
+        await self.ben.send(self.room, answers[1])
+        await self.pandalab.wait_text("cleo", answers[1])
+        self.said |= {text: "Cléo", answers[0]: "Dan", answers[1]: "Ben"}
+        await self._all_seen(self.said)
+        seen = [one for one in await self._texts("Ben") if one in self.said]
+        _expect(seen == list(self.said), f"who answers one another is seen as {seen}")
         names = await self.siilo.members(self.siilo_chat)
         _expect(len(names) == 3, f"Siilo shows the members {names}")
-        return [f"Dan : {', '.join(sorted(names))} « {text} »"]
+        return [f"Dan : {', '.join(sorted(names))}", f"tous — all: « {' » « '.join(seen)} »"]
 
     async def all_write(self) -> Details:
         """Three writers at once: each sees all once, and all see the same order."""
         texts = await self._everybody_writes("en même temps", 3)
         order = await self._all_seen(texts)
-        return [f"{len(texts)} messages, un ordre — one order: {' · '.join(order[-len(texts) :])}"]
+        return [f"{len(order)} messages, un ordre — one order: {' · '.join(order)}"]
 
-    async def _everybody_writes(self, about: str, each: int) -> list[str]:
-        """Each writes in turn, all three side by side; gives the texts."""
+    async def _everybody_writes(self, about: str, each: int) -> dict[str, str]:
+        """Each writes in turn, all three side by side; gives the texts and their authors."""
 
         async def by(name: str, write: Callable[[str], Awaitable[Any]]) -> list[str]:
             texts = [f"{name} {number}, {about}" for number in range(1, each + 1)]
@@ -144,8 +151,8 @@ class Story:
             by("Cléo", lambda text: self.pandalab.write("cleo", text, conversation=self.chat)),
             by("Dan", lambda text: self.siilo.write("dan", text, conversation=self.siilo_chat)),
         )
-        texts = [text for one in written for text in one]
-        self.said += texts
+        texts = {text: author for author, one in zip(("Ben", "Cléo", "Dan"), written, strict=True) for text in one}
+        self.said |= texts
         return texts
 
     # ---- things break
@@ -157,7 +164,7 @@ class Story:
         await self.ben.rotate(self.room)  # the next key goes to ghosts whose hub is dead
         texts = await self._everybody_writes("pendant la panne", 2)
         await self.ben.rotate(self.room)
-        texts += await self._everybody_writes("toujours en panne", 1)
+        texts |= await self._everybody_writes("toujours en panne", 1)
         waiting = [one for p in (self.pandalab, self.siilo) for one in await _sent(p, "waiting")]
         _expect(not self.world.hub.process.running, "the hub is still there")
         _expect(len(waiting) == 6, f"{len(waiting)} messages wait in the products, not 6")
@@ -181,7 +188,7 @@ class Story:
         answer = "Bien reçu."
         await self.ben.send(self.room, answer)
         await self.pandalab.wait_text("cleo", answer)
-        self.said += [text, answer]
+        self.said |= {text: "Cléo", answer: "Ben"}
         known = await self._status(written["id"])
         states = {one["name"]: one["state"] for one in known["recipients"]}
         _expect(states.get("Dan Moreau") == "accepted", f"the states are {states}")
@@ -250,47 +257,56 @@ class Story:
         _unshielded(event, sender)
         return event
 
-    async def _all_seen(self, texts: Iterable[str]) -> list[str]:
-        """Wait until all three see all texts; each must be there once, in the order in which ben sees them."""
-        wanted = set(texts)
+    async def _all_seen(self, written: Mapping[str, str]) -> list[str]:
+        """Wait until each of the three sees all that the others wrote; gives the hub's order of it.
+
+        Each text must be there once, each author's in the order of writing, and both products must have been told the
+        same order. (Between homeservers Matrix itself leaves the order of simultaneous messages open.)
+        """
+
+        async def missing() -> dict[str, set[str]]:
+            views = {name: set(await self._texts(name)) for name in ("Ben", "Cléo", "Dan")}
+            lacks = {name: {t for t, by in written.items() if by != name} - view for name, view in views.items()}
+            return {name: texts for name, texts in lacks.items() if texts}
 
         async def look() -> bool:
-            views = [await self._ben_view(), *await self._product_views()]
-            return wanted <= set(views[0]) and all(_of_others(wanted, name) <= set(v) for v, name in _named(views))
+            return not await missing()
 
         try:
-            await wait_for(look, "all three to see everything", 85)
-        except TimeoutError as error:
-            views = [await self._ben_view(), *await self._product_views()]
-            missing = {name: sorted(_of_others(wanted, name) - set(v)) for v, name in _named(views)}
-            raise NotSeen(f"{error}: missing {missing}") from None
+            await wait_for(look, "all three to see everything", 75)
+        except TimeoutError:
+            raise NotSeen(f"missing: {await missing()}") from None
         await asyncio.sleep(1.0)  # what comes twice comes now
-        views = [await self._ben_view(), *await self._product_views()]
-        order = [text for text in views[0] if text in wanted]
-        for view, name in _named(views):
-            mine = [text for text in view if text in wanted]
-            expected = [text for text in order if text in set(mine)]
-            _expect(mine == expected, f"{name} sees {mine}, ben sees {order}")
+        for name in ("Ben", "Cléo", "Dan"):
+            _once_and_in_order([t for t in await self._texts(name) if t in written], written, name)
         for event in await self.ben.timeline(self.room):
-            if event["content"].get("body") in wanted and event["sender"] != self.ben.user_id:
-                _unshielded(event, event["sender"])
-        return order
+            if written.get(event["content"].get("body", ""), "Ben") != "Ben":
+                _unshielded(event, {"Cléo": self.cleo, "Dan": self.dan}[written[event["content"]["body"]]])
+        return await self._order(written)
 
-    async def _ben_view(self) -> list[str]:
-        return [e["content"]["body"] for e in await self.ben.timeline(self.room) if e["content"].get("body")]
+    async def _order(self, written: Mapping[str, str]) -> list[str]:
+        """The order of the conversation, which every product is told."""
+        known: dict[str, int] = {}
+        for view in (await self.pandalab.arrived("cleo", self.chat), await self.siilo.arrived("dan", self.siilo_chat)):
+            told = [(one["text"], one["order"]) for one in view if one["text"] in written]
+            _expect(all(known.setdefault(text, order) == order for text, order in told), "two orders of one message")
+            _expect(told == sorted(told, key=lambda one: one[1]), f"it arrived in another order: {told}")
+        return sorted(known, key=lambda text: known[text])
 
-    async def _product_views(self) -> list[list[str]]:
-        seen = (await self.pandalab.arrived("cleo", self.chat), await self.siilo.arrived("dan", self.siilo_chat))
-        return [[one["text"] for one in view] for view in seen]
+    async def _texts(self, name: str) -> list[str]:
+        """What one of the three sees of the conversation."""
+        if name == "Ben":
+            return [e["content"]["body"] for e in await self.ben.timeline(self.room) if e["content"].get("body")]
+        product, chat = (self.pandalab, self.chat) if name == "Cléo" else (self.siilo, self.siilo_chat)
+        return [one["text"] for one in await product.arrived("cleo" if name == "Cléo" else "dan", chat)]
 
 
-def _named(views: Sequence[list[str]]) -> list[tuple[list[str], str]]:
-    return list(zip(views, ("Ben", "Cléo", "Dan"), strict=True))
-
-
-def _of_others(texts: set[str], name: str) -> set[str]:
-    """Without what a product's own user wrote, which does not come back to the product."""
-    return {text for text in texts if not text.startswith(f"{name} ") or name == "Ben"}
+def _once_and_in_order(seen: Sequence[str], written: Mapping[str, str], name: str) -> None:
+    twice = {text for text in seen if seen.count(text) > 1}
+    _expect(not twice, f"{name} sees twice: {twice}")
+    for author in set(written.values()):
+        mine = [text for text in seen if written[text] == author]
+        _expect(mine == [text for text in written if text in set(mine)], f"{name} sees of {author}: {mine}")
 
 
 async def _sent(product: Any, *states: str) -> list[Json]:
