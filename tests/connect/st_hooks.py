@@ -16,12 +16,12 @@ _KNOWN: dict[str, dict[str, Any]] = {
 }
 
 
-def _valid(case: schemathesis.Case) -> bool:
+def _valid(case: schemathesis.Case[Any]) -> bool:
     return case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     """Every second valid body names those that exist; the others stay as generated."""
     if not _valid(case) or not isinstance(case.body, dict):
         return
@@ -34,7 +34,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 
 @schemathesis.check
 def only_its_meaning_is_refused(
-    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
     """What fits the document may be impossible (nobody has this number), but is never called malformed."""
     if _valid(case) and response.status_code in (400, 415, 422):

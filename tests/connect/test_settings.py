@@ -73,7 +73,8 @@ def test_names_that_are_no_names(name: str) -> None:
 
 
 def test_plain_http_must_be_asked_for() -> None:
-    assert _settings({"webhook_url": "http://product:80/hook", "webhook_plain_http": True})
+    allowed = _settings({"webhook_url": "http://product:80/hook", "webhook_plain_http": True})
+    assert allowed.products["pandalab"].webhook_url == "http://product:80/hook"
 
 
 def test_one_token_is_of_one_product() -> None:

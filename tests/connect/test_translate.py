@@ -171,9 +171,21 @@ def test_what_would_not_fit_an_event_is_refused(text: str) -> None:
 
 
 def test_html_counts_as_text() -> None:
-    assert to_message(text="a" * 40_000)
+    assert len(to_message(text="a" * 40_000).body.text) == 40_000
     with pytest.raises(Refused):
         to_message(text="a" * 40_000, html="b" * 10_000)
+
+
+@pytest.mark.parametrize("html", ["<div>" * 2001, "x" * 45_001])
+def test_html_that_would_take_long_to_clean_is_refused(html: str) -> None:
+    with pytest.raises(Refused) as raised:
+        to_message(html=html)
+    assert (raised.value.code, raised.value.field) == ("too_long", "html")
+
+
+def test_html_that_would_take_long_to_clean_goes_out_as_text() -> None:
+    nested = dataclasses.replace(DELIVERY, body=Body("Bonjour", "<div>" * 2001))
+    assert json.loads(translate.to_event(nested))["data"]["html"] is None
 
 
 def test_the_text_is_in_no_repr() -> None:

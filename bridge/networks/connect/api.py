@@ -232,7 +232,12 @@ class ConnectApi:
         receipt = _parse(Receipt, call.body)
         network = call.product.name
         act = call.hub.read if receipt.state == "read" else call.hub.received
-        await act(Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
+        seen = (Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
+        await act(*seen)
+        answers = call.product.answers
+        if answers.unsettled(receipt.message, time.monotonic()):
+            await asyncio.sleep(answers.SETTLED)
+            await act(*seen)
         return web.Response(status=204)
 
     async def typing(self, call: Call) -> web.Response:

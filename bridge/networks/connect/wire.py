@@ -7,12 +7,13 @@ id by which the product knows the conversation: its own for those it started, th
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
 SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
 _HANDLE = r"^[a-z][a-z0-9_-]{0,31}:[!-~]{1,255}$"
@@ -323,4 +324,4 @@ class Taken(BaseModel):
 
 def milliseconds(at: datetime) -> int:
     """Milliseconds since 1970."""
-    return round(at.timestamp() * 1000)
+    return (at - _EPOCH) // _MILLISECOND
