@@ -196,14 +196,14 @@ class Peer:
         """Give the current session to a ghost."""
         self.olm(ghost, "m.room_key", self.room_key(room))
 
-    def olm(self, ghost: str, kind: str, content: Json, *, device_keys: bool = True, **changes: Any) -> Json:
+    def olm(self, ghost: str, kind: str, content: Json, /, *, device_keys: bool = True, **changes: Any) -> Json:
         """Send one Olm message to a ghost's only device; ``changes`` go over the plaintext. Returns the content."""
         encrypted = self.wrap(ghost, kind, content, device_keys=device_keys, **changes)
         ((device, _),) = self.stub.devices[ghost].items()
         self.stub.post(self.user, ghost, device, "m.room.encrypted", encrypted)
         return encrypted
 
-    def wrap(self, ghost: str, kind: str, content: Json, *, device_keys: bool = True, **changes: Any) -> Json:
+    def wrap(self, ghost: str, kind: str, content: Json, /, *, device_keys: bool = True, **changes: Any) -> Json:
         """The content of an Olm message to a ghost's only device."""
         ((device, stored),) = self.stub.devices[ghost].items()
         theirs = (stored.keys or {})["keys"]

@@ -40,6 +40,8 @@ class Stub:
         self.calls: list[tuple[str, str, Json | None]] = []
         self.answered: dict[str, Json] = {}  # path of sendToDevice -> answer: the path has no user in it
         self.url = ""
+        self.ever: set[tuple[str, str, str]] = set()  # one-time keys that were uploaded
+        self.twice: list[str] = []  # those that came again: they could be handed out twice
 
     # -- what tests do from outside -------------------------------------------------------------------------------
 
@@ -138,7 +140,11 @@ class Stub:
         if "device_keys" in body:
             mine.keys = body["device_keys"]
             self.changes(user)
-        mine.one_time.update(body.get("one_time_keys", {}))
+        for name, key in body.get("one_time_keys", {}).items():
+            if (user, device, name) in self.ever:
+                self.twice.append(name)
+            self.ever.add((user, device, name))
+            mine.one_time[name] = key
         if "fallback_keys" in body:
             mine.fallback, mine.fallback_used = body["fallback_keys"], False
         return {"one_time_key_counts": {"signed_curve25519": len(mine.one_time)}}
