@@ -57,12 +57,9 @@ class Inbox:
 
     async def start(self) -> None:
         """Take up what an earlier life left, parked events included: their keys may have come meanwhile."""
-        rows = await self._db.all("matrix.inbox")
-        self.add(
-            Item(r["stream"], r["event_id"], r["room_id"], None, r["parked_session"], r["parked_sender"], r["parked_at"],
-                 bool(r["told"]))
-            for r in rows
-        )  # fmt: skip
+        for r in await self._db.all("matrix.inbox"):
+            parked = (r["parked_session"], r["parked_sender"], r["parked_at"], bool(r["told"]))
+            self.add([Item(r["stream"], r["event_id"], r["room_id"], None, *parked)])
 
     async def stop(self) -> None:
         """Stop the lanes; everything not done is on disk."""

@@ -184,3 +184,32 @@ async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+
+
+@dataclass
+class Chat:
+    """Ben and Anna's ghost in one room; Anna uses the product."""
+
+    ben: Human
+    room: str
+    chat: str
+
+
+async def meet(world: World, node: Node, name: str = "ben", rpps: str = ANNA) -> Chat:
+    """A Matrix user begins a conversation with a professional."""
+    ben = await world.human(name, "chu.example")
+    await node.warm(rpps)
+    room = await ben.create_room(ghost(rpps), is_direct=True)
+    await until(lambda: world.stub.world.rooms[room].membership(ghost(rpps)) == "join")
+    await ben.say(room, f"début {name}")
+    return Chat(ben, room, (await node.got(f"début {name}")).chat)
+
+
+def statuses(human: Human, event_id: str) -> list[str]:
+    """The statuses that a human has seen for one event."""
+    contents = [e["content"] for _, e in human.events if e["type"] == "com.beeper.message_send_status"]
+    return [
+        c["status"]
+        for c in contents
+        if c["m.relates_to"]["event_id"] == event_id or event_id in c.get("fr.liaison.events", [])
+    ]

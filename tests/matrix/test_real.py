@@ -86,7 +86,7 @@ async def test_a_local_client_begins_and_sees_no_warning(servers: Servers, node:
     seen = await ben.wait_text(room, "Bonjour Ben")
     assert seen["sender"] == servers.ghost(ANNA)
     assert seen["decryption_failure"] is None
-    assert not seen.get("shield")
+    assert seen["shield_colour"] == 0
 
 
 async def test_a_federated_client_is_written_to_and_answers(
