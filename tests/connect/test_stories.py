@@ -122,6 +122,12 @@ async def test_a_product_that_sends_everything_twice(w: World) -> None:
     assert [p["differing"] for p in posts] == [False] * 10
 
 
+async def test_a_product_that_answers_every_message_with_one_id(w: World) -> None:
+    w.siilo.sim.set_faults(Faults(same_id=True))
+    await _all_arrive_once(w, _write_many(w, 5))
+    await w.until(lambda: set(w.pandalab.states().values()) == {"delivered"})
+
+
 async def test_answers_that_overtake_each_other(w: World) -> None:
     w.siilo.sim.set_faults(Faults(reorder=True))
     for n in range(8):  # eight conversations, two messages each: order holds inside each

@@ -29,11 +29,14 @@ _EVENTS: dict[str, type[wire.Wire]] = {
 _ABOUT = """\
 The open API by which a chat product takes part in Liaison.
 
-A product speaks for its own users only, and sees only their conversations. `POST` requests carry an `id` that is the
-idempotency key: repeat a request until it is answered. Webhooks are signed after Standard Webhooks; a product answers
-with 2xx once it has the message safely, with 400, 410, 413 or 422 if it will never take it (the sender is told), and
-with anything else to get it again later. `message.created` and `conversation.members` come one at a time and in order
-for each conversation; drop a repeated `webhook-id`."""
+A product speaks for its own users only, and sees only their conversations. `POST` requests that change something carry
+an `id` that is the idempotency key: repeat a request until it is answered. All ids of messages of one product, those
+that it sends and those that it answers webhooks with, are of one space: none is used twice.
+
+Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
+413 or 422 if it will never take it (the sender is told), and with anything else to get it again later.
+`message.created` and `conversation.members` come one at a time and in order for each conversation; drop a repeated
+`webhook-id`."""
 _PROBLEMS = {
     400: "The body is not valid JSON.",
     401: "The token is missing or unknown.",

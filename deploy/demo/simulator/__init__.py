@@ -50,7 +50,7 @@ RFC 3339; an error is ``{"error": …}``.
     ``status_5xx`` (part of webhooks answered with 503, 0 to 1), ``retry_after`` (seconds, said with it), ``refuse``
     (answers 422), ``duplicate`` (sends its own posts twice), ``reorder`` (answers webhooks and sends receipts after
     random delays, so that they overtake each other), ``lose_answer`` (part of webhooks taken, then the connection
-    is dropped).
+    is dropped), ``same_id`` (answers every message with one id).
 """
 
 from deploy.demo.simulator.product import Faults, Simulator

@@ -32,7 +32,7 @@ Ce n'est pas le logiciel de l'éditeur : une simulation pour la démonstration e
 <script>
 const form = document.getElementById("write"), list = document.getElementById("list");
 const note = document.getElementById("note");
-const states = { waiting: "en attente", accepted: "acceptée", arrived: "reçu", delivered: "remis", read: "lu",
+const states = { waiting: "en attente", accepted: "accepté", arrived: "reçu", delivered: "remis", read: "lu",
   refused: "refusé" };
 const get = async (path) => (await fetch(path)).json();
 function fill(select, values) {

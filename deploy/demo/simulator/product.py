@@ -36,6 +36,7 @@ class Faults:
     duplicate: bool = False
     reorder: bool = False
     lose_answer: float = 0.0
+    same_id: bool = False
 
     @classmethod
     def read(cls, given: Json) -> Faults:
@@ -200,7 +201,7 @@ class Simulator:
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"]})
-            return {"id": ident}
+            return {"id": f"{self.name}-same" if self.faults.same_id else ident}
         if kind == "conversation.members":
             self.state.put_conversation(data["conversation"], {"members": data["members"]})
             return {"id": f"{self.name}-{uuid.uuid4().hex}"}

@@ -98,7 +98,7 @@ class State:
         done = self._db.execute(
             "INSERT INTO messages (id, arrived, conversation, state, at, body) VALUES (?, ?, ?, ?, ?, ?)", row
         )
-        self._db.executemany("INSERT INTO inbox VALUES (?, ?)", [(user, done.lastrowid) for user in users])
+        self._db.executemany("INSERT OR IGNORE INTO inbox VALUES (?, ?)", [(user, done.lastrowid) for user in users])
 
     def set_state(self, ident: str, state: str, **more: Any) -> None:
         """A message is now in this state; ``more`` is added to it."""
