@@ -1,0 +1,124 @@
+"""Messages whose key is late, lost, or never comes: parked, asked for, shown, and never in the way of others."""
+
+from __future__ import annotations
+
+from tests.matrix.make import World, meet, statuses, until
+
+WAITING = "en attente de sa clé"
+
+
+async def test_a_late_key_within_the_wait_keeps_the_order(world: World) -> None:
+    async with world.node(key_wait_s=5.0) as node:
+        chat = await meet(world, node)
+        chat.ben.rotate(chat.room)
+        await chat.ben.say(chat.room, "un", share=False)
+        await chat.ben.say(chat.room, "deux", share=False)
+        await chat.ben.share(chat.room)
+        await node.got("deux")
+        assert node.texts()[1:] == ["un", "deux"]
+        assert not await node.db.all("matrix.dead")
+
+
+async def test_without_its_key_a_message_is_parked_and_comes_late(world: World) -> None:
+    eve = await world.human("eve", "chu.example")
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await chat.ben.member(chat.room, "invite", eve.mxid)
+        await eve.member(chat.room, "join")
+        chat.ben.rotate(chat.room)
+        parked = await chat.ben.say(chat.room, "sans clé", share=False)
+        await until(lambda: "FAIL_RETRIABLE" in statuses(chat.ben, parked))
+        await eve.say(chat.room, "je passe devant")
+        await node.got("je passe devant")
+        await chat.ben.share(chat.room)
+        await node.got("sans clé")
+        await until(lambda: statuses(chat.ben, parked)[-1] == "SUCCESS")
+        assert "PENDING" in statuses(chat.ben, parked)
+        assert not await node.db.all("matrix.inbox")
+
+
+async def test_the_senders_devices_are_asked_for_the_key(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        chat.ben.rotate(chat.room)
+        await chat.ben.say(chat.room, "demandez-moi", share=False)
+        await until(lambda: chat.ben.key_requests)
+        assert chat.ben.key_requests[0]["content"]["action"] == "request"
+
+
+async def test_the_sender_is_told_once_in_words(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        chat.ben.rotate(chat.room)
+        for text in ("a", "b", "c"):
+            await chat.ben.say(chat.room, text, share=False)
+        seen = await chat.ben.heard(WAITING)
+        assert seen.clear is not None
+        assert seen.clear["content"]["msgtype"] == "m.notice"
+        await chat.ben.share(chat.room)
+        await node.got("c")
+        assert node.texts()[1:] == ["a", "b", "c"]
+        assert sum(WAITING in (s.text or "") for s in chat.ben.seen) == 1
+
+
+async def test_parked_messages_survive_a_restart(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        chat.ben.rotate(chat.room)
+        parked = await chat.ben.say(chat.room, "gardé", share=False)
+        await until(lambda: "FAIL_RETRIABLE" in statuses(chat.ben, parked))
+    await chat.ben.share(chat.room)
+    async with world.node() as node:
+        await node.got("gardé")
+        assert not await node.db.all("matrix.inbox")
+
+
+async def test_a_key_that_the_push_has_lost_is_read_from_the_sync(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        chat.ben.rotate(chat.room)
+    await chat.ben.say(chat.room, "pendant l'absence")  # its to-device part is refused, hence lost
+    async with world.node() as node:
+        await node.got("pendant l'absence")
+
+
+async def test_clear_text_is_refused_where_it_is_seen(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        event_id = await chat.ben.raw(chat.room, "m.room.message", {"msgtype": "m.text", "body": "en clair"})
+        seen = await chat.ben.heard("non chiffré")
+        assert seen.clear is not None
+        assert seen.clear["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": event_id}}
+        assert statuses(chat.ben, event_id) == ["FAIL_PERMANENT"]
+        assert "en clair" not in node.texts()
+
+
+async def test_what_is_not_carried_is_refused_in_words(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        first = await chat.ben.say(chat.room, "original")
+        await node.got("original")
+        content = {"msgtype": "m.text", "body": "* corrigé", "m.relates_to": {"rel_type": "m.replace", "event_id": first}}
+        edit = await chat.ben.send(chat.room, content)
+        await chat.ben.heard("La modification n'a pas été transmise")
+        image = await chat.ben.send(chat.room, {"msgtype": "m.image", "body": "x.png", "file": {}})
+        await chat.ben.heard("Les fichiers ne sont pas encore transmis")
+        sticker = await chat.ben.send(chat.room, {"body": "x", "url": "mxc://x/y"}, "m.sticker")
+        await chat.ben.heard("Ce type de message")
+        relation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": first, "key": "👍"}}
+        reaction = await chat.ben.raw(chat.room, "m.reaction", relation)
+        await chat.ben.heard("La réaction n'a pas été transmise")
+        removal = await chat.ben.raw(chat.room, "m.room.redaction", {"redacts": first})
+        await chat.ben.heard("La suppression n'a pas été transmise")
+        for event_id in (edit, image, sticker, reaction, removal):
+            assert statuses(chat.ben, event_id) == ["FAIL_PERMANENT"]
+        assert node.texts() == ["début ben", "original"]
+
+
+async def test_verification_requests_are_not_messages(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await chat.ben.send(chat.room, {"from_device": "X"}, "m.key.verification.ready")
+        await chat.ben.say(chat.room, "suite")
+        await node.got("suite")
+        assert len(chat.ben.seen) == 0
