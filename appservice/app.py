@@ -15,7 +15,6 @@ from aiohttp import web
 from appservice import matrix as matrix_edge
 from appservice.client import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.ghosts import rpps_of
 from appservice.matrix import Matrix
 from appservice.settings import MatrixSettings
 from bridge import store as core
@@ -69,11 +68,11 @@ async def running(config: Config) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         parts = await _build(config, stack)
         await parts.hub.start()
-        await _serve(stack, parts)
+        for connector in parts.connectors.values():
+            await connector.start(parts.hub)
+        await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
         async with asyncio.TaskGroup() as group:
             courier = group.create_task(parts.courier.run())
-            for connector in parts.connectors.values():
-                await connector.start(parts.hub)
             parts.matrix.warm(await _people_to_show(parts))
             log.info("running, %d networks", len(parts.connectors))
             try:
@@ -100,10 +99,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     def trusted(server: str) -> bool:
         return server == settings.server_name or trusted_server(server, config.trust.matrix_servers)
 
-    def ghost(mxid: str) -> str | None:
-        return rpps_of(mxid, settings)
-
-    people = People(directory, trusted, ghost, {MATRIX, *products})
+    people = People(directory, trusted, settings.names().rpps, {MATRIX, *products})
     await people.start(db)
     matrix = Matrix(settings, db, seal, homeserver, trusted, people.reachable)
     connectors: dict[str, Connector] = {MATRIX: matrix, **products}
