@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -29,11 +29,12 @@ class Lab:
         self.engine: Engine
         self.db: Database
         self.seal = SEAL
+        self.opener: Callable[[str], Awaitable[Database]] = lambda url: open_database(url, [COMPONENT])
         self._open = AsyncExitStack()
 
     async def start(self) -> None:
         """A new process on the old database."""
-        self.db = await open_database(self.url, [COMPONENT])
+        self.db = await self.opener(self.url)
         self._open.push_async_callback(self.db.close)
         homeserver = await self._open.enter_async_context(Homeserver(self.stub.url, "token"))
         self.engine = Engine(

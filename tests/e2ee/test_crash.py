@@ -123,18 +123,16 @@ class Story:
 async def rebirth(here: Lab, at: int, when: str, names: list[str]) -> None:
     """Start the engine on a database that will die."""
     await here.stop()
-    from tests.e2ee import lab as module
+    real = here.opener
 
-    real = module.open_database
+    async def opened(url: str) -> Database:
+        return Mortal(await real(url), at, when, names)
 
-    async def opened(*args: Any) -> Any:
-        return Mortal(await real(*args), at, when, names)
-
-    module.open_database = opened
+    here.opener = opened
     try:
         await here.start()
     finally:
-        module.open_database = real
+        here.opener = real
 
 
 POINTS = 24

@@ -99,7 +99,8 @@ async def test_any_call_may_fail_while_a_device_is_made(url: str, at: int, how: 
 
 async def test_a_device_whose_served_keys_are_wrong_is_replaced(url: str) -> None:
     async with lab(url, ghost=False) as here:
-        real, spoiled = here.stub._query, []
+        real = here.stub._query
+        spoiled: list[str] = []
 
         def spoil(body: dict[str, Any]) -> dict[str, Any]:
             answer = real(body)

@@ -17,7 +17,7 @@ from tests.e2ee.peer import Owner, Peer
 async def test_a_message_is_read_by_every_device_that_its_owner_signed(url: str) -> None:
     async with lab(url) as here:
         phone, desk = here.person(BEN, "PHONE", "DESK")
-        content = await here.say(here.room(BEN), "bonjour", **{"m.relates_to": {"rel_type": "m.thread"}})
+        content = await here.say(here.room(BEN), "bonjour", ANNA, **{"m.relates_to": {"rel_type": "m.thread"}})
         assert content["m.relates_to"] == {"rel_type": "m.thread"}
         assert content["device_id"] == here.engine.device_of(ANNA)
         for device in (phone, desk):
