@@ -188,7 +188,7 @@ class World:
             post = await served.sim.outbox.wait(served.sim.add_user(user, rpps), 5)
             assert post["status"] == 200, post
 
-    async def until(self, true: Callable[[], object], seconds: float = 8.0) -> None:
+    async def until(self, true: Callable[[], object], seconds: float = 20.0) -> None:
         """Wait for a condition; fails after ``seconds``."""
         async with asyncio.timeout(seconds):
             while not true():  # noqa: ASYNC110
@@ -216,7 +216,7 @@ def section(ports: Mapping[str, int], **more: Any) -> Json:
             "profile": name,
             "webhook_url": f"http://127.0.0.1:{port}/webhook",
             "webhook_secrets": [SECRETS[name]],
-            "webhook_timeout_s": 2,
+            "webhook_timeout_s": 5,
             "tokens": [digest(TOKENS[name])],
             "rate_per_second": 10_000,
             "burst": 10_000,
