@@ -1,0 +1,180 @@
+"""What people write while the hub is being killed, and what must then be true at every far end."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tests.far.stub_human import Seen
+from tests.faults.rig import BEN, SERVER, Rig, spare, until
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message: where, by whom (``ben`` or a product's user), what; ``to`` are the others who must get it."""
+
+    chat: str
+    by: str
+    text: str
+    to: tuple[str, ...]
+
+
+CLEO, DAN = ("pandalab", "cleo"), ("siilo", "dan")
+GHOST_CLEO = f"@rpps_10000000003:{SERVER}"
+TWO, THREE = "two-legs", "three-legs"
+
+
+class Traffic:
+    """Everything that was said. Conversations: two legs (cleo, ben), three legs (cleo, dan, ben), and new ones."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.said: list[Said] = []
+        self._numbers = itertools.count()
+        self._spare = itertools.count()
+
+    async def begin(self) -> None:
+        """Make the lasting conversations, with a hub that lives."""
+        self._cleo(TWO, ("ben",), to=[BEN])
+        self._cleo(THREE, ("ben", "dan"), to=[BEN, "siilo:dan"])
+        for chat in (TWO, THREE):
+            text = next(said.text for said in self.said if said.chat == chat)
+            await until(lambda text=text: self._room(text), 10, "ben is written to")  # type: ignore[misc]
+            self.rig.rooms[chat] = room = self._room(text) or ""
+            await until(lambda room=room: self._is_in(room), 10, "ben joins")  # type: ignore[misc]
+        await until(lambda: self.rig.arrived(*DAN), 10, "dan hears")
+
+    def _room(self, text: str) -> str | None:
+        rooms = self.rig.stub.world.rooms
+        return next((room for room in rooms if any(s.text == text for s in self.rig.timeline(room))), None)
+
+    def _is_in(self, room: str) -> bool:
+        return self.rig.stub.world.rooms[room].membership(self.rig.ben.mxid) == "join"
+
+    async def burst(self, n: int) -> None:
+        """Something of everything, as the people of a few minutes would do it in one moment."""
+        self._cleo(TWO, ("ben",))
+        self._dan(THREE)
+        self._cleo(THREE, ("ben", "dan"))
+        await self._ben(TWO, ("cleo",))
+        await self._ben(THREE, ("cleo", "dan"))
+        self._newcomer()
+        if n % 3 == 0:
+            await self._room_of_ben()
+        if n % 2 == 0:
+            self.rig.ben.rotate(self.rig.rooms[TWO])
+        await self._read()
+        self._cleo(TWO, ("ben",))
+        self._cleo(THREE, ("ben", "dan"))
+        self._dan(THREE)
+        await self._ben(THREE, ("cleo", "dan"))
+
+    def _next(self, chat: str, by: str, to: tuple[str, ...]) -> str:
+        text = f"{next(self._numbers)} {by} in {chat}"
+        self.said.append(Said(chat, by, text, to))
+        return text
+
+    def _cleo(self, chat: str, others: tuple[str, ...], to: Iterable[str] = ()) -> None:
+        self._write("pandalab", "cleo", chat, others, to)
+
+    def _write(self, product: str, user: str, chat: str, others: tuple[str, ...], to: Iterable[str]) -> None:
+        given = {"text": self._next(chat, user, others), "conversation": chat} | ({"to": [*to]} if to else {})
+        self.rig.sims[product].write(user, given)
+
+    def _dan(self, chat: str) -> None:
+        name = self.rig.arrived(*DAN)[0]["conversation"]
+        self.rig.sims["siilo"].write("dan", {"text": self._next(chat, "dan", ("ben", "cleo")), "conversation": name})
+
+    async def _ben(self, chat: str, others: tuple[str, ...]) -> None:
+        await self.rig.ben.say(self.rig.rooms[chat], self._next(chat, "ben", others))
+
+    def _newcomer(self) -> None:
+        """Somebody new is declared and begins a conversation: a ghost, a device, a room."""
+        number = next(self._spare)
+        user = f"new{number}"
+        self.rig.sims["pandalab"].add_user(user, spare(number))
+        self._write("pandalab", user, f"chat-of-{user}", ("ben",), [BEN])
+
+    async def _room_of_ben(self) -> None:
+        """Ben makes a room with cleo and talks before she is in it."""
+        chat = f"room {next(self._numbers)}"
+        self.rig.rooms[chat] = await self.rig.ben.create_room(GHOST_CLEO)
+        await self._ben(chat, ("cleo",))
+
+    async def _read(self) -> None:
+        seen = self.rig.timeline(self.rig.rooms[TWO])
+        await self.rig.ben.receipt(self.rig.rooms[TWO], seen[-1].event["event_id"])
+        arrived = [m for m in self.rig.arrived(*CLEO) if m["kind"] == "text"]
+        if arrived:
+            self.rig.sims["pandalab"].read("cleo", arrived[-1]["id"])
+
+    # ---- what must be true in the end
+
+    async def settle(self, patience: float = 60.0) -> None:
+        """Give a hub that lives the time to bring everything to its end; :meth:`check` says whether it did."""
+        for left in (self.missing, self.untold):
+            with suppress(TimeoutError):
+                await until(lambda left=left: not left(), patience)  # type: ignore[misc]
+
+    def missing(self) -> list[tuple[str, Said]]:
+        """Who lacks what."""
+        heard = {who: Counter(texts) for who, texts in self.heard().items()}
+        return [(who, said) for said in self.said for who in said.to if not heard[who][said.text]]
+
+    def untold(self) -> list[str]:
+        """What has arrived, but its sender does not know."""
+        told = {**self.rig.statuses("pandalab"), **self.rig.statuses("siilo")}
+        products = [s.text for s in self.said if s.by != "ben" and told.get(s.text) not in ("delivered", "read")]
+        known = self._successes()
+        events = [
+            s.event["event_id"] for room in self.rig.rooms.values() for s in self.rig.timeline(room) if self._own(s)
+        ]
+        return products + [event for event in events if event not in known]
+
+    def _own(self, seen: Seen) -> bool:
+        return seen.sender == self.rig.ben.mxid
+
+    def _successes(self) -> set[str]:
+        found: set[str] = set()
+        for room in self.rig.rooms.values():
+            for event in self.rig.stub.world.rooms[room].events:
+                if event["type"] == "com.beeper.message_send_status" and event["content"]["status"] == "SUCCESS":
+                    found.add(event["content"]["m.relates_to"]["event_id"])
+                    found.update(event["content"].get("fr.liaison.events", []))
+        return found
+
+    def heard(self) -> dict[str, list[str]]:
+        """What each far end got from others, in its order."""
+        rooms = [r.room_id for r in self.rig.stub.world.rooms.values()]
+        ben = [s.text or "?" for room in rooms for s in self.rig.timeline(room) if not self._own(s)]
+        return {"ben": ben, "cleo": self._texts(*CLEO), "dan": self._texts(*DAN)}
+
+    def _texts(self, product: str, user: str) -> list[str]:
+        return [m["text"] for m in self.rig.arrived(product, user)]
+
+    def check(self) -> None:
+        """Nothing lost, nothing twice, nothing out of order, everything readable, every sender told."""
+        assert self.missing() == []
+        assert self.untold() == []
+        places = {said.text: n for n, said in enumerate(self.said)}
+        chats = {said.text: (said.chat, said.by) for said in self.said}
+        for who, texts in self.heard().items():
+            assert [t for t, n in Counter(texts).items() if n > 1] == [], f"{who} got something twice"
+            assert [t for t in texts if t not in places] == [], f"{who} got something that nobody wrote"
+            for chat in set(chats.values()):
+                mine = [places[t] for t in texts if chats[t] == chat]
+                assert mine == sorted(mine), f"{who} got {chat} out of order"
+        self._same_order()
+        assert not any(post["differing"] for sim in self.rig.sims.values() for post in sim.state.posts())
+
+    def _same_order(self) -> None:
+        """On every leg of the three-legged conversation: the order of the room."""
+        room = self.rig.timeline(self.rig.rooms[THREE])
+        mine = iter([said.text for said in self.said if said.chat == THREE and said.by == "ben"])
+        order = {next(mine) if self._own(s) else s.text: n for n, s in enumerate(room)}
+        for who in (CLEO, DAN):
+            places = [order[t] for t in self._texts(*who) if t in order]
+            assert places == sorted(places), f"{who} saw another order than the room"
