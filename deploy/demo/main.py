@@ -93,7 +93,7 @@ async def _story(world: World, teller: Teller, once: bool) -> int:
     teller.title("Préparation", "Setting up")
     async with world:
         teller.note("le client Matrix chiffré de Ben — Ben's encrypted Matrix client (matrix-js-sdk, Rust)")
-        ben = await RustClient.start(world.away.url, world.ben, world.kept.secrets.password, auto_join=True)
+        ben = await RustClient.start(world.away.url, world.ben, world.kept.secrets.password)
         async with ben:
             teller.title("L'histoire", "The story")
             story = Story(world, ben)

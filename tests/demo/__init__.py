@@ -1,0 +1,1 @@
+"""The demo itself, as a person runs it."""
