@@ -242,7 +242,7 @@ class Matrix:
         else:
             raise Refused("not_in_room", about=room.room_id)
         if room.facts.successor is not None:
-            raise Unavailable("room_upgraded", 10.0)
+            raise Unavailable("room_upgraded")
         if room.membership(ghost) != "join":
             await self._rooms.invite(room, ghost)
             await self._rooms.join(room, ghost)

@@ -43,6 +43,7 @@ class Sent:
     created_at: int
     event_id: str | None = None
     echoed: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Outbox:
         self._rows: dict[str, Sent] = {}
         self._ciphers: dict[str, Sent] = {}
         self._last: dict[str, str] = {}  # the newest delivery of each room
+        self._done: dict[str, list[Sent]] = {}  # by room: deliveries that were echoed, on disk until the lane moves on
 
     async def start(self) -> None:
         """Load what an earlier life left."""
@@ -83,6 +85,8 @@ class Outbox:
         self._rows[row.id] = row
         if not row.echoed:
             self._ciphers[row.cipher] = row
+        elif row.message:
+            self._done.setdefault(row.room, []).append(row)
 
     def sent(self, key: str) -> str | None:
         """The event id of a letter that is in its room already."""
@@ -104,18 +108,19 @@ class Outbox:
         device = self._engine.device_of(letter.ghost)
         if device is None:
             raise Unavailable("ghost_without_device", 1.0)
-        over = self._over(room.room_id, letter)
+        over = list(self._done.get(room.room_id, ())) if letter.message else []
         async with self._engine.outbound(room.state(), letter.ghost) as out:
             async with self._db.transaction("matrix.encrypt") as tx:
                 content = await out.encrypt(tx, letter.type, letter.content)
                 row = self._row(room.room_id, device, letter, content)
                 await self._add(tx, row)
-                if over is not None:
-                    await tx.run("matrix.outbox_end", over.id)
+                if over:
+                    await tx.many("matrix.outbox_end", [(old.id,) for old in over])
             if out.withheld:
                 log.info("%d devices in %s cannot read %s", len(out.withheld), room.room_id, letter.key)
-        if over is not None:
-            self._rows.pop(over.id, None)
+        for old in over:
+            self._rows.pop(old.id, None)
+            self._done[room.room_id].remove(old)
         self._remember(row)
         if letter.message:
             self._last[room.room_id] = row.id
@@ -130,11 +135,6 @@ class Outbox:
     async def _add(self, tx: Tx, row: Sent) -> None:
         keys = (row.id, row.message, row.room, row.ghost, row.device, row.txn, row.type)
         await tx.run("matrix.outbox_add", *keys, orjson.dumps(row.content).decode(), row.cipher, row.created_at)
-
-    def _over(self, room_id: str, letter: Letter) -> Sent | None:
-        """The room's row before this one: the lane has moved on, so its delivery is recorded."""
-        last = self._rows.get(self._last.get(room_id, "")) if letter.message else None
-        return last if last is not None and last.echoed and last.id != letter.key else None
 
     async def _put(self, row: Sent) -> str:
         path = f"/_matrix/client/v3/rooms/{part(row.room)}/send/{row.type}/{row.txn}"
@@ -172,7 +172,8 @@ class Outbox:
 
     async def echo(self, tx: Tx, row: Sent, event_id: str) -> None:
         """Note on disk that a letter is in its room; its ciphertext is not needed any more."""
-        if self._passed(row):
+        row.gone = self._passed(row)
+        if row.gone:
             await tx.run("matrix.outbox_end", row.id)
         else:
             await tx.run("matrix.outbox_echo", row.id, event_id)
@@ -181,11 +182,13 @@ class Outbox:
         """Note it in memory, once it is on disk."""
         row.event_id, row.echoed, row.content = event_id, True, {}
         self._ciphers.pop(row.cipher, None)
-        if self._passed(row):
+        if row.gone:
             self._rows.pop(row.id, None)
+        elif row.message:
+            self._done.setdefault(row.room, []).append(row)
 
     def _passed(self, row: Sent) -> bool:
-        """The lane is past this row; if that happens between the two calls above, the row stays a day longer."""
+        """The lane has sent another delivery after this one: so this one is recorded, its row not needed."""
         last = self._last.get(row.room)
         return bool(row.message) and last is not None and last != row.id
 
@@ -198,6 +201,11 @@ class Outbox:
                 await tx.many("matrix.outbox_end", [(key,) for key in old])
             for key in old:
                 self._rows.pop(key, None)
+            for room, rows in list(self._done.items()):
+                self._done[room] = [row for row in rows if row.id in self._rows]
+                if not self._done[room]:
+                    del self._done[room]
+                    self._last.pop(room, None)
         return len(old)
 
 

@@ -100,7 +100,7 @@ class Rooms:
         while room.facts.successor is not None:
             successor = await self.store.get(room.facts.successor)
             if not any(successor.membership(ghost) == "join" for ghost in self.ghosts_in(successor)):
-                raise Unavailable("room_upgraded", 10.0)
+                raise Unavailable("room_upgraded")
             room = successor
         if not room.members:
             await self._reload_as(room, [self._names.mxid(delivery.sender)])

@@ -28,7 +28,7 @@ _ROOM = _CLIENT + r"/rooms/([^/]+)"
 
 @dataclass(slots=True)
 class Fault:
-    """Something that goes wrong ``times`` times for calls whose ``METHOD path`` matches."""
+    """Something that goes wrong ``times`` times for calls whose ``METHOD path?query`` matches."""
 
     pattern: re.Pattern[str]
     times: int
@@ -221,9 +221,7 @@ class StubHomeserver:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.rel_url.raw_path
         name = f"{request.method} {path}"
-        fault = (
-            next((f for f in self._faults if f.times > 0 and f.pattern.search(name)), None) if self._faults else None
-        )
+        fault = self._fault(f"{request.method} {request.rel_url.raw_path_qs}") if self._faults else None
         if fault is not None:
             fault.times -= 1
             await asyncio.sleep(fault.delay)
@@ -242,6 +240,9 @@ class StubHomeserver:
             assert request.transport is not None
             request.transport.abort()
         return _answer(answer, status)
+
+    def _fault(self, called: str) -> Fault | None:
+        return next((f for f in self._faults if f.times > 0 and f.pattern.search(called)), None)
 
     async def _dispatch(self, request: web.Request, path: str, name: str) -> Json:
         for pattern, handler in self._routes:

@@ -254,7 +254,19 @@ class World:
             room.state[(kind, state_key)] = event
         room.events.append(event)
         self._show(room, event)
+        if kind == "m.room.member" and content["membership"] == "join" and state_key in self.users:
+            self._show_earlier(room, self.users[state_key])
         return event
+
+    def _show_earlier(self, room: Room, user: User) -> None:
+        """Who joins sees what was said since the invitation."""
+        if user.ghost:
+            return
+        known = {e["event_id"] for _, _, e in user.timeline if "event_id" in e}
+        since = next((i for i, e in enumerate(room.events) if e.get("state_key") == user.mxid), len(room.events))
+        for event in room.events[since:]:
+            if event["event_id"] not in known:
+                user.timeline.append((self.tick(), room.room_id, event))
 
     def _membership(self, room: Room, event: Json) -> None:
         user = event["state_key"]
