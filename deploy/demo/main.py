@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import os
 import shlex
@@ -21,6 +23,7 @@ from deploy.demo.tell import Teller
 from deploy.demo.world import World
 
 _INTERRUPTED = 130
+_PR_SET_PDEATHSIG = 1
 
 
 def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
@@ -28,6 +31,7 @@ def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
     if not synapse.PYTHON.exists():
         print("demo: Synapse is missing: run `make setup`", file=sys.stderr)
         return 2
+    _end_with_make()
     os.umask(0o077)  # of every process that starts here: keys, databases and logs are ours alone
     place = state or Path(tempfile.mkdtemp(prefix="liaison-demo-"))
     try:
@@ -48,6 +52,13 @@ def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
     if not thrown_away and status:
         teller.line(f"Journaux — logs: {directory.path}/*.log, {directory.path}/*/*.log")
     return status
+
+
+def _end_with_make() -> None:
+    """`make` that is killed cannot pass that on; a shell, however, may end before us: that is a way to the background."""
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{os.getppid()}/comm").read_text().strip() == "make":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
@@ -122,7 +133,8 @@ def _invite(world: World, story: Story, teller: Teller) -> None:
         f"  mot de passe — password:        {world.kept.secrets.password}",
         f"  clé de récupération — recovery: {story.ben.recovery_key}",
         "  (vérifiez l'appareil avec la clé de récupération — verify the device with the recovery key)",
-        f"  invitez — invite: {story.gael}",
+        "  invitez dans un salon chiffré — invite into an encrypted room:",
+        f"    {story.gael} (Gaël, Siilo)",
         "",
         "Écrire comme Cléo — write as Cleo:",
         f"  curl -H 'Content-Type: application/json' {story.pandalab.url}/users/cleo/messages -d {shlex.quote(body)}",
