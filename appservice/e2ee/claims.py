@@ -110,8 +110,6 @@ class Claims:
                         bad.add(device)
                 async with self._db.transaction("e2ee.claimed") as tx:
                     await self._olm.save(tx, ghost, changes, None)
-                    over = [(ghost.user, d.user, d.id) for d in found if d not in bad]
-                    await tx.many("e2ee.no-olm-over", over)
             except BaseException:
                 self._olm.forget(ghost)
                 raise

@@ -87,7 +87,7 @@ class Devices:
 
     async def note_outdated(self, tx: Tx, users: Iterable[str]) -> None:
         """A sync says that these lists changed; part of that sync's transaction."""
-        await tx.many("e2ee.user-outdated", [(user,) for user in users])
+        await tx.many("e2ee.user-outdated", [(user,) for user in sorted(set(users))])
 
     def outdated(self, users: Iterable[str]) -> None:
         """The same in memory; call it before the transaction."""
@@ -161,6 +161,7 @@ class Devices:
         person.retry_at = self._clock() + delay
 
     async def _take(self, people: list[tuple[Person, int]], answer: Json) -> None:
+        people.sort(key=lambda pair: pair[0].user)  # rows are always locked in this order
         changes = [(p, epoch, self._change(p, answer)) for p, epoch in people]
         async with self._db.transaction("e2ee.devices") as tx:
             for person, epoch, (master, found, devices) in changes:
@@ -211,11 +212,6 @@ class Devices:
         """The device of somebody that has this identity key."""
         person = await self.person(user)
         return next((d for d in person.devices.values() if d.curve == curve), None)
-
-    def pending(self) -> list[str]:
-        """People whose homeserver did not answer and may be asked again now."""
-        now = self._clock()
-        return [user for user, p in self._people.items() if p.outdated and p.failures and p.retry_at <= now]
 
     async def close(self) -> None:
         """Let the running queries go."""

@@ -15,7 +15,7 @@ from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghosts
 from appservice.e2ee.giving import Giving
 from appservice.e2ee.identity import Identity
-from appservice.e2ee.inbox import Inbox, OnKeys, forget_old_reads
+from appservice.e2ee.inbox import Inbox, OnKeys, tidy
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
 from appservice.e2ee.model import Decrypted, Json, Policy, RoomState
@@ -65,7 +65,9 @@ class Engine:
         self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost)
         self._requests = Requests(db, ghosts, devices, megolm, claims, self._repair, todevice, policy, clock_ms)
         giving = Giving(db, seal, olm, claims, todevice)
-        self._sharing = Sharing(db, ghosts, devices, megolm, giving, pickles, policy, is_ghost, clock_ms)
+        self._sharing = Sharing(
+            db, ghosts, devices, megolm, giving, self._identity, pickles, policy, is_ghost, clock_ms
+        )
         parts = (ghosts, olm, devices, megolm, self._identity, self._requests, self._repair)
         self._inbox = Inbox(db, homeserver, *parts, clock_ms, on_keys)
         self._background: set[asyncio.Task[None]] = set()
@@ -73,7 +75,7 @@ class Engine:
     async def start(self) -> None:
         """Read what is stored, finish devices that were being made, send what waits; without homeserver later."""
         unfinished = await self._ghosts.start()
-        await forget_old_reads(self._db, self._clock())
+        await tidy(self._db, self._clock())
         try:
             for user in unfinished:
                 await self.ensure_device(user)

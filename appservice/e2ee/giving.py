@@ -101,6 +101,7 @@ class Giving:
                     for txn, group in groups:
                         await self._todevice.put(tx, ghost.user, "m.room.encrypted", group, txn)
                     await save_shares(tx, gift.session_id, new)
+                    await tx.many("e2ee.no-olm-over", [(ghost.user, user, device) for user, device, _ in messages])
                     told = await self._tell_no_olm(tx, ghost, without)
             except BaseException:
                 self._olm.forget(ghost)

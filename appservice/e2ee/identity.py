@@ -127,7 +127,9 @@ class Identity:
         raise Unavailable("ghost_keys_not_served")
 
     async def _create(self, user: str) -> Ghost:
-        account, device_id, seeds = Account(), new_device_id(), os.urandom(96)
+        old = self._ghosts.get(user)
+        seeds = os.urandom(96) if old is None else (await self._ghosts.secrets(old))[2]
+        account, device_id = Account(), new_device_id()
         account.generate_one_time_keys(ONE_TIME_KEYS)
         new_fallback(account)
         keys = self_signed(user, device_keys(user, device_id, account), seeds)
@@ -162,6 +164,12 @@ class Identity:
         if device is None or listing.master != master:
             return False
         return device.signed and device.curve == ghost.curve and device.ed == ghost.ed
+
+    async def lost(self, ghost: Ghost) -> None:
+        """The homeserver does not know the device any more: put the same device and keys back."""
+        log.error("device %s of %s is gone from the homeserver: putting it back", ghost.device, ghost.user)
+        ghost.ready, ghost.resumed = False, True
+        await self.ensure(ghost.user)
 
     def low(self, count: int) -> bool:
         """Are there too few one-time keys on the homeserver?"""

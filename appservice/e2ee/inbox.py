@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from appservice.client import Homeserver
+from appservice.client import Homeserver, MatrixRefused
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.identity import Identity
@@ -35,6 +35,7 @@ _FULL = 100  # to-device events in one answer: there may be more
 _FILTER = orjson.dumps({"presence": {"types": []}, "account_data": {"types": []}, "room": {"rooms": []}}).decode()
 _AT_ONCE = 8
 _READ_MS = 14 * 86_400_000  # how long hashes of Olm messages are kept
+_ASKED_MS = 90 * 86_400_000  # how long after its beginning a retired session of ours may be asked for
 
 OnKeys = Callable[[str, str], None]
 
@@ -146,7 +147,13 @@ class Inbox:
         query = {"timeout": "0", "set_presence": "offline", "filter": _FILTER}
         if ghost.since is not None:
             query["since"] = ghost.since
-        answer = await self._homeserver.call("GET", _SYNC, user=ghost.user, device=ghost.device, query=query)
+        try:
+            answer = await self._homeserver.call("GET", _SYNC, user=ghost.user, device=ghost.device, query=query)
+        except MatrixRefused as refused:
+            if refused.errcode != "M_UNKNOWN_DEVICE":
+                raise
+            await self._identity.lost(ghost)
+            raise Unavailable("ghost_device_lost", 0.0) from refused
         position = answer.get("next_batch")
         if not isinstance(position, str):
             raise Unavailable("homeserver_error")
@@ -173,7 +180,8 @@ class Inbox:
                     await self._olm.save(tx, ghost, batch.olm, account)
                     now = self._clock()
                     await tx.many("e2ee.olm-read", [(h, now) for h in batch.hashes])
-                    stored = [key for key in batch.keys if await self._megolm.put(tx, key)]
+                    keys = sorted(batch.keys, key=lambda key: key.session_id)  # one order: no deadlock
+                    stored = [key for key in keys if await self._megolm.put(tx, key)]
                     for content, device in batch.forwarded:
                         key = await self._requests.forwarded(tx, ghost, content, device)
                         if key is not None and await self._megolm.put(tx, key):
@@ -300,7 +308,9 @@ def _withheld(sender: str, content: Json, batch: Batch) -> None:
         batch.withheld.append((room, session, sender, code[:64]))
 
 
-async def forget_old_reads(db: Database, now: int) -> None:
-    """Hashes of Olm messages older than two weeks: no homeserver gives those twice."""
+async def tidy(db: Database, now: int) -> None:
+    """Drop hashes of Olm messages that no homeserver gives again, and old sessions that nobody asks for any more."""
     async with db.transaction("e2ee.tidy") as tx:
         await tx.run("e2ee.olm-read-old", now - _READ_MS)
+        await tx.run("e2ee.shares-old", now - _ASKED_MS)
+        await tx.run("e2ee.out-old", now - _ASKED_MS)

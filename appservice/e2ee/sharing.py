@@ -12,19 +12,23 @@ from dataclasses import dataclass, field
 
 from vodozemac import GroupSession, InboundGroupSession
 
+from appservice.client import MatrixRefused
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
+from appservice.e2ee.identity import Identity
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.megolm_in import MegolmIn, NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
 from appservice.e2ee.model import Device, Policy, RoomState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database
+from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-_LATE_MS = 60_000  # how often devices without a key are tried again
+_LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
+_RETRY_MS = 5_000  # after which others may have the key that could not have it before
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ class Sharing:
         devices: Devices,
         megolm_in: MegolmIn,
         giving: Giving,
+        identity: Identity,
         pickles: Pickles,
         policy: Policy,
         is_ghost: Callable[[str], bool],
@@ -57,10 +62,12 @@ class Sharing:
         self._devices = devices
         self._in = megolm_in
         self._giving = giving
+        self._identity = identity
         self._pickles = pickles
         self._policy = policy
         self._is_ghost = is_ghost
         self._clock = clock_ms
+        self._tried: Lru[str, tuple[int, int]] = Lru(size)
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
     @asynccontextmanager
@@ -68,7 +75,13 @@ class Sharing:
         """See :meth:`appservice.e2ee.engine.Engine.outbound`."""
         async with self._locked(room.room_id, ghost.user) as state:
             if not state.ready(room, self._devices.generation, self._clock()):
-                await self._prepare(state, room, ghost)
+                try:
+                    await self._prepare(state, room, ghost)
+                except MatrixRefused as refused:
+                    if refused.errcode != "M_UNKNOWN_DEVICE":
+                        raise
+                    await self._identity.lost(ghost)
+                    raise Unavailable("ghost_device_lost", 0.0) from refused
             assert state.session is not None
             yield Outbound(state, state.session, ghost.device, ghost.curve, self._pickles)
 
@@ -212,9 +225,18 @@ class Sharing:
         rows = await self._db.all("e2ee.shares-late")
         for row in rows:
             ghost = self._ghosts.get(row["ghost"])
-            if ghost is not None and ghost.ready:
+            if ghost is not None and ghost.ready and self._due(row["session_id"]):
                 async with self._locked(row["room_id"], row["ghost"]) as state:
                     await self._late(state, row["session_id"], row["shared_history"] == 1, ghost)
+
+    def _due(self, session_id: str) -> bool:
+        """Each session is tried again after twice the time, up to an hour."""
+        at, delay = self._tried.get(session_id) or (0, _RETRY_MS)
+        now = self._clock()
+        if now < at:
+            return False
+        self._tried.put(session_id, (now + delay, min(2 * delay, _LATE_MS * 60)))
+        return True
 
     async def _late(self, state: OutState, session_id: str, shared_history: bool, ghost: Ghost) -> None:
         session = state.session
@@ -246,11 +268,12 @@ class Sharing:
 
 
 def _withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:
-    """Those of today's audience without the key. ``*`` only appears while it is true."""
+    """Those of today's audience without the key; ``*`` only for people of whom no device has it."""
+    served = {user for user, _ in audience.allowed}
     present = audience.allowed.keys() | audience.blocked.keys()
     states = ("withheld", "no_olm", "unknown", "refused")
     return [
         (user, device, share.code or share.state)
         for (user, device), share in shares.items()
-        if share.state in states and (device == "*" or (user, device) in present)
+        if share.state in states and (user not in served if device == "*" else (user, device) in present)
     ]

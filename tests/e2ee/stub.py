@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ class Stub:
         self.cross: dict[str, Json] = defaultdict(dict)
         self.signatures: dict[tuple[str, str], Json] = {}
         self.away: set[str] = set()  # servers that do not answer
+        self.slow: set[str] = set()  # servers that take too long
         self.changed: list[tuple[int, str]] = []
         self.position = 0
         self.faults: Fault = lambda _: None
@@ -94,6 +96,8 @@ class Stub:
         if fault == "before":
             return web.json_response({"errcode": "M_UNKNOWN"}, status=503)
         self.calls.append((request.method, request.path, body))
+        if "/keys/" in request.path and any(server in str(body) for server in self.slow):
+            await asyncio.sleep(8)
         answer = self._answer(request.method, request.path.removeprefix(V3), dict(request.query), body or {})
         if fault == "after":
             return web.json_response({"errcode": "M_UNKNOWN"}, status=502)
@@ -101,6 +105,8 @@ class Stub:
 
     def _answer(self, method: str, path: str, query: dict[str, str], body: Json) -> Json:
         user, device = query.get("user_id", ""), query.get("device_id", "")
+        if device and device not in self.devices[user]:
+            raise web.HTTPBadRequest(text='{"errcode": "M_UNKNOWN_DEVICE"}', content_type="application/json")
         parts = path.strip("/").split("/")
         match parts:
             case ["devices", name] if method == "PUT":

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from appservice.e2ee.signing import read_listing
 from bridge.errors import Unavailable
-from tests.e2ee.lab import ANNA, BEN, ROOM, Lab, lab
+from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Peer
 from tests.e2ee.stub import StubDevice
 
@@ -186,6 +186,25 @@ async def test_hints_of_a_transaction_ring_only_our_own_devices(url: str) -> Non
             if len(device.one_time) == 20:
                 return
         raise AssertionError("nothing was filled up")
+
+
+@pytest.mark.parametrize("how", ["ring", "say"])
+async def test_a_device_that_the_homeserver_lost_is_put_back(url: str, how: str) -> None:
+    async with lab(url) as here:
+        name, device = mine(here)
+        master = here.stub.cross[ANNA]["master_key"]["keys"]
+        del here.stub.devices[ANNA][name]
+        here.person(EVE, "PHONE")
+        with pytest.raises(Unavailable, match="ghost_device_lost"):
+            await (here.engine.ring([ANNA]) if how == "ring" else here.say(here.room(EVE), "x"))
+        assert mine(here)[0] == name
+        assert mine(here)[1] is not device
+        await here.engine.ring([ANNA])
+        assert len(mine(here)[1].one_time) == 20
+        assert verified(here)
+        assert here.stub.cross[ANNA]["master_key"]["keys"] == master
+        assert here.stub.twice == []
+        await both_ways(here)
 
 
 async def test_private_keys_are_sealed_at_rest(url: str) -> None:

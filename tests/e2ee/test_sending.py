@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -300,6 +301,36 @@ async def test_a_homeserver_that_is_away_delays_nobody_else(url: str) -> None:
         eve.sync()
         assert eve.read(first)["content"]["body"] == "one"
         assert await here.withheld(room) == []
+
+
+async def test_a_slow_homeserver_delays_others_by_seconds_only(tmp_path: Path) -> None:
+    async with lab(f"sqlite:///{tmp_path}/hub.db") as here:
+        (ben,) = here.person(BEN, "PHONE")
+        (eve,) = here.person(EVE, "PHONE")
+        here.stub.slow.add("away")
+        room = here.room(BEN, EVE)
+        first = await asyncio.wait_for(here.say(room, "one"), 5)
+        ben.sync()
+        assert ben.read(first)["content"]["body"] == "one"
+        assert eve.sync() == []
+        here.stub.slow.clear()
+        await asyncio.sleep(5.5)  # the first query ends
+        await here.engine.flush()
+        eve.sync()
+        assert eve.read(first)["content"]["body"] == "one"
+
+
+async def test_retired_sessions_are_forgotten_after_months(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        first = await here.say(here.room(BEN), "one")
+        await here.engine.rotate(ROOM)
+        second = await here.say(here.room(BEN), "two")
+        here.now += 91 * 86_400_000
+        await here.restart()
+        assert await here.count("e2ee.shares", first["session_id"]) == 0
+        assert await here.count("e2ee.shares", second["session_id"]) == 1
+        assert ben.sync()
 
 
 async def test_who_could_not_be_asked_gets_the_key_after_a_restart_too(url: str) -> None:

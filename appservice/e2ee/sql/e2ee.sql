@@ -92,6 +92,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (room_id, session_id, sender) DO UPDATE SET curve = excluded.curve, ed = excluded.ed,
     device_id = excluded.device_id, receiver = excluded.receiver, trust = excluded.trust, first_index = excluded.first_index,
     shared_history = excluded.shared_history, forwarded = excluded.forwarded, pickle = excluded.pickle, key_id = excluded.key_id
+WHERE excluded.first_index <= e2ee_in.first_index
 
 -- name: in-trust
 UPDATE e2ee_in SET trust = $4, device_id = $5 WHERE room_id = $1 AND session_id = $2 AND sender = $3
@@ -133,6 +134,12 @@ UPDATE e2ee_out SET retired = 1 WHERE room_id = $1 AND retired = 0
 
 -- name: out-save
 UPDATE e2ee_out SET pickle = $2, key_id = $3, used = $4 WHERE session_id = $1 AND used < $4
+
+-- name: shares-old
+DELETE FROM e2ee_share WHERE session_id IN (SELECT session_id FROM e2ee_out WHERE retired = 1 AND created_at < $1)
+
+-- name: out-old
+DELETE FROM e2ee_out WHERE retired = 1 AND created_at < $1
 
 -- name: out-of
 SELECT room_id, ghost FROM e2ee_out WHERE session_id = $1
