@@ -122,7 +122,10 @@ class Engine:
             yield out
 
     async def decrypt(self, room_id: str, sender: str, event_id: str, content: Json) -> Decrypted:
-        """Read a room event. Raises KeyMissing (park it), Undecryptable (never), Unavailable (try again later)."""
+        """Read a room event; never call it inside a transaction.
+
+        Raises KeyMissing (park it), Undecryptable (never), Unavailable (try again later).
+        """
         return await self._megolm.decrypt(room_id, sender, event_id, content)
 
     async def ring(self, ghosts: Iterable[str]) -> None:

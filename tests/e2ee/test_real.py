@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appservice.e2ee import KeyMissing, Undecryptable
+from appservice.e2ee import KeyMissing, Policy, Undecryptable
+from appservice.e2ee.model import MEGOLM
 from deploy.demo.client import Event, RustClient
 from deploy.demo.synapse import Synapse
 from tests.e2ee.bench import Bench, hub, invited
@@ -207,3 +208,40 @@ async def test_who_left_cannot_read_what_is_said_next(servers: Servers, lite: st
         second = await ben.wait_text(room, "for one")
         assert fine(second)
         assert first["wire_content"]["session_id"] != second["wire_content"]["session_id"]
+
+
+async def test_policy_may_let_an_unsigned_client_of_another_make_in(
+    servers: Servers, lite: str, tmp_path: Path
+) -> None:
+    """matrix-nio has no cross-signing: its devices are unsigned."""
+    nio = pytest.importorskip("nio")
+    home, _ = servers
+    user = await new_user(home, "nina")
+    config = nio.AsyncClientConfig(encryption_enabled=True, store_sync_tokens=True)
+    nina = nio.AsyncClient(home.url, user, store_path=str(tmp_path), config=config)
+    texts: dict[str, str] = {}
+    nina.add_event_callback(lambda _, event: texts.update({event.event_id: event.body}), nio.RoomMessageText)
+    try:
+        await nina.login(PASSWORD, device_name="far end")
+        await nina.sync(timeout=0)
+        await nina.keys_upload()
+        async with hub(home, lite, Policy(receive_unsigned=True, send_unsigned=True)) as bench:
+            ghost = await bench.ghost("anna")
+            encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": MEGOLM}}
+            room = (await nina.room_create(invite=[ghost], initial_state=[encryption])).room_id
+            await bench.join(ghost, room)
+            event_id, withheld = await bench.say(ghost, await bench.room(ghost, room), "bonjour")
+            assert withheld == []
+            for _ in range(50):
+                await nina.sync(timeout=200)
+                if event_id in texts:
+                    break
+            assert texts[event_id] == "bonjour"
+            if nina.should_query_keys:
+                await nina.keys_query()
+            content = {"msgtype": "m.text", "body": "bonsoir"}
+            sent = await nina.room_send(room, "m.room.message", content, ignore_unverified_devices=True)
+            got = await bench.read(ghost, room, sent.event_id, rings=20)
+            assert (got.content["body"], got.trust, got.device_id) == ("bonsoir", "unsigned", nina.device_id)
+    finally:
+        await nina.close()
