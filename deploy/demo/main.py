@@ -55,7 +55,7 @@ def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
 
 
 def _end_with_make() -> None:
-    """`make` that is killed cannot pass that on; a shell, however, may end before us: that is a way to the background."""
+    """A killed `make` cannot pass that on; a shell, however, may end before us: that is a way to the background."""
     with contextlib.suppress(OSError):
         if Path(f"/proc/{os.getppid()}/comm").read_text().strip() == "make":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
