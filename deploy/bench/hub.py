@@ -1,0 +1,151 @@
+"""A hub in its own process, with encryption and durability on, beside any homeserver."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from deploy.bench import child
+from deploy.bench.product import Product
+from deploy.demo import process
+from deploy.demo.ports import free_port
+from deploy.demo.synapse import ROOT
+
+PREFIX = "rpps_"
+
+
+def rpps(n: int) -> str:
+    """The number of the n-th professional."""
+    return f"{10_000_000_000 + n}"
+
+
+@dataclass
+class Setup:
+    """What a hub is told: where its homeserver is, and how many professionals use the product."""
+
+    folder: Path
+    homeserver: str
+    server_name: str
+    people: int
+    unlisted: int = 0  # more people of the directory, who have no account yet
+    as_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    hs_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    port: int = field(default_factory=free_port)
+    connect: int = field(default_factory=free_port)
+
+    def ghost(self, n: int) -> str:
+        """The Matrix user of the n-th professional."""
+        return f"@{PREFIX}{rpps(n)}:{self.server_name}"
+
+    def registration(self) -> dict[str, Any]:
+        """What the homeserver is told about the hub."""
+        regex = f"@{PREFIX}.*"
+        return {
+            "id": "liaison", "url": f"http://127.0.0.1:{self.port}", "as_token": self.as_token, "hs_token": self.hs_token,
+            "sender_localpart": "liaison-unused", "rate_limited": False, "receive_ephemeral": True,
+            "org.matrix.msc3202": True, "io.element.msc4190": True,
+            "namespaces": {"users": [{"exclusive": True, "regex": regex}], "aliases": [], "rooms": []},
+        }  # fmt: skip
+
+    def write(self, product: Product) -> Path:
+        """Write every file of the hub; gives its configuration."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = [f"{rpps(n)},Professional {n},pandalab:u{n}" for n in range(self.people)]
+        rows += [f"{rpps(n)},Professional {n}," for n in range(self.people, self.people + self.unlisted)]
+        (self.folder / "people.csv").write_text("rpps,name,products\n" + "\n".join(rows) + "\n")
+        for name, text in (("as", self.as_token), ("hs", self.hs_token), ("seal", b64encode(os.urandom(32)).decode())):
+            (self.folder / name).write_text(text)
+        path = self.folder / "hub.yaml"
+        path.write_text(yaml.safe_dump(self._configuration(product)))
+        return path
+
+    def _configuration(self, product: Product) -> Mapping[str, Any]:
+        one = {
+            "profile": "pandalab",
+            "webhook_url": product.url,
+            "webhook_secrets": [product.secret],
+            "tokens": ["sha256:" + hashlib.sha256(product.token.encode()).hexdigest()],
+            "rate_per_second": 1_000_000,
+            "burst": 1_000_000,
+        }
+        return {
+            "database": {"url": f"sqlite:///{self.folder}/hub.db"},
+            "seal": {"active": "k", "keys": {"k": str(self.folder / "seal")}},
+            "directory": {"flatfile": str(self.folder / "people.csv")},
+            "matrix": {
+                "homeserver": self.homeserver,
+                "server_name": self.server_name,
+                "as_token_file": str(self.folder / "as"),
+                "hs_token_file": str(self.folder / "hs"),
+                "address": f"http://127.0.0.1:{self.port}",
+            },
+            "matrix_listen": {"port": self.port},
+            "connect_listen": {"port": self.connect},
+            "networks": {"connect": {"products": {"pandalab": one}}},
+            "log_level": "WARNING",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A running hub."""
+
+    setup: Setup
+    pid: int
+    log: Path
+
+    def cpu_ms(self) -> float:
+        """Processor time that the hub has used."""
+        return child.cpu_ms(self.pid)
+
+    def rss_kib(self) -> int:
+        """Memory that the hub uses."""
+        return child.rss_kib(self.pid)
+
+    async def quiet(self, still: float = 0.3) -> None:
+        """Wait until the hub does nothing any more."""
+        before = -1.0
+        while before != (before := self.cpu_ms()):
+            await asyncio.sleep(still)
+
+
+@asynccontextmanager
+async def hub(setup: Setup, product: Product) -> AsyncIterator[Hub]:
+    """Start a hub, and wait until it takes work. ``PROFILE=file`` in the environment writes a profile of it."""
+    command: list[str | Path] = [sys.executable]
+    if profile := os.environ.get("PROFILE"):
+        command += ["-m", "cProfile", "-o", profile]
+    command += ["-m", "appservice", "run", "-c", setup.write(product)]
+    log = setup.folder / "hub.log"
+    running = process.spawn(command, process.Launch(log=log, cwd=ROOT))
+    try:
+        await _ready(setup.port, log)
+        product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
+        yield Hub(setup, running.pid, log)
+    finally:
+        await process.end(running)
+
+
+async def _ready(port: int, log: Path) -> None:
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with session.get(f"http://127.0.0.1:{port}/ready") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise RuntimeError(f"the hub did not start:\n{log.read_text()[-3000:]}") from None

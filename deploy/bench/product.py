@@ -1,0 +1,102 @@
+"""The least that a vendor's product can be: posts messages, takes webhooks, notes the time of both."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+Json = dict[str, Any]
+
+
+class Product:
+    """One product, in this process. It trusts every webhook: what is measured is the hub."""
+
+    def __init__(self) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self.secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+        self.url = ""
+        self.hub = ""
+        self.arrived: dict[str, float] = {}  # text: when (s)
+        self.chats: dict[str, str] = {}  # text: conversation
+        self.told: dict[str, str] = {}  # id of ours: its state
+        self._ids = itertools.count()
+        self._change = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def write(self, user: str, chat: str, text: str, to: str | None = None) -> str:
+        """Post one message; gives its id once the hub has it."""
+        ident = f"b{next(self._ids)}"
+        body: Json = {"id": ident, "conversation": chat, "sender": user, "text": text}
+        body["sent_at"] = datetime.now(UTC).isoformat()
+        if to is not None:
+            body["to"] = [to]
+        await self._call("POST", "/messages", body)
+        return ident
+
+    async def declare(self, user: str, rpps: str) -> None:
+        """Vouch for a user."""
+        await self._call("PUT", f"/users/{user}", {"rpps": rpps})
+
+    async def _call(self, method: str, path: str, body: Json) -> None:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        assert self._session is not None
+        async with self._session.request(method, self.hub + path, data=orjson.dumps(body), headers=headers) as answer:
+            if answer.status >= 300:
+                raise RuntimeError(f"the hub answered {answer.status}: {await answer.text()}")
+
+    async def until(self, true: Any, seconds: float = 120.0) -> None:
+        """Wait for something that webhooks bring."""
+        async with asyncio.timeout(seconds):
+            while not true():
+                self._change.clear()
+                await self._change.wait()
+
+    async def delivered(self, idents: list[str], seconds: float = 120.0) -> None:
+        """Wait until the hub has said that all of these have arrived."""
+        left = set(idents)
+
+        def done() -> bool:
+            left.difference_update([i for i in left if self.told.get(i) in ("delivered", "read")])
+            refused = [i for i in left if self.told.get(i) == "refused"]
+            if refused:
+                raise RuntimeError(f"{len(refused)} messages were refused")
+            return not left
+
+        await self.until(done, seconds)
+
+    async def _webhook(self, request: web.Request) -> web.Response:
+        event = orjson.loads(await request.read())
+        data = event["data"]
+        if event["type"] == "message.created":
+            self.arrived[data["text"]] = time.perf_counter()
+            self.chats[data["text"]] = data["conversation"]
+        elif event["type"] == "message.state":
+            self.told.update((one["id"], one["state"]) for one in data["messages"])
+        self._change.set()
+        return web.Response(body=b"{}", content_type="application/json")
+
+
+@asynccontextmanager
+async def product() -> AsyncIterator[Product]:
+    """A product that listens."""
+    made = Product()
+    app = web.Application()
+    app.router.add_post("/webhook", made._webhook)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhook"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as made._session:
+        yield made
+    await runner.cleanup()
