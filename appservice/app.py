@@ -110,6 +110,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         store, people, courier, connectors,
         max_members=config.delivery.max_members, order_wait=config.delivery.order_wait,
     )  # fmt: skip
+    matrix.on_back = lambda: courier.answered(MATRIX)
     hub.on_declared = lambda person: matrix.warm([person])
     return Parts(config, db, directory, people, courier, hub, matrix, api, connectors)
 

@@ -15,6 +15,7 @@ from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee import Engine, Policy
 from appservice.events import to_content
 from appservice.ghosts import Ghosts
+from appservice.heartbeat import Heartbeat
 from appservice.inbox import Inbox
 from appservice.membership import Membership
 from appservice.notices import Notices
@@ -25,7 +26,7 @@ from appservice.rooms import Rooms
 from appservice.roomstate import Room, RoomStore
 from appservice.settings import MatrixSettings
 from appservice.signs import Signs
-from appservice.transactions import Item, Transaction, Transactions
+from appservice.transactions import HEARTBEAT, Item, Transaction, Transactions
 from appservice.web import Web
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Component, Database
@@ -80,12 +81,14 @@ class Matrix:
         self._reports = Reports(db, homeserver, names, store, notices, clock)
         self._signs = Signs(names)
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add)
+        self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._rung: set[str] = set()
         self._ringing = False
         self._ready = False
         self._hub: Receiver | None = None
+        self.on_back: Callable[[], None] = lambda: None
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -113,6 +116,7 @@ class Matrix:
         self._spawn(self._signs.run())
         self._spawn(self._sweep())
         self._spawn(self._remind())
+        self._spawn(self._heartbeat.run())
         self._ready = True
 
     async def stop(self) -> None:
@@ -144,6 +148,9 @@ class Matrix:
 
     def _on_transaction(self, transaction: Transaction) -> None:
         """After the answer: signs are handed on; key material is only a bell, /sync of the ghosts has the truth."""
+        for event in transaction.events:
+            if isinstance(event, dict) and event.get("type") == HEARTBEAT:
+                self._heartbeat.arrived(event)
         self._signs.take(transaction.ephemeral)
         self.engine.note_counts(transaction.counts, transaction.fallback)
         if transaction.changed or transaction.left:
@@ -184,15 +191,21 @@ class Matrix:
     async def _tell(self, room: Room, event_id: str, code: str, user: str) -> None:
         await self._notices.notice(room, f"member:{event_id}", notice(code, name=user))
 
+    async def _back(self) -> None:
+        """The homeserver answers (again): read what came meanwhile, send what waits."""
+        self.on_back()
+        await self.engine.catch_up()
+        await self.engine.flush()
+
     async def _sweep(self) -> None:
-        """At start and now and then: read every inbox, send what waits, forget what is old."""
+        """Now and then: read every inbox, send what waits, forget what is old."""
         while True:
+            await asyncio.sleep(_SWEEP)
             for step in (self.engine.catch_up, self.engine.flush, self._outbox.clean, self._reports.clean):
                 try:
                     await step()
                 except (Unavailable, Refused) as reason:
                     log.warning("the sweep is not complete: %s", reason)
-            await asyncio.sleep(_SWEEP)
 
     async def _remind(self) -> None:
         """Tell senders whose messages wait for their key."""

@@ -31,6 +31,7 @@ class MatrixSettings(BaseModel):
     key_wait_s: float = Field(10.0, ge=0, description="how long a room waits for the key of a message")
     key_request_s: float = Field(2.0, ge=0, description="when the sender's devices are asked for a missing key")
     park_notice_s: float = Field(60.0, ge=0, description="when the sender is told that a message waits for its key")
+    ping_s: float = Field(60.0, gt=0, description="how often the way from the homeserver to the hub is tried")
     resend_look_s: float = Field(82_800.0, ge=0, description="age of a send after which the room is searched first")
     receive_unsigned: bool = Field(False, description="read messages of devices that their owner has not signed")
     send_unsigned: bool = Field(False, description="give room keys to devices that their owner has not signed")

@@ -34,6 +34,7 @@ _COUNTS = (
     "org.matrix.msc3202.device_one_time_key_counts",
 )
 _FALLBACK = ("device_unused_fallback_key_types", "org.matrix.msc3202.device_unused_fallback_key_types")
+HEARTBEAT = "fr.liaison.heartbeat"
 _OURS_WITHOUT_NEWS = frozenset({"com.beeper.message_send_status"})
 
 
@@ -152,6 +153,8 @@ class Transactions:
         return item.stream, item.event_id, item.room, self._clock(), sealed
 
     def _no_news(self, event: Json) -> bool:
+        if event["type"] == HEARTBEAT:
+            return True
         return event["type"] in _OURS_WITHOUT_NEWS and self._names.is_ghost(event["sender"])
 
     async def set_aside(self, why: str, raw: bytes) -> None:

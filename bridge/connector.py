@@ -60,11 +60,11 @@ class Receiver(Protocol):
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """The echoing network has shown this message (hub id) in its order: other legs may have it now."""
 
-    async def read(self, ref: Ref, reader: Address, at: int) -> None:
-        """``reader`` has read everything of this conversation up to ``ref``; unknown refs are ignored."""
+    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
+        """``reader`` has read everything of this conversation up to ``ref``. False: the hub does not know ``ref``."""
 
-    async def received(self, ref: Ref, recipient: Address, at: int) -> None:
-        """``recipient``'s own device has taken this one message."""
+    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """``recipient``'s own device has taken this one message. False: the hub does not know ``ref``."""
 
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """Pass a typing sign on; never fails, never stored."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818  (the house's word: what happened, not "an error")
+class Refused(Exception):
     """It will never work as asked; tell the one who asked, do not retry.
 
     ``code`` is a stable machine word (``unknown_recipient``), explained in French and English by
@@ -18,7 +18,7 @@ class Refused(Exception):  # noqa: N818  (the house's word: what happened, not "
         self.about = about  # an identifier that helps the reader (an address, a size), never content
 
 
-class Unavailable(Exception):  # noqa: N818
+class Unavailable(Exception):
     """It does not work now; the same call may work later. ``retry_after`` is in seconds, None if unknown."""
 
     def __init__(self, code: str, retry_after: float | None = None) -> None:

@@ -80,7 +80,7 @@ class Hub:
     async def accept(self, message: Message, within: Within | None = None) -> Accepted:
         """See :class:`bridge.connector.Receiver`."""
         if known := await self._store.known(self._store.db, message.ref):
-            return await self._again(known, within)
+            return await self._again(message.ref, known, within)
         check(message.body, self._connectors[message.ref.network].capabilities)
         sender = await self._sender(message.sender)
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
@@ -92,7 +92,7 @@ class Hub:
     ) -> str:  # fmt: skip
         """See :class:`bridge.connector.Receiver`."""
         if known := await self._store.known(self._store.db, ref):
-            return (await self._again(known, within)).conversation
+            return (await self._again(ref, known, within)).conversation
         sender = await self._sender(by)
         members = [await self._people.find(h, network, f"add.{i}") for i, h in enumerate(add)]
         gone = [p.id for a in remove if (p := await self._people.who(self._as_person(a)))]
@@ -103,7 +103,9 @@ class Hub:
         rpps = self._people.ghost_of(address)
         return Address("rpps", rpps) if rpps else address
 
-    async def _again(self, known: tuple[str, str], within: Within | None) -> Accepted:
+    async def _again(self, ref: Ref, known: tuple[str, str], within: Within | None) -> Accepted:
+        if known[0] != message_id(ref):  # the network itself gave this id to a message of somebody else
+            raise Refused("id_in_use", "id")
         if within is not None:
             async with self._store.db.transaction("hub.again") as tx:
                 await within(tx)
@@ -251,24 +253,27 @@ class Hub:
 
     # ---- signs
 
-    async def read(self, ref: Ref, reader: Address, at: int) -> None:
+    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
         """See :class:`bridge.connector.Receiver`."""
-        await self._sign(ref, reader, at, read=True)
+        return await self._sign(ref, reader, at, read=True)
 
-    async def received(self, ref: Ref, recipient: Address, at: int) -> None:
+    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
         """See :class:`bridge.connector.Receiver`."""
-        await self._sign(ref, recipient, at, read=False)
+        return await self._sign(ref, recipient, at, read=False)
 
-    async def _sign(self, ref: Ref, who: Address, at: int, *, read: bool) -> None:
+    async def _sign(self, ref: Ref, who: Address, at: int, *, read: bool) -> bool:
         known = await self._store.known(self._store.db, ref)
+        if known is None:
+            return False
         person = await self._people.who(who)
-        if known is None or person is None:
-            return
+        if person is None:
+            return True
         async with self._store.db.transaction("hub.sign") as tx:
             change = self._store.read_up_to if read else self._store.received
             news = await change(tx, known[0], person.id, at)
         if news:
             self._courier.wake_reports()
+        return True
 
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """See :class:`bridge.connector.Receiver`."""

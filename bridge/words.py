@@ -47,6 +47,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Conversation inconnue. Indiquez les destinataires (« to ») au premier message.",
         "Unknown conversation. Name the recipients (`to`) with the first message.",
     ),
+    "id_in_use": (
+        "Cet identifiant désigne déjà un autre message. Choisissez-en un nouveau.",
+        "This id already names another message. Choose a new one.",
+    ),
     "unknown_message": ("Message inconnu.", "Unknown message."),
     "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
     "no_ghost": (

@@ -141,7 +141,16 @@ async def test_receipts(w: World) -> None:
     assert (await w.call("POST", "/receipts", receipt | {"state": "delivered"}))[0] == 204
     assert (await w.call("POST", "/receipts", receipt))[0] == 204
     assert (await w.call("GET", "/messages/s-1", token=SIILO))[1]["state"] == "read"
-    assert (await w.call("POST", "/receipts", receipt | {"message": "unknown"}))[0] == 204
+    status, problem = await w.call("POST", "/receipts", receipt | {"message": "unknown"})
+    assert (status, problem["field"]) == (404, "message")
+
+
+async def test_an_id_that_names_a_message_of_somebody_else_is_refused(w: World) -> None:
+    await w.call("POST", "/messages", message("s-1", sender="dan", to=["pandalab:cleo"]), token=SIILO)
+    await w.until(lambda: w.pandalab.texts("cleo"))
+    theirs = w.pandalab.arrived("cleo")[0]["id"]
+    status, problem = await w.call("POST", "/messages", message(theirs, sender="cleo", to=["siilo:dan"]))
+    assert (status, problem["code"], problem["field"]) == (422, "id_in_use", "id")
 
 
 async def test_health_needs_no_token(w: World) -> None:

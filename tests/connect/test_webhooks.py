@@ -20,7 +20,7 @@ from bridge.connector import Capabilities
 from bridge.errors import Refused, Unavailable
 from bridge.model import Body, Kind, Ref, Typing
 from bridge.networks.connect.connector import ConnectConnector
-from bridge.networks.connect.products import Answers, Bucket, Product
+from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.signing import Signer
 from bridge.networks.connect.webhooks import Sessions, Webhook, retry_after
 from deploy.demo.ports import free_port
@@ -269,27 +269,3 @@ async def test_tls_is_checked(tmp_path: Path) -> None:
     for made in (right, stranger, other_name):
         await made.stop()
     await runner.cleanup()
-
-
-def test_a_receipt_can_be_faster_than_the_note_of_the_answer() -> None:
-    answers = Answers()
-    assert not answers.unsettled("a", 0.0)
-    answers.under_way = 1
-    assert answers.unsettled("a", 0.0)  # perhaps the one under way
-    answers.add("a", 10.0)
-    answers.under_way = 0
-    assert answers.unsettled("a", 10.5)
-    assert answers.unsettled("b", 10.5)
-    assert not answers.unsettled("a", 11.0)
-    assert not answers.unsettled("b", 11.0)
-    answers.add("b", 20.0)
-    assert not answers.unsettled("a", 20.1)  # known for long
-
-
-def test_only_the_latest_answers_are_remembered() -> None:
-    answers = Answers()
-    for n in range(20_000):
-        answers.add(str(n), 0.0)
-    answers.add("x", 5.0)
-    assert answers.unsettled("0", 5.5)  # forgotten: perhaps new
-    assert not answers.unsettled("19999", 5.5)

@@ -62,16 +62,9 @@ class ConnectConnector:
 
     async def deliver(self, delivery: Delivery) -> Ref:
         """One attempt. The ``webhook-id`` is the delivery's id, the Ref is the id that the product answers."""
-        answers = self._product.answers
         body = translate.to_event(delivery, self.capabilities.html)
-        answers.under_way += 1
-        try:
-            answer = await self._webhook.post(delivery.id, body)
-        finally:
-            answers.under_way -= 1
-        ident = _taken(answer) or delivery.id
-        answers.add(ident, time.monotonic())
-        return Ref(self.network, ident)
+        answer = await self._webhook.post(delivery.id, body)
+        return Ref(self.network, _taken(answer) or delivery.id)
 
     async def report(self, reports: Sequence[Report]) -> None:
         """One webhook. What the product refuses is sent again in halves: only what it refuses alone is lost."""

@@ -52,7 +52,7 @@ OPERATIONS = (
     ),
     Operation(
         "receipt", "POST", "/receipts", "A user's device has a delivered message, or the user has read it.", 204,
-        body=wire.Receipt,
+        body=wire.Receipt, may_lack=True,
     ),
     Operation("typing", "POST", "/typing", "A user begins or stops to write. Best effort.", 204, body=wire.TypingSign),
     Operation("health", "GET", "/health", "Whether the API answers.", 200, wire.Health, open=True),

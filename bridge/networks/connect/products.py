@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -33,31 +32,6 @@ class Bucket:
         return (1 - self._left) / self._rate
 
 
-class Answers:
-    """Which messages the product has lately answered: a receipt can be faster than the hub's note of the answer."""
-
-    SETTLED = 1.0  # seconds after which the hub has noted an answer
-    _KEPT = 10_000
-
-    def __init__(self) -> None:
-        self._at: OrderedDict[str, float] = OrderedDict()
-        self._last = -math.inf
-        self.under_way = 0
-
-    def add(self, ident: str, now: float) -> None:
-        """The product has answered that this is its id; ``now`` in seconds of a monotonic clock."""
-        self._last = self._at[ident] = now
-        if len(self._at) > self._KEPT:
-            self._at.popitem(last=False)
-
-    def unsettled(self, ident: str, now: float) -> bool:
-        """Whether the hub may not know this id yet, though the product does."""
-        at = self._at.get(ident)
-        if at is not None:
-            return now - at < self.SETTLED
-        return self.under_way > 0 or now - self._last < self.SETTLED
-
-
 @dataclass(slots=True)
 class Product:
     """One vendor product at work. ``hub`` is there from start to stop."""
@@ -69,7 +43,6 @@ class Product:
     tokens: tuple[bytes, ...] = field(repr=False)  # SHA-256
     certificates: tuple[bytes, ...] = field(default=(), repr=False)  # SHA-256 of the DER
     hub: Receiver | None = field(default=None, repr=False)
-    answers: Answers = field(default_factory=Answers, repr=False)
 
     def accepts_certificate(self, der: bytes | None) -> bool:
         """Whether the client certificate is one of this product's, if it must show one."""
