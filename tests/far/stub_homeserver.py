@@ -75,6 +75,8 @@ class StubHomeserver:
         self.world = World(server_name)
         self.as_token, self.hs_token = as_token, hs_token
         self.namespace = re.compile(namespace)
+        self.sender = self.world.register("liaison-sender", True).mxid
+        self.account_data: dict[tuple[str, str], Json] = {}
         self.appservice = appservice
         self.url = ""
         self.retry = 0.05  # first delay after a failed push, doubled up to retry_most
@@ -86,6 +88,7 @@ class StubHomeserver:
         self._port = port
         self._queue = Push()
         self._ring = asyncio.Event()
+        self._try_now = asyncio.Event()
         self._human_ring: dict[str, asyncio.Event] = {}
         self._txns: dict[tuple[str, str], Json] = {}
         self._faults: list[Fault] = []
@@ -146,7 +149,7 @@ class StubHomeserver:
         """Queue an event for the appservice if a ghost has to do with it; wake the humans."""
         room = self.world.rooms[event["room_id"]]
         everyone = {event["sender"], event.get("state_key", ""), *room.members("join", "invite")}
-        if any(self.namespace.fullmatch(user.split(":")[0]) for user in everyone):
+        if self.sender in everyone or any(self.namespace.fullmatch(user.split(":")[0]) for user in everyone):
             self._queue.events.append(event)
             if event["type"] == "m.room.member" and event["content"]["membership"] == "join":
                 self._queue.changed.add(event["state_key"])
@@ -176,7 +179,9 @@ class StubHomeserver:
                     body = {"events": body["events"]}
                 if not body["events"] and len(body) == 1:
                     return  # as Synapse: a refused transaction without room events loses all of it
-                await asyncio.sleep(delay)
+                self._try_now.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._try_now.wait(), delay)
                 delay = min(delay * 2, self.retry_most)
             if self.record:
                 self.pushed.append(body)
@@ -257,10 +262,8 @@ class StubHomeserver:
                 key = (path, "" if caller.ghost else caller.user)  # as Synapse: the path has no ghost in it
                 if handler in (self._send, self._send_to_device) and key in self._txns:
                     return self._txns[key]
-                result = (
-                    handler(caller, body, *args) if handler != self._sync else await self._sync(caller, request.query)
-                )
-                answer = _json(result)
+                result = self._sync(caller, request.query) if handler == self._sync else handler(caller, body, *args)
+                answer = _json(await result if asyncio.iscoroutine(result) else result)
                 if handler in (self._send, self._send_to_device):
                     self._txns[key] = answer
                 return answer
@@ -270,14 +273,13 @@ class StubHomeserver:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token == self.as_token:
             user = request.query.get("user_id", "")
-            if user and not self.namespace.fullmatch(user.split(":")[0]):
+            if user and user != self.sender and not self.namespace.fullmatch(user.split(":")[0]):
                 raise StubError(403, "M_FORBIDDEN", "not in namespace")
-            if user:
-                self.world.user(user)
+            self.world.user(user or self.sender)
             device = request.query.get("device_id")
             if device is not None:
                 self.world.device(user, device)
-            return Caller(user, device, True)
+            return Caller(user or self.sender, device, True)
         if token not in self.world.tokens:
             raise StubError(401, "M_UNKNOWN_TOKEN")
         user, device = self.world.tokens[token]
@@ -325,7 +327,9 @@ class StubHomeserver:
             (f"PUT {client}/profile/([^/]+)/([^/]+)", self._put_profile),
             (f"GET {client}/profile/([^/]+)", lambda c, b, u: self.world.user(u).profile),
             (f"GET {client}/profile/([^/]+)/([^/]+)", self._get_profile),
-            (r"POST /_matrix/client/v1/appservice/([^/]+)/ping", lambda c, b, i: {"duration_ms": 1}),
+            (r"POST /_matrix/client/v1/appservice/([^/]+)/ping", self._ping),
+            (f"GET {client}/user/([^/]+)/account_data/([^/]+)", self._get_data),
+            (f"PUT {client}/user/([^/]+)/account_data/([^/]+)", self._put_data),
             (f"GET {client}/account/whoami", lambda c, b: {"user_id": c.user, "device_id": c.device}),
             (f"GET {client}/capabilities", lambda c, b: {"capabilities": {"m.room_versions": _VERSIONS}}),
             (r"GET /_matrix/client/versions", self._versions),
@@ -445,6 +449,26 @@ class StubHomeserver:
                 known.timeline.append((self.world.tick(), event["room_id"], event))
                 if user in self._human_ring:
                     self._human_ring[user].set()
+
+    async def _ping(self, caller: Caller, body: Json, appservice: str) -> Json:
+        """Ask the appservice at once; what waits for a retry is tried again."""
+        try:
+            async with self._session.post(f"{self.appservice}/_matrix/app/v1/ping", json=body) as answer:
+                if answer.status != 200:
+                    raise StubError(502, "M_BAD_STATUS")
+        except (aiohttp.ClientError, OSError, ValueError):
+            raise StubError(502, "M_CONNECTION_FAILED") from None
+        self._try_now.set()
+        return {"duration_ms": 1}
+
+    def _get_data(self, caller: Caller, body: Json, user: str, kind: str) -> Json:
+        if (user, kind) not in self.account_data:
+            raise StubError(404, "M_NOT_FOUND")
+        return self.account_data[(user, kind)]
+
+    def _put_data(self, caller: Caller, body: Json, user: str, kind: str) -> Json:
+        self.account_data[(user, kind)] = body
+        return {}
 
     def _put_profile(self, caller: Caller, body: Json, user: str, name: str) -> Json:
         if caller.user != user:

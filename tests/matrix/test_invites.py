@@ -40,7 +40,9 @@ async def test_a_room_in_clear_that_hides_it_is_left(world: World) -> None:
         await node.warm(ANNA)
         room = await ben.create_room(ghost(ANNA), encrypted=False)
         await until(lambda: left(world, room, ANNA))
-        members = [e["content"]["membership"] for e in world.stub.world.rooms[room].events if e["type"] == "m.room.member"]
+        members = [
+            e["content"]["membership"] for e in world.stub.world.rooms[room].events if e["type"] == "m.room.member"
+        ]
         assert members[-3:] == ["invite", "join", "leave"]
 
 

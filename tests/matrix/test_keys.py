@@ -98,7 +98,11 @@ async def test_what_is_not_carried_is_refused_in_words(world: World) -> None:
         chat = await meet(world, node)
         first = await chat.ben.say(chat.room, "original")
         await node.got("original")
-        content = {"msgtype": "m.text", "body": "* corrigé", "m.relates_to": {"rel_type": "m.replace", "event_id": first}}
+        content = {
+            "msgtype": "m.text",
+            "body": "* corrigé",
+            "m.relates_to": {"rel_type": "m.replace", "event_id": first},
+        }
         edit = await chat.ben.send(chat.room, content)
         await chat.ben.heard("La modification n'a pas été transmise")
         image = await chat.ben.send(chat.room, {"msgtype": "m.image", "body": "x.png", "file": {}})

@@ -1,0 +1,188 @@
+"""Translations by golden files both ways, names, ids, settings, the registration."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from appservice.events import clean, to_content, to_message, to_status, without_fallback
+from appservice.ghosts import display_name, profile, rpps_of
+from appservice.names import Names, cipher_hash, seen_id, txn_id
+from appservice.notices import failure
+from appservice.registration import new_sender, registration, registration_yaml, to_yaml
+from appservice.reports import news_of
+from appservice.settings import MatrixSettings
+from bridge.errors import Refused
+from bridge.model import Address, Body, Delivery, Kind, Member, Person, RecipientState, Ref, Report, State
+from tests.matrix.make import ANNA, CLEO, PEOPLE, SERVER, ghost, settings
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES = Names("rpps_", SERVER)
+
+
+def golden(name: str) -> list[Any]:
+    cases = json.loads((GOLDEN / name).read_text("utf-8"))
+    return [pytest.param(case, id=case["name"].replace(" ", "-")) for case in cases]
+
+
+@pytest.mark.parametrize("case", golden("to_message.json"))
+def test_to_message(case: dict[str, Any]) -> None:
+    if "refused" in case:
+        with pytest.raises(Refused) as refusal:
+            to_message(case["type"], case["content"])
+        assert refusal.value.code == case["refused"]
+        return
+    said = to_message(case["type"], case["content"])
+    found = {"kind": said.kind.value, "text": said.body.text, "html": said.body.html}
+    found |= {"reply_to": said.reply_to and said.reply_to.id, "thread": said.thread and said.thread.id}
+    assert {key: value for key, value in found.items() if value is not None} == case["said"]
+
+
+@pytest.mark.parametrize("case", golden("to_content.json"))
+def test_to_content(case: dict[str, Any]) -> None:
+    refs = {name: Ref("matrix", case[name]) for name in ("reply_to", "thread") if name in case}
+    body = Body(case["text"], case.get("html"))
+    delivery = Delivery("d", "matrix", "m", "c", "!r", PEOPLE[0], Kind(case["kind"]), body, (), 0, 0, **refs)
+    assert to_content(delivery) == case["content"]
+
+
+@given(st.text())
+def test_no_html_is_too_odd(text: str) -> None:
+    cleaned = clean(text)
+    assert "<script" not in cleaned.lower()
+    assert clean(cleaned) == cleaned
+    without_fallback(text)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.dictionaries(st.text(), c)))
+def test_odd_contents_are_refused_or_read(value: Any) -> None:
+    for content in ({"msgtype": "m.text", "body": "x", "m.relates_to": value}, {"msgtype": value, "body": value}):
+        try:
+            to_message("m.room.message", content)
+        except Refused:
+            continue
+
+
+def test_a_ghost_and_its_look_alikes() -> None:
+    assert NAMES.mxid(PEOPLE[0]) == ghost(ANNA)
+    assert NAMES.rpps(ghost(ANNA)) == ANNA
+    others = [
+        f"@rpps_{ANNA}:other.example", f"@rpps_{ANNA}0:{SERVER}", f"@rpps_{ANNA[:-1]}:{SERVER}", f"@RPPS_{ANNA}:{SERVER}",
+        f"@rpps_{ANNA}:{SERVER}\n", f"@rpps_١٠٠٠٠٠٠٠٠٠١:{SERVER}", f"@rpps-{ANNA}:{SERVER}", f"@rpps_{ANNA}:stubXexample", "",
+    ]  # fmt: skip
+    assert not any(NAMES.is_ghost(other) for other in others)
+    assert rpps_of(ghost(ANNA), settings("http://x")) == ANNA
+
+
+def test_who_has_no_rpps_has_no_ghost() -> None:
+    with pytest.raises(Refused) as refusal:
+        NAMES.mxid(Person("matrix:@x:y", "x"))
+    assert refusal.value.code == "no_ghost"
+    assert NAMES.member(Member(Person("mail:a@b", "a"), Address("mail", "a@b"))) is None
+    assert NAMES.member(Member(Person("matrix:@x:y", "x"), Address("matrix", "@x:y"))) == "@x:y"
+
+
+def test_transaction_ids_name_the_ghost() -> None:
+    ids = {txn_id(g, r, k) for g in ("@a:x", "@b:x") for r in ("!1", "!2") for k in ("d1", "d2")}
+    assert len(ids) == 8
+    assert all(re.fullmatch("[a-z2-7]{26}", txn) for txn in ids)
+    assert txn_id("@a:x", "!1", "d1") == txn_id("@a:x", "!1", "d1")
+    assert len(seen_id("$x")) == 24
+    assert cipher_hash("AwgA") != cipher_hash("AwgB")
+
+
+def test_a_profile_has_the_directorys_words_only() -> None:
+    person = PEOPLE[0]
+    assert display_name(person) == "Dr Anna Martin — Médecin (Lyon)"
+    assert display_name(Person("rpps:1", "Dr X")) == "Dr X"
+    assert profile(person) == {
+        "displayname": "Dr Anna Martin — Médecin (Lyon)",
+        "fr.liaison.rpps": ANNA,
+        "fr.liaison.role": {"profession": "Médecin", "place": "Lyon"},
+    }
+
+
+def test_a_status_names_codes_only() -> None:
+    content = to_status("$1", "FAIL_PERMANENT", **failure("files_not_carried"))
+    assert content["m.relates_to"] == {"rel_type": "m.reference", "event_id": "$1"}
+    assert (content["reason"], content["internal_error"]) == ("com.beeper.unsupported_event", "files_not_carried")
+    assert content["message"].startswith("Les fichiers")
+    assert failure("never heard of")["reason"] == "m.foreign_network_error"
+
+
+def test_the_registration() -> None:
+    made = registration(settings("http://x", address="http://hub:29300"), "as", "hs")
+    user = made["namespaces"]["users"][0]
+    assert user["exclusive"]
+    for taken in (ghost(ANNA), f"@rpps_x:{SERVER}", f"@rpps_{ANNA}0:{SERVER}"):
+        assert re.match(user["regex"], taken)
+    for free in (f"@ben:{SERVER}", f"@rpps_{ANNA}:stubXexample", f"@xrpps_1:{SERVER}"):
+        assert not re.match(user["regex"], free)
+    assert (made["url"], made["rate_limited"], made["receive_ephemeral"]) == ("http://hub:29300", False, True)
+    assert made["org.matrix.msc3202"]
+    assert made["io.element.msc4190"]
+    assert not made["sender_localpart"].startswith("rpps_")
+    assert yaml.safe_load(to_yaml(made)) == made
+    assert yaml.safe_load(registration_yaml(settings("http://x")))["as_token"] == "as-token"
+    assert new_sender() != new_sender()
+    with pytest.raises(ValueError):
+        registration(settings("http://x"), "as", "hs", "rpps_bot")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unknown": 1}, {"as_token_file": "/x"}, {"as_token": None}, {"homeserver": "example"}, {"server_name": "http://x"},
+        {"sender_localpart": "rpps_bot"}, {"ghost_prefix": "RPPS"}, {"key_wait_s": -1}, {"changed_identity": "maybe"},
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings("http://x", **wrong) if "homeserver" not in wrong else settings(**wrong)
+
+
+def test_secrets_come_from_files_and_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "as").write_text("secret-as\n")
+    made = MatrixSettings(homeserver="https://x", server_name="x", as_token_file=tmp_path / "as", hs_token="secret-hs")
+    assert (made.read_as_token(), made.read_hs_token()) == ("secret-as", "secret-hs")
+    assert "secret-hs" not in repr(made)
+
+
+def report(event: str, *states: tuple[str, State, str | None], chat: str = "!r") -> Report:
+    people = {p.id: p for p in PEOPLE}
+    rows = tuple(RecipientState(people[f"rpps:{rpps}"], state, 0, reason) for rpps, state, reason in states)
+    return Report(f"m{event}", Ref("matrix", event), "c", chat, Address("matrix", "@ben:x"), rows, 1)
+
+
+def test_a_message_is_a_success_once_everybody_has_it() -> None:
+    half = report("$1", (ANNA, State.DELIVERED, None), (CLEO, State.ACCEPTED, None))
+    assert news_of([half], NAMES, set()) == {}
+    whole = report("$1", (ANNA, State.DELIVERED, None), (CLEO, State.READ, None))
+    news = news_of([whole], NAMES, set())["!r"]
+    assert news.success == {(ghost(ANNA), ghost(CLEO)): ["$1"]}
+    assert news.read == {ghost(CLEO): "$1"}
+    assert news_of([whole], NAMES, news.told) == {}
+
+
+def test_many_messages_of_a_room_are_one_event() -> None:
+    reports = [report(f"${n}", (ANNA, State.READ, None)) for n in range(5)]
+    news = news_of([*reports, report("$x", (ANNA, State.DELIVERED, None), chat="!other")], NAMES, set())
+    assert news["!r"].success == {(ghost(ANNA),): [f"${n}" for n in range(5)]}
+    assert news["!r"].read == {ghost(ANNA): "$4"}
+    assert news["!other"].success == {(ghost(ANNA),): ["$x"]}
+
+
+def test_each_refusal_is_told_once() -> None:
+    refused = report("$1", (ANNA, State.REFUSED, "product_refused"), (CLEO, State.DELIVERED, None))
+    news = news_of([refused], NAMES, set())["!r"]
+    assert news.refused == [("$1", ghost(ANNA), "product_refused", "Dr Anna Martin")]
+    assert not news.success
+    assert news_of([refused], NAMES, news.told) == {}

@@ -1,0 +1,129 @@
+"""What senders on Matrix see of the fate of their messages, and signs in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.errors import Refused
+from bridge.model import Address, Delivery, Kind, Ref
+from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses, until
+
+
+async def test_reading_in_the_product_moves_the_ghosts_receipt(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        event_id = await chat.ben.say(chat.room, "lu ?")
+        delivery = await node.got("lu ?")
+        await until(lambda: statuses(chat.ben, event_id))
+        refs = {d.id: ref for d, ref in zip(node.product.delivered, node.product._refs.values(), strict=False)}
+        await node.hub.read(refs[delivery.id], Address("pandalab", "anna"), 1)
+        receipt = await chat.ben.event(lambda e: e["type"] == "m.receipt" and event_id in e["content"])
+        assert list(receipt["content"][event_id]["m.read"]) == [ghost(ANNA)]
+
+
+async def test_a_refusal_of_the_product_is_a_notice_by_that_professional(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+
+        def refuse(delivery: Delivery) -> None:
+            if delivery.kind is not Kind.MEMBERS:
+                raise Refused("product_refused")
+
+        node.product.before = refuse
+        event_id = await chat.ben.say(chat.room, "refusé")
+        seen = await chat.ben.heard("Le produit du destinataire a refusé")
+        assert seen.sender == ghost(ANNA)
+        assert seen.text is not None
+        assert "Dr Anna Martin" in seen.text
+        assert "refused the message" in seen.text
+        assert seen.event["type"] == "m.room.encrypted"
+        await until(lambda: statuses(chat.ben, event_id) == ["FAIL_PERMANENT"])
+
+
+async def test_nothing_is_told_twice(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        for number in range(3):
+            await chat.ben.say(chat.room, f"n{number}")
+        last = await chat.ben.say(chat.room, "dernier")
+        await node.got("dernier")
+        await until(lambda: statuses(chat.ben, last))
+        reports = []
+        real = node.matrix._reports.tell
+
+        async def keep(found: object) -> None:
+            reports.append(found)
+            await real(found)  # type: ignore[arg-type]
+
+        node.matrix._reports.tell = keep  # type: ignore[method-assign, assignment]
+        before = len(chat.ben.events)
+        async with node.db.transaction("test") as tx:
+            for row in await node.db.all("matrix.told", "[]"):
+                assert row
+            await tx.run("matrix.told_clean", 0)
+        news = await node.hub._store.reports("matrix", 1 << 60)
+        assert news == []
+        await asyncio.sleep(0.1)
+        assert len(chat.ben.events) == before
+
+
+async def test_typing_goes_both_ways(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await chat.ben.typing(chat.room)
+        await until(lambda: node.product.signs)
+        assert (node.product.signs[0].person.id, node.product.signs[0].typing) == (f"matrix:{chat.ben.mxid}", True)
+        await chat.ben.typing(chat.room, False)
+        await until(lambda: len(node.product.signs) == 2)
+        assert node.product.signs[1].typing is False
+        await node.hub.typing("pandalab", chat.chat, Address("pandalab", "anna"), True)
+        shown = await chat.ben.event(lambda e: e["type"] == "m.typing" and e["content"]["user_ids"])
+        assert shown["content"]["user_ids"] == [ghost(ANNA)]
+
+
+async def test_reading_in_matrix_is_known_in_the_product(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        accepted = await node.write(chat.chat, "lisez-moi", by="anna", ref="p1")
+        seen = await chat.ben.heard("lisez-moi")
+        await until(lambda: any(r.message == accepted.message for r in node.product.told))
+        await chat.ben.receipt(chat.room, seen.event["event_id"])
+
+        def read() -> bool:
+            return any(r.message == accepted.message and r.states[0].state == "read" for r in node.product.told)
+
+        await until(read)
+
+
+async def test_replies_and_threads_keep_their_meaning_across(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        root = await chat.ben.say(chat.room, "racine")
+        delivered = await node.got("racine")
+        refs = dict(zip([d.id for d in node.product.delivered], node.product._refs.values(), strict=False))
+        await node.write(chat.chat, "réponse", by="anna", reply_to=refs[delivered.id], html="<b>réponse</b>")
+        seen = await chat.ben.heard("réponse")
+        assert seen.clear is not None
+        assert seen.clear["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": root}}
+        assert seen.clear["content"]["formatted_body"] == "<b>réponse</b>"
+        relation = {
+            "rel_type": "m.thread",
+            "event_id": root,
+            "is_falling_back": True,
+            "m.in_reply_to": {"event_id": root},
+        }
+        await chat.ben.send(chat.room, {"msgtype": "m.text", "body": "fil", "m.relates_to": relation})
+        assert (await node.got("fil")).thread == refs[delivered.id]
+        unknown = Ref("pandalab", "unknown")
+        await node.write(chat.chat, "sans racine", by="anna", reply_to=unknown)
+        assert "m.relates_to" not in (await chat.ben.heard("sans racine")).clear["content"]  # type: ignore[index]
+
+
+async def test_the_homeserver_away_while_reporting(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        world.stub.fault(r"PUT .*/send/com\.beeper", times=3, status=502)
+        event_id = await chat.ben.say(chat.room, "rapporté")
+        await node.got("rapporté")
+        await until(lambda: statuses(chat.ben, event_id) == ["SUCCESS"])
+        assert CLEO not in str(chat.ben.events)
