@@ -1,4 +1,4 @@
-"""The hub's own processor time per message, each way, beside a stub of a homeserver that runs in a process of its own."""
+"""The hub's own processor time per message, each way; the stub of a homeserver runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.bench.hub import Hub, Setup, hub
 from deploy.bench.product import Product, product
@@ -51,7 +52,7 @@ async def world(folder: Path, people: int, unlisted: int = 0) -> AsyncIterator[B
         stub = process.spawn([*command], process.Launch(log=log, cwd=ROOT))
         stack.push_async_callback(process.end, stub)
         async with asyncio.timeout(30):
-            while not log.exists() or log.read_text().count("\n") < 2:
+            while not log.exists() or log.read_text().count("\n") < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         mxid, device, token = log.read_text().splitlines()[1].split()
         ben = await stack.enter_async_context(Human(setup.homeserver, mxid, device, token))
@@ -68,31 +69,36 @@ async def join_everything(human: Human) -> None:
         await human.member(await human.invited(1e9), "join")
 
 
-async def rooms(bench: Bench, count: int) -> list[str]:
-    """Let the n-th professional begin a chat with ben, for each of ``count``; gives the rooms, and all know all keys."""
-    found = []
+async def rooms(bench: Bench, count: int, name: str = "chat") -> list[str]:
+    """Let the n-th professional begin a chat with the human, for each of ``count``; in the end all know all keys."""
+    ben, found, old = bench.ben, list[str](), joined(bench.ben)
     for n in range(count):
-        before = set(bench.ben._members) | {room for room, _ in bench.ben.events}
-        ident = await bench.product.write(f"u{n}", f"chat{n}", "start", f"matrix:{bench.ben.mxid}")
+        ident = await bench.product.write(f"u{n}", f"{name}{n}", "start", f"matrix:{ben.mxid}")
         await bench.product.delivered([ident])
-        joined = await bench.ben.event(lambda e, old=before: _joined(e, bench.ben.mxid, old))  # type: ignore[misc]
-        found.append(str(joined["room_id"]))
-        bench.ben.events.clear()
+        async with asyncio.timeout(30):
+            while not (new := joined(ben) - old):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        found += new
+        old |= new
     for n, room in enumerate(found):
-        await bench.ben.say(room, f"warm {n}")
-        ident = await bench.product.write(f"u{n}", f"chat{n}", "warm")
-        await bench.product.delivered([ident])
-    await bench.product.until(lambda: all(f"warm {n}" in bench.product.arrived for n in range(count)))
+        await ben.say(room, f"warm {name} {n}")
+        await bench.product.delivered([await bench.product.write(f"u{n}", f"{name}{n}", "warm")])
+    await bench.product.until(lambda: all(f"warm {name} {n}" in bench.product.arrived for n in range(count)))
     await bench.hub.quiet()
     return found
 
 
-def _joined(event: dict[str, object], mxid: str, old: set[str]) -> bool:
-    return event.get("type") == "m.room.member" and event.get("state_key") == mxid and event.get("room_id") not in old
+def joined(human: Human) -> set[str]:
+    """The rooms in which this human has seen herself join."""
+    return {room for room, event in human.events if event["type"] == "m.room.member" and _joins(event, human.mxid)}
+
+
+def _joins(event: dict[str, Any], mxid: str) -> bool:
+    return event.get("state_key") == mxid and event["content"].get("membership") == "join"
 
 
 async def to_matrix(bench: Bench, count: int, chats: int) -> float:
-    """Milliseconds of the hub's processor per message from the product to an encrypted room, the news of it included."""
+    """Milliseconds of the hub's processor per message from the product to an encrypted room, news of it included."""
     before = bench.hub.cpu_ms()
 
     async def writer(n: int) -> list[str]:

@@ -53,7 +53,8 @@ class Setup:
         """What the homeserver is told about the hub."""
         regex = f"@{PREFIX}.*"
         return {
-            "id": "liaison", "url": f"http://127.0.0.1:{self.port}", "as_token": self.as_token, "hs_token": self.hs_token,
+            "id": "liaison", "url": f"http://127.0.0.1:{self.port}",
+            "as_token": self.as_token, "hs_token": self.hs_token,
             "sender_localpart": "liaison-unused", "rate_limited": False, "receive_ephemeral": True,
             "org.matrix.msc3202": True, "io.element.msc4190": True,
             "namespaces": {"users": [{"exclusive": True, "regex": regex}], "aliases": [], "rooms": []},
@@ -117,7 +118,7 @@ class Hub:
     async def quiet(self, still: float = 0.3) -> None:
         """Wait until the hub does nothing any more."""
         before = -1.0
-        while before != (before := self.cpu_ms()):
+        while before != (before := self.cpu_ms()):  # noqa: ASYNC110
             await asyncio.sleep(still)
 
 

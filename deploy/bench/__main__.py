@@ -1,0 +1,55 @@
+"""``python -m deploy.bench [--quick] [--only cost|ghosts|real] [--out bench.json]``: measure, print, write."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from deploy.bench import cost, ghosts, real
+
+Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
+PARTS: dict[str, Part] = {"cost": cost.measure, "ghosts": ghosts.measure, "real": real.measure}
+TARGETS = {
+    "hub_cpu_ms_per_message_to_matrix": ("≤", 1.5),
+    "hub_cpu_ms_per_message_to_product": ("≤", 1.5),
+    "throughput_share_of_bare": ("≥", 0.9),
+}
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.bench", description="Measure a hub on this machine.")
+    parser.add_argument("--quick", action="store_true", help="only show that it works: the figures mean nothing")
+    parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given more than once")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    asked = parser.parse_args()
+    start, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="liaison-bench-"))
+    try:
+        found = asyncio.run(_measure(folder, asked.only or list(PARTS), asked.quick))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    found |= {"bench_duration_s": time.monotonic() - start, "machine_cores": float(os.cpu_count() or 0)}
+    asked.out.write_text(json.dumps(found, indent=2) + "\n")
+    print(f"\nwritten to {asked.out}; {platform.machine()}, {os.cpu_count()} cores, {found['bench_duration_s']:.0f} s")
+
+
+async def _measure(folder: Path, parts: list[str], quick: bool) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name in parts:
+        for key, value in (await PARTS[name](folder / name, quick)).items():
+            found[key] = round(value, 3)
+            sign, target = TARGETS.get(key, ("", 0.0))
+            print(f"{key:48} {value:10.2f}" + (f"   (target {sign} {target})" if sign else ""), flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()

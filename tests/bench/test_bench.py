@@ -1,0 +1,51 @@
+"""The bench runs and writes what it promises; its figures are looked at by people, not by tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.bench import child
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = ("_ms", "_per_s", "_s", "_ratio", "_share_of_bare", "_ghosts", "_ghost", "_to_matrix", "_to_product")
+
+
+def run(out: Path, *parts: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "deploy.bench", "--quick", "--out", str(out)]
+    for part in parts:
+        command += ["--only", part]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=240, stdout=subprocess.DEVNULL)
+    found: dict[str, float] = json.loads(out.read_text())
+    return found
+
+
+def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "cost", "ghosts")
+    assert 0 < found["hub_cpu_ms_per_message_to_matrix"] < 50
+    assert 0 < found["hub_cpu_ms_per_message_to_product"] < 50
+    assert found["ghost_cpu_ms"] > 0
+    assert "memory_kib_per_active_ghost" in found
+    assert [key for key in found if not key.endswith(UNITS) and not key.startswith("machine")] == []
+
+
+@pytest.mark.peers
+def test_throughput_and_latency_are_measured_beside_a_real_homeserver(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "real")
+    for key in ("throughput_share_of_bare", "latency_native_median_ms", "ghost_wall_ratio"):
+        assert found[key] > 0
+    for way in ("to_matrix", "to_product"):
+        assert f"latency_added_{way}_p99_ms" in found
+    assert [key for key in found if not key.endswith(UNITS) and not key.startswith("machine")] == []
+
+
+def test_what_a_process_uses() -> None:
+    pid, start = os.getpid(), child.cpu_ms(os.getpid())
+    while child.cpu_ms(pid) < start + 30:
+        sum(range(10_000))
+    assert child.rss_kib(pid) > 1000
