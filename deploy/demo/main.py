@@ -108,7 +108,7 @@ async def _story(world: World, teller: Teller, once: bool) -> int:
         async with ben:
             teller.title("L'histoire", "The story")
             story = Story(world, ben)
-            seen = await tell(story, teller)
+            seen = await tell(story.steps(), teller)
             if seen and not once:
                 _invite(world, story, teller)
                 await _stay(world)

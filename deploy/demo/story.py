@@ -331,9 +331,8 @@ def _expect(true: bool, otherwise: str) -> None:
         raise NotSeen(otherwise)
 
 
-async def tell(story: Story, teller: Teller) -> bool:
-    """Tell the story up to its end or its first failure; say whether every step was seen."""
-    steps = story.steps()
+async def tell(steps: Sequence[Step], teller: Teller) -> bool:
+    """Tell a story up to its end or its first failure; say whether every step was seen."""
     outcomes = [Outcome(step.fr, step.en) for step in steps]
     for number, (step, outcome) in enumerate(zip(steps, outcomes, strict=True), 1):
         teller.step(number, len(steps), outcome)
