@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from base64 import b32encode
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +45,7 @@ def message_id(ref: Ref) -> str:
 
 
 def _short(text: str) -> str:
-    return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]).decode().rstrip("=").lower()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class Store:
