@@ -10,7 +10,7 @@ import asyncio
 import logging
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -54,6 +54,7 @@ class Inbox:
         self._parked: dict[tuple[str, str], list[Item]] = {}
         self._waiting: Counter[tuple[str, str]] = Counter()  # (room, sender) -> parked events
         self._held = 0
+        self.missing: Callable[[str, Mapping[str, int]], Awaitable[Sequence[Item]]] | None = None
 
     async def start(self) -> None:
         """Take up what an earlier life left, parked events included: their keys may have come meanwhile."""
@@ -97,9 +98,24 @@ class Inbox:
     async def _lane(self, room: str) -> None:
         lane = self._lanes[room]
         while lane:
+            await self._fill(room, lane)
             item = lane.popleft()
             await self._settle(item)
         del self._lanes[room]
+
+    async def _fill(self, room: str, lane: deque[Item]) -> None:
+        """Put what the homeserver never pushed where it belongs."""
+        if self.missing is None:
+            return
+        try:
+            items = await self.missing(room, {item.event_id: item.stream for item in lane})
+        except Unavailable as reason:
+            log.info("%s is compared with its next event: %s", room, reason.code)
+            return
+        if items:
+            rest = sorted([*lane, *items], key=lambda item: item.stream)
+            lane.clear()
+            lane.extend(rest)
 
     async def _settle(self, item: Item) -> None:
         tries, wait = 0, 0.1

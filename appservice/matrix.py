@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from aiohttp import web
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee import Engine, Policy
 from appservice.events import to_content
+from appservice.gaps import Gaps
 from appservice.ghosts import Ghosts
 from appservice.heartbeat import Heartbeat
 from appservice.inbox import Inbox
@@ -26,7 +28,7 @@ from appservice.rooms import Rooms
 from appservice.roomstate import Room, RoomStore
 from appservice.settings import MatrixSettings
 from appservice.signs import Signs
-from appservice.transactions import HEARTBEAT, Item, Transaction, Transactions
+from appservice.transactions import HEARTBEAT, STEP, Item, Transaction, Transactions
 from appservice.web import Web
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Component, Database
@@ -37,6 +39,7 @@ from bridge.words import notice
 
 COMPONENT = Component("matrix", Path(__file__).parent / "sql")
 log = logging.getLogger(__name__)
+_FLUSH = 20.0  # s between two tries to send keys that wait
 _SWEEP = 600.0  # s between two looks at every inbox and at old rows
 _MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
 
@@ -75,12 +78,15 @@ class Matrix:
         self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
         self._notices = notices = Notices(homeserver, engine, rooms, outbox)
         self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
+        self._membership.newcomer = lambda room, event: self._spawn(self._rooms.tie(room, event["event_id"]))
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting)
         self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
         self._reports = Reports(db, homeserver, names, store, notices, clock)
         self._signs = Signs(names)
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add)
+        self._gaps = Gaps(db, homeserver, rooms, self._transactions.no_news)
+        self._inbox.missing = self._missing
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,6 +106,7 @@ class Matrix:
             self._exists,
             self._on_transaction,
             max_body=self._settings.max_body,
+            new_peer=self._gaps.suspect,
             ready=lambda: self._ready,
         )
         self._web.routes(app)
@@ -117,6 +124,8 @@ class Matrix:
         self._spawn(self._sweep())
         self._spawn(self._remind())
         self._spawn(self._heartbeat.run())
+        self._spawn(self._look_at_silent_rooms())
+        self._spawn(self._flush())
         self._ready = True
 
     async def stop(self) -> None:
@@ -191,8 +200,36 @@ class Matrix:
     async def _tell(self, room: Room, event_id: str, code: str, user: str) -> None:
         await self._notices.notice(room, f"member:{event_id}", notice(code, name=user))
 
+    async def _missing(self, room: str, waiting: Mapping[str, int]) -> Sequence[Item]:
+        """What was never pushed, on disk and placed before the waiting events that are newer."""
+        found = await self._gaps.before(room, waiting)
+        after = Counter(m.before for m in found)
+        places: list[tuple[dict[str, Any], int | None]] = []
+        for missing in found:
+            places.append((missing.event, waiting[missing.before or ""] - min(after[missing.before], STEP - 1)))
+            after[missing.before] -= 1
+        return await self._transactions.insert(places) if places else ()
+
+    async def _look_at_silent_rooms(self) -> None:
+        while True:
+            try:
+                for _, events in await self._gaps.silent():
+                    self._inbox.add(await self._transactions.insert([(event, None) for event in events]))
+            except Unavailable as reason:
+                log.info("silent rooms are compared later: %s", reason.code)
+
+    async def _flush(self) -> None:
+        """Send to-device messages that wait, give keys to devices that had none."""
+        while True:
+            await asyncio.sleep(_FLUSH)
+            try:
+                await self.engine.flush()
+            except (Unavailable, Refused) as reason:
+                log.info("keys wait: %s", reason)
+
     async def _back(self) -> None:
         """The homeserver answers (again): read what came meanwhile, send what waits."""
+        self._gaps.suspect()
         self.on_back()
         await self.engine.catch_up()
         await self.engine.flush()
@@ -201,7 +238,7 @@ class Matrix:
         """Now and then: read every inbox, send what waits, forget what is old."""
         while True:
             await asyncio.sleep(_SWEEP)
-            for step in (self.engine.catch_up, self.engine.flush, self._outbox.clean, self._reports.clean):
+            for step in (self.engine.catch_up, self._outbox.clean, self._reports.clean):
                 try:
                     await step()
                 except (Unavailable, Refused) as reason:

@@ -29,6 +29,7 @@ class Membership:
     """Works on one state event at a time; ``done`` is written in the transaction that settles it."""
 
     hub: Receiver
+    newcomer: Callable[[Room, Json], None] = lambda *_: None
 
     def __init__(
         self, db: Database, names: Names, ghosts: Ghosts, rooms: Rooms, engine: Engine,
@@ -98,6 +99,8 @@ class Membership:
         user = event["state_key"]
         news = room.membership(user) != "join"
         room.set_member(user, "join")
+        if news and server_of(user) != self._names.server:
+            self.newcomer(room, event)
         chat = await self.hub.chat(MATRIX, room.room_id) if news else None
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
             await self._write(room, [user], done)

@@ -30,6 +30,7 @@ _CODES = {
     "unknown_device": "unsigned_device",
     "identity_changed": "identity_changed",
 }
+_JUDGED = 600.0  # s in which an unsigned device is not waited for again
 _RING_FIRST, _RING_MORE = 3, 20  # ghosts whose inboxes are read for one missing key
 
 
@@ -73,6 +74,7 @@ class Reading:
         self._outbox = outbox
         self._notices = notices
         self._waiting = waiting
+        self._judged: dict[str, float] = {}  # people whose device was found wanting, and when (s)
 
     async def work(self, item: Item, event: Json) -> None:
         """Settle one event. Raises Parked, Unavailable."""
@@ -135,7 +137,7 @@ class Reading:
     async def _encrypted(self, item: Item, event: Json) -> None:
         room, sender = event["room_id"], event["sender"]
         try:
-            decrypted = await self._decrypt(item, event)
+            decrypted = await self._signed(item, event)
         except Undecryptable as never:
             log.info("%s from %s is not read: %s", item.event_id, sender, never.code)
             await self._refuse(item, _CODES.get(never.code, "undecryptable"))
@@ -188,6 +190,24 @@ class Reading:
         await self._done(item, decrypted)
 
     # -- keys ----------------------------------------------------------------------------------------------
+
+    async def _signed(self, item: Item, event: Json) -> Decrypted:
+        """Decrypt; a device whose owner's signature is still on its way (federation is slow) gets some time, once."""
+        sender, now = event["sender"], asyncio.get_running_loop().time()
+        deadline = now + self._waiting.patience
+        pause = 0.25
+        while True:
+            try:
+                return await self._decrypt(item, event)
+            except Undecryptable as never:
+                late = now + pause > deadline or self._judged.get(sender, -_JUDGED) > now - _JUDGED
+                if never.code not in ("unsigned_device", "unknown_device") or late:
+                    if never.code in _CODES:
+                        self._judged[sender] = now
+                    raise
+            await asyncio.sleep(pause)
+            pause, now = min(pause * 2, 2.0), asyncio.get_running_loop().time()
+            self._engine.note_devices([sender], [])
 
     async def _decrypt(self, item: Item, event: Json) -> Decrypted:
         room, sender, content = event["room_id"], event["sender"], event["content"]

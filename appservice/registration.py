@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from typing import Any
@@ -19,7 +20,7 @@ def registration(
     The sender is a random user that is never used: ``/sync`` answers 500 for it.
     The namespace takes every look-alike of a ghost too, so that nobody can register one.
     """
-    sender = sender_localpart or settings.sender_localpart or new_sender()
+    sender = sender_localpart or settings.sender_localpart or _sender_of(as_token)
     if sender.startswith(settings.ghost_prefix):
         raise ValueError("the sender must not be inside the ghosts' namespace")
     regex = f"@{re.escape(settings.ghost_prefix)}.*:{re.escape(settings.server_name)}"
@@ -40,6 +41,11 @@ def registration(
 def new_token() -> str:
     """A fresh secret of 256 bits."""
     return secrets.token_urlsafe(32)
+
+
+def _sender_of(as_token: str) -> str:
+    """A localpart that nobody uses, the same each time the registration is printed."""
+    return f"liaison-{hashlib.sha256(as_token.encode()).hexdigest()[:16]}"
 
 
 def new_sender() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.events import CONVERSATION, MEGOLM
 from appservice.ghosts import Ghosts
-from appservice.names import Names, server_of, short
+from appservice.names import Names, server_of, short, txn_id
 from appservice.roomstate import Room, RoomStore, apply, save
 from bridge.connector import Receiver
 from bridge.db import Database, Tx
@@ -21,6 +21,7 @@ from bridge.model import MATRIX, Delivery, Kind, Member
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
+_TIE_AFTER = 1.0  # seconds: what was being sent while somebody joined has been stored by then
 _ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 
 
@@ -254,6 +255,22 @@ class Rooms:
         except MatrixRefused as refusal:
             log.info("a ghost could not leave %s: %s", room.room_id, refusal)
         await self._note(room, ghost, "leave")
+
+    async def tie(self, room: Room, join: str) -> None:
+        """Send an event that nobody sees after somebody of another server came in.
+
+        A message that our homeserver took while it took the join is no ancestor of it: their server hears of such a
+        message only with the next event of the room. Synapse shows this type to no client.
+        """
+        await asyncio.sleep(_TIE_AFTER)
+        ghost = next(iter(self.ghosts_in(room)), None)
+        if ghost is None:
+            return
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/send/org.matrix.dummy_event/{txn_id(ghost, room.room_id, join)}"
+        try:
+            await self._homeserver.call("PUT", path, {}, user=ghost)
+        except (MatrixRefused, Unavailable) as reason:
+            log.info("no event ties the newcomer of %s in: %s", room.room_id, reason)
 
     async def _take_out(self, room: Room, wanted: set[str]) -> None:
         chat = await self.hub.chat(MATRIX, room.room_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from bridge.seal import Seal
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
+STEP = 1024  # between two places in the inbox: what was never pushed finds room before what was
 ECHO = "fr.liaison.echo"  # how an encrypted event of our own ghost is kept: its sender and a hash of its ciphertext
 _TO_DEVICE = ("to_device", "de.sorunome.msc2409.to_device")
 _EPHEMERAL = ("ephemeral", "de.sorunome.msc2409.ephemeral")
@@ -105,12 +106,12 @@ class Transactions:
         self._clock = clock
         self._arrived = arrived
         self._turn = asyncio.Lock()
-        self._streams = itertools.count(1)
+        self._streams = itertools.count(STEP, STEP)
 
     async def start(self) -> None:
         """Continue the numbering where it ended."""
         row = await self._db.one("matrix.last_stream")
-        self._streams = itertools.count(int(row["stream"] if row else 0) + 1)
+        self._streams = itertools.count((int(row["stream"] if row else 0) // STEP + 1) * STEP, STEP)
 
     async def take(self, raw: bytes) -> Transaction:
         """Store what is new. Raises Unavailable if the database is away; nothing else."""
@@ -122,7 +123,7 @@ class Transactions:
         good: dict[str, Json] = {}
         for event in transaction.events:
             if _sound(event):
-                if not self._no_news(event):
+                if not self.no_news(event):
                     good.setdefault(event["event_id"], event)
             else:
                 await self.set_aside("bad_event", orjson.dumps(event))
@@ -130,29 +131,40 @@ class Transactions:
             self._arrived(await self._write(good))
         return transaction
 
-    async def _write(self, events: dict[str, Json]) -> list[Item]:
+    async def insert(self, missing: Sequence[tuple[Json, int | None]]) -> list[Item]:
+        """Store events that were never pushed, each at its place (None: at the end). Gives those that are new."""
+        good = {event["event_id"]: event for event, _ in missing if _sound(event)}
+        places = {event["event_id"]: place for event, place in missing}
+        return await self._write(good, places) if good else []
+
+    async def _write(self, events: dict[str, Json], places: Mapping[str, int | None] | None = None) -> list[Item]:
         ids = {seen_id(event_id): event_id for event_id in events}
         async with self._turn:  # two tries of the same transaction may overlap
             async with self._db.transaction("matrix.transaction") as tx:
                 new = {row["id"] for row in await tx.all("matrix.see", orjson.dumps(list(ids)).decode())}
-                items = [self._item(events[event_id]) for seen, event_id in ids.items() if seen in new]
+                items = [
+                    self._item(events[event_id], (places or {}).get(event_id))
+                    for seen, event_id in ids.items()
+                    if seen in new
+                ]
                 if items:
                     await tx.many("matrix.inbox_add", [self._row(item) for item in items])
             failpoint("matrix.transaction-stored")
         return items
 
-    def _item(self, event: Json) -> Item:
+    def _item(self, event: Json, place: int | None) -> Item:
         content = event["content"]
         if event["type"] == "m.room.encrypted" and self._names.is_ghost(event["sender"]):
             kept = {key: event[key] for key in ("event_id", "room_id", "sender")}
             event = {**kept, "type": ECHO, "content": {"cipher": cipher_hash(str(content.get("ciphertext", "")))}}
-        return Item(next(self._streams), event["event_id"], event["room_id"], event)
+        return Item(place or next(self._streams), event["event_id"], event["room_id"], event)
 
     def _row(self, item: Item) -> tuple[Any, ...]:
         sealed = self._seal.seal(orjson.dumps(item.event), item.event_id)
         return item.stream, item.event_id, item.room, self._clock(), sealed
 
-    def _no_news(self, event: Json) -> bool:
+    def no_news(self, event: Json) -> bool:
+        """Whether an event is our own and of no interest: it is not kept."""
         if event["type"] == HEARTBEAT:
             return True
         return event["type"] in _OURS_WITHOUT_NEWS and self._names.is_ghost(event["sender"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -15,7 +17,8 @@ _OK = b"{}"
 
 
 class Web:
-    """The routes. ``exists`` says whether a user id is a ghost of ours; ``rang`` is told of each transaction."""
+    """The routes. ``exists`` says whether a user id is a ghost of ours; ``rang`` is told of each transaction,
+    ``new_peer`` of each new connection."""
 
     def __init__(
         self,
@@ -26,6 +29,7 @@ class Web:
         *,
         max_body: int,
         ready: Callable[[], bool],
+        new_peer: Callable[[], None] = lambda: None,
     ) -> None:
         self._token = token.encode()
         self._transactions = transactions
@@ -33,6 +37,8 @@ class Web:
         self._rang = rang
         self._max_body = max_body
         self._ready = ready
+        self._new_peer = new_peer
+        self._peers: deque[Any] = deque(maxlen=64)
 
     def routes(self, app: web.Application) -> None:
         """Add everything to an application."""
@@ -47,6 +53,10 @@ class Web:
     async def _transaction(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        if peer not in self._peers:  # a new connection: the homeserver may have been restarted
+            self._peers.append(peer)
+            self._new_peer()
         try:
             raw, whole = await self._read(request)
             if not whole:

@@ -5,6 +5,13 @@ SELECT COALESCE(MAX(stream), 0) AS stream FROM matrix_inbox;
 INSERT INTO matrix_seen (id) SELECT jsonb_array_elements_text($1::text::jsonb) ON CONFLICT DO NOTHING RETURNING id; -- pg
 INSERT INTO matrix_seen (id) SELECT value FROM json_each($1) WHERE true ON CONFLICT DO NOTHING RETURNING id; -- sqlite
 
+-- name: seen_of
+SELECT id FROM matrix_seen WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)); -- pg
+SELECT id FROM matrix_seen WHERE id IN (SELECT value FROM json_each($1)); -- sqlite
+
+-- name: rooms
+SELECT room_id FROM matrix_room WHERE conversation IS NOT NULL LIMIT $1;
+
 -- name: inbox_add
 INSERT INTO matrix_inbox (stream, event_id, room_id, received_at, sealed) VALUES ($1, $2, $3, $4, $5);
 

@@ -149,6 +149,8 @@ async def test_an_id_that_names_a_message_of_somebody_else_is_refused(w: World) 
     await w.call("POST", "/messages", message("s-1", sender="dan", to=["pandalab:cleo"]), token=SIILO)
     await w.until(lambda: w.pandalab.texts("cleo"))
     theirs = w.pandalab.arrived("cleo")[0]["id"]
+    receipt = {"message": theirs, "user": "cleo", "state": "read", "at": time_text()}
+    assert (await w.call("POST", "/receipts", receipt))[0] == 204  # the hub has noted it
     status, problem = await w.call("POST", "/messages", message(theirs, sender="cleo", to=["siilo:dan"]))
     assert (status, problem["code"], problem["field"]) == (422, "id_in_use", "id")
 
