@@ -57,7 +57,6 @@ class _Borrowed:
         self._token(request)
         raw = await request.read()
         body = orjson.loads(raw)
-        print(raw[:1500])
         self.to_device |= bool(parse(raw).to_device)
         self.extensions |= any(str(key).startswith("org.matrix.msc3202.") for key in body)
         self.changed.set()

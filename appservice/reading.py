@@ -202,8 +202,9 @@ class Reading:
             except Undecryptable as never:
                 late = now + pause > deadline or self._judged.get(sender, -_JUDGED) > now - _JUDGED
                 if never.code not in ("unsigned_device", "unknown_device") or late:
-                    if never.code in _CODES:
-                        self._judged[sender] = now
+                    if len(self._judged) > 10_000:
+                        self._judged.clear()
+                    self._judged[sender] = now
                     raise
             await asyncio.sleep(pause)
             pause, now = min(pause * 2, 2.0), asyncio.get_running_loop().time()

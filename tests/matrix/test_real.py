@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from appservice.check import check
 from appservice.registration import registration
 from appservice.settings import MatrixSettings
 from deploy.demo.client import Event
@@ -162,3 +163,26 @@ async def test_the_hub_was_away_while_a_client_wrote(servers: Servers, tmp_path:
         await node.homeserver.call("POST", "/_matrix/client/v1/appservice/liaison/ping", {})
         await node.got("trois", 30)
         await until(lambda: node.texts() == ["deux", "trois"])
+
+
+async def test_check_finds_nothing_to_mend(servers: Servers) -> None:
+    findings = await check(servers.settings())
+    assert [f.what for f in findings if not f.ok] == []
+    assert len(findings) >= 9
+
+
+async def test_check_names_what_is_wrong(servers: Servers) -> None:
+    wrong = servers.settings().model_dump() | {"hs_token": "another"}
+    assert any(not f.ok and "hs_token" in f.mend for f in await check(MatrixSettings(**wrong)))
+    wrong = servers.settings().model_dump() | {"as_token": "another"}
+    assert "liaison registration" in (await check(MatrixSettings(**wrong)))[-1].mend
+    wrong = servers.settings().model_dump() | {"server_name": "other.example"}
+    assert any(not f.ok and "server_name" in f.mend for f in await check(MatrixSettings(**wrong)))
+    wrong = servers.settings().model_dump() | {"homeserver": "http://127.0.0.1:1"}
+    assert "matrix.homeserver" in (await check(MatrixSettings(**wrong)))[0].mend
+
+
+async def test_check_leaves_a_running_hub_alone(servers: Servers, node: Node) -> None:
+    findings = await check(servers.settings())
+    assert [f.what for f in findings if not f.ok] == []
+    assert any("reaches the hub" in f.what for f in findings)
