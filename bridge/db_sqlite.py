@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,8 @@ class Sqlite:
     async def open(cls, path: str, components: Sequence[Component]) -> Sqlite:
         """Open or make the file; a second process on the same file is refused (one writer per key store)."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        for name in (path, path + ".lock"):  # for nobody else; SQLite gives its -wal and -shm the same rights
+            os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
         lock = open(path + ".lock", "wb")  # noqa: SIM115, ASYNC230  (held for the life of the process)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

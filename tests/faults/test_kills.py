@@ -30,10 +30,10 @@ async def discover(world: Rig, traffic: Traffic) -> list[str]:
 async def kill_at(world: Rig, traffic: Traffic, name: str, n: int, burst: int) -> bool:
     """Start a hub that dies when it passes ``name`` for the n-th time, and give it a reason to."""
     world.start_quickly(f"{name}:{n}")
-    for again in range(2):
+    for again in range(n):
         await traffic.burst(burst + again)
-        if await world.died(_REACHED):
-            return True
+    if await world.died(_REACHED):
+        return True
     world.kill()
     return False
 
@@ -56,7 +56,7 @@ async def run(world: Rig, rounds: int, wanted: int = 0) -> None:
     turn = 0
     while turn < rounds or world.kills < wanted:
         for number, name in enumerate(names):
-            if await kill_at(world, traffic, name, turn % 4 + 1, number + turn):
+            if await kill_at(world, traffic, name, turn % 3 + 1, number + turn):
                 reached.add(name)
         await verify(world, traffic)
         turn += 1

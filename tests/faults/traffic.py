@@ -35,6 +35,7 @@ class Traffic:
         self.said: list[Said] = []
         self._numbers = itertools.count()
         self._spare = itertools.count()
+        self._strangers = itertools.count()
 
     async def begin(self) -> None:
         """Make the lasting conversations, with a hub that lives."""
@@ -62,6 +63,7 @@ class Traffic:
         await self._ben(TWO, ("cleo",))
         await self._ben(THREE, ("cleo", "dan"))
         self._newcomer()
+        self._stranger()
         if n % 3 == 0:
             await self._room_of_ben()
         if n % 2 == 0:
@@ -100,6 +102,12 @@ class Traffic:
         self._write("pandalab", user, chat, ("ben",), [BEN])
         self._write("pandalab", user, chat, ("ben",), ())
         self.rig.sims["pandalab"].change_members(chat, {"by": user, "add": ["siilo:dan"]})
+
+    def _stranger(self) -> None:
+        """Cleo writes to somebody whose devices nobody has asked for yet."""
+        mxid, _, _ = self.rig.stub.human(f"stranger{next(self._strangers)}")
+        self._cleo(mxid.strip("@"), (), [f"matrix:{mxid}"])
+        self._cleo(mxid.strip("@"), ())
 
     async def _room_of_ben(self) -> None:
         """Ben makes a room with cleo and talks before she is in it; eve comes and goes, and the keys change."""
@@ -154,6 +162,7 @@ class Traffic:
     def heard(self) -> dict[str, list[str]]:
         """What each far end got from others, in its order."""
         rooms = [r.room_id for r in self.rig.stub.world.rooms.values()]
+        rooms = [room for room in rooms if self._is_in(room)]
         ben = [s.text or "?" for room in rooms for s in self.rig.timeline(room) if not self._own(s)]
         return {"ben": ben, "cleo": self._texts(*CLEO), "dan": self._texts(*DAN)}
 
