@@ -19,26 +19,34 @@ class MatrixSettings(BaseModel):
 
     homeserver: str = Field(description="base URL of the client-server API, as the hub reaches it")
     server_name: str = Field(description="the domain in the user ids of this homeserver")
-    id: str = Field("liaison", description="the appservice's id in its registration")
-    as_token: str | None = Field(None, repr=False)
+    id: str = Field(default="liaison", description="the appservice's id in its registration")
+    as_token: str | None = Field(default=None, repr=False)
     as_token_file: Path | None = None
-    hs_token: str | None = Field(None, repr=False)
+    hs_token: str | None = Field(default=None, repr=False)
     hs_token_file: Path | None = None
-    address: str = Field("http://localhost:29300", description="where the homeserver reaches the hub")
-    ghost_prefix: str = Field("rpps_", pattern=r"^[a-z0-9._=/-]+$", description="first part of a ghost's localpart")
-    sender_localpart: str | None = Field(None, description="from the registration; never a ghost")
-    room_version: str | None = Field(None, description="of new rooms; None: what the homeserver prefers")
-    key_wait_s: float = Field(10.0, ge=0, description="how long a room waits for the key of a message")
-    key_request_s: float = Field(2.0, ge=0, description="when the sender's devices are asked for a missing key")
-    park_notice_s: float = Field(60.0, ge=0, description="when the sender is told that a message waits for its key")
-    ping_s: float = Field(60.0, gt=0, description="how often the way from the homeserver to the hub is tried")
-    resend_look_s: float = Field(82_800.0, ge=0, description="age of a send after which the room is searched first")
-    receive_unsigned: bool = Field(False, description="read messages of devices that their owner has not signed")
-    send_unsigned: bool = Field(False, description="give room keys to devices that their owner has not signed")
+    address: str = Field(default="http://localhost:29300", description="where the homeserver reaches the hub")
+    ghost_prefix: str = Field(
+        default="rpps_", pattern=r"^[a-z0-9._=/-]+$", description="first part of a ghost's localpart"
+    )
+    sender_localpart: str | None = Field(default=None, description="from the registration; never a ghost")
+    room_version: str | None = Field(default=None, description="of new rooms; None: what the homeserver prefers")
+    key_wait_s: float = Field(default=10.0, ge=0, description="how long a room waits for the key of a message")
+    key_request_s: float = Field(default=2.0, ge=0, description="when the sender's devices are asked for a missing key")
+    park_notice_s: float = Field(
+        default=60.0, ge=0, description="when the sender is told that a message waits for its key"
+    )
+    ping_s: float = Field(default=60.0, gt=0, description="how often the way from the homeserver to the hub is tried")
+    resend_look_s: float = Field(
+        default=82_800.0, ge=0, description="age of a send after which the room is searched first"
+    )
+    receive_unsigned: bool = Field(
+        default=False, description="read messages of devices that their owner has not signed"
+    )
+    send_unsigned: bool = Field(default=False, description="give room keys to devices that their owner has not signed")
     changed_identity: Literal["refuse", "accept"] = "refuse"
-    connections: int = Field(64, ge=1, description="simultaneous calls to the homeserver")
-    warm_parallel: int = Field(4, ge=1, description="ghosts that are prepared at once in the background")
-    max_body: int = Field(32 * 1024 * 1024, ge=1024, description="bytes of one transaction; more is set aside")
+    connections: int = Field(default=64, ge=1, description="simultaneous calls to the homeserver")
+    warm_parallel: int = Field(default=4, ge=1, description="ghosts that are prepared at once in the background")
+    max_body: int = Field(default=32 * 1024 * 1024, ge=1024, description="bytes of one transaction; more is set aside")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

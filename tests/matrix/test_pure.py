@@ -41,14 +41,14 @@ def test_to_message(case: dict[str, Any]) -> None:
         assert refusal.value.code == case["refused"]
         return
     said = to_message(case["type"], case["content"])
-    found = {"kind": said.kind.value, "text": said.body.text, "html": said.body.html}
+    found: dict[str, Any] = {"kind": said.kind.value, "text": said.body.text, "html": said.body.html}
     found |= {"reply_to": said.reply_to and said.reply_to.id, "thread": said.thread and said.thread.id}
     assert {key: value for key, value in found.items() if value is not None} == case["said"]
 
 
 @pytest.mark.parametrize("case", golden("to_content.json"))
 def test_to_content(case: dict[str, Any]) -> None:
-    refs = {name: Ref("matrix", case[name]) for name in ("reply_to", "thread") if name in case}
+    refs: dict[str, Any] = {name: Ref("matrix", case[name]) for name in ("reply_to", "thread") if name in case}
     body = Body(case["text"], case.get("html"))
     delivery = Delivery("d", "matrix", "m", "c", "!r", PEOPLE[0], Kind(case["kind"]), body, (), 0, 0, **refs)
     assert to_content(delivery) == case["content"]
@@ -75,8 +75,10 @@ def test_a_ghost_and_its_look_alikes() -> None:
     assert NAMES.mxid(PEOPLE[0]) == ghost(ANNA)
     assert NAMES.rpps(ghost(ANNA)) == ANNA
     others = [
-        f"@rpps_{ANNA}:other.example", f"@rpps_{ANNA}0:{SERVER}", f"@rpps_{ANNA[:-1]}:{SERVER}", f"@RPPS_{ANNA}:{SERVER}",
-        f"@rpps_{ANNA}:{SERVER}\n", f"@rpps_١٠٠٠٠٠٠٠٠٠١:{SERVER}", f"@rpps-{ANNA}:{SERVER}", f"@rpps_{ANNA}:stubXexample", "",
+        f"@rpps_{ANNA}:other.example", f"@rpps_{ANNA}0:{SERVER}", f"@rpps_{ANNA[:-1]}:{SERVER}",
+        f"@RPPS_{ANNA}:{SERVER}",
+        f"@rpps_{ANNA}:{SERVER}\n", f"@rpps_١٠٠٠٠٠٠٠٠٠١:{SERVER}", f"@rpps-{ANNA}:{SERVER}",
+        f"@rpps_{ANNA}:stubXexample", "",
     ]  # fmt: skip
     assert not any(NAMES.is_ghost(other) for other in others)
     assert rpps_of(ghost(ANNA), settings("http://x")) == ANNA

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bridge.errors import Refused
-from bridge.model import Address, Delivery, Kind, Ref
+from bridge.model import Address, Delivery, Kind, Ref, Report
 from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses, until
 
 
@@ -48,21 +48,12 @@ async def test_nothing_is_told_twice(world: World) -> None:
         last = await chat.ben.say(chat.room, "dernier")
         await node.got("dernier")
         await until(lambda: statuses(chat.ben, last))
-        reports = []
-        real = node.matrix._reports.tell
-
-        async def keep(found: object) -> None:
-            reports.append(found)
-            await real(found)  # type: ignore[arg-type]
-
-        node.matrix._reports.tell = keep  # type: ignore[method-assign, assignment]
+        status = await node.hub.status(Ref("matrix", last))
+        assert status is not None
+        states = status.states
+        again = Report("m", Ref("matrix", last), "c", chat.room, Address("matrix", chat.ben.mxid), states, 9)
         before = len(chat.ben.events)
-        async with node.db.transaction("test") as tx:
-            for row in await node.db.all("matrix.told", "[]"):
-                assert row
-            await tx.run("matrix.told_clean", 0)
-        news = await node.hub._store.reports("matrix", 1 << 60)
-        assert news == []
+        await node.matrix.report([again])
         await asyncio.sleep(0.1)
         assert len(chat.ben.events) == before
 

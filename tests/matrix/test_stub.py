@@ -54,15 +54,15 @@ async def test_a_refused_first_push_loses_its_to_device_part() -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    async with StubHomeserver(appservice=f"http://127.0.0.1:{runner.addresses[0][1]}") as stub:
-        async with Human(stub.url, *stub.human("ben")) as ben:
-            await ben.call("GET", "/_matrix/client/v3/account/whoami")
-            stub.world.register("rpps_10000000001", True)
-            stub.world.users["@rpps_10000000001:stub.example"].devices["D"] = Device()
-            await ben.create_room("@rpps_10000000001:stub.example")
-            await ben.to_device("m.dummy", {"@rpps_10000000001:stub.example": {"D": {"x": 1}}})
-            await stub.idle()
-            await asyncio.sleep(0.05)
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with StubHomeserver(appservice=address) as stub, Human(stub.url, *stub.human("ben")) as ben:
+        await ben.call("GET", "/_matrix/client/v3/account/whoami")
+        stub.world.register("rpps_10000000001", True)
+        stub.world.users["@rpps_10000000001:stub.example"].devices["D"] = Device()
+        await ben.create_room("@rpps_10000000001:stub.example")
+        await ben.to_device("m.dummy", {"@rpps_10000000001:stub.example": {"D": {"x": 1}}})
+        await stub.idle()
+        await asyncio.sleep(0.05)
     await runner.cleanup()
     numbers = [number for number, _ in bodies]
     assert numbers[:2] == ["1", "1"]

@@ -142,14 +142,14 @@ async def test_a_database_that_is_away_is_the_only_reason_to_refuse(world: World
         real = node.matrix._transactions._write
         failures = 2
 
-        async def away(events: Any) -> Any:
+        async def away(*args: Any) -> Any:
             nonlocal failures
             if failures:
                 failures -= 1
                 raise Unavailable("database", 1.0)
-            return await real(events)
+            return await real(*args)
 
-        node.matrix._transactions._write = away  # type: ignore[method-assign]
+        node.matrix._transactions._write = away  # type: ignore[method-assign, assignment]
         await chat.ben.say(chat.room, "trois essais")
         await node.got("trois essais")
         assert failures == 0
