@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from pathlib import Path
@@ -68,7 +67,7 @@ def _key(name: str, source: str) -> bytes:
     text = read_secret(source, f"seal.keys.{name}")
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) != 32:
         raise BadConfig(f"seal.keys.{name}: the key must be 32 bytes in base64 (liaison key makes one)")
@@ -78,15 +77,18 @@ def _key(name: str, source: str) -> bytes:
 def read_secret(source: str, where: str) -> str:
     """A secret from ``env:NAME``, ``file:/path`` or a plain path. Raises BadConfig that names ``where``."""
     if source.startswith("env:"):
-        value = os.environ.get(source.removeprefix("env:"))
-        if not value:
-            raise BadConfig(f"{where}: the environment variable {source.removeprefix('env:')} is not set")
-        return value.strip()
+        name = source.removeprefix("env:")
+        if not (value := os.environ.get(name, "").strip()):
+            raise BadConfig(f"{where}: the environment variable {name} is not set")
+        return value
     path = Path(source.removeprefix("file:"))
     try:
-        return path.read_text("utf-8").strip()
+        value = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"{where}: cannot read {path} ({type(error).__name__})") from None
+    if not value:
+        raise BadConfig(f"{where}: {path} is empty")
+    return value
 
 
 class DirectorySettings(Section):
