@@ -1,0 +1,161 @@
+"""Who is who, and how somebody is reached from where."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.db import open_database
+from bridge.directories.flatfile import FlatFile
+from bridge.errors import Refused
+from bridge.model import Address, Person
+from bridge.people import _UNLISTED_KEPT, People, choose
+from bridge.store import COMPONENT
+from tests.core.make import PEOPLE, ghost, person
+
+NETWORKS = {"matrix", "pandalab", "siilo"}
+ANNA, BEN, CLEO, DAN, FAY = (p.id for p in PEOPLE)
+
+
+def people(*more: Person, networks: set[str] = NETWORKS) -> People:
+    """The four named people and Fay, and more."""
+    return People(FlatFile([*PEOPLE, *more]), lambda server: server == "chu.example", ghost, networks)
+
+
+async def code(people: People, handle: str, origin: str = "pandalab") -> str:
+    """The refusal that a handle gets."""
+    with pytest.raises(Refused) as refusal:
+        await people.find(handle, origin, "to.0")
+    assert refusal.value.field == "to.0"
+    return refusal.value.code
+
+
+@pytest.mark.parametrize(
+    ("handle", "origin", "who", "address"),
+    [
+        ("rpps:10000000002", "pandalab", BEN, "matrix:@ben:chu.example"),
+        ("matrix:@ben:chu.example", "pandalab", BEN, "matrix:@ben:chu.example"),
+        ("rpps:10000000003", "matrix", CLEO, "pandalab:cleo"),
+        ("matrix:@rpps_10000000003:hub.example", "matrix", CLEO, "pandalab:cleo"),
+        ("rpps:10000000005", "pandalab", FAY, "siilo:fay"),
+        ("rpps:10000000005", "siilo", FAY, "pandalab:fay"),
+        ("siilo:dan", "pandalab", DAN, "siilo:dan"),
+        ("matrix:@new:chu.example", "pandalab", "matrix:@new:chu.example", "matrix:@new:chu.example"),
+    ],
+)
+async def test_handles(handle: str, origin: str, who: str, address: str) -> None:
+    found = await people().find(handle, origin, "to.0")
+    assert (found.person.id, str(found.address)) == (who, address)
+
+
+@pytest.mark.parametrize(
+    ("handle", "refusal"),
+    [
+        ("", "bad_handle"),
+        ("rpps:", "bad_handle"),
+        (":x", "bad_handle"),
+        ("rpps:1000000000x", "bad_handle"),
+        ("rpps:１００００００００００", "bad_handle"),
+        ("matrix:ben:chu.example", "bad_handle"),
+        ("matrix:@ben", "bad_handle"),
+        ("rpps:10000000009", "unknown_recipient"),
+        ("mailto:nobody@mss.example", "unknown_recipient"),
+        ("mailto:ANNA@mss.example", "not_reachable"),
+        ("matrix:@x:evil.example", "untrusted_server"),
+        ("matrix:@rpps_10000000009:hub.example", "unknown_recipient"),
+        ("fax:0123", "unknown_network"),
+        ("rpps:10000000003", "same_network"),
+        ("siilo:nobody", "unknown_recipient"),
+    ],
+)
+async def test_handles_that_name_nobody(handle: str, refusal: str) -> None:
+    assert await code(people(), handle) == refusal
+
+
+async def test_a_network_that_is_not_served_reaches_nobody() -> None:
+    small = people(networks={"matrix", "pandalab"})
+    assert await code(small, "rpps:10000000004", "matrix") == "not_reachable"
+    assert (await small.get(DAN)).addresses == ()
+    assert [str(a) for a in (await small.get(FAY)).addresses] == ["pandalab:fay"]
+
+
+async def test_a_declared_account_counts_and_moves(url: str) -> None:
+    db = await open_database(url, [COMPONENT])
+    async with db.transaction("test") as tx:
+        await tx.run("store.declare", "siilo", "anna", ANNA, 1)
+    known = people()
+    await known.start(db)
+    await db.close()
+    assert known.declared() == [ANNA]
+    assert known.reachable("10000000001")
+    assert await known.who(Address("siilo", "anna")) == await known.get(ANNA)
+    known.remember(Address("siilo", "anna"), CLEO)  # the product says it is somebody else's now
+    assert not known.reachable("10000000001")
+    assert [str(a) for a in (await known.get(CLEO)).addresses] == ["pandalab:cleo", "siilo:anna"]
+    known.remember(Address("siilo", "anna"), CLEO)
+    assert len((await known.get(CLEO)).addresses) == 2
+
+
+async def test_reachable_answers_from_memory(url: str) -> None:
+    db = await open_database(url, [COMPONENT])
+    known = people()
+    await known.start(db)
+    await db.close()
+    assert [known.reachable(p.removeprefix("rpps:")) for p in (ANNA, BEN, CLEO)] == [False, False, True]
+
+
+async def test_who_has_left_the_directory_keeps_an_id() -> None:
+    gone = await people().get("rpps:10000000077")
+    assert (gone.name, gone.listed, gone.rpps) == ("rpps:10000000077", False, "10000000077")
+
+
+async def test_strangers_of_trusted_servers_only() -> None:
+    known = people()
+    assert await known.who(Address("matrix", "@x:evil.example")) is None
+    assert await known.who(Address("matrix", "@rpps_10000000003:hub.example")) is None  # a ghost says nothing by itself
+    assert await known.who(Address("pandalab", "nobody")) is None
+    stranger = await known.who(Address("matrix", "@x:chu.example"))
+    assert stranger is not None
+    assert (stranger.listed, stranger.rpps) == (False, None)
+
+
+async def test_strangers_do_not_fill_the_memory() -> None:
+    known = people()
+    for n in range(_UNLISTED_KEPT + 10):
+        await known.get(f"matrix:@u{n}:chu.example")
+    assert len(known._unlisted) == _UNLISTED_KEPT
+
+
+async def test_search_puts_those_who_can_be_reached_first() -> None:
+    far = person("10000000008", "Adèle Martin"), person("10000000009", "Zoé Martin", "siilo:zoe")
+    found = await people(*far).search("martin", 10)
+    assert [p.name for p in found] == ["Zoé Martin", "Anna Martin", "Adèle Martin"]
+    assert [p.name for p in await people(*far).search("ADELE mart", 10)] == ["Adèle Martin"]
+    assert len(await people(*far).search("martin", 1)) == 1
+    assert await people().search("  ", 10) == []
+
+
+def test_the_own_matrix_account_comes_first_and_never_from_matrix() -> None:
+    own, panda, siilo = Address("matrix", "@x:y"), Address("pandalab", "x"), Address("siilo", "x")
+    assert choose([panda, own], "siilo") == own
+    assert choose([own, panda], "matrix") == panda
+    assert choose([own], "matrix") is None
+    assert choose([panda, siilo], "pandalab") == siilo
+    assert choose([panda], "pandalab") == panda
+    assert choose([], "pandalab") is None
+
+
+async def test_a_directory_file_with_mistakes_names_the_line(tmp_path: object) -> None:
+    from pathlib import Path
+
+    path = Path(str(tmp_path)) / "people.csv"
+    for row, says in (
+        ("123,A,", "line 3: rpps"),
+        ("10000000009,,", "line 3: name"),
+        ("10000000009,A,x", "line 3: products"),
+    ):
+        path.write_text(f"rpps,name,products\n10000000001,Anna,\n{row}\n")
+        with pytest.raises(ValueError, match=says):
+            FlatFile.read(path)
+    path.write_text("rpps,name\n10000000001,A\n10000000001,B\n")
+    with pytest.raises(ValueError, match="twice"):
+        FlatFile.read(path)
