@@ -232,8 +232,8 @@ class Store:
     async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person`` has read this and everything before it; True if that is news."""
         rows = await tx.all("store.read_up_to", message, person, at)
-        for row in rows:
-            await self._changed(tx, row["message"])
+        for message in sorted(row["message"] for row in rows):  # in one order everywhere: no deadlock
+            await self._changed(tx, message)
         return bool(rows)
 
     async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
@@ -270,4 +270,4 @@ class Store:
 
     async def told(self, tx: Tx, reports: Iterable[Report]) -> None:
         """These senders know; what changed meanwhile is told again."""
-        await tx.many("store.end_report", [(r.message, r.version) for r in reports])
+        await tx.many("store.end_report", sorted((r.message, r.version) for r in reports))

@@ -90,7 +90,9 @@ SELECT MIN(next_at) AS next_at FROM report WHERE network = $1;
 -- name: states
 SELECT person, state, at, reason FROM recipient WHERE message = $1 ORDER BY person;
 -- name: end_report
-DELETE FROM report WHERE message = $1 AND $2 = (SELECT version FROM message WHERE id = $1);
+DELETE FROM report WHERE message = $1 AND $2 = (SELECT version FROM message WHERE id = $1); -- sqlite
+WITH now AS (SELECT version FROM message WHERE id = $1 FOR UPDATE) -- pg
+DELETE FROM report USING now WHERE report.message = $1 AND now.version = $2; -- pg
 -- name: drop_report
 DELETE FROM report WHERE message = $1;
 -- name: report_later

@@ -167,3 +167,26 @@ async def test_a_database_that_is_away_for_a_moment_loses_and_repeats_nothing(tm
         await w.until(lambda: len(w.matrix.delivered) == 30 and not w.courier._lanes)
         assert [d.body.text for d in w.matrix.delivered] == [str(n) for n in range(30)]
         await w.until(lambda: len({r.ref.id for r in w.pandalab.told}) == 30)
+
+
+async def test_news_that_comes_while_older_news_is_told_is_not_forgotten(url: str) -> None:
+    async with running(url) as w:
+        await w.pandalab.write("p1", "A", "cleo", "x", [BEN])
+        await w.until(lambda: w.pandalab.told)
+        told = w.pandalab.told[-1]
+        await asyncio.sleep(0.05)
+        Deaf(w, 1_000_000)
+        async with w.db.transaction("test") as tx:
+            await tx.run("store.add_report", told.message)
+
+        async def tell() -> None:
+            async with w.db.transaction("test") as tx:
+                await w.store.told(tx, [told])
+
+        async with w.db.transaction("test") as tx:
+            await tx.run("store.changed", told.message)
+            await tx.run("store.add_report", told.message)
+            telling = asyncio.create_task(tell())
+            await asyncio.sleep(0.1)
+        await telling
+        assert len(await w.store.reports("pandalab", 1 << 60)) == 1

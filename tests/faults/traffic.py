@@ -171,8 +171,8 @@ class Traffic:
 
     def check(self) -> None:
         """Nothing lost, nothing twice, nothing out of order, everything readable, every sender told."""
-        assert self.missing() == []
-        assert self.untold() == []
+        assert (lost := self.missing()) == [], f"lost: {lost[:10]}"
+        assert (silent := self.untold()) == [], f"not told: {silent[:10]}"
         places = {said.text: n for n, said in enumerate(self.said)}
         chats = {said.text: (said.chat, said.by) for said in self.said}
         for who, texts in self.heard().items():
