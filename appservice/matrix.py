@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from appservice.arrivals import Arrivals
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee import Engine, Policy
 from appservice.events import to_content
@@ -20,6 +21,7 @@ from appservice.ghosts import Ghosts
 from appservice.heartbeat import Heartbeat
 from appservice.inbox import Inbox
 from appservice.membership import Membership
+from appservice.names import server_of
 from appservice.notices import Notices
 from appservice.outbox import Letter, NotInRoom, Outbox
 from appservice.reading import Reading, Waiting
@@ -39,6 +41,7 @@ from bridge.words import notice
 
 COMPONENT = Component("matrix", Path(__file__).parent / "sql")
 log = logging.getLogger(__name__)
+_WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
 _FLUSH = 20.0  # s between two tries to send keys that wait
 _SWEEP = 600.0  # s between two looks at every inbox and at old rows
 _MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
@@ -72,13 +75,15 @@ class Matrix:
         policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
         self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
-        store = RoomStore(db)
-        self._rooms = rooms = Rooms(db, homeserver, names, ghosts, store, clock, settings.room_version)
+        self._store = store = RoomStore(db)
+        arrivals = Arrivals(settings.settle_s, settings.join_wait_s, names.is_ghost)
+        self._rooms = rooms = Rooms(db, homeserver, names, ghosts, store, clock, settings.room_version, arrivals)
         look = int(settings.resend_look_s * 1000)
         self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
         self._notices = notices = Notices(homeserver, engine, rooms, outbox)
         self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
-        self._membership.newcomer = lambda room, event: self._spawn(self._rooms.tie(room, event["event_id"]))
+        self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
+        engine.waits(self._waits)
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting)
         self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
@@ -210,6 +215,25 @@ class Matrix:
             after[missing.before] -= 1
         return await self._transactions.insert(places) if places else ()
 
+    async def _waits(self, room_id: str, user: str) -> bool:
+        return (await self._store.get(room_id)).waits(user)
+
+    async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
+        """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
+        user = event["state_key"]
+        await self._rooms.arrivals.settled(room, user)
+        for pause in _WELCOME_AGAIN:
+            try:
+                await self.engine.late(room.room_id)
+                await asyncio.sleep(1.0)  # what was being sent meanwhile may not have known of the newcomer
+                await self.engine.late(room.room_id)
+                break
+            except (Unavailable, Refused) as reason:
+                log.info("keys for %s wait: %s", user, reason)
+                await asyncio.sleep(pause)
+        if server_of(user) != self.names.server:
+            await self._rooms.tie(room, event["event_id"])
+
     async def _look_at_silent_rooms(self) -> None:
         while True:
             try:
@@ -270,6 +294,7 @@ class Matrix:
         if delivery.kind is Kind.MEMBERS:
             return Ref(MATRIX, f"members:{delivery.id}")
         ghost = await self.ghosts.ensure(delivery.sender)
+        await self._rooms.arrivals.before(room, ghost)
         letter = Letter(delivery.id, ghost, to_content(delivery), delivery.message)
         try:
             return Ref(MATRIX, await self._outbox.send(room, letter))

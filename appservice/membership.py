@@ -99,7 +99,8 @@ class Membership:
         user = event["state_key"]
         news = room.membership(user) != "join"
         room.set_member(user, "join")
-        if news and server_of(user) != self._names.server:
+        if news:
+            self._rooms.arrivals.came(room, user)
             self.newcomer(room, event)
         chat = await self.hub.chat(MATRIX, room.room_id) if news else None
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):

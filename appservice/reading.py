@@ -216,11 +216,6 @@ class Reading:
             return await self._engine.decrypt(room, sender, item.event_id, content)
         except KeyMissing as missing:
             session = missing.session_id
-        except Undecryptable as never:
-            if never.code != "wrong_sender":
-                raise
-            # The key may have come between the two looks that this answer is made of: look once more.
-            return await self._engine.decrypt(room, sender, item.event_id, content)
         if item.parked_at is not None or self.inbox.has_parked(room, sender):
             raise Parked(session, sender)
         try:

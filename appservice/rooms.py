@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from appservice.arrivals import Arrivals
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.events import CONVERSATION, MEGOLM
 from appservice.ghosts import Ghosts
@@ -21,7 +22,6 @@ from bridge.model import MATRIX, Delivery, Kind, Member
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
-_TIE_AFTER = 1.0  # seconds: what was being sent while somebody joined has been stored by then
 _ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 
 
@@ -65,8 +65,9 @@ class Rooms:
 
     def __init__(
         self, db: Database, homeserver: Homeserver, names: Names, ghosts: Ghosts, store: RoomStore,
-        clock: Callable[[], int], version: str | None,
+        clock: Callable[[], int], version: str | None, arrivals: Arrivals,
     ) -> None:  # fmt: skip
+        self.arrivals = arrivals
         self._db = db
         self._homeserver = homeserver
         self._names = names
@@ -130,6 +131,7 @@ class Rooms:
             failpoint("matrix.room-created")
             room = await self.store.get(str(answer["room_id"]))
             await self.reload(room, creator)
+            self.arrivals.made(room)
         await self._bind(room, delivery.conversation)
         return room
 
@@ -245,6 +247,7 @@ class Rooms:
             await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
         except MatrixRefused as refusal:
             raise Refused("not_in_room", about=room.room_id) from refusal
+        self.arrivals.came(room, ghost)
         await self._note(room, ghost, "join")
 
     async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
@@ -262,7 +265,6 @@ class Rooms:
         A message that our homeserver took while it took the join is no ancestor of it: their server hears of such a
         message only with the next event of the room. Synapse shows this type to no client.
         """
-        await asyncio.sleep(_TIE_AFTER)
         ghost = next(iter(self.ghosts_in(room)), None)
         if ghost is None:
             return

@@ -45,6 +45,7 @@ class Room:
     facts: Facts = field(default_factory=Facts)
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
+    _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
 
     def membership(self, user: str) -> str:
@@ -67,8 +68,18 @@ class Room:
                 facts.rotation_messages,
                 facts.rotation_ms,
                 facts.history in ("shared", "world_readable"),
+                self._settling | frozenset(user for user, membership in self.members.items() if membership == "invite"),
             )
         return self._state
+
+    def await_keys(self, user: str, waits: bool) -> None:
+        """Keys for this person are kept for now, or given from now on."""
+        self._settling = self._settling | {user} if waits else self._settling - {user}
+        self._state = None
+
+    def waits(self, user: str) -> bool:
+        """Whether keys for this person are kept for now."""
+        return user in self._settling or self.membership(user) == "invite"
 
     def power(self, user: str) -> int:
         """What a user may do (specification, room version 12: creators may do everything)."""

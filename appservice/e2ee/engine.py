@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -175,6 +175,14 @@ class Engine:
         """Somebody left: what is said next must not be readable by them."""
         if not self._is_ghost(user):
             await self._sharing.rotate(room_id)
+
+    async def late(self, room_id: str) -> None:
+        """Somebody of this room can have their keys now. Raises Unavailable; :meth:`flush` tries again."""
+        await self._sharing.late(room_id)
+
+    def waits(self, judge: Callable[[str, str], Awaitable[bool]]) -> None:
+        """``judge(room_id, user)`` says whose keys are kept for now, as in :class:`RoomState`."""
+        self._sharing.waits = judge
 
     async def rotate(self, room_id: str) -> None:
         """New Megolm sessions for the next messages in a room."""

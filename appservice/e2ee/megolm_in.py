@@ -182,6 +182,8 @@ class MegolmIn:
 
     async def _missing(self, room_id: str, session_id: str, sender: str) -> Exception:
         rows = await self._db.all("e2ee.in-elsewhere", session_id)
+        if any(row["room_id"] == room_id and row["sender"] == sender for row in rows):
+            return Unavailable("key_just_came", 0.0)  # between the two looks
         if any(row["room_id"] == room_id for row in rows):
             return Undecryptable("wrong_sender")
         if any(row["sender"] == sender for row in rows):

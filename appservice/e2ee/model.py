@@ -34,6 +34,7 @@ class RoomState:
     """A room as its keeper knows it.
 
     ``members`` are all who may read: joined, and invited unless history visibility is ``joined``; our ghosts included.
+    ``waiting`` are those of them whose keys are kept until :meth:`Engine.late`: their clients would not know us yet.
     """
 
     room_id: str
@@ -41,6 +42,7 @@ class RoomState:
     rotation_messages: int | None = None
     rotation_ms: int | None = None
     shared_history: bool = False
+    waiting: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Sources: client-server API "Megolm" (rotation), MSC4153 (devices that their owne
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -68,6 +68,7 @@ class Sharing:
         self._is_ghost = is_ghost
         self._clock = clock_ms
         self._tried: Lru[str, tuple[int, int]] = Lru(size)
+        self.waits: Callable[[str, str], Awaitable[bool]] | None = None
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
     @asynccontextmanager
@@ -99,8 +100,9 @@ class Sharing:
     async def _prepare(self, state: OutState, room: RoomState, ghost: Ghost) -> None:
         state.generation = -1
         await self._load(state)
-        people = [user for user in room.members if not self._is_ghost(user)]
-        stale = await self._devices.fresh(people, ghost.user)
+        everybody = {user for user in room.members if not self._is_ghost(user)}
+        people = sorted(everybody - room.waiting)
+        stale = set(await self._devices.fresh(people, ghost.user)) | (everybody & room.waiting)
         generation = self._devices.generation
         audience = await self._audience(people, stale)
         limit = min(self._policy.rotation_messages, room.rotation_messages or self._policy.rotation_messages)
@@ -220,12 +222,14 @@ class Sharing:
             for key in over:
                 del shares[key]
 
-    async def late(self) -> None:
+    async def late(self, room_id: str | None = None) -> None:
         """Give sessions to devices that could not have them before, from the index that was kept for them."""
         rows = await self._db.all("e2ee.shares-late")
         for row in rows:
+            if room_id not in (None, row["room_id"]):
+                continue
             ghost = self._ghosts.get(row["ghost"])
-            if ghost is not None and ghost.ready and self._due(row["session_id"]):
+            if ghost is not None and ghost.ready and (room_id is not None or self._due(row["session_id"])):
                 async with self._locked(row["room_id"], row["ghost"]) as state:
                     await self._late(state, row["session_id"], row["shared_history"] == 1, ghost)
 
@@ -243,6 +247,11 @@ class Sharing:
         current = session is not None and session.id == session_id
         shares = session.shares if session is not None and current else await self._shares(session_id)
         waiting = {key: s for key, s in shares.items() if s.state in ("no_olm", "unknown") and s.kept is not None}
+        for user in {user for user, _ in waiting} if self.waits else ():
+            if self.waits and await self.waits(state.room_id, user):
+                waiting = {key: s for key, s in waiting.items() if key[0] != user}
+        if not waiting:
+            return
         people = {user for user, _ in waiting}
         stale = await self._devices.fresh(people, ghost.user)
         audience = await self._audience(people, stale)

@@ -64,6 +64,8 @@ def settings(homeserver: str, **more: Any) -> MatrixSettings:
         "as_token": "as-token",
         "hs_token": "hs-token",
         "key_wait_s": 0.6,
+        "join_wait_s": 0.0,
+        "settle_s": 0.05,
         "key_request_s": 0.2,
         "park_notice_s": 0.3,
     }
