@@ -91,6 +91,8 @@ class Setup:
                 "as_token_file": str(self.folder / "as"),
                 "hs_token_file": str(self.folder / "hs"),
                 "address": f"http://127.0.0.1:{self.port}",
+                "settle_s": 0.0,  # both for new rooms only, which are not measured
+                "join_wait_s": 0.5,
             },
             "matrix_listen": {"port": self.port},
             "connect_listen": {"port": self.connect},

@@ -64,6 +64,8 @@ def configuration(folder: Path, ports: dict[str, int], homeserver: str, database
             "as_token_file": str(folder / "as"),
             "hs_token_file": str(folder / "hs"),
             "address": f"http://127.0.0.1:{ports['matrix']}",
+            "settle_s": 0.0,  # nobody here needs a moment after joining
+            "join_wait_s": 0.5,
         },
         "matrix_listen": {"port": ports["matrix"]},
         "connect_listen": {"port": ports["connect"]},
