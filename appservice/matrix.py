@@ -114,6 +114,8 @@ class Matrix:
             new_peer=self._gaps.suspect,
             ready=lambda: self._ready,
         )
+        if self._ready:
+            self._web.open()  # the edge may have started before its routes were asked for
         self._web.routes(app)
 
     async def start(self, hub: Receiver) -> None:
@@ -132,6 +134,8 @@ class Matrix:
         self._spawn(self._look_at_silent_rooms())
         self._spawn(self._flush())
         self._ready = True
+        if self._web is not None:
+            self._web.open()
 
     async def stop(self) -> None:
         """Stop at once; whatever is under way is on disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from appservice.transactions import Transaction, Transactions
 from bridge.errors import Unavailable
 
 _OK = b"{}"
+_START = 50.0  # s; the homeserver gives up after 60
 
 
 class Web:
@@ -38,6 +40,7 @@ class Web:
         self._max_body = max_body
         self._ready = ready
         self._new_peer = new_peer
+        self._open = asyncio.Event()
         self._peers: deque[Any] = deque(maxlen=64)
 
     def routes(self, app: web.Application) -> None:
@@ -50,6 +53,10 @@ class Web:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._readiness)
 
+    def open(self) -> None:
+        """From now on transactions are taken; those that came before have waited."""
+        self._open.set()
+
     async def _transaction(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
@@ -58,12 +65,14 @@ class Web:
             self._peers.append(peer)
             self._new_peer()
         try:
+            async with asyncio.timeout(_START):  # what an earlier life left comes first
+                await self._open.wait()
             raw, whole = await self._read(request)
             if not whole:
                 await self._transactions.set_aside("too_big", raw)
                 return _json(200)
             transaction = await self._transactions.take(raw)
-        except Unavailable:
+        except (Unavailable, TimeoutError):
             return _json(503, "M_UNKNOWN", "the database is away")
         self._rang(transaction)
         return _json(200)

@@ -68,7 +68,8 @@ async def test_200_each_way_through_kills_and_a_homeserver_restart(world: World)
         await wait_for(lambda: _at_least(t, count), "all messages at the product", 90)
         await _readable(client, t.room, count)
         await settled()
-        assert await _texts(t.panda, t.conversation) == panda
+        arrived = await _texts(t.panda, t.conversation)
+        assert arrived == panda, " ".join(arrived)
         timeline = await client.timeline(t.room)
         assert_clean(timeline)
         assert bodies(timeline, world.hub.ghost(CLEO))[1:] == [f"p{n}" for n in range(count)]
