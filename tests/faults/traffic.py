@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from deploy.demo.simulator import Faults
 from tests.far.stub_human import Seen
 from tests.faults.rig import BEN, SERVER, Rig, spare, until
 
@@ -47,6 +49,8 @@ class Traffic:
             self.rig.rooms[chat] = room = self._room(text) or ""
             await until(lambda room=room: self._is_in(room), 10, "ben joins")  # type: ignore[misc]
         await until(lambda: self.rig.arrived(*DAN), 10, "dan hears")
+        for sim in self.rig.sims.values():
+            sim.set_faults(Faults(status_5xx=0.05, lose_answer=0.05))
 
     def _room(self, text: str) -> str | None:
         rooms = self.rig.stub.world.rooms
@@ -56,7 +60,9 @@ class Traffic:
         return self.rig.stub.world.rooms[room].membership(self.rig.ben.mxid) == "join"
 
     async def burst(self, n: int) -> None:
-        """Something of everything, as the people of a few minutes would do it in one moment."""
+        """Something of everything, as many people would do it at once; far ends fail at times."""
+        if n % 2:
+            self.rig.stub.fault("PUT .*/send/m.room.encrypted/.*user_id=", status=503)
         self._cleo(TWO, ("ben",))
         self._dan(THREE)
         self._cleo(THREE, ("ben", "dan"))
@@ -68,6 +74,8 @@ class Traffic:
             await self._room_of_ben()
         if n % 2 == 0:
             self.rig.ben.rotate(self.rig.rooms[TWO])
+        if n % 4 == 1:
+            await self._late_key()
         await self._read()
         self._cleo(TWO, ("ben",))
         self._cleo(THREE, ("ben", "dan"))
@@ -116,6 +124,14 @@ class Traffic:
         await self._ben(chat, ("cleo",))
         await eve.member(room, "join")
         await eve.member(room, "leave")
+
+    async def _late_key(self) -> None:
+        """Ben says something whose key comes after it."""
+        room = self.rig.rooms[TWO]
+        self.rig.ben.rotate(room)
+        await self.rig.ben.say(room, self._next(TWO, "ben", ("cleo",)), share=False)
+        await asyncio.sleep(0.1)
+        await self.rig.ben.share(room)
 
     async def _read(self) -> None:
         seen = self.rig.timeline(self.rig.rooms[TWO])
