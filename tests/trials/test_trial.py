@@ -137,7 +137,7 @@ async def test_a_new_signed_device_reads_and_an_unsigned_one_does_not(world: Wor
 async def _known_at_home(world: World, user: str, device: str) -> None:
     """Wait until the hub's homeserver has heard of a device over federation, and the hub of it."""
     async with strict(world.home, "witness") as witness:
-        body = {"device_keys": {user: []}}
+        body: dict[str, dict[str, list[str]]] = {"device_keys": {user: []}}
 
         async def look() -> bool:
             found = await witness.call("POST", "/_matrix/client/v3/keys/query", body)
