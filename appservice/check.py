@@ -30,6 +30,7 @@ Json = dict[str, Any]
 _CLIENT = "/_matrix/client/v3"
 _SKEW = 5.0  # seconds that two clocks may differ
 _PATIENCE = 5.0  # seconds for a push to arrive
+_AGAIN = 0.7  # s between two tries to have news pushed
 _PROBE = "0" * 11  # nobody's RPPS number
 
 
@@ -50,7 +51,6 @@ class _Borrowed:
     to_device: bool = False
     extensions: bool = False
     events: bool = False
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def transaction(self, request: web.Request) -> web.Response:
         """Look at a transaction and leave it to the hub."""
@@ -59,7 +59,6 @@ class _Borrowed:
         body = orjson.loads(raw)
         self.to_device |= bool(parse(raw).to_device)
         self.extensions |= any(str(key).startswith("org.matrix.msc3202.") for key in body)
-        self.changed.set()
         if not body.get("events"):
             return web.json_response({})  # bells only: the hub reads /sync when it starts
         self.events = True
@@ -216,14 +215,12 @@ async def _extensions(
 ) -> list[Finding]:
     ours = settings.read_hs_token()
     token = Finding(borrowed.tokens <= {ours}, "its token is our hs_token", "use the same hs_token in both files")
-    path = f"{_CLIENT}/sendToDevice/m.dummy/{secrets.token_hex(8)}"
-    body: Json = {"messages": {ghost: {device: {}}}}
     try:
-        await homeserver.call("PUT", path, body, user=ghost, device=device)
         async with asyncio.timeout(_PATIENCE):
+            # More than once: a homeserver that could not reach us a moment ago drops such news until it has recovered.
             while not (borrowed.to_device and borrowed.extensions):
-                await borrowed.changed.wait()
-                borrowed.changed.clear()
+                await _make_news(homeserver, ghost, device)
+                await asyncio.sleep(_AGAIN)
     except (TimeoutError, Refused, Unavailable):
         pass
     mend = "set experimental_features.{} in homeserver.yaml and {} in the registration: keys come late without it"
@@ -236,6 +233,15 @@ async def _extensions(
         Finding(borrowed.to_device, "transactions ring for new keys", mend.format(*flags)),
         Finding(borrowed.extensions, "transactions tell of changed devices", mend.format(*more)),
     ]
+
+
+async def _make_news(homeserver: Homeserver, ghost: str, device: str) -> None:
+    """A changed device and a to-device message: both belong into the next transaction."""
+    name = {"display_name": f"liaison check {secrets.token_hex(2)}"}
+    await homeserver.call("PUT", f"{_CLIENT}/devices/{device}", name, user=ghost)
+    path = f"{_CLIENT}/sendToDevice/m.dummy/{secrets.token_hex(8)}"
+    body: Json = {"messages": {ghost: {device: {}}}}
+    await homeserver.call("PUT", path, body, user=ghost, device=device)
 
 
 def _words(error: Exception) -> str:
