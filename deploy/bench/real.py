@@ -273,7 +273,7 @@ async def _gathered(work: Any, at_once: int = 8) -> None:
 
 async def measure(folder: Path, quick: bool) -> dict[str, float]:
     """The figures."""
-    chats, each, rounds, times, new = (3, 3, 1, 5, 4) if quick else (16, 8, 11, 120, 40)
+    chats, each, rounds, times, new = (3, 3, 1, 5, 4) if quick else (16, 24, 7, 120, 40)
     async with world(folder, chats, new) as w:
         found = await latency(w, times)
         found |= await throughput(w, chats, each, rounds)
