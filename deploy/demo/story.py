@@ -82,8 +82,8 @@ class Story:
         self.first = await self.pandalab.write("cleo", text, to=[f"rpps:{BEN}"])
         self.chat = self.first["conversation"]
         self.room = await self.ben.wait_room(lambda room: room["membership"] == "invite")
+        await self.ben.join(self.room)
         await self.pandalab.wait_state(self.first["id"], "delivered")
-        await self.ben.join(self.room)  # a person takes a moment to accept
         event = await self._ben_sees(text, self.cleo)
         self.first_event = event["event_id"]
         return [f"Ben : « {text} »", "chiffré, signé, sans avertissement — encrypted, signed, no shield"]
