@@ -1,0 +1,117 @@
+"""The homeserver is made to deliver after an outage, and an operator hears when nothing arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from appservice import heartbeat
+from appservice.heartbeat import Heartbeat
+from appservice.transactions import HEARTBEAT as TYPE
+from bridge.errors import Unavailable
+from tests.matrix.make import World, until
+
+
+class Server:
+    """A scripted homeserver: answers pings, keeps the account data, shows heartbeats back unless told not to."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.away = False
+        self.mute = False
+        self.data: dict[str, Any] = {}
+        self.beat: Heartbeat
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None, **_: Any) -> dict[str, Any]:
+        """As :meth:`appservice.client.Homeserver.call`."""
+        self.calls.append(f"{method} {path.rsplit('/v3/', 1)[-1]}")
+        if self.away:
+            raise Unavailable("homeserver_away")
+        if path.endswith("/whoami"):
+            return {"user_id": "@liaison-x:hub.example"}
+        if TYPE in path and "account_data" in path:
+            self.data |= body or {}
+            return dict(self.data)
+        if path.endswith("/createRoom"):
+            return {"room_id": "!beat"}
+        if f"/send/{TYPE}/" in path and not self.mute:
+            self.beat.arrived({"content": body})
+        return {}
+
+    def count(self, word: str) -> int:
+        """How many calls so far hold this word."""
+        return sum(word in call for call in self.calls)
+
+
+async def run(server: Server, back: list[float]) -> asyncio.Task[None]:
+    async def noted() -> None:
+        back.append(asyncio.get_running_loop().time())
+
+    server.beat = Heartbeat(server, "liaison", noted, every=0.05)  # type: ignore[arg-type]
+    return asyncio.create_task(server.beat.run())
+
+
+async def test_one_heartbeat_at_the_start_then_only_pings() -> None:
+    server, back = Server(), list[float]()
+    task = await run(server, back)
+    await until(lambda: server.count("ping") >= 4)
+    task.cancel()
+    assert len(back) == 1
+    assert server.count("send/") == 1
+    assert server.count("createRoom") == 1
+
+
+async def test_the_room_is_found_again() -> None:
+    server, back = Server(), list[float]()
+    server.data = {"room_id": "!old"}
+    task = await run(server, back)
+    await until(lambda: server.count("send/") == 1)
+    task.cancel()
+    assert server.count("createRoom") == 0
+    assert any("!old" in call or "%21old" in call for call in server.calls)
+
+
+async def test_after_an_outage_those_who_wait_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    server, back = Server(), list[float]()
+    task = await run(server, back)
+    await until(lambda: len(back) == 1 and server.count("send/") == 1)
+    server.away = True
+    await until(lambda: "ALARM" in caplog.text)
+    server.away = False
+    await until(lambda: len(back) == 2 and server.count("send/") == 2)
+    task.cancel()
+
+
+async def test_a_heartbeat_that_does_not_come_back_is_an_alarm(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "_BACK", 0.05)
+    server, back = Server(), list[float]()
+    server.mute = True
+    task = await run(server, back)
+    await until(lambda: "nothing arrives from Matrix" in caplog.text)
+    server.mute = False
+    await until(lambda: server.count("send/") >= 2)
+    task.cancel()
+
+
+async def test_only_the_last_heartbeat_counts() -> None:
+    beat = Heartbeat(Server(), "liaison", asyncio.Event().wait)  # type: ignore[arg-type]
+    beat._nonce = "b"
+    for content in ({"nonce": "a"}, {}, None, "b", {"nonce": None}):
+        beat.arrived({"content": content})
+        assert not beat._seen.is_set()
+    beat.arrived({"content": {"nonce": "b"}})
+    assert beat._seen.is_set()
+
+
+async def test_with_a_hub_lanes_go_on_at_once_when_the_homeserver_is_back(world: World) -> None:
+    async with world.node(ping_s=0.2) as node:
+        ben = await world.human("ben", "chu.example")
+        world.stub.fault("PUT .*/send/|POST .*/ping", 6, status=502)
+        await node.write("own", "bonjour", to=(f"matrix:{ben.mxid}",))
+        room = await ben.invited()
+        await ben.member(room, "join")
+        await ben.heard("bonjour")
