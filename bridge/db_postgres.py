@@ -116,7 +116,12 @@ class Postgres:
 
 async def _keep_out(url: str) -> Any:
     keeper = await asyncpg.connect(url)
-    if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+    try:
+        held = await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
+    except BaseException:
+        keeper.terminate()
+        raise
+    if not held:
         await keeper.close()
         raise Unavailable("database_in_use")
     return keeper

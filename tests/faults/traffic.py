@@ -45,10 +45,10 @@ class Traffic:
         self._cleo(THREE, ("ben", "dan"), to=[BEN, "siilo:dan"])
         for chat in (TWO, THREE):
             text = next(said.text for said in self.said if said.chat == chat)
-            await until(lambda text=text: self._room(text), 10, "ben is written to")  # type: ignore[misc]
+            await until(lambda text=text: self._room(text), 40, "ben is written to")  # type: ignore[misc]
             self.rig.rooms[chat] = room = self._room(text) or ""
-            await until(lambda room=room: self._is_in(room), 10, "ben joins")  # type: ignore[misc]
-        await until(lambda: self.rig.arrived(*DAN), 10, "dan hears")
+            await until(lambda room=room: self._is_in(room), 40, "ben joins")  # type: ignore[misc]
+        await until(lambda: self.rig.arrived(*DAN), 40, "dan hears")
         for sim in self.rig.sims.values():
             sim.set_faults(Faults(status_5xx=0.05, lose_answer=0.05))
 
