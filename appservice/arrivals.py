@@ -48,6 +48,8 @@ class Arrivals:
         coming.settled[user] = time.monotonic() + self._settle
         if not self._is_ghost(user):
             room.await_keys(user, True)
+        else:
+            asyncio.get_running_loop().call_later(self._settle + 0.1, self._forget, room)
         coming.news.set()
 
     async def settled(self, room: Room, user: str) -> None:

@@ -109,6 +109,8 @@ def _result(status: int, retry_after: str | None, raw: bytes) -> Json:
             seconds = float(retry_after)
         raise Unavailable("homeserver_rate_limit", seconds)
     if 400 <= status < 500:
+        if answer.get("errcode") in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
+            raise Unavailable("homeserver_refuses_us")  # its registration is missing: nothing is lost until it is back
         raise MatrixRefused(status, str(answer.get("errcode", "M_UNKNOWN")), answer)
     raise Unavailable("homeserver_error")
 

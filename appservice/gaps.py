@@ -62,9 +62,17 @@ class Gaps:
         epoch = self._epoch
         if self._checked.get(room_id) == epoch:
             return ()
-        missing = [m for m in await self._compare(room_id, waiting) if m.before is not None]
-        self._done(room_id, epoch)
+        found = await self._compare(room_id, waiting)
+        missing = [m for m in found if m.before is not None]
+        if len(missing) == len(found):
+            self._done(room_id, epoch)
+        else:  # the newest may still be on their way: looked at again as in a silent room
+            self._silent.set()
         return missing
+
+    def again(self, room_id: str) -> None:
+        """What was found could not be kept: compare once more."""
+        self._checked.pop(room_id, None)
 
     async def silent(self) -> Sequence[tuple[str, Sequence[Json]]]:
         """Wait until something may have been lost, then compare the rooms that said nothing since."""
@@ -75,17 +83,23 @@ class Gaps:
         rooms = dict.fromkeys(reversed(self._checked))
         rooms |= dict.fromkeys(row["room_id"] for row in await self._db.all("matrix.rooms", _ROOMS))
         for room_id in list(rooms)[:_ROOMS]:
-            if self._checked.get(room_id) != epoch and (missing := await self._quietly(room_id)):
+            if self._checked.get(room_id) == epoch:
+                continue
+            missing = await self._quietly(room_id)
+            if missing is None:
+                self._silent.set()
+                continue
+            if missing:
                 found.append((room_id, [m.event for m in missing]))
             self._done(room_id, epoch)
         return found
 
-    async def _quietly(self, room_id: str) -> Sequence[Missing]:
+    async def _quietly(self, room_id: str) -> Sequence[Missing] | None:
         try:
             return await self._compare(room_id, ())
         except Unavailable as reason:
             log.info("%s is compared later: %s", room_id, reason.code)
-            return ()
+            return None
 
     def _done(self, room_id: str, epoch: int) -> None:
         self._checked[room_id] = epoch

@@ -92,6 +92,7 @@ class Matrix:
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add)
         self._gaps = Gaps(db, homeserver, rooms, self._transactions.no_news)
         self._inbox.missing = self._missing
+        self._inbox.has_key = self.engine.has_key
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,10 +218,16 @@ class Matrix:
         for missing in found:
             places.append((missing.event, waiting[missing.before or ""] - min(after[missing.before], STEP - 1)))
             after[missing.before] -= 1
-        return await self._transactions.insert(places) if places else ()
+        try:
+            return await self._transactions.insert(places) if places else ()
+        except BaseException:
+            self._gaps.again(room)
+            raise
 
     async def _waits(self, room_id: str, user: str) -> bool:
-        return (await self._store.get(room_id)).waits(user)
+        room = await self._store.get(room_id)
+        gone = room.membership(user) != "join" or user in room.strangers  # they get nothing that was kept
+        return gone or room.waits(user)
 
     async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
         """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
@@ -245,6 +252,7 @@ class Matrix:
                     self._inbox.add(await self._transactions.insert([(event, None) for event in events]))
             except Unavailable as reason:
                 log.info("silent rooms are compared later: %s", reason.code)
+                self._gaps.suspect()
 
     async def _flush(self) -> None:
         """Send to-device messages that wait, give keys to devices that had none."""

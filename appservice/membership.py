@@ -85,15 +85,24 @@ class Membership:
             await self._invited(room, event, done)
         elif membership == "join" and not self._names.is_ghost(user):
             await self._joined(room, event, done)
-        elif membership in ("leave", "ban") and room.membership(user) in ("join", "invite"):
+        elif membership in ("leave", "ban") and await self._belongs(room, user):
             await self._left(room, event, membership, done)
         else:
-            if membership == "invite":
+            if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
             room.set_member(user, membership)
             await self._write(room, [user], done)
 
     # -- people --------------------------------------------------------------------------------------------
+
+    async def _belongs(self, room: Room, user: str) -> bool:
+        """In the room, or still in the conversation: a reading of the state may have been faster than this event."""
+        if room.membership(user) in ("join", "invite"):
+            return True
+        chat, rpps = await self.hub.chat(MATRIX, room.room_id), self._names.rpps(user)
+        return chat is not None and any(
+            m.person.id == f"rpps:{rpps}" if rpps else m.address == Address(MATRIX, user) for m in chat.members
+        )
 
     async def _joined(self, room: Room, event: Json, done: Within) -> None:
         user = event["state_key"]
@@ -102,11 +111,12 @@ class Membership:
         if news:
             self._rooms.arrivals.came(room, user)
             self.newcomer(room, event)
-        chat = await self.hub.chat(MATRIX, room.room_id) if news else None
+        known = self._inviters.pop((room.room_id, user), None)
+        chat = await self.hub.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
             await self._write(room, [user], done)
             return
-        inviter = self._inviters.pop((room.room_id, user), None) or self._somebody(room, chat, user)
+        inviter = known or self._somebody(room, chat, user)
         await self._change(room, event, user, done, by=inviter, add=[f"{MATRIX}:{user}"])
 
     def _somebody(self, room: Room, chat: Chat, user: str) -> str:
@@ -116,6 +126,7 @@ class Membership:
 
     async def _left(self, room: Room, event: Json, membership: str, done: Within) -> None:
         user, sender = event["state_key"], event["sender"]
+        self._inviters.pop((room.room_id, user), None)
         was = room.membership(user)
         room.set_member(user, membership)
         if not self._names.is_ghost(user) and was == "join":

@@ -17,7 +17,7 @@ from bridge.connector import Receiver
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MATRIX, Delivery, Kind, Member
+from bridge.model import MATRIX, Address, Delivery, Kind, Member
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -202,7 +202,25 @@ class Rooms:
         await self._bring_people(room, humans, again)
         if again:
             await self._take_out(room, {*ghosts, *humans})
+        strangers = await self._strangers(room)
+        if strangers != room.strangers:
+            room.strangers = strangers
+            room.changed()
         room.settled = delivery.members
+
+    async def _strangers(self, room: Room) -> frozenset[str]:
+        """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        if chat is None:
+            return frozenset()
+        members = {m.person.id for m in chat.members}
+        found = set()
+        for user in self.people_in(room, "join", "invite"):
+            person = await self.hub.who(Address(MATRIX, user))
+            joined = room.membership(user) == "join"  # whoever is only invited becomes a member by joining
+            if person is None or (joined and person.id not in members):
+                found.add(user)
+        return frozenset(found)
 
     async def _bring_people(self, room: Room, humans: Sequence[str], again: bool) -> None:
         """Invite who was never there; who has left comes back only by a change of members."""

@@ -45,6 +45,7 @@ class Room:
     facts: Facts = field(default_factory=Facts)
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
+    strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
 
@@ -64,7 +65,7 @@ class Room:
             readers = ("join",) if facts.history == "joined" else _IN
             self._state = RoomState(
                 self.room_id,
-                frozenset(user for user, membership in self.members.items() if membership in readers),
+                frozenset(u for u, m in self.members.items() if m in readers and u not in self.strangers),
                 facts.rotation_messages,
                 facts.rotation_ms,
                 facts.history in ("shared", "world_readable"),

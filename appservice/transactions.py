@@ -126,7 +126,7 @@ class Transactions:
                 if not self.no_news(event):
                     good.setdefault(event["event_id"], event)
             else:
-                await self.set_aside("bad_event", orjson.dumps(event))
+                await self.set_aside("bad_event", orjson.dumps(_shallow(event)))
         if good:
             self._arrived(await self._write(good))
         return transaction
@@ -153,6 +153,7 @@ class Transactions:
         return items
 
     def _item(self, event: Json, place: int | None) -> Item:
+        event = _shallow(event)
         content = event["content"]
         if event["type"] == "m.room.encrypted" and self._names.is_ghost(event["sender"]):
             kept = {key: event[key] for key in ("event_id", "room_id", "sender")}
@@ -175,6 +176,21 @@ class Transactions:
         sealed = self._seal.seal(raw[:1_000_000], why)
         async with self._db.transaction("matrix.set-aside") as tx:
             await tx.run("matrix.bury", "", "", self._clock(), why, sealed)
+
+
+def _shallow(event: Any) -> Any:
+    """The event, without what is nested more deeply than orjson writes (it reads 1024 levels and writes 253)."""
+    try:
+        orjson.dumps(event)
+    except TypeError:
+        if not isinstance(event, dict):
+            return None
+        content = event.get("content")
+        flat = {k: v for k, v in event.items() if not isinstance(v, (dict, list))}
+        if isinstance(content, dict):
+            flat["content"] = {k: v for k, v in content.items() if not isinstance(v, (dict, list))}
+        return flat
+    return event
 
 
 def _sound(event: Any) -> bool:

@@ -128,6 +128,11 @@ class Engine:
         """
         return await self._megolm.decrypt(room_id, sender, event_id, content)
 
+    async def has_key(self, event: Json) -> bool:
+        """Whether the session of a room event is here."""
+        session = str(event["content"].get("session_id"))
+        return await self._megolm.session(event["room_id"], session, event["sender"]) is not None
+
     async def ring(self, ghosts: Iterable[str]) -> None:
         """The doorbell: read the to-device inboxes of these ghosts. Raises Unavailable."""
         await self._inbox.ring(ghosts)
