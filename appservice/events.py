@@ -88,8 +88,13 @@ def to_message(kind: str, content: Json) -> Said:
     return Said(_KINDS[msgtype], body, reply_to, thread)
 
 
+_NO_CONTROL = dict.fromkeys(set(range(32)) - {9, 10, 13})  # NUL and its like mean nothing in a text
+
+
 def _body(content: Json, *, strip: bool) -> Body:
     text = content.get("body")
+    if isinstance(text, str):
+        text = text.translate(_NO_CONTROL)
     if not isinstance(text, str):
         raise Refused("empty")
     if strip:

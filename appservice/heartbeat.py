@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _CLIENT = "/_matrix/client/v3"
 _FIRST, _LONGEST = 0.5, 5.0  # s between two pings while there is no answer
+_AFTER = 2.0  # s between the two heartbeats after an outage
 _BACK = 30.0  # s within which a heartbeat must come back
 
 
@@ -46,6 +47,8 @@ class Heartbeat:
                 await self._ping()
                 if away:
                     await self._back()
+                    await self._beat()
+                    await asyncio.sleep(_AFTER)  # a transaction that got stuck meanwhile shows by its missing number
                     await self._beat()
                     away, wait = False, _FIRST
             except (Unavailable, Refused) as reason:

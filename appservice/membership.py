@@ -168,6 +168,7 @@ class Membership:
             await self._settle(room, event, ghost, inviter, done)
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
+            await self._ghosts.register(ghost)  # only a user that exists can decline
             await self._rooms.leave(room, ghost, " / ".join(say(refusal.code)))
             await self._write(room, [ghost], done)
 

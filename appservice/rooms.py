@@ -22,6 +22,7 @@ from bridge.model import MATRIX, Address, Delivery, Kind, Member
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
+_JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
 _ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 
 
@@ -261,10 +262,14 @@ class Rooms:
         """Let a ghost join. Raises Refused (not_in_room), Unavailable."""
         path = f"{_CLIENT}/join/{part(room.room_id)}"
         query = {"server_name": via[0], "via": via[0]} if via else None
-        try:
-            await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
-        except MatrixRefused as refusal:
-            raise Refused("not_in_room", about=room.room_id) from refusal
+        for pause in (*_JOIN_AGAIN, None) if via else (None,):
+            try:
+                await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
+                break
+            except MatrixRefused as refusal:
+                if pause is None or refusal.status != 403:
+                    raise Refused("not_in_room", about=room.room_id) from refusal
+                await asyncio.sleep(pause)
         self.arrivals.came(room, ghost)
         await self._note(room, ghost, "join")
 

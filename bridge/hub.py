@@ -20,6 +20,7 @@ from bridge.store import Conversation, Store, message_id
 
 log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
+_PROGRESS_KEPT = 20_000
 
 
 def now_ms() -> int:
@@ -57,6 +58,7 @@ class Hub:
         self._clock = clock
         self._busy: dict[str, _Turn] = {}
         self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
+        self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
         self._tasks: set[asyncio.Task[None]] = set()
         self._named = [n for n, c in connectors.items() if c.capabilities.names_chats]
         courier.on_refused = self._refused
@@ -204,8 +206,18 @@ class Hub:
     # ---- order
 
     def _hold(self, message: str, conversation: str) -> None:
-        timer = asyncio.get_running_loop().call_later(self._order_wait, self._waited, message)
+        timer = asyncio.get_running_loop().call_later(self._order_wait, self._in_vain, message)
         self._held[message] = (conversation, timer)
+
+    def _in_vain(self, message: str) -> None:
+        """The wait is over, unless the ordering leg is only slow: while it shows others of the conversation, go on."""
+        conversation, _ = self._held.get(message, ("", None))
+        loop = asyncio.get_running_loop()
+        left = self._progress.get(conversation, -self._order_wait) + self._order_wait - loop.time()
+        if message in self._held and left > 0:
+            self._held[message] = (conversation, loop.call_later(left, self._in_vain, message))
+        else:
+            self._waited(message)
 
     def _waited(self, message: str) -> None:
         task = asyncio.create_task(self._release_at_last(message))
@@ -224,6 +236,10 @@ class Hub:
 
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """See :class:`bridge.connector.Receiver`."""
+        if message in self._held:
+            if len(self._progress) > _PROGRESS_KEPT:
+                self._progress.clear()
+            self._progress[self._held[message][0]] = asyncio.get_running_loop().time()
         if message in self._held or within is not None:
             await self._release(message, within)
 

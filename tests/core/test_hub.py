@@ -311,3 +311,18 @@ async def test_many_writers_keep_one_order_on_every_leg(url: str) -> None:
         other = [d.body.text for d in w.siilo.delivered]
         assert [t for t in panda if t.startswith("m")] == [t for t in other if t.startswith("m")]
         assert [t for t in other if t.startswith("p")] == [f"p{n}" for n in range(20)]
+
+
+async def test_a_slow_ordering_leg_is_waited_for_while_it_goes_on(url: str) -> None:
+    async with running(url, order_wait=0.4) as w:
+        sent = [
+            await w.pandalab.write(f"p{n}", "A", "cleo", f"p{n}", [BEN, "siilo:dan"] if n == 0 else [])
+            for n in range(4)
+        ]
+        await w.hub.bind(sent[0].conversation, "matrix", "!r")
+        await w.matrix.write("$m", "!r", "@ben:chu.example", "m")  # the room shows it before cleo's
+        for one in sent:
+            await asyncio.sleep(0.25)  # slower than order_wait for all but the first
+            await w.hub.sequenced(one.message)
+        await w.until(lambda: len(w.siilo.delivered) == 5)
+        assert [d.body.text for d in w.siilo.delivered] == ["m", "p0", "p1", "p2", "p3"]

@@ -85,3 +85,16 @@ async def test_nothing_is_taken_from_before_our_time(world: World) -> None:
         await ben.say(room, "à trois")
         await node.got("à trois")
         assert node.texts() == ["à trois"]
+
+
+async def test_a_transaction_whose_number_is_missing_is_looked_for(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await chat.ben.say(chat.room, "un")
+        await node.got("un")
+        with lost(world):
+            await chat.ben.say(chat.room, "coincé")
+        world.stub._counter += 1  # the number of the transaction that got stuck
+        await chat.ben.say(chat.room, "trois")
+        await node.got("trois")
+        assert node.texts()[-3:] == ["un", "coincé", "trois"]

@@ -192,3 +192,27 @@ async def test_a_nul_from_a_stranger_does_not_block_an_inbox(world: World, serve
         chat.ben.rotate(chat.room)
         await chat.ben.say(chat.room, "nouvelle session")
         await node.got("nouvelle session", 15)
+
+
+async def test_an_invitation_that_is_faster_than_its_own_server(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA)
+        world.stub.fault("POST .*/join/", 2, status=403)
+        room = await ben.create_room(ghost(ANNA), is_direct=True)
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+
+
+async def test_an_invitation_of_nobody_is_declined(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node():
+        nobody = ghost("99999999999")
+        room = await ben.create_room(nobody, is_direct=True)
+        await until(lambda: world.stub.world.rooms[room].membership(nobody) == "leave")
+
+
+async def test_control_characters_do_not_reach_a_product(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await chat.ben.say(chat.room, "a\u0000b\u0007c\td\ne")
+        await node.got("abc\td\ne")
