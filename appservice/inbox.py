@@ -17,7 +17,7 @@ import orjson
 
 from appservice.transactions import Item
 from bridge.db import Database, Tx
-from bridge.errors import Unavailable
+from bridge.errors import Unavailable, where
 from bridge.seal import Seal
 
 Json = dict[str, Any]
@@ -225,12 +225,3 @@ class Inbox:
 
 async def _never(event: Json) -> bool:
     return False
-
-
-def where(bug: Exception) -> str:
-    """The kind and place of an unexpected error, without its text (which may hold content)."""
-    trace, place = bug.__traceback__, ""
-    while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return f"{type(bug).__name__} at {place}"

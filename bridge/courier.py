@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bridge.capabilities import fit
 from bridge.connector import Connector
-from bridge.errors import Refused, Unavailable
+from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
 from bridge.model import Delivery, Ref, Report
 from bridge.seal import SealBroken
@@ -155,7 +155,7 @@ class Courier:
             network.failing = True
             return await self._later(delivery, reason.code, reason.retry_after)
         except Exception as bug:  # poison must not stop the lane for ever
-            log.error("%s to %s failed unexpectedly: %s", delivery.id, delivery.network, _where(bug))
+            log.error("%s to %s failed unexpectedly: %s", delivery.id, delivery.network, where(bug))
             if delivery.attempt + 1 >= _BUGS_ALLOWED:
                 return await self._end(delivery, None, "internal_error")
             return await self._later(delivery, "internal_error", None)
@@ -232,15 +232,6 @@ class Courier:
             for report in reports:
                 await self._tell_once(network, [report], 0)
             return
-        log.error("the state of %s cannot be told: %s", reports[0].message, _where(bug))
+        log.error("the state of %s cannot be told: %s", reports[0].message, where(bug))
         async with self._store.db.transaction("courier.told") as tx:
             await tx.run("store.drop_report", reports[0].message)
-
-
-def _where(bug: Exception) -> str:
-    """The kind and place of an unexpected error, without its text (which may hold content)."""
-    trace, place = bug.__traceback__, ""
-    while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return f"{type(bug).__name__} at {place}"

@@ -25,3 +25,12 @@ class Unavailable(Exception):
         super().__init__(code)
         self.code = code
         self.retry_after = retry_after
+
+
+def where(bug: Exception) -> str:
+    """The kind and place of an unexpected error, without its text (which may hold content)."""
+    trace, place = bug.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(bug).__name__} at {place}"
