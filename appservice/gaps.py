@@ -1,7 +1,13 @@
 """Finds events that the homeserver took and never pushed: a restart loses what it had not yet queued (synapse #11637).
 
-After a start, an outage or a new connection, a room's first event is held until the room's own history has been
-compared with what has come in; what is missing goes before it, in the room's order. Silent rooms are compared later.
+After a start, an outage or a new connection, each room's own history is compared with what has come in, before the
+room's next event is worked on; silent rooms are compared a little later. What has not come in goes to its place.
+
+An event is lost or only late, and nobody can tell which. That does not matter as long as whatever is taken in brings
+everything older with it: then no event overtakes another, and a push that comes late is a repetition. So a room is
+always compared from its newest event back until a whole page holds nothing new. The homeserver's history is in the
+order of depth, which is not the order of pushes: what was written at the same time elsewhere may lie below events that
+were worked on long ago. Where each event goes is decided by :meth:`Transactions.insert`, while nothing else comes in.
 """
 
 from __future__ import annotations
@@ -9,148 +15,148 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from appservice.client import Homeserver, part
+from appservice.client import Homeserver, MatrixRefused, part
 from appservice.names import seen_id
 from appservice.rooms import Rooms
 from bridge.db import Database
-from bridge.errors import Refused, Unavailable
+from bridge.errors import Unavailable
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-_PAGES, _PAGE = 5, 100  # how far back a room is compared
+_PAGES, _PAGE = 100, 100  # how far back a room is compared at most
 _ROOMS = 1_000  # silent rooms compared after an outage, those in use first
-_SILENT_AFTER = 5.0  # s; what is pushed by then was not lost
+_SILENT_AFTER = 5.0  # s without an event after which a room counts as silent
+_AT_ONCE = 8  # silent rooms compared side by side
+_PATIENCE = 10.0  # s for a silent room before the next ones are looked at
 _CHECKED = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """An event that was never pushed, and the id of the next newer one that was (None: it is the newest)."""
-
-    event: Json
-    before: str | None
+def batched(rooms: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Pieces of a list (itertools has it from Python 3.12)."""
+    return (rooms[at : at + size] for at in range(0, len(rooms), size))
 
 
 class Gaps:
     """Compares rooms. ``suspect`` says that something may have been lost since a room was last compared."""
 
-    def __init__(self, db: Database, homeserver: Homeserver, rooms: Rooms, no_news: Callable[[Json], bool]) -> None:
-        """``no_news`` names events that never come in."""
-        self._no_news = no_news
+    def __init__(
+        self,
+        db: Database,
+        homeserver: Homeserver,
+        rooms: Rooms,
+        ghost: Callable[[str], bool],
+        no_news: Callable[[Json], bool],
+    ) -> None:
+        """``ghost`` tells our users, ``no_news`` names events that never come in."""
         self._db = db
         self._homeserver = homeserver
         self._rooms = rooms
+        self._ghost = ghost
+        self._no_news = no_news
         self._epoch = 1
         self._checked: OrderedDict[str, int] = OrderedDict()
-        self._silent = asyncio.Event()
-        self._silent.set()
+        self._suspected = asyncio.Event()
+        self._suspected.set()
 
     def suspect(self) -> None:
         """Something may have been lost."""
         self._epoch += 1
-        self._silent.set()
+        self._suspected.set()
 
-    async def before(self, room_id: str, waiting: Collection[str]) -> Sequence[Missing]:
-        """What is missing between the events that wait (ids, at least one); nothing if this was looked at lately."""
+    def due(self, room_id: str) -> bool:
+        """Whether something may have been lost in this room."""
+        return self._checked.get(room_id) != self._epoch
+
+    async def history(self, room_id: str, waiting: Collection[str]) -> Sequence[Json]:
+        """The room's events, newest first, as far back as something has not come in or waits (ids).
+
+        Raises Unavailable if the homeserver does not answer; the room stays due.
+        """
         epoch = self._epoch
-        if self._checked.get(room_id) == epoch:
-            return ()
-        found = await self._compare(room_id, waiting)
-        missing = [m for m in found if m.before is not None]
-        if len(missing) == len(found):
-            self._done(room_id, epoch)
-        else:  # the newest may still be on their way: looked at again as in a silent room
-            self._silent.set()
-        return missing
-
-    def again(self, room_id: str) -> None:
-        """What was found could not be kept: compare once more."""
-        self._checked.pop(room_id, None)
-
-    async def silent(self) -> Sequence[tuple[str, Sequence[Json]]]:
-        """Wait until something may have been lost, then compare the rooms that said nothing since."""
-        await self._silent.wait()
-        await asyncio.sleep(_SILENT_AFTER)
-        self._silent.clear()
-        epoch, found = self._epoch, []
-        rooms = dict.fromkeys(reversed(self._checked))
-        rooms |= dict.fromkeys(row["room_id"] for row in await self._db.all("matrix.rooms", _ROOMS))
-        for room_id in list(rooms)[:_ROOMS]:
-            if self._checked.get(room_id) == epoch:
-                continue
-            missing = await self._quietly(room_id)
-            if missing is None:
-                self._silent.set()
-                continue
-            if missing:
-                found.append((room_id, [m.event for m in missing]))
-            self._done(room_id, epoch)
-        return found
-
-    async def _quietly(self, room_id: str) -> Sequence[Missing] | None:
-        try:
-            return await self._compare(room_id, ())
-        except Unavailable as reason:
-            log.info("%s is compared later: %s", room_id, reason.code)
-            return None
-
-    def _done(self, room_id: str, epoch: int) -> None:
+        events = await self._back(room_id, waiting)
         self._checked[room_id] = epoch
         self._checked.move_to_end(room_id)
         if len(self._checked) > _CHECKED:
             self._checked.popitem(last=False)
+        return events
 
-    async def _compare(self, room_id: str, waiting: Collection[str]) -> list[Missing]:
-        """From the newest event back to the first one that came in and is settled; oldest first."""
+    def again(self, room_id: str) -> None:
+        """What was found could not be kept: compare once more."""
+        self._checked.pop(room_id, None)
+        self._suspected.set()
+
+    async def watch(self, look: Callable[[str], asyncio.Task[None]]) -> None:
+        """Have the rooms that stay silent compared whenever something may have been lost; for ever.
+
+        ``look`` makes a room's lane compare.
+        """
+        while True:
+            await self._suspected.wait()
+            await asyncio.sleep(_SILENT_AFTER)
+            self._suspected.clear()
+            try:
+                for rooms in batched(await self._silent(), _AT_ONCE):
+                    await asyncio.wait([look(room_id) for room_id in rooms], timeout=_PATIENCE)
+                    if any(self.due(room_id) for room_id in rooms):
+                        raise Unavailable("homeserver")
+            except Unavailable as reason:
+                log.info("silent rooms are compared later: %s", reason.code)
+                self._suspected.set()
+
+    async def _silent(self) -> list[str]:
+        rooms = dict.fromkeys(reversed(self._checked))
+        rooms |= dict.fromkeys(row["room_id"] for row in await self._db.all("matrix.rooms", _ROOMS))
+        return [room_id for room_id in list(rooms)[:_ROOMS] if self.due(room_id)]
+
+    async def _back(self, room_id: str, waiting: Collection[str]) -> list[Json]:
+        """From the newest event back to a page without anything new, or to where the first ghost came in."""
         room = await self._rooms.store.get(room_id)
-        ghosts = self._rooms.ghosts_in(room)
-        if not ghosts:
-            return []
-        found: list[Missing] = []
-        newer: str | None = None
+        readers = self._rooms.ghosts_in(room)
+        present = {*readers, *self._rooms.ghosts_in(room, "invite")}
+        history: list[Json] = []
         token = ""
-        for _ in range(_PAGES):
-            page = await self._page(room_id, ghosts[0], token)
+        for _ in range(_PAGES if readers else 0):
+            page = await self._page(room_id, readers, token)
             events = page.get("chunk", [])
-            seen = await self._seen(events)
             for event in events:
-                ident = event["event_id"]
-                if self._no_news(event):
-                    continue
-                if seen_id(ident) not in seen:
-                    found.append(Missing(event, newer))
-                elif ident in waiting:
-                    newer = ident
-                else:
-                    return _told(room_id, found[::-1])
+                history.append(event)
+                self._undo(event, present)
+                if not present:
+                    return history  # older events were not for us
             token = str(page.get("end", ""))
-            if not token:
-                return []  # to the beginning without one known event: history from before our time
+            if not token or not await self._news(events, waiting):
+                return history
+        if history:
+            log.error("ALARM too much of %s is missing; what the homeserver does not push is lost", room_id)
         return []
 
-    async def _page(self, room_id: str, ghost: str, token: str) -> Json:
+    def _undo(self, event: Json, present: set[str]) -> None:
+        """Go back to which ghosts were in the room before an event."""
+        user = event.get("state_key")
+        if event["type"] != "m.room.member" or not isinstance(user, str) or not self._ghost(user):
+            return
+        if event["content"].get("membership") == "invite":
+            present.discard(user)
+        elif event["content"].get("membership") in ("leave", "ban"):
+            present.add(user)
+
+    async def _page(self, room_id: str, readers: list[str], token: str) -> Json:
         path = f"/_matrix/client/v3/rooms/{part(room_id)}/messages"
         query = {"dir": "b", "limit": str(_PAGE)} | ({"from": token} if token else {})
-        try:
-            return await self._homeserver.call("GET", path, user=ghost, query=query)
-        except Refused as refusal:
-            log.info("%s cannot be compared: %s", room_id, refusal)
-            return {}
+        while readers:
+            try:
+                return await self._homeserver.call("GET", path, user=readers[0], query=query)
+            except MatrixRefused as refusal:  # this ghost has left, which has not come in yet
+                log.info("%s cannot be compared as %s: %s", room_id, readers.pop(0), refusal)
+        return {}
 
-    async def _seen(self, events: Sequence[Json]) -> set[str]:
-        ids = [seen_id(event["event_id"]) for event in events]
-        rows = await self._db.all("matrix.seen_of", orjson.dumps(ids).decode())
-        return {row["id"] for row in rows}
-
-
-def _told(room_id: str, found: list[Missing]) -> list[Missing]:
-    if found:
-        log.warning("%d events of %s were not pushed", len(found), room_id)
-    return found
+    async def _news(self, events: Sequence[Json], waiting: Collection[str]) -> bool:
+        ids = {e["event_id"] for e in events if not self._no_news(e)}
+        rows = await self._db.all("matrix.seen_of", orjson.dumps([seen_id(i) for i in ids]).decode())
+        return len(rows) < len(ids) or not ids.isdisjoint(waiting)

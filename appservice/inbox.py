@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import insort
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from appservice.transactions import Item
-from bridge.db import Database, Tx
+from bridge.db import Database, Row, Tx
 from bridge.errors import Unavailable, where
 from bridge.seal import Seal
 
@@ -24,6 +23,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _IN_MEMORY = 5_000  # events kept beside the disk
 _TRIES = 3  # unexpected errors before an event is poison
+_PAUSES = (0.2, 1.0, 3.0)  # s between the attempts to compare a room before its next event
 _LONGEST = 30.0  # s between two attempts
 
 
@@ -39,6 +39,9 @@ class Parked(Exception):
 Work = Callable[[Item, Json], Awaitable[None]]
 """Settle one event, ending with :meth:`Inbox.done` in some transaction. Raises Parked, Unavailable."""
 
+Missing = Callable[[str, Callable[[], Mapping[str, Item]]], Awaitable[Sequence[Item]]]
+"""What was never pushed in a room; asks which events wait there, and may move them. Raises Unavailable."""
+
 
 class Inbox:
     """The lanes. ``work`` settles an event; ``parked`` is told of events that were parked."""
@@ -50,18 +53,37 @@ class Inbox:
         self._work = work
         self._on_parked = parked
         self._lanes: dict[str, deque[Item]] = {}
+        self._current: dict[str, Item] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._parked: dict[tuple[str, str], list[Item]] = {}
         self._waiting: Counter[tuple[str, str]] = Counter()  # (room, sender) -> parked events
         self._held = 0
         self.has_key: Callable[[Json], Awaitable[bool]] = _never
-        self.missing: Callable[[str, Mapping[str, int]], Awaitable[Sequence[Item]]] | None = None
+        self.missing: Missing | None = None
 
     async def start(self) -> None:
         """Take up what an earlier life left, parked events included: their keys may have come meanwhile."""
-        for r in await self._db.all("matrix.inbox"):
-            parked = (r["parked_session"], r["parked_sender"], r["parked_at"], bool(r["told"]))
-            self.add([Item(r["stream"], r["event_id"], r["room_id"], None, *parked)])
+        self.add([_stored(row) for row in await self._db.all("matrix.inbox")])
+
+    async def reload(self) -> None:
+        """Compare with the disk after a commit whose answer was lost; nothing is written meanwhile."""
+        known = {item.event_id: item for item in self._everything()}
+        rows = {row["event_id"]: row for row in await self._db.all("matrix.inbox")}
+        known |= {item.event_id: item for item in self._everything()}  # what was settled meanwhile is in rows
+        for event_id, item in known.items():
+            if event_id in rows:
+                item.stream = rows[event_id]["stream"]
+        self.add([_stored(row) for event_id, row in rows.items() if event_id not in known])
+        for lane in self._lanes.values():
+            self._sort(lane)
+
+    def _everything(self) -> Iterator[Item]:
+        for lane in self._lanes.values():
+            yield from lane
+        for items in self._parked.values():
+            yield from items
+        yield from self._current.values()
 
     async def stop(self) -> None:
         """Stop the lanes; everything not done is on disk."""
@@ -72,11 +94,7 @@ class Inbox:
     def add(self, items: Iterable[Item]) -> None:
         """Events that are on disk, in order."""
         for item in items:
-            if item.event is not None:
-                self._held += 1
-                if self._held > _IN_MEMORY:
-                    item.event = None
-                    self._held -= 1
+            self._hold(item)
             lane = self._lanes.get(item.room)
             if lane is None:
                 self._lanes[item.room] = deque((item,))
@@ -84,8 +102,22 @@ class Inbox:
             else:
                 lane.append(item)
 
+    def _hold(self, item: Item) -> None:
+        if item.event is not None and self._held < _IN_MEMORY:
+            self._held += 1
+        else:
+            item.event = None
+
+    def look(self, room: str) -> asyncio.Task[None]:
+        """Compare a room that may be silent with what has come in. Gives its lane, which ends when nothing waits."""
+        if room not in self._lanes:
+            self._lanes[room] = deque()
+            self._run(room)
+        return self._running[room]
+
     def _run(self, room: str) -> None:
         task = asyncio.create_task(self._lane(room))
+        self._running[room] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -98,28 +130,42 @@ class Inbox:
 
     async def _lane(self, room: str) -> None:
         lane = self._lanes[room]
-        while lane:
+        while True:
             await self._fill(room, lane)
-            item = lane.popleft()
-            await self._settle(item)
-        del self._lanes[room]
+            if not lane:
+                break
+            self._current[room] = lane.popleft()
+            await self._settle(self._current[room])
+            del self._current[room]
+        del self._lanes[room], self._running[room]
 
     async def _fill(self, room: str, lane: deque[Item]) -> None:
         """Put what the homeserver never pushed where it belongs."""
         if self.missing is None:
             return
-        try:
-            items = await self.missing(room, {item.event_id: item.stream for item in lane})
-        except Unavailable as reason:
-            log.info("%s is compared with its next event: %s", room, reason.code)
-            return
-        except Exception as bug:  # a lane that ends here would stand still until the next start
-            log.error("ALARM %s could not be compared: %s", room, where(bug))
-            return
+        for pause in _PAUSES:
+            try:
+                items = await self.missing(room, lambda: {item.event_id: item for item in lane})
+                break
+            except Unavailable as reason:
+                log.info("%s is not compared yet: %s", room, reason.code)
+                if not lane:
+                    return
+            except Exception as bug:  # a lane that ends here would stand still until the next start
+                log.error("ALARM %s could not be compared: %s", room, where(bug))
+                return
+            await asyncio.sleep(pause)
+        else:
+            return  # what has come is not held up for what may be missing
+        for item in items:
+            self._hold(item)
         if items:
-            rest = sorted([*lane, *items], key=lambda item: item.stream)
-            lane.clear()
-            lane.extend(rest)
+            self._sort(lane, items)
+
+    def _sort(self, lane: deque[Item], more: Iterable[Item] = ()) -> None:
+        rest = sorted([*lane, *more], key=lambda item: item.stream)
+        lane.clear()
+        lane.extend(rest)
 
     async def _settle(self, item: Item) -> None:
         tries, wait = 0, 0.1
@@ -215,12 +261,13 @@ class Inbox:
         if lane is None:
             self.add(items)
         else:
-            rest = list(lane)
-            for item in items:
-                insort(rest, item, key=lambda i: i.stream)
-            lane.clear()
-            lane.extend(rest)
+            self._sort(lane, items)
         return items
+
+
+def _stored(row: Row) -> Item:
+    parked = (row["parked_session"], row["parked_sender"], row["parked_at"], bool(row["told"]))
+    return Item(row["stream"], row["event_id"], row["room_id"], None, *parked)
 
 
 async def _never(event: Json) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from appservice.rooms import Rooms
 from appservice.roomstate import Room, RoomStore
 from appservice.settings import MatrixSettings
 from appservice.signs import Signs
-from appservice.transactions import HEARTBEAT, STEP, Item, Transaction, Transactions
+from appservice.transactions import HEARTBEAT, Item, Transaction, Transactions
 from appservice.web import Web
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Component, Database
@@ -89,8 +88,8 @@ class Matrix:
         self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
         self._reports = Reports(db, homeserver, names, store, notices, clock)
         self._signs = Signs(names)
-        self._transactions = Transactions(db, seal, names, clock, self._inbox.add)
-        self._gaps = Gaps(db, homeserver, rooms, self._transactions.no_news)
+        self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
+        self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
         self._inbox.missing = self._missing
         self._inbox.has_key = self.engine.has_key
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
@@ -132,7 +131,7 @@ class Matrix:
         self._spawn(self._sweep())
         self._spawn(self._remind())
         self._spawn(self._heartbeat.run())
-        self._spawn(self._look_at_silent_rooms())
+        self._spawn(self._gaps.watch(self._inbox.look))
         self._spawn(self._flush())
         self._ready = True
         if self._web is not None:
@@ -210,19 +209,20 @@ class Matrix:
     async def _tell(self, room: Room, event_id: str, code: str, user: str) -> None:
         await self._notices.notice(room, f"member:{event_id}", notice(code, name=user))
 
-    async def _missing(self, room: str, waiting: Mapping[str, int]) -> Sequence[Item]:
-        """What was never pushed, on disk and placed before the waiting events that are newer."""
-        found = await self._gaps.before(room, waiting)
-        after = Counter(m.before for m in found)
-        places: list[tuple[dict[str, Any], int | None]] = []
-        for missing in found:
-            places.append((missing.event, waiting[missing.before or ""] - min(after[missing.before], STEP - 1)))
-            after[missing.before] -= 1
+    async def _missing(self, room: str, waiting: Callable[[], Mapping[str, Item]]) -> Sequence[Item]:
+        """What was never pushed, on disk and placed before whatever is newer."""
+        if not self._gaps.due(room):
+            return ()
+        mark = self._transactions.mark()
+        history = await self._gaps.history(room, waiting())
         try:
-            return await self._transactions.insert(places) if places else ()
+            items = await self._transactions.insert(history, mark, waiting)
         except BaseException:
             self._gaps.again(room)
             raise
+        if items:
+            log.warning("%d events of %s had not been pushed", len(items), room)
+        return items
 
     async def _waits(self, room_id: str, user: str) -> bool:
         room = await self._store.get(room_id)
@@ -244,15 +244,6 @@ class Matrix:
                 await asyncio.sleep(pause)
         if server_of(user) != self.names.server:
             await self._rooms.tie(room, event["event_id"])
-
-    async def _look_at_silent_rooms(self) -> None:
-        while True:
-            try:
-                for _, events in await self._gaps.silent():
-                    self._inbox.add(await self._transactions.insert([(event, None) for event in events]))
-            except Unavailable as reason:
-                log.info("silent rooms are compared later: %s", reason.code)
-                self._gaps.suspect()
 
     async def _flush(self) -> None:
         """Send to-device messages that wait, give keys to devices that had none."""

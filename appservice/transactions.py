@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +17,15 @@ import orjson
 
 from appservice.events import MEGOLM
 from appservice.names import Names, cipher_hash, seen_id
-from bridge.db import Database
+from bridge.db import Database, Tx
+from bridge.errors import Unavailable
 from bridge.failpoint import failpoint
 from bridge.seal import Seal
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-STEP = 1024  # between two places in the inbox: what was never pushed finds room before what was
+STEP = 1 << 20  # between two places in the inbox: what was never pushed finds room before what was
 ECHO = "fr.liaison.echo"  # how an encrypted event of our own ghost is kept: its sender and a hash of its ciphertext
 _TO_DEVICE = ("to_device", "de.sorunome.msc2409.to_device")
 _EPHEMERAL = ("ephemeral", "de.sorunome.msc2409.ephemeral")
@@ -94,18 +95,31 @@ def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
+Arrange = Callable[[Tx, Sequence[str]], Awaitable[list[Item]]]
+"""Gives the ids of new events their places."""
+
+
 class Transactions:
     """Writes transactions down; ``arrived`` gets the events that are new, in order, once they are on disk."""
 
     def __init__(
-        self, db: Database, seal: Seal, names: Names, clock: Callable[[], int], arrived: Callable[[list[Item]], None]
+        self,
+        db: Database,
+        seal: Seal,
+        names: Names,
+        clock: Callable[[], int],
+        arrived: Callable[[list[Item]], None],
+        reload: Callable[[], Awaitable[None]],
     ) -> None:
+        """``reload`` reads from disk what waits: a database that went away during a commit may have kept it."""
         self._db = db
         self._seal = seal
         self._names = names
         self._clock = clock
         self._arrived = arrived
+        self._reload = reload
         self._turn = asyncio.Lock()
+        self._unsure = False
         self._streams = itertools.count(STEP, STEP)
 
     async def start(self) -> None:
@@ -127,38 +141,70 @@ class Transactions:
                     good.setdefault(event["event_id"], event)
             else:
                 await self.set_aside("bad_event", orjson.dumps(_shallow(event)))
+
+        async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
+            return [self._item(good[event_id], next(self._streams)) for event_id in new]
+
         if good:
-            self._arrived(await self._write(good))
+            self._arrived(await self._write(good, arrange))
         return transaction
 
-    async def insert(self, missing: Sequence[tuple[Json, int | None]]) -> list[Item]:
-        """Store events that were never pushed, each at its place (None: at the end). Gives those that are new."""
-        good = {event["event_id"]: event for event, _ in missing if _sound(event)}
-        places = {event["event_id"]: place for event, place in missing}
-        return await self._write(good, places) if good else []
+    def mark(self) -> int:
+        """A place in the inbox that stays empty: whatever comes in from now on goes after it."""
+        return next(self._streams)
 
-    async def _write(self, events: dict[str, Json], places: Mapping[str, int | None] | None = None) -> list[Item]:
+    async def insert(self, history: Sequence[Json], mark: int, waiting: Callable[[], Mapping[str, Item]]) -> list[Item]:
+        """Take what has not come in from a room's history (newest first); what waits there gets the history's order.
+
+        ``mark`` was given before the history was read, ``waiting`` gives the events that wait, by their ids; those that
+        came in since and are not in the history stay last. Gives what is new. Raises Unavailable if the database is away.
+        """
+        good = {e["event_id"]: e for e in reversed(history) if _sound(e) and not self.no_news(e)}
+        moved: list[tuple[Item, int]] = []
+
+        async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
+            moved.clear()
+            present, fresh = waiting(), set(new)
+            order = [ident for ident in good if ident in fresh or ident in present]
+            since = [item.stream for ident, item in present.items() if item.stream > mark and ident not in good]
+            places = _spread(min(since) if since else next(self._streams), len(order))
+            found = []
+            for ident, place in zip(order, places, strict=True):
+                if ident in fresh:
+                    found.append(self._item(good[ident], place))
+                else:
+                    moved.append((present[ident], place))
+            await tx.many("matrix.inbox_move", [(item.stream, place) for item, place in moved])
+            return found
+
+        found = await self._write(good, arrange) if good else []
+        for item, place in moved:
+            item.stream = place
+        return found
+
+    async def _write(self, events: dict[str, Json], arrange: Arrange) -> list[Item]:
         ids = {seen_id(event_id): event_id for event_id in events}
         async with self._turn:  # two tries of the same transaction may overlap
+            if self._unsure:  # an earlier one may be on disk although nobody said so
+                await self._reload()
+                self._unsure = False
+            self._unsure = True
             async with self._db.transaction("matrix.transaction") as tx:
                 new = {row["id"] for row in await tx.all("matrix.see", orjson.dumps(list(ids)).decode())}
-                items = [
-                    self._item(events[event_id], (places or {}).get(event_id))
-                    for seen, event_id in ids.items()
-                    if seen in new
-                ]
+                items = await arrange(tx, [event_id for seen, event_id in ids.items() if seen in new]) if new else []
                 if items:
                     await tx.many("matrix.inbox_add", [self._row(item) for item in items])
+            self._unsure = False
             failpoint("matrix.transaction-stored")
         return items
 
-    def _item(self, event: Json, place: int | None) -> Item:
+    def _item(self, event: Json, place: int) -> Item:
         event = _shallow(event)
         content = event["content"]
         if event["type"] == "m.room.encrypted" and self._names.is_ghost(event["sender"]):
             kept = {key: event[key] for key in ("event_id", "room_id", "sender")}
             event = {**kept, "type": ECHO, "content": {"cipher": cipher_hash(str(content.get("ciphertext", "")))}}
-        return Item(place or next(self._streams), event["event_id"], event["room_id"], event)
+        return Item(place, event["event_id"], event["room_id"], event)
 
     def _row(self, item: Item) -> tuple[Any, ...]:
         sealed = self._seal.seal(orjson.dumps(item.event), item.event_id)
@@ -176,6 +222,13 @@ class Transactions:
         sealed = self._seal.seal(raw[:1_000_000], why)
         async with self._db.transaction("matrix.set-aside") as tx:
             await tx.run("matrix.bury", "", "", self._clock(), why, sealed)
+
+
+def _spread(end: int, count: int) -> list[int]:
+    """Places below one that was given to nobody, or to what came in just now: the whole step before it is free."""
+    if count >= STEP:
+        raise Unavailable("no_place")
+    return [end - STEP + STEP * n // (count + 1) for n in range(1, count + 1)]
 
 
 def _shallow(event: Any) -> Any:

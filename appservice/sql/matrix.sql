@@ -15,6 +15,9 @@ SELECT room_id FROM matrix_room WHERE conversation IS NOT NULL LIMIT $1;
 -- name: inbox_add
 INSERT INTO matrix_inbox (stream, event_id, room_id, received_at, sealed) VALUES ($1, $2, $3, $4, $5);
 
+-- name: inbox_move
+UPDATE matrix_inbox SET stream = $2 WHERE stream = $1;
+
 -- name: inbox
 SELECT stream, event_id, room_id, parked_session, parked_sender, parked_at, told FROM matrix_inbox ORDER BY stream;
 

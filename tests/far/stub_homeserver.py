@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -45,6 +45,7 @@ class Caller:
     user: str
     device: str | None
     ghost: bool
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class StubHomeserver(Pusher):
@@ -175,11 +176,11 @@ class StubHomeserver(Pusher):
             device = request.query.get("device_id")
             if device is not None:
                 self.world.device(user, device)
-            return Caller(user or self.sender, device, True)
+            return Caller(user or self.sender, device, True, request.query)
         if token not in self.world.tokens:
             raise StubError(401, "M_UNKNOWN_TOKEN")
         user, device = self.world.tokens[token]
-        return Caller(user, device, False)
+        return Caller(user, device, False, request.query)
 
     def _table(self) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
         client, room = _CLIENT, _ROOM
@@ -303,7 +304,11 @@ class StubHomeserver(Pusher):
         return {"joined": {m: {"display_name": self.world.user(m).profile.get("displayname")} for m in members}}
 
     def _messages(self, caller: Caller, body: Json, room_id: str) -> Json:
-        return {"chunk": self.world.joined(room_id, caller.user).events[:-201:-1], "start": "0"}
+        events = self.world.joined(room_id, caller.user).events
+        query = caller.query
+        end = int(query.get("from", len(events)))
+        start = max(0, end - int(query.get("limit", 10)))
+        return {"chunk": events[start:end][::-1], "start": str(end)} | ({"end": str(start)} if start else {})
 
     def _event(self, caller: Caller, body: Json, room_id: str, event_id: str) -> Json:
         for event in reversed(self.world.joined(room_id, caller.user).events):

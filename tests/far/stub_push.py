@@ -39,6 +39,7 @@ class Pusher:
         self.lose_to_device = True
         self.pushed: list[Json] = []  # bodies that were answered 200, newest last; kept only if ``record``
         self.record = False
+        self.most = 100  # events, signs and messages in one transaction
         self._queue = Push()
         self._ring = asyncio.Event()
         self._try_now = asyncio.Event()
@@ -70,8 +71,8 @@ class Pusher:
 
     async def _push_one(self) -> None:
         queue, self._queue = self._queue, Push()
-        self._queue.events, self._queue.ephemeral = queue.events[100:], queue.ephemeral[100:]
-        self._queue.to_device = queue.to_device[100:]
+        self._queue.events, self._queue.ephemeral = queue.events[self.most :], queue.ephemeral[self.most :]
+        self._queue.to_device = queue.to_device[self.most :]
         self._counter += 1
         self._pushing = True
         number, delay = self._counter, self.retry
@@ -94,15 +95,15 @@ class Pusher:
     def _body(self, queue: Push) -> Json:
         counts: Json = {}
         types: Json = {}
-        for message in queue.to_device[:100]:
+        for message in queue.to_device[: self.most]:
             mxid, name = message["to_user_id"], message["to_device_id"]
             device = self.world.users[mxid].devices[name]
             counts.setdefault(mxid, {})[name] = {"signed_curve25519": len(device.one_time)}
             types.setdefault(mxid, {})[name] = [] if device.fallback_used else ["signed_curve25519"]
         body: Json = {
-            "events": queue.events[:100],
-            "ephemeral": queue.ephemeral[:100],
-            "de.sorunome.msc2409.to_device": queue.to_device[:100],
+            "events": queue.events[: self.most],
+            "ephemeral": queue.ephemeral[: self.most],
+            "de.sorunome.msc2409.to_device": queue.to_device[: self.most],
             "org.matrix.msc3202.device_one_time_keys_count": counts,
             "org.matrix.msc3202.device_one_time_key_counts": counts,
             "org.matrix.msc3202.device_unused_fallback_key_types": types,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from tests.matrix.make import ANNA, World, ghost, meet, until
+import pytest
+
+from appservice.gaps import Gaps
+from tests.far.stub_world import Json
+from tests.matrix.make import ANNA, Chat, World, ghost, meet, until
 
 
 @contextmanager
@@ -98,3 +104,111 @@ async def test_a_transaction_whose_number_is_missing_is_looked_for(world: World)
         await chat.ben.say(chat.room, "trois")
         await node.got("trois")
         assert node.texts()[-3:] == ["un", "coincé", "trois"]
+
+
+async def backlog(world: World, chat: Chat, count: int) -> list[str]:
+    """What is written while the hub is away, pushed later one by one and slowly, as Synapse does."""
+    texts = [f"retard {n}" for n in range(count)]
+    for text in texts:
+        await chat.ben.say(chat.room, text)
+    put = world.stub._put
+
+    async def slowly(number: int, body: Json) -> bool:
+        await asyncio.sleep(0.05)
+        return await put(number, body)
+
+    world.stub._put = slowly  # type: ignore[method-assign]
+    world.stub.most = 1
+    return texts
+
+
+async def test_what_is_only_late_is_not_overtaken(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+    texts = await backlog(world, chat, 30)
+    arrived: list[str] = []
+    async with world.node() as node:
+        await node.got(texts[5])
+        arrived += node.texts()
+    async with world.node() as node:
+        await chat.ben.say(chat.room, "fin")
+        await node.got("fin", 20)
+        await world.stub.idle()
+        await until(lambda: node.matrix.idle)
+        arrived += node.texts()
+    assert list(dict.fromkeys(arrived)) == [*texts, "fin"]
+
+
+async def test_what_is_pushed_while_a_room_is_compared_keeps_its_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison is slow, so that late pushes come in before and after the homeserver has read its history."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+    texts = await backlog(world, chat, 12)
+    page = Gaps._page
+
+    async def slow(*args: Any) -> Any:
+        await asyncio.sleep(0.2)
+        found = await page(*args)
+        await asyncio.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(Gaps, "_page", slow)
+    async with world.node() as node:
+        await node.got(texts[-1], 20)
+        await chat.ben.say(chat.room, "fin")
+        await node.got("fin", 20)
+        assert node.texts() == [*texts, "fin"]
+
+
+async def test_what_was_written_elsewhere_meanwhile_lies_below_what_was_seen(world: World) -> None:
+    """Depth is not the order of pushes: an event of another homeserver may lie far below ours and be the newest."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await chat.ben.say(chat.room, "vu")
+        await node.got("vu")
+    events = world.stub.world.rooms[chat.room].events
+    with lost(world):
+        await chat.ben.say(chat.room, "ailleurs 1")
+        await chat.ben.say(chat.room, "ailleurs 2")
+    elsewhere = [events.pop(), events.pop()][::-1]
+    at = next(n for n, event in enumerate(events) if event["sender"] == chat.ben.mxid and n > 5)
+    events[at:at] = elsewhere
+    async with world.node() as node:
+        await chat.ben.say(chat.room, "poussé")
+        await node.got("poussé")
+        assert node.texts() == ["ailleurs 1", "ailleurs 2", "poussé"]
+
+
+async def test_more_than_a_page_is_found(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+    texts = [f"perdu {n}" for n in range(230)]
+    with lost(world):
+        for text in texts:
+            await chat.ben.say(chat.room, text)
+    async with world.node() as node:
+        await chat.ben.say(chat.room, "poussé")
+        await node.got("poussé", 30)
+        assert node.texts() == [*texts, "poussé"]
+
+
+async def test_what_was_said_before_a_ghost_came_back_is_not_taken(world: World) -> None:
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA)
+        room = await ben.create_room(eve.mxid, ghost(ANNA))
+        await eve.member(room, "join")
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+        await ben.say(room, "à trois")
+        await node.got("à trois")
+    await ben.member(room, "kick", ghost(ANNA))
+    await ben.say(room, "entre nous")
+    await ben.member(room, "invite", ghost(ANNA))
+    async with world.node() as node:
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+        await ben.say(room, "de nouveau à trois")
+        await node.got("de nouveau à trois")
+        assert node.texts() == ["de nouveau à trois"]
+        assert not await node.db.all("matrix.inbox")
