@@ -157,7 +157,7 @@ class Transactions:
         """Take what has not come in from a room's history (newest first); what waits there gets the history's order.
 
         ``mark`` was given before the history was read, ``waiting`` gives the events that wait, by their ids; those that
-        came in since and are not in the history stay last. Gives what is new. Raises Unavailable if the database is away.
+        came in since and are not in the history stay last. Gives what is new; raises Unavailable.
         """
         good = {e["event_id"]: e for e in reversed(history) if _sound(e) and not self.no_news(e)}
         moved: list[tuple[Item, int]] = []

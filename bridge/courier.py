@@ -85,6 +85,10 @@ class Courier:
             for row in await self._store.db.all("store.lanes"):
                 self.wake(row["conversation"], row["network"])
             self.wake_reports()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._group = None  # what is accepted from now on is delivered after the next start
 
     def wake(self, conversation: str, network: str) -> None:
         """Something is due in this lane."""

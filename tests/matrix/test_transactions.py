@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -10,6 +12,7 @@ import orjson
 import pytest
 
 from appservice.transactions import parse
+from bridge.db import Tx
 from bridge.errors import Unavailable
 from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet, until
 
@@ -153,6 +156,36 @@ async def test_a_database_that_is_away_is_the_only_reason_to_refuse(world: World
         await chat.ben.say(chat.room, "trois essais")
         await node.got("trois essais")
         assert failures == 0
+
+
+async def test_a_commit_whose_answer_was_lost_loses_nothing(world: World) -> None:
+    """The homeserver repeats the transaction; its events are known by then, and worked on all the same."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        db = node.matrix._transactions._db
+        cut = 1
+
+        class Cut:
+            """The database, whose connection ends once just after a commit."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(db, name)
+
+            @asynccontextmanager
+            async def transaction(self, name: str) -> AsyncIterator[Tx]:
+                nonlocal cut
+                async with db.transaction(name) as tx:
+                    yield tx
+                if name == "matrix.transaction" and cut:
+                    cut -= 1
+                    raise Unavailable("database", 1.0)
+
+        node.matrix._transactions._db = Cut()
+        for n in range(3):
+            await chat.ben.say(chat.room, f"sans réponse {n}")
+        await node.got("sans réponse 2")
+        assert cut == 0
+        assert node.texts()[1:] == [f"sans réponse {n}" for n in range(3)]
 
 
 async def test_events_are_sealed_on_disk(world: World) -> None:
