@@ -1,0 +1,1 @@
+"""The secure-mail trust space (MSSanté): mails and rooms as one conversation."""

@@ -1,0 +1,1 @@
+"""The mail leg: trust, bytes, documents, and real mail servers."""
