@@ -67,11 +67,30 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A document that goes with a message. Its name may hold a patient's name: like the bytes, it is never shown in a repr.
+
+    ``inline`` is the Content-ID under which the message's HTML shows it as a picture (RFC 2392), None for an attachment.
+    """
+
+    name: str = field(repr=False)
+    mime: str
+    data: bytes = field(repr=False)
+    inline: str | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """What was said. Sealed whenever it waits on disk."""
 
     text: str = field(default="", repr=False)
     html: str | None = field(default=None, repr=False)
+    files: tuple[File, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
