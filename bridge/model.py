@@ -68,9 +68,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A document that goes with a message. Its name may hold a patient's name: like the bytes, it is never shown in a repr.
+    """A document that goes with a message. Its name may hold a patient's name: neither it nor the bytes are in a repr.
 
-    ``inline`` is the Content-ID under which the message's HTML shows it as a picture (RFC 2392), None for an attachment.
+    ``inline``: the Content-ID under which the message's HTML shows it as a picture (RFC 2392), None for an attachment.
     """
 
     name: str = field(repr=False)
