@@ -14,8 +14,8 @@ def free_port() -> int:
 
     Raises OSError when there is none.
     """
-    candidates = list(range(FIRST, LAST))
-    random.shuffle(candidates)
+    candidates = [port for port in range(FIRST, LAST) if port not in _reserved]
+    random.SystemRandom().shuffle(candidates)  # a test may have seeded the common one
     for port in candidates:
         if reserve(port):
             return port

@@ -13,6 +13,9 @@ from bridge.errors import Unavailable
 from deploy.demo.postgres import Postgres
 from tests.core.test_db import component, opened, words, write
 
+# a server that is killed leaves the connection that was being made to it to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection:ResourceWarning")
+
 
 @pytest.fixture
 async def own_server() -> AsyncIterator[Postgres]:
