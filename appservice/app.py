@@ -99,7 +99,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     def trusted(server: str) -> bool:
         return server == settings.server_name or trusted_server(server, config.trust.matrix_servers)
 
-    people = People(directory, trusted, settings.names().rpps, {MATRIX, *products})
+    people = People(directory, trusted, settings.names().person, {MATRIX, *products})
     await people.start(db)
     matrix = Matrix(settings, db, seal, homeserver, trusted, people.reachable)
     connectors: dict[str, Connector] = {MATRIX: matrix, **products}

@@ -195,7 +195,7 @@ class Matrix:
     async def _exists(self, mxid: str) -> bool:
         """Answer the homeserver's question from memory; the ghost is registered before yes is said."""
         rpps = self.names.rpps(mxid)
-        if rpps is None or not self._reachable(rpps):
+        if rpps is None or not self._reachable(f"rpps:{rpps}"):
             return False
         if self.ghosts.is_ready(mxid):
             return True

@@ -177,7 +177,7 @@ class Membership:
         assert rpps is not None
         if not self._trusted(server_of(inviter)):
             raise Refused("untrusted_server", about=server_of(inviter))
-        if not self._reachable(rpps):
+        if not self._reachable(f"rpps:{rpps}"):
             raise Refused("not_reachable", about=ghost)
         shown = _stripped(event)
         if "m.room.create" in shown and "m.room.encryption" not in shown:

@@ -39,6 +39,11 @@ class Names:
         found = self._exact.fullmatch(mxid)
         return found[1] if found else None
 
+    def person(self, mxid: str) -> str | None:
+        """The person id behind a ghost; None for everybody else, look-alikes included."""
+        rpps = self.rpps(mxid)
+        return None if rpps is None else f"rpps:{rpps}"
+
     def is_ghost(self, mxid: str) -> bool:
         """Whether this is exactly the id of one of our ghosts."""
         return self._exact.fullmatch(mxid) is not None

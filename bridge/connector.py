@@ -26,6 +26,10 @@ class Capabilities:
     echoes: bool = (
         False  # the network shows our own messages back in its order: it decides the order of the conversation
     )
+    files: bool = False
+    max_files: int = 25_000_000  # bytes of all files of one message
+    reactions: bool = False
+    own_states: bool = False  # the network says itself, later, which recipient got what (``received``, ``failed``)
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 
 
@@ -66,6 +70,12 @@ class Receiver(Protocol):
     async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
         """``recipient``'s own device has taken this one message. False: the hub does not know ``ref``."""
 
+    async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
+        """``recipient`` will not get it; ``reason`` is a code of :mod:`bridge.words`. False: the hub has no ``ref``."""
+
+    async def also(self, known: Ref, ref: Ref) -> None:
+        """The network has a second name for a message: an answer to it is an answer to the message."""
+
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """Pass a typing sign on; never fails, never stored."""
 
@@ -84,11 +94,17 @@ class Receiver(Protocol):
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
 
+    async def introduce(self, address: Address, name: str) -> None:
+        """How somebody who is in no directory calls themselves."""
+
     async def find(self, query: str, limit: int) -> list[Person]:
         """People of the directory by name, place, profession or identifier; reachable ones first."""
 
     async def status(self, ref: Ref) -> Status | None:
         """What became of a message that came from ``ref.network``, or None if that network never sent it."""
+
+    async def cited(self, ref: Ref) -> Chat | None:
+        """The conversation of a message, as the message's network sees it, or None."""
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """A conversation by the leg's own name of it, or None."""

@@ -148,13 +148,16 @@ class Courier:
     async def _attempt(self, network: _Network, delivery: Delivery) -> bool:
         """One attempt; True if the lane may go on with the next delivery."""
         try:
-            fitted = fit(delivery, network.connector.capabilities)
             async with network.slots:
+                fitted = fit(await self._store.with_files(delivery), network.connector.capabilities)
                 ref = await network.connector.deliver(fitted)
             failpoint("courier.after-deliver")
         except Refused as refusal:
             log.warning("%s refused by %s: %s", delivery.id, delivery.network, refusal.code)
             return await self._end(delivery, None, refusal.code)
+        except SealBroken as broken:
+            log.error("the files of %s wait: %s", delivery.id, broken)
+            return await self._later(delivery, "seal_key", self._patience.longest)
         except Unavailable as reason:
             network.failing = True
             return await self._later(delivery, reason.code, reason.retry_after)
@@ -170,7 +173,8 @@ class Courier:
         try:
             async with self._store.db.transaction("courier.sent" if ref else "courier.refused") as tx:
                 if ref is not None:
-                    await self._store.sent(tx, delivery, ref, self._clock())
+                    known = not self._networks[delivery.network].connector.capabilities.own_states
+                    await self._store.sent(tx, delivery, ref, self._clock(), known=known)
                 else:
                     await self._store.refused(tx, delivery, reason, self._clock())
         except Unavailable:

@@ -21,4 +21,4 @@ class Directory(Protocol):
         """Entries whose name, profession, place or identifier holds every word of the query; no accents, no case."""
 
     async def everyone(self) -> Sequence[Person]:
-        """All entries with an address in a chat product; a large directory may give none."""
+        """All entries with an address that is not their own Matrix account; a large directory may give none."""

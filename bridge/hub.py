@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bridge.capabilities import check
@@ -102,8 +102,8 @@ class Hub:
         return (await self._write(message, sender, members, gone, within)).conversation
 
     def _as_person(self, address: Address) -> Address:
-        rpps = self._people.ghost_of(address)
-        return Address("rpps", rpps) if rpps else address
+        person = self._people.ghost_of(address)
+        return Address(*person.split(":", 1)) if person else address
 
     async def _again(self, ref: Ref, known: tuple[str, str], within: Within | None) -> Accepted:
         if known[0] != message_id(ref):  # the network itself gave this id to a message of somebody else
@@ -132,7 +132,8 @@ class Hub:
                         return Accepted(again[0], again[1], duplicate=True)
                     conversation = await self._place(tx, message, sender, add)
                     held = self._must_wait(conversation, network)
-                    networks = await self._store.record(tx, message, conversation, sender, held, self._clock())
+                    able = self._able(message, conversation)
+                    networks = await self._store.record(tx, message, conversation, sender, held, self._clock(), able)
                     await self._leave(tx, conversation, remove)
                     if within is not None:
                         await within(tx)
@@ -170,6 +171,15 @@ class Hub:
         """Who is removed still hears of it on their leg; then they are no member any more."""
         if remove:
             await self._store.remove_members(tx, conversation.id, remove)
+
+    def _able(self, message: Message, conversation: Conversation) -> frozenset[str]:
+        """The networks that can carry this kind of message. Raises Refused if none can."""
+        networks = {m.address.network for m in conversation.members} - {message.ref.network}
+        if message.kind is Kind.REACTION:
+            networks = {n for n in networks if self._connectors[n].capabilities.reactions}
+            if not networks or message.reply_to is None:
+                raise Refused("reaction_not_carried")
+        return frozenset(networks)
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
         """The networks that wait until the ordering network has shown the message."""
@@ -271,13 +281,27 @@ class Hub:
 
     async def read(self, ref: Ref, reader: Address, at: int) -> bool:
         """See :class:`bridge.connector.Receiver`."""
-        return await self._sign(ref, reader, at, read=True)
+        return await self._sign(ref, reader, at, self._store.read_up_to)
 
     async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
         """See :class:`bridge.connector.Receiver`."""
-        return await self._sign(ref, recipient, at, read=False)
+        return await self._sign(ref, recipient, at, self._store.received)
 
-    async def _sign(self, ref: Ref, who: Address, at: int, *, read: bool) -> bool:
+    async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+
+        async def change(tx: Tx, message: str, person: str, at: int) -> bool:
+            return await self._store.failed(tx, message, person, reason, at)
+
+        return await self._sign(ref, recipient, at, change)
+
+    async def also(self, known: Ref, ref: Ref) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        if (message := await self._store.known(self._store.db, known)) is not None:
+            async with self._store.db.transaction("hub.also") as tx:
+                await tx.run("store.add_ref", ref.network, ref.id, message[0])
+
+    async def _sign(self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]]) -> bool:
         known = await self._store.known(self._store.db, ref)
         if known is None:
             return False
@@ -285,7 +309,6 @@ class Hub:
         if person is None:
             return True
         async with self._store.db.transaction("hub.sign") as tx:
-            change = self._store.read_up_to if read else self._store.received
             news = await change(tx, known[0], person.id, at)
         if news:
             self._courier.wake_reports()
@@ -331,6 +354,16 @@ class Hub:
         """See :class:`bridge.connector.Receiver`."""
         return await self._people.who(address)
 
+    async def introduce(self, address: Address, name: str) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        person = await self._people.who(address)
+        name = " ".join(name.split())[:100]
+        if person is None or person.listed or not name or person.name == name:
+            return
+        async with self._store.db.transaction("hub.introduce") as tx:
+            await tx.run("store.call", person.id, name)
+        self._people.call(person.id, name)
+
     async def find(self, query: str, limit: int) -> list[Person]:
         """See :class:`bridge.connector.Receiver`."""
         return await self._people.search(query, limit)
@@ -346,6 +379,14 @@ class Hub:
             sender=Address(row["network"], row["address"]), accepted_at=row["accepted_at"],
             states=await self._store.states(self._store.db, row["id"]),
         )  # fmt: skip
+
+    async def cited(self, ref: Ref) -> Chat | None:
+        """See :class:`bridge.connector.Receiver`."""
+        known = await self._store.known(self._store.db, ref)
+        if known is None:
+            return None
+        found = await self._store.conversation(self._store.db, known[1])
+        return Chat(known[1], found.legs.get(ref.network), found.members)
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """See :class:`bridge.connector.Receiver`."""

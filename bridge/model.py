@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 MATRIX = "matrix"
+MAIL = "mail"
 
 
 class Kind(StrEnum):
@@ -15,6 +16,7 @@ class Kind(StrEnum):
     NOTICE = "notice"
     EMOTE = "emote"
     MEMBERS = "members"
+    REACTION = "reaction"  # the text is the key (an emoji), ``reply_to`` the message that it is about
 
 
 class State(StrEnum):
@@ -155,6 +157,7 @@ class Delivery:
     created_at: int = 0
     reply_to: Ref | None = None
     thread: Ref | None = None
+    files: int = 0  # how many wait for this delivery; ``body.files`` holds them while it is handed out
 
     @property
     def recipients(self) -> tuple[Member, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from bridge.db import Database
 from bridge.directory import Directory
 from bridge.errors import Refused
-from bridge.model import MATRIX, Address, Member, Person
+from bridge.model import MAIL, MATRIX, Address, Member, Person
 from bridge.trust import is_rpps, server_of
 
 _UNLISTED_KEPT = 20_000
@@ -24,9 +24,11 @@ class People:
         ghost: Callable[[str], str | None],
         networks: Collection[str],
     ) -> None:
-        """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the RPPS id behind a ghost's MXID;
+        """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the person id behind a ghost's MXID;
         ``networks`` are those that this hub serves.
         """
+        self.vouched: Callable[[Address], bool] = lambda address: False
+        """Whether a trust space vouches for an address that is in no directory."""
         self._networks = networks
         self._directory = directory
         self._trusted = trusted
@@ -34,6 +36,7 @@ class People:
         self._accounts: dict[Address, str] = {}
         self._declared: dict[str, list[Address]] = {}
         self._listed: set[str] = set()
+        self._names: dict[str, str] = {}
         self._unlisted: OrderedDict[str, Person] = OrderedDict()
 
     async def start(self, db: Database) -> None:
@@ -41,6 +44,8 @@ class People:
         for person in await self._directory.everyone():
             if any(a.network in self._networks and a.network != MATRIX for a in person.addresses):
                 self._listed.add(person.id)
+        for row in await db.all("store.names"):
+            self.call(row["person"], row["name"])
         for row in await db.all("store.accounts"):
             self.remember(Address(row["network"], row["id"]), row["person"])
 
@@ -70,14 +75,20 @@ class People:
         known = self._unlisted.get(person)
         if known is None:
             network, _, ident = person.partition(":")
-            known = Person(person, ident, addresses=(Address(network, ident),), listed=False)
+            name = self._names.get(person, ident)
+            known = Person(person, name, addresses=(Address(network, ident),), listed=False)
             self._unlisted[person] = known
             if len(self._unlisted) > _UNLISTED_KEPT:
                 self._unlisted.popitem(last=False)
         return known
 
+    def call(self, person: str, name: str) -> None:
+        """How somebody who is in no directory calls themselves; already on disk."""
+        self._names[person] = name
+        self._unlisted.pop(person, None)
+
     async def who(self, address: Address) -> Person | None:
-        """The person behind an address. Somebody of a trusted Matrix server needs no directory entry."""
+        """The person behind an address. Somebody of a trusted server or domain needs no directory entry."""
         if address.network == "rpps":
             return await self._directory.person(str(address))
         declared = self._accounts.get(address)
@@ -88,10 +99,12 @@ class People:
             return await self.get(found.id)
         if address.network == MATRIX and self._ghost(address.id) is None and self._trusted(server_of(address.id)):
             return await self.get(f"{MATRIX}:{address.id}")
+        if address.network != MATRIX and self.vouched(address):
+            return await self.get(str(address))
         return None
 
     def ghost_of(self, address: Address) -> str | None:
-        """The RPPS id behind one of our ghosts, or None."""
+        """The person id behind one of our ghosts, or None."""
         return self._ghost(address.id) if address.network == MATRIX else None
 
     async def find(self, handle: str, origin: str, field: str) -> Member:
@@ -109,20 +122,26 @@ class People:
                 raise Refused("bad_handle", field)
             return await self._reach(f"rpps:{rest}", origin, field)
         if kind == "mailto":
-            person = await self._directory.at(Address("mail", rest.lower()))
-            if person is None:
-                raise Refused("unknown_recipient", field)
-            return await self._reach(person.id, origin, field)
+            return await self._mailbox(Address(MAIL, rest.lower()), origin, field)
         if kind == MATRIX:
             return await self._matrix(rest, origin, field)
         return await self._account(Address(kind, rest), field)
 
+    async def _mailbox(self, box: Address, origin: str, field: str) -> Member:
+        """Who is named by a mailbox is written to there; where mail is not served, wherever they can be reached."""
+        if box.network in self._networks and origin != box.network:
+            return await self._account(box, field)
+        person = await self._directory.at(box)
+        if person is None:
+            raise Refused("unknown_recipient", field)
+        return await self._reach(person.id, origin, field)
+
     async def _matrix(self, mxid: str, origin: str, field: str) -> Member:
         if not mxid.startswith("@") or ":" not in mxid:
             raise Refused("bad_handle", field)
-        rpps = self._ghost(mxid)
-        if rpps is not None:
-            return await self._reach(f"rpps:{rpps}", origin, field)
+        person = self._ghost(mxid)
+        if person is not None:
+            return await self._reach(person, origin, field)
         if not self._trusted(server_of(mxid)):
             raise Refused("untrusted_server", field)
         return await self._account(Address(MATRIX, mxid), field)
@@ -137,7 +156,7 @@ class People:
 
     async def _reach(self, person: str, origin: str, field: str) -> Member:
         known = await self.get(person)
-        if not known.listed:
+        if not known.listed and not any(self.vouched(address) for address in known.addresses):
             raise Refused("unknown_recipient", field)
         address = choose(known.addresses, origin)
         if address is None:
@@ -161,10 +180,12 @@ class People:
         found.sort(key=lambda p: choose(p.addresses, "") is None)
         return found[:limit]
 
-    def reachable(self, rpps: str) -> bool:
-        """Whether this RPPS id belongs to somebody who can be written to from Matrix; answers from memory."""
-        person = f"rpps:{rpps}"
-        return person in self._listed or bool(self._declared.get(person))
+    def reachable(self, person: str) -> bool:
+        """Whether this person id belongs to somebody who can be written to from Matrix; answers from memory."""
+        if person in self._listed or self._declared.get(person):
+            return True
+        network, _, ident = person.partition(":")
+        return network != MATRIX and self.vouched(Address(network, ident))
 
     def declared(self) -> list[str]:
         """The ids of all people with a declared account."""
@@ -180,5 +201,6 @@ def choose(addresses: Sequence[Address], origin: str) -> Address | None:
         if address.network == MATRIX and origin != MATRIX:
             return address
     others = [a for a in addresses if a.network not in (MATRIX, origin)]
+    others.sort(key=lambda address: address.network == MAIL)  # who has a chat product is written to there
     own = [a for a in addresses if a.network == origin and origin != MATRIX]
     return next(iter(others + own), None)

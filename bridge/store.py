@@ -7,13 +7,26 @@ import itertools
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
 from bridge.db import Component, Database, Row, Tx
-from bridge.model import Address, Body, Delivery, Kind, Member, Message, Person, RecipientState, Ref, Report, State
+from bridge.model import (
+    Address,
+    Body,
+    Delivery,
+    File,
+    Kind,
+    Member,
+    Message,
+    Person,
+    RecipientState,
+    Ref,
+    Report,
+    State,
+)
 from bridge.people import People
 from bridge.seal import Seal
 
@@ -149,24 +162,36 @@ class Store:
         return None if row is None else (str(row["id"]), str(row["conversation"]))
 
     async def record(
-        self, tx: Tx, message: Message, conversation: Conversation, sender: Person, held: frozenset[str], now: int
+        self,
+        tx: Tx,
+        message: Message,
+        conversation: Conversation,
+        sender: Person,
+        held: frozenset[str],
+        now: int,
+        able: frozenset[str],
     ) -> set[str]:
-        """Write a message and a sealed delivery for every other leg that has members; gives those networks."""
+        """Write a message and a sealed delivery for every ``able`` leg that has members; gives those networks."""
         ident, pos = message_id(message.ref), self.next_pos()
         row = (ident, conversation.id, pos, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
         await tx.run("store.add_ref", message.ref.network, message.ref.id, ident)
-        others = [m for m in conversation.members if m.address.network != message.ref.network]
+        others = [m for m in conversation.members if m.address.network in able]
         networks = {m.address.network for m in others}
-        if message.kind is not Kind.MEMBERS:
+        if message.kind not in (Kind.MEMBERS, Kind.REACTION):
             for member in others:
                 await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
         cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
         for network in networks:
             name = delivery_id(ident, network)
-            body = self._seal.seal(orjson.dumps([message.body.text, message.body.html]), name)
+            body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
             values = (name, ident, conversation.id, network, pos, int(network in held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
+        if networks:
+            for n, file in enumerate(message.body.files):
+                about = orjson.dumps([file.name, file.mime, file.inline])
+                sealed = (self._seal.seal(about, f"{ident}/{n}/about"), self._seal.seal(file.data, f"{ident}/{n}"))
+                await tx.run("store.add_file", ident, n, *sealed)
         return networks
 
     async def _cited(self, tx: Tx, ref: Ref | None) -> str | None:
@@ -193,29 +218,44 @@ class Store:
         return [(await self._delivery(row, network, whole), row["next_at"]) for row in rows]
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
-        text, html = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
+        text, html, *files = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
         return Delivery(
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
             sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]), body=Body(text, html),
             members=whole.members, sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
             created_at=row["created_at"], reply_to=await self._ref_on(row["reply_to"], network),
-            thread=await self._ref_on(row["thread"], network),
+            thread=await self._ref_on(row["thread"], network), files=files[0] if files else 0,
         )  # fmt: skip
+
+    async def with_files(self, delivery: Delivery) -> Delivery:
+        """The delivery with its files in memory. Raises SealBroken."""
+        files = []
+        for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
+            where = f"{delivery.message}/{row['n']}"
+            name, mime, inline = orjson.loads(self._seal.open(bytes(row["about"]), f"{where}/about"))
+            files.append(File(name, mime, self._seal.open(bytes(row["body"]), where), inline))
+        return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
 
     async def _ref_on(self, message: str | None, network: str) -> Ref | None:
         row = await self.db.one("store.ref_on", message, network) if message else None
         return None if row is None else Ref(network, row["id"])
 
-    async def sent(self, tx: Tx, delivery: Delivery, ref: Ref, now: int) -> None:
-        """The network has it: keep its ref, erase the body, let the sender know."""
+    async def sent(self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True) -> None:
+        """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there)."""
         await tx.run("store.add_ref", ref.network, ref.id, delivery.message)
+        await self._end(tx, delivery)
+        if known:
+            await tx.run("store.delivered", delivery.message, delivery.network, now)
+            await self._changed(tx, delivery.message)
+
+    async def _end(self, tx: Tx, delivery: Delivery) -> None:
         await tx.run("store.end_delivery", delivery.id)
-        await tx.run("store.delivered", delivery.message, delivery.network, now)
-        await self._changed(tx, delivery.message)
+        if delivery.files:
+            await tx.run("store.end_files", delivery.message)
 
     async def refused(self, tx: Tx, delivery: Delivery, reason: str, now: int) -> None:
         """The network will never have it: erase the body, let the sender know."""
-        await tx.run("store.end_delivery", delivery.id)
+        await self._end(tx, delivery)
         await tx.run("store.refused", delivery.message, delivery.network, now, reason)
         await self._changed(tx, delivery.message)
 
@@ -239,6 +279,13 @@ class Store:
     async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person``'s device has taken the message; True if that is news."""
         row = await tx.one("store.received", message, person, at)
+        if row is not None:
+            await self._changed(tx, message)
+        return row is not None
+
+    async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
+        """``person`` will not get the message; True if that is news."""
+        row = await tx.one("store.failed", message, person, at, reason)
         if row is not None:
             await self._changed(tx, message)
         return row is not None

@@ -55,7 +55,7 @@ class FlatFile:
 
     async def everyone(self) -> Sequence[Person]:
         """See :class:`bridge.directory.Directory`."""
-        return [p for p in self._people.values() if any(a.network not in (MATRIX, "mail") for a in p.addresses)]
+        return [p for p in self._people.values() if any(a.network != MATRIX for a in p.addresses)]
 
 
 def _fold(text: str) -> str:

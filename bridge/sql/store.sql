@@ -4,6 +4,11 @@ SELECT network, id, person FROM account;
 INSERT INTO account (network, id, person, declared_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, declared_at = excluded.declared_at;
 
+-- name: names
+SELECT person, name FROM name;
+-- name: call
+INSERT INTO name (person, name) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET name = excluded.name;
+
 -- name: last_pos
 SELECT COALESCE(MAX(pos), 0) AS pos FROM message;
 -- name: by_ref
@@ -41,6 +46,12 @@ INSERT INTO recipient (message, person, network, state, at) VALUES ($1, $2, $3, 
 -- name: add_delivery
 INSERT INTO delivery (id, message, conversation, network, pos, held, body, reply_to, thread, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+-- name: add_file
+INSERT INTO file (message, n, about, body) VALUES ($1, $2, $3, $4);
+-- name: files
+SELECT n, about, body FROM file WHERE message = $1 ORDER BY n;
+-- name: end_files
+DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = $1);
 
 -- name: held
 SELECT DISTINCT d.message, d.conversation, d.pos, d.created_at FROM delivery d WHERE d.held = 1 ORDER BY d.pos;
@@ -72,6 +83,9 @@ UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND network
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: received
 UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+-- name: failed
+UPDATE recipient SET state = 'refused', at = $3, reason = $4
+WHERE message = $1 AND person = $2 AND state IN ('accepted', 'delivered') RETURNING message;
 -- name: read_up_to
 UPDATE recipient SET state = 'read', at = $3 WHERE person = $2 AND state IN ('accepted', 'delivered') AND message IN
   (SELECT m.id FROM message m, message upto WHERE upto.id = $1 AND m.conversation = upto.conversation AND m.pos <= upto.pos)

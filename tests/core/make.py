@@ -38,9 +38,9 @@ PEOPLE = [
 
 
 def ghost(mxid: str) -> str | None:
-    """The RPPS id behind a ghost's MXID."""
+    """The person id behind a ghost's MXID."""
     local, _, server = mxid.partition(":")
-    return local.removeprefix("@rpps_") if server == "hub.example" and local.startswith("@rpps_") else None
+    return "rpps:" + local.removeprefix("@rpps_") if server == "hub.example" and local.startswith("@rpps_") else None
 
 
 @dataclass

@@ -146,7 +146,7 @@ async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], p
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
         product = Loopback("pandalab")
-        people = People(FlatFile(PEOPLE), trusts, chosen.names().rpps, {"matrix", "pandalab"})
+        people = People(FlatFile(PEOPLE), trusts, chosen.names().person, {"matrix", "pandalab"})
         await people.start(db)
         matrix = Matrix(chosen, db, SEAL, homeserver, trusts, people.reachable)
         nets: dict[str, Connector] = {"matrix": matrix, "pandalab": product}
