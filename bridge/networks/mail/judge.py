@@ -1,0 +1,40 @@
+"""What the edges ask of the trust list: may this certificate speak for this domain?"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bridge.networks.mail.dn import DN
+
+
+class Verdict(Protocol):
+    """What the list and the revocation lists say about one certificate."""
+
+    @property
+    def dn(self) -> DN:
+        """The certificate's subject."""
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The domains for which it may speak, as lower-case A-labels."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it may not speak at all (``revoked``, ``not_listed``, ``expired``, …), None when it may."""
+
+
+class Judge(Protocol):
+    """The trust list as the edges see it; every answer comes from memory."""
+
+    def knows(self, domain: str) -> bool:
+        """Whether the domain is in the list."""
+
+    def allows(self, domain: str, dn: DN) -> bool:
+        """Whether this very domain is listed with this very subject."""
+
+    def judge(self, der: bytes) -> Verdict:
+        """The verdict on a certificate in DER."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether the list or a revocation list is too old to be believed."""
