@@ -154,6 +154,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le service est momentanément indisponible. Réessayez.",
         "The service is unavailable for the moment. Try again.",
     ),
+    # files
+    "files_too_large": (
+        "Les fichiers sont trop volumineux pour être transmis. Envoyez-les en plusieurs messages, ou réduisez-les.",
+        "The files are too large to be carried. Send them in several messages, or make them smaller.",
+    ),
 }
 
 

@@ -1,0 +1,86 @@
+"""What a network cannot carry is refused visibly, at the door and on the way out; the rest is left as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bridge.capabilities import check, fit
+from bridge.connector import Capabilities
+from bridge.errors import Refused
+from bridge.model import Body, Delivery, File, Kind, Person, Ref
+from bridge.words import WORDS
+
+PDF = File("bilan.pdf", "application/pdf", b"x" * 60)
+PICTURE = File("photo.png", "image/png", b"y" * 40)
+BODY = Body("Bonjour", "<b>Bonjour</b>")
+DELIVERY = Delivery(
+    id="d_1", network="siilo", message="m_1", conversation="c_1", chat="c_1", sender=Person("rpps:10000000001", "Anna"),
+    kind=Kind.TEXT, body=BODY, members=(), sent_at=0, order=1, reply_to=Ref("siilo", "1"), thread=Ref("siilo", "0"),
+)  # fmt: skip
+WITH_FILES = dataclasses.replace(DELIVERY, body=Body("", files=(PDF, PICTURE)), files=2)
+
+
+def refused(delivery: Delivery, capabilities: Capabilities) -> Refused:
+    """Both ways say the same."""
+    with pytest.raises(Refused) as at_the_door:
+        check(delivery.body, capabilities)
+    with pytest.raises(Refused) as on_the_way_out:
+        fit(delivery, capabilities)
+    assert at_the_door.value.code == on_the_way_out.value.code
+    assert at_the_door.value.code in WORDS
+    return on_the_way_out.value
+
+
+def test_a_network_without_files_refuses_them() -> None:
+    said = refused(WITH_FILES, Capabilities(files=False))
+    assert (said.code, said.field) == ("files_not_carried", "files")
+
+
+def test_a_network_without_files_carries_messages_without_files() -> None:
+    assert fit(DELIVERY, Capabilities(files=False)) == DELIVERY
+
+
+def test_files_that_are_carried_are_left_as_they_are() -> None:
+    assert fit(WITH_FILES, Capabilities(files=True)) == WITH_FILES
+
+
+@pytest.mark.parametrize("most", [100, 101])
+def test_the_limit_is_of_all_files_together(most: int) -> None:
+    assert fit(WITH_FILES, Capabilities(files=True, max_files=most)).body.files == (PDF, PICTURE)
+
+
+@pytest.mark.parametrize("most", [99, 60, 40, 1])
+def test_one_byte_more_is_too_much(most: int) -> None:
+    said = refused(WITH_FILES, Capabilities(files=True, max_files=most))
+    assert (said.code, said.field, said.about) == ("files_too_large", "files", f"{most} bytes")
+
+
+def test_a_refusal_tells_neither_names_nor_content() -> None:
+    secret = dataclasses.replace(DELIVERY, body=Body("", files=(File("Madame Durand.pdf", "a/b", b"Madame Durand"),)))
+    for capabilities in (Capabilities(), Capabilities(files=True, max_files=1)):
+        said = refused(secret, capabilities)
+        assert "Durand" not in f"{said!r} {said} {said.about} {said.field}"
+
+
+def test_an_empty_file_still_is_a_file() -> None:
+    empty = dataclasses.replace(DELIVERY, body=Body("", files=(File("vide.txt", "text/plain", b""),)))
+    assert refused(empty, Capabilities(files=False)).code == "files_not_carried"
+    assert fit(empty, Capabilities(files=True, max_files=1)) == empty
+
+
+@pytest.mark.parametrize("text", ["a" * 11, "é" * 6])
+def test_text_is_never_cut(text: str) -> None:
+    long = dataclasses.replace(DELIVERY, body=Body(text))
+    assert refused(long, Capabilities(max_text=10)).code == "too_long"
+
+
+def test_what_a_network_lacks_becomes_less() -> None:
+    fitted = fit(DELIVERY, Capabilities(html=False, replies=False, threads=False))
+    assert (fitted.body, fitted.reply_to, fitted.thread) == (Body("Bonjour"), None, None)
+
+
+def test_without_html_the_files_stay() -> None:
+    both = dataclasses.replace(DELIVERY, body=Body("Voici", "<b>Voici</b>", (PDF,)), files=1)
+    assert fit(both, Capabilities(files=True, html=False)).body == Body("Voici", None, (PDF,))
