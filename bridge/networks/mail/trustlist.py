@@ -52,6 +52,11 @@ class TrustList:
     rows: int = 0
     skipped: int = 0
 
+    @property
+    def usable(self) -> int:
+        """Rows that allow somebody."""
+        return self.rows - self.skipped
+
     def knows(self, domain: str) -> bool:
         """Is this domain (A-labels, lower case) listed at all? Exact: no wildcard, no inheritance."""
         return domain in self.domains
