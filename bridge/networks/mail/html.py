@@ -26,8 +26,8 @@ MOST_LINK = 2000
 # The subset of Matrix clients (client-server API, "m.room.message msgtypes"), and tables with their spans.
 _TAGS = {
     "a", "b", "blockquote", "br", "caption", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5",
-    "h6", "hr", "i", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot",
-    "th", "thead", "tr", "u", "ul",
+    "h6", "hr", "i", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {
     "a": {"href"},
@@ -77,8 +77,9 @@ def _cleaner() -> nh3.Cleaner:
 def clean(html: str, inline: Collection[str] = ()) -> str:
     """HTML that loads nothing, runs nothing and hides nothing; tables, lists, links survive. Never raises.
 
-    ``inline``: the Content-IDs of pictures that the mail brings along; other ``cid:`` pictures go. What is too large, too
-    deep or has too many tags comes back as its text. Bold and struck-out text of styles becomes tags, other style goes.
+    ``inline``: the Content-IDs of pictures that the mail brings along; other ``cid:`` pictures go. What is too large,
+    too deep or has too many tags comes back as its text. Bold and struck-out text of styles becomes tags, other style
+    goes.
     """
     root = _tree(html)
     if root is None or len(html) > MOST_HTML or html.count("<") + html.count("&") > MOST_TAGS:

@@ -9,7 +9,8 @@ from lxml import etree
 
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset", "figure",
-    "footer", "form", "header", "main", "nav", "ol", "section", "table", "tbody", "tfoot", "thead", "tr", "ul", "li", "caption",
+    "footer", "form", "header", "main", "nav", "ol", "section", "table", "tbody", "tfoot", "thead", "tr", "ul", "li",
+    "caption",
 }  # fmt: skip
 _APART = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}  # blocks with an empty line around them
 _CELL = 200  # characters: more is no value of a table but a column of a layout

@@ -74,7 +74,7 @@ def _shortened(name: str) -> str:
 def ascii_name(name: str) -> str:
     """The name for clients that know no RFC 2231: ASCII, at most 40 characters, same extension."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", plain).strip(". ")
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", plain).strip(". ")
     stem, dot, extension = plain.rpartition(".")
     if not dot or not extension.isalnum() or len(extension) > 8:
         stem, extension = plain, ""

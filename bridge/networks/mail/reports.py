@@ -19,13 +19,13 @@ _STATES = ("displayed", "dispatched", "processed", "deleted", "denied", "failed"
 
 # ANS, "Transmission au LPS d'un document CDA en pièce jointe d'un courriel MSSanté": codes of the application.
 INTEGRATION_ERRORS = {
-    "900": ("mauvaise version", "wrong version"),
-    "901": ("auteur non autorisé à remplacer ou supprimer", "author not allowed to replace or delete"),
-    "902": ("identifiant de patient inconnu", "unknown patient"),
-    "903": ("pas d’INS", "no INS"),
-    "904": ("l’INS ne correspond pas", "INS mismatch"),
+    "900": ("Mauvaise version", "wrong version"),
+    "901": ("Auteur non autorisé à remplacer ou supprimer", "author not allowed to replace or delete"),
+    "902": ("Identifiant de patient inconnu", "unknown patient"),
+    "903": ("Pas d’INS", "no INS"),
+    "904": ("L’INS ne correspond pas", "INS mismatch"),
     "905": ("INS incomplète", "INS incomplete"),
-    "906": ("autre erreur", "other error"),
+    "906": ("Autre erreur", "other error"),
 }
 
 
@@ -55,9 +55,9 @@ class Dsn:
 class Mdn:
     """A message disposition notification.
 
-    ``disposition``: displayed, dispatched, processed, deleted, denied or failed. ``error``: the code of a hand-over that
-    failed (900 and following: :data:`INTEGRATION_ERRORS`), ``error_text`` what the system said. Both forms of the guide
-    "Transmission au LPS" are read: v1.1.2 (the error inside Disposition) and v1.1.3 (a field ``Error``).
+    ``disposition``: displayed, dispatched, processed, deleted, denied or failed. ``error``: the code of a hand-over
+    that failed (900 and following: :data:`INTEGRATION_ERRORS`), ``error_text`` what the system said. Both forms of the
+    guide "Transmission au LPS" are read: v1.1.2 (the error inside Disposition) and v1.1.3 (a field ``Error``).
     """
 
     message_id: str | None
