@@ -67,7 +67,7 @@ def parse(text: str) -> DN:
 
     Raises ValueError: empty, too long, without ``type=value``, or a multi-valued RDN, which never matches.
     """
-    text = text.strip()
+    text = text.lstrip()  # spaces at the end may be escaped
     if not text or len(text) > LONGEST:
         raise ValueError("a DN has 1 to 4096 characters")
     pairs: list[tuple[str, str]] = []
