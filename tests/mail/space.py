@@ -1,4 +1,4 @@
-"""A small trust space for the tests of the SMTP edges: certificates, a list in memory, an operator port that keeps mail.
+"""A small trust space for the tests of the SMTP edges: certificates, a list in memory, a shelf for taken mail.
 
 `StubJudge` is a stub of the trust list: the same answers, from rows that a test may change at any time.
 """
@@ -26,9 +26,10 @@ HUB_HOST = "mx.liaison.example"
 
 @dataclass(frozen=True, slots=True)
 class StubVerdict:
-    dn: dn.DN
+    dn: dn.DN | None
     domains: frozenset[str]
-    reason: str | None
+    code: str | None
+    later: bool = False
 
 
 class StubJudge:
@@ -55,8 +56,10 @@ class StubJudge:
         certificate = x509.load_der_x509_certificate(der)
         name = dn.of(certificate)
         domains = frozenset(domain for domain, listed in self.rows if listed == name)
-        reason = "revoked" if certificate.serial_number in self.revoked else None if domains else "not_listed"
-        return StubVerdict(name, domains, reason)
+        code = None if domains else "dn_not_listed"
+        if certificate.serial_number in self.revoked:
+            code = "certificate_revoked"
+        return StubVerdict(name, domains, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +146,10 @@ class Shelf:
                 self.arrived.clear()
                 await self.arrived.wait()
         return self.mails.pop(0)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something that comes about by itself; a minute at most."""
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)

@@ -11,16 +11,20 @@ class Verdict(Protocol):
     """What the list and the revocation lists say about one certificate."""
 
     @property
-    def dn(self) -> DN:
-        """The certificate's subject."""
+    def dn(self) -> DN | None:
+        """The certificate's subject, None when it cannot be read."""
 
     @property
     def domains(self) -> frozenset[str]:
         """The domains for which it may speak, as lower-case A-labels."""
 
     @property
-    def reason(self) -> str | None:
-        """Why it may not speak at all (``revoked``, ``not_listed``, ``expired``, …), None when it may."""
+    def code(self) -> str | None:
+        """Why it may not speak at all (:data:`bridge.networks.mail.decision.WHY`), None when it may."""
+
+    @property
+    def later(self) -> bool:
+        """Whether the reason lies with us and passes."""
 
 
 class Judge(Protocol):

@@ -77,8 +77,10 @@ class _Certificates:
         if line.certificate is None:
             return replies.NO_CERTIFICATE
         verdict = self._judge.judge(line.certificate)
-        if verdict.reason is not None:
-            return replies.of_verdict(verdict.reason, show(verdict.dn))
+        if verdict.later:
+            return replies.STALE
+        if verdict.code is not None or verdict.dn is None:
+            return replies.of_verdict(verdict.code or "certificate_unreadable", show(verdict.dn or frozenset()))
         mail.domains, mail.dn = verdict.domains, verdict.dn
         if mail.command.sender:
             domain = domain_of(mail.command.sender)

@@ -209,8 +209,8 @@ class SmtpOut:
         if not der:
             raise _Stopped(450, "4.7.5", "the peer shows no certificate")
         verdict = self._judge.judge(der)
-        if verdict.reason is not None:
-            raise _Stopped(450, "4.7.5", f"the peer's certificate is refused: {verdict.reason}")
+        if verdict.code is not None or verdict.dn is None:
+            raise _Stopped(450, "4.7.5", f"the peer's certificate is refused: {verdict.code}")
         if not self._judge.allows(domain, verdict.dn):
             raise _Stopped(450, "4.7.5", "the peer's certificate is not listed for the domain")
 

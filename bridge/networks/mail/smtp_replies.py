@@ -146,7 +146,7 @@ BAD_PARAMETER = _reply(501, "5.5.4", "Bad parameter value")
 UNKNOWN_PARAMETER = _reply(555, "5.5.4", "Parameter not recognized")
 HELP = _reply(214, "2.0.0", "RFC 5321, 3207, 3461")
 
-_OF_VERDICT = {"revoked": REVOKED, "not_listed": NOT_LISTED, "expired": EXPIRED}
+_OF_VERDICT = {"certificate_revoked": REVOKED, "dn_not_listed": NOT_LISTED, "certificate_expired": EXPIRED}
 _OF_BOX = {"unknown": NO_SUCH_BOX, "closed": BOX_CLOSED, "full": BOX_FULL, "later": LATER}
 _OF_REFUSAL = {
     "bare_line_end": BARE_LINE_END,
@@ -161,17 +161,24 @@ _OF_REFUSAL = {
 }
 
 # The library answers some commands itself, without enhanced status (RFC 2034).
-_LIBRARY = {500: "5.5.2", 501: "5.5.4", 502: "5.5.1", 503: "5.5.1", 555: "5.5.4", 250: "2.0.0", 221: "2.0.0"}
+_LIBRARY = {
+    500: "5.5.2",
+    501: "5.5.4",
+    502: "5.5.1",
+    503: "5.5.1",
+    552: "5.3.4",
+    555: "5.5.4",
+    250: "2.0.0",
+    221: "2.0.0",
+}
 _PLAIN_LINE = re.compile(r"([245][0-9]{2}) (?![245]\.[0-9]+\.[0-9]+ )(.*)", re.DOTALL)
 
 
-def of_verdict(reason: str, subject: str) -> Reply:
-    """The refusal of a certificate; ``subject`` is shown to its owner."""
-    if reason == "stale":
-        return STALE
-    return _OF_VERDICT.get(reason, CERTIFICATE_REFUSED).about(
-        f"{reason}: {subject}" if reason not in _OF_VERDICT else subject
-    )
+def of_verdict(code: str, subject: str) -> Reply:
+    """The refusal of a certificate (:data:`bridge.networks.mail.decision.WHY`); ``subject`` is shown to its owner."""
+    if code in _OF_VERDICT:
+        return _OF_VERDICT[code].about(subject)
+    return CERTIFICATE_REFUSED.about(code)
 
 
 def of_box(state: str) -> Reply | None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bridge.config import Seconds, Section
 from bridge.networks.mail.smtp_address import a_label
+from bridge.networks.mail.trust_settings import Seconds
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _domain(value: str) -> str:
@@ -29,7 +33,7 @@ Route = Annotated[str, AfterValidator(_route)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
-class TlsSettings(Section):
+class TlsSettings(_Section):
     """The operator's certificate, and the authorities whose certificates count; files are read again when they change.
 
     ``client_certificate`` is shown when sending, where that is another one than ``certificate``.
@@ -49,7 +53,7 @@ class TlsSettings(Section):
         return self
 
 
-class LimitSettings(Section):
+class LimitSettings(_Section):
     """What a peer may ask of us. Sizes in bytes."""
 
     size: int = Field(default=25_000_000, ge=65_536, le=1_000_000_000)
@@ -65,7 +69,7 @@ class LimitSettings(Section):
     errors: int = Field(default=100, ge=5, description="refused commands in one session")
 
 
-class TimeoutSettings(Section):
+class TimeoutSettings(_Section):
     """How long a peer may take (RFC 5321, 4.5.3.2)."""
 
     command: Seconds = 300.0
@@ -75,7 +79,7 @@ class TimeoutSettings(Section):
     reply: Seconds = 300.0
 
 
-class LmtpSettings(Section):
+class LmtpSettings(_Section):
     """LMTP behind a mail server of the site, on a Unix socket or a port of this machine.
 
     ``judged_by_front`` must be said: the certificates are that server's business then, the hub never sees them.
@@ -95,7 +99,7 @@ class LmtpSettings(Section):
         return self
 
 
-class SendingSettings(Section):
+class SendingSettings(_Section):
     """How mail leaves. ``routes`` replaces the MX look-up for single domains; ``dns`` replaces the system's servers."""
 
     port: Port = 25
@@ -108,7 +112,7 @@ class SendingSettings(Section):
     source: str | None = Field(default=None, description="the local address to send from")
 
 
-class SmtpSettings(Section):
+class SmtpSettings(_Section):
     """The hub as an operator of the secure-mail space: its domains, its certificate, its limits."""
 
     hostname: DomainName
