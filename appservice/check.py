@@ -22,6 +22,7 @@ import orjson
 from aiohttp import web
 
 from appservice.client import Homeserver, MatrixRefused, part
+from appservice.names import escape
 from appservice.settings import MatrixSettings
 from appservice.transactions import parse
 from bridge.errors import Refused, Unavailable
@@ -32,6 +33,7 @@ _SKEW = 5.0  # seconds that two clocks may differ
 _PATIENCE = 5.0  # seconds for a push to arrive
 _AGAIN = 0.7  # s between two tries to have news pushed
 _PROBE = "0" * 11  # nobody's RPPS number
+_BOX = "liaison-check@invalid"  # nobody's mailbox (RFC 2606)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +135,26 @@ async def _known(settings: MatrixSettings, homeserver: Homeserver) -> list[Findi
     server = me.partition(":")[2]
     mend = f"matrix.server_name is {settings.server_name}, the homeserver says {server}"
     findings.append(Finding(server == settings.server_name, "server_name is right", mend))
-    mend = "choose a random sender_localpart outside of ghost_prefix: /sync fails for the sender"
-    findings.append(Finding(not me.startswith(f"@{settings.ghost_prefix}"), "the sender is no ghost", mend))
-    body = {"type": "m.login.application_service", "username": settings.ghost_prefix + _PROBE, "inhibit_login": True}
-    try:
-        await homeserver.call("POST", f"{_CLIENT}/register", body)
-    except MatrixRefused as refusal:
-        if refusal.errcode != "M_USER_IN_USE":
-            mend = f"register the users namespace @{settings.ghost_prefix}… for this appservice ({refusal})"
-            return [*findings, Finding(False, "ghosts can be registered", mend)]
-    except Unavailable as reason:
-        return [*findings, Finding(False, "ghosts can be registered", f"the homeserver failed: {reason.code}")]
-    return [*findings, Finding(True, "ghosts can be registered")]
+    mend = "choose a random sender_localpart outside of both ghost prefixes: /sync fails for the sender"
+    prefixes = settings.ghost_prefix, settings.mail_ghost_prefix
+    findings.append(Finding(not me.startswith(tuple(f"@{p}" for p in prefixes)), "the sender is no ghost", mend))
+    return [*findings, await _ghosts(settings, homeserver)]
+
+
+async def _ghosts(settings: MatrixSettings, homeserver: Homeserver) -> Finding:
+    """Are both namespaces ours."""
+    what = "ghosts can be registered"
+    for prefix, name in ((settings.ghost_prefix, _PROBE), (settings.mail_ghost_prefix, escape(_BOX))):
+        body = {"type": "m.login.application_service", "username": prefix + name, "inhibit_login": True}
+        try:
+            await homeserver.call("POST", f"{_CLIENT}/register", body)
+        except MatrixRefused as refusal:
+            if refusal.errcode != "M_USER_IN_USE":
+                mend = f"register the users namespace @{prefix}… for this appservice ({refusal})"
+                return Finding(False, what, mend)
+        except Unavailable as reason:
+            return Finding(False, what, f"the homeserver failed: {reason.code}")
+    return Finding(True, what)
 
 
 async def _rooms(settings: MatrixSettings, homeserver: Homeserver) -> Finding:

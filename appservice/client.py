@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ from yarl import URL
 from bridge.errors import Refused, Unavailable
 
 Json = dict[str, Any]
+_BYTES = "application/octet-stream"
 
 
 class MatrixRefused(Refused):
@@ -70,23 +72,55 @@ class Homeserver:
         timeout: float | None = None,
     ) -> Json:
         """One call as the ghost ``user``. ``path`` begins with ``/_matrix/``, its parts quoted (:func:`part`)."""
-        assert self._session is not None, "use `async with Homeserver(…)`"
         asked = dict(query or {})
         if user is not None:
             asked["user_id"] = user
         if device is not None:
             asked["device_id"] = device
-        url = URL(f"{self._base}{path}?{urlencode(asked)}" if asked else self._base + path, encoded=True)
         data = None if body is None else orjson.dumps(body)
+        async with self._request(method, path, asked, data, timeout=timeout) as response:
+            return _result(response.status, response.headers.get("Retry-After"), await response.read())
+
+    async def upload(self, data: bytes, *, user: str, timeout: float) -> str:
+        """Upload bytes that say nothing of themselves, as a ghost; gives the ``mxc://`` address."""
+        path = "/_matrix/media/v3/upload"
+        async with self._request("POST", path, {"user_id": user}, data, _BYTES, timeout=timeout) as response:
+            answer = _result(response.status, response.headers.get("Retry-After"), await response.read())
+        if not isinstance(answer.get("content_uri"), str):
+            raise Unavailable("homeserver_error")
+        return str(answer["content_uri"])
+
+    async def download(self, path: str, *, user: str, most: int, timeout: float) -> bytes:
+        """Bytes as a ghost.
+
+        Raises also Refused (files_too_large) as soon as there are more than ``most``, Unavailable (media_away) if the
+        homeserver is there and the one that has the file is not.
+        """
+        async with self._request("GET", path, {"user_id": user}, None, timeout=timeout) as response:
+            if response.status != 200:
+                raw = await response.content.read(1 << 16)
+                if response.status in (502, 504) and b'"errcode"' in raw:
+                    raise Unavailable("media_away")
+                _result(max(response.status, 400), response.headers.get("Retry-After"), raw)
+            parts = bytearray()
+            async for piece in response.content.iter_chunked(1 << 18):
+                parts += piece
+                if len(parts) > most:
+                    raise Refused("files_too_large", about=f"{most} bytes")
+            return bytes(parts)
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, path: str, asked: Mapping[str, str], data: bytes | None,
+        mime: str = "application/json", *, timeout: float | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
+        assert self._session is not None, "use `async with Homeserver(…)`"
+        url = URL(f"{self._base}{path}?{urlencode(asked)}" if asked else self._base + path, encoded=True)
+        headers = {"Content-Type": mime} if data is not None else None
+        limit = aiohttp.ClientTimeout(total=timeout) if timeout else self._timeout
         try:
-            async with self._session.request(
-                method,
-                url,
-                data=data,
-                headers={"Content-Type": "application/json"} if data is not None else None,
-                timeout=aiohttp.ClientTimeout(total=timeout) if timeout else self._timeout,
-            ) as response:
-                return _result(response.status, response.headers.get("Retry-After"), await response.read())
+            async with self._session.request(method, url, data=data, headers=headers, timeout=limit) as response:
+                yield response
         except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
             raise Unavailable("homeserver_away") from error
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import nh3
 
+from appservice.attachments import Attachment, describe, safe_mime, safe_name
 from bridge.errors import Refused
-from bridge.model import MATRIX, Body, Delivery, Kind, Ref
+from bridge.model import MATRIX, Body, Delivery, File, Kind, Ref
 
 Json = dict[str, Any]
 
@@ -19,6 +20,8 @@ MEGOLM = "m.megolm.v1.aes-sha2"
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
 _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
+_PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_LONGEST_KEY = 64  # characters of a reaction
 _TAGS = {
     "del",
     "h1",
@@ -69,6 +72,7 @@ class Said:
     body: Body
     reply_to: Ref | None = None
     thread: Ref | None = None
+    file: Attachment | None = None
 
 
 def to_message(kind: str, content: Json) -> Said:
@@ -76,16 +80,37 @@ def to_message(kind: str, content: Json) -> Said:
     relation = _dict(content.get("m.relates_to"))
     if relation.get("rel_type") == "m.replace":
         raise Refused("edit_not_carried")
+    if kind == "m.reaction":
+        return _reaction(relation)
     if kind != "m.room.message":
-        raise Refused("reaction_not_carried" if kind == "m.reaction" else "kind_not_carried", about=kind)
+        raise Refused("kind_not_carried", about=kind)
     msgtype = str(content.get("msgtype"))
+    reply_to, thread = _relations(relation)
     if msgtype in _FILES:
-        raise Refused("files_not_carried", about=msgtype)
+        return Said(Kind.TEXT, _caption(content), reply_to, thread, describe(content))
     if msgtype not in _KINDS:
         raise Refused("kind_not_carried", about=msgtype[:64])
-    reply_to, thread = _relations(relation)
     body = _body(content, strip=isinstance(relation.get("m.in_reply_to"), dict))
     return Said(_KINDS[msgtype], body, reply_to, thread)
+
+
+def _reaction(relation: Json) -> Said:
+    """Specification, "Event annotations and reactions". Raises Refused (reaction_not_carried) for one about nothing."""
+    key, target = relation.get("key"), relation.get("event_id")
+    if relation.get("rel_type") != "m.annotation" or not isinstance(key, str) or not isinstance(target, str):
+        raise Refused("reaction_not_carried")
+    key = key.translate(_NO_CONTROL).strip()
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise Refused("reaction_not_carried")
+    return Said(Kind.REACTION, Body(key), Ref(MATRIX, target))
+
+
+def _caption(content: Json) -> Body:
+    """What is said with a file (specification, "Media captions"; MSC2530): a body that is not the file's name."""
+    name, text = content.get("filename"), content.get("body")
+    if not isinstance(name, str) or not isinstance(text, str) or text == name or not text.strip():
+        return Body()
+    return _body(content, strip=False)
 
 
 _NO_CONTROL = dict.fromkeys(set(range(32)) - {9, 10, 13})  # NUL and its like mean nothing in a text
@@ -143,17 +168,39 @@ def to_content(delivery: Delivery) -> Json:
     if delivery.body.html is not None:
         content["format"] = "org.matrix.custom.html"
         content["formatted_body"] = clean(delivery.body.html)
+    return content | _related(delivery.reply_to, delivery.thread)
+
+
+def to_file(file: File, opened: Json, delivery: Delivery, *, first: bool) -> Json:
+    """The content that carries a file; ``opened`` is what :meth:`appservice.media.Media.upload` gave.
+
+    The first event of a message carries its reply; all of them are in its thread.
+    """
+    name, mime = safe_name(file.name), safe_mime(file.mime)
+    kind = mime.partition("/")[0]
+    msgtype = "m.image" if mime in _PICTURES else f"m.{kind}" if kind in ("audio", "video") else "m.file"
+    info = {"mimetype": mime, "size": file.size}
+    content: Json = {"msgtype": msgtype, "body": name, "filename": name, "info": info, "file": opened, "m.mentions": {}}
+    return content | _related(delivery.reply_to if first else None, delivery.thread)
+
+
+def to_reaction(delivery: Delivery) -> Json:
+    """The content of an ``m.reaction``; what it is about is in the room."""
+    assert delivery.reply_to is not None
+    target, key = delivery.reply_to.id, delivery.body.text
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
+
+
+def _related(reply_to: Ref | None, thread: Ref | None) -> Json:
     relation: Json = {}
-    if delivery.reply_to is not None:
-        relation["m.in_reply_to"] = {"event_id": delivery.reply_to.id}
-    if delivery.thread is not None:
+    if reply_to is not None:
+        relation["m.in_reply_to"] = {"event_id": reply_to.id}
+    if thread is not None:
         relation["rel_type"] = "m.thread"
-        relation["event_id"] = delivery.thread.id
-        relation["is_falling_back"] = delivery.reply_to is None
-        relation.setdefault("m.in_reply_to", {"event_id": delivery.thread.id})
-    if relation:
-        content["m.relates_to"] = relation
-    return content
+        relation["event_id"] = thread.id
+        relation["is_falling_back"] = reply_to is None
+        relation.setdefault("m.in_reply_to", {"event_id": thread.id})
+    return {"m.relates_to": relation} if relation else {}
 
 
 def to_notice(text: str, about: str | None = None) -> Json:

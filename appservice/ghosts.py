@@ -12,16 +12,15 @@ import orjson
 
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.names import Names
-from appservice.settings import MatrixSettings
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import Person
+from bridge.model import MAIL, Person
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _INTENDED, _REGISTERED, _READY = 0, 1, 2
-RPPS_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.role"
+RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
 
 
 class Devices(Protocol):
@@ -31,21 +30,30 @@ class Devices(Protocol):
         """Make the ghost's device and publish its keys, once."""
 
 
-def rpps_of(mxid: str, settings: MatrixSettings) -> str | None:
-    """The RPPS number behind one of our ghosts, None for everybody else."""
-    return settings.names().rpps(mxid)
-
-
 def display_name(person: Person) -> str:
-    """``Dr Anna Martin — Médecine générale (Lyon)``: the directory's words only, never somebody's address book."""
+    """``Dr Anna Martin — Médecine générale (Lyon)``: the directory's words only, never somebody's address book.
+
+    Who is in no directory is shown as they call themselves, with their address: ``Secrétariat (sec@chu.example)``.
+    """
     role = f" — {person.profession}" if person.profession else ""
-    return f"{person.name}{role}" + (f" ({person.place})" if person.place else "")
+    name, box = person.name, mailbox(person)
+    if box is not None and not person.listed:
+        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+        name = box if name in ("", box) else f"{name} ({box})"
+    return f"{name}{role}" + (f" ({person.place})" if person.place else "")
+
+
+def mailbox(person: Person) -> str | None:
+    """The address by which a person without RPPS number is known."""
+    return person.id.removeprefix(f"{MAIL}:") if person.id.startswith(f"{MAIL}:") else None
 
 
 def profile(person: Person) -> dict[str, Any]:
     """The profile fields of a ghost (MSC4133, in Matrix 1.16: custom fields cost no room events)."""
     role = {"profession": person.profession, "place": person.place}
-    return {"displayname": display_name(person), RPPS_FIELD: person.rpps, ROLE_FIELD: role}
+    box = mailbox(person)
+    known = {RPPS_FIELD: person.rpps} if box is None else {MAIL_FIELD: box}
+    return {"displayname": display_name(person), **known, ROLE_FIELD: role}
 
 
 class Ghosts:
@@ -140,7 +148,8 @@ class Ghosts:
     def warm(self, people: Iterable[Person]) -> None:
         """Make these ghosts without being waited for; whoever fails is made when needed."""
         for person in people:
-            if person.rpps is None or self._ready.get(self._names.mxid(person)) == hash(person):
+            mxid = self._names.of(person.id)
+            if mxid is None or self._ready.get(mxid) == hash(person):
                 continue
             task = asyncio.create_task(self._warm(person))
             self._warming.add(task)

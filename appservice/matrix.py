@@ -14,15 +14,17 @@ from aiohttp import web
 from appservice.arrivals import Arrivals
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee import Engine, Policy
-from appservice.events import to_content
 from appservice.gaps import Gaps
 from appservice.ghosts import Ghosts
 from appservice.heartbeat import Heartbeat
 from appservice.inbox import Inbox
+from appservice.incoming import Incoming
+from appservice.media import Media
 from appservice.membership import Membership
 from appservice.names import server_of
 from appservice.notices import Notices
-from appservice.outbox import Letter, NotInRoom, Outbox
+from appservice.outbox import Outbox
+from appservice.outgoing import Outgoing
 from appservice.reading import Reading, Waiting
 from appservice.reports import Reports
 from appservice.rooms import Rooms
@@ -34,7 +36,7 @@ from appservice.web import Web
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Component, Database
 from bridge.errors import Refused, Unavailable
-from bridge.model import MATRIX, Address, Delivery, Kind, Person, Ref, Report, Typing
+from bridge.model import MATRIX, Address, Delivery, Person, Ref, Report, Typing
 from bridge.seal import Seal
 from bridge.words import notice
 
@@ -51,10 +53,9 @@ def _now() -> int:
 
 
 class Matrix:
-    """The connector. ``trusted`` judges servers, ``reachable`` says whether an RPPS number can be written to."""
+    """The connector. ``trusted`` judges servers, ``reachable`` says whether a person id can be written to."""
 
     network = MATRIX
-    capabilities = Capabilities(max_text=_MAX_TEXT, echoes=True, names_chats=True)
 
     def __init__(
         self,
@@ -70,6 +71,9 @@ class Matrix:
         self._homeserver = homeserver
         self._reachable = reachable
         self._clock = clock
+        self.capabilities = Capabilities(
+            max_text=_MAX_TEXT, echoes=True, names_chats=True, files=True, max_files=settings.max_files, reactions=True
+        )
         self.names = names = settings.names()
         policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
         self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
@@ -84,7 +88,10 @@ class Matrix:
         self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
         engine.waits(self._waits)
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
-        self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting)
+        media = Media(homeserver, settings.max_files, settings.media_wait_s)
+        self._outgoing = Outgoing(homeserver, engine, ghosts, rooms, arrivals, outbox, media)
+        self._incoming = incoming = Incoming(names, rooms, media)
+        self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting, incoming)
         self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
         self._reports = Reports(db, homeserver, names, store, notices, clock)
         self._signs = Signs(names)
@@ -122,6 +129,7 @@ class Matrix:
         """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""
         self._hub = hub
         self._reading.hub = self._membership.hub = self._rooms.hub = self._signs.hub = hub
+        self._outgoing.hub = self._incoming.hub = hub
         await self.engine.start()
         await self.ghosts.start()
         await self._outbox.start()
@@ -194,13 +202,13 @@ class Matrix:
 
     async def _exists(self, mxid: str) -> bool:
         """Answer the homeserver's question from memory; the ghost is registered before yes is said."""
-        rpps = self.names.rpps(mxid)
-        if rpps is None or not self._reachable(f"rpps:{rpps}"):
+        ident = self.names.person(mxid)
+        if ident is None or not self._reachable(ident):
             return False
         if self.ghosts.is_ready(mxid):
             return True
-        person = await self._hub.who(Address("rpps", rpps)) if self._hub else None
-        if person is None:
+        person = await self._hub.who(Address(*ident.split(":", 1))) if self._hub else None
+        if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
             return False
         await self.ghosts.register(mxid)
         self.ghosts.warm([person])
@@ -290,40 +298,7 @@ class Matrix:
 
     async def deliver(self, delivery: Delivery) -> Ref:
         """See :meth:`bridge.connector.Connector.deliver`."""
-        done = self._outbox.sent(delivery.id)
-        if done is not None:
-            return Ref(MATRIX, done)
-        room = await self._rooms.of(delivery)
-        if delivery.kind is Kind.MEMBERS:
-            return Ref(MATRIX, f"members:{delivery.id}")
-        ghost = await self.ghosts.ensure(delivery.sender)
-        await self._rooms.arrivals.before(room, ghost)
-        letter = Letter(delivery.id, ghost, to_content(delivery), delivery.message)
-        try:
-            return Ref(MATRIX, await self._outbox.send(room, letter))
-        except NotInRoom:
-            await self._repair(room, ghost)
-        try:
-            return Ref(MATRIX, await self._outbox.send(room, letter))
-        except NotInRoom as still:
-            raise Refused("not_in_room", about=room.room_id) from still
-
-    async def _repair(self, room: Room, ghost: str) -> None:
-        """The homeserver refuses a send: see what the room is like now, come back if somebody can let us in."""
-        others = [g for g in self._rooms.ghosts_in(room) if g != ghost]
-        for witness in (ghost, *others):
-            try:
-                await self._rooms.reload(room, witness)
-                break
-            except Refused:
-                room.set_member(witness, "leave")
-        else:
-            raise Refused("not_in_room", about=room.room_id)
-        if room.facts.successor is not None:
-            raise Unavailable("room_upgraded")
-        if room.membership(ghost) != "join":
-            await self._rooms.invite(room, ghost)
-            await self._rooms.join(room, ghost)
+        return await self._outgoing.deliver(delivery)
 
     async def report(self, reports: Sequence[Report]) -> None:
         """See :meth:`bridge.connector.Connector.report`."""
@@ -331,9 +306,9 @@ class Matrix:
 
     async def typing(self, typing: Typing) -> None:
         """See :meth:`bridge.connector.Connector.typing`."""
-        if typing.person.rpps is None:
+        ghost = self.names.of(typing.person.id)
+        if ghost is None:
             return
-        ghost = self.names.mxid(typing.person)
         path = f"/_matrix/client/v3/rooms/{part(typing.chat)}/typing/{part(ghost)}"
         body = {"typing": True, "timeout": 30_000} if typing.typing else {"typing": False}
         try:

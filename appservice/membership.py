@@ -99,9 +99,9 @@ class Membership:
         """In the room, or still in the conversation: a reading of the state may have been faster than this event."""
         if room.membership(user) in ("join", "invite"):
             return True
-        chat, rpps = await self.hub.chat(MATRIX, room.room_id), self._names.rpps(user)
+        chat, ghost = await self.hub.chat(MATRIX, room.room_id), self._names.person(user)
         return chat is not None and any(
-            m.person.id == f"rpps:{rpps}" if rpps else m.address == Address(MATRIX, user) for m in chat.members
+            m.person.id == ghost if ghost else m.address == Address(MATRIX, user) for m in chat.members
         )
 
     async def _joined(self, room: Room, event: Json, done: Within) -> None:
@@ -173,17 +173,17 @@ class Membership:
             await self._write(room, [ghost], done)
 
     async def _check(self, ghost: str, inviter: str, event: Json) -> None:
-        rpps = self._names.rpps(ghost)
-        assert rpps is not None
+        ident = self._names.person(ghost)
+        assert ident is not None
         if not self._trusted(server_of(inviter)):
             raise Refused("untrusted_server", about=server_of(inviter))
-        if not self._reachable(f"rpps:{rpps}"):
+        if not self._reachable(ident):
             raise Refused("not_reachable", about=ghost)
         shown = _stripped(event)
         if "m.room.create" in shown and "m.room.encryption" not in shown:
             raise Refused("room_not_encrypted", about=event["room_id"])
-        person = await self.hub.who(Address("rpps", rpps))
-        if person is None:
+        person = await self.hub.who(Address(*ident.split(":", 1)))
+        if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
             raise Refused("unknown_recipient", about=ghost)
         await self._ghosts.ensure(person)
 
@@ -200,13 +200,13 @@ class Membership:
         if chat is None and old is not None and old.conversation is not None:
             await self._follow(room, old)
             chat = await self.hub.chat(MATRIX, room.room_id)
-        rpps = self._names.rpps(ghost)
-        add = [f"rpps:{rpps}"]
+        person, handle = self._names.person(ghost), self._names.handle
+        add = [handle(ghost)]
         if chat is None:
             add += [f"{MATRIX}:{p}" for p in self._rooms.people_in(room) if p != inviter]
             ghosts = [g for g in self._rooms.ghosts_in(room) if g != ghost]
-            add += [f"rpps:{self._names.rpps(g)}" for g in ghosts]
-        elif any(m.person.id == f"rpps:{rpps}" for m in chat.members):
+            add += [handle(g) for g in ghosts]
+        elif any(m.person.id == person for m in chat.members):
             room.conversation = chat.conversation
             await self._write(room, list(room.members), done)
             return
@@ -217,7 +217,7 @@ class Membership:
 
         ref = Ref(MATRIX, event["event_id"])
         room.conversation = await self.hub.change_members(
-            ref, room.room_id, MATRIX, Address(MATRIX, inviter), add, [], within
+            ref, room.room_id, MATRIX, Address(MATRIX, inviter), [h for h in add if h], [], within
         )
         await self._rooms.store.write(room)
 

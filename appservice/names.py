@@ -1,4 +1,4 @@
-"""Pure: which Matrix user stands for which professional, and the ids of our own calls."""
+"""Pure: which Matrix user stands for whom, and the ids of our own calls."""
 
 from __future__ import annotations
 
@@ -8,51 +8,96 @@ from base64 import b32encode
 from dataclasses import dataclass, field
 
 from bridge.errors import Refused
-from bridge.model import MATRIX, Member, Person
+from bridge.model import MAIL, MATRIX, Member, Person
+
+_LONGEST = 255  # bytes of a user id (specification, "User identifiers")
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-/+")
+_ESCAPED = re.compile(rb"=([0-9a-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """``@<prefix><RPPS>:<server>``: computed, never stored, hence never in conflict."""
+    """Computed, never stored, hence never in conflict.
+
+    ``@<prefix><RPPS>:<server>`` for who has an RPPS number, ``@<mail_prefix><address>:<server>`` for a mailbox of
+    somebody who has none; no prefix begins with the other.
+    """
 
     prefix: str
     server: str
+    mail_prefix: str = "mss_"
     _exact: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _mailbox: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        pattern = re.compile(f"@{re.escape(self.prefix)}([0-9]{{11}}):{re.escape(self.server)}")
-        object.__setattr__(self, "_exact", pattern)
+        server = re.escape(self.server)
+        object.__setattr__(self, "_exact", re.compile(f"@{re.escape(self.prefix)}([0-9]{{11}}):{server}"))
+        object.__setattr__(self, "_mailbox", re.compile(f"@{re.escape(self.mail_prefix)}([!-9;-~]+):{server}"))
+
+    def of(self, person: str) -> str | None:
+        """The ghost of a person id; None for whoever can have none: a mailbox with too long a user id, too."""
+        kind, _, ident = person.partition(":")
+        if kind == "rpps":
+            return self.of_rpps(ident)
+        if kind != MAIL or not _is_mailbox(ident):
+            return None
+        mxid = f"@{self.mail_prefix}{escape(ident)}:{self.server}"
+        return mxid if len(mxid) <= _LONGEST else None
 
     def of_rpps(self, rpps: str) -> str:
         """The ghost of an RPPS number (11 digits)."""
         return f"@{self.prefix}{rpps}:{self.server}"
 
     def mxid(self, person: Person) -> str:
-        """The ghost of a person. Raises Refused (no_ghost) for somebody without an RPPS number."""
-        rpps = person.rpps
-        if rpps is None:
+        """The ghost of a person. Raises Refused (no_ghost) for whoever can have none."""
+        mxid = self.of(person.id)
+        if mxid is None:
             raise Refused("no_ghost", about=person.id)
-        return self.of_rpps(rpps)
-
-    def rpps(self, mxid: str) -> str | None:
-        """The RPPS number behind a ghost; None for everybody else, look-alikes included."""
-        found = self._exact.fullmatch(mxid)
-        return found[1] if found else None
+        return mxid
 
     def person(self, mxid: str) -> str | None:
         """The person id behind a ghost; None for everybody else, look-alikes included."""
-        rpps = self.rpps(mxid)
-        return None if rpps is None else f"rpps:{rpps}"
+        if (found := self._exact.fullmatch(mxid)) is not None:
+            return f"rpps:{found[1]}"
+        if (found := self._mailbox.fullmatch(mxid)) is None:
+            return None
+        address = unescape(found[1])
+        person = f"{MAIL}:{address}"
+        return person if address is not None and self.of(person) == mxid else None
 
     def is_ghost(self, mxid: str) -> bool:
         """Whether this is exactly the id of one of our ghosts."""
-        return self._exact.fullmatch(mxid) is not None
+        return self.person(mxid) is not None
+
+    def handle(self, mxid: str) -> str | None:
+        """How the hub finds who is behind a ghost (:meth:`bridge.people.People.find`); None for everybody else."""
+        person = self.person(mxid)
+        if person is not None and person.startswith(f"{MAIL}:"):
+            return "mailto:" + person.removeprefix(f"{MAIL}:")
+        return person
 
     def member(self, member: Member) -> str | None:
         """The Matrix user of a conversation's member: their own account, their ghost, or nobody."""
-        if member.address.network == MATRIX:
-            return member.address.id
-        return None if member.person.rpps is None else self.of_rpps(member.person.rpps)
+        return member.address.id if member.address.network == MATRIX else self.of(member.person.id)
+
+
+def escape(address: str) -> str:
+    """An address as a localpart (specification, "Mapping from other character sets"; case tells nobody apart)."""
+    raw = address.lower().encode("utf-8", "surrogatepass")
+    return "".join(chr(byte) if byte in _PLAIN else f"={byte:02x}" for byte in raw)
+
+
+def unescape(localpart: str) -> str | None:
+    """The reverse of :func:`escape`; None if it is no text."""
+    try:
+        return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), localpart.encode()).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_mailbox(address: str) -> bool:
+    local, _, domain = address.rpartition("@")
+    return bool(local and domain) and address.isprintable() and " " not in address
 
 
 def server_of(mxid: str) -> str:

@@ -28,6 +28,8 @@ _REASONS = {
     "unknown_sender": "m.no_permission",
     "untrusted_server": "m.no_permission",
     "files_not_carried": "com.beeper.unsupported_event",
+    "file_not_encrypted": "m.no_permission",
+    "file_damaged": "com.beeper.undecryptable_event",
     "kind_not_carried": "com.beeper.unsupported_event",
     "edit_not_carried": "com.beeper.unsupported_event",
     "removal_not_carried": "com.beeper.unsupported_event",

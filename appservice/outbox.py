@@ -70,7 +70,7 @@ class Outbox:
         self._look = look_ms
         self._rows: dict[str, Sent] = {}
         self._ciphers: dict[str, Sent] = {}
-        self._last: dict[str, str] = {}  # the newest delivery of each room
+        self._last: dict[str, str] = {}  # the message of the newest delivery of each room; it may have several rows
         self._done: dict[str, list[Sent]] = {}  # by room: deliveries that were echoed, on disk until the lane moves on
 
     async def start(self) -> None:
@@ -93,6 +93,11 @@ class Outbox:
         row = self._rows.get(key)
         return row.event_id if row else None
 
+    def holds(self, key: str, room: Room, ghost: str) -> bool:
+        """Whether a letter to this room is encrypted already: a repeat needs no content."""
+        row = self._rows.get(key)
+        return row is not None and (row.room, row.ghost) == (room.room_id, ghost)
+
     async def send(self, room: Room, letter: Letter) -> str:
         """The event id of the letter, sent now or before. Raises NotInRoom, Refused, Unavailable."""
         row = self._rows.get(letter.key)
@@ -108,7 +113,8 @@ class Outbox:
         device = self._engine.device_of(letter.ghost)
         if device is None:
             raise Unavailable("ghost_without_device", 1.0)
-        over = list(self._done.get(room.room_id, ())) if letter.message else []
+        over = [row for row in self._done.get(room.room_id, ()) if row.message != letter.message]
+        over = over if letter.message else []
         async with self._engine.outbound(room.state(), letter.ghost) as out:
             async with self._db.transaction("matrix.encrypt") as tx:
                 content = await out.encrypt(tx, letter.type, letter.content)
@@ -123,7 +129,7 @@ class Outbox:
             self._done[room.room_id].remove(old)
         self._remember(row)
         if letter.message:
-            self._last[room.room_id] = row.id
+            self._last[room.room_id] = row.message
         return row
 
     def _row(self, room_id: str, device: str, letter: Letter, content: Json) -> Sent:
@@ -190,7 +196,7 @@ class Outbox:
     def _passed(self, row: Sent) -> bool:
         """The lane has sent another delivery after this one: so this one is recorded, its row not needed."""
         last = self._last.get(row.room)
-        return bool(row.message) and last is not None and last != row.id
+        return bool(row.message) and last is not None and last != row.message
 
     async def clean(self) -> int:
         """Forget rows that are done and a day old; gives how many."""

@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
-from appservice.events import to_message
 from appservice.inbox import Inbox, Parked
+from appservice.incoming import Incoming
 from appservice.membership import Membership
 from appservice.names import Names
 from appservice.notices import Notices, failure
@@ -19,12 +19,11 @@ from bridge.connector import Receiver
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MATRIX, Address, Message, Ref
+from bridge.model import MATRIX, Message, Ref
 from bridge.words import notice
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
-_SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liaison.")
 _CODES = {
     "unsigned_device": "unsigned_device",
     "unknown_device": "unsigned_device",
@@ -64,7 +63,7 @@ class Reading:
 
     def __init__(
         self, db: Database, names: Names, engine: Engine, rooms: Rooms, membership: Membership, outbox: Outbox,
-        notices: Notices, waiting: Waiting,
+        notices: Notices, waiting: Waiting, incoming: Incoming,
     ) -> None:  # fmt: skip
         self._db = db
         self._names = names
@@ -74,6 +73,7 @@ class Reading:
         self._outbox = outbox
         self._notices = notices
         self._waiting = waiting
+        self._incoming = incoming
         self._judged: dict[str, float] = {}  # people whose device was found wanting, and when (s)
 
     async def work(self, item: Item, event: Json) -> None:
@@ -107,6 +107,8 @@ class Reading:
 
         async def within(tx: Tx) -> None:
             await self._outbox.echo(tx, row, item.event_id)
+            if row.message:  # every event of a message is the message: an answer to its file finds it
+                await tx.run("store.add_ref", MATRIX, item.event_id, row.message)
             await self.inbox.done(tx, item)
 
         if row.message:
@@ -123,16 +125,17 @@ class Reading:
         if kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
             await self._refuse(item, "not_encrypted")
         elif kind == "m.reaction":
-            await self._refuse(item, "reaction_not_carried")
+            await self._react(item, event, event["content"])
         elif kind == "m.room.redaction" and await self._carried(event):
             await self._refuse(item, "removal_not_carried")
         else:
             await self._done(item)
 
     async def _carried(self, event: Json) -> bool:
-        """Whether a redaction is about a message that others have."""
+        """Whether a redaction is about a message that others have (a reaction has no recipients)."""
         target = event["content"].get("redacts") or event.get("redacts")
-        return isinstance(target, str) and await self.hub.status(Ref(MATRIX, target)) is not None
+        status = await self.hub.status(Ref(MATRIX, target)) if isinstance(target, str) else None
+        return status is not None and bool(status.states)
 
     async def _encrypted(self, item: Item, event: Json) -> None:
         room, sender = event["room_id"], event["sender"]
@@ -144,18 +147,12 @@ class Reading:
             return
         late = item.parked_at is not None
         try:
-            message = await self._message(event, decrypted)
-            if message is None:
-                await self._done(item, decrypted)
-                return
-
-            async def within(tx: Tx) -> None:
-                await decrypted.seen(tx)
-                await self.inbox.done(tx, item)
-
-            failpoint("matrix.before-accept")
-            await self.hub.accept(message, within)
-            failpoint("matrix.after-accept")
+            if decrypted.type == "m.reaction":
+                await self._react(item, event, decrypted.content, decrypted)
+            else:
+                await self._accept(
+                    item, await self._incoming.message(event, decrypted.type, decrypted.content), decrypted
+                )
         except Refused as refusal:
             log.info("%s is refused: %s", item.event_id, refusal.code)
             await self._refuse(item, refusal.code, decrypted)
@@ -163,26 +160,28 @@ class Reading:
         if late:
             await self._quietly(room, item.event_id, "PENDING")
 
-    async def _message(self, event: Json, decrypted: Decrypted) -> Message | None:
-        """The hub's message; None for what is no message at all. Raises Refused."""
-        if decrypted.type != "m.room.message" and decrypted.type.startswith(_SILENT):
-            return None
-        content = decrypted.content
-        if "m.relates_to" not in content and "m.relates_to" in event["content"]:
-            content = {**content, "m.relates_to": event["content"]["m.relates_to"]}
-        said = to_message(decrypted.type, content)
-        room = await self._rooms.store.get(event["room_id"])
-        at = event.get("origin_server_ts")
-        return Message(
-            ref=Ref(MATRIX, event["event_id"]), chat=event["room_id"], sender=Address(MATRIX, event["sender"]),
-            kind=said.kind, body=said.body, sent_at=at if isinstance(at, int) else 0,
-            to=() if room.conversation is not None else self._ghost_handles(event["room_id"], room.members),
-            reply_to=said.reply_to, thread=said.thread,
-        )  # fmt: skip
+    async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
+        """Hand a message to the hub; the event is done in the same transaction. Raises Refused."""
+        if message is None:
+            await self._done(item, decrypted)
+            return
 
-    def _ghost_handles(self, room_id: str, members: dict[str, str]) -> tuple[str, ...]:
-        joined = [user for user, membership in members.items() if membership == "join"]
-        return tuple(f"rpps:{rpps}" for user in sorted(joined) if (rpps := self._names.rpps(user)) is not None)
+        async def within(tx: Tx) -> None:
+            if decrypted is not None:
+                await decrypted.seen(tx)
+            await self.inbox.done(tx, item)
+
+        failpoint("matrix.before-accept")
+        await self.hub.accept(message, within)
+        failpoint("matrix.after-accept")
+
+    async def _react(self, item: Item, event: Json, content: Json, decrypted: Decrypted | None = None) -> None:
+        """A reaction that cannot be carried is no news for anybody: a notice for each of them would be noise."""
+        try:
+            await self._accept(item, await self._incoming.reaction(event, content), decrypted)
+        except Refused as refusal:
+            log.debug("the reaction %s is not carried: %s", item.event_id, refusal.code)
+            await self._done(item, decrypted)
 
     async def _refuse(self, item: Item, code: str, decrypted: Decrypted | None = None) -> None:
         """It will not be carried: said where its sender sees it, then done."""

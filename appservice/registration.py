@@ -18,12 +18,14 @@ def registration(
     """The registration as a mapping. Raises ValueError if the sender would be a ghost.
 
     The sender is a random user that is never used: ``/sync`` answers 500 for it.
-    The namespace takes every look-alike of a ghost too, so that nobody can register one.
+    The namespaces take every look-alike of a ghost too, so that nobody can register one.
     """
     sender = sender_localpart or settings.sender_localpart or _sender_of(as_token)
-    if sender.startswith(settings.ghost_prefix):
-        raise ValueError("the sender must not be inside the ghosts' namespace")
-    regex = f"@{re.escape(settings.ghost_prefix)}.*:{re.escape(settings.server_name)}"
+    prefixes = settings.ghost_prefix, settings.mail_ghost_prefix
+    if sender.startswith(prefixes):
+        raise ValueError("the sender must not be inside the ghosts' namespaces")
+    server = re.escape(settings.server_name)
+    users = [{"exclusive": True, "regex": f"@{re.escape(prefix)}.*:{server}"} for prefix in prefixes]
     return {
         "id": settings.id,
         "url": settings.address,
@@ -31,7 +33,7 @@ def registration(
         "hs_token": hs_token,
         "sender_localpart": sender,
         "rate_limited": False,
-        "namespaces": {"users": [{"exclusive": True, "regex": regex}], "aliases": [], "rooms": []},
+        "namespaces": {"users": users, "aliases": [], "rooms": []},
         "receive_ephemeral": True,
         "org.matrix.msc3202": True,
         "io.element.msc4190": True,

@@ -43,19 +43,19 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
         refused = [state for state in report.states if state.state is State.REFUSED]
         arrived = [state for state in report.states if state.state in (State.DELIVERED, State.READ)]
         if report.states and len(arrived) == len(report.states) and (event, _SUCCESS) not in told:
-            users = (names.of_rpps(state.person.rpps) for state in arrived if state.person.rpps is not None)
-            news.success[tuple(sorted(users))].append(event)
+            users = (names.of(state.person.id) for state in arrived)
+            news.success[tuple(sorted(user for user in users if user is not None))].append(event)
             news.told.add((event, _SUCCESS))
         for state in arrived:
-            mark = (event, f"read {state.person.id}")
-            if state.state is State.READ and state.person.rpps is not None and mark not in told:
-                news.read[names.of_rpps(state.person.rpps)] = event
+            mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
+            if state.state is State.READ and ghost is not None and mark not in told:
+                news.read[ghost] = event
                 news.told.add(mark)
         for state in refused:
             mark = (event, f"{_FAILED} {state.person.id}")
             if mark not in told:
-                ghost = names.of_rpps(state.person.rpps) if state.person.rpps is not None else None
-                news.refused.append((event, ghost, state.reason or "internal_error", state.person.name))
+                ghost, code = names.of(state.person.id), state.reason or "internal_error"
+                news.refused.append((event, ghost, code, state.person.name))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
 

@@ -182,13 +182,14 @@ class Rooms:
 
     def _wanted(self, delivery: Delivery) -> tuple[list[str], list[str]]:
         users = [user for member in delivery.members if (user := self._names.member(member)) is not None]
-        if delivery.sender.rpps is not None and not any(m.person.id == delivery.sender.id for m in delivery.members):
-            users.append(self._names.mxid(delivery.sender))  # who has just left still says so
+        sender = self._names.of(delivery.sender.id)
+        if sender is not None and not any(m.person.id == delivery.sender.id for m in delivery.members):
+            users.append(sender)  # who has just left still says so
         ghosts = sorted({user for user in users if self._names.is_ghost(user)})
         return ghosts, sorted({user for user in users if not self._names.is_ghost(user)})
 
     async def _ensure_all(self, members: Iterable[Member]) -> None:
-        people = [m.person for m in members if m.address.network != MATRIX and m.person.rpps is not None]
+        people = [m.person for m in members if m.address.network != MATRIX and self._names.of(m.person.id)]
         await asyncio.gather(*(self._ghosts.ensure(person) for person in people))
 
     async def settle(self, room: Room, delivery: Delivery) -> None:

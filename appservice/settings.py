@@ -28,6 +28,9 @@ class MatrixSettings(BaseModel):
     ghost_prefix: str = Field(
         default="rpps_", pattern=r"^[a-z0-9._=/-]+$", description="first part of a ghost's localpart"
     )
+    mail_ghost_prefix: str = Field(
+        default="mss_", pattern=r"^[a-z0-9._=/-]+$", description="the same for a mailbox of who has no RPPS number"
+    )
     sender_localpart: str | None = Field(default=None, description="from the registration; never a ghost")
     room_version: str | None = Field(default=None, description="of new rooms; None: what the homeserver prefers")
     key_wait_s: float = Field(default=10.0, ge=0, description="how long a room waits for the key of a message")
@@ -50,6 +53,10 @@ class MatrixSettings(BaseModel):
     changed_identity: Literal["refuse", "accept"] = "refuse"
     connections: int = Field(default=64, ge=1, description="simultaneous calls to the homeserver")
     warm_parallel: int = Field(default=4, ge=1, description="ghosts that are prepared at once in the background")
+    max_files: int = Field(default=25_000_000, ge=0, description="bytes of all files of one message, either way")
+    media_wait_s: float = Field(
+        default=300.0, ge=0, description="how long a room waits for a file that its server cannot give"
+    )
     max_body: int = Field(default=32 * 1024 * 1024, ge=1024, description="bytes of one transaction; more is set aside")
 
     @model_validator(mode="after")
@@ -61,8 +68,11 @@ class MatrixSettings(BaseModel):
         for name in ("as_token", "hs_token"):
             if (getattr(self, name) is None) == (getattr(self, f"{name}_file") is None):
                 raise ValueError(f"give either {name} or {name}_file")
-        if self.sender_localpart is not None and self.sender_localpart.startswith(self.ghost_prefix):
-            raise ValueError("sender_localpart must not begin with ghost_prefix: /sync fails for that user")
+        prefixes = self.ghost_prefix, self.mail_ghost_prefix
+        if self.sender_localpart is not None and self.sender_localpart.startswith(prefixes):
+            raise ValueError("sender_localpart must not begin with a ghost prefix: /sync fails for that user")
+        if prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0]):
+            raise ValueError("ghost_prefix and mail_ghost_prefix must not begin with each other")
         return self
 
     @property
@@ -80,7 +90,7 @@ class MatrixSettings(BaseModel):
 
     def names(self) -> Names:
         """Who stands for whom on this homeserver."""
-        return Names(self.ghost_prefix, self.server_name)
+        return Names(self.ghost_prefix, self.server_name, self.mail_ghost_prefix)
 
 
 def _secret(value: str | None, path: Path | None) -> str:

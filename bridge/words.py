@@ -54,8 +54,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "unknown_message": ("Message inconnu.", "Unknown message."),
     "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
     "no_ghost": (
-        "Cette personne n'a pas de numéro RPPS : elle ne peut pas être représentée dans Matrix.",
-        "This person has no RPPS number and cannot be represented on Matrix.",
+        "Cette personne n'a ni numéro RPPS ni adresse assez courte : elle ne peut pas être représentée dans Matrix.",
+        "This person has no RPPS number and no address that is short enough, and cannot be represented on Matrix.",
     ),
     # what
     "too_long": (
@@ -87,6 +87,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "The reaction was not carried. Answer with text.",
     ),
     "empty": ("Le message est vide.", "The message is empty."),
+    "file_not_encrypted": (
+        "Ce fichier n'est pas chiffré : il n'a pas été transmis. Mettez votre application à jour et renvoyez-le.",
+        "This file is not encrypted and was not carried. Update your app and send it again.",
+    ),
+    "file_damaged": (
+        "Ce fichier est arrivé endommagé : il n'a pas été transmis. Renvoyez-le.",
+        "This file arrived damaged and was not carried. Send it again.",
+    ),
+    "file_not_fetched": (
+        "Ce fichier n'a pas pu être récupéré sur son serveur : il n'a pas été transmis. Renvoyez-le.",
+        "This file could not be fetched from its server and was not carried. Send it again.",
+    ),
     # encryption
     "not_encrypted": (
         "Message non chiffré : il n'a pas été transmis. Activez le chiffrement et renvoyez-le.",

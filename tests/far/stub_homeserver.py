@@ -20,6 +20,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from tests.far.stub_media import StubMedia
 from tests.far.stub_push import Pusher
 from tests.far.stub_world import Device, Json, StubError, User, World
 
@@ -57,13 +58,14 @@ class StubHomeserver(Pusher):
         *,
         as_token: str = "as-token",
         hs_token: str = "hs-token",
-        namespace: str = "@rpps_.*",
+        namespace: str = "@(rpps|mss)_.*",
         appservice: str | None = None,
         port: int = 0,
     ) -> None:
         world = World(server_name)
         self.as_token, self.hs_token = as_token, hs_token
         super().__init__(world, namespace, world.register("liaison-sender", True).mxid, appservice)
+        self.media = StubMedia(server_name)
         self.account_data: dict[tuple[str, str], Json] = {}
         self.url = ""
         self.calls: dict[str, int] = {}
@@ -150,6 +152,8 @@ class StubHomeserver(Pusher):
         for pattern, handler in self._routes:
             if found := pattern.fullmatch(name):
                 raw = await request.read()
+                if handler == self._upload:
+                    return self._upload(self._caller(request), request.content_type, request.query_string, raw)
                 body = orjson.loads(raw) if raw else {}
                 self.calls[handler.__name__] = self.calls.get(handler.__name__, 0) + 1
                 if handler in (self._versions, self._register):
@@ -230,8 +234,16 @@ class StubHomeserver(Pusher):
             (f"GET {client}/account/whoami", lambda c, b: {"user_id": c.user, "device_id": c.device}),
             (f"GET {client}/capabilities", lambda c, b: {"capabilities": {"m.room_versions": _VERSIONS}}),
             (r"GET /_matrix/client/versions", self._versions),
+            (r"POST /_matrix/media/v3/upload", self._upload),
+            (
+                r"GET /_matrix/client/v1/media/download/([^/]+)/([^/]+)",
+                lambda c, b, s, m: self.media.download(c.user, s, m),
+            ),
         ]
         return [(re.compile(pattern), handler) for pattern, handler in rows]
+
+    def _upload(self, caller: Caller, mime: str, query: str, raw: bytes) -> Json:
+        return self.media.upload(caller.user, mime, query, raw)
 
     def _versions(self, request: web.Request, body: Json) -> Json:
         return {"versions": ["v1.11", "v1.15"], "unstable_features": {"uk.tcpip.msc4133.stable": True, "stub": True}}
@@ -260,6 +272,10 @@ class StubHomeserver(Pusher):
         return answer
 
     def _send(self, caller: Caller, body: Json, room_id: str, kind: str, txn: str) -> Json:
+        if kind == "m.reaction" and any(
+            (e["type"], e["sender"], e["content"]) == (kind, caller.user, body) for e in self.world.room(room_id).events
+        ):
+            raise StubError(400, "M_DUPLICATE_ANNOTATION")
         event = self.world.send(room_id, caller.user, kind, body)
         self.interest(event)
         return {"event_id": event["event_id"]}
@@ -428,6 +444,8 @@ def _json(result: Any) -> Json:
 
 
 def _answer(body: Any, status: int) -> web.Response:
+    if isinstance(body, bytes):
+        return web.Response(body=body, status=status, content_type="application/octet-stream")
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 

@@ -17,12 +17,12 @@ from appservice.client import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.matrix import Matrix
 from appservice.settings import MatrixSettings
-from bridge.connector import Connector
+from bridge.connector import Capabilities, Connector
 from bridge.courier import Courier, Patience
 from bridge.db import Database, open_database
 from bridge.directories.flatfile import FlatFile
 from bridge.hub import Hub, now_ms
-from bridge.model import Accepted, Address, Body, Kind, Message, Person, Ref
+from bridge.model import Accepted, Address, Body, File, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
 from bridge.people import People
 from bridge.seal import Seal
@@ -36,6 +36,8 @@ SEAL = Seal({"k1": bytes(range(32))}, "k1")
 FAST = Patience(first=0.05, longest=0.3, give_up=30.0, reports=0.005)
 COMPONENTS = (CORE, matrix_edge.COMPONENT, E2EE)
 
+SPACE = "hopital.example"  # the domain for which the trust space of mail vouches
+EVERYTHING = Capabilities(files=True, reactions=True)
 ANNA, CLEO, DAN = "10000000001", "10000000003", "10000000004"
 
 
@@ -82,6 +84,7 @@ class Node:
     people: People
     matrix: Matrix
     product: Loopback
+    mail: Loopback
     homeserver: Homeserver
     url: str
 
@@ -91,6 +94,19 @@ class Node:
         html, kind = more.pop("html", None), more.pop("kind", Kind.TEXT)
         message = Message(ref, chat, Address("pandalab", by), kind, Body(text, html), now_ms(), to, **more)
         return await self.hub.accept(message)
+
+    async def post(
+        self, sender: str, text: str, *files: File, to: tuple[str, ...] = (), chat: str = "mail1", **more: Any
+    ) -> Accepted:
+        """Somebody writes a mail; ``chat`` is its thread."""
+        ref = Ref("mail", more.pop("ref", f"{chat}/{time.time_ns()}"))
+        body, kind = Body(text, more.pop("html", None), files), more.pop("kind", Kind.TEXT)
+        return await self.hub.accept(Message(ref, chat, Address("mail", sender), kind, body, now_ms(), to, **more))
+
+    async def mailed(self, test: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+        """The first delivery by mail that passes ``test``."""
+        await until(lambda: any(test(d) for d in self.mail.delivered), seconds)
+        return next(d for d in self.mail.delivered if test(d))
 
     async def got(self, text: str, seconds: float = 10.0) -> Any:
         """The delivery with this text, once the product has it."""
@@ -145,11 +161,12 @@ async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], p
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
-        product = Loopback("pandalab")
-        people = People(FlatFile(PEOPLE), trusts, chosen.names().person, {"matrix", "pandalab"})
+        product, mail = Loopback("pandalab"), Loopback("mail", EVERYTHING)
+        people = People(FlatFile(PEOPLE), trusts, chosen.names().person, {"matrix", "pandalab", "mail"})
+        people.vouched = lambda address: address.network == "mail" and address.id.endswith(f"@{SPACE}")
         await people.start(db)
         matrix = Matrix(chosen, db, SEAL, homeserver, trusts, people.reachable)
-        nets: dict[str, Connector] = {"matrix": matrix, "pandalab": product}
+        nets: dict[str, Connector] = {"matrix": matrix, "pandalab": product, "mail": mail}
         store = Store(db, SEAL, people)
         await store.start()
         courier = Courier(store, nets, FAST, now_ms)
@@ -166,7 +183,7 @@ async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], p
         task = asyncio.create_task(courier.run())
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
-            yield Node(db, core, courier, people, matrix, product, homeserver, address)
+            yield Node(db, core, courier, people, matrix, product, mail, homeserver, address)
         finally:
             await runner.cleanup()
             task.cancel()

@@ -83,7 +83,7 @@ async def test_warming_is_bounded_and_survives_refusals(world: World) -> None:
     people = [entry(f"2000000{n:04}", f"Dr {n}", f"pandalab:p{n}") for n in range(30)]
     world.stub.fault(r"POST .*/register", times=3, status=503)
     async with world.node(warm_parallel=2) as node:
-        node.matrix.warm([*people, Person("mail:x@y", "sans RPPS")])
+        node.matrix.warm([*people, Person("pandalab:x", "sans RPPS")])
         await until(lambda: len(node.matrix.ghosts.all()) == 27, 30)
         node.matrix.warm(people)
         await until(lambda: len(node.matrix.ghosts.all()) == 30, 30)
