@@ -45,6 +45,7 @@ def unpack(data: bytes, limits: Limits | None = None) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             _check(entries, limits)
+            _check_places(entries, len(data))
             return _read(archive, entries, limits)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError):
         raise Refused("zip_damaged") from None
@@ -67,7 +68,6 @@ def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
         seen.add(folded)
     if sum(entry.file_size for entry in entries) > limits.total:
         raise Refused("zip_too_large", about=f"{limits.total} bytes")
-    _check_places(entries)
 
 
 def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
@@ -87,13 +87,15 @@ def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
         raise Refused("zip_ratio", about=str(limits.ratio))
 
 
-def _check_places(entries: list[zipfile.ZipInfo]) -> None:
-    """No two entries share bytes of the archive."""
+def _check_places(entries: list[zipfile.ZipInfo], size: int) -> None:
+    """No two entries share bytes of the archive, none reaches beyond it."""
     end = 0
     for entry in sorted(entries, key=lambda one: one.header_offset):
         if entry.header_offset < end:
             raise Refused("zip_overlap")
         end = entry.header_offset + _LOCAL_HEADER + len(entry.orig_filename) + entry.compress_size
+    if end > size:
+        raise Refused("zip_damaged")
 
 
 def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: Limits) -> dict[str, bytes]:
