@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,6 +105,12 @@ class Receiver(Protocol):
 
     async def cited(self, ref: Ref) -> Chat | None:
         """The conversation of a message, as the message's network sees it, or None."""
+
+    async def among(self, network: str, people: Collection[str]) -> Chat | None:
+        """The newest conversation of exactly these people (person ids) that has a leg on this network, or None."""
+
+    async def leg(self, conversation: str, network: str) -> Chat | None:
+        """A conversation by the hub's name of it, as a network sees it, or None."""
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """A conversation by the leg's own name of it, or None."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bridge.capabilities import check
@@ -387,6 +387,19 @@ class Hub:
             return None
         found = await self._store.conversation(self._store.db, known[1])
         return Chat(known[1], found.legs.get(ref.network), found.members)
+
+    async def among(self, network: str, people: Collection[str]) -> Chat | None:
+        """See :class:`bridge.connector.Receiver`."""
+        ident = await self._store.among(network, people)
+        if ident is None:
+            return None
+        found = await self._store.conversation(self._store.db, ident)
+        return Chat(ident, found.legs.get(network), found.members)
+
+    async def leg(self, conversation: str, network: str) -> Chat | None:
+        """See :class:`bridge.connector.Receiver`."""
+        found = await self._store.conversation(self._store.db, conversation)
+        return Chat(conversation, found.legs.get(network), found.members) if found.members else None
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """See :class:`bridge.connector.Receiver`."""

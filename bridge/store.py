@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +88,12 @@ class Store:
         """The conversation that a network knows under this name."""
         row = await reader.one("store.leg_by_chat", network, chat)
         return None if row is None else str(row["conversation"])
+
+    async def among(self, network: str, people: Collection[str]) -> str | None:
+        """The newest conversation of exactly these people with a leg on this network."""
+        ids = sorted(set(people))
+        row = await self.db.one("store.among", orjson.dumps(ids).decode(), len(ids), network)
+        return None if row is None else str(row["id"])
 
     async def conversation(self, reader: Tx | Database, conversation: str) -> Conversation:
         """A conversation with members and legs; cached until :meth:`forget`."""

@@ -32,6 +32,14 @@ INSERT INTO leg (conversation, network, chat) VALUES ($1, $2, $3) ON CONFLICT (c
 UPDATE leg SET chat = $3 WHERE conversation = $1 AND network = $2;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person;
+-- name: among
+SELECT c.id FROM member m JOIN conversation c ON c.id = m.conversation
+JOIN leg l ON l.conversation = c.id AND l.network = $3
+WHERE m.person IN (SELECT jsonb_array_elements_text($1::text::jsonb)) -- pg
+WHERE m.person IN (SELECT value FROM json_each($1)) -- sqlite
+GROUP BY c.id, c.created_at HAVING COUNT(*) = CAST($2 AS INTEGER)
+AND (SELECT COUNT(*) FROM member x WHERE x.conversation = c.id) = CAST($2 AS INTEGER)
+ORDER BY c.created_at DESC, c.id LIMIT 1;
 -- name: add_member
 INSERT INTO member (conversation, person, network, address, joined_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (conversation, person) DO UPDATE SET network = excluded.network, address = excluded.address;

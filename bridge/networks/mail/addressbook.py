@@ -1,0 +1,123 @@
+"""The mailboxes that the hub gives: one for each professional of the hub, one for each conversation, the teams' own."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from bridge.connector import Receiver
+from bridge.db import Database
+from bridge.model import MAIL, Address, Person
+
+_CONVERSATION = re.compile(r"c_([0-9a-f]{24})")
+_ROOM = re.compile(r"salon-([0-9a-f]{24})")
+_RPPS = re.compile(r"[0-9]{11}")
+_LONGEST = 48  # characters of a local part made from a name; RFC 5321 allows 64
+
+
+def local_part(name: str) -> str:
+    """A local part from a name: ``Dr Cléo Petit`` -> ``cleo.petit``; ``contact`` if nothing is left."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    words = re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
+    if len(words) > 1 and words[0] in ("dr", "pr", "m", "mme"):
+        words = words[1:]
+    return ".".join(words)[:_LONGEST].strip(".") or "contact"
+
+
+class AddressBook:
+    """Who has which mailbox of the hub's domains. An address once given stays its holder's for ever."""
+
+    def __init__(self, db: Database, domains: Iterable[str], teams: Mapping[str, str]) -> None:
+        """``teams``: address -> name of the team's mailbox. The first domain is the one of new addresses."""
+        self._db = db
+        self.domains = tuple(domains)
+        self.teams = dict(teams)
+        self._people: dict[str, str] = {}  # address -> person
+        self._boxes: dict[str, str] = {}  # person -> address
+
+    @property
+    def domain(self) -> str:
+        """Where addresses are given."""
+        return self.domains[0]
+
+    async def start(self) -> None:
+        """Load the addresses that were given."""
+        for row in await self._db.all("mail.boxes"):
+            self._remember(row["address"], row["person"])
+
+    def _remember(self, address: str, person: str) -> None:
+        self._people[address] = person
+        self._boxes.setdefault(person, address)
+
+    def ours(self, address: str) -> bool:
+        """Whether an address is in one of the hub's own domains."""
+        return address.rpartition("@")[2].lower() in self.domains
+
+    async def box(self, person: Person) -> str:
+        """The mailbox of somebody of the hub, given now if there is none. Raises Unavailable."""
+        while (known := self._boxes.get(person.id)) is None:
+            address = self._free(local_part(_name(person)))
+            async with self._db.transaction("mail.box") as tx:
+                await tx.run("mail.add_box", address, person.id)
+            row = [r for r in await self._db.all("mail.boxes") if r["address"] == address]
+            for r in row:
+                self._remember(r["address"], r["person"])
+        return known
+
+    def _free(self, local: str) -> str:
+        number = 1
+        while True:
+            address = f"{local if number == 1 else f'{local}.{number}'}@{self.domain}"
+            if address not in self._people and address not in self.teams and not _ROOM.fullmatch(local):
+                return address
+            number += 1
+
+    async def holder(self, address: str, hub: Receiver) -> Person | None:
+        """Who of the hub has this mailbox; the RPPS number before the @ is an address too."""
+        address = address.lower()
+        local, _, domain = address.rpartition("@")
+        if domain not in self.domains:
+            return None
+        person = self._people.get(f"{local}@{self.domain}")
+        if person is not None:
+            network, _, ident = person.partition(":")
+            return await hub.who(Address(network, ident))
+        if _RPPS.fullmatch(local):
+            found = await hub.who(Address("rpps", local))
+            return found if found is not None and reachable(found) else None
+        return None
+
+    def team(self, address: str) -> str | None:
+        """The team mailbox that this address is, in the form of the settings."""
+        local, _, domain = address.lower().rpartition("@")
+        whole = f"{local}@{domain}"
+        return whole if whole in self.teams else None
+
+    def room(self, conversation: str) -> str | None:
+        """The address of a conversation."""
+        found = _CONVERSATION.fullmatch(conversation)
+        return f"salon-{found[1]}@{self.domain}" if found else None
+
+    def conversation(self, address: str) -> str | None:
+        """The conversation that an address names, by its form only."""
+        local, _, domain = address.lower().rpartition("@")
+        found = _ROOM.fullmatch(local)
+        return f"c_{found[1]}" if found and domain in self.domains else None
+
+    async def status(self, address: str, hub: Receiver) -> str:
+        """What SMTP answers at RCPT: ``ok`` or ``unknown``."""
+        local = address.rpartition("@")[0].lower()
+        if local == "postmaster" or self.team(address) or self.conversation(address):
+            return "ok"
+        return "ok" if await self.holder(address, hub) else "unknown"
+
+
+def reachable(person: Person) -> bool:
+    """Whether somebody has another way than mail to be reached by the hub."""
+    return any(address.network != MAIL for address in person.addresses)
+
+
+def _name(person: Person) -> str:
+    network, _, ident = person.id.partition(":")
+    return ident.lstrip("@").replace(":", ".") if network == "matrix" else person.name

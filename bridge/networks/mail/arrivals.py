@@ -1,0 +1,282 @@
+"""A mail finds its conversation: the room of exactly its people, a team's room, or the one it was written to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from bridge.connector import Chat, Receiver
+from bridge.db import Tx
+from bridge.errors import Refused
+from bridge.model import MAIL, Address, Kind, Message, Person, Ref
+from bridge.networks.mail import placing
+from bridge.networks.mail.addressbook import AddressBook
+from bridge.networks.mail.boxes import Box
+from bridge.networks.mail.contents import content, heading
+from bridge.networks.mail.documents.patient import Patient, may_join, merged
+from bridge.networks.mail.intake import Taken
+from bridge.networks.mail.ledger import Entry, Ledger
+from bridge.networks.mail.mime import Mail
+from bridge.networks.mail.placing import MAIN, Known, Place
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_CONTINUES = "↪ Suite d'un échange avec d'autres participants · continues an exchange with other people"
+_OTHER_PATIENT = "⚠️ Autre patient : nouveau fil · another patient: a new thread"
+_HEADER = 16_000  # bytes of a mail's header kept for reports about it
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One conversation that a mail belongs to. ``suffix`` tells apart what one mail says in several conversations."""
+
+    sender: Address
+    handles: tuple[str, ...] = field(repr=False)  # of the others, for a new conversation
+    people: frozenset[str] = field(repr=False)
+    chat: str | None = None  # known from the start: a team's room, a conversation's address
+    suffix: str = ""
+    heading: str = field(default="", repr=False)
+
+
+class Arrivals:
+    """Brings mails into the hub."""
+
+    def __init__(self, ledger: Ledger, book: AddressBook, teams: dict[str, tuple[str, ...]]) -> None:
+        """``teams``: address -> handles of its members."""
+        self.hub: Receiver
+        self._ledger = ledger
+        self._book = book
+        self._teams = teams
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def accept(self, taken: Taken, mail: Mail, target: Target) -> None:
+        """Bring a mail into one conversation. Raises Refused, Unavailable."""
+        key = placing.people_key(target.people)
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn:
+            ids = [*placing.cited(mail), *([mail.message_id] if mail.message_id else [])]
+            known = await self._ledger.known(ids)
+            place, fresh = await self._place(mail, target, key, known)
+            await self._write(taken, mail, target, _Placed(place, fresh, key, known))
+
+    # -- where ---------------------------------------------------------------------------------------------
+
+    async def _place(self, mail: Mail, target: Target, key: str, known: dict[str, list[Known]]) -> tuple[Place, bool]:
+        """The place, and whether the conversation is new."""
+        cites = placing.cited(mail)
+        chat, fresh = target.chat, False
+        if chat is None:
+            chat, fresh = await self._chat(target, key, cites, known)
+        elif chat.startswith("team:"):
+            fresh = await self.hub.chat(MAIL, chat) is None
+        thread = placing.thread(chat, cites, known, mail.message_id)
+        return Place(chat, thread, placing.answered(chat, cites, known)), fresh
+
+    async def _chat(
+        self, target: Target, key: str, cites: Sequence[str], known: dict[str, list[Known]]
+    ) -> tuple[str, bool]:
+        same, wider = set[str](), set[str]()
+        for chat in {row.chat for rows in known.values() for row in rows}:
+            found = await self.hub.chat(MAIL, chat)
+            people = _people(found)
+            if found is not None and people >= target.people:
+                wider.add(chat)
+                if people == target.people:
+                    same.add(chat)
+        allowed = {ident: [row for row in rows if row.chat in wider] for ident, rows in known.items()}
+        home = placing.home(cites, allowed, key, same)
+        if home is not None:
+            return home, False
+        among = await self.hub.among(MAIL, target.people)
+        if among is not None:
+            return among.chat or among.conversation, False
+        return await self._new(key, target.people)
+
+    async def _new(self, key: str, people: frozenset[str]) -> tuple[str, bool]:
+        """A name that no conversation has, unless it is one of exactly these people."""
+        number = 0
+        while True:
+            chat = f"people:{key}" + (f"/{number}" if number else "")
+            found = await self.hub.chat(MAIL, chat)
+            if found is None:
+                return chat, True
+            if _people(found) == people:
+                return chat, False
+            number += 1
+
+    # -- what ----------------------------------------------------------------------------------------------
+
+    async def _write(self, taken: Taken, mail: Mail, target: Target, placed: _Placed) -> None:
+        ref = await self._ref(mail, target, placed)
+        shown = content(mail, taken.raw, heading=target.heading)
+        place, notes = placed.place, []
+        topic = await self._ledger.topic(place.chat, place.thread) if place.thread else {}
+        patients = [_patient(p) for p in topic.get("patients", ())]
+        if place.thread is not None and may_join(patients, shown.patients) is False:
+            place, topic, patients = Place(place.chat), {}, []
+            notes.append(_OTHER_PATIENT)
+        if placed.fresh and any(row.ref and row.chat != place.chat for rows in placed.known.values() for row in rows):
+            notes.append(_CONTINUES)
+        begins = place.thread is None or place.thread == ref
+        if begins and not target.heading:
+            notes.append(heading(mail))
+        if notes:
+            shown = content(mail, taken.raw, heading="\n".join([*notes, target.heading]).strip())
+        message = Message(
+            ref=Ref(MAIL, ref), chat=place.chat, sender=target.sender,
+            kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.body,
+            sent_at=mail.sent_at or taken.envelope.received_at, to=target.handles if placed.fresh else (),
+            reply_to=Ref(MAIL, place.reply_to) if place.reply_to else None,
+            thread=None if begins or place.thread == MAIN or place.thread is None else Ref(MAIL, place.thread),
+        )  # fmt: skip
+        everyone = [_plain(p) for p in merged([*patients, *shown.patients])]
+        entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
+
+        async def within(tx: Tx) -> None:
+            await self._ledger.enter(tx, entry)
+            if topic and len(everyone) != len(patients) and entry.topic is None:
+                await self._ledger.set_topic(tx, place.chat, entry.thread, topic | {"patients": everyone})
+
+        await self.hub.accept(message, within)
+
+    async def _ref(self, mail: Mail, target: Target, placed: _Placed) -> str:
+        """The hub's name of the mail. An id that is used again with other content is another mail, and says so."""
+        ref = (mail.message_id or f"digest:{mail.digest}") + target.suffix
+        found = await self._ledger.of_ref(ref)
+        if found is not None and found[1] is not None and found[1].get("digest") not in (None, mail.digest):
+            log.warning("a message id was used again with other content")
+            return f"{ref}#{mail.digest[:16]}"
+        return ref
+
+    def _entry(self, taken: Taken, mail: Mail, where: _Place, patients: list[Json]) -> Entry:
+        place, ref = where.place, where.ref
+        thread = ref if where.begins else (place.thread or MAIN)
+        mid = (mail.message_id or ref) if "#" not in ref else ref
+        cites = tuple(ident for ident in placing.cited(mail))
+        topic = {"subject": mail.subject, "patients": patients} if where.begins else None
+        return Entry(place.chat, mid, thread, ref, where.key, _about(taken, mail), cites, topic)
+
+    # -- who -----------------------------------------------------------------------------------------------
+
+    async def targets(self, taken: Taken, mail: Mail) -> list[Target]:
+        """The conversations of a mail: teams, conversations by their address, its people, and each hidden recipient."""
+        assert mail.sender is not None
+        author = Address(MAIL, mail.sender.address.lower())
+        person = await self.hub.who(author)
+        if person is None:
+            raise Refused("unknown_sender")
+        await self.hub.introduce(author, mail.sender.name)
+        recipients = list(dict.fromkeys(r.lower() for r in taken.envelope.recipients))
+        found = [t for r in recipients if (t := self._team(mail, r)) is not None]
+        found += [t for r in recipients if (t := await self._room(author, person, r)) is not None]
+        holders = {p.id: p for r in recipients if (p := await self._book.holder(r, self.hub)) is not None}
+        if holders:
+            found += await self._direct(mail, author, person, holders)
+        return found
+
+    def _team(self, mail: Mail, recipient: str) -> Target | None:
+        address = self._book.team(recipient)
+        if address is None:
+            return None
+        who = mail.sender.name or mail.sender.address if mail.sender else ""
+        head = f"De / from : {who}\n{heading(mail)}".strip()
+        box = Address(MAIL, address)
+        return Target(
+            box, self._teams[address], frozenset({f"team:{address}"}), f"team:{address}", f"#team:{address}", head
+        )
+
+    async def _room(self, author: Address, person: Person, recipient: str) -> Target | None:
+        conversation = self._book.conversation(recipient)
+        chat = await self.hub.leg(conversation, MAIL) if conversation else None
+        if conversation is None:
+            return None
+        if chat is None or person.id not in _people(chat):
+            raise Refused("not_a_member")
+        return Target(author, (), _people(chat), chat.chat or chat.conversation)
+
+    async def _direct(self, mail: Mail, author: Address, person: Person, holders: dict[str, Person]) -> list[Target]:
+        named: dict[str, str] = {}  # person -> handle
+        for box in (*mail.to, *mail.cc):
+            if (other := await self._named(box)) is not None and other[0] != person.id:
+                named.setdefault(*other)
+        found = []
+        if any(ident in named for ident in holders):
+            people = frozenset({person.id, *named})
+            found.append(Target(author, tuple(named.values()), people))
+        for ident, holder in holders.items():
+            if ident not in named and ident != person.id:  # a hidden recipient: nobody else learns of it
+                suffix = f"#bcc:{placing.people_key([ident])[:16]}"
+                found.append(Target(author, (_handle(holder),), frozenset({person.id, ident}), suffix=suffix))
+        return found
+
+    async def _named(self, box: Box) -> tuple[str, str] | None:
+        """Somebody in To or Cc: one of ours, or somebody of the trust space. Others are no members."""
+        address = box.address.lower()
+        if self._book.ours(address):
+            holder = await self._book.holder(address, self.hub)
+            return None if holder is None else (holder.id, _handle(holder))
+        person = await self.hub.who(Address(MAIL, address))
+        if person is None:
+            return None
+        await self.hub.introduce(Address(MAIL, address), box.name)
+        return person.id, f"{MAIL}:{address}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    place: Place
+    fresh: bool
+    key: str
+    known: dict[str, list[Known]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    place: Place
+    ref: str
+    key: str
+    begins: bool
+
+
+def _people(chat: Chat | None) -> frozenset[str]:
+    return frozenset() if chat is None else frozenset(member.person.id for member in chat.members)
+
+
+def _handle(person: Person) -> str:
+    return f"rpps:{person.rpps}" if person.rpps else person.id
+
+
+def _about(taken: Taken, mail: Mail) -> Json:
+    """What reports and answers need to know of a mail later."""
+    envelope = taken.envelope
+    return {
+        "from": [mail.sender.address, mail.sender.name] if mail.sender else None,
+        "to": [[box.address, box.name] for box in mail.to],
+        "cc": [[box.address, box.name] for box in mail.cc],
+        "reply_to": [[box.address, box.name] for box in mail.reply_to],
+        "subject": mail.subject,
+        "digest": mail.digest,
+        "index": mail.thread_index,
+        "sender": envelope.sender,
+        "envid": envelope.envid,
+        "notify": sorted({word for one in envelope.notify for word in one or ()}),
+        "mdn_to": [mail.mdn_to.address, mail.mdn_to.name] if mail.mdn_to else None,
+        "automatic": mail.automatic,
+        "header": taken.raw.partition(b"\r\n\r\n")[0][:_HEADER].decode("latin-1"),
+    }
+
+
+def _plain(patient: Patient) -> Json:
+    values = asdict(patient)
+    values["ids"] = sorted(map(list, patient.ids))
+    return values | {"families": sorted(patient.families), "givens": sorted(patient.givens)}
+
+
+def _patient(values: Json) -> Patient:
+    ids = frozenset((str(root), str(number)) for root, number in values["ids"])
+    families, givens = frozenset(values["families"]), frozenset(values["givens"])
+    return Patient(ids, families, givens, values["birth"], values["sex"], values["label"])

@@ -1,0 +1,88 @@
+"""A mail as a message of the hub: the visible reply, its documents as cards and files, the original beside it. Pure."""
+
+from __future__ import annotations
+
+import html as markup
+from dataclasses import dataclass, field
+
+from bridge.model import Body, File
+from bridge.networks.mail import documents
+from bridge.networks.mail.documents.patient import Patient
+from bridge.networks.mail.documents.subject import display
+from bridge.networks.mail.html import clean
+from bridge.networks.mail.mime import Mail
+from bridge.networks.mail.quoting import Visible, forwarded, visible
+
+_LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds the rest
+_FILES = 24_000_000  # bytes of all files
+_CUT = "\n\n[… suite dans le message d'origine · the rest is in the original message]"
+_ODD = "⚠️ Document joint refusé : ne l'ouvrez pas sans avis.\nA document was refused: do not open it without advice."
+_ORIGINAL = "message-original.eml"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is shown of a mail."""
+
+    body: Body = field(repr=False)
+    patients: frozenset[Patient] = field(repr=False)
+
+
+def content(mail: Mail, raw: bytes, *, heading: str = "") -> Content:
+    """The readable message of a mail; ``heading`` goes above it (the subject of a new thread, who wrote to a team)."""
+    reading = documents.read(mail.files, mail.subject)
+    shown = (
+        Visible(mail.text, mail.html, "", "", False)
+        if forwarded(mail.text, mail.subject)
+        else visible(mail.text, mail.html, mail.subject)
+    )
+    text, cut = _short(shown.text.strip())
+    html = clean(shown.html, [file.inline for file in mail.files if file.inline]) if shown.html else ""
+    if cut or len(html.encode()) > _LONGEST:
+        html = ""
+    texts, parts = [heading, text], [_paragraph(heading, "b"), html or _paragraph(text)]
+    for card in reading.cards:
+        texts.append(card.text)
+        parts.append(clean(card.html) if card.html else _paragraph(card.text))
+    if any(problem.startswith("refused") for problem in reading.problems):
+        texts.append(_ODD)
+        parts.append(_paragraph(_ODD))
+    rich = bool(html or reading.cards or heading)
+    whole = "".join(parts)
+    files = _files(mail, reading, raw, original=bool(shown.quoted or shown.signature or cut or mail.problems))
+    plain, _ = _short("\n\n".join(part for part in texts if part))
+    body = Body(plain, whole if rich and len(whole.encode()) <= _LONGEST else None, files)
+    return Content(body, reading.patients)
+
+
+def heading(mail: Mail) -> str:
+    """The subject as it is shown at the head of a new thread."""
+    return display(mail.subject).strip()
+
+
+def _short(text: str) -> tuple[str, bool]:
+    raw = text.encode()
+    if len(raw) <= _LONGEST:
+        return text, False
+    return raw[: _LONGEST - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT, True
+
+
+def _paragraph(text: str, tag: str = "") -> str:
+    if not text:
+        return ""
+    inner = markup.escape(text).replace("\n", "<br>")
+    return f"<p><{tag}>{inner}</{tag}></p>" if tag else f"<p>{inner}</p>"
+
+
+def _files(mail: Mail, reading: documents.Reading, raw: bytes, *, original: bool) -> tuple[File, ...]:
+    """The attachments as they came, what was taken out of them, the original; whatever is too much is left out last."""
+    wanted = [*mail.files, *reading.files]
+    if original or not (mail.text or mail.html or wanted):
+        wanted.append(File(_ORIGINAL, "message/rfc822", raw))
+    found: list[File] = []
+    size = 0
+    for file in wanted:
+        size += file.size
+        if size <= _FILES or file in mail.files:
+            found.append(file)
+    return tuple(found)

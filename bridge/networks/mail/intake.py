@@ -1,0 +1,156 @@
+"""From a mail that was taken to messages of the hub: one lane a thread, nothing lost by a crash, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from bridge.errors import Unavailable, where
+from bridge.failpoint import failpoint
+from bridge.networks.mail.desk import Envelope
+from bridge.networks.mail.ledger import Ledger
+from bridge.networks.mail.mime import Mail, parse
+from bridge.networks.mail.parts import Limits
+from bridge.networks.mail.placing import lane
+from bridge.seal import Seal
+
+log = logging.getLogger(__name__)
+_INLINE = 64_000  # bytes; longer mails are parsed in a thread
+_IN_MEMORY = 300  # parsed mails that wait in memory; the others are read again
+_AGAIN, _LONGEST = 0.5, 60.0  # s between two attempts
+_BUGS = 5  # unexpected errors before a mail is given to the operator
+
+
+@dataclass(slots=True)
+class Taken:
+    """A mail that is on disk. ``mail`` is None when it has to be read from there."""
+
+    n: int
+    envelope: Envelope = field(repr=False)
+    mail: Mail | None = field(default=None, repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+Settle = Callable[[Taken, Mail], Awaitable[None]]
+"""Bring a mail into the hub; may be called again for the same mail. Raises Unavailable."""
+
+
+class Intake:
+    """``take`` is what SMTP calls; ``settle`` gets every mail, those of one thread in the order in which they came."""
+
+    def __init__(self, ledger: Ledger, seal: Seal, settle: Settle, limits: Limits) -> None:
+        self._ledger = ledger
+        self._seal = seal
+        self._settle = settle
+        self._limits = limits
+        self._lanes: dict[str, deque[Taken]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held = 0
+
+    async def start(self) -> None:
+        """Take up what an earlier life left."""
+        for row in await self._ledger.db.all("mail.waiting"):
+            taken = await self._load(int(row["n"]))
+            if taken is not None and taken.mail is not None:
+                self._add(taken, lane(taken.mail))
+
+    async def stop(self) -> None:
+        """Stop; everything not settled is on disk."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._lanes
+
+    async def take(self, envelope: Envelope, raw: bytes) -> None:
+        """Store a mail durably. Raises Refused for what nobody could read, Unavailable."""
+        mail = await self._parse(raw)
+        said = orjson.dumps(_plain(envelope))
+        async with self._ledger.db.transaction("mail.take") as tx:
+            sealed = (self._seal.seal(said, "mail envelope"), self._seal.seal(raw, "mail raw"))
+            row = await tx.one("mail.take", *sealed, envelope.received_at)
+        assert row is not None
+        self._add(Taken(int(row["n"]), envelope, mail, raw), lane(mail))
+
+    async def _parse(self, raw: bytes) -> Mail:
+        if len(raw) < _INLINE:
+            return parse(raw, self._limits)
+        return await asyncio.to_thread(parse, raw, self._limits)
+
+    async def _load(self, n: int) -> Taken | None:
+        row = await self._ledger.db.one("mail.taken", n)
+        if row is None:
+            return None
+        envelope = _envelope(orjson.loads(self._seal.open(bytes(row["envelope"]), "mail envelope")))
+        raw = self._seal.open(bytes(row["raw"]), "mail raw")
+        return Taken(n, envelope, await self._parse(raw), raw)
+
+    def _add(self, taken: Taken, name: str) -> None:
+        self._held += 1
+        if self._held > _IN_MEMORY:
+            taken.mail, taken.raw = None, b""
+        queue = self._lanes.get(name)
+        if queue is not None:
+            queue.append(taken)
+            return
+        self._lanes[name] = deque((taken,))
+        task = asyncio.create_task(self._lane(name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _lane(self, name: str) -> None:
+        queue = self._lanes[name]
+        while queue:
+            await self._one(queue[0])
+            queue.popleft()
+            self._held -= 1
+        del self._lanes[name]
+
+    async def _one(self, taken: Taken) -> None:
+        wait, bugs = _AGAIN, 0
+        while True:
+            try:
+                whole = taken if taken.mail is not None else await self._load(taken.n)
+                if whole is None or whole.mail is None:
+                    return
+                await self._settle(whole, whole.mail)
+                async with self._ledger.db.transaction("mail.settled") as tx:
+                    await tx.run("mail.settled", taken.n)
+                failpoint("mail.settled")
+                return
+            except Unavailable as reason:
+                log.info("mail %d waits %.1f s: %s", taken.n, wait, reason.code)
+            except Exception as bug:
+                bugs += 1
+                log.error("mail %d failed: %s", taken.n, where(bug))
+                if bugs >= _BUGS:
+                    log.error("ALARM mail %d cannot be worked on; it stays on disk for the operator", taken.n)
+                    return
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST)
+
+
+def _plain(envelope: Envelope) -> dict[str, Any]:
+    values = asdict(envelope)
+    values["dn_domains"] = sorted(envelope.dn_domains)
+    values["notify"] = [None if one is None else sorted(one) for one in envelope.notify]
+    values["dn"] = []
+    return values
+
+
+def _envelope(values: dict[str, Any]) -> Envelope:
+    values["recipients"] = tuple(values["recipients"])
+    values["dn_domains"] = frozenset(values["dn_domains"])
+    values["notify"] = tuple(None if one is None else frozenset(one) for one in values["notify"])
+    values["orcpt"] = tuple(values["orcpt"])
+    values["dn"] = frozenset()
+    return Envelope(**values)

@@ -1,0 +1,92 @@
+"""What was said in chat as a mail: one letter of everything gathered in a thread. Pure."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.model import File
+from bridge.networks.mail.boxes import Box
+from bridge.networks.mail.compose import Letter
+
+Json = dict[str, Any]
+_FOOTER = (
+    "Message d'une conversation Liaison : répondez à tous pour que chacun lise votre réponse.\n"
+    "From a Liaison conversation: reply to all so that everybody reads your answer."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of the chat. ``at`` in milliseconds since 1970."""
+
+    id: str
+    at: int
+    sender: Box
+    text: str = field(repr=False)
+    html: str | None = field(default=None, repr=False)
+    files: tuple[File, ...] = field(default=(), repr=False)
+    correction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Everything around what was said. ``team``: any member writes in this mailbox's name."""
+
+    to: tuple[Box, ...]
+    cc: tuple[Box, ...]
+    subject: str = field(repr=False)
+    room: Box
+    in_reply_to: str | None
+    references: tuple[str, ...]
+    mss: Mapping[str, str] = field(default_factory=dict)
+    want_mdn: bool = False
+    team: Box | None = None
+
+
+def letter(message_id: str, said: Sequence[Said], frame: Frame) -> Letter:
+    """The mail of some messages of one thread, oldest first (at least one)."""
+    writers = list(dict.fromkeys(one.sender for one in said))
+    sender = frame.team or (writers[0] if len(writers) == 1 else _together(writers, frame.room))
+    named = len(writers) > 1 or frame.team is not None
+    return Letter(
+        message_id=message_id,
+        sender=sender,
+        to=frame.to,
+        cc=tuple(box for box in frame.cc if box.address != sender.address),
+        subject=frame.subject,
+        text=_text(said, named=named),
+        html=_html(said, named=named) if any(one.html for one in said) else None,
+        files=tuple(file for one in said for file in one.files),
+        in_reply_to=frame.in_reply_to,
+        references=frame.references,
+        sent_at=said[-1].at,
+        mss=dict(frame.mss),
+        want_mdn=sender if frame.want_mdn else None,
+    )
+
+
+def _together(writers: Sequence[Box], room: Box) -> Box:
+    names = ", ".join(writer.name or writer.address for writer in writers[:3])
+    return Box(room.address, f"{names}{' …' if len(writers) > 3 else ''}")
+
+
+def _text(said: Sequence[Said], *, named: bool) -> str:
+    parts = []
+    for one in said:
+        who = f"{one.sender.name} :\n" if named else ""
+        fixed = "Correction / Correction :\n" if one.correction else ""
+        parts.append(f"{who}{fixed}{one.text}".rstrip())
+    return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{_FOOTER}\n"
+
+
+def _html(said: Sequence[Said], *, named: bool) -> str:
+    parts = []
+    for one in said:
+        who = f"<p><b>{html.escape(one.sender.name)}</b></p>" if named else ""
+        body = one.html or "<p>" + html.escape(one.text).replace("\n", "<br>") + "</p>"
+        parts.append(who + body)
+    footer = html.escape(_FOOTER).replace("\n", "<br>")
+    return "".join(parts) + f"<p>-- <br><small>{footer}</small></p>"

@@ -1,0 +1,160 @@
+"""What became of mails: reports that come in are told to the writers, reports that are owed go out (DSN, MDN)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bridge.connector import Receiver
+from bridge.errors import Refused
+from bridge.model import MAIL, Address, RecipientState, Ref, Report, State
+from bridge.networks.mail.addressbook import AddressBook
+from bridge.networks.mail.boxes import Box
+from bridge.networks.mail.intake import Taken
+from bridge.networks.mail.ledger import Due, Ledger, Posted
+from bridge.networks.mail.mime import Dsn, Mail, Mdn
+from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
+from bridge.networks.mail.reports import DsnRecipient
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+class Receipts:
+    """``posted`` is told of the domains that have mail."""
+
+    def __init__(
+        self, ledger: Ledger, book: AddressBook, clock: Callable[[], int], *, hostname: str, product: str,
+        give_displayed: bool,
+    ) -> None:  # fmt: skip
+        self.hub: Receiver
+        self._ledger = ledger
+        self._book = book
+        self._clock = clock
+        self._hostname = hostname
+        self._product = product
+        self._give = give_displayed
+        self.posted: Callable[[str], None] = lambda domain: None
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    async def told(self, due: Due, recipient: str, kind: str, reason: str) -> None:
+        """What the operator of a recipient said about one of our mails."""
+        for ref in due.refs:
+            await self._note(ref, recipient, "failed" if kind == "refused" else kind, reason)
+
+    async def read(self, report: Dsn | Mdn) -> None:
+        """A report that came by mail; what it is about is found by envelope id or message id."""
+        found = None
+        for ident in (getattr(report, "envelope_id", ""), report.message_id):
+            if ident and found is None:
+                found = await self._ledger.sent(ident)
+        if found is None:
+            log.info("a report is about no mail of ours")
+            return
+        _, refs, states = found
+        for recipient, kind, reason in _news(report):
+            address = _match(recipient, states)
+            for ref in refs if address else ():
+                await self._note(ref, address or "", kind, reason)
+
+    async def _note(self, ref: str, recipient: str, kind: str, reason: str) -> None:
+        who, now = Address(MAIL, recipient.lower()), self._clock()
+        if kind in ("accepted", "delivered", "relayed", "expanded", "processed", "dispatched"):
+            await self.hub.received(Ref(MAIL, ref), who, now)
+        elif kind == "displayed":
+            await self.hub.read(Ref(MAIL, ref), who, now)
+        elif kind == "failed":
+            await self.hub.failed(Ref(MAIL, ref), who, reason, now)
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    async def report(self, reports: Sequence[Report]) -> None:
+        """Tell writers outside what became of their mails. Raises Unavailable."""
+        for report in reports:
+            found = await self._ledger.of_ref(report.ref.id)
+            about = found[1] if found is not None else None
+            if found is None or not about or about.get("ours") or about.get("automatic") or not about.get("from"):
+                continue
+            for state in report.states:
+                await self._owed(report, found[0].mid, about, state)
+
+    async def _owed(self, report: Report, mid: str, about: Json, state: RecipientState) -> None:
+        if state.state is State.REFUSED:
+            await self._dsn(f"dsn:{report.message}:{state.person.id}", about, await self._who(state, about), "failed")
+        elif "SUCCESS" in about.get("notify", ()) and state.state in (State.DELIVERED, State.READ):
+            await self._dsn(f"ok:{report.message}:{state.person.id}", about, await self._who(state, about), "delivered")
+        if state.state is State.READ and self._give and about.get("mdn_to"):
+            await self._mdn(f"mdn:{report.message}:{state.person.id}", about, await self._who(state, about))
+
+    async def _who(self, state: RecipientState, about: Json) -> str:
+        return await self._book.box(state.person)
+
+    async def bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
+        """A mail that was taken and cannot be delivered after all."""
+        header = taken.raw.partition(b"\r\n\r\n")[0].decode("latin-1")
+        about = {"sender": taken.envelope.sender, "envid": taken.envelope.envid, "header": header}
+        if mail.automatic or not taken.envelope.sender:
+            log.warning("a mail without a sender to tell could not be delivered: %s", code)
+            return
+        for recipient in recipients:
+            await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, "failed")
+
+    async def _dsn(self, ident: str, about: Json, recipient: str, action: str) -> None:
+        to = about.get("sender")
+        if not to:
+            return
+        status = "5.0.0" if action == "failed" else "2.0.0"
+        rows = [DsnRecipient(recipient, action, status, recipient)]
+        try:
+            raw = compose_dsn(self._notice(ident, Box(to), about), rows, envelope_id=about.get("envid") or "")
+        except Refused as refusal:
+            log.warning("a report cannot be written: %s", refusal.code)
+            return
+        await self._post(ident, to, raw)
+
+    async def _mdn(self, ident: str, about: Json, reader: str) -> None:
+        to = Box(*about["mdn_to"])
+        try:
+            raw = compose_mdn(self._notice(ident, to, about, Box(reader)), "displayed", manual=True)
+        except Refused as refusal:
+            log.warning("a receipt cannot be written: %s", refusal.code)
+            return
+        await self._post(ident, to.address, raw)
+
+    def _notice(self, ident: str, to: Box, about: Json, sender: Box | None = None) -> Notice:
+        postmaster = Box(f"postmaster@{self._book.domain}", "Liaison")
+        original = about.get("header", "").encode("latin-1", "replace") + b"\r\n\r\n"
+        mid = f"{_word(ident)}@{self._book.domain}"
+        return Notice(mid, sender or postmaster, to, self._clock(), original, self._hostname, self._product)
+
+    async def _post(self, ident: str, to: str, raw: bytes) -> None:
+        """Once for ever: the id says what it is about."""
+        if self._book.ours(to):
+            return
+        word = _word(ident)
+        async with self._ledger.db.transaction("mail.report") as tx:
+            await self._ledger.post(tx, Posted(word, f"{word}@{self._book.domain}", "", (to,), (), raw, self._clock()))
+        self.posted(to.rpartition("@")[2].lower())
+
+
+def _word(ident: str) -> str:
+    return "r_" + hashlib.sha256(ident.encode()).hexdigest()[:32]
+
+
+def _news(report: Dsn | Mdn) -> list[tuple[str, str, str]]:
+    """(recipient, what happened, reason)"""
+    if isinstance(report, Mdn):
+        kind = "failed" if report.failed else report.disposition
+        return [(report.original_recipient or report.recipient, kind, "mail_not_integrated")]
+    return [(r.original or r.address, r.action, "mail_refused") for r in report.recipients]
+
+
+def _match(recipient: str, states: dict[str, str]) -> str | None:
+    """The recipient as we wrote it; the only one there is if the report names another (an alias of theirs)."""
+    for known in states:
+        if known.lower() == recipient.lower():
+            return known
+    return next(iter(states)) if len(states) == 1 else None

@@ -1,0 +1,51 @@
+"""The ``mail`` section of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from bridge.config import Seconds, Section
+from bridge.networks.mail.smtp_settings import SmtpSettings
+from bridge.networks.mail.trust_settings import TrustListSettings
+
+Mailbox = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+$", max_length=254)]
+
+
+class TeamSettings(Section):
+    """An organisation's mailbox (ORG, APP, CAB): a room in which any member answers in its name."""
+
+    address: Mailbox
+    name: str = Field(min_length=1, max_length=100)
+    members: list[str] = Field(min_length=1, description="handles: rpps:<11 digits>, matrix:@user:server, product:id")
+
+
+class GatherSettings(Section):
+    """Chat becomes mail once nobody has written for ``quiet``, at the latest after ``longest``."""
+
+    quiet: Seconds = 30.0
+    longest: Seconds = 300.0
+
+
+class RetrySettings(Section):
+    """How patient the hub is with another operator."""
+
+    pauses: list[Seconds] = Field(default=[300.0, 900.0, 1800.0, 3600.0], min_length=1, description="the last repeats")
+    delay_notice: Seconds = 4 * 3600.0
+    give_up: Seconds = 48 * 3600.0
+
+
+class MailSettings(Section):
+    """The hub as an operator of the secure-mail trust space."""
+
+    smtp: SmtpSettings
+    trust: TrustListSettings
+    teams: list[TeamSettings] = []
+    gather: GatherSettings = GatherSettings()
+    retry: RetrySettings = RetrySettings()
+    ask_displayed: bool = Field(default=True, description="ask for a reading receipt (MDN) with every mail")
+    give_displayed: bool = Field(
+        default=True, description="send a reading receipt when one is asked and the mail was read"
+    )
+    product: str = Field(default="", max_length=64, description="X-MSS-NIL: the product's reference at the ANS")

@@ -1,0 +1,85 @@
+-- name: take
+INSERT INTO mail_in (envelope, raw, received_at) VALUES ($1, $2, $3) RETURNING n;
+-- name: waiting
+SELECT n FROM mail_in ORDER BY n;
+-- name: taken
+SELECT envelope, raw FROM mail_in WHERE n = $1;
+-- name: settled
+DELETE FROM mail_in WHERE n = $1;
+
+-- name: boxes
+SELECT address, person FROM mail_box ORDER BY address;
+-- name: add_box
+INSERT INTO mail_box (address, person) VALUES ($1, $2) ON CONFLICT (address) DO NOTHING;
+
+-- name: refs
+SELECT chat, mid, thread, ref, people, n FROM mail_ref WHERE mid IN (SELECT jsonb_array_elements_text($1::text::jsonb)); -- pg
+SELECT chat, mid, thread, ref, people, n FROM mail_ref WHERE mid IN (SELECT value FROM json_each($1)); -- sqlite
+-- name: ref
+SELECT chat, mid, thread, ref, people, n, about FROM mail_ref WHERE ref = $1;
+-- name: last_n
+SELECT COALESCE(MAX(n), 0) AS n FROM mail_ref;
+-- name: add_ref
+INSERT INTO mail_ref (chat, mid, thread, ref, people, n, about) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (chat, mid) DO UPDATE SET ref = excluded.ref, thread = excluded.thread, people = excluded.people, n = excluded.n, about = excluded.about
+WHERE mail_ref.ref IS NULL;
+-- name: cite
+INSERT INTO mail_ref (chat, mid, thread, ref, people, n) VALUES ($1, $2, $3, NULL, '', 0) ON CONFLICT (chat, mid) DO NOTHING;
+-- name: set_about
+UPDATE mail_ref SET about = $3 WHERE chat = $1 AND mid = $2;
+-- name: chain
+SELECT mid FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL ORDER BY n;
+-- name: last_mail
+SELECT mid, about FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL ORDER BY n DESC LIMIT 1;
+-- name: thread
+SELECT about, handled_by, handled_at FROM mail_thread WHERE chat = $1 AND thread = $2;
+-- name: add_thread
+INSERT INTO mail_thread (chat, thread, about) VALUES ($1, $2, $3) ON CONFLICT (chat, thread) DO NOTHING;
+-- name: set_thread
+UPDATE mail_thread SET about = $3 WHERE chat = $1 AND thread = $2;
+-- name: handled
+UPDATE mail_thread SET handled_by = $3, handled_at = $4 WHERE chat = $1 AND thread = $2 AND handled_by IS NULL RETURNING thread;
+
+-- name: add_draft
+INSERT INTO mail_draft (id, chat, thread, n, at, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING;
+-- name: gathering
+SELECT chat, thread, MIN(at) AS first, MAX(at) AS last FROM mail_draft GROUP BY chat, thread;
+-- name: drafts
+SELECT id, at, body FROM mail_draft WHERE chat = $1 AND thread = $2 ORDER BY n;
+-- name: end_draft
+DELETE FROM mail_draft WHERE id = $1;
+
+-- name: last_out
+SELECT COALESCE(MAX(n), 0) AS n FROM mail_out;
+-- name: add_out
+INSERT INTO mail_out (id, n, mid, sender, refs, raw, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO NOTHING;
+-- name: add_to
+INSERT INTO mail_to (mail, recipient, domain, state) VALUES ($1, $2, $3, 'queued')
+ON CONFLICT (mail, recipient) DO NOTHING;
+-- name: domains
+SELECT DISTINCT domain FROM mail_to WHERE state = 'queued';
+-- name: due
+SELECT o.id, o.mid, o.sender, o.refs, o.raw, o.created_at, t.recipient, t.attempt, t.next_at, t.told
+FROM mail_to t JOIN mail_out o ON o.id = t.mail
+WHERE t.domain = $1 AND t.state = 'queued' AND o.id =
+  (SELECT o2.id FROM mail_to t2 JOIN mail_out o2 ON o2.id = t2.mail WHERE t2.domain = $1 AND t2.state = 'queued'
+   AND t2.next_at <= $2 ORDER BY o2.n LIMIT 1)
+AND t.next_at <= $2;
+-- name: next
+SELECT MIN(next_at) AS next_at FROM mail_to WHERE domain = $1 AND state = 'queued';
+-- name: outcome
+UPDATE mail_to SET state = $3, reason = $4, told = 0 WHERE mail = $1 AND recipient = $2 AND state = 'queued';
+-- name: untold
+SELECT o.id, o.mid, o.sender, o.refs, o.created_at, t.recipient, t.state, t.reason
+FROM mail_to t JOIN mail_out o ON o.id = t.mail WHERE t.told < 2 AND t.state <> 'queued' LIMIT 100;
+-- name: told
+UPDATE mail_to SET told = 2 WHERE mail = $1 AND recipient = $2;
+-- name: later
+UPDATE mail_to SET attempt = attempt + 1, next_at = $3, told = $4 WHERE mail = $1 AND recipient = $2;
+-- name: end_out
+UPDATE mail_out SET raw = NULL WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM mail_to WHERE mail = $1 AND state = 'queued');
+-- name: out_of_mid
+SELECT id, mid, refs FROM mail_out WHERE mid = $1 OR id = $1;
+-- name: recipients
+SELECT recipient, state FROM mail_to WHERE mail = $1;
