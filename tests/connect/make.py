@@ -20,7 +20,8 @@ from bridge.db import open_database
 from bridge.directories.flatfile import FlatFile
 from bridge.hub import Hub, now_ms
 from bridge.model import Address, Person
-from bridge.networks.connect import ConnectConnector, ConnectSettings, build
+from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
+from bridge.networks.connect.prints import COMPONENT as PRINTS
 from bridge.networks.loopback import Loopback
 from bridge.people import People
 from bridge.seal import Seal
@@ -114,6 +115,7 @@ class World:
     products: dict[str, Served]
     client: aiohttp.ClientSession
     hub: Hub = field(init=False, repr=False)
+    api: ConnectApi = field(init=False, repr=False)
     connectors: dict[str, ConnectConnector] = field(init=False, repr=False)
     matrix: Loopback = field(init=False, repr=False)
     _running: AsyncExitStack | None = None
@@ -136,14 +138,15 @@ class World:
     async def start_hub(self) -> None:
         """Open the database of before and serve."""
         self._running = stack = AsyncExitStack()
-        api, self.connectors = build(ConnectSettings.model_validate(self.section))
+        seal = Seal({"k1": bytes(range(32))}, "k1")
+        self.api, self.connectors = build(ConnectSettings.model_validate(self.section), seal)
         self.matrix = Loopback("matrix", Capabilities(names_chats=True))
         nets: dict[str, Connector] = {"matrix": self.matrix, **self.connectors}
-        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT])
+        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, PRINTS])
         stack.push_async_callback(db.close)
         people = People(FlatFile(PEOPLE), lambda s: trusted_server(s, ["chu.example"]), lambda _: None, set(nets))
         await people.start(db)
-        store = Store(db, Seal({"k1": bytes(range(32))}, "k1"), people)
+        store = Store(db, seal, people)
         await store.start()
         courier = Courier(store, nets, PATIENCE, now_ms)
         self.hub = Hub(store, people, courier, nets)
@@ -155,7 +158,7 @@ class World:
         stack.push_async_callback(_cancel, asyncio.create_task(courier.run()))
         await asyncio.sleep(0)
         app = web.Application()
-        api.routes(app)
+        self.api.routes(app)
         runner = await serve(app, self.port)
         stack.push_async_callback(runner.cleanup)
 

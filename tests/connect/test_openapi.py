@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 
 from bridge.networks.connect import wire
+from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import OPERATIONS, Operation
 from deploy.demo.simulator import Faults
 from tests.connect.make import TOKENS, Json, World, message
 
-# 422 is a right answer to a valid document where people, numbers and times must mean something.
+# 422 is a right answer to a valid document where people, numbers, hashes and times must mean something; 409 where an
+# id was used before.
 _CONFIG = """
 color = false
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "422"]
+positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 """
 
 
@@ -55,7 +57,7 @@ async def test_without_a_token_everything_is_refused_as_documented(w: World, tmp
     assert f"Tested: {len(OPERATIONS)}" in out
 
 
-EVENTS: dict[str, type[wire.Wire]] = {
+EVENTS: dict[str, type[Wire]] = {
     "message.created": wire.CreatedEvent,
     "conversation.members": wire.MembersEvent,
     "message.state": wire.StateEvent,

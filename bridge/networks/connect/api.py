@@ -20,10 +20,12 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import ValidationError
 
-from bridge.connector import Chat, Receiver
+from bridge.connector import Chat, Receiver, Within
 from bridge.errors import Refused, Unavailable
-from bridge.model import Address, Ref
-from bridge.networks.connect import problems, translate
+from bridge.model import Address, Message, Ref
+from bridge.networks.connect import prints, problems, translate
+from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
+from bridge.networks.connect.files import room_for
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import (
     FOUND_DEFAULT,
@@ -34,18 +36,10 @@ from bridge.networks.connect.operations import (
     SEARCH_SHORTEST,
     Operation,
 )
+from bridge.networks.connect.prints import Prints
 from bridge.networks.connect.products import Product, Tokens
-from bridge.networks.connect.wire import (
-    ID_PATTERN,
-    SEARCH_PATTERN,
-    MembersChange,
-    NewMessage,
-    Receipt,
-    TypingSign,
-    Vouch,
-    Wire,
-    milliseconds,
-)
+from bridge.networks.connect.reading import Body, Reader, Room
+from bridge.networks.connect.wire import MembersChange, NewMessage, Receipt, TypingSign, Vouch, milliseconds
 
 _log = logging.getLogger(__name__)
 _ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a final line break is no end
@@ -59,9 +53,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may cost."""
+    """What one request may cost, and ``room_bytes``: what all those may cost together that are larger."""
 
-    body_bytes: int = 256 * 1024
+    body_bytes: int = 256 * 1024  # without files
+    room_bytes: int = 192 * 1024 * 1024
     text_bytes: int = 44 * 1024
     body_timeout_s: float = 30.0
     certificate_from_proxy: bool = False
@@ -74,7 +69,7 @@ class Call:
     product: Product
     hub: Receiver
     request: web.Request
-    body: bytes
+    body: Body
 
     @property
     def id(self) -> str:
@@ -86,18 +81,24 @@ class Call:
 
 
 class ConnectApi:
-    """All products' requests. ``clock`` gives seconds since 1970, ``ticks`` seconds that only grow."""
+    """All products' requests. ``clock`` gives seconds since 1970, ``ticks`` seconds that only grow.
+
+    Without ``known`` an id that is used again is not compared with what was said under it first.
+    """
 
     def __init__(
         self,
         products: Mapping[str, Product],
         limits: Limits = Limits(),
+        known: Prints | None = None,
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self.products = products
         self._limits = limits
+        self._known = known
+        self._reader = Reader(Room(limits.room_bytes), limits.body_bytes, limits.body_timeout_s)
         self._tokens = Tokens(products.values())
         self._clock = clock
         self._ticks = ticks
@@ -124,10 +125,16 @@ class ConnectApi:
                 return problems.problem(429, "rate_limited", retry_after=wait)
             if product.hub is None:
                 raise Unavailable("not_ready", 2)
-            body = await self._body(request) if has_body else b""
-            return await act(Call(product, product.hub, request, body))
+            with self._reader.room.place(product.name) as place:
+                body = await self._reader.read(request, self._limit(operation, product), place) if has_body else Body()
+                return await act(Call(product, product.hub, request, body))
 
         return handle
+
+    def _limit(self, operation: Operation, product: Product) -> int:
+        """The bytes of a body: more only where there may be files, and for those who may send them."""
+        able = product.capabilities
+        return self._limits.body_bytes + (room_for(able.max_files) if operation.files and able.files else 0)
 
     def _authenticated(self, request: web.Request) -> Product:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -151,33 +158,22 @@ class ConnectApi:
         der: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
         return der
 
-    async def _body(self, request: web.Request) -> bytes:
-        if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
-            raise Refused("wrong_type")
-        limit = self._limits.body_bytes
-        if (request.content_length or 0) > limit:
-            raise Refused("too_large", about=f"{limit}")
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                while part := await request.content.readany():
-                    size += len(part)
-                    if size > limit:
-                        raise Refused("too_large", about=f"{limit}")
-                    parts.append(part)
-        except TimeoutError:
-            raise Refused("too_slow") from None
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
     async def send(self, call: Call) -> web.Response:
         """POST /messages."""
-        sent = _parse(NewMessage, call.body)
-        now = int(self._clock() * 1000)
-        message = translate.to_message(call.product.name, sent, self._limits.text_bytes, now)
-        accepted = await call.hub.accept(message)
-        answer = {"id": sent.id, "message": accepted.message, "conversation": sent.conversation, "state": "accepted"}
+        message, said = await self._reader.apart(call.body, lambda: self._written(call))
+        accepted = await call.hub.accept(message, self._once(message.ref, said))
+        answer = {"id": message.ref.id, "message": accepted.message, "conversation": message.chat, "state": "accepted"}
         return _json(answer, 202)
+
+    def _written(self, call: Call) -> tuple[Message, bytes]:
+        """The message that a product sends, and its print."""
+        sent, now = _parse(NewMessage, call.body), int(self._clock() * 1000)
+        message = translate.to_message(call.product.name, sent, self._limits.text_bytes, now)
+        return message, prints.of_message(message)
+
+    def _once(self, ref: Ref, said: bytes) -> Within | None:
+        """An id stands for one request only."""
+        return self._known.same(ref, said) if self._known else None
 
     async def message(self, call: Call) -> web.Response:
         """GET /messages/{id}."""
@@ -225,7 +221,9 @@ class ConnectApi:
         chat = await _own_chat(call, chat_id)
         leaving = translate.to_leaving(change.remove, chat.members)
         by = Address(network, change.by)
-        await call.hub.change_members(Ref(network, change.id), chat_id, network, by, change.add, leaving)
+        ref = Ref(network, change.id)
+        once = self._once(ref, prints.of_change(chat_id, change))
+        await call.hub.change_members(ref, chat_id, network, by, change.add, leaving, once)
         return _json({"id": change.id, "conversation": chat_id}, 202)
 
     async def receipt(self, call: Call) -> web.Response:
@@ -256,9 +254,10 @@ async def _own_chat(call: Call, chat_id: str) -> Chat:
     return chat
 
 
-def _parse(model: type[W], body: bytes) -> W:
-    parsed = model.model_validate_json(body)  # raises ValidationError, answered by _problems
-    json.loads(body, object_pairs_hook=_unique)  # RFC 7493: two readers of one body must not differ
+def _parse(model: type[W], body: Body) -> W:
+    data = body.take()
+    parsed = model.model_validate_json(data)  # raises ValidationError, answered by _problems
+    json.loads(data, object_pairs_hook=_unique)  # RFC 7493: two readers of one body must not differ
     return parsed
 
 

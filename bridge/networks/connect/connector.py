@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import ssl
 import time
@@ -17,16 +16,19 @@ from bridge.errors import Refused, Unavailable
 from bridge.model import Delivery, Ref, Report, Typing
 from bridge.networks.connect import problems, translate
 from bridge.networks.connect.api import ConnectApi, Limits
+from bridge.networks.connect.prints import Prints
 from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.profiles import PROFILES
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.networks.connect.wire import Taken
+from bridge.seal import Seal
 
 _log = logging.getLogger(__name__)
 _TYPING_TIMEOUT = 2.0
 _STOP_TIMEOUT = 4.0
+_LARGE_AT_ONCE = 2  # webhooks with files to one product: each is in memory more than once
 
 
 class ConnectConnector:
@@ -35,6 +37,7 @@ class ConnectConnector:
     def __init__(self, product: Product, webhook: Webhook) -> None:
         self._product = product
         self._webhook = webhook
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     @property
     def network(self) -> str:
@@ -62,8 +65,13 @@ class ConnectConnector:
 
     async def deliver(self, delivery: Delivery) -> Ref:
         """One attempt. The ``webhook-id`` is the delivery's id, the Ref is the id that the product answers."""
-        body = translate.to_event(delivery, self.capabilities.html)
-        answer = await self._webhook.post(delivery.id, body)
+        html = self.capabilities.html
+        if delivery.body.files:
+            async with self._large:
+                body = await asyncio.to_thread(translate.to_event, delivery, html)
+                answer = await self._webhook.post(delivery.id, body)
+        else:
+            answer = await self._webhook.post(delivery.id, translate.to_event(delivery, html))
         return Ref(self.network, _taken(answer) or delivery.id)
 
     async def report(self, reports: Sequence[Report]) -> None:
@@ -105,8 +113,12 @@ def _taken(answer: bytes) -> str | None:
         return None
 
 
-def build(section: ConnectSettings) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
-    """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read."""
+def build(section: ConnectSettings, seal: Seal | None = None) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
+    """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read.
+
+    With ``seal``, and :data:`bridge.networks.connect.prints.COMPONENT` in the hub's database, an id that is used
+    again for something else is refused.
+    """
     sessions = Sessions()
     products = {name: _product(name, settings) for name, settings in section.products.items()}
     connectors = {
@@ -114,18 +126,21 @@ def build(section: ConnectSettings) -> tuple[ConnectApi, dict[str, ConnectConnec
         for name, settings in section.products.items()
     }
     limits = Limits(
-        section.max_body_bytes, section.max_text_bytes, section.body_timeout_s, section.client_certificate_from_proxy
+        body_bytes=section.max_body_bytes,
+        room_bytes=section.max_bodies_bytes,
+        text_bytes=section.max_text_bytes,
+        body_timeout_s=section.body_timeout_s,
+        certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    return ConnectApi(products, limits), connectors
+    return ConnectApi(products, limits, Prints(seal) if seal else None), connectors
 
 
 def _product(name: str, settings: ProductSettings) -> Product:
     profile = PROFILES[settings.profile]
-    changed = settings.capabilities.model_dump(exclude_none=True)
     return Product(
         name=name,
         label=settings.label or profile.label,
-        capabilities=dataclasses.replace(profile.capabilities, **changed),
+        capabilities=settings.carries,
         bucket=Bucket(settings.rate_per_second, settings.burst),
         tokens=tuple(bytes.fromhex(token.removeprefix("sha256:")) for token in settings.tokens),
         certificates=tuple(bytes.fromhex(digest) for digest in settings.client_certificate_sha256),

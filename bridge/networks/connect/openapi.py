@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from bridge.networks.connect import wire
+from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.operations import (
     FOUND_DEFAULT,
     FOUND_MOST,
@@ -20,7 +21,7 @@ from bridge.networks.connect.operations import (
 
 Json = dict[str, Any]
 
-_EVENTS: dict[str, type[wire.Wire]] = {
+_EVENTS: dict[str, type[Wire]] = {
     "message.created": wire.CreatedEvent,
     "conversation.members": wire.MembersEvent,
     "message.state": wire.StateEvent,
@@ -43,7 +44,8 @@ _PROBLEMS = {
     403: "Not allowed to this product, this user or this certificate.",
     404: "Not known to this product.",
     408: "The body came too slowly.",
-    413: "The body is too large.",
+    409: "The id was used for something else: another message, or this one with another content.",
+    413: "The body, or what its files hold, is too large.",
     415: "The body is not application/json.",
     422: "Not possible as asked; `field` or `errors` name what is wrong.",
     429: "Too many requests.",
@@ -114,6 +116,8 @@ def _problem_answers(operation: Operation) -> Json:
     statuses = set(_PROBLEMS)
     if not operation.may_lack:
         statuses -= {404}
+    if not operation.keyed:
+        statuses -= {409}
     if operation.body is None:
         statuses -= {400, 408, 413, 415}
     if operation.open:
@@ -136,13 +140,13 @@ def _problem(status: int) -> Json:
 
 def _parameters(operation: Operation) -> list[Json]:
     if "{id}" in operation.path:
-        schema = {"type": "string", "pattern": wire.ID_PATTERN}
+        schema = {"type": "string", "pattern": ID_PATTERN}
         return [{"name": "id", "in": "path", "required": True, "schema": schema}]
     if operation.name == "people":
         words = {"type": "string", "minLength": SEARCH_SHORTEST, "maxLength": SEARCH_LONGEST}
         limit = {"type": "integer", "minimum": 1, "maximum": FOUND_MOST, "default": FOUND_DEFAULT}
         return [
-            {"name": "q", "in": "query", "required": True, "schema": words | {"pattern": wire.SEARCH_PATTERN}},
+            {"name": "q", "in": "query", "required": True, "schema": words | {"pattern": SEARCH_PATTERN}},
             {"name": "limit", "in": "query", "schema": limit},
         ]
     return []
@@ -152,7 +156,7 @@ def _content(model: str) -> Json:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
 
 
-def _webhook(name: str, model: type[wire.Wire]) -> Json:
+def _webhook(name: str, model: type[Wire]) -> Json:
     headers = [
         ("webhook-id", "The idempotency key: the same at every attempt."),
         ("webhook-timestamp", "Seconds since 1970, of this attempt."),

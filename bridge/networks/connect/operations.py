@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.networks.connect import wire
-from bridge.networks.connect.wire import Wire
+from bridge.networks.connect.fields import Wire
 
 PREFIX = "/connect/v1"
 SEARCH_SHORTEST, SEARCH_LONGEST = 2, 100
@@ -25,12 +25,14 @@ class Operation:
     body: type[Wire] | None = None
     open: bool = False  # needs no token
     may_lack: bool = False  # what is asked for may be unknown: 404
+    keyed: bool = False  # its body has an id, which is the idempotency key: 409
+    files: bool = False  # its body may hold files
 
 
 OPERATIONS = (
     Operation(
         "send", "POST", "/messages", "Hand in a message; answered once it is safely on disk.", 202,
-        wire.MessageAccepted, wire.NewMessage, may_lack=True,
+        wire.MessageAccepted, wire.NewMessage, may_lack=True, keyed=True, files=True,
     ),
     Operation(
         "message", "GET", "/messages/{id}", "What became of a message of this product.", 200,
@@ -48,7 +50,7 @@ OPERATIONS = (
     ),
     Operation(
         "members", "POST", "/conversations/{id}/members", "Add people to a conversation and remove others.", 202,
-        wire.MembersAccepted, wire.MembersChange, may_lack=True,
+        wire.MembersAccepted, wire.MembersChange, may_lack=True, keyed=True,
     ),
     Operation(
         "receipt", "POST", "/receipts", "A user's device has a delivered message, or the user has read it.", 204,

@@ -32,7 +32,9 @@ _STATUS = {
     "unknown_path": 404,
     "bad_method": 405,
     "too_slow": 408,
+    "id_in_use": 409,
     "too_large": 413,
+    "files_too_large": 413,
     "wrong_type": 415,
     "rate_limited": 429,
 }
@@ -45,6 +47,14 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
     "unknown_path": ("Cette adresse n’existe pas.", "There is nothing at this address."),
     "bad_method": ("Cette méthode n’est pas possible ici.", "This method is not possible here."),
     "too_slow": ("Le corps de la requête a tardé. Renvoyez-la.", "The body came too slowly. Send it again."),
+    "bad_file_name": (
+        "Ce nom de fichier n’est pas permis. Sans chemin ni caractère de contrôle, il a au plus 255 octets.",
+        "This file name is not allowed. It has no path, no control character and at most 255 bytes.",
+    ),
+    "wrong_sha256": (
+        "Le fichier reçu n’a pas l’empreinte SHA-256 annoncée. Renvoyez-le.",
+        "The file that came does not have the SHA-256 given. Send it again.",
+    ),
     "sent_in_future": (
         "La date d’envoi est à plus de 10 minutes dans le futur. Vérifiez l’horloge.",
         "The time of sending is more than 10 minutes in the future. Check the clock.",
@@ -63,6 +73,7 @@ _FIELD_WORDS = {
     "list_type": ("doit être une liste", "must be a list"),
     "model_type": ("doit être un objet", "must be an object"),
     "literal_error": ("valeur inconnue", "unknown value"),
+    "base64": ("doit être en base64, sur une ligne", "must be base64 on one line"),
     "rfc3339": ("doit être une date RFC 3339 avec fuseau", "must be a date and time of RFC 3339 with an offset"),
 }
 _DATES = ("datetime", "timezone")
@@ -96,9 +107,7 @@ def of_validation(error: ValidationError) -> web.Response:
 
 def _field_error(where: tuple[int | str, ...], kind: str) -> dict[str, str]:
     field = ".".join(str(part)[:64] for part in where)
-    if field == "files":
-        fr, en = say("files_not_carried")
-    elif kind.startswith(_DATES):
+    if kind.startswith(_DATES):
         fr, en = _FIELD_WORDS["rfc3339"]
     else:
         fr, en = _FIELD_WORDS.get(kind, ("valeur non valable", "not a valid value"))

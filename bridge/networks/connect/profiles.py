@@ -13,6 +13,7 @@ from bridge.connector import Capabilities
 # A Matrix event has at most 65,536 bytes. Encrypted, its content grows by 4/3 (base64); about 5 KiB stay for the rest
 # of the event: signatures, keys, relations. So text and html together have 44 KiB as JSON.
 MAX_TEXT = 44 * 1024
+MAX_FILES = 25_000_000  # of one message: what mailboxes take, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,12 @@ class Profile:
     capabilities: Capabilities
 
 
-_PLAIN = Capabilities(html=False, threads=False, max_text=MAX_TEXT)
+_PLAIN = Capabilities(html=False, threads=False, max_text=MAX_TEXT, files=True, max_files=MAX_FILES)
 
 PROFILES = {
     "pandalab": Profile("PandaLab", _PLAIN),
     "siilo": Profile("Siilo", _PLAIN),
     "arcad": Profile("Arcad", _PLAIN),
     "medipeps": Profile("Medipeps", _PLAIN),
-    "generic": Profile("Liaison Connect", Capabilities(max_text=MAX_TEXT)),
+    "generic": Profile("Liaison Connect", Capabilities(max_text=MAX_TEXT, files=True, max_files=MAX_FILES)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from bridge.networks.connect.profiles import MAX_TEXT, PROFILES
+from bridge.connector import Capabilities
+from bridge.networks.connect.files import room_for
+from bridge.networks.connect.profiles import MAX_FILES, MAX_TEXT, PROFILES
 
 _RESERVED = {"matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -50,6 +53,8 @@ class CapabilitiesSettings(_Section):
     typing: bool | None = None
     receipts: bool | None = None
     max_text: Annotated[int, Field(ge=100, le=1_000_000)] | None = None
+    files: bool | None = None
+    max_files: Annotated[int, Field(ge=1, le=MAX_FILES)] | None = None
 
 
 class ProductSettings(_Section):
@@ -68,6 +73,12 @@ class ProductSettings(_Section):
     burst: int = Field(default=500, ge=1)
     capabilities: CapabilitiesSettings = CapabilitiesSettings()
 
+    @property
+    def carries(self) -> Capabilities:
+        """What the profile says, as this configuration changes it."""
+        changed = self.capabilities.model_dump(exclude_none=True)
+        return dataclasses.replace(PROFILES[self.profile].capabilities, **changed)
+
     @model_validator(mode="after")
     def _is_known_and_reachable(self) -> ProductSettings:
         if self.profile not in PROFILES:
@@ -85,6 +96,7 @@ class ConnectSettings(_Section):
 
     products: dict[ProductName, ProductSettings] = {}
     max_body_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
+    max_bodies_bytes: int = Field(default=192 * 1024 * 1024, ge=1024)  # of all larger ones (with files) together
     max_text_bytes: int = Field(default=MAX_TEXT, ge=100, le=MAX_TEXT)
     body_timeout_s: float = Field(default=30.0, gt=0, le=300)
     client_certificate_from_proxy: bool = (
@@ -96,6 +108,15 @@ class ConnectSettings(_Section):
         tokens = [token for product in self.products.values() for token in product.tokens]
         if len(set(tokens)) != len(tokens):
             raise ValueError("a token is given twice; it can belong to one product only")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_room_for_files(self) -> ConnectSettings:
+        able = [product.carries for product in self.products.values()]
+        largest = max((room_for(one.max_files) for one in able if one.files), default=0)
+        if largest and self.max_bodies_bytes < 2 * (self.max_body_bytes + largest):
+            needed = 2 * (self.max_body_bytes + largest)
+            raise ValueError(f"max_bodies_bytes: {needed} are needed for the largest max_files, or less max_files")
         return self
 
 

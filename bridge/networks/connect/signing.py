@@ -33,11 +33,12 @@ class Signer:
 
     def sign(self, webhook_id: str, timestamp: int, body: bytes) -> str:
         """The value of ``webhook-signature``: one ``v1,<base64>`` for each key; ``timestamp`` in seconds."""
-        signed = f"{webhook_id}.{timestamp}.".encode() + body
-        return " ".join("v1," + b64encode(_finish(keyed, signed)).decode() for keyed in self._keyed)
+        before = f"{webhook_id}.{timestamp}.".encode()
+        return " ".join("v1," + b64encode(_finish(keyed, before, body)).decode() for keyed in self._keyed)
 
 
-def _finish(keyed: hmac.HMAC, signed: bytes) -> bytes:
+def _finish(keyed: hmac.HMAC, *signed: bytes) -> bytes:
     mac = keyed.copy()
-    mac.update(signed)
+    for part in signed:
+        mac.update(part)
     return mac.digest()

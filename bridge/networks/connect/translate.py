@@ -26,6 +26,7 @@ from bridge.model import (
     State,
     Typing,
 )
+from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 
 Say = Callable[[str], tuple[str, str]]
@@ -67,11 +68,13 @@ def clean_html(html: str) -> str | None:
 def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Message:
     """A message of a product as the hub's; ``max_text`` in bytes, ``now`` in milliseconds.
 
-    Raises Refused (too_long, sent_in_future).
+    Raises Refused (empty, too_long, sent_in_future, bad_file_name, wrong_sha256).
     """
+    if not sent.text and not sent.files:
+        raise Refused("empty", "text")
     if sent.html is not None and (len(sent.html) > max_text or sent.html.count("<") > MOST_TAGS):
         raise Refused("too_long", "html", about=f"{max_text} bytes, {MOST_TAGS} tags")
-    body = Body(sent.text, None if sent.html is None else clean_html(sent.html))
+    body = Body(sent.text, None if sent.html is None else clean_html(sent.html), to_files(sent.files))
     if not fits(body, max_text):
         raise Refused("too_long", "text", about=f"{max_text} bytes")
     sent_at = max(0, milliseconds(sent.sent_at))
@@ -166,6 +169,7 @@ def _created(delivery: Delivery, html: bool) -> Json:
         "members": [to_member(m) for m in delivery.members],
         "reply_to": delivery.reply_to.id if delivery.reply_to else None,
         "thread": delivery.thread.id if delivery.thread else None,
+        "files": [from_file(file) for file in body.files],
         "sent_at": time_text(delivery.sent_at),
     }
 

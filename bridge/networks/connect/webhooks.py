@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 import ssl
 import time
@@ -14,12 +15,14 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.errors import Refused, Unavailable
+from bridge.networks.connect.reading import SLOWEST
 from bridge.networks.connect.signing import Signer
 
 _NEVER = {400, 410, 413, 422}
 _LONGEST_ANSWER = 64 * 1024
 _LONGEST_WAIT = 24 * 3600.0
 _CONNECTIONS = 64  # to one product
+_LARGE = 1024 * 1024
 
 
 class Sessions:
@@ -49,7 +52,7 @@ class Sessions:
 
 
 class Webhook:
-    """A product's address for webhooks. ``timeout`` in seconds, connecting included."""
+    """A product's address for webhooks. ``timeout`` in seconds, connecting included; large bodies get more time."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class Webhook:
         self._signer = signer
         self._sessions = sessions
         self._session: aiohttp.ClientSession | None = None
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._timeout = timeout
         self._tls: ssl.SSLContext | bool = tls or True
         self._clock = clock
 
@@ -84,27 +87,33 @@ class Webhook:
         """Gives the body of a 2xx answer. Raises Refused (product_refused) or Unavailable."""
         if self._session is None:
             raise Unavailable("not_ready", 2)
-        limit = self._timeout if timeout is None else aiohttp.ClientTimeout(total=timeout)
+        limit = (timeout or self._timeout) + max(0, len(body) - _LARGE) / SLOWEST
+        headers = await self._headers(webhook_id, body)
         try:
             async with self._session.post(
                 self._url,
-                data=body,
-                headers=self._headers(webhook_id, body),
+                data=body if len(body) < _LARGE else io.BytesIO(body),  # aiohttp sends that in parts
+                headers=headers,
                 allow_redirects=False,
-                timeout=limit,
+                timeout=aiohttp.ClientTimeout(total=limit),
                 ssl=self._tls,
             ) as answer:
                 return await self._answer(answer)
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ssl.SSLError):
             raise Unavailable("product_unreachable") from None
 
-    def _headers(self, webhook_id: str, body: bytes) -> CIMultiDict[str]:
+    async def _headers(self, webhook_id: str, body: bytes) -> CIMultiDict[str]:
         now = int(self._clock())
+        sign = self._signer.sign
+        if len(body) < _LARGE:
+            signature = sign(webhook_id, now, body)
+        else:
+            signature = await asyncio.to_thread(sign, webhook_id, now, body)
         headers = CIMultiDict[str]()
         headers["Content-Type"] = "application/json"
         headers["webhook-id"] = webhook_id
         headers["webhook-timestamp"] = str(now)
-        headers["webhook-signature"] = self._signer.sign(webhook_id, now, body)
+        headers["webhook-signature"] = signature
         return headers
 
     async def _answer(self, answer: aiohttp.ClientResponse) -> bytes:

@@ -6,61 +6,34 @@ id by which the product knows the conversation: its own for those it started, th
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridge.networks.connect.fields import MIME_PATTERN, Content, Handle, Id, Rpps, Sha256, Text, Time, Wire
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
-ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
-SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
-_HANDLE = r"^[a-z][a-z0-9_-]{0,31}:[!-~]{1,255}$"
-_TEXT = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*$"  # tab and line breaks are the only control characters
-_RFC3339 = re.compile(
-    r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-[0-3][0-9][Tt][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
-    r"([Zz]|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
-)
-
-
-def _rfc3339(value: Any) -> Any:
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise PydanticCustomError("rfc3339", "not a date and time of RFC 3339 with an offset")
-    return value
-
-
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Handle = Annotated[str, Field(pattern=_HANDLE, examples=["rpps:10001234567", "matrix:@ben:chu.example"])]
-Text = Annotated[str, Field(pattern=_TEXT)]
-Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$", examples=["10001234567"])]
-Time = Annotated[
-    AwareDatetime,
-    Field(strict=False),
-    BeforeValidator(_rfc3339),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": f"^{_RFC3339.pattern}$",
-            "examples": ["2026-03-01T08:00:00.000Z"],
-        }
-    ),
-]
+MOST_FILES = 20  # with one message of a product
 StateName = Literal["accepted", "delivered", "read", "refused"]
 
 
-class Wire(BaseModel):
-    """What all have in common: unknown keys are errors, nothing is guessed from another type."""
+class NewFile(Wire):
+    """A document that goes with a message, whole."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-class FileRef(Wire):
-    """A file of a message. Reserved: not carried yet."""
-
-    name: Text
-    url: str = Field(repr=False)
+    name: str = Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1F\x7F/\\]*$",
+        repr=False,
+        description="At most 255 bytes of UTF-8, no path, no control character: such a name is refused, not changed.",
+        examples=["bilan.pdf"],
+    )
+    type: str = Field(
+        pattern=MIME_PATTERN, description="A media type without parameters.", examples=["application/pdf"]
+    )
+    content: Content = Field(repr=False, description="Base64 (RFC 4648, 4) in one line, with its padding.")
+    sha256: Sha256 | None = Field(default=None, description="Of the content, in hexadecimal; checked if it is given.")
 
 
 class NewMessage(Wire):
@@ -71,7 +44,8 @@ class NewMessage(Wire):
     sender: Id = Field(description="The product's id of the user who wrote.")
     kind: Literal["text", "notice", "emote"] = "text"
     text: Text = Field(
-        min_length=1, repr=False, description="Plain text; with `html` as large as the limit of the hub (44 KiB)."
+        repr=False,
+        description="Plain text; with `html` as large as the limit of the hub (44 KiB). May be empty beside files.",
     )
     html: Text | None = Field(
         default=None, repr=False, description="The same as HTML; all that Matrix does not allow is removed."
@@ -79,7 +53,12 @@ class NewMessage(Wire):
     to: list[Handle] = Field(default=[], max_length=200, description="People to add; needed on the first message.")
     reply_to: Id | None = Field(default=None, description="The product's id of the message that this one answers.")
     thread: Id | None = Field(default=None, description="The product's id of the message that began the thread.")
-    files: list[FileRef] = Field(default=[], max_length=0, description="Reserved: files are not carried yet.")
+    files: list[NewFile] = Field(
+        default=[],
+        max_length=MOST_FILES,
+        repr=False,
+        description="Documents; together as large as the limit of the product (25 MB unless configured otherwise).",
+    )
     sent_at: Time = Field(description="When the user wrote; at most 10 minutes in the future.")
 
 
@@ -239,6 +218,18 @@ class Problem(Wire):
     instance: str | None = Field(default=None, description="To find an unexpected error in the hub's log.")
 
 
+class FileView(Wire):
+    """A document that goes with a message."""
+
+    name: str = Field(max_length=255, repr=False, description="Cleaned: no path, no control character.")
+    type: str = Field(pattern=MIME_PATTERN, description="As its sender named it: not proven by the content.")
+    size: int = Field(description="In bytes.")
+    sha256: Sha256
+    content: str = Field(
+        repr=False, description="Base64 (RFC 4648, 4).", json_schema_extra={"contentEncoding": "base64"}
+    )
+
+
 class Created(Wire):
     """A message for some of the product's users. ``order`` grows along the conversation."""
 
@@ -253,6 +244,7 @@ class Created(Wire):
     members: list[MemberView]
     reply_to: str | None
     thread: str | None
+    files: list[FileView] = Field(repr=False, description="Documents; the text may be empty if there are any.")
     sent_at: Time
 
 

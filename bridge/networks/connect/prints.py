@@ -1,0 +1,68 @@
+"""Whether an id stands for the same request again: a keyed hash of what was said is kept, never what was said."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import orjson
+
+from bridge.connector import Within
+from bridge.db import Component, Tx
+from bridge.errors import Refused
+from bridge.model import Message, Ref
+from bridge.networks.connect.wire import MembersChange
+from bridge.seal import Seal
+
+COMPONENT = Component("connect", Path(__file__).parent / "sql")
+_PURPOSE = "connect prints"
+
+
+def of_message(message: Message) -> bytes:
+    """A hash of who says what, where. Not of ``sent_at`` and ``to``: a product may make them anew when it repeats."""
+    body = message.body
+    files = [[file.name, file.mime, hashlib.sha256(file.data).hexdigest()] for file in body.files]
+    cited = [None if ref is None else ref.id for ref in (message.reply_to, message.thread)]
+    return _hash([message.kind.value, message.chat, message.sender.id, body.text, body.html, files, *cited])
+
+
+def of_change(chat: str, change: MembersChange) -> bytes:
+    """A hash of a change of members."""
+    return _hash(["members", chat, change.by, sorted(change.add), sorted(change.remove)])
+
+
+def _hash(said: list[object]) -> bytes:
+    return hashlib.sha256(orjson.dumps(said)).digest()
+
+
+class Prints:
+    """The prints of all products, keyed with the seal's key that is active when a message is first accepted."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+        self._keys: dict[str, bytes] = {}
+
+    def same(self, ref: Ref, said: bytes) -> Within:
+        """To be written with the message: keeps the print, or raises Refused (id_in_use) if another one is known."""
+
+        async def within(tx: Tx) -> None:
+            known = await tx.one("connect.print", ref.network, ref.id)
+            if known is None:  # new, or of a time before there were prints
+                active = self._seal.active
+                await tx.run("connect.add_print", ref.network, ref.id, active, self._print(active, ref, said))
+            elif not self._is(known["key"], bytes(known["print"]), ref, said):
+                raise Refused("id_in_use", "id")
+
+        return within
+
+    def _is(self, key: str, known: bytes, ref: Ref, said: bytes) -> bool:
+        try:
+            return hmac.compare_digest(known, self._print(key, ref, said))
+        except KeyError:  # the key was taken out of the configuration: nobody can tell any more
+            return True
+
+    def _print(self, key: str, ref: Ref, said: bytes) -> bytes:
+        if key not in self._keys:
+            self._keys[key] = self._seal.derive(_PURPOSE, key)
+        return hmac.digest(self._keys[key], f"{ref.network}|{ref.id}|".encode() + said, "sha256")
