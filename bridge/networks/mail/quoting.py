@@ -75,7 +75,8 @@ def visible(text: str, html: str | None, subject: str = "") -> Visible:
     if len(text) > MOST_TEXT or len(lines) > MOST_LINES or _HANDED_ON.match(subject.strip()):
         return _whole(lines, html, not (len(text) > MOST_TEXT or len(lines) > MOST_LINES))
     if page is None:
-        return _show(lines, _split(lines), None if html else html)
+        parts = _split(lines)
+        return _show(lines, parts, None if parts.dropped else html)
     seen = _split(page.lines, page.quotes, page.signatures)
     if not written:
         return _show(lines, seen, _rewritten(page, seen.dropped, html))
@@ -266,13 +267,20 @@ def _is_tail(numbers: frozenset[int], lines: Sequence[str]) -> bool:
     return all(n in numbers or not lines[n].strip() for n in range(first, len(lines)))
 
 
+def _over_rules(lines: Sequence[str], number: int) -> int:
+    """The first of the empty lines and rules right above a line, else the line itself."""
+    while number and not lines[number - 1].strip("-_=*# \t\u00a0"):
+        number -= 1
+    return number
+
+
 def _after(lines: Sequence[str], letters: str) -> int | None:
     """The first written line after exactly these letters; None if they end within a line or are others."""
     place = 0
     for number, line in enumerate(lines):
         said = _alike(line)
         if place == len(letters) and said:
-            return number
+            return _over_rules(lines, number)
         if not letters.startswith(said, place):
             return None
         place += len(said)

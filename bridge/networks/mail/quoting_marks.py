@@ -70,7 +70,7 @@ _MONTH = (
 )
 _DATE = re.compile(
     rf"\b\d{{1,2}}(?:[./-]\d{{1,2}}[./-]\d{{2,4}}|(?:er)?[ -]{_MONTH},?[ -]\d{{2,4}})\b"
-    rf"|\b\d{{4}}[-/]\d{{2}}[-/]\d{{2}}\b|\b{_MONTH} \d{{1,2}},? \d{{2,4}}\b",
+    rf"|\b\d{{4}}[-/]\d{{2}}[-/]\d{{2}}\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{2,4}}\b",
     re.I,
 )
 _TIME = re.compile(r"\b\d{1,2} ?[:h] ?\d{2}\b", re.I)
@@ -78,7 +78,7 @@ _ADDRESS = re.compile(r"[\w.+'=-]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}")
 _SAYS = re.compile(r"\b(?:(?:a|ont) [ée]crit|wrote) ?: ?[-*_]{0,60}$", re.I)
 _OPENS = re.compile(r"[-*_ ]{0,60}(?:le|on)\b", re.I)
 _SOMEBODY = re.compile(
-    r"(?:,|\d) (?:(?:le|la|les|un|une|mon|ma|son|sa|the|his|her|our|my) |l')[^,<@]{1,40} (?:(?:a|ont) [ée]crit|wrote) ?:"
+    r"(?:,|\d) (?:(?:le|la|les|un|une|mon|ma|son|sa|the|his|her|our|my) |l')[^,<@]{1,40} (?:a|ont|wrote)\b"
 )
 _DASHED = re.compile(r"-{3,60} ?(.{2,300}) (?:a [ée]crit|wrote) ?:? ?-{3,60}$", re.I)
 _OLD_GMAIL = re.compile(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[^<]{1,120}<[^<>]{3,200}> ?:$")
@@ -225,7 +225,7 @@ def _fields(view: View, place: int, hinted: bool) -> Mark | None:
     start = _over_rule(view, place)
     people = fields["from"] + " " + fields.get("to", "")
     known = "sent" in fields and "to" in fields and _TIME.search(date)
-    if not (known or hinted or start < place or _ADDRESS.search(people)):
+    if not (known or hinted or view.plain[start].startswith("_" * 20) or _ADDRESS.search(people)):
         return None
     return Mark(start, block.end, Kind.BLOCK if block.first == "from" else Kind.FORWARD, True)
 

@@ -15,15 +15,19 @@ MOST_SIGNATURE = 25  # lines after "-- "
 MOST_LOOSE = 12  # lines of a signature that nothing announces but its looks
 MOST_TAIL = 120  # lines from the end in which a disclaimer is looked for
 
+_DEVICE = (
+    r"(?:i ?phone|i ?pad|mac|mobile|téléphone|smartphone|portable|appareil|android|galaxy|samsung|huawei|xiaomi|phone"
+    r"|tablette|ordinateur|windows phone|outlook|yahoo|proton|orange|courrier|mail|k-9|thunderbird|nine"
+    r"|bluemail|gmail"
+    r"|zimbra|sfr|free|la ?poste)\b"
+)
 _PROGRAM = re.compile(
-    r"(?:envoyée? (?:de|depuis|à partir de|avec|via|par) (?:mon|ma|mes|un|une|l'|la messagerie|outlook|yahoo"
-    r"|proton|orange|samsung"
-    r"|courrier|mail\b|k-9|thunderbird|nine|bluemail|gmail|l'application|zimbra|sfr|free|laposte).{0,90}"
-    r"|obtene[zr] outlook .{0,60}|obtenir outlook .{0,60}|télécharge[rz]? (?:outlook|l'application) .{0,80}"
+    rf"(?:envoyée? (?:de|depuis|à partir de|avec|via) "
+    rf"(?:mon |ma |un |une |l'application |la messagerie sécurisée |le )?{_DEVICE}.{{0,80}}"
+    r"|(?:obten(?:ez|ir)|télécharge[rz]) outlook .{0,40}"
     r"|provenance ?: courrier pour windows.{0,30}"
-    r"|sent (?:from|with|via|using) (?:my|outlook|yahoo|proton|samsung|mail for|k-9|thunderbird|nine|bluemail"
-    r"|the) ?.{0,90}"
-    r"|get outlook for .{0,60}|download outlook .{0,60}"
+    rf"|sent (?:from|with|via|using) (?:my |the |a )?{_DEVICE}.{{0,60}}"
+    r"|(?:get|download) outlook for .{0,40}"
     r"|veuillez excuser ma brièveté\.?|please excuse my brevity\.?"
     r"|(?:garanti sans virus|sans virus|virus-free|l'absence de virus).{0,90})$",
     re.I,
@@ -76,15 +80,19 @@ _CLOSING = re.compile(
     r"|(?:best|kind|warm|many)? ?regards|yours (?:sincerely|faithfully|truly)|sincerely|best wishes)[ ,.!]{0,3}$",
     re.I,
 )
-_CONTACT = re.compile(
-    r"(?:\+33|\b0)[ .(0)]{0,5}[1-9](?:[ .-]?\d{2}){4}\b|\btél|\bfax\b|\bphone\b|\bmobile ?:|@|\bwww\.|\brpps\b"
-    r"|\bfiness\b"
-    r"|\b\d{5} [A-ZÀ-Ý][\w'-]{2,}|\bsecrétariat\b|\b(?:rue|avenue|boulevard|place|chemin) ",
+_REACH = re.compile(r"(?:\+33|\b0)[ .(0)]{0,5}[1-9](?:[ .-]?\d{2}){4}\b|[\w.-]@[\w-]|\bwww\.", re.I)
+_SIGNED = re.compile(
+    r"\b(?:rpps|finess|secrétariat|cedex)\b|\b\d{5} [A-ZÀ-Ý][\w'-]{2,}"
+    r"|^(?:dr|docteur|pr|professeur|mme|m\.|mr|ide|interne|service|hôpital|centre hospitalier|ch[ru]?|clinique"
+    r"|cabinet)\b",
     re.I,
 )
-_TITLE = re.compile(
-    r"^(?:dr|docteur|pr|professeur|mme|m\.|mr|ide|interne|service|hôpital|centre hospitalier|ch[ru]?\b|clinique"
-    r"|cabinet)\b",
+_ASKS = re.compile(
+    r"\b(?:rappel\w{0,6}|appel\w{0,6}|contact(?:er|ez)|joindre|prév\w{2,8}|re?voir|revu\w?|merci|faire|fait"
+    r"|urgent\w?|patiente?s?|demain"
+    r"|aujourd'hui|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|arrêt\w{0,3}|reprendre|poursuivre|call"
+    r"|please|patients?"
+    r"|tomorrow|today|stop|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
     re.I,
 )
 _CLINICAL = re.compile(
@@ -119,8 +127,8 @@ def _program(view: View) -> int | None:
         if place < 0 or view.depth[place]:
             return None
         said = _LINK.sub("", " ".join(view.plain[place:])).strip(" .()[]*")
-        if said and len(said) < 160 and _PROGRAM.match(said):
-            return place
+        if said and len(said) < 160 and _PROGRAM.match(said) and not _CLINICAL.search(said):
+            return place - 1 if place and view.plain[place - 1] in {"--", "-- "} else place
     return None
 
 
@@ -160,7 +168,7 @@ def _rule_above(view: View, place: int) -> int:
 def _delimiter(view: View) -> int | None:
     """``-- `` on a line of its own, what follows being short and no clinical text."""
     for place in range(len(view) - 1, max(-1, len(view) - MOST_SIGNATURE - 2), -1):
-        if view.plain[place] in {"--", "-- "} and not view.depth[place]:
+        if view.plain[place] in {"--", "-- ", "---"} and not view.depth[place]:
             surely = view.plain[place] == "-- "
             return place if _looks_signed(view.plain[place + 1 :], MOST_SIGNATURE, surely) else None
     return None
@@ -171,10 +179,10 @@ def _after_closing(view: View) -> int | None:
     for place in range(len(view) - 1, max(-1, len(view) - MOST_LOOSE - 4), -1):
         if _CLOSING.match(view.plain[place]) and not view.depth[place]:
             name = next((p for p in range(place + 1, len(view)) if view.plain[p]), None)
-            if name is None or name + 1 >= len(view) or _CONTACT.search(view.plain[name]):
+            if name is None or name + 1 >= len(view) or _REACH.search(view.plain[name]):
                 return None
             rest = view.plain[name + 1 :]
-            fits = _looks_signed([view.plain[name], *rest], MOST_LOOSE) and any(map(_CONTACT.search, rest))
+            fits = _looks_signed([view.plain[name], *rest], MOST_LOOSE)
             return name + 1 if fits else None
     return None
 
@@ -182,20 +190,30 @@ def _after_closing(view: View) -> int | None:
 def _hinted(view: View, hints: frozenset[int]) -> int | None:
     """Where the HTML side shows a signature, if it looks like one."""
     for place, number in enumerate(view.numbers):
-        if number in hints and _written(view, place) and _looks_signed(view.plain[place:], MOST_SIGNATURE):
+        if (
+            number in hints
+            and _written(view, place)
+            and _looks_signed(
+                [line for line in view.plain[place:] if line not in {"--", "-- "}],
+                MOST_SIGNATURE,
+                view.plain[place] == "--",
+            )
+        ):
             return place
     return None
 
 
 def _looks_signed(lines: Sequence[str], most: int, surely: bool = False) -> bool:
-    """Few short lines, at least one of them a title or a way to reach somebody, none a sentence or a clinical value.
+    """Few short lines, at least one of them a way to reach somebody, none a sentence, a wish or a clinical value.
 
-    After the delimiter of RFC 3676 (``surely``) a name alone is enough, and a motto may stand beside an address.
+    After the delimiter of RFC 3676 (``surely``) a title or a name is enough, and a motto may stand beside it.
     """
     written = [line for line in lines if line and not _is_rule(line)]
     if len(written) > most or any(len(line) > 90 or line.startswith("-") or _CLINICAL.search(line) for line in written):
         return False
-    known = any(_CONTACT.search(line) or _TITLE.match(line) for line in written)
-    if any(_SENTENCE.search(line) and not _CONTACT.search(line) for line in written):
+    if any(_ASKS.search(line) for line in written):
+        return False
+    known = any(_REACH.search(line) or (surely and _SIGNED.search(line)) for line in written)
+    if any(_SENTENCE.search(line) and not _REACH.search(line) for line in written):
         return surely and known
     return known or (surely and len(written) == 1 and bool(_NAME.match(written[0])))

@@ -1,0 +1,406 @@
+"""What a mail newly says: golden mails of each client, what must never be cut, and bounds on any input."""
+
+import re
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.networks.mail.html import clean, to_text
+from bridge.networks.mail.mime import parse
+from bridge.networks.mail.quoting import MOST_LINES, Visible, forwarded, visible
+
+CLIENTS = Path(__file__).parent / "golden" / "clients"
+MAILS = sorted(CLIENTS.glob("*.eml"))
+
+
+def letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text.casefold()))
+
+
+def shown(text: str, html: str | None = None, subject: str = "") -> str:
+    return visible(text, html, subject).text
+
+
+# Golden mails: <client>-<language>-<reply|inline|first|forward>[-detail].eml
+
+
+def test_there_are_enough_clients_in_both_languages() -> None:
+    names = [path.stem.split("-") for path in MAILS]
+    assert len({client for client, *_ in names}) >= 14
+    assert len(MAILS) >= 40
+    assert {language for _, language, *_ in names} == {"fr", "en"}
+    assert {kind for _, _, kind, *_ in names} == {"reply", "inline", "first", "forward"}
+
+
+def test_golden_mails_keep_their_bytes() -> None:
+    for path in MAILS:
+        assert re.search(rb"[^\r]\n", path.read_bytes()) is None, path.name
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_golden(path: Path) -> None:
+    mail = parse(path.read_bytes())
+    seen = visible(mail.text, mail.html, mail.subject)
+    kind = path.stem.split("-")[2]
+    assert seen.text + "\n" == path.with_suffix(".expected.txt").read_bytes().decode()
+    assert bool(seen.quoted) == (kind == "reply")
+    assert forwarded(mail.text, mail.subject) == (kind == "forward")
+    assert mail.problems == ()
+    assert (seen.html is None) == (mail.html is None)
+    if mail.html is not None and seen.html is not None and kind in {"reply", "first"}:
+        assert letters(to_text(seen.html)) == letters(seen.text)
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_golden_text_alone_says_the_same(path: Path) -> None:
+    mail = parse(path.read_bytes())
+    assert shown(mail.text, None, mail.subject) + "\n" == path.with_suffix(".expected.txt").read_bytes().decode()
+
+
+@pytest.mark.parametrize("path", [p for p in MAILS if b"text/html" in p.read_bytes()], ids=lambda path: path.stem)
+def test_golden_html_alone_says_the_same(path: Path) -> None:
+    mail = parse(path.read_bytes())
+    seen = visible("", mail.html, mail.subject)
+    wanted = path.with_suffix(".expected.txt").read_bytes().decode()
+    assert letters(seen.text) == letters(wanted)
+
+
+# What must never be cut.
+
+CLINICAL = [
+    "De : 12 à 14 h, Objet : rendez-vous\nMerci de confirmer.",
+    "De : Paris\nÀ : Lyon\nDate : 12/03/2026 10:15\nObjet : transport sanitaire\n\nDépart à 9 h.",
+    "----------------\nDe : CHU\nÀ : Clinique\nDate : 12/03/2026\nObjet : transfert\n\nDépart à 9 h.",
+    "Kaliémie\n> 5 mmol/l\n\nÀ recontrôler.",
+    "Seuil :\n> 5 mmol/l",
+    "INR\n> 3\nArrêt.\n> 5\nVitamine K.",
+    "Le 12 mars 2026 le patient a écrit :\nje veux arrêter le traitement.\n\nQue faire ?",
+    "Le 12 mars 2026 à 10:15, le patient a écrit :\n> je veux arrêter\n\nQue faire ?",
+    "On 12 March 2026 the patient wrote:\nI want to stop.\n\nWhat now?",
+    "Premier avis.\n\n----------------------------\n\nDeuxième avis.",
+    "Premier avis.\n\n________________________________\n\nDeuxième avis.",
+    "From 3 to 5 days\nTo 10 mg\nSubject to renal function",
+    "Traitement :\n-- Paracétamol 1 g\n-- Ibuprofène 400 mg",
+    "Traitement :\n--\nParacétamol 1 g",
+    "Traitement :\n-- \nParacétamol 1 g\nDr Petit prévenu",
+    "Message original reçu ce matin.\nIl manque la page 2.",
+    "-----Message d'origine-----\nabsent du dossier, merci de le renvoyer.",
+    "Elle a écrit : « plus jamais ».\nLe Dr Petit l'a vue.",
+    "Ce message est confidentiel : ne rien dire à la famille.",
+    "Vu.\n\nCe message annule celui envoyé par erreur, merci de le supprimer : la dose est 5 mg.",
+    "Vu.\n\nMessage du laboratoire : confidentialité respectée, destinataire prévenu par téléphone.",
+    "Cordialement,\nDr Martin\nPS : penser à l'INR de jeudi, tél. 05 55 00 00 12",
+    "Cordialement,\nDr Martin\nAmoxicilline 1 g matin et soir\n05 55 00 00 12",
+    "Vu.\nEnvoyé de mon service vers la réanimation, intubé, sous noradrénaline 0,5 mg/h, pronostic réservé.",
+    "Envoyé de mon iPhone 12 à 5 mg/h",
+    "Cordialement,\nDr Martin\nRappeler la patiente au 05 55 00 00 12",
+    "Traitement :\n---\nDr Petit prévenu\nSecrétariat prévenu",
+    "Rendez-vous\nDate : 12/03/2026\nÀ : 10 h\nObjet : contrôle",
+    "Paul Durand <paul@x.example> a écrit : je passe demain.",
+    "*** URGENT ***\nRappeler la patiente.",
+]
+
+
+@pytest.mark.parametrize("text", CLINICAL)
+def test_clinical_text_is_never_cut(text: str) -> None:
+    seen = visible(text, None)
+    assert (seen.text, seen.quoted, seen.signature) == (text, "", "")
+
+
+@pytest.mark.parametrize("text", CLINICAL)
+def test_clinical_text_stays_before_a_quotation(text: str) -> None:
+    quote = "Le 12/03/2026 à 10:15, Paul Durand <paul@x.example> a écrit :\n> Alors ?"
+    seen = visible(f"{text}\n\n{quote}", None)
+    assert seen.text.startswith(text)
+    assert seen.quoted in {"", quote}
+
+
+# Markers and their limits.
+
+BLOCK = "De : Paul Durand <paul@x.example>\nEnvoyé : jeudi 12 mars 2026 10:15\nÀ : Marie\nObjet : INR\n\nAlors ?"
+SAID = "Le 12/03/2026 à 10:15, Paul Durand a écrit :"
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        SAID + "\n> Alors ?",
+        "Le 12/03/2026 à 10:15, Paul Durand a écrit\u00a0:\n> Alors ?",
+        "Le\u00a0jeu. 12 mars 2026 à\u202f10h15, Paul Durand <\npaul@x.example> a\nécrit :\n\n> Alors ?",
+        "Le 12/03/2026 à 10:15, Le Goff Paul a écrit :\n> Alors ?",
+        "Le 12/03/2026 à 10:15, Dr de la Tour a écrit :\n> Alors ?",
+        "Le 1er mars 2026 à 10:15, Paul <paul@x.example> a écrit :\n\nAlors ?",
+        "On Mar 12, 2026, at 10:15 AM, Paul Durand <paul@x.example> wrote:\n\n> Well?",
+        "2026-03-12 10:15 GMT+01:00 Paul Durand <paul@x.example>:\n\n> Alors ?",
+        "---- Le jeu., 12 mars 2026 10:15:42 +0100 Paul <paul@x.example> a écrit ----\n\nAlors ?",
+        BLOCK,
+        BLOCK.replace("De :", "De\u00a0:").replace("Objet :", "Objet\u00a0:"),
+        "________________________________\n" + BLOCK,
+        "-----Message d'origine-----\n" + BLOCK,
+        "----- Mail original -----\n" + BLOCK,
+        "-------- Message original --------\n" + BLOCK,
+        "-----Original Message-----\nFrom: Paul\nSent: Thursday, March 12, 2026 10:15\nTo: M\nSubject: INR\n\nWell?",
+        "De : DURAND Paul\n\nEnvoyé : jeudi 12 mars 2026 10:15\n\nÀ : MARTIN Marie\n\nObjet : INR\n\nAlors ?",
+    ],
+)
+def test_what_follows_a_marker_is_cut(marker: str) -> None:
+    seen = visible(f"Vu.\n\n{marker}\n", None)
+    assert (seen.text, seen.quoted, seen.sure) == ("Vu.", marker, True)
+
+
+def test_ok_above_a_quotation_stays() -> None:
+    assert shown(f"OK\n{SAID}\n> Visite ?") == "OK"
+
+
+def test_an_answer_below_the_quotation_stays() -> None:
+    seen = visible(f"Bonjour,\n\n{SAID}\n> Visite ?\n>\n> Paul\n\nOui.\n\nMarie", None)
+    assert seen.text == "Bonjour,\n\nOui.\n\nMarie"
+
+
+def test_inline_answers_keep_their_questions() -> None:
+    text = f"{SAID}\n> Aspirine ?\nOui.\n> Coumadine ?\nNon."
+    assert visible(text, None) == Visible(text, None, "", "", True)
+
+
+def test_answers_said_to_be_below_are_kept() -> None:
+    text = f"Mes réponses ci-dessous.\n\n{BLOCK}\nOui."
+    assert visible(text, None) == Visible(text, None, "", "", False)
+
+
+def test_a_quotation_alone_is_shown_whole() -> None:
+    for text in (f"{SAID}\n> Alors ?", BLOCK):
+        assert visible(text, None) == Visible(text, None, "", "", False)
+
+
+def test_a_long_unannounced_quotation_is_not_sure() -> None:
+    text = "Vu.\n\n> un\n> deux\n> trois\n> quatre"
+    assert visible(text, None) == Visible(text, None, "", "", False)
+
+
+def test_a_quotation_that_began_above_its_attribution_is_not_sure() -> None:
+    text = "Vu.\n\n> hier\n> Le 12/03/2026 à 10:15, Paul <paul@x.example> a écrit :\n>> Alors ?"
+    assert visible(text, None).text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pour avis.\n\n---------- Forwarded message ---------\nDe : Paul <paul@x.example>\nDate: 12/03/2026\n\nAlors ?",
+        "Début du message réexpédié :\n\n> De: Paul <paul@x.example>\n> Objet: INR\n\nMarie\n-- \nDr Marie Martin",
+        "----- Mail transféré -----\n" + BLOCK,
+        "-------- Message original --------\nObjet: INR\nDate: 2026-03-12 10:15\nDe: Paul <p@x.example>\n\nAlors ?",
+    ],
+)
+def test_forwards_are_content(text: str) -> None:
+    assert forwarded(text)
+    assert visible(text, None) == Visible(text, None, "", "", True)
+
+
+@pytest.mark.parametrize("subject", ["TR: INR", "Tr : INR", "FW: INR", "Fwd: RE: INR", "[EXT] TR: INR"])
+def test_outlooks_forwards_are_told_by_the_subject(subject: str) -> None:
+    text = f"Pour avis.\n\n{BLOCK}"
+    assert forwarded("", subject)
+    assert shown(text, None, subject) == text
+    assert shown(text, None, "RE: TR: INR") == "Pour avis."
+
+
+def test_a_quoted_forward_is_cut_with_the_quotation() -> None:
+    text = f"Vu.\n\n{SAID}\n> ---------- Forwarded message ---------\n> De : Labo\n"
+    assert not forwarded(text)
+    assert shown(text) == "Vu."
+
+
+def test_nothing_of_a_mail_is_in_a_repr() -> None:
+    assert repr(visible(f"Secret\n\n{SAID}\n> Secret", "<p>Secret</p>")) == "Visible(sure=True)"
+
+
+# Two sides.
+
+
+def test_the_html_side_shows_a_quotation_that_the_text_does_not_announce() -> None:
+    html = '<p>Vu, merci.</p><blockquote type="cite"><p>Quel INR ?</p></blockquote>'
+    seen = visible("Vu, merci.\n\n> Quel INR ?", html)
+    assert (seen.text, seen.quoted) == ("Vu, merci.", "> Quel INR ?")
+    assert seen.html is not None
+    assert to_text(seen.html) == "Vu, merci."
+
+
+def test_a_text_without_marks_is_cut_where_the_html_is() -> None:
+    html = '<div>Vu.</div><div class="gmail_quote"><div>Le 12/03/2026 10:15 Paul a écrit :</div><blockquote>Quel INR ?'
+    seen = visible("Vu.\n\nLe 12/03/2026 10:15 Paul a écrit :\nQuel INR ?", html)
+    assert (seen.text, seen.quoted) == ("Vu.", "Le 12/03/2026 10:15 Paul a écrit :\nQuel INR ?")
+
+
+def test_html_that_says_something_else_is_not_shown() -> None:
+    seen = visible(f"Vu.\n\n{SAID}\n> Quel INR ?", "<p>Tout autre chose.</p>")
+    assert (seen.text, seen.html) == ("Vu.", None)
+
+
+def test_html_with_more_than_the_text_is_not_cut_by_it() -> None:
+    html = f"<p>Vu.</p><p>Dose : dix.</p><p>{SAID}</p><blockquote type=cite>Quel INR ?</blockquote>"
+    seen = visible(f"Vu.\n\n{SAID}\n> Quel INR ?", html)
+    assert seen.html is None or "Dose" in seen.html
+
+
+def test_what_is_not_cut_keeps_its_html_untouched() -> None:
+    html = "<table><tr><td>K<td>5,1</table>"
+    assert visible("K 5,1", html).html == html
+    assert visible("K 5,1", "<p>" * 100_000).html == "<p>" * 100_000
+
+
+def test_pictures_before_the_quotation_stay() -> None:
+    html = (
+        f'<div>Plaie :<br><img src="cid:plaie"></div><p>{SAID}</p><blockquote type="cite"><img src="cid:logo">Photo ?'
+    )
+    seen = visible(f"Plaie :\n\n{SAID}\n> Photo ?", html)
+    assert seen.html is not None
+    assert "cid:plaie" in seen.html
+    assert "cid:logo" not in seen.html
+
+
+def test_tables_of_results_survive() -> None:
+    table = "<table><tr><th>K</th><td>5,1</td></tr><tr><th>Na</th><td>140</td></tr></table>"
+    seen = visible("", f"{table}<p>{SAID}</p><blockquote type='cite'>Iono ?</blockquote>")
+    assert seen.text == "K 5,1\nNa 140"
+    assert seen.html is not None
+    assert clean(seen.html, {}).count("<td>") == 2
+
+
+def test_a_blockquote_that_only_indents_is_no_quotation() -> None:
+    html = "<p>Avis :</p><blockquote><p>Scanner</p><p>IRM</p><p>Biopsie</p></blockquote>"
+    seen = visible("", html)
+    assert seen.text == "Avis :\n\nScanner\n\nIRM\n\nBiopsie"
+    assert seen.html == html
+
+
+def test_an_outlook_border_without_header_fields_is_no_quotation() -> None:
+    html = '<p>Avis.</p><div style="border-top:solid #E1E1E1 1.0pt"><p>Scanner normal.</p></div>'
+    assert visible("", html).text == "Avis.\n\nScanner normal."
+
+
+# Any input.
+
+FRAGMENTS = [
+    "Vu.", "OK", "", "", ">", "> Alors ?", ">> hier", SAID, "Le 12/03/2026 à 10:15, Paul", "<paul@x.example> a écrit :",
+    "De : Paul <paul@x.example>", "Envoyé : jeudi 12 mars 2026 10:15", "À : Marie", "Objet : INR", "Objet", "-- ", "--",
+    "________________________________", "-----Message d'origine-----", "---------- Forwarded message ---------",
+    "Dr Marie Martin", "Tél. 05 55 00 00 12", "Cordialement,", "Envoyé de mon iPhone", "Mes réponses ci-dessous",
+    "Si vous avez reçu ce message par erreur, merci de le détruire ; il est confidentiel.",
+    "> 5 mmol/l", "\u00a0", "\ufeff",
+    "-----Paul <paul@x.example> a écrit : -----", "> Message du 12/03/26 10:15", "Paul <paul@x.example> a écrit :",
+]  # fmt: skip
+LINES = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=20)), max_size=30)
+TAGS = st.sampled_from(
+    [
+        "<p>", "</p>", "<br>", '<blockquote type="cite">', "</blockquote>", '<div class="gmail_quote">', "</div>",
+        "<table>", "<td>", "<pre>", '<div id="Signature">', '<hr id="zwchr" data-marker="__DIVIDER__">', "<!--",
+        "&nbsp;", "<img src=x>",
+    ]
+)  # fmt: skip
+PAGES = st.lists(st.one_of(TAGS, st.sampled_from(FRAGMENTS), st.text(max_size=10)), max_size=30).map("\n".join)
+
+
+@given(LINES)
+@settings(max_examples=400, deadline=None)
+def test_cutting_twice_is_cutting_once(lines: list[str]) -> None:
+    once = visible("\n".join(lines), None)
+    assert visible(once.text, None).text == once.text
+
+
+@given(LINES, st.one_of(st.none(), PAGES), st.sampled_from(["", "RE: x", "TR: x"]))
+@settings(max_examples=300, deadline=None)
+def test_nothing_is_invented_or_lost(lines: list[str], html: str | None, subject: str) -> None:
+    text = "x\n" + "\n".join(lines)
+    seen = visible(text, html, subject)
+    whole = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    parts = [*seen.text.split("\n"), *seen.quoted.split("\n"), *seen.signature.split("\n")]
+    assert set(parts) <= {*whole, ""}
+    assert sorted(line for line in parts if line.strip()) == sorted(line for line in whole if line.strip())
+    assert seen.text.strip()
+    assert seen.sure or (seen.quoted, seen.signature) == ("", "")
+
+
+@given(st.one_of(PAGES, st.text(max_size=200)))
+@settings(max_examples=300, deadline=None)
+def test_any_html_alone_is_read(html: str) -> None:
+    seen = visible("", html)
+    assert seen.html is not None
+    if not seen.quoted and not seen.signature:
+        assert seen.html == html
+
+
+HOSTILE = {
+    "fields": "De : a\n",
+    "block": BLOCK + "\n",
+    "said": SAID + "\n",
+    "opened": "Le 12 mars 2026 à 10:15, a\n",
+    "quoted": "> a\n",
+    "rules": "____________\n",
+    "dashes": "--\n",
+    "closing": "Cordialement,\n05 55 00 00 12\n",
+    "blank": "\n",
+    "disclaimer": "Ce message \n",
+    "phone": "Envoyé de mon iPhone\n",
+    "inline": SAID + "\n> a\nb\n",
+    "dashed": "-----Paul a écrit\n",
+    "to": "De : a@b.fr\nÀ : \nc\n",
+}
+LONG = [
+    ">",
+    "-",
+    "_",
+    " ",
+    "a",
+    "@",
+    "a@",
+    "Le 12/03/2026 ",
+    "a écrit :",
+    "*",
+    "De :",
+    "\u00a0",
+    "<http://",
+    "[cid:",
+    "0 ",
+]
+
+
+def steps(text: str) -> int:
+    """How many functions are called for it: what time depends on, without a clock."""
+    count = 0
+
+    def called(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        visible(text, None)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_work_grows_with_the_size_only(piece: str) -> None:
+    few, many = steps("Vu.\n" + piece * 200), steps("Vu.\n" + piece * 800)
+    assert many < 5 * few + 2000
+
+
+@pytest.mark.parametrize("piece", LONG)
+def test_long_lines_are_read_to_a_limit(piece: str) -> None:
+    line = (piece * 300_000)[:300_000]
+    assert shown(f"Vu.\n{line}x") == f"Vu.\n{line}x"
+    assert visible("", f"<p>Vu.<p>{line}x").html
+
+
+def test_too_many_lines_are_left_whole() -> None:
+    text = "Vu.\n" * MOST_LINES + SAID + "\n> a"
+    seen = visible(text, None)
+    assert (seen.text, seen.sure) == (text, False)
+    assert not forwarded("x" * 2_000_000)
