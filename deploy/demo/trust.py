@@ -15,6 +15,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
@@ -156,6 +157,29 @@ class Authority:
         rows = [*self._revoked, *((one, made) for one in serials)]
         self._number += 1
         return _crl(self.intermediate, self._key, rows, (made, made + lasts), self._number, delta=delta)
+
+    def ocsp(self, request: bytes, *, by: Issued | None = None, at: datetime | None = None) -> bytes:
+        """A responder's answer in DER, by the intermediate itself or ``by`` somebody with its charge; lasts an hour."""
+        asked = ocsp.load_der_ocsp_request(request)
+        made = at or datetime.now(UTC) - timedelta(minutes=1)
+        gone = dict(self._revoked).get(asked.serial_number)
+        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+            asked.issuer_name_hash,
+            asked.issuer_key_hash,
+            asked.serial_number,
+            asked.hash_algorithm,
+            ocsp.OCSPCertStatus.REVOKED if gone else ocsp.OCSPCertStatus.GOOD,
+            made,
+            made + timedelta(hours=1),
+            gone,
+            None,
+        )
+        signer = by.certificate if by else self.intermediate
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer)
+        if by is not None:
+            builder = builder.certificates([by.certificate])
+        answer = builder.sign(by.key if by else self._key, hashes.SHA256())
+        return answer.public_bytes(serialization.Encoding.DER)
 
     def root_crl(self, *, revoke_intermediate: bool = False, lasts: timedelta = timedelta(days=30)) -> bytes:
         """The root's CRL in DER."""

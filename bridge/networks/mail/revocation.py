@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,13 +17,12 @@ from cryptography.x509.oid import ExtensionOID as OID
 from bridge.errors import Unavailable
 from bridge.networks.mail.authority import Authority, key_id
 from bridge.networks.mail.fetching import Mark, Source
+from bridge.networks.mail.ocsp import Ocsp, Status
 from bridge.networks.mail.shelf import Shelf
 
 _log = logging.getLogger(__name__)
 LARGEST = 32 * 1024 * 1024  # bytes of a CRL
 _UNDERSTOOD = {OID.CRL_NUMBER, OID.AUTHORITY_KEY_IDENTIFIER, OID.ISSUING_DISTRIBUTION_POINT}
-
-Status = Literal["good", "revoked", "unknown"]
 
 
 class BadCrl(Exception):
@@ -97,8 +95,8 @@ def _is_whole(crl: x509.CertificateRevocationList) -> None:
 class Revocation:
     """The CRLs in memory. ``grace``: seconds for which a CRL still counts after its own end.
 
-    Without any source nothing is ever revoked. With sources, a certificate whose issuer has no usable CRL is
-    ``unknown``, and whoever shows it is asked to come again.
+    Without any source and without OCSP nothing is ever revoked. Otherwise a certificate that neither a usable CRL of
+    its issuer nor a remembered answer covers is ``unknown``, and whoever shows it is asked to come again.
     """
 
     def __init__(
@@ -108,12 +106,14 @@ class Revocation:
         shelf: Shelf,
         clock: Callable[[], float],
         *,
+        ocsp: Ocsp | None = None,
         grace: float = 72 * 3600.0,
         ahead: float = 300.0,
     ) -> None:
         self._authority = authority
         self._sources = sources
         self._shelf = shelf
+        self._ocsp = ocsp
         self._clock = clock
         self._grace = grace
         self._ahead = ahead
@@ -153,15 +153,23 @@ class Revocation:
 
     def status_by(self, serial: int, above: Sequence[tuple[bytes, int]]) -> Status:
         """The status of a serial number under issuers as :meth:`above` gives them."""
-        if not self._sources:
+        if not self._sources and self._ocsp is None:
             return "good"
+        asked = serial
         for key, next_serial in above:
             crl = self._crls.get(key)
             if crl is not None and serial in crl.serials:
                 return "revoked"
             serial = next_serial
         crl = self._crls.get(above[0][0]) if above else None
-        return "good" if crl is not None and self._usable(crl) else "unknown"
+        if crl is not None and self._usable(crl):
+            return "good"
+        return self._ocsp.status(above[0][0], asked) if self._ocsp is not None and above else "unknown"
+
+    async def look_up(self, certificate: x509.Certificate) -> None:
+        """Ask the responder, where there is one, about a certificate that no CRL covers."""
+        if self._ocsp is not None and self.status(certificate) == "unknown":
+            await self._ocsp.look_up(certificate)
 
     async def load(self) -> None:
         """What the shelf holds; CRLs past their end come back too (their grace decides)."""

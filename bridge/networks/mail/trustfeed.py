@@ -22,6 +22,7 @@ from bridge.networks.mail.authority import Authority
 from bridge.networks.mail.decision import Rules, Verdict, objection
 from bridge.networks.mail.dn import DN
 from bridge.networks.mail.fetching import Fetched, Mark, source
+from bridge.networks.mail.ocsp import Ocsp, over_http
 from bridge.networks.mail.revocation import LARGEST as LARGEST_CRL
 from bridge.networks.mail.revocation import Revocation
 from bridge.networks.mail.shelf import Note, Shelf
@@ -68,7 +69,13 @@ class Trust:
         self._source = source(settings.source, tls, clock, largest=LARGEST, timeout=settings.timeout)
         crls = [source(one, tls, clock, largest=LARGEST_CRL, timeout=settings.timeout) for one in settings.crls]
         self.revocation = Revocation(
-            self._authority, crls, self._shelf, clock, grace=settings.crl_grace, ahead=settings.ahead
+            self._authority,
+            crls,
+            self._shelf,
+            clock,
+            ocsp=self._responder(),
+            grace=settings.crl_grace,
+            ahead=settings.ahead,
         )
         self._rules = Rules(timedelta(seconds=settings.ahead), settings.max_drop)
         self._list: TrustList | None = None
@@ -124,6 +131,14 @@ class Trust:
         domains = known.domains_of(peer.dn) if known else _NOBODY
         status = self.revocation.status_by(peer.serial, peer.above)
         return Verdict(peer.dn, domains, status == "revoked", self._against(peer, status, domains))
+
+    async def look_up(self, der: bytes) -> Verdict:
+        """As :meth:`judge`, but asks the OCSP responder first where one is set and no CRL covers the certificate."""
+        verdict = self.judge(der)
+        if self._settings.ocsp is None or verdict.code != "revocation_unknown":
+            return verdict
+        await self.revocation.look_up(x509.load_der_x509_certificate(der))
+        return self.judge(der)
 
     def _against(self, peer: _Peer, status: str, domains: frozenset[str]) -> str | None:
         if not peer.begins <= self._clock() <= peer.ends:
@@ -278,6 +293,12 @@ class Trust:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+    def _responder(self) -> Ocsp | None:
+        if self._settings.ocsp is None:
+            return None
+        ask = over_http(self._settings.ocsp, self._settings.ocsp_timeout)
+        return Ocsp(self._authority, ask, self._clock, ahead=self._settings.ahead)
 
     def _tls(self) -> ssl.SSLContext | None:
         """Only the pinned authority vouches for the list's web server."""
