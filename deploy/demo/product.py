@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self, TypeVar
 
@@ -10,6 +13,8 @@ import aiohttp
 
 Json = dict[str, Any]
 T = TypeVar("T")
+Attached = tuple[str, str, bytes]
+"""A file to write: its name, its type (``application/pdf``), its bytes."""
 
 
 class ProductError(Exception):
@@ -48,7 +53,9 @@ class ProductClient:
     async def call(self, method: str, path: str, body: Json | None = None) -> Json:
         """Any request. Raises ProductError, aiohttp.ClientError."""
         assert self._session is not None, "use `async with`"
-        async with self._session.request(method, self.url + path, json=body) as answer:
+        data = None if body is None else io.BytesIO(json.dumps(body).encode())
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        async with self._session.request(method, self.url + path, data=data, headers=headers) as answer:
             said: Json = await answer.json()
             if answer.status >= 500:
                 raise ProductError(f"{self.name}: {answer.status} {said}")
@@ -71,8 +78,13 @@ class ProductClient:
         """All users."""
         return list((await self.call("GET", "/users"))["users"])
 
-    async def write(self, user: str, text: str, **more: Any) -> Json:
+    async def write(self, user: str, text: str = "", *, files: Sequence[Attached] = (), **more: Any) -> Json:
         """Write as a user: `to`, `conversation`, `reply_to`; gives `id` and `conversation` at once."""
+        if files:
+            more["files"] = [
+                {"name": name, "type": kind, "content": base64.b64encode(content).decode()}
+                for name, kind, content in files
+            ]
         answer = await self.call("POST", f"/users/{user}/messages", {"text": text, **more})
         if answer["status"] != 202:
             raise ProductError(f"{self.name}: {answer}")
@@ -92,6 +104,14 @@ class ProductClient:
     async def message(self, ident: str) -> Json:
         """One message."""
         return await self.call("GET", f"/messages/{ident}")
+
+    async def download(self, file: str) -> bytes:
+        """The bytes of a file of a message, by its id in `files`. Raises ProductError."""
+        assert self._session is not None, "use `async with`"
+        async with self._session.get(f"{self.url}/files/{file}") as answer:
+            if answer.status != 200:
+                raise ProductError(f"{self.name}: {answer.status} for the file {file}")
+            return await answer.read()
 
     async def arrived(self, user: str, conversation: str | None = None) -> list[Json]:
         """What a user was sent, in order."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -174,10 +176,13 @@ class World:
     ) -> tuple[int, Json]:  # fmt: skip
         """One request to the API; gives the status and the body. ``data`` is sent as it is."""
         sent = {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            data = json.dumps(body).encode()
         if data is not None:
             sent["Content-Type"] = "application/json"
+        whole = None if data is None else io.BytesIO(data)  # sent in parts
         async with self.client.request(
-            method, self.url + "/connect/v1" + path, json=body, data=data, headers=sent | dict(headers or {})
+            method, self.url + "/connect/v1" + path, data=whole, headers=sent | dict(headers or {})
         ) as answer:
             self.headers = answer.headers
             if answer.status == 204:

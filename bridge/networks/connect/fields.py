@@ -35,6 +35,8 @@ def _base64(value: Any) -> bytes:
         raise PydanticCustomError("base64", "not base64") from None
     if not content:
         raise PydanticCustomError("string_too_short", "empty")
+    if len(value) % 4 or len(content) != len(value) // 4 * 3 - value.count("=", -2):  # b64decode forgives some =
+        raise PydanticCustomError("base64", "not base64")
     return content
 
 

@@ -18,18 +18,24 @@ RFC 3339; an error is ``{"error": …}``.
 ``GET /users``
     All users with ``declared``: true, false (refused) or null (not yet).
 ``POST /users/{id}/messages`` ``{"text": …, "to"?: [handles], "conversation"?, "kind"?, "html"?, "reply_to"?,
-``"thread"?, "id"?}``
-    Writes as that user. Without ``conversation`` a new one begins. 202 with ``{"id", "conversation", "state":
-    "waiting"}``; it goes to the hub in the order written, conversation by conversation, until the hub takes it.
-    ``?wait=5`` waits up to so many seconds for the hub's answer and gives the message with its state.
+``"thread"?, "id"?, "files"?: [{"name", "type", "content": base64, "sha256"?}]}``
+    Writes as that user; ``text`` may be left out when there are files. Without ``conversation`` a new one begins. 202
+    with ``{"id", "conversation", "state": "waiting"}``; it goes to the hub in the order written, conversation by
+    conversation, until the hub takes it. ``?wait=5`` waits up to so many seconds for the hub's answer and gives the
+    message with its state.
 ``GET /messages``, ``GET /users/{id}/messages`` (``?after=seq``)
     ``{"arrived": […], "sent": […]}`` in order, of all or of one user. Each has ``seq`` (order here), ``id`` (the
-    product's), ``message`` (the hub's), ``conversation``, ``text``, ``sent_at``, ``at`` (arrived, or written) and
-    ``state``; arrived ones ``sender``, ``recipients`` (users here), ``order`` and ``webhook_id``; sent ones ``sender``,
-    ``outcome`` (per recipient, as told by the hub) and ``problem`` (if refused). States of sent ones: ``waiting`` (not
-    yet at the hub), ``accepted``, ``delivered``, ``read``, ``refused``.
+    product's), ``message`` (the hub's), ``conversation``, ``text``, ``files`` (as in ``GET /files``), ``sent_at``,
+    ``at`` (arrived, or written) and ``state``; arrived ones ``sender``, ``recipients`` (users here), ``order`` and
+    ``webhook_id``; sent ones ``sender``, ``outcome`` (per recipient, as told by the hub) and ``problem`` (if refused).
+    States of sent ones: ``waiting`` (not yet at the hub), ``accepted``, ``delivered``, ``read``, ``refused``.
 ``GET /messages/{id}``
     One of them.
+``GET /files`` (``?message=id``)
+    Every file that arrived or was written: ``id``, ``message`` (the product's id), ``name``, ``type``, ``size``,
+    ``sha256``.
+``GET /files/{id}``
+    Its bytes.
 ``GET /conversations``
     Conversations with their members, as the hub told.
 ``POST /conversations/{id}/members`` ``{"by": user, "add"?: [handles], "remove"?: [handles]}``
@@ -40,8 +46,8 @@ RFC 3339; an error is ``{"error": …}``.
     Who typed lately, as the hub told.
 ``GET /events`` (``?after=seq``)
     Every webhook call: ``seq``, ``webhook_id``, ``type``, ``at``, ``outcome`` (``taken``, ``repeat``,
-    ``bad_signature``, ``bad_time``, ``bad_body`` or the fault played), ``body``; and the counts ``taken``, ``repeats``,
-    ``rejected``.
+    ``bad_signature``, ``bad_time``, ``bad_body`` or the fault played), ``body`` (files without content); and the
+    counts ``taken``, ``repeats``, ``rejected``.
 ``GET /posts``
     Everything that goes to the hub: ``state`` (waiting, done, refused), ``attempts``, ``status``, ``differing`` (true
     when a post that was sent twice got two different answers).

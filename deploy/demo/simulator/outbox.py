@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class Outbox:
 
     async def start(self) -> None:
         """Take up what waits."""
-        timeout = aiohttp.ClientTimeout(total=15)
+        timeout = aiohttp.ClientTimeout(total=60)
         headers = {"Authorization": f"Bearer {self._token}"}
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False)
         for lane in self._state.lanes():
@@ -128,10 +129,20 @@ class Outbox:
         change, self._change = self._change, asyncio.Event()
         change.set()
 
+    def _whole(self, body: Json) -> Json:
+        """The body with what its files hold; posts keep their ids only."""
+        if not body.get("files"):
+            return body
+        found = [self._state.document(one["id"]) for one in body["files"]]
+        return body | {"files": [one.wire() for one in found if one is not None]}
+
     async def _send(self, method: str, path: str, body: Json) -> tuple[int, float, Any]:
         if self._session is None:
             raise OSError("the outbox is closed")
-        async with self._session.request(method, self._hub + path, json=body, allow_redirects=False) as answer:
+        data = io.BytesIO(json.dumps(self._whole(body)).encode())
+        headers = {"Content-Type": "application/json"}
+        url = self._hub + path
+        async with self._session.request(method, url, data=data, headers=headers, allow_redirects=False) as answer:
             text = await answer.text()
             try:
                 parsed = json.loads(text) if text else None

@@ -23,7 +23,8 @@ Ce n'est pas le logiciel de l'éditeur : une simulation pour la démonstration e
   <label>De <select name="user"></select></label>
   <label>Conversation <select name="conversation"><option value="">nouvelle</option></select></label>
   <input name="to" placeholder="À : rpps:…, matrix:@…, siilo:…" aria-label="Destinataires">
-  <input name="text" placeholder="Votre message" aria-label="Message" required>
+  <input name="text" placeholder="Votre message" aria-label="Message">
+  <input name="files" type="file" multiple aria-label="Fichiers">
   <button>Envoyer</button>
 </form>
 <p id="note" class="muted" role="status"></p>
@@ -45,7 +46,21 @@ function row(message) {
   const time = new Date(message.at).toLocaleTimeString("fr");
   for (const text of [time, who, message.text, states[message.state] || message.state])
     tr.appendChild(document.createElement("td")).textContent = text;
+  for (const file of message.files || []) {
+    const link = document.createElement("a");
+    link.href = `files/${encodeURIComponent(file.id)}`;
+    link.textContent = `📎 ${file.name} (${Math.ceil(file.size / 1024)} Kio)`;
+    tr.cells[2].append(document.createElement("br"), link);
+  }
   return tr;
+}
+async function wire(file) {
+  const url = await new Promise((done) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.readAsDataURL(file);
+  });
+  return { name: file.name, type: file.type || "application/octet-stream", content: url.split(",")[1] || "" };
 }
 async function show() {
   try {
@@ -60,6 +75,7 @@ async function show() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = { text: form.text.value };
+  if (form.files.files.length) body.files = await Promise.all([...form.files.files].map(wire));
   if (form.conversation.value) body.conversation = form.conversation.value;
   if (form.to.value) body.to = form.to.value.split(/[ ,]+/).filter(Boolean);
   const answer = await fetch(`users/${encodeURIComponent(form.user.value)}/messages?wait=5`, {
@@ -67,7 +83,7 @@ form.addEventListener("submit", async (event) => {
   const told = await answer.json();
   note.textContent = told.problem ? told.problem.detail : told.error || "";
   if (answer.ok) { fill(form.conversation, [told.conversation]); form.conversation.value = told.conversation; }
-  form.text.value = "";
+  form.text.value = form.files.value = "";
   show();
 });
 show();

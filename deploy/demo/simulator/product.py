@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from deploy.demo.simulator.document import Document, read_all, without_content
 from deploy.demo.simulator.outbox import Outbox
 from deploy.demo.simulator.state import Json, State, now_text
 
@@ -95,12 +96,15 @@ class Simulator:
         return self.outbox.put(f"user {user}", "PUT", f"/users/{quote(user, safe='')}", {"rpps": rpps})
 
     def write(self, user: str, given: Json) -> tuple[str, str, int]:
-        """Write as a user; gives the message's id, its conversation and the number of its post."""
+        """Write as a user; gives the message's id, its conversation and the number of its post. Raises ValueError."""
+        files = read_all(given.get("files", []))
         ident = given.get("id") or f"{self.name}-{uuid.uuid4().hex}"
         conversation = given.get("conversation") or f"{self.name}-c-{uuid.uuid4().hex[:12]}"
-        body = {"id": ident, "conversation": conversation, "sender": user, "text": given["text"], "sent_at": now_text()}
-        body |= {k: given[k] for k in ("to", "kind", "html", "reply_to", "thread", "files", "sent_at") if k in given}
+        body = {"id": ident, "conversation": conversation, "sender": user, "sent_at": now_text()}
+        body |= {k: given[k] for k in ("to", "kind", "html", "reply_to", "thread", "sent_at") if k in given}
+        body["text"] = given.get("text", "")
         with self.state.together():
+            body["files"] = self.state.put_files(ident, files)
             self.state.put_message(ident, False, "waiting", body, [user])
             seq = self.outbox.put(f"chat {conversation}", "POST", "/messages", body, f"user {user}")
         return ident, conversation, seq
@@ -186,9 +190,11 @@ class Simulator:
     def _take(self, webhook_id: str, body: bytes) -> str:
         """Keep a genuine webhook; the answer to it. A repeat gets the first answer again."""
         event = json.loads(body)
+        files = event["data"].get("files")
         with self.state.together():
             known = self.state.seen(webhook_id)
-            self.state.log(webhook_id, event["type"], "taken" if known is None else "repeat", body.decode())
+            outcome = "taken" if known is None else "repeat"
+            self.state.log(webhook_id, event["type"], outcome, json.dumps(_logged(event)) if files else body.decode())
             if known is not None:
                 return known
             answer = json.dumps(self._keep(webhook_id, event["type"], event["data"]))
@@ -199,6 +205,7 @@ class Simulator:
         if kind == "message.created":
             ident = f"{self.name}-{uuid.uuid4().hex}"
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
+            kept["files"] = self.state.put_files(ident, [Document.read(one) for one in data.get("files", [])])
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
@@ -221,6 +228,11 @@ class Simulator:
             "faults": asdict(self.faults),
             "users": self.state.users(),
         }
+
+
+def _logged(event: Json) -> Json:
+    data = event["data"]
+    return event | {"data": data | {"files": without_content(data["files"])}}
 
 
 def _told(taken: bool, answer: Any) -> Json:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from deploy.demo.simulator.document import Document
 
 Json = dict[str, Any]
 
@@ -17,6 +20,9 @@ CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, rpps TEXT NOT NULL, decla
 CREATE TABLE IF NOT EXISTS messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, arrived INTEGER NOT NULL,
     conversation TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+    id TEXT PRIMARY KEY, message TEXT NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (message, n));
 CREATE TABLE IF NOT EXISTS inbox (user TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (user, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS conversations (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS seen (webhook_id TEXT PRIMARY KEY, answer TEXT NOT NULL);
@@ -126,6 +132,29 @@ class State:
             "arrived": [_message(row) for row in rows if row["arrived"]],
             "sent": [_message(row) for row in rows if not row["arrived"]],
         }
+
+    # ---- files
+
+    def put_files(self, message: str, files: Sequence[Document]) -> list[Json]:
+        """The files of a message; gives them without their content, each with its id."""
+        for n, one in enumerate(files):
+            row = (f"f-{uuid.uuid4().hex}", message, n, one.name, one.type, len(one.content), one.sha256, one.content)
+            self._db.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return self.files(message)
+
+    def files(self, message: str | None = None) -> list[Json]:
+        """The files of one message, or of all, without their content."""
+        found = self._db.execute(
+            "SELECT id, message, name, type, size, sha256 FROM files WHERE message = coalesce(?, message) "
+            "ORDER BY rowid",
+            (message,),
+        )
+        return [dict(row) for row in found]
+
+    def document(self, ident: str) -> Document | None:
+        """One file, whole."""
+        row = self._db.execute("SELECT name, type, content FROM files WHERE id = ?", (ident,)).fetchone()
+        return None if row is None else Document(row["name"], row["type"], row["content"])
 
     def put_conversation(self, ident: str, body: Json) -> None:
         """What the hub last said about a conversation."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -15,11 +17,13 @@ from deploy.demo.simulator.state import Json
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _DECLARE_WAIT = 10.0
 _LONGEST_WAIT = 60.0
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
+_LARGEST = 64 * 1024 * 1024  # bytes: 25 MB of files as base64, and more than the hub takes, to see it refuse
 
 
 def application(simulator: Simulator) -> web.Application:
     """The application of one simulated product; it starts and stops the simulator."""
-    app = web.Application(middlewares=[_errors])
+    app = web.Application(middlewares=[_errors], client_max_size=_LARGEST)
     pages = _Pages(simulator)
     app.add_routes(
         [
@@ -33,6 +37,8 @@ def application(simulator: Simulator) -> web.Application:
             web.post("/users/{id}/typing", pages.type),
             web.get("/messages", pages.messages),
             web.get("/messages/{id}", pages.message),
+            web.get("/files", pages.files),
+            web.get("/files/{id}", pages.file),
             web.get("/conversations", pages.conversations),
             web.post("/conversations/{id}/members", pages.members),
             web.get("/typing", pages.typing),
@@ -73,10 +79,15 @@ class _Pages:
 
     async def write(self, request: web.Request) -> web.Response:
         user = self._user(request)
-        given = await _body(request, text=str)
+        given = await _body(request)
+        if not isinstance(given.get("text", "" if given.get("files") else None), str):
+            raise web.HTTPUnprocessableEntity(text="text is missing or not a str")
         if given.get("id") and self._sim.state.message(given["id"]):
             raise web.HTTPConflict(text="this id was used before")
-        ident, conversation, seq = self._sim.write(user, given)
+        try:
+            ident, conversation, seq = self._sim.write(user, given)
+        except ValueError as error:
+            raise web.HTTPUnprocessableEntity(text=f"files: {error}") from None
         if seconds := _number(request, "wait"):
             await self._sim.outbox.wait(seq, min(seconds, _LONGEST_WAIT))
             return web.json_response(self._sim.state.message(ident), status=202)
@@ -94,6 +105,20 @@ class _Pages:
         if found is None:
             raise web.HTTPNotFound(text="no such message")
         return web.json_response(found)
+
+    async def files(self, request: web.Request) -> web.Response:
+        return web.json_response({"files": self._sim.state.files(request.query.get("message"))})
+
+    async def file(self, request: web.Request) -> web.Response:
+        found = self._sim.state.document(request.match_info["id"])
+        if found is None:
+            raise web.HTTPNotFound(text="no such file")
+        headers = {  # what others sent is saved, never shown in this page's origin (RFC 6266)
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+            "X-Content-Type-Options": "nosniff",
+        }
+        kind = found.type if _TYPE.fullmatch(found.type) else "application/octet-stream"
+        return web.Response(body=found.content, content_type=kind, headers=headers)
 
     async def read(self, request: web.Request) -> web.Response:
         user = self._user(request)
