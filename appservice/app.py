@@ -25,15 +25,20 @@ from bridge.db import Database, open_database
 from bridge.directories.flatfile import FlatFile
 from bridge.directory import Directory
 from bridge.hub import Hub, now_ms
-from bridge.model import MATRIX, Person
+from bridge.model import MAIL, MATRIX, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings
 from bridge.networks.connect import build as build_connect
+from bridge.networks.mail import ledger as mail_ledger
+from bridge.networks.mail.connector import MailConnector
+from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.trustfeed import Trust
 from bridge.people import People
+from bridge.seal import Seal
 from bridge.store import Store
 from bridge.trust import trusted_server
 
 log = logging.getLogger(__name__)
-COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE)
+COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE, mail_ledger.COMPONENT)
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Parts:
     hub: Hub
     matrix: Matrix
     api: ConnectApi
+    mail: MailConnector | None
     connectors: Mapping[str, Connector]
 
 
@@ -73,7 +79,10 @@ async def running(config: Config) -> AsyncIterator[Parts]:
         await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
         async with asyncio.TaskGroup() as group:
             courier = group.create_task(parts.courier.run())
-            parts.matrix.warm(await _people_to_show(parts))
+            people = await _people_to_show(parts)
+            parts.matrix.warm(people)
+            if parts.mail is not None:
+                await parts.mail.give_boxes(people)
             log.info("running, %d networks", len(parts.connectors))
             try:
                 yield parts
@@ -99,10 +108,14 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     def trusted(server: str) -> bool:
         return server == settings.server_name or trusted_server(server, config.trust.matrix_servers)
 
-    people = People(directory, trusted, settings.names().person, {MATRIX, *products})
+    mail = _mail(config, db, seal)
+    edges: dict[str, Connector] = {**products, **({MAIL: mail} if mail is not None else {})}
+    people = People(directory, trusted, settings.names().person, {MATRIX, *edges})
+    if mail is not None:
+        people.vouched = mail.vouched
     await people.start(db)
     matrix = Matrix(settings, db, seal, homeserver, trusted, people.reachable)
-    connectors: dict[str, Connector] = {MATRIX: matrix, **products}
+    connectors: dict[str, Connector] = {MATRIX: matrix, **edges}
     store = Store(db, seal, people)
     await store.start()
     courier = Courier(store, connectors, config.delivery.patience(), now_ms)
@@ -112,11 +125,18 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     )  # fmt: skip
     matrix.on_back = lambda: courier.answered(MATRIX)
     hub.on_declared = lambda person: matrix.warm([person])
-    return Parts(config, db, directory, people, courier, hub, matrix, api, connectors)
+    return Parts(config, db, directory, people, courier, hub, matrix, api, mail, connectors)
+
+
+def _mail(config: Config, db: Database, seal: Seal) -> MailConnector | None:
+    if MAIL not in config.networks:
+        return None
+    settings = validate(MailSettings, config.networks[MAIL], "networks.mail")
+    return MailConnector(settings, db, seal, Trust(settings.trust))
 
 
 def _products(config: Config) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
-    unknown = set(config.networks) - {"connect"}
+    unknown = set(config.networks) - {"connect", MAIL}
     if unknown:
         raise BadConfig(f"networks.{sorted(unknown)[0]}: there is no such connector")
     section = validate(ConnectSettings, config.networks.get("connect", {}), "networks.connect")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -83,8 +84,8 @@ class Homeserver:
 
     async def upload(self, data: bytes, *, user: str, timeout: float) -> str:
         """Upload bytes that say nothing of themselves, as a ghost; gives the ``mxc://`` address."""
-        path = "/_matrix/media/v3/upload"
-        async with self._request("POST", path, {"user_id": user}, data, _BYTES, timeout=timeout) as response:
+        path, body = "/_matrix/media/v3/upload", BytesIO(data)  # in pieces: others are served meanwhile
+        async with self._request("POST", path, {"user_id": user}, body, _BYTES, timeout=timeout) as response:
             answer = _result(response.status, response.headers.get("Retry-After"), await response.read())
         if not isinstance(answer.get("content_uri"), str):
             raise Unavailable("homeserver_error")
@@ -111,7 +112,7 @@ class Homeserver:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, path: str, asked: Mapping[str, str], data: bytes | None,
+        self, method: str, path: str, asked: Mapping[str, str], data: bytes | BytesIO | None,
         mime: str = "application/json", *, timeout: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
         assert self._session is not None, "use `async with Homeserver(…)`"

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
@@ -172,13 +173,18 @@ class Human:
             encrypted["m.relates_to"] = content["m.relates_to"]
         return await self.raw(room, "m.room.encrypted", encrypted)
 
-    async def send_file(self, room: str, data: bytes, name: str, mime: str, *, caption: str = "", **more: Any) -> str:
+    async def send_file(
+        self, room: str, data: bytes, name: str, mime: str, *, caption: str = "",
+        spoil: Callable[[Json], Json] = lambda same: same, info: Json | None = None,
+    ) -> str:  # fmt: skip
         """Encrypt, upload and send a file as clients do; ``spoil`` is applied to its ``file`` object first."""
         key, iv = secrets.token_bytes(32), secrets.token_bytes(8) + bytes(8)
         encryptor = Cipher(AES(key), CTR(iv)).encryptor()
         raw = encryptor.update(data) + encryptor.finalize()
         async with self._http.post(
-            self.url + "/_matrix/media/v3/upload", data=raw, headers={"Content-Type": "application/octet-stream"}
+            self.url + "/_matrix/media/v3/upload",
+            data=BytesIO(raw),
+            headers={"Content-Type": "application/octet-stream"},
         ) as answer:
             url = (await answer.json())["content_uri"]
         k = base64.urlsafe_b64encode(key).decode().rstrip("=")
@@ -190,10 +196,9 @@ class Human:
             "iv": b64(iv),
             "hashes": {"sha256": b64(sha256(raw).digest())},
         }
-        spoil: Callable[[Json], Json] = more.pop("spoil", lambda same: same)
         kind = "m.image" if mime.startswith("image/") else "m.file"
         said = {"msgtype": kind, "body": caption or name, "filename": name, "file": spoil(opened)}
-        return await self.send(room, {**said, "info": {"mimetype": mime, "size": len(data)}, **more})
+        return await self.send(room, {**said, "info": info or {"mimetype": mime, "size": len(data)}})
 
     async def read_file(self, content: Json) -> bytes:
         """Download and open the file of a message; its hash must be right."""

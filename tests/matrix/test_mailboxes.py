@@ -1,0 +1,197 @@
+"""People of the trust space who have no RPPS number: as users of the rooms, invited, written to, removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.errors import Refused
+from bridge.model import Kind, Ref, State
+from tests.matrix.make import ANNA, SPACE, World, ghost, meet, until
+
+BOX = f"secretariat@{SPACE}"
+GHOST = f"@mss_secretariat=40{SPACE}:stub.example"
+
+
+async def test_a_mailbox_writes_first_and_is_answered(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.post(BOX, "Bonjour Ben", to=(f"matrix:{ben.mxid}",))
+        room = await ben.invited()
+        await ben.member(room, "join")
+        assert (await ben.heard("Bonjour Ben")).sender == GHOST
+        event_id = await ben.say(room, "Bonjour")
+        delivery = await node.mailed(lambda d: bool(d.body.text == "Bonjour"))
+        assert {m.person.id for m in delivery.members} == {f"mail:{BOX}", f"matrix:{ben.mxid}"}
+        status = await ben.event(lambda e: e["type"] == "com.beeper.message_send_status")
+        assert status["content"]["delivered_to_users"] == [GHOST]
+        assert status["content"]["m.relates_to"]["event_id"] == event_id
+        assert await node.hub.read(Ref("mail", "mail-1"), delivery.members[0].address, 1)
+        read = await ben.event(lambda e: e["type"] == "m.receipt" and GHOST in str(e["content"]))
+        assert event_id in read["content"]
+        profile = world.stub.world.users[GHOST].profile
+        assert profile["displayname"] == BOX
+        assert profile["fr.liaison.mail"] == BOX
+
+
+async def test_a_matrix_user_invites_a_mailbox(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        room = await ben.create_room(GHOST, is_direct=True)
+        await until(lambda: world.stub.world.rooms[room].membership(GHOST) == "join")
+        await ben.say(room, "Je vous écris")
+        delivery = await node.mailed(lambda d: bool(d.body.text == "Je vous écris"))
+        assert [m.address.id for m in delivery.recipients] == [BOX]
+        await node.post(BOX, "Je réponds", chat=delivery.chat)
+        await ben.heard("Je réponds")
+
+
+async def test_a_mailbox_and_a_professional_share_a_room(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA)
+        room = await ben.create_room(ghost(ANNA), GHOST)
+        members = world.stub.world.rooms[room].membership
+        await until(lambda: members(GHOST) == members(ghost(ANNA)) == "join")
+        await ben.say(room, "À tous")
+        await node.got("À tous")
+        await node.mailed(lambda d: bool(d.body.text == "À tous"))
+        await ben.member(room, "kick", GHOST)
+        await ben.say(room, "À Anna seule")
+        delivery = await node.got("À Anna seule")
+        assert f"mail:{BOX}" not in {m.person.id for m in delivery.members}
+        assert not any(d.body.text == "À Anna seule" for d in node.mail.delivered)
+
+
+async def test_nobody_of_another_domain_can_be_invited(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    stranger = "@mss_x=40elsewhere.example:stub.example"
+    async with world.node() as node:
+        room = await ben.create_room(stranger)
+        declined = await ben.event(lambda e: e.get("state_key") == stranger and e["content"]["membership"] == "leave")
+        assert "pas encore de messagerie" in declined["content"]["reason"]
+        assert node.hub is not None
+        assert world.stub.world.rooms[room].membership(stranger) == "leave"
+
+
+async def test_the_homeserver_asks_for_ghosts(world: World) -> None:
+    async with world.node() as node:
+        assert await node.matrix._exists(GHOST)
+        await until(lambda: node.matrix.ghosts.is_ready(GHOST))
+        assert await node.matrix._exists(GHOST)
+        for nobody in ("@mss_x=40elsewhere.example:stub.example", "@mss_x:stub.example", "@ben:stub.example"):
+            assert not await node.matrix._exists(nobody)
+
+
+async def test_an_address_that_is_too_long_is_refused_to_its_writer(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        long = f"{'a' * 220}@{SPACE}"
+        accepted = await node.post(long, "Bonjour", to=(f"matrix:{ben.mxid}",))
+        await until(lambda: any(r.message == accepted.message and r.states[0].reason for r in node.mail.told))
+        report = next(r for r in reversed(node.mail.told) if r.message == accepted.message)
+        assert (report.states[0].state, report.states[0].reason) == (State.REFUSED, "no_ghost")
+
+
+async def test_typing_of_a_mailbox_is_shown(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.post(BOX, "Bonjour", to=(f"matrix:{ben.mxid}",))
+        room = await ben.invited()
+        await ben.member(room, "join")
+        await ben.heard("Bonjour")
+        member = (await node.hub.chat("matrix", room)).members[0]  # type: ignore[union-attr]
+        await node.hub.typing("mail", "mail1", member.address, True)
+        await ben.event(lambda e: e["type"] == "m.typing" and GHOST in e["content"]["user_ids"])
+
+
+async def test_reactions_go_both_ways_and_are_never_a_notice(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.post(BOX, "Résultat prêt", to=(f"matrix:{ben.mxid}",), ref="m1")
+        room = await ben.invited()
+        await ben.member(room, "join")
+        seen = await ben.heard("Résultat prêt")
+        await world.stub.idle()
+
+        def annotation(key: str, target: str = "") -> dict[str, object]:
+            about = target or seen.event["event_id"]
+            return {"m.relates_to": {"rel_type": "m.annotation", "event_id": about, "key": key}}
+
+        clear = await ben.raw(room, "m.reaction", annotation("✅"))
+        await ben.send(room, annotation("👍"), "m.reaction")
+        await ben.raw(room, "m.reaction", annotation("❓", "$nobody-knows"))
+        await ben.raw(room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation"}})
+        await ben.raw(room, "m.room.redaction", {"redacts": clear})
+        said = await ben.say(room, "Vu")
+        await node.mailed(lambda d: bool(d.body.text == "Vu"))
+        reactions = [d for d in node.mail.delivered if d.kind is Kind.REACTION]
+        assert [(d.body.text, d.reply_to and d.reply_to.id) for d in reactions] == [("✅", "m1"), ("👍", "m1")]
+        assert not any(s.clear and s.clear["content"]["msgtype"] == "m.notice" for s in ben.seen)
+        await node.post(BOX, "❤️", kind=Kind.REACTION, reply_to=Ref("mail", "mail-3"))
+        found = await ben.event(lambda e: e["type"] == "m.reaction" and e["sender"] == GHOST)
+        assert found["content"]["m.relates_to"] == {"rel_type": "m.annotation", "event_id": said, "key": "❤️"}
+
+
+async def test_a_reaction_is_there_once_whatever_is_lost(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.post(BOX, "Bonjour", to=(f"matrix:{ben.mxid}",), ref="m1")
+        room = await ben.invited()
+        await ben.member(room, "join")
+        await ben.heard("Bonjour")
+        event = await ben.say(room, "Oui")
+        await node.mailed(lambda d: bool(d.body.text == "Oui"))
+        world.stub.fault(r"PUT .*/send/m\.reaction/", times=2)
+        await node.post(BOX, "👍", kind=Kind.REACTION, reply_to=Ref("mail", "mail-1"))
+        await node.post(BOX, "👍", kind=Kind.REACTION, reply_to=Ref("mail", "mail-1"))  # the same, once more
+        await node.post(BOX, "Ensuite")
+        await ben.heard("Ensuite")
+        found = [e for e in world.stub.world.rooms[room].events if e["type"] == "m.reaction"]
+        assert [e["content"]["m.relates_to"]["event_id"] for e in found] == [event]
+
+
+async def test_a_reaction_nobody_can_carry_says_nothing(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        first = await chat.ben.say(chat.room, "Bonjour")
+        await node.got("Bonjour")
+        relation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": first, "key": "👍"}}
+        await chat.ben.raw(chat.room, "m.reaction", relation)
+        await chat.ben.say(chat.room, "Après")
+        await node.got("Après")
+        assert not any(s.clear and s.clear["content"]["msgtype"] == "m.notice" for s in chat.ben.seen)
+
+
+async def test_threads_are_threads_on_both_sides(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.post(BOX, "Patient A", to=(f"matrix:{ben.mxid}",), ref="a1")
+        room = await ben.invited()
+        await ben.member(room, "join")
+        root = (await ben.heard("Patient A")).event["event_id"]
+        await node.post(BOX, "A, suite", ref="a2", thread=Ref("mail", "a1"))
+        seen = await ben.heard("A, suite")
+        assert seen.clear is not None
+        falling_back = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True}
+        inside: dict[str, Any] = {"m.relates_to": {**falling_back, "m.in_reply_to": {"event_id": root}}}
+        assert seen.clear["content"]["m.relates_to"] == inside["m.relates_to"]
+        cites = {"is_falling_back": False, "m.in_reply_to": {"event_id": seen.event["event_id"]}}
+        answer: dict[str, Any] = {"m.relates_to": {**falling_back, **cites}}
+        for text, relation in (("dans le fil", inside), ("vraie réponse", answer), ("hors du fil", {})):
+            await ben.say(room, text, **relation)
+        await node.mailed(lambda d: bool(d.body.text == "hors du fil"))
+        shown = [(d.body.text, d.thread and d.thread.id, d.reply_to and d.reply_to.id) for d in node.mail.delivered]
+        assert shown == [("dans le fil", "a1", None), ("vraie réponse", "a1", "a2"), ("hors du fil", None, None)]
+        await node.post(BOX, "racine inconnue", thread=Ref("mail", "nobody-knows"))
+        seen = await ben.heard("racine inconnue")
+        assert seen.clear is not None
+        assert "m.relates_to" not in seen.clear["content"]
+
+
+async def test_a_stranger_cannot_speak_as_a_mailbox(world: World) -> None:
+    async with world.node() as node:
+        with pytest.raises(Refused) as refusal:
+            await node.post("eve@elsewhere.example", "Bonjour", to=("matrix:@ben:chu.example",))
+        assert refusal.value.code == "unknown_sender"
