@@ -106,7 +106,12 @@ def _joined(lines: Sequence[str], numbers: Sequence[int] | Set[int]) -> str:
         chosen.pop(0)
     while chosen and not lines[chosen[-1]].strip():
         chosen.pop()
-    return "\n".join(lines[n] for n in chosen)
+    joined: list[str] = []
+    for before, number in zip([*chosen[:1], *chosen], chosen, strict=False):
+        if number > before + 1 and not any(line.strip() for line in lines[before + 1 : number]):
+            joined.append("")
+        joined.append(lines[number])
+    return "\n".join(joined)
 
 
 def _whole(lines: Sequence[str], html: str | None, sure: bool) -> Visible:
@@ -243,7 +248,10 @@ def _html_side(lines: Sequence[str], parts: _Parts, page: Page, seen: _Parts, ht
 
 
 def _rewritten(page: Page, dropped: frozenset[int], html: str | None) -> str | None:
-    return quoting_html.without(page, dropped) if dropped else html
+    try:
+        return quoting_html.without(page, dropped) if dropped else html
+    except ValueError:  # characters that XML does not know, in a place that nobody thought of
+        return None
 
 
 def _letters(lines: Sequence[str], dropped: Set[int]) -> str:

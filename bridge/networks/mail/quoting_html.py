@@ -23,6 +23,7 @@ _BLOCKS = _SPACED | {
     "address", "article", "aside", "body", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer", "form",
     "header", "html", "li", "main", "nav", "section", "tbody", "tfoot", "thead", "tr",
 }  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")  # what lxml refuses to write
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _NO_MARGIN = re.compile(r"margin(?:-top|-bottom)?: ?0")
 _INVISIBLE = re.compile(r"display: ?none")
@@ -237,6 +238,9 @@ class _Reader:
                 noted.add(here + 1)
 
     def _say(self, element: HtmlElement, where: str, text: str | None) -> None:
+        if text and _CONTROL.search(text):
+            text = _CONTROL.sub("", text)
+            setattr(element, where, text)
         start = 0
         for number, piece in enumerate((text or "").split("\n") if self._pre else [text or ""]):
             if number:
