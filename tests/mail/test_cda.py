@@ -123,7 +123,7 @@ def test_no_script_and_no_remote_load(text: str) -> None:
 
 
 def test_an_endless_narrative_is_cut() -> None:
-    found = cda.parse(make.cda(make.section("<paragraph>&lt;abc</paragraph>" * 60_000)))
+    found = cda.parse(make.cda(make.section("<paragraph>&lt;abc</paragraph>" * 40_000)))
     assert len(found.html) < narrative.MOST + 1000
     assert found.html.endswith("attached document.</p>")
     assert len(reading(make.cda(make.section("<br/>" * 100_000))).cards[0].html) < 250_000
@@ -238,6 +238,13 @@ def test_depth_elements_and_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert refused(make.cda(make.section("<br/>" * 60))) == "xml_too_large"
     monkeypatch.setattr(xmlsafe, "MOST_BYTES", 1000)
     assert refused(N3) == "xml_too_large"
+
+
+def test_deep_narratives_end_as_text() -> None:
+    deep = "<content styleCode='Bold'>" * 200 + "fin" + "</content>" * 200
+    found = cda.parse(make.cda(make.section(deep)))
+    assert found.text.endswith("fin")
+    assert found.html.count("<strong>") == found.html.count("</strong>") == narrative.DEEPEST
 
 
 def test_what_is_no_cda() -> None:

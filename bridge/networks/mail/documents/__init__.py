@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MOST_CARDS = 60
 MOST_FILES = 200
+MOST_PATIENTS = 200
 MOST_BYTES = 128 << 20  # of all files taken out
 MOST_DEPTH = 2  # a CDA in an archive in a winmail.dat
 
@@ -65,7 +66,9 @@ class _Reader:
 
     def reading(self) -> Reading:
         """Everything together."""
-        found = patients.merged(self.patients)
+        if len(self.patients) > MOST_PATIENTS:
+            self.problems.append("too_many_documents")
+        found = patients.merged(self.patients[:MOST_PATIENTS])
         if any(patients.same_patient(a, b) is False for a in found for b in found):
             self.problems.append("several_patients")
         return Reading(tuple(self.cards), tuple(self.files), found, tuple(dict.fromkeys(self.problems)))

@@ -7,6 +7,7 @@ names are looked up, an unknown one is shown beside the time as it was written.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,6 @@ MOST_BYTES = 1 << 20
 MOST_LINES = 5_000
 MOST_EVENTS = 5
 
-_ZONE = re.compile(r"^BEGIN:VTIMEZONE\s*$.*?^END:VTIMEZONE\s*$\n?", re.I | re.M | re.S)
 _RULES = re.compile(r"^(?:RRULE|RDATE|EXDATE|EXRULE)[:;].*$\n?", re.I | re.M)
 _EVERY = re.compile(r"^RRULE[^:\n]*:.*?FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)", re.I | re.M)
 _DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
@@ -69,7 +69,17 @@ def _plain(data: bytes) -> str:
     text = re.sub(r"\n[ \t]", "", re.sub(r"\r\n|\r", "\n", text))
     if text.count("\n") > MOST_LINES:
         raise Refused("ics_too_large", about=f"{MOST_LINES} lines")
-    return _ZONE.sub("", text)
+    return "\n".join(_without_zones(text.split("\n")))
+
+
+def _without_zones(lines: list[str]) -> Iterator[str]:
+    inside = False
+    for one in lines:
+        mark = one.strip().upper()
+        inside = inside or mark == "BEGIN:VTIMEZONE"
+        if not inside:
+            yield one
+        inside = inside and mark != "END:VTIMEZONE"
 
 
 def _parsed(text: str) -> Any:
@@ -122,7 +132,10 @@ def _when(event: Any) -> str:
 
 def _moment(event: Any, name: str) -> date | None:
     value = event.get(name)
-    found = getattr(value[0] if isinstance(value, list) else value, "dt", None)
+    try:
+        found = getattr(value[0] if isinstance(value, list) else value, "dt", None)
+    except ValueError:  # a broken value is kept by icalendar until somebody asks for it
+        return None
     return found if isinstance(found, date) else None
 
 

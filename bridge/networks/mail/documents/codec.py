@@ -7,21 +7,22 @@ import contextlib
 import os
 import signal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.config import Seconds, Section
 from bridge.errors import Refused, Unavailable
 
 
-class CodecSettings(Section):
+class CodecSettings(BaseModel):
     """The command of a site that has the licensed codec. Encrypted bytes in by stdin, clear ones out by stdout.
 
     ``argv`` is run without a shell; exit code 0 means opened, 75 (EX_TEMPFAIL) try again, anything else refused.
-    ``timeout`` is for one run; ``max_bytes`` bounds what it may write; ``environment`` is all that it sees of ours.
+    ``timeout`` is for one run, in seconds; ``max_bytes`` bounds what it may write; ``environment`` is all that it sees of ours.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
     argv: tuple[str, ...] = Field(min_length=1)
-    timeout: Seconds = 30.0
+    timeout: float = Field(default=30.0, gt=0)
     max_bytes: int = Field(default=32 << 20, ge=1)
     environment: dict[str, str] = {}
 

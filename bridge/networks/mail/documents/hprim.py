@@ -26,6 +26,7 @@ _DAY = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})|\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"([<>]=?|≤|≥)?\s*([+-]?\d{1,18}(?:[.,]\d{1,12})?)")
 _CODED = re.compile(r"(\S{1,10})\s+(\S.*)")
 _FRENCH = frozenset("éèêëàâäîïôöùûüçÉÈÊËÀÂÎÏÔÙÛÜÇœŒ°²³µ±«»–’…€ ")
+_CHARSETS = ("cp1252", "mac_roman", "cp850", "cp437")
 _FLAGS = {"L": "bas", "LL": "très bas", "H": "élevé", "HH": "très élevé"}
 
 
@@ -144,12 +145,14 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return max((data.decode(name, "replace") for name in ("cp1252", "mac_roman", "cp850", "cp437")), key=_plausible)
+        letters = data.translate(None, delete=bytes(range(128)))[:20_000]
+        charset = max(_CHARSETS, key=lambda name: _plausible(letters.decode(name, "replace")))
+        return data.decode(charset, "replace")
 
 
 def _plausible(text: str) -> int:
     """Letters of French count for it, other signs beyond ASCII against it; the first charset wins a draw."""
-    return sum(1 if c in _FRENCH else -3 for c in text if c > "\x7f")
+    return sum(1 if c in _FRENCH else -3 for c in text)
 
 
 def parse(data: bytes) -> tuple[Record, ...]:

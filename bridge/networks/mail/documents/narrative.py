@@ -12,6 +12,7 @@ from bridge.networks.mail.documents.card import escape
 from bridge.networks.mail.documents.xmlsafe import Element, attribute, children, first, tag, text_of
 
 MOST = 400_000  # characters of HTML; what is longer is cut between elements
+DEEPEST = 60  # elements within elements; what lies deeper is shown as text only
 
 _PLAIN = {
     "paragraph": "p", "table": "table", "thead": "thead", "tbody": "tbody", "tfoot": "tbody", "tr": "tr", "td": "td",
@@ -28,6 +29,7 @@ class _Page:
     html: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     size: int = 0
+    depth: int = 0
 
     @property
     def full(self) -> bool:
@@ -76,12 +78,17 @@ def _section(page: _Page, section: Element) -> None:
 
 
 def _inside(page: _Page, element: Element) -> None:
+    if page.depth >= DEEPEST:
+        page.say(text_of(element))
+        return
+    page.depth += 1
     page.say(element.text)
     for child in element:
         if page.full:
-            return
+            break
         _element(page, child)
         page.say(child.tail)
+    page.depth -= 1
 
 
 def _element(page: _Page, element: Element) -> None:

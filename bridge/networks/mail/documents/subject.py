@@ -60,8 +60,9 @@ def _patient(label: str) -> tuple[str, Patient | None]:
     while start > 0 and _upper(words[start - 1]):
         start -= 1
     family, given = words[start : last + 1], words[last + 1 :]
-    if start == 0 and len(family) > 1 and not birth:
-        return line(" ".join(words)), None  # all in capitals from the start: no telling where the name begins
+    capitals = start == 0 and not birth and (len(family) > 1 or all(_upper(word) for word in given))
+    if capitals or not given[0][0].isupper():  # "COMPTE RENDU", "IRM cérébrale": no name, or no telling where it begins
+        return line(" ".join(words)), None
     return " ".join(words[:start]), patients.make((), [" ".join(family)], [" ".join(given)], birth)
 
 
