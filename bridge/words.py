@@ -149,6 +149,43 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette personne utilise le même produit que vous : écrivez-lui directement.",
         "This person uses the same product as you: write to them directly.",
     ),
+    # mail
+    "mail_domain_not_trusted": (
+        "Ce domaine ne fait pas partie de l'espace de confiance MSSanté : rien n'a été envoyé. Vérifiez l'adresse.",
+        "This domain is not in the MSSanté trust space: nothing was sent. Check the address.",
+    ),
+    "mail_peer_not_trusted": (
+        "Le serveur de ce destinataire n'a pas pu être vérifié : rien n'a été envoyé. Joignez-le autrement.",
+        "The recipient's server could not be verified: nothing was sent. Reach them another way.",
+    ),
+    "mail_unknown_box": (
+        "Cette boîte n'existe pas ou n'est plus ouverte. Vérifiez l'adresse.",
+        "This mailbox does not exist or is closed. Check the address.",
+    ),
+    "mail_box_full": (
+        "La boîte du destinataire est pleine. Joignez-le autrement.",
+        "The recipient's mailbox is full. Reach them another way.",
+    ),
+    "mail_too_large": (
+        "Le message est trop volumineux pour cette messagerie. Envoyez moins de documents à la fois.",
+        "The message is too large for this mailbox. Send fewer documents at a time.",
+    ),
+    "mail_refused": (
+        "La messagerie du destinataire a refusé le message. Joignez-le autrement.",
+        "The recipient's mail operator refused the message. Reach them another way.",
+    ),
+    "mail_gave_up": (
+        "Le message n'a pas pu être remis à la messagerie du destinataire. Joignez-le autrement.",
+        "The message could not be handed to the recipient's mail operator. Reach them another way.",
+    ),
+    "mail_delayed": (
+        "Pas encore remis à la messagerie du destinataire ; les essais continuent. Si c'est urgent, téléphonez.",
+        "Not yet handed to the recipient's mail operator; we keep trying. If it is urgent, telephone.",
+    ),
+    "mail_not_integrated": (
+        "Le logiciel du destinataire n'a pas pu intégrer le document. Joignez-le autrement.",
+        "The recipient's software could not take the document in. Reach them another way.",
+    ),
     # the API
     "unknown_token": ("Jeton d'accès inconnu.", "Unknown access token."),
     "client_certificate": (

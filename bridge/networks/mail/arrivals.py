@@ -155,7 +155,7 @@ class Arrivals:
     def _entry(self, taken: Taken, mail: Mail, where: _Place, patients: list[Json]) -> Entry:
         place, ref = where.place, where.ref
         thread = ref if where.begins else (place.thread or MAIN)
-        mid = (mail.message_id or ref) if "#" not in ref else ref
+        mid = ref if mail.message_id is None or ref.endswith(f"#{mail.digest[:16]}") else mail.message_id
         cites = tuple(ident for ident in placing.cited(mail))
         topic = {"subject": mail.subject, "patients": patients} if where.begins else None
         return Entry(place.chat, mid, thread, ref, where.key, _about(taken, mail), cites, topic)

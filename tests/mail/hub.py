@@ -1,0 +1,208 @@
+"""A real hub with the mail leg and a pretend product; mails are handed in behind SMTP, sent ones kept by a stub."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from bridge.connector import Capabilities, Connector
+from bridge.courier import Courier, Patience
+from bridge.db import Database, open_database
+from bridge.directories.flatfile import FlatFile
+from bridge.errors import Unavailable
+from bridge.hub import Hub, now_ms
+from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Person, Ref
+from bridge.networks.loopback import Loopback
+from bridge.networks.mail.connector import MailConnector
+from bridge.networks.mail.desk import Envelope
+from bridge.networks.mail.ledger import COMPONENT as MAIL
+from bridge.networks.mail.mime import Mail, parse
+from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.smtp_out import Outcome
+from bridge.people import People
+from bridge.seal import Seal
+from bridge.store import COMPONENT as CORE
+from bridge.store import Store
+from tests.mail.space import HUB, Space, StubJudge
+
+SEAL = Seal({"k1": bytes(range(32))}, "k1")
+FAST = Patience(first=0.05, longest=0.3, give_up=30.0, reports=0.005)
+PEER, OTHER = "mss-a.example", "mss-b.example"
+ANNA, MARC = f"anna.martin@{PEER}", f"marc.leroy@{OTHER}"
+CLEO, DAN, BEN = "10000000003", "10000000004", "10000000002"
+PEOPLE = [
+    Person("rpps:10000000001", "Anna Martin", "Médecin", "Lyon", (Address("mail", ANNA),)),
+    Person(f"rpps:{CLEO}", "Cléo Petit", "Sage-femme", "Lyon", (Address("pandalab", "cleo"),)),
+    Person(f"rpps:{DAN}", "Dan Moreau", "Cardiologue", "Paris", (Address("pandalab", "dan"),)),
+    Person(f"rpps:{BEN}", "Ben Durand", "Infirmier", "Paris", (Address("siilo", "ben"),)),
+]
+CLEO_BOX, DAN_BOX, BEN_BOX = f"cleo.petit@{HUB}", f"dan.moreau@{HUB}", f"ben.durand@{HUB}"
+TEAM = f"cardiologie@{HUB}"
+
+
+class Trust(StubJudge):
+    """A stub of the trust list that can be started."""
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+
+class StubOut:
+    """STUB of the other operators: takes every mail, or does what ``answer`` says."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, list[str], Mail, bytes]] = []
+        self.answer: Callable[[str, str], tuple[str, str]] = lambda domain, recipient: ("accepted", "2.0.0")
+
+    async def send(self, sender: str, recipients: Sequence[str], raw: bytes, envid: str) -> list[Outcome]:
+        outcomes = []
+        for recipient in recipients:
+            kind, status = self.answer(recipient.rpartition("@")[2], recipient)
+            code = {"accepted": 250, "later": 451, "refused": 550}[kind]
+            outcomes.append(Outcome(recipient, code, status, kind, "", "peer:25"))  # type: ignore[arg-type]
+        taken = [r for r, o in zip(recipients, outcomes, strict=True) if o.kind == "accepted"]
+        if taken:
+            self.sent.append((sender, taken, parse(raw), raw))
+        return outcomes
+
+
+@dataclass
+class Node:
+    """A running hub."""
+
+    hub: Hub
+    db: Database
+    mail: MailConnector
+    products: dict[str, Loopback]
+    out: StubOut
+    trust: Trust
+
+    async def hand_in(self, raw: bytes, *recipients: str, sender: str = ANNA) -> None:
+        """What SMTP does once a mail is complete."""
+        envelope = Envelope(
+            peer="127.0.0.1", helo="peer", sender=sender, recipients=recipients, dn_domains=frozenset({PEER}),
+            envid=None, notify=tuple(None for _ in recipients), received_at=now_ms(), tls="TLSv1.3", id="x",
+            orcpt=tuple(None for _ in recipients),
+        )  # fmt: skip
+        await self.mail._intake.take(envelope, raw)
+
+    async def write(self, chat: str, text: str, *, by: str = "cleo", to: Sequence[str] = (), **more: Any) -> Accepted:
+        """Somebody writes in the product."""
+        network = more.pop("network", "pandalab")
+        ref = Ref(network, more.pop("ref", f"{chat}/{time.time_ns()}"))
+        body = Body(text, more.pop("html", None), more.pop("files", ()))
+        kind = more.pop("kind", Kind.TEXT)
+        return await self.hub.accept(Message(ref, chat, Address(network, by), kind, body, now_ms(), tuple(to), **more))
+
+    def shown(self, network: str = "pandalab") -> list[Delivery]:
+        """What a product was given, members' changes apart."""
+        return [d for d in self.products[network].delivered if d.kind is not Kind.MEMBERS]
+
+    async def got(self, text: str, network: str = "pandalab", seconds: float = 10.0) -> Delivery:
+        """The delivery that holds this text, once the product has it."""
+        await until(lambda: any(text in d.body.text for d in self.shown(network)), seconds)
+        return next(d for d in self.shown(network) if text in d.body.text)
+
+    async def mailed(self, count: int = 1, seconds: float = 10.0) -> list[tuple[str, list[str], Mail, bytes]]:
+        """The mails that went out, once there are so many."""
+        await until(lambda: len(self.out.sent) >= count, seconds)
+        return self.out.sent
+
+    async def rest(self, seconds: float = 0.3) -> None:
+        """Let everything be worked on."""
+        await asyncio.sleep(seconds)
+        await until(lambda: self.mail.idle, 20)
+
+
+@asynccontextmanager
+async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[Node]:
+    """A hub until the block is left; like a crash: nothing is finished first."""
+    trust = Trust()
+    for domain in (PEER, OTHER):
+        trust.list(domain, f"CN={domain},O=Essai,C=FR")
+    values: dict[str, Any] = {
+        "smtp": space.settings().model_dump(),
+        "trust": {"path": space.bundle, "authority": space.bundle, "state": folder / "trust"},
+        "gather": {"quiet": 0.1, "longest": 1.0},
+        "teams": [{"address": TEAM, "name": "Cardiologie", "members": [f"rpps:{CLEO}", f"rpps:{DAN}", f"rpps:{BEN}"]}],
+    }
+    settings = MailSettings.model_validate(values | changes)
+    db = await open_database(f"sqlite:///{folder}/hub.db", (CORE, MAIL))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(db.close)
+        mail = MailConnector(settings, db, SEAL, trust)  # type: ignore[arg-type]
+        out = StubOut()
+        mail._queue._out = out
+        caps = Capabilities(files=True)
+        products = {name: Loopback(name, caps) for name in ("pandalab", "siilo")}
+        people = People(FlatFile(PEOPLE), lambda server: False, lambda mxid: None, {"mail", *products})
+        people.vouched = mail.vouched
+        await people.start(db)
+        nets: dict[str, Connector] = {"mail": mail, **products}
+        store = Store(db, SEAL, people)
+        await store.start()
+        courier = Courier(store, nets, FAST, now_ms)
+        hub = Hub(store, people, courier, nets)
+        await hub.start()
+        for net in nets.values():
+            await net.start(hub)
+        task = asyncio.create_task(courier.run())
+        await mail.give_boxes([p for p in PEOPLE if p.addresses[0].network != "mail"])
+        try:
+            yield Node(hub, db, mail, products, out, trust)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await mail.stop()
+            await hub.stop()
+
+
+async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for a condition; fails after ``seconds``."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Written:
+    """A mail as a client writes it."""
+
+    text: str
+    to: Sequence[str] = (CLEO_BOX,)
+    cc: Sequence[str] = ()
+    sender: str = f"Anna Martin <{ANNA}>"
+    subject: str = "Avis"
+    mid: str = ""
+    replies: Sequence[str] = field(default_factory=tuple)  # the chain: references, the last one answered
+
+    def raw(self, **headers: str) -> bytes:
+        """The bytes."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self.sender, ", ".join(self.to), self.subject
+        if self.cc:
+            mail["Cc"] = ", ".join(self.cc)
+        mail["Message-ID"] = f"<{self.mid or f'{time.time_ns()}@{PEER}'}>"
+        mail["Date"] = "Sun, 22 Nov 2026 01:00:00 +0000"
+        if self.replies:
+            mail["In-Reply-To"] = f"<{self.replies[-1]}>"
+            mail["References"] = " ".join(f"<{ident}>" for ident in self.replies)
+        for name, value in headers.items():
+            mail[name.replace("_", "-")] = value
+        mail.set_content(self.text)
+        return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+async def unavailable(*args: Any) -> Any:
+    """A database that is away."""
+    raise Unavailable("database", 0.1)
