@@ -233,9 +233,15 @@ const send_event = ({ room, type, content }) =>
 
 const send = (options) => send_event({ room: options.room, type: "m.room.message", content: message(options) });
 
-async function send_file({ room, ...file }) {
+async function send_file({ room, caption, reply_to, thread, ...file }) {
   const encrypted = Boolean(known(room).hasEncryptionStateEvent());
-  return await send_event({ room, type: "m.room.message", content: await upload(client, { ...file, encrypted }) });
+  const related = relation({ reply_to, thread });
+  const content = {
+    ...(await upload(client, { ...file, encrypted })),
+    ...(caption && { body: caption }), // the name stays in `filename` (specification, "Media captions")
+    ...(Object.keys(related).length && { "m.relates_to": related }),
+  };
+  return await send_event({ room, type: "m.room.message", content });
 }
 
 const react = ({ room, event_id, key }) =>

@@ -206,11 +206,12 @@ class RustClient:
         return str(await self.do("send_event", room=room, type=type, content=content))
 
     async def send_file(
-        self, room: str, name: str, data: bytes, mimetype: str = "application/octet-stream", msgtype: str = "m.file"
-    ) -> str:
+        self, room: str, name: str, data: bytes, mimetype: str = "application/octet-stream", msgtype: str = "m.file",
+        *, caption: str | None = None, reply_to: str | None = None, thread: str | None = None,
+    ) -> str:  # fmt: skip
         """Upload a file, encrypted when the room is, and send its message."""
         said: Json = {"name": name, "mimetype": mimetype, "msgtype": msgtype, "base64": b64encode(data).decode()}
-        return str(await self.do("send_file", room=room, **said))
+        return str(await self.do("send_file", room=room, **said, caption=caption, reply_to=reply_to, thread=thread))
 
     async def react(self, room: str, event_id: str, key: str) -> str:
         """React to an event."""

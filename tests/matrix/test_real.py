@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from appservice.check import check
-from appservice.registration import registration
 from appservice.settings import MatrixSettings
 from deploy.demo.client import Event
-from deploy.demo.ports import free_port
-from deploy.demo.synapse import Synapse
 from tests.matrix.make import ANNA, CLEO, Node, hub, until
-from tests.peers import world
+from tests.matrix.servers import Servers
 from tests.peers.world import NewClient
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
-
-
-@dataclass
-class Servers:
-    """Two homeservers; the first knows the hub at ``port``."""
-
-    home: Synapse
-    away: Synapse
-    port: int
-
-    def settings(self, **more: Any) -> MatrixSettings:
-        """The hub's section for the first server."""
-        return MatrixSettings(
-            homeserver=self.home.url, server_name=self.home.name, as_token="as-real", hs_token="hs-real",
-            address=f"http://127.0.0.1:{self.port}", key_wait_s=3.0, park_notice_s=2.0, **more,
-        )  # fmt: skip
-
-    def trusted(self, server: str) -> bool:
-        """Both."""
-        return server in (self.home.name, self.away.name)
-
-    def ghost(self, rpps: str) -> str:
-        """A professional's Matrix user."""
-        return f"@rpps_{rpps}:{self.home.name}"
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def servers() -> AsyncIterator[Servers]:
-    """Started once."""
-    port = free_port()
-
-    def register(server: Synapse) -> dict[str, Any]:
-        made = Servers(server, server, port).settings()
-        return registration(made, "as-real", "hs-real")
-
-    async with world.federation(register) as (home, away):
-        yield Servers(home, away, port)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def node(servers: Servers, tmp_path: Path) -> AsyncIterator[Node]:
-    """A hub on the first server, with a fresh database beside old ghosts."""
-    async with hub(f"sqlite:///{tmp_path}/hub.db", servers.settings(), servers.trusted, servers.port) as made:
-        yield made
 
 
 def _status(event: Event) -> bool:

@@ -1,0 +1,33 @@
+"""Two real homeservers, the first with a place for a hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from appservice.settings import MatrixSettings
+from deploy.demo.synapse import Synapse
+
+
+@dataclass
+class Servers:
+    """Two homeservers; the first knows the hub at ``port``."""
+
+    home: Synapse
+    away: Synapse
+    port: int
+
+    def settings(self, **more: Any) -> MatrixSettings:
+        """The hub's section for the first server."""
+        return MatrixSettings(
+            homeserver=self.home.url, server_name=self.home.name, as_token="as-real", hs_token="hs-real",
+            address=f"http://127.0.0.1:{self.port}", key_wait_s=3.0, park_notice_s=2.0, **more,
+        )  # fmt: skip
+
+    def trusted(self, server: str) -> bool:
+        """Both."""
+        return server in (self.home.name, self.away.name)
+
+    def ghost(self, rpps: str) -> str:
+        """A professional's Matrix user."""
+        return f"@rpps_{rpps}:{self.home.name}"
