@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from bridge.courier import Patience
+from bridge.patience import Patience
 from bridge.seal import Seal
 
 M = TypeVar("M", bound=BaseModel)

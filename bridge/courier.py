@@ -6,33 +6,18 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from bridge.capabilities import fit
 from bridge.connector import Connector
 from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
 from bridge.model import Delivery, Ref, Report
+from bridge.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.store import Store
 
 log = logging.getLogger(__name__)
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How the courier waits, in seconds."""
-
-    first: float = 0.5  # before the second attempt; doubles from there
-    longest: float = 60.0  # between two attempts
-    give_up: float = 3 * 86_400.0  # after this the sender is told that the message did not arrive
-    reports: float = 0.05  # news for senders are gathered this long
-    parallel: int = 32  # calls at once to one network
-
-    def backoff(self, attempt: int, jitter: Callable[[], float]) -> float:
-        """Seconds before the next attempt: exponential, between half and all of it at random."""
-        return min(self.longest, self.first * 2.0 ** min(attempt, 30)) * (0.5 + jitter() / 2)
 
 
 class _Network:
