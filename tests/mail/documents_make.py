@@ -89,7 +89,17 @@ def entry(data: bytes, mime: str = "text/xml", title: str = "Bilan du 1er mars")
 
 def submission(*entries: Entry, patient: Patient = ODILE) -> Submission:
     content = Code("04", "1.2.250.1.213.2.2", "Résultats")
-    return Submission(entries, patient, PAUL, MOMENT, "1.2.250.1.999.9", content, "Liaison", "02 97 00 00 00")
+    return Submission(
+        entries,
+        patient,
+        PAUL,
+        MOMENT,
+        "1.2.250.1.999.9",
+        content,
+        contact="02 97 00 00 00",
+        family="MARTINEZ-LEROY",
+        given="Odile",
+    )
 
 
 def archive(*entries: Entry) -> bytes:

@@ -13,10 +13,11 @@ from bridge.errors import Refused, Unavailable
 
 
 class CodecSettings(BaseModel):
-    """The command of a site that has the licensed codec. Encrypted bytes in by stdin, clear ones out by stdout.
+    """The command of a site with the licensed codec: encrypted bytes in by stdin, clear ones out by stdout.
 
     ``argv`` is run without a shell; exit code 0 means opened, 75 (EX_TEMPFAIL) try again, anything else refused.
-    ``timeout`` is for one run, in seconds; ``max_bytes`` bounds what it may write; ``environment`` is all that it sees of ours.
+    ``timeout`` is for one run, in seconds; ``max_bytes`` bounds what it may write; of our environment it
+    sees PATH only, beside what ``environment`` gives.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -87,7 +87,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What goes into one archive: one patient (with at least one id), ``source`` an OID of the sender's own."""
+    """What goes into one archive: one patient (with at least one id), ``source`` an OID of the sender's own.
+
+    ``family`` and ``given`` are the patient's names as written; without them the folded ones are used.
+    """
 
     entries: tuple[Entry, ...]
     patient: Patient = field(repr=False)
@@ -97,6 +100,8 @@ class Submission:
     content: Code
     product: str = "Liaison"
     contact: str = ""
+    family: str = field(default="", repr=False)
+    given: str = field(default="", repr=False)
 
 
 def compose(submission: Submission) -> bytes:
@@ -193,7 +198,7 @@ def _extrinsic(parent: etree._Element, sent: Submission, one: Entry, name: str) 
     _slot(document, "languageCode", one.language)
     _slot(document, "size", str(len(one.data)))
     _slot(document, "sourcePatientId", _cx(sent.patient))
-    _slot(document, "sourcePatientInfo", *_info(sent.patient))
+    _slot(document, "sourcePatientInfo", *_info(sent))
     _slot(document, "URI", name)
     _label(document, one.title)
     _author(document, _DOCUMENT["author"], ident, one.author)
@@ -258,8 +263,10 @@ def _cx(patient: Patient) -> str:
     return f"{_part(number)}^^^&{_part(root)}&ISO"
 
 
-def _info(patient: Patient) -> list[str]:
-    family, given = (min(names, default="") for names in (patient.families, patient.givens))
+def _info(sent: Submission) -> list[str]:
+    patient = sent.patient
+    family = sent.family or min(patient.families, default="")
+    given = sent.given or min(patient.givens, default="")
     found = [f"PID-5|{_part(family)}^{_part(given)}^^^"] if family else []
     found += [f"PID-7|{patient.birth.replace('-', '')}"] if patient.birth else []
     return found + ([f"PID-8|{patient.sex}"] if patient.sex else [])
