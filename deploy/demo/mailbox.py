@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, localtime, make_msgid
 
-from deploy.demo import process
 from deploy.demo.postfix import PASSWORD, Postfix
 
 Wanted = Callable[[EmailMessage], bool]
@@ -92,7 +91,7 @@ class Mailbox:
             for mail in await self.messages():
                 if wanted(mail):
                     return mail
-            await process.pause()
+            await asyncio.sleep(0.1)
         raise TimeoutError(f"no such mail for {self.address}:\n{self._operator.log[-3000:]}")
 
     def _submit(self, to: Sequence[str], raw: bytes, options: Sequence[str], sender: str | None = None) -> None:

@@ -176,9 +176,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What differs from an ordinary operator: extra lines of main.cf, boxes that exist (all when empty)."""
+    """What differs from an ordinary operator: lines of main.cf and master.cf, boxes that exist (all when empty)."""
 
     main: Mapping[str, str] = field(default_factory=dict)
+    master: tuple[str, ...] = ()
     boxes: tuple[str, ...] = ()
 
 
@@ -247,9 +248,8 @@ class Postfix:
             (home / name).mkdir(exist_ok=True)
             shutil.chown(home / name, owner)
         (home / "main.cf").write_text(self._main())
-        (home / "master.cf").write_text(
-            _MASTER.format(port=self.port, submission=self.submission, submission_options=_SUBMISSION)
-        )
+        master = _MASTER.format(port=self.port, submission=self.submission, submission_options=_SUBMISSION)
+        (home / "master.cf").write_text(master + "".join(f"{line}\n" for line in self._options.master))
         (home / "boxes.cf").write_text("".join(f"{box} x\n" for box in self._options.boxes))
         self._write_routes()
         (home / "dovecot.conf").write_text(

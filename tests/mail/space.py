@@ -52,7 +52,7 @@ class StubJudge:
     def allows(self, domain: str, name: dn.DN) -> bool:
         return (domain, name) in self.rows
 
-    def judge(self, der: bytes) -> StubVerdict:
+    async def look_up(self, der: bytes) -> StubVerdict:
         certificate = x509.load_der_x509_certificate(der)
         name = dn.of(certificate)
         domains = frozenset(domain for domain, listed in self.rows if listed == name)

@@ -82,7 +82,7 @@ class Mail:
 class Trusting(Protocol):
     """Who may send: judged by the certificate, or by the server in front."""
 
-    def sender(self, line: Line, mail: Mail) -> Reply | None:
+    async def sender(self, line: Line, mail: Mail) -> Reply | None:
         """At MAIL: the refusal, or None after noting in ``mail`` what the peer may write as."""
 
     def authors(self, mail: Mail, domains: frozenset[str]) -> Reply | None:
@@ -114,12 +114,12 @@ class Desk:
         """Where mail to ``<postmaster>`` goes (RFC 5321, 4.5.1)."""
         return f"postmaster@{self.settings.domains[0]}"
 
-    def sender(self, line: Line, mail: Mail) -> Reply:
+    async def sender(self, line: Line, mail: Mail) -> Reply:
         """The answer to MAIL."""
         limit = self.settings.limits.size
         if mail.command.size > limit:
             return replies.TOO_LARGE.about(str(limit))
-        refusal = self._trusting.sender(line, mail)
+        refusal = await self._trusting.sender(line, mail)
         if refusal:
             log.warning("mail from %s refused at MAIL: %s %s", line.peer, refusal.code, refusal.status)
         return refusal or replies.OK

@@ -28,7 +28,7 @@ class Verdict(Protocol):
 
 
 class Judge(Protocol):
-    """The trust list as the edges see it; every answer comes from memory."""
+    """The trust list as the edges see it; nearly every answer comes from memory."""
 
     def knows(self, domain: str) -> bool:
         """Whether the domain is in the list."""
@@ -36,8 +36,8 @@ class Judge(Protocol):
     def allows(self, domain: str, dn: DN) -> bool:
         """Whether this very domain is listed with this very subject."""
 
-    def judge(self, der: bytes) -> Verdict:
-        """The verdict on a certificate in DER."""
+    async def look_up(self, der: bytes) -> Verdict:
+        """The verdict on a certificate in DER; asks outside only about a revocation that memory knows nothing of."""
 
     @property
     def stale(self) -> bool:

@@ -91,7 +91,7 @@ class _Front:
         self._judge = judge
         self._check = settings.check_list
 
-    def sender(self, line: Line, mail: Mail) -> Reply | None:
+    async def sender(self, line: Line, mail: Mail) -> Reply | None:
         """The sender's domain takes part, or there is no sender."""
         if self._check and self._judge.stale:
             return replies.STALE

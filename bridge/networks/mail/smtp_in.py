@@ -70,13 +70,13 @@ class _Certificates:
         self._judge = judge
         self._rates = _Rates(settings.limits.mails_per_minute, clock)
 
-    def sender(self, line: Line, mail: Mail) -> Reply | None:
+    async def sender(self, line: Line, mail: Mail) -> Reply | None:
         """Judged anew for every mail: a domain taken off the list is refused on an open connection, too."""
         if self._judge.stale:
             return replies.STALE
         if line.certificate is None:
             return replies.NO_CERTIFICATE
-        verdict = self._judge.judge(line.certificate)
+        verdict = await self._judge.look_up(line.certificate)
         if verdict.later:
             return replies.STALE
         if verdict.code is not None or verdict.dn is None:

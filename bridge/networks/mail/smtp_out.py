@@ -109,10 +109,10 @@ class SmtpOut:
         return outcomes
 
     async def _send(self, parcel: _Parcel) -> list[Outcome]:
+        if self._judge.stale:  # before the list is asked: there may be none yet
+            raise _Stopped(451, "4.7.0", "our trust list is too old or not there yet")
         if not self._judge.knows(parcel.domain):
             raise _Stopped(550, "5.7.1", "the domain is not in the trust list")
-        if self._judge.stale:
-            raise _Stopped(451, "4.7.0", "our trust list or CRL is too old")
         hosts = await self._hosts(parcel.domain)
         slot = self._domains.setdefault(parcel.domain, asyncio.Semaphore(self._settings.sending.connections_per_domain))
         async with slot, self._all:
@@ -194,7 +194,7 @@ class SmtpOut:
         except (aiosmtplib.SMTPException, OSError, ValueError) as failure:
             reason = getattr(failure, "verify_message", "") or "TLS failed"
             raise _Stopped(450, "4.7.5", str(reason)) from None
-        self._check(client, domain)
+        await self._check(client, domain)
         try:
             await client.ehlo()
         except aiosmtplib.SMTPResponseException as answer:
@@ -203,12 +203,12 @@ class SmtpOut:
             # With TLS 1.3 a peer that does not like our certificate says so only now.
             raise _Stopped(450, "4.7.5", "the peer ended the connection after TLS") from None
 
-    def _check(self, client: aiosmtplib.SMTP, domain: str) -> None:
+    async def _check(self, client: aiosmtplib.SMTP, domain: str) -> None:
         found = client.get_transport_info("ssl_object")
         der = found.getpeercert(True) if found is not None else None
         if not der:
             raise _Stopped(450, "4.7.5", "the peer shows no certificate")
-        verdict = self._judge.judge(der)
+        verdict = await self._judge.look_up(der)
         if verdict.code is not None or verdict.dn is None:
             raise _Stopped(450, "4.7.5", f"the peer's certificate is refused: {verdict.code}")
         if not self._judge.allows(domain, verdict.dn):

@@ -37,7 +37,7 @@ class Reply:
 def plain(text: str) -> str:
     """Printable ASCII of bounded length out of anything."""
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    return re.sub(r"[^ -~]+", " ", letters)[:_LONGEST].strip()
+    return " ".join(re.sub(r"[^ -~]", " ", letters).split())[:_LONGEST]
 
 
 def _reply(code: int, status: str, *texts: str) -> Reply:

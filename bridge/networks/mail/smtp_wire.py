@@ -229,7 +229,7 @@ class Wire(SMTP):
         except BadCommand as bad:
             await self.push(str(bad.reply))
             return
-        reply = self._desk.sender(self._line(), mail)
+        reply = await self._desk.sender(self._line(), mail)
         if reply.code == 250:
             self._mail = mail
         await self.push(str(reply))
