@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-_NOT_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf-7", "utf_7"}
+_NOT_TEXT = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "utf_7"}
 _ALIASES = {
     "x-mac-roman": "mac_roman",
     "x-unknown": "",
@@ -72,10 +72,10 @@ def known(label: str) -> str | None:
         return None
     try:
         name = codecs.lookup(label).name
-        probe = b"".decode(name)
+        b"a".decode(name, "replace")  # codecs that make no text of bytes raise here, though not for empty bytes
     except (LookupError, ValueError, UnicodeError):
         return None
-    return None if name in _NOT_TEXT or probe else name
+    return None if name.replace("-", "_") in _NOT_TEXT else name
 
 
 def decode(data: bytes, label: str = "") -> tuple[str, bool]:

@@ -29,7 +29,8 @@ _TAGS = {
     "h6", "hr", "i", "img", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td",
     "tfoot", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
-_ATTRIBUTES = {
+_ATTRIBUTES: dict[str, set[str]] = {
+    "*": set(),
     "a": {"href"},
     "img": {"src", "alt", "width", "height"},
     "ol": {"start"},

@@ -12,7 +12,7 @@ from bridge.networks.mail.automatic import automatic, loops
 from bridge.networks.mail.bodies import Body, read_body
 from bridge.networks.mail.boxes import Box as Box
 from bridge.networks.mail.boxes import parse_boxes
-from bridge.networks.mail.headers import Headers, date, message_ids
+from bridge.networks.mail.headers import Headers, date, message_ids, words
 from bridge.networks.mail.parts import Limits as Limits
 from bridge.networks.mail.parts import Part, bare_newlines, long_lines, only_cr, take_apart
 from bridge.networks.mail.reports import Dsn as Dsn
@@ -158,7 +158,7 @@ def _digest(headers: Headers, body: Body) -> str:
     """SHA-256 of what stays when a mail is sent again: who, when, text, documents; not the traces of its way."""
     digest = hashlib.sha256()
     for name in ("message-id", "from", "to", "cc", "subject", "date", "in-reply-to", "references"):
-        digest.update(f"{name}:{' '.join(headers.get(name).split())}\n".encode())
+        digest.update(f"{name}:{' '.join(words(headers.get(name)).split())}\n".encode())
     for text in (body.text, body.html or ""):
         digest.update(hashlib.sha256(text.strip().encode("utf-8", "replace")).digest())
     for file in body.files:
