@@ -11,10 +11,15 @@ from typing import Any
 import yaml
 
 from bridge.networks.connect import ConnectSettings
+from bridge.networks.connect.files import LONGEST_NAME, to_files
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import OPERATIONS
+from bridge.networks.connect.problems import words
+from bridge.networks.connect.profiles import MAX_FILES
+from bridge.networks.connect.reading import SLOWEST
+from bridge.networks.connect.settings import CapabilitiesSettings
 from bridge.networks.connect.signing import Signer, read_secret
-from bridge.networks.connect.wire import NewMessage
+from bridge.networks.connect.wire import MOST_FILES, NewMessage
 from tests.connect.make import SECRETS
 
 PAGE = (Path(__file__).parents[2] / "bridge/networks/connect/README.md").read_text("utf-8")
@@ -49,6 +54,24 @@ def test_the_configuration_is_valid() -> None:
 def test_the_request_is_valid() -> None:
     body = _block("sh").partition("-d '")[2].partition("'")[0]
     assert NewMessage.model_validate_json(body).id == json.loads(body)["id"] == "p-1"
+
+
+def test_the_message_with_a_file_is_valid() -> None:
+    sent = NewMessage.model_validate_json(_block("json"))
+    [file] = to_files(sent.files)
+    assert (sent.text, file.name, file.mime, file.data) == ("", "bilan.pdf", "application/pdf", b"%PDF-")
+
+
+def test_what_is_said_of_files_is_so() -> None:
+    assert f"up to {MOST_FILES} files" in PAGE
+    assert f"have {MAX_FILES // 10**6} MB" in PAGE
+    assert f"more than {LONGEST_NAME} bytes" in PAGE
+    assert f"for each {SLOWEST // 1024} KiB" in PAGE
+    section = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, re.S)[1])["networks"]["connect"]
+    CapabilitiesSettings.model_validate(section["products"]["pandalab"]["capabilities"])
+    for code in ("wrong_sha256", "bad_file_name", "files_too_large", "files_not_carried", "id_in_use"):
+        assert f"`{code}`" in PAGE
+        assert words(code) != words("no such code")
 
 
 def test_every_request_and_webhook_is_named() -> None:

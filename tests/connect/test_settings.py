@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.networks.connect import ConnectSettings, build
-from bridge.networks.connect.profiles import MAX_TEXT, PROFILES
+from bridge.networks.connect.files import room_for
+from bridge.networks.connect.profiles import MAX_FILES, MAX_TEXT, PROFILES, Profile
 from tests.connect.make import SECRETS, digest, section
 
 SECRET = SECRETS["pandalab"]
@@ -38,6 +39,32 @@ def test_capabilities_can_be_changed() -> None:
     assert connectors["pandalab"].capabilities.replies  # the rest is the profile's
 
 
+def test_files_are_carried_unless_switched_off() -> None:
+    assert build(_settings())[1]["pandalab"].capabilities.files
+    assert build(_settings())[1]["pandalab"].capabilities.max_files == MAX_FILES
+    assert not build(_settings({"capabilities": {"files": False}}))[1]["pandalab"].capabilities.files
+    assert (
+        build(_settings({"capabilities": {"max_files": 1_000_000}}))[1]["pandalab"].capabilities.max_files == 1_000_000
+    )
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_no_profile_carries_reactions_yet(profile: Profile) -> None:
+    assert not profile.capabilities.reactions
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_there_is_room_for_the_largest_files_twice(files: bool) -> None:
+    largest = room_for(1_000_000) + 256 * 1024
+    product = {"capabilities": {"max_files": 1_000_000, "files": files}}
+    assert _settings(product, max_bodies_bytes=2 * largest).max_bodies_bytes == 2 * largest
+    if files:
+        with pytest.raises(ValidationError, match=f"max_bodies_bytes: {2 * largest} are needed"):
+            _settings(product, max_bodies_bytes=2 * largest - 1)
+    else:
+        assert _settings(product, max_bodies_bytes=1024).max_bodies_bytes == 1024
+
+
 def test_the_label_is_the_profiles_unless_given() -> None:
     assert build(_settings())[0].products["pandalab"].label == "PandaLab"
     assert build(_settings({"label": "PandaLab CHU"}))[0].products["pandalab"].label == "PandaLab CHU"
@@ -58,6 +85,8 @@ def test_the_label_is_the_profiles_unless_given() -> None:
         ({"rate_per_second": 0}, "rate_per_second"),
         ({"colour": "blue"}, "colour"),
         ({"capabilities": {"voice": True}}, "voice"),
+        ({"capabilities": {"max_files": 0}}, "max_files"),
+        ({"capabilities": {"max_files": MAX_FILES + 1}}, "max_files"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], where: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import os
 import signal
 import sys
@@ -109,6 +111,54 @@ async def test_an_id_is_used_once(w: World) -> None:
     body = {"id": "p-1", "text": "x", "to": ["siilo:dan"]}
     assert (await ask(w, "POST", "/users/cleo/messages", body))[0] == 202
     assert (await ask(w, "POST", "/users/cleo/messages", body))[0] == 409
+
+
+async def test_files_are_listed_and_downloaded(w: World) -> None:
+    given = {"name": 'Éa".pdf', "type": "application/pdf", "content": "JVBERi0="}
+    body = {"to": ["siilo:dan"], "files": [given]}
+    status, sent = await ask(w, "POST", "/users/cleo/messages?wait=5", body)
+    assert status == 202
+    assert sent["text"] == ""
+    await w.until(lambda: w.siilo.arrived("dan"))
+    _, listed = await ask(w, "GET", "/files", port=w.siilo.port)
+    [one] = listed["files"]
+    expected = {"id": one["id"], "message": w.siilo.arrived("dan")[0]["id"], "name": given["name"]}
+    assert one == expected | {"type": "application/pdf", "size": 5, "sha256": hashlib.sha256(b"%PDF-").hexdigest()}
+    assert w.siilo.arrived("dan")[0]["files"] == [one]
+    assert (await ask(w, "GET", "/files?message=none"))[1] == {"files": []}
+    assert len((await ask(w, "GET", f"/files?message={sent['id']}"))[1]["files"]) == 1  # what was written is kept, too
+    async with w.client.get(f"http://127.0.0.1:{w.siilo.port}/files/{one['id']}") as answer:
+        assert await answer.read() == b"%PDF-"
+        assert answer.headers["Content-Type"] == "application/pdf"
+        assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''%C3%89a%22.pdf"
+    assert (await ask(w, "GET", "/files/none"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "x",
+        ["x"],
+        [{}],
+        [{"name": "a", "type": "b/c", "content": "%"}],
+        [{"name": "a", "type": "b/c", "content": 1}],
+        [{"name": "a", "type": "b/c", "content": "QUJD", "sha256": "0" * 64}],
+    ],
+)
+async def test_files_that_are_none(w: World, files: object) -> None:
+    status, answer = await ask(w, "POST", "/users/cleo/messages", {"text": "x", "files": files})
+    assert (status, answer["error"].partition(":")[0]) == (422, "files")
+    assert w.pandalab.sim.state.messages()["sent"] == []
+
+
+async def test_the_log_holds_no_files(w: World) -> None:
+    given = {"name": "a.pdf", "type": "application/pdf", "content": "JVBERi0="}
+    await ask(w, "POST", "/users/cleo/messages?wait=5", {"text": "x", "to": ["siilo:dan"], "files": [given]})
+    await w.until(lambda: w.siilo.texts("dan"))
+    for served in w.products.values():
+        _, events = await ask(w, "GET", "/events", port=served.port)
+        _, posts = await ask(w, "GET", "/posts", port=served.port)
+        assert "JVBERi0=" not in json.dumps([events, posts])
 
 
 async def test_faults_are_switched(w: World) -> None:

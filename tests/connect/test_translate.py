@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from bridge.model import (
     Address,
     Body,
     Delivery,
+    File,
     Kind,
     Member,
     Message,
@@ -56,7 +59,7 @@ def golden(name: str, value: Any) -> None:
 
 def plain(message: Message) -> Any:
     """A Message as JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(message)))
+    return json.loads(json.dumps(dataclasses.asdict(message), default=lambda data: b64encode(data).decode()))
 
 
 def parsed(**more: Any) -> wire.NewMessage:
@@ -73,6 +76,8 @@ def to_message(**more: Any) -> Message:
     return translate.to_message("pandalab", parsed(**more), 45_000, NOW)
 
 
+PDF = b"%PDF-1.7\n\x00\xff\n%%EOF\n"
+
 INCOMING: dict[str, dict[str, Any]] = {
     "in_plain": {},
     "in_first": {"to": ["rpps:10000000002", "mailto:anna@mss.example", "siilo:dan", "matrix:@ben:chu.example"]},
@@ -85,6 +90,13 @@ INCOMING: dict[str, dict[str, Any]] = {
         "<script>alert(1)</script><mx-reply>cited</mx-reply><!-- hidden -->"
     },
     "in_html_empty": {"html": "<script>alert(1)</script>"},
+    "in_files": {
+        "text": "",
+        "files": [
+            {"name": "Compte rendu – é.PDF", "type": "Application/PDF", "content": b64encode(PDF).decode()},
+            {"name": "notes.txt", "type": "text/plain", "content": "w6k=", "sha256": sha256("é".encode()).hexdigest()},
+        ],
+    },
     "in_utc": {"sent_at": "2026-03-01t08:00:00.123456789z"},
 }
 
@@ -99,6 +111,11 @@ OUTGOING = {
     "out_plain": dataclasses.replace(DELIVERY, body=Body("Bonjour"), reply_to=None, thread=None),
     "out_new_chat": dataclasses.replace(DELIVERY, chat=None, kind=Kind.NOTICE),
     "out_unlisted": dataclasses.replace(DELIVERY, sender=ZOE, kind=Kind.EMOTE),
+    "out_files": dataclasses.replace(
+        DELIVERY,
+        body=Body("", files=(File("../Durand/CR.pdf", "application/pdf", PDF), File("", "?", b"", inline="1@x"))),
+        files=2,
+    ),
     "out_members": dataclasses.replace(DELIVERY, kind=Kind.MEMBERS, body=Body()),
 }
 

@@ -32,7 +32,11 @@ The open API by which a chat product takes part in Liaison.
 
 A product speaks for its own users only, and sees only their conversations. `POST` requests that change something carry
 an `id` that is the idempotency key: repeat a request until it is answered. All ids of messages of one product, those
-that it sends and those that it answers webhooks with, are of one space: none is used twice.
+that it sends and those that it answers webhooks with, are of one space: none is used twice. An id that comes again with
+another content is refused (409).
+
+Files travel whole, as base64 in the JSON of a message, in both directions; `POST /messages` takes larger bodies for
+them, and answers 503 while too many are being read.
 
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later.
