@@ -17,6 +17,7 @@ from typing import Any
 
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.errors import Unavailable
+from bridge.networks.mail import trust_cli
 
 _CONFIG = Path("/etc/liaison/hub.yaml")
 
@@ -47,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
         command.set_defaults(call=call)
+    trust = commands.add_parser(
+        "trust", help="the trust list of secure mail: show it, explain a decision, check a certificate"
+    )
+    trust.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+    trust_cli.add_arguments(trust)
+    trust.set_defaults(call=_trust)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
@@ -103,6 +110,15 @@ def _check(asked: argparse.Namespace) -> int:
         return 0 if all(f.ok for f in findings) else 1
 
     return _loop(go())
+
+
+def _trust(asked: argparse.Namespace) -> int:
+    from bridge.networks.mail.settings import MailSettings
+
+    config = read_config(asked.config)
+    if "mail" not in config.networks:
+        raise BadConfig("networks.mail: there is no such section: this hub takes no part in secure mail")
+    return trust_cli.main(asked, validate(MailSettings, config.networks["mail"], "networks.mail").trust)
 
 
 def _registration(asked: argparse.Namespace) -> int:

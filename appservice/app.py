@@ -132,7 +132,10 @@ def _mail(config: Config, db: Database, seal: Seal) -> MailConnector | None:
     if MAIL not in config.networks:
         return None
     settings = validate(MailSettings, config.networks[MAIL], "networks.mail")
-    return MailConnector(settings, db, seal, Trust(settings.trust))
+    try:
+        return MailConnector(settings, db, seal, Trust(settings.trust))
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"networks.mail: {error}") from None
 
 
 def _products(config: Config) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
