@@ -139,7 +139,7 @@ async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[N
     db = await open_database(f"sqlite:///{folder}/hub.db", (CORE, MAIL))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
-        mail = MailConnector(settings, db, SEAL, trust)  # type: ignore[arg-type]
+        mail = MailConnector(settings, db, SEAL, trust)
         out = StubOut()
         mail._queue._out = out
         caps = Capabilities(files=True)

@@ -16,7 +16,7 @@ from bridge.model import MAIL, Address, Kind, Message, Person, Ref
 from bridge.networks.mail import placing
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.contents import content, heading
+from bridge.networks.mail.contents import Content, content, heading
 from bridge.networks.mail.documents.patient import Patient, may_join, merged
 from bridge.networks.mail.intake import Taken
 from bridge.networks.mail.ledger import Entry, Ledger
@@ -27,6 +27,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CONTINUES = "↪ Suite d'un échange avec d'autres participants · continues an exchange with other people"
 _OTHER_PATIENT = "⚠️ Autre patient : nouveau fil · another patient: a new thread"
+_QUICK = 64_000  # bytes; the documents of longer mails are read in a thread
 _HEADER = 16_000  # bytes of a mail's header kept for reports about it
 
 
@@ -112,7 +113,7 @@ class Arrivals:
 
     async def _write(self, taken: Taken, mail: Mail, target: Target, placed: _Placed) -> None:
         ref = await self._ref(mail, target, placed)
-        shown = content(mail, taken.raw, heading=target.heading)
+        shown = await self._content(taken, mail, target.heading)
         place, notes = placed.place, []
         topic = await self._ledger.topic(place.chat, place.thread) if place.thread else {}
         patients = [_patient(p) for p in topic.get("patients", ())]
@@ -125,7 +126,7 @@ class Arrivals:
         if begins and not target.heading:
             notes.append(heading(mail))
         if notes:
-            shown = content(mail, taken.raw, heading="\n".join([*notes, target.heading]).strip())
+            shown = await self._content(taken, mail, "\n".join([*notes, target.heading]).strip())
         message = Message(
             ref=Ref(MAIL, ref), chat=place.chat, sender=target.sender,
             kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.body,
@@ -142,6 +143,12 @@ class Arrivals:
                 await self._ledger.set_topic(tx, place.chat, entry.thread, topic | {"patients": everyone})
 
         await self.hub.accept(message, within)
+
+    async def _content(self, taken: Taken, mail: Mail, above: str) -> Content:
+        """Documents may take seconds to read: they must not hold up anybody else."""
+        if mail.size < _QUICK:
+            return content(mail, taken.raw, heading=above)
+        return await asyncio.to_thread(content, mail, taken.raw, heading=above)
 
     async def _ref(self, mail: Mail, target: Target, placed: _Placed) -> str:
         """The hub's name of the mail. An id that is used again with other content is another mail, and says so."""

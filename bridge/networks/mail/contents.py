@@ -9,6 +9,7 @@ from bridge.model import Body, File
 from bridge.networks.mail import documents
 from bridge.networks.mail.documents.patient import Patient
 from bridge.networks.mail.documents.subject import display
+from bridge.networks.mail.documents.words import say
 from bridge.networks.mail.html import clean
 from bridge.networks.mail.mime import Mail
 from bridge.networks.mail.quoting import Visible, forwarded, visible
@@ -16,7 +17,6 @@ from bridge.networks.mail.quoting import Visible, forwarded, visible
 _LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds the rest
 _FILES = 24_000_000  # bytes of all files
 _CUT = "\n\n[… suite dans le message d'origine · the rest is in the original message]"
-_ODD = "⚠️ Document joint refusé : ne l'ouvrez pas sans avis.\nA document was refused: do not open it without advice."
 _ORIGINAL = "message-original.eml"
 
 
@@ -44,9 +44,10 @@ def content(mail: Mail, raw: bytes, *, heading: str = "") -> Content:
     for card in reading.cards:
         texts.append(card.text)
         parts.append(clean(card.html) if card.html else _paragraph(card.text))
-    if any(problem.startswith("refused") for problem in reading.problems):
-        texts.append(_ODD)
-        parts.append(_paragraph(_ODD))
+    for problem in dict.fromkeys(reading.problems):
+        odd = "⚠️ " + "\n".join(say(problem))
+        texts.append(odd)
+        parts.append(_paragraph(odd))
     rich = bool(html or reading.cards or heading)
     whole = "".join(parts)
     files = _files(mail, reading, raw, original=bool(shown.quoted or shown.signature or cut or mail.problems))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bridge.connector import Chat, Receiver
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
 from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Member, Message, Person, Ref
 from bridge.networks.mail import placing
@@ -23,6 +23,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _DONE = "✅"
 _TEAM = "team:"
+INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
 
 
 class Departures:
@@ -51,19 +52,17 @@ class Departures:
             return ref
         thread = await self._thread(delivery, chat)
         team = chat.startswith(_TEAM)
-        internal = team and thread == MAIN  # what a team says outside of a thread stays in its room
+        internal = team and thread == MAIN
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
         people = placing.people_key(member.person.id for member in delivery.members)
         entry = Entry(chat, ref.id, thread, ref.id, people)
         async with self._ledger.db.transaction("mail.draft") as tx:
             await self._ledger.enter(tx, entry)
-            if not internal:
-                body = _draft(delivery, box)
-                await self._ledger.draft(tx, delivery.id, (chat, thread), self._clock(), body)
-        if internal:
-            return ref
+            body = {} if internal else _draft(delivery, box)
+            where = (chat, INTERNAL if internal else thread)
+            await self._ledger.draft(tx, delivery.id, where, self._clock(), body)
         failpoint("mail.drafted")
-        self.gathered(chat, thread, self._clock())
+        self.gathered(*where, self._clock())
         return ref
 
     async def _thread(self, delivery: Delivery, chat: str) -> str:
@@ -104,6 +103,9 @@ class Departures:
         drafts = await self._ledger.drafts(chat, thread)
         if not drafts:
             return
+        if thread == INTERNAL:
+            await self._internal(chat, [ident for ident, _, _ in drafts])
+            return
         found = await self.hub.chat(MAIL, chat) or await self.hub.leg(chat, MAIL)
         said = [_said(ident, at, body) for ident, at, body in drafts]
         refs = tuple(f"{one.id}@{self._book.domain}" for one in said)
@@ -131,6 +133,14 @@ class Departures:
         failpoint("mail.posted")
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
             self.posted(domain)
+
+    async def _internal(self, chat: str, idents: list[str]) -> None:
+        box = Address(MAIL, chat.removeprefix(_TEAM))
+        for ident in idents:
+            if not await self.hub.received(Ref(MAIL, f"{ident}@{self._book.domain}"), box, self._clock()):
+                raise Unavailable("not_yet")
+        async with self._ledger.db.transaction("mail.internal") as tx:
+            await tx.many("mail.end_draft", [(ident,) for ident in idents])
 
     async def _failed(
         self, drafts: list[tuple[str, int, Json]], refs: tuple[str, ...], chat: Chat | None, code: str

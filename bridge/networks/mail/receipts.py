@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bridge.connector import Receiver
-from bridge.errors import Refused
-from bridge.model import MAIL, Address, RecipientState, Ref, Report, State
+from bridge.errors import Refused, Unavailable
+from bridge.model import MAIL, Address, Body, Kind, Message, RecipientState, Ref, Report, State
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
 from bridge.networks.mail.intake import Taken
 from bridge.networks.mail.ledger import Due, Ledger, Posted
 from bridge.networks.mail.mime import Dsn, Mail, Mdn
 from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
+from bridge.networks.mail.placing import MAIN
 from bridge.networks.mail.reports import DsnRecipient
+from bridge.words import notice
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -43,7 +45,21 @@ class Receipts:
     async def told(self, due: Due, recipient: str, kind: str, reason: str) -> None:
         """What the operator of a recipient said about one of our mails."""
         for ref in due.refs:
-            await self._note(ref, recipient, "failed" if kind == "refused" else kind, reason)
+            if not await self._note(ref, recipient, "failed" if kind == "refused" else kind, reason):
+                raise Unavailable("not_yet")  # the hub has not written down yet that it gave us this message
+        if kind == "delayed" and due.refs:
+            await self._delayed(due, recipient)
+
+    async def _delayed(self, due: Due, recipient: str) -> None:
+        """Nothing arrived for hours: said in the room, once."""
+        found = await self._ledger.of_ref(due.refs[0])
+        if found is None:
+            return
+        chat, thread = found[0].chat, found[0].thread
+        box = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
+        ref, root = Ref(MAIL, f"delay:{due.id}:{recipient}"), None if thread == MAIN else Ref(MAIL, thread)
+        body = Body(notice("mail_delayed"))
+        await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
 
     async def read(self, report: Dsn | Mdn) -> None:
         """A report that came by mail; what it is about is found by envelope id or message id."""
@@ -60,14 +76,19 @@ class Receipts:
             for ref in refs if address else ():
                 await self._note(ref, address or "", kind, reason)
 
-    async def _note(self, ref: str, recipient: str, kind: str, reason: str) -> None:
-        who, now = Address(MAIL, recipient.lower()), self._clock()
+    async def _note(self, ref: str, recipient: str, kind: str, reason: str) -> bool:
+        """False: the hub does not know the message (yet)."""
+        found, now = await self._ledger.of_ref(ref), self._clock()
+        chat = found[0].chat if found is not None else ""
+        # In a team's room the mailbox itself stands for everybody outside.
+        who = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
         if kind in ("accepted", "delivered", "relayed", "expanded", "processed", "dispatched"):
-            await self.hub.received(Ref(MAIL, ref), who, now)
-        elif kind == "displayed":
-            await self.hub.read(Ref(MAIL, ref), who, now)
-        elif kind == "failed":
-            await self.hub.failed(Ref(MAIL, ref), who, reason, now)
+            return await self.hub.received(Ref(MAIL, ref), who, now)
+        if kind == "displayed":
+            return await self.hub.read(Ref(MAIL, ref), who, now)
+        if kind == "failed":
+            return await self.hub.failed(Ref(MAIL, ref), who, reason, now)
+        return True
 
     # -- out -----------------------------------------------------------------------------------------------
 
