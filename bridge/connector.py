@@ -29,6 +29,7 @@ class Capabilities:
     files: bool = False
     max_files: int = 25_000_000  # bytes of all files of one message
     reactions: bool = False
+    edits: bool = False  # and removals
     own_states: bool = False  # the network says itself, later, which recipient got what (``received``, ``failed``)
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 

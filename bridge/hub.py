@@ -21,6 +21,7 @@ from bridge.store import Conversation, Store, message_id
 log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
 _PROGRESS_KEPT = 20_000
+_CORRECTIONS = (Kind.EDIT, Kind.REMOVAL)
 
 
 def now_ms() -> int:
@@ -133,6 +134,8 @@ class Hub:
                     conversation = await self._place(tx, message, sender, add)
                     held = self._must_wait(conversation, network)
                     able = self._able(message, conversation)
+                    if message.kind in _CORRECTIONS and not await self._store.wrote(tx, message.reply_to, sender):
+                        raise Refused(f"{message.kind.value}_not_carried")
                     networks = await self._store.record(tx, message, conversation, sender, held, self._clock(), able)
                     await self._leave(tx, conversation, remove)
                     if within is not None:
@@ -179,6 +182,10 @@ class Hub:
             networks = {n for n in networks if self._connectors[n].capabilities.reactions}
             if not networks or message.reply_to is None:
                 raise Refused("reaction_not_carried")
+        if message.kind in _CORRECTIONS:
+            networks = {n for n in networks if self._connectors[n].capabilities.edits}
+            if not networks or message.reply_to is None:
+                raise Refused(f"{message.kind.value}_not_carried")
         return frozenset(networks)
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:

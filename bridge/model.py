@@ -16,6 +16,8 @@ class Kind(StrEnum):
     NOTICE = "notice"
     EMOTE = "emote"
     MEMBERS = "members"
+    EDIT = "edit"  # ``reply_to`` now reads like this
+    REMOVAL = "removal"  # ``reply_to`` is taken back
     REACTION = "reaction"  # the text is the key (an emoji), ``reply_to`` the message that it is about
 
 

@@ -193,12 +193,32 @@ class Store:
             body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
             values = (name, ident, conversation.id, network, pos, int(network in held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
+        if message.kind in (Kind.EDIT, Kind.REMOVAL):
+            await self._not_corrected(tx, message, conversation, able, now)
         if networks:
             for n, file in enumerate(message.body.files):
                 about = orjson.dumps([file.name, file.mime, file.inline])
                 sealed = (self._seal.seal(about, f"{ident}/{n}/about"), self._seal.seal(file.data, f"{ident}/{n}"))
                 await tx.run("store.add_file", ident, n, *sealed)
         return networks
+
+    async def _not_corrected(
+        self, tx: Tx, message: Message, conversation: Conversation, able: frozenset[str], now: int
+    ) -> None:
+        """Members whose network cannot correct keep the old text: the writer is told so."""
+        ident, reason = message_id(message.ref), f"{message.kind.value}_not_carried"
+        left = [m for m in conversation.members if m.address.network not in (message.ref.network, *able)]
+        for member in left:
+            await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
+        for network in {member.address.network for member in left}:
+            await tx.run("store.refused", ident, network, now, reason)
+        if left:
+            await self._changed(tx, ident)
+
+    async def wrote(self, tx: Tx, ref: Ref | None, sender: Person) -> bool:
+        """Whether a message is this person's own."""
+        row = await tx.one("store.writer", ref.network, ref.id) if ref else None
+        return row is not None and row["sender"] == sender.id
 
     async def _cited(self, tx: Tx, ref: Ref | None) -> str | None:
         known = await self.known(tx, ref) if ref else None

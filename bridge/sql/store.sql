@@ -13,6 +13,8 @@ INSERT INTO name (person, name) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE S
 SELECT COALESCE(MAX(pos), 0) AS pos FROM message;
 -- name: by_ref
 SELECT m.id, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
+-- name: writer
+SELECT m.sender FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: message_of
 SELECT r.message, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: refs_of

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bridge.errors import Refused
 from bridge.model import File, Kind, Ref, State
 from tests.mail.hub import (
     ANNA,
+    BEN,
     BEN_BOX,
     CLEO_BOX,
     DAN_BOX,
@@ -291,3 +294,47 @@ async def test_addresses_are_given_once(tmp_path: Path, space: Space) -> None:
         assert await node.mail._known(f"10000000001@{HUB}") == "unknown"  # she has her own operator
         assert await node.mail._known(f"nobody@{HUB}") == "unknown"
         assert await node.mail._known(TEAM) == "ok"
+
+
+async def test_what_is_corrected_in_time_leaves_corrected(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, gather={"quiet": 0.6, "longest": 5.0}) as node:
+        await node.write("room-1", "deux comprimés", to=[f"mailto:{ANNA}"], ref="p1")
+        await node.write("room-1", "à oublier", ref="p2")
+        await until(lambda: len(node.mail._gather._tasks) == 1)
+        await asyncio.sleep(0.2)
+        await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
+        await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p2"), ref="e2")
+        await node.mailed()
+        await node.rest()
+        ((_, _, mail, _),) = node.out.sent
+        assert "un comprimé" in mail.text
+        assert "deux comprimés" not in mail.text
+        assert "à oublier" not in mail.text
+
+
+async def test_a_correction_waits_for_the_next_mail_of_its_thread(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await node.write("room-1", "deux comprimés", to=[f"mailto:{ANNA}"], ref="p1")
+        await node.mailed()
+        await node.rest()
+        await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
+        await node.rest(1.0)
+        assert len(node.out.sent) == 1
+        await node.write("room-1", "à demain")
+        await node.mailed(2)
+        text = node.out.sent[1][2].text
+        assert text.index("Correction d'un message") < text.index("un comprimé") < text.index("à demain")
+
+
+async def test_only_the_writer_corrects_and_who_cannot_be_corrected_is_named(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await node.write("room-1", "un", to=[f"mailto:{ANNA}", f"rpps:{BEN}", "pandalab:dan"], ref="p1")
+        await node.got("un", "siilo")
+        with pytest.raises(Refused, match="edit_not_carried"):
+            await node.write("room-1", "deux", by="dan", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e0")
+        await node.write("room-1", "deux", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
+        status = await node.hub.status(Ref("pandalab", "e1"))
+        assert status is not None
+        assert [(s.person.id, s.reason) for s in status.states if s.state is State.REFUSED] == [
+            (f"rpps:{BEN}", "edit_not_carried")
+        ]

@@ -49,7 +49,7 @@ class MailConnector:
 
     network = MAIL
     capabilities = Capabilities(
-        typing=False, max_text=100_000, files=True, max_files=60_000_000, reactions=True, own_states=True
+        typing=False, max_text=100_000, files=True, max_files=60_000_000, reactions=True, edits=True, own_states=True
     )
 
     def __init__(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from bridge.connector import Chat, Receiver
 from bridge.errors import Refused, Unavailable
@@ -23,6 +25,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _DONE = "✅"
 _TEAM = "team:"
+FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
 INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
 
 
@@ -38,6 +41,7 @@ class Departures:
         self._clock = clock
         self._mss = {"X-MSS-NIL": product} if product else {}
         self._ask = ask_displayed
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
         self.gathered: Callable[[str, str, int], None] = lambda chat, thread, at: None
         self.posted: Callable[[str], None] = lambda domain: None
 
@@ -49,6 +53,10 @@ class Departures:
             return ref
         if delivery.kind is Kind.REACTION:
             await self._reaction(delivery, chat)
+            return ref
+        if delivery.kind in (Kind.EDIT, Kind.REMOVAL):
+            async with self._turns.setdefault(chat, asyncio.Lock()):
+                await self._correction(delivery, chat)
             return ref
         thread = await self._thread(delivery, chat)
         team = chat.startswith(_TEAM)
@@ -76,6 +84,27 @@ class Departures:
                 return found[0].thread
         return MAIN
 
+    async def _correction(self, delivery: Delivery, chat: str) -> None:
+        """What has not left yet leaves as corrected; else the thread's next mail says it. Never a mail of its own."""
+        found = await self._ledger.of_ref(delivery.reply_to.id) if delivery.reply_to is not None else None
+        if found is None or found[0].chat != chat or found[0].ref is None:
+            raise Refused(f"{delivery.kind.value}_not_carried")
+        thread, target = found[0].thread, found[0].ref.partition("@")[0]
+        waiting = {ident: body for ident, _, body in await self._ledger.drafts(chat, thread)}
+        box = Box(await self._book.box(delivery.sender), delivery.sender.name)
+        own = f"{delivery.id}@{self._book.domain}"
+        entry = Entry(chat, own, thread, own, found[0].people)
+        async with self._ledger.db.transaction("mail.correction") as tx:
+            await self._ledger.enter(tx, entry)
+            if target in waiting and delivery.kind is Kind.EDIT:
+                fixed = waiting[target] | {"text": delivery.body.text, "html": delivery.body.html}
+                await self._ledger.redraft(tx, target, fixed)
+            elif target in waiting:
+                await self._ledger.redraft(tx, target, waiting[target] | {"text": "", "html": None, "files": []})
+            else:
+                body = _draft(delivery, box) | {"correction": delivery.kind.value}
+                await self._ledger.draft(tx, delivery.id, (chat, FIX + thread), self._clock(), body)
+
     async def _reaction(self, delivery: Delivery, chat: str) -> None:
         """✅ on a mail of a team marks its thread as handled: everybody sees by whom, the first one counts."""
         if not chat.startswith(_TEAM) or not delivery.body.text.startswith(_DONE) or delivery.reply_to is None:
@@ -100,14 +129,23 @@ class Departures:
 
     async def close(self, chat: str, thread: str) -> None:
         """Make one mail of everything that was gathered. Raises Unavailable."""
+        async with self._turns.setdefault(chat, asyncio.Lock()):
+            await self._close(chat, thread)
+
+    async def _close(self, chat: str, thread: str) -> None:
         drafts = await self._ledger.drafts(chat, thread)
         if not drafts:
             return
+        if thread != INTERNAL:
+            drafts = [*await self._ledger.drafts(chat, FIX + thread), *drafts]
         if thread == INTERNAL:
             await self._internal(chat, [ident for ident, _, _ in drafts])
             return
         found = await self.hub.chat(MAIL, chat) or await self.hub.leg(chat, MAIL)
         said = [_said(ident, at, body) for ident, at, body in drafts]
+        if not any(one.text.strip() or one.files for one in said):  # all of it was taken back in time
+            await self._taken_back(chat, drafts, found)
+            return
         refs = tuple(f"{one.id}@{self._book.domain}" for one in said)
         try:
             frame = await self._frame(chat, thread, found, said)
@@ -133,6 +171,15 @@ class Departures:
         failpoint("mail.posted")
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
             self.posted(domain)
+
+    async def _taken_back(self, chat: str, drafts: list[tuple[str, int, Json]], found: Chat | None) -> None:
+        for ident, _, _ in drafts:
+            for member in found.members if found else ():
+                if member.address.network == MAIL:
+                    ref = Ref(MAIL, f"{ident}@{self._book.domain}")
+                    await self.hub.received(ref, member.address, self._clock())
+        async with self._ledger.db.transaction("mail.taken-back") as tx:
+            await tx.many("mail.end_draft", [(ident,) for ident, _, _ in drafts])
 
     async def _internal(self, chat: str, idents: list[str]) -> None:
         box = Address(MAIL, chat.removeprefix(_TEAM))
@@ -216,4 +263,4 @@ def _draft(delivery: Delivery, box: Box) -> Json:
 
 def _said(ident: str, at: int, body: Json) -> Said:
     files = tuple(File(name, mime, base64.b64decode(data), inline) for name, mime, data, inline in body["files"])
-    return Said(ident, at, Box(*body["from"]), body["text"], body["html"], files)
+    return Said(ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""))

@@ -112,6 +112,10 @@ class Ledger:
         """Something said in chat (its delivery's id) waits in a chat and thread to become a mail."""
         await tx.run("mail.add_draft", ident, *where, self.next_n(), at, self.close(body, f"draft {ident}"))
 
+    async def redraft(self, tx: Tx, ident: str, body: Json) -> None:
+        """What waits reads otherwise now; nothing happens if it has left."""
+        await tx.run("mail.redraft", ident, self.close(body, f"draft {ident}"))
+
     async def drafts(self, chat: str, thread: str) -> list[tuple[str, int, Json]]:
         """What waits in a thread, oldest first: id, time (ms), body."""
         rows = await self.db.all("mail.drafts", chat, thread)

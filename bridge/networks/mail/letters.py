@@ -18,6 +18,12 @@ _FOOTER = (
 )
 
 
+_CORRECTED = {
+    "edit": "[Correction d'un message précédent · corrects an earlier message]\n",
+    "removal": "[Un message précédent a été retiré par son auteur · an earlier message was taken back by its author]\n",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """One message of the chat. ``at`` in milliseconds since 1970."""
@@ -28,7 +34,7 @@ class Said:
     text: str = field(repr=False)
     html: str | None = field(default=None, repr=False)
     files: tuple[File, ...] = field(default=(), repr=False)
-    correction: bool = False
+    correction: str = ""  # edit, removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,7 @@ def _text(said: Sequence[Said], *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"{one.sender.name} :\n" if named else ""
-        fixed = "Correction / Correction :\n" if one.correction else ""
-        parts.append(f"{who}{fixed}{one.text}".rstrip())
+        parts.append(f"{who}{_CORRECTED.get(one.correction, '')}{one.text}".rstrip())
     return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{_FOOTER}\n"
 
 
@@ -86,6 +91,7 @@ def _html(said: Sequence[Said], *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"<p><b>{html.escape(one.sender.name)}</b></p>" if named else ""
+        who += f"<p><i>{html.escape(_CORRECTED[one.correction].strip())}</i></p>" if one.correction else ""
         body = one.html or "<p>" + html.escape(one.text).replace("\n", "<br>") + "</p>"
         parts.append(who + body)
     footer = html.escape(_FOOTER).replace("\n", "<br>")

@@ -42,8 +42,10 @@ UPDATE mail_thread SET handled_by = $3, handled_at = $4 WHERE chat = $1 AND thre
 
 -- name: add_draft
 INSERT INTO mail_draft (id, chat, thread, n, at, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING;
+-- name: redraft
+UPDATE mail_draft SET body = $2 WHERE id = $1;
 -- name: gathering
-SELECT chat, thread, MIN(at) AS first, MAX(at) AS last FROM mail_draft GROUP BY chat, thread;
+SELECT chat, thread, MIN(at) AS first, MAX(at) AS last FROM mail_draft WHERE thread NOT LIKE 'fix:%' GROUP BY chat, thread;
 -- name: drafts
 SELECT id, at, body FROM mail_draft WHERE chat = $1 AND thread = $2 ORDER BY n;
 -- name: end_draft
