@@ -6,14 +6,15 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bridge.capabilities import check
-from bridge.connector import Chat, Connector, Status, Within
+from bridge.connector import Connector, Within
 from bridge.courier import Courier
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
+from bridge.knowledge import Knowledge
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref, Typing
 from bridge.people import People
 from bridge.store import Conversation, Store, message_id
@@ -39,7 +40,7 @@ class _Turn:
         self.users = 0
 
 
-class Hub:
+class Hub(Knowledge):
     """``accept`` is the way in for every edge; the courier is the way out.
 
     Where a conversation has a leg that shows our messages back in an order of its own (Matrix), that order is the
@@ -50,8 +51,7 @@ class Hub:
         self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
         *, max_members: int = 200, order_wait: float = 10.0, clock: Callable[[], int] = now_ms,
     ) -> None:  # fmt: skip
-        self._store = store
-        self._people = people
+        super().__init__(store, people)
         self._courier = courier
         self._connectors = connectors
         self._max_members = max_members
@@ -357,10 +357,6 @@ class Hub:
             self.on_declared(whole)
         return whole
 
-    async def who(self, address: Address) -> Person | None:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self._people.who(address)
-
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.connector.Receiver`."""
         person = await self._people.who(address)
@@ -370,48 +366,3 @@ class Hub:
         async with self._store.db.transaction("hub.introduce") as tx:
             await tx.run("store.call", person.id, name)
         self._people.call(person.id, name)
-
-    async def find(self, query: str, limit: int) -> list[Person]:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self._people.search(query, limit)
-
-    async def status(self, ref: Ref) -> Status | None:
-        """See :class:`bridge.connector.Receiver`."""
-        known = await self._store.known(self._store.db, ref)
-        row = await self._store.db.one("store.status", known[0]) if known else None
-        if row is None or row["network"] != ref.network or row["ref"] != ref.id:
-            return None
-        return Status(
-            message=row["id"], ref=ref, conversation=row["conversation"], chat=row["chat"],
-            sender=Address(row["network"], row["address"]), accepted_at=row["accepted_at"],
-            states=await self._store.states(self._store.db, row["id"]),
-        )  # fmt: skip
-
-    async def cited(self, ref: Ref) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
-        known = await self._store.known(self._store.db, ref)
-        if known is None:
-            return None
-        found = await self._store.conversation(self._store.db, known[1])
-        return Chat(known[1], found.legs.get(ref.network), found.members)
-
-    async def among(self, network: str, people: Collection[str]) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
-        ident = await self._store.among(network, people)
-        if ident is None:
-            return None
-        found = await self._store.conversation(self._store.db, ident)
-        return Chat(ident, found.legs.get(network), found.members)
-
-    async def leg(self, conversation: str, network: str) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
-        found = await self._store.conversation(self._store.db, conversation)
-        return Chat(conversation, found.legs.get(network), found.members) if found.members else None
-
-    async def chat(self, network: str, chat: str) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
-        ident = await self._store.conversation_of(self._store.db, network, chat)
-        if ident is None:
-            return None
-        found = await self._store.conversation(self._store.db, ident)
-        return Chat(ident, found.legs.get(network), found.members)
