@@ -95,8 +95,16 @@ class Homeserver:
         """Bytes as a ghost.
 
         Raises also Refused (files_too_large) as soon as there are more than ``most``, Unavailable (media_away) if the
-        homeserver is there and the one that has the file is not.
+        homeserver is there and the one that has the file is not, or is too slow.
         """
+        try:
+            return await self._download(path, user, most, timeout)
+        except Unavailable as reason:
+            if isinstance(reason.__cause__, TimeoutError):
+                raise Unavailable("media_away") from reason
+            raise
+
+    async def _download(self, path: str, user: str, most: int, timeout: float) -> bytes:
         async with self._request("GET", path, {"user_id": user}, None, timeout=timeout) as response:
             if response.status != 200:
                 raw = await response.content.read(1 << 16)

@@ -48,14 +48,15 @@ class Incoming:
         )  # fmt: skip
 
     async def reaction(self, event: Json, content: Json) -> Message | None:
-        """A reaction to a message that the hub knows; None for any other, which nobody need hear of."""
+        """A reaction to a message of the same conversation; None for any other, which nobody need hear of."""
         try:
             message = await self.message(event, "m.reaction", content)
         except Refused:
             return None
-        if message is None or message.reply_to is None or await self.hub.cited(message.reply_to) is None:
+        if message is None or message.reply_to is None:
             return None
-        return message
+        cited, room = await self.hub.cited(message.reply_to), await self._rooms.store.get(event["room_id"])
+        return message if cited is not None and cited.conversation == room.conversation else None
 
     async def _body(self, said: Said, room_id: str) -> Body:
         if said.file is None:

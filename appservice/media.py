@@ -19,7 +19,7 @@ from bridge.model import File
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
-_AT_ONCE = 4  # files in memory on their way in or out
+_OUT, _IN = 4, 8  # files in memory at once on their way out and in: a slow server holds up nobody's answers
 _KEPT = 1_000  # uploads whose message has not left yet; their descriptions, not their bytes
 _SLOWEST = 100_000  # bytes/s that a transfer is given time for
 
@@ -35,7 +35,7 @@ class Media:
         self._homeserver = homeserver
         self._most = most
         self._patience = patience
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._out, self._in = asyncio.Semaphore(_OUT), asyncio.Semaphore(_IN)
         self._uploaded: OrderedDict[str, Json] = OrderedDict()
         self._since: OrderedDict[str, float] = OrderedDict()
 
@@ -47,7 +47,7 @@ class Media:
         """
         if (known := self._uploaded.get(key)) is not None:
             return known
-        async with self._slots:
+        async with self._out:
             ciphertext, opened = await asyncio.to_thread(encrypt, file.data)
             failpoint("matrix.before-upload")
             try:
@@ -73,7 +73,7 @@ class Media:
         """
         if attachment.size is not None and attachment.size > self._most:
             raise Refused("files_too_large", about=f"{self._most} bytes")
-        async with self._slots:
+        async with self._in:
             ciphertext = await self._fetch(attachment, ghost)
             data = await asyncio.to_thread(decrypt, ciphertext, attachment)
         failpoint("matrix.downloaded")

@@ -139,14 +139,13 @@ class Rooms:
     async def _default_version(self) -> str | None:
         if self._default is None:
             try:
-                answer = await self._homeserver.call("GET", f"{_CLIENT}/capabilities", user=self._any_ghost())
+                answer = await self._homeserver.call(
+                    "GET", f"{_CLIENT}/capabilities", user=next(iter(self._ghosts.all()), None)
+                )
                 self._default = str(answer["capabilities"]["m.room_versions"]["default"])
             except (MatrixRefused, KeyError, TypeError):
                 self._default = "12"
         return self._default
-
-    def _any_ghost(self) -> str | None:
-        return next(iter(self._ghosts.all()), None)
 
     async def _find(self, ghost: str, conversation: str) -> Room | None:
         """A room that was made for this conversation before a crash, among those of its creator that we do not know."""
