@@ -18,6 +18,7 @@ from appservice.settings import MatrixSettings
 from bridge.networks.connect.operations import PREFIX
 from deploy.demo import process
 from deploy.demo.product import wait_for
+from deploy.demo.space import Space
 from deploy.demo.state import PRODUCTS, Kept, StateDirectory
 from deploy.demo.supervised import Supervised
 from deploy.demo.synapse import ROOT, Synapse
@@ -32,7 +33,11 @@ Row = dict[str, str]
 class Hub:
     """One hub beside the first homeserver, as `liaison run` starts it, on SQLite."""
 
-    def __init__(self, state: StateDirectory, kept: Kept, home: Synapse, away: Synapse) -> None:
+    def __init__(
+        self, state: StateDirectory, kept: Kept, servers: tuple[Synapse, Synapse], space: Space | None = None
+    ) -> None:
+        """``servers``: the hub's own homeserver and the other one; with ``space`` it takes part in secure mail."""
+        home, away = servers
         self.config = state / "hub.yaml"
         self.people = state / "people.csv"
         self.registration = state / "registration.yaml"
@@ -40,6 +45,7 @@ class Hub:
         self.connect = f"http://{_HOST}:{kept.connect_port}"
         self._kept = kept
         self._home = home
+        self._space = space
         self._rows = _people(f"@ben:{away.name}")
         self._settings = _matrix(state, kept, home, self.url)
         self._write(state, [home.name, away.name])
@@ -67,7 +73,10 @@ class Hub:
             "matrix": self._settings,
             "matrix_listen": {"host": _HOST, "port": self._kept.matrix_port},
             "connect_listen": {"host": _HOST, "port": self._kept.connect_port},
-            "networks": {"connect": {"products": {name: self._product(state, name) for name in PRODUCTS}}},
+            "networks": {
+                "connect": {"products": {name: self._product(state, name) for name in PRODUCTS}},
+                **({} if self._space is None else {"mail": self._space.section()}),
+            },
         }
 
     def _product(self, state: StateDirectory, name: str) -> dict[str, Any]:
@@ -83,6 +92,11 @@ class Hub:
         """The users of a product in the directory: their id and their RPPS id."""
         accounts = [(account, row["rpps"]) for row in self._rows for account in row["products"].split()]
         return {a.partition(":")[2]: rpps for a, rpps in accounts if a.partition(":")[0] == product}
+
+    def named(self) -> list[str]:
+        """The names of those who are reached by the hub: as users of one of its products, or by a Matrix account."""
+        ours = {rpps for product in PRODUCTS for rpps in self.users(product).values()} | {BEN}
+        return [row["name"] for row in self._rows if row["rpps"] in ours]
 
     def ghost(self, rpps: str) -> str:
         """The Matrix user that stands for a professional."""

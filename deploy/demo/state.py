@@ -17,7 +17,8 @@ from typing import Any, Self
 from deploy.demo import ports
 
 PRODUCTS = ("pandalab", "siilo")
-_FORMAT = 1
+OPERATORS = ("mss-a.example", "mss-b.example")
+_FORMAT = 2
 
 
 class InUse(Exception):
@@ -54,6 +55,14 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
+class MailPorts:
+    """Of the hub as an operator; of each other operator (domain) for its peers, for submission, for IMAP."""
+
+    hub: int
+    operators: dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """Everything that is chosen once for a state directory."""
 
@@ -63,6 +72,7 @@ class Kept:
     away: Server
     products: dict[str, Product]
     secrets: Secrets
+    mail: MailPorts
 
     @classmethod
     def new(cls) -> Self:
@@ -73,7 +83,8 @@ class Kept:
             for name, port in zip(PRODUCTS, product_ports, strict=True)
         }
         own = Secrets(_token(), _token(), f"liaison-{secrets.token_hex(8)}", _key(), secrets.token_urlsafe(12))
-        return cls(matrix_port, connect_port, _server(), _server(), products, own)
+        mail = MailPorts(ports.free_port(), {domain: ports.free_ports(3) for domain in OPERATORS})
+        return cls(matrix_port, connect_port, _server(), _server(), products, own, mail)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -85,6 +96,7 @@ class Kept:
             own = {f.name: raw[f.name] for f in fields(cls)}
             own |= {"home": Server(**raw["home"]), "away": Server(**raw["away"]), "secrets": Secrets(**raw["secrets"])}
             own["products"] = {name: Product(**raw["products"][name]) for name in PRODUCTS}
+            own["mail"] = MailPorts(raw["mail"]["hub"], {name: raw["mail"]["operators"][name] for name in OPERATORS})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("not readable") from error
         return cls(**own)
@@ -96,7 +108,8 @@ class Kept:
     def all_ports(self) -> list[int]:
         """Every port of this world."""
         servers = [p for s in (self.home, self.away) for p in (s.client_port, s.federation_port)]
-        return [self.matrix_port, self.connect_port, *servers, *(p.port for p in self.products.values())]
+        mail = [self.mail.hub, *(port for each in self.mail.operators.values() for port in each)]
+        return [self.matrix_port, self.connect_port, *servers, *(p.port for p in self.products.values()), *mail]
 
 
 class StateDirectory:

@@ -1,4 +1,6 @@
-"""A whole world on this machine: two federated homeservers, a hub beside the first, simulated products, one account."""
+"""A whole world on this machine: two federated homeservers, a hub beside the first, simulated products, real operators
+of secure mail, one account.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +14,30 @@ from typing import Any, Self
 
 from deploy.demo import process
 from deploy.demo.certificates import Authority
-from deploy.demo.hub import Hub
+from deploy.demo.hub import BEN, Hub
 from deploy.demo.product import ProductClient, wait_for
+from deploy.demo.space import Space
 from deploy.demo.state import PRODUCTS, Kept, Server, StateDirectory
 from deploy.demo.supervised import Supervised
 from deploy.demo.synapse import ROOT, Synapse, start_all
 
 Say = Callable[[str], None]
+TEAM = (f"rpps:{BEN}", "rpps:10001002027", "rpps:10001003040")  # ben, cleo and dan read the secretariat's mailbox
 
 
 class World:
     """Everything of a demo. `async with` starts it, and stops it in order whatever happens."""
 
-    def __init__(self, state: StateDirectory, kept: Kept, say: Say) -> None:
+    def __init__(self, state: StateDirectory, kept: Kept, say: Say, *, mail: bool = True) -> None:
+        """``mail``: with operators of secure mail, which only root can start."""
         self.state = state
         self.kept = kept
         self._say = say
         authority = Authority(state / "ca")
         self.home = _server(state, "home", kept.home, authority)
         self.away = _server(state, "away", kept.away, authority)
-        self.hub = Hub(state, kept, self.home, self.away)
+        self.space = Space(state, kept, TEAM) if mail else None
+        self.hub = Hub(state, kept, (self.home, self.away), self.space)
         self.home.registrations.append(self.hub.registration)
         self.simulators = {name: self._simulator(name) for name in PRODUCTS}
         self.products = {name: ProductClient(name, f"http://127.0.0.1:{kept.products[name].port}") for name in PRODUCTS}
@@ -61,7 +67,17 @@ class World:
     ) -> None:
         await self.stop()
 
+    @property
+    def mail(self) -> Space:
+        """The secure-mail space. Raises RuntimeError in a world without."""
+        if self.space is None:
+            raise RuntimeError("this world has no mail")
+        return self.space
+
     async def _start(self) -> None:
+        if self.space is not None:
+            self._say("deux opérateurs de messagerie sécurisée — two operators of secure mail (Postfix, Dovecot)")
+            await self.space.start()
         for product in self.products.values():
             await self._open.enter_async_context(product)
         for simulator in self.simulators.values():
@@ -115,12 +131,14 @@ class World:
             for name, known in self.kept.products.items()
         }
         password = self.kept.secrets.password
+        mail = {} if self.space is None else {"mail": self.space.endpoints(self.hub.named())}
         return {
             "homeservers": servers,
             "hub": {"url": self.hub.url, "pid": self.hub.process.pid, "config": str(self.hub.config)},
             "connect": {"url": self.hub.connect, "products": products},
             "people": str(self.hub.people),
             "accounts": {"ben": {"user_id": self.ben, "password": password, "homeserver": self.away.url}},
+            **mail,
         }
 
     def tell(self) -> None:
@@ -144,7 +162,7 @@ class World:
         (self.state / "endpoints.json").unlink(missing_ok=True)
         await _all(simulator.stop(patience=2.0) for simulator in self.simulators.values())
         await _all([self.hub.process.stop(patience=4.0)])
-        await _all(_end(server) for server in (self.home, self.away))
+        await _all([*(_end(server) for server in (self.home, self.away)), *([self.space.stop()] if self.space else [])])
         await self._open.aclose()
 
 

@@ -22,7 +22,7 @@ def test_what_was_chosen_is_kept(tmp_path: Path) -> None:
     again, how_again = directory.open()
     assert (how, how_again) == ("new", "as it was left")
     assert again == kept
-    assert len(set(kept.all_ports())) == len(kept.all_ports()) == 8
+    assert len(set(kept.all_ports())) == len(kept.all_ports()) == 15
     directory.release()
 
 
