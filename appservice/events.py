@@ -79,7 +79,7 @@ def to_message(kind: str, content: Json) -> Said:
     """The clear type and content of an event. Raises Refused for what is not carried (never silently dropped)."""
     relation = _dict(content.get("m.relates_to"))
     if relation.get("rel_type") == "m.replace":
-        raise Refused("edit_not_carried")
+        return _edit(content, relation)
     if kind == "m.reaction":
         return _reaction(relation)
     if kind != "m.room.message":
@@ -92,6 +92,14 @@ def to_message(kind: str, content: Json) -> Said:
         raise Refused("kind_not_carried", about=msgtype[:64])
     body = _body(content, strip=isinstance(relation.get("m.in_reply_to"), dict))
     return Said(_KINDS[msgtype], body, reply_to, thread)
+
+
+def _edit(content: Json, relation: Json) -> Said:
+    """Specification, "Event replacements". Raises Refused (edit_not_carried) for one of something else than text."""
+    target, new = relation.get("event_id"), _dict(content.get("m.new_content"))
+    if not isinstance(target, str) or str(new.get("msgtype")) not in _KINDS:
+        raise Refused("edit_not_carried")
+    return Said(Kind.EDIT, _body(new, strip=False), Ref(MATRIX, target))
 
 
 def _reaction(relation: Json) -> Said:

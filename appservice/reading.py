@@ -19,7 +19,7 @@ from bridge.connector import Receiver
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MATRIX, Message, Ref
+from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.words import notice
 
 Json = dict[str, Any]
@@ -127,9 +127,25 @@ class Reading:
         elif kind == "m.reaction":
             await self._react(item, event, event["content"])
         elif kind == "m.room.redaction" and await self._carried(event):
-            await self._refuse(item, "removal_not_carried")
+            await self._removal(item, event)
         else:
             await self._done(item)
+
+    async def _removal(self, item: Item, event: Json) -> None:
+        """Somebody takes a message back: told to those legs that can, refused in words if there is none."""
+        target = str(event["content"].get("redacts") or event.get("redacts"))
+        ref, sender = Ref(MATRIX, event["event_id"]), Address(MATRIX, event["sender"])
+        at = event.get("origin_server_ts")
+        sent_at = at if isinstance(at, int) else 0
+
+        async def within(tx: Tx) -> None:
+            await self.inbox.done(tx, item)
+
+        message = Message(ref, event["room_id"], sender, Kind.REMOVAL, Body(), sent_at, reply_to=Ref(MATRIX, target))
+        try:
+            await self.hub.accept(message, within)
+        except Refused as refusal:
+            await self._refuse(item, refusal.code)
 
     async def _carried(self, event: Json) -> bool:
         """Whether a redaction is about a message that others have (a reaction has no recipients)."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.model import Kind, Ref, State
 from tests.matrix.make import ANNA, SPACE, World, ghost, meet, until
@@ -195,3 +196,21 @@ async def test_a_stranger_cannot_speak_as_a_mailbox(world: World) -> None:
         with pytest.raises(Refused) as refusal:
             await node.post("eve@elsewhere.example", "Bonjour", to=("matrix:@ben:chu.example",))
         assert refusal.value.code == "unknown_sender"
+
+
+async def test_corrections_go_where_they_can(world: World) -> None:
+    """An edit and a removal of the writer reach a network that can correct; anybody else's are refused in words."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        node.product._capabilities = Capabilities(edits=True)
+        said = await chat.ben.say(chat.room, "deux comprimés")
+        await node.got("deux comprimés")
+        relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": said}}
+        new = {"m.new_content": {"msgtype": "m.text", "body": "un comprimé"}, **relation}
+        await chat.ben.send(chat.room, {"msgtype": "m.text", "body": "* un comprimé", **new})
+        edit = await node.got("un comprimé")
+        assert edit.kind is Kind.EDIT
+        assert edit.reply_to is not None
+        await chat.ben.raw(chat.room, "m.room.redaction", {"redacts": said})
+        await until(lambda: any(d.kind is Kind.REMOVAL for d in node.product.delivered))
+        assert next(d for d in node.product.delivered if d.kind is Kind.REMOVAL).reply_to == edit.reply_to
