@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11 and PostgreSQL.
+# Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11, PostgreSQL,
+# Postfix, Dovecot and swaks.
 # A second run with the same inputs does nothing and needs no network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly UV_VERSION=0.13.9
 readonly POLICY=/usr/sbin/policy-rc.d
+readonly MAIL_PACKAGES="postfix dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl"
 
 die() { echo "setup: $*" >&2; exit 1; }
 
@@ -37,7 +39,7 @@ install_debian() {
     forbid_services
     local log; log=$(mktemp)
     # shellcheck disable=SC2086
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1 ||
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove --no-install-recommends $packages; } >"$log" 2>&1 ||
         { tail -n 5 "$log" >&2; die "$what could not be installed (apt-get install $packages; log: $log)"; }
     rm -f "$log"
 }
@@ -53,6 +55,23 @@ find_python() {
 }
 
 has_postgres() { command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+on_path() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
+
+# The mail servers and clients of the tests and the demo: an operator, its mailboxes, a client that speaks TLS.
+has_mail() {
+    on_path postfix && on_path dovecot && on_path swaks && perl -MNet::SSLeay -e1 2>/dev/null &&
+        compgen -G '/usr/lib*/dovecot/lmtp' >/dev/null && compgen -G '/usr/lib*/dovecot/imap' >/dev/null
+}
+
+# Postfix would otherwise ask what it is, or be a server that begins with the next boot: here it stays unconfigured.
+install_mail() {
+    if command -v debconf-set-selections >/dev/null && [ "$(id -u)" = 0 ] && [ ! -e /etc/postfix/main.cf ]; then
+        echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+    fi
+    install_debian "$MAIL_PACKAGES" "a mail program of the tests and the demo (Postfix, Dovecot or swaks)"
+    [ ! -d /run/systemd/system ] || systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null || true
+}
 
 # --- Python ----------------------------------------------------------------------------------------------------------
 
@@ -114,6 +133,7 @@ main() {
     exec 9>.setup.lock
     flock 9  # two runs in one tree wait for each other
     has_postgres || install_debian postgresql "the PostgreSQL server"
+    has_mail || install_mail
     setup_hub
     setup_synapse
     setup_node

@@ -108,6 +108,10 @@ _SUBMISSION = (
     " -o smtpd_relay_restrictions=permit_mynetworks,reject"
 )
 
+# Postfix changes users while it starts, which makes the kernel forget that it should end with its parent
+# (and `postfix start-fg` leaves it behind when ended): a shell remembers, and passes the end on.
+_KEEPER = """trap 'kill "$child"' TERM; "$@" & child=$!; wait "$child"; wait "$child\""""
+
 _DOVECOT = """\
 base_dir = {home}/dovecot
 state_dir = {home}/dovecot
@@ -203,7 +207,8 @@ class Postfix:
         _check()
         self._lay_out()
         self._spawn("dovecot", ["dovecot", "-F", "-c", self.directory / "dovecot.conf"])
-        self._spawn("postfix", [*self._command(), "start-fg"])
+        await self._run([*self._command(), "check"])
+        self._spawn("postfix", ["sh", "-c", _KEEPER, "postfix", _daemons() / "master", "-c", self.directory, "-s"])
         await self._listening(self.port, self.submission, self.imaps)
 
     async def stop(self) -> None:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
 import tempfile
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +81,7 @@ class Space:
         # Readable for the mail servers' own users, which pytest's folders are not.
         self.directory = Path(tempfile.mkdtemp(prefix="liaison-space-"))
         self.directory.chmod(0o755)
+        weakref.finalize(self, shutil.rmtree, self.directory, True)
         self.authority = Authority(key="ec")
         self.stranger = Authority(root_cn="AC INCONNUE", issuer_cn="AC INCONNUE ORG", key="ec")
         self.bundle = self.directory / "authority.pem"
