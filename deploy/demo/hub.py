@@ -83,6 +83,7 @@ class Hub:
         product = self._kept.products[name]
         return {
             "profile": name,
+            "capabilities": {"threads": True},  # whether the real ones have threads is not known; the simulators do
             "webhook_url": f"http://{_HOST}:{product.port}/webhook",
             "webhook_secrets": [f"file:{state / f'secrets/webhook-{name}'}"],
             "tokens": [f"sha256:{hashlib.sha256(product.token.encode()).hexdigest()}"],

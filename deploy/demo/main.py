@@ -17,7 +17,10 @@ from typing import Any
 
 from deploy.demo import synapse
 from deploy.demo.client import RustClient
-from deploy.demo.state import InUse, StateDirectory
+from deploy.demo.mail_story import MailStory
+from deploy.demo.postfix import PASSWORD
+from deploy.demo.space import ANNA
+from deploy.demo.state import OPERATORS, InUse, StateDirectory
 from deploy.demo.story import Story, tell
 from deploy.demo.tell import Teller
 from deploy.demo.world import World
@@ -45,7 +48,9 @@ def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
     teller = Teller()
     kept, how = directory.open(fresh=what == "story")
     teller.line(f"Liaison — {directory.path} ({how})")
-    world = World(directory, kept, teller.note)
+    world = World(directory, kept, teller.note, mail=os.geteuid() == 0)
+    if world.space is None:
+        teller.line("Sans messagerie sécurisée : Postfix veut root — without secure mail: Postfix wants root")
     status = asyncio.run(_until_signal(_story(world, teller, once) if what == "story" else _up(world, teller)))
     thrown_away = state is None and status in (0, _INTERRUPTED)
     directory.release(remove=thrown_away)
@@ -93,6 +98,8 @@ async def _up(world: World, teller: Teller) -> int:
             teller.line(f"  {world.state / 'endpoints.json'}")
             for name, product in world.products.items():
                 teller.line(f"  {name} (simulateur — simulator): {product.url}")
+            if world.space is not None:
+                teller.line(f"  messagerie sécurisée du hub — the hub's secure mail: 127.0.0.1:{world.space.port}")
             teller.line("  Ctrl-C ou SIGTERM pour tout arrêter — to stop everything")
             await world.watch()
     except asyncio.CancelledError:
@@ -108,11 +115,12 @@ async def _story(world: World, teller: Teller, once: bool) -> int:
         async with ben:
             teller.title("L'histoire", "The story")
             story = Story(world, ben)
-            seen = await tell(story.steps(), teller)
+            mail = MailStory(world, ben).steps() if world.space is not None else []
+            seen = await tell([*story.steps(), *mail], teller)
             if seen and not once:
                 _invite(world, story, teller)
                 await _stay(world)
-    return 0 if seen else 1
+    return 0 if seen and mail else 1
 
 
 async def _stay(world: World) -> None:
@@ -138,9 +146,22 @@ def _invite(world: World, story: Story, teller: Teller) -> None:
         "",
         "Écrire comme Cléo — write as Cleo:",
         f"  curl -H 'Content-Type: application/json' {story.pandalab.url}/users/cleo/messages -d {shlex.quote(body)}",
+        *_as_anna(world),
         "Dans un navigateur — in a browser:",
         *(f"  {product.url}/  ({name}, simulateur — simulator)" for name, product in world.products.items()),
         f"Tout le reste — everything else: {world.state / 'endpoints.json'}",
         "Ctrl-C pour finir — to end.",
     ):
         teller.line(line)
+
+
+def _as_anna(world: World) -> list[str]:
+    if world.space is None:
+        return []
+    operator = world.space.operators[OPERATORS[0]]
+    return [
+        "Écrire et lire comme Anna, de n'importe quel logiciel de messagerie — as Anna, with any mail program:",
+        f"  SMTP 127.0.0.1:{operator.submission} (sans TLS — no TLS), IMAP 127.0.0.1:{operator.imaps} (TLS),",
+        f"  {ANNA}, mot de passe — password: {PASSWORD}",
+        f"  à — to: {world.space.box('Cléo Petit')}, {world.space.box('Ben Durand')}",
+    ]

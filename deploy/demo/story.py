@@ -93,8 +93,8 @@ class Story:
         text = "Oui, dans dix minutes."
         await self.ben.send(self.room, text, reply_to=self.first_event)
         seen = await self.pandalab.wait_text("cleo", text)
-        _expect(seen["reply_to"] == self.first["id"], "the reply does not cite cleo's message")
-        _expect(seen["sender"]["rpps"] == BEN, "the reply is not from ben")
+        expect(seen["reply_to"] == self.first["id"], "the reply does not cite cleo's message")
+        expect(seen["sender"]["rpps"] == BEN, "the reply is not from ben")
         return [f"Cléo : {seen['sender']['name']} « {text} » (réponse à son message — a reply to her message)"]
 
     async def both_read(self) -> Details:
@@ -128,9 +128,9 @@ class Story:
         self.said |= {text: "Cléo", answers[0]: "Dan", answers[1]: "Ben"}
         await self._all_seen(self.said)
         seen = [one for one in await self._texts("Ben") if one in self.said]
-        _expect(seen == list(self.said), f"who answers one another is seen as {seen}")
+        expect(seen == list(self.said), f"who answers one another is seen as {seen}")
         names = await self.siilo.members(self.siilo_chat)
-        _expect(len(names) == 3, f"Siilo shows the members {names}")
+        expect(len(names) == 3, f"Siilo shows the members {names}")
         return [f"Dan : {', '.join(sorted(names))}", f"tous — all: « {' » « '.join(seen)} »"]
 
     async def all_write(self) -> Details:
@@ -168,8 +168,8 @@ class Story:
         await self.ben.rotate(self.room)
         texts |= await self._everybody_writes("toujours en panne", 1)
         waiting = [one for p in (self.pandalab, self.siilo) for one in await _sent(p, "waiting")]
-        _expect(not self.world.hub.process.running, "the hub is still there")
-        _expect(len(waiting) == 6, f"{len(waiting)} messages wait in the products, not 6")
+        expect(not self.world.hub.process.running, "the hub is still there")
+        expect(len(waiting) == 6, f"{len(waiting)} messages wait in the products, not 6")
         return [f"hub (pid {old}) : SIGKILL ; {len(texts)} messages attendent — wait, 3 × Ben, 3 × Cléo, 3 × Dan"]
 
     async def hub_is_back(self) -> Details:
@@ -193,7 +193,7 @@ class Story:
         self.said |= {text: "Cléo", answer: "Ben"}
         known = await self._status(written["id"])
         states = {one["name"]: one["state"] for one in known["recipients"]}
-        _expect(states.get("Dan Moreau") == "accepted", f"the states are {states}")
+        expect(states.get("Dan Moreau") == "accepted", f"the states are {states}")
         return [f"Cléo ↔ Ben ; états — states: {_states(known)}"]
 
     async def siilo_is_back(self) -> Details:
@@ -217,7 +217,7 @@ class Story:
         seen = await self.siilo.wait_text("gael", text)
         answer = "Avec plaisir, appelez-moi."
         await self.siilo.write("gael", answer, conversation=seen["conversation"])
-        _unshielded(await self.ben.wait_text(room, answer), self.gael)
+        unshielded(await self.ben.wait_text(room, answer), self.gael)
         return [f"Gaël : « {text} »", f"Ben : « {answer} »"]
 
     async def refused(self) -> Details:
@@ -225,7 +225,7 @@ class Story:
         written = await self.pandalab.write("cleo", "Y a-t-il quelqu'un ?", to=[f"rpps:{NOBODY}"])
         seen = await self.pandalab.wait_state(written["id"], "refused")
         problem = seen["problem"]
-        _expect(problem["code"] == "unknown_recipient" and problem["field"] == "to.0", f"the problem is {problem}")
+        expect(problem["code"] == "unknown_recipient" and problem["field"] == "to.0", f"the problem is {problem}")
         return [f"PandaLab : {problem['status']} {problem['code']} ({problem['field']}) {problem['detail']}"]
 
     async def status(self) -> Details:
@@ -238,7 +238,7 @@ class Story:
         sent = await _sent(self.pandalab)
         counts = {state: sum(one["state"] == state for one in sent) for state in ("delivered", "read", "refused")}
         last = await self._status(next(one["id"] for one in reversed(sent) if one["state"] != "refused"))
-        _expect(counts["refused"] == 1 and sum(counts.values()) == len(sent), f"the states are {counts}")
+        expect(counts["refused"] == 1 and sum(counts.values()) == len(sent), f"the states are {counts}")
         return [
             f"{len(sent)} messages de Cléo — by Cleo: {counts}",
             f"le dernier — the last: {_states(last)}",
@@ -256,7 +256,7 @@ class Story:
 
     async def _ben_sees(self, text: str, sender: str) -> Event:
         event = await self.ben.wait_text(self.room, text)
-        _unshielded(event, sender)
+        unshielded(event, sender)
         return event
 
     async def _all_seen(self, written: Mapping[str, str]) -> list[str]:
@@ -283,7 +283,7 @@ class Story:
             _once_and_in_order([t for t in await self._texts(name) if t in written], written, name)
         for event in await self.ben.timeline(self.room):
             if written.get(event["content"].get("body", ""), "Ben") != "Ben":
-                _unshielded(event, {"Cléo": self.cleo, "Dan": self.dan}[written[event["content"]["body"]]])
+                unshielded(event, {"Cléo": self.cleo, "Dan": self.dan}[written[event["content"]["body"]]])
         return await self._order(written)
 
     async def _order(self, written: Mapping[str, str]) -> list[str]:
@@ -291,8 +291,8 @@ class Story:
         known: dict[str, int] = {}
         for view in (await self.pandalab.arrived("cleo", self.chat), await self.siilo.arrived("dan", self.siilo_chat)):
             told = [(one["text"], one["order"]) for one in view if one["text"] in written]
-            _expect(all(known.setdefault(text, order) == order for text, order in told), "two orders of one message")
-            _expect(told == sorted(told, key=lambda one: one[1]), f"it arrived in another order: {told}")
+            expect(all(known.setdefault(text, order) == order for text, order in told), "two orders of one message")
+            expect(told == sorted(told, key=lambda one: one[1]), f"it arrived in another order: {told}")
         return sorted(known, key=lambda text: known[text])
 
     async def _texts(self, name: str) -> list[str]:
@@ -305,10 +305,10 @@ class Story:
 
 def _once_and_in_order(seen: Sequence[str], written: Mapping[str, str], name: str) -> None:
     twice = {text for text in seen if seen.count(text) > 1}
-    _expect(not twice, f"{name} sees twice: {twice}")
+    expect(not twice, f"{name} sees twice: {twice}")
     for author in set(written.values()):
         mine = [text for text in seen if written[text] == author]
-        _expect(mine == [text for text in written if text in set(mine)], f"{name} sees of {author}: {mine}")
+        expect(mine == [text for text in written if text in set(mine)], f"{name} sees of {author}: {mine}")
 
 
 async def _sent(product: Any, *states: str) -> list[Json]:
@@ -320,13 +320,15 @@ def _states(known: Json) -> str:
     return ", ".join(f"{one['name']} {one['state']}" for one in known["recipients"])
 
 
-def _unshielded(event: Event, sender: str) -> None:
-    _expect(event["sender"] == sender, f"it is from {event['sender']}, not {sender}")
-    _expect(event["encrypted"] and event["decryption_failure"] is None, "it is not encrypted, or cannot be read")
-    _expect(event["shield_colour"] == 0, f"it carries a warning ({event['shield_reason']})")
+def unshielded(event: Event, sender: str) -> None:
+    """An event of this sender was encrypted, is readable, and carries no warning. Raises NotSeen."""
+    expect(event["sender"] == sender, f"it is from {event['sender']}, not {sender}")
+    expect(event["encrypted"] and event["decryption_failure"] is None, "it is not encrypted, or cannot be read")
+    expect(event["shield_colour"] == 0, f"it carries a warning ({event['shield_reason']})")
 
 
-def _expect(true: bool, otherwise: str) -> None:
+def expect(true: bool, otherwise: str) -> None:
+    """Raise NotSeen unless it is true."""
     if not true:
         raise NotSeen(otherwise)
 

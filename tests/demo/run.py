@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,8 @@ class Demo:
 
     def __init__(self, folder: Path, *arguments: str | Path) -> None:
         self.output = folder / "output.txt"
-        temporary = folder / "tmp"
-        temporary.mkdir(exist_ok=True)
-        self.temporary = temporary
+        self.temporary = temporary = Path(tempfile.mkdtemp(prefix="liaison-run-"))
+        temporary.chmod(0o711)  # the mail servers run as several users, who may not enter pytest's folders
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "appservice", "demo", *map(str, arguments)],
@@ -74,6 +75,7 @@ def demo(folder: Path, *arguments: str | Path) -> Iterator[Demo]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         run.process.wait(10)
+        shutil.rmtree(run.temporary, ignore_errors=True)
 
 
 def read_endpoints(state: Path) -> dict[str, Any]:
