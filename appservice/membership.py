@@ -188,7 +188,7 @@ class Membership:
         await self._ghosts.ensure(person)
 
     async def _enter(self, room: Room, ghost: str, inviter: str) -> None:
-        await self._rooms.join(room, ghost, self._rooms.via(inviter))
+        await self._rooms.join(room, ghost, [server_of(inviter)])  # a room id of version 12 names no server
         await self._rooms.reload(room, ghost)
         if not room.facts.encrypted:
             raise Refused("room_not_encrypted", about=room.room_id)

@@ -11,7 +11,7 @@ from appservice.arrivals import Arrivals
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.events import CONVERSATION, MEGOLM
 from appservice.ghosts import Ghosts
-from appservice.names import Names, server_of, short, txn_id
+from appservice.names import Names, short, txn_id
 from appservice.roomstate import Room, RoomStore, apply, save
 from bridge.connector import Receiver
 from bridge.db import Database, Tx
@@ -351,10 +351,6 @@ class Rooms:
                 return await self.reload(room, ghost)
             except Refused:
                 continue
-
-    def via(self, mxid: str) -> list[str]:
-        """Through which server a room can be joined: a room id of version 12 names none."""
-        return [server_of(mxid)]
 
 
 def _not_created(refusal: MatrixRefused) -> Exception:
