@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import hmac
 import json
 import ssl
@@ -350,4 +351,20 @@ async def test_a_large_body_has_more_time(large: Stub) -> None:
             await product.deliver(DELIVERY)
         await product.deliver(with_files("d_2", 4_000_000))
     finally:
+        await product.stop()
+
+
+async def test_a_body_that_could_not_be_sent_is_free_at_once() -> None:
+    product = connector(f"http://127.0.0.1:{free_port()}/webhook")  # nobody listens
+    await product.start(None)  # type: ignore[arg-type]
+    gc.collect()
+    gc.disable()
+    try:
+        for n in range(3):
+            with pytest.raises(Unavailable):
+                await product.deliver(with_files(f"d_{n}", 2_000_000))
+        left = [one for one in gc.get_objects() if type(one).__name__ in ("BytesIOPayload", "ClientRequest")]
+        assert len(left) <= 1  # pytest may hold the last error
+    finally:
+        gc.enable()
         await product.stop()

@@ -15,6 +15,7 @@ from bridge.connector import Capabilities, Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.model import Delivery, Ref, Report, Typing
 from bridge.networks.connect import problems, translate
+from bridge.networks.connect.apart import apart
 from bridge.networks.connect.api import ConnectApi, Limits
 from bridge.networks.connect.prints import Prints
 from bridge.networks.connect.products import Bucket, Product
@@ -68,7 +69,7 @@ class ConnectConnector:
         html = self.capabilities.html
         if delivery.body.files:
             async with self._large:
-                body = await asyncio.to_thread(translate.to_event, delivery, html)
+                body = await apart(lambda: translate.to_event(delivery, html))
                 answer = await self._webhook.post(delivery.id, body)
         else:
             answer = await self._webhook.post(delivery.id, translate.to_event(delivery, html))

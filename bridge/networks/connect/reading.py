@@ -11,6 +11,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from bridge.errors import Refused, Unavailable
+from bridge.networks.connect.apart import apart
 
 SLOWEST = 256 * 1024  # bytes per second that a large body may come, or go, at least
 _BUSY = 2.0  # seconds until there may be room again
@@ -79,7 +80,6 @@ class Reader:
         self.room = room
         self._small = small
         self._timeout = timeout
-        self._one_large = asyncio.Lock()
 
     async def read(self, request: web.Request, limit: int, place: Place) -> Body:
         """A JSON body of at most ``limit`` bytes. Raises Refused (wrong_type, too_large, too_slow) or Unavailable."""
@@ -106,7 +106,4 @@ class Reader:
 
     async def apart(self, body: Body, work: Callable[[], T]) -> T:
         """Do what the body asks for: at once if it is small, else in a thread and one at a time (it takes copies)."""
-        if body.size <= self._small:
-            return work()
-        async with self._one_large:
-            return await asyncio.to_thread(work)
+        return work() if body.size <= self._small else await apart(work)

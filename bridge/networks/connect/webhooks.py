@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.errors import Refused, Unavailable
+from bridge.networks.connect.apart import apart
 from bridge.networks.connect.reading import SLOWEST
 from bridge.networks.connect.signing import Signer
 
@@ -99,7 +100,8 @@ class Webhook:
                 ssl=self._tls,
             ) as answer:
                 return await self._answer(answer)
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ssl.SSLError):
+        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ssl.SSLError) as error:
+            _let_go(error)
             raise Unavailable("product_unreachable") from None
 
     async def _headers(self, webhook_id: str, body: bytes) -> CIMultiDict[str]:
@@ -108,7 +110,7 @@ class Webhook:
         if len(body) < _LARGE:
             signature = sign(webhook_id, now, body)
         else:
-            signature = await asyncio.to_thread(sign, webhook_id, now, body)
+            signature = await apart(lambda: sign(webhook_id, now, body))
         headers = CIMultiDict[str]()
         headers["Content-Type"] = "application/json"
         headers["webhook-id"] = webhook_id
@@ -123,6 +125,13 @@ class Webhook:
             raise Refused("product_refused", about=f"{answer.status}")
         wait = retry_after(answer.headers.get("Retry-After"), self._clock())
         raise Unavailable(f"product_answered_{answer.status}", wait)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Such errors and their frames refer to each other: without this the body stays until the next collection."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
