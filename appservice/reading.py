@@ -108,7 +108,7 @@ class Reading:
         async def within(tx: Tx) -> None:
             await self._outbox.echo(tx, row, item.event_id)
             if row.message:  # every event of a message is the message: an answer to its file finds it
-                await tx.run("store.add_ref", MATRIX, item.event_id, row.message)
+                await tx.run("store.also", MATRIX, item.event_id, row.message)
             await self.inbox.done(tx, item)
 
         if row.message:

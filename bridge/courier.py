@@ -134,7 +134,7 @@ class Courier:
         """One attempt; True if the lane may go on with the next delivery."""
         try:
             async with network.slots:
-                fitted = fit(await self._store.with_files(delivery), network.connector.capabilities)
+                fitted = fit(await self._store.ready(delivery), network.connector.capabilities)
                 ref = await network.connector.deliver(fitted)
             failpoint("courier.after-deliver")
         except Refused as refusal:

@@ -306,7 +306,7 @@ class Hub(Knowledge):
         """See :class:`bridge.connector.Receiver`."""
         if (message := await self._store.known(self._store.db, known)) is not None:
             async with self._store.db.transaction("hub.also") as tx:
-                await tx.run("store.add_ref", ref.network, ref.id, message[0])
+                await tx.run("store.also", ref.network, ref.id, message[0])
 
     async def _sign(self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]]) -> bool:
         known = await self._store.known(self._store.db, ref)

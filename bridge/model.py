@@ -159,6 +159,7 @@ class Delivery:
     created_at: int = 0
     reply_to: Ref | None = None
     thread: Ref | None = None
+    cites: tuple[str | None, str | None] = (None, None)  # the hub's own ids of what ``reply_to`` and ``thread`` name
     files: int = 0  # how many wait for this delivery; ``body.files`` holds them while it is handed out
 
     @property

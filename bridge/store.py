@@ -249,12 +249,16 @@ class Store:
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
             sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]), body=Body(text, html),
             members=whole.members, sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
-            created_at=row["created_at"], reply_to=await self._ref_on(row["reply_to"], network),
-            thread=await self._ref_on(row["thread"], network), files=files[0] if files else 0,
+            created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=files[0] if files else 0,
         )  # fmt: skip
 
-    async def with_files(self, delivery: Delivery) -> Delivery:
-        """The delivery with its files in memory. Raises SealBroken."""
+    async def ready(self, delivery: Delivery) -> Delivery:
+        """The delivery as it is handed out: with its files, and with the names that its network has for what it cites.
+
+        Not before: what it cites may have been delivered a moment ago. Raises SealBroken.
+        """
+        reply_to, thread = [await self._ref_on(message, delivery.network) for message in delivery.cites]
+        delivery = replace(delivery, reply_to=reply_to, thread=thread)
         files = []
         for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
             where = f"{delivery.message}/{row['n']}"

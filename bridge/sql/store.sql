@@ -20,7 +20,10 @@ SELECT r.message, m.conversation FROM ref r JOIN message m ON m.id = r.message W
 -- name: refs_of
 SELECT network, id FROM ref WHERE message = $1;
 -- name: add_ref
-INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO NOTHING;
+INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO UPDATE SET also = 0
+WHERE ref.also = 1 AND ref.message = excluded.message;
+-- name: also
+INSERT INTO ref (network, id, message, also) VALUES ($1, $2, $3, 1) ON CONFLICT (network, id) DO NOTHING;
 
 -- name: add_conversation
 INSERT INTO conversation (id, created_at) VALUES ($1, $2);
@@ -81,7 +84,7 @@ FROM delivery d JOIN message m ON m.id = d.message
 LEFT JOIN leg l ON l.conversation = d.conversation AND l.network = d.network
 WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT 20;
 -- name: ref_on
-SELECT id FROM ref WHERE message = $1 AND network = $2;
+SELECT id FROM ref WHERE message = $1 AND network = $2 ORDER BY also, id LIMIT 1;
 -- name: later
 UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
 -- name: end_delivery

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import Refused
-from bridge.model import File, Kind, Ref, State
+from bridge.errors import Refused, Unavailable
+from bridge.model import Delivery, File, Kind, Ref, State
 from tests.mail.hub import (
     ANNA,
     BEN,
@@ -338,3 +338,24 @@ async def test_only_the_writer_corrects_and_who_cannot_be_corrected_is_named(tmp
         assert [(s.person.id, s.reason) for s in status.states if s.state is State.REFUSED] == [
             (f"rpps:{BEN}", "edit_not_carried")
         ]
+
+
+async def test_what_waited_together_stays_one_thread(tmp_path: Path, space: Space) -> None:
+    """A product that was away gets a mail and its answers in one go: each finds the one before it."""
+    async with running(tmp_path, space) as node:
+        away = True
+
+        def closed(delivery: Delivery) -> None:
+            if away:
+                raise Unavailable("away", 0.05)
+
+        node.products["pandalab"].before = closed
+        await node.hand_in(Written("Racine", mid=f"m0@{PEER}").raw(), CLEO_BOX)
+        for n in range(1, 4):
+            chain = [f"m{i}@{PEER}" for i in range(n)]
+            await node.hand_in(Written(f"Réponse {n}", mid=f"m{n}@{PEER}", replies=chain).raw(), CLEO_BOX)
+        await node.rest()
+        away = False
+        await node.got("Réponse 3")
+        root, *answers = node.shown()
+        assert {d.thread for d in answers} == {node.products["pandalab"]._refs[root.id]}
