@@ -13,7 +13,6 @@ from urllib.parse import quote
 import pytest
 
 from bridge.errors import Unavailable
-from bridge.networks.connect.products import Bucket
 from tests.connect.make import BEN, BEN_HANDLE, CLEO, GUS, TOKENS, Json, World, message, running, time_text
 
 SIILO = TOKENS["siilo"]
@@ -302,27 +301,6 @@ async def test_there_is_nothing_there(w: World, method: str, path: str, status: 
     assert (got, problem["code"]) == (status, code)
     if status == 405:
         assert w.headers["Allow"] == {"/messages": "POST", "/people": "GET", "/users/cleo": "GET, PUT"}[path]
-
-
-async def test_a_product_that_asks_too_often_waits(tmp_path: Path) -> None:
-    def slow(section: Json) -> None:
-        section["products"]["pandalab"] |= {"rate_per_second": 0.5, "burst": 3}
-
-    async with running(tmp_path, slow) as w:
-        assert [(await w.call("GET", "/users/x"))[0] for _ in range(3)] == [404, 404, 404]
-        status, problem = await w.call("GET", "/users/x")
-        assert (status, problem["code"], w.headers["Retry-After"]) == (429, "rate_limited", "2")
-        assert (await w.call("GET", "/users/x", token=SIILO))[0] == 404  # the other product does not
-
-
-def test_the_bucket_fills_again() -> None:
-    bucket = Bucket(rate=10, burst=2)
-    assert [bucket.take(0.0), bucket.take(0.0)] == [0.0, 0.0]
-    assert bucket.take(0.0) == pytest.approx(0.1)
-    assert bucket.take(0.11) == 0.0
-    assert bucket.take(0.05) > 0  # a clock that goes back gives nothing
-    assert [bucket.take(100.0), bucket.take(100.0)] == [0.0, 0.0]
-    assert bucket.take(100.0) > 0
 
 
 async def test_a_hub_that_cannot_now_says_when(w: World, monkeypatch: pytest.MonkeyPatch) -> None:

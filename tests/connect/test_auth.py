@@ -1,4 +1,4 @@
-"""Who may call: tokens and their rotation, client certificates over real TLS or told by a proxy."""
+"""Who may call, and how often: tokens and their rotation, client certificates over real TLS or told by a proxy."""
 
 from __future__ import annotations
 
@@ -169,3 +169,24 @@ async def test_a_client_certificate_told_by_the_proxy(tmp_path: Path, trusted: b
         assert got == status
         if got == 403:
             assert problem["code"] == "client_certificate"
+
+
+async def test_a_product_that_asks_too_often_waits(tmp_path: Path) -> None:
+    def slow(section: Json) -> None:
+        section["products"]["pandalab"] |= {"rate_per_second": 0.5, "burst": 3}
+
+    async with running(tmp_path, slow) as w:
+        assert [(await w.call("GET", "/users/x"))[0] for _ in range(3)] == [404, 404, 404]
+        status, problem = await w.call("GET", "/users/x")
+        assert (status, problem["code"], w.headers["Retry-After"]) == (429, "rate_limited", "2")
+        assert (await w.call("GET", "/users/x", token=TOKENS["siilo"]))[0] == 404  # the other product does not
+
+
+def test_the_bucket_fills_again() -> None:
+    bucket = Bucket(rate=10, burst=2)
+    assert [bucket.take(0.0), bucket.take(0.0)] == [0.0, 0.0]
+    assert bucket.take(0.0) == pytest.approx(0.1)
+    assert bucket.take(0.11) == 0.0
+    assert bucket.take(0.05) > 0  # a clock that goes back gives nothing
+    assert [bucket.take(100.0), bucket.take(100.0)] == [0.0, 0.0]
+    assert bucket.take(100.0) > 0

@@ -1,0 +1,113 @@
+"""Webhooks with files: whole, signed, two at a time, and free again when they could not be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+from base64 import b64decode
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from bridge.errors import Refused, Unavailable
+from bridge.model import Body, Delivery, File, Ref
+from deploy.demo.ports import free_port
+from tests.connect.make import serve
+from tests.connect.test_translate import DELIVERY
+from tests.connect.test_webhooks import Stub, connector
+
+
+def with_files(ident: str, *sizes: int) -> Delivery:
+    """A delivery with files of these sizes."""
+    files = tuple(File(f"{n}.pdf", "application/pdf", bytes([n]) * size) for n, size in enumerate(sizes))
+    return dataclasses.replace(DELIVERY, id=ident, body=Body("Voici", files=files), files=len(files))
+
+
+@pytest_asyncio.fixture
+async def large() -> AsyncIterator[Stub]:
+    """A product that takes bodies of any size."""
+    made = Stub()
+    app = web.Application(client_max_size=0)
+    app.router.add_post("/webhook", made.answer)
+    runner = await serve(app, made.port)
+    yield made
+    await runner.cleanup()
+
+
+async def test_large_files_go_out_whole_and_signed(large: Stub) -> None:
+    product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=10.0)
+    await product.start(None)  # type: ignore[arg-type]
+    try:
+        assert await product.deliver(with_files("d_1", 2_000_000, 3)) == Ref("pandalab", "mine-1")
+        assert await product.deliver(with_files("d_1", 2_000_000, 3)) == Ref("pandalab", "mine-1")
+    finally:
+        await product.stop()
+    (headers, event), (_, again) = large.calls
+    assert event == again
+    assert [len(b64decode(f["content"])) for f in event["data"]["files"]] == [2_000_000, 3]
+    assert int(headers["Content-Length"]) > 2_600_000
+    assert [headers["webhook-signature"].encode()] * 2 == large.signed
+
+
+async def test_a_product_that_takes_no_large_bodies_refuses_them() -> None:
+    stub, app = Stub(), web.Application()  # aiohttp takes 1 MiB unless told otherwise
+    app.router.add_post("/webhook", stub.answer)
+    runner = await serve(app, stub.port)
+    product = connector(f"http://127.0.0.1:{stub.port}/webhook", timeout=10.0)
+    await product.start(None)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(Refused) as raised:
+            await product.deliver(with_files("d_1", 2_000_000))
+    finally:
+        await product.stop()
+        await runner.cleanup()
+    assert (raised.value.code, raised.value.about) == ("product_refused", "413")
+    assert stub.calls == []
+
+
+async def test_large_webhooks_go_two_at_a_time_and_small_ones_pass_them(large: Stub) -> None:
+    product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=20.0)
+    await product.start(None)  # type: ignore[arg-type]
+    large.delay = 0.3
+    try:
+        waiting = [asyncio.create_task(product.deliver(with_files(f"d_{n}", 100_000))) for n in range(6)]
+        while len(large.calls) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        large.delay = 0.0
+        await product.deliver(DELIVERY)
+        assert not all(task.done() for task in waiting)
+        await asyncio.gather(*waiting)
+    finally:
+        await product.stop()
+    assert large.most_at_once <= 3  # two with files, one without
+
+
+async def test_a_large_body_has_more_time(large: Stub) -> None:
+    product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=0.2)
+    await product.start(None)  # type: ignore[arg-type]
+    large.delay = 1.0
+    try:
+        with pytest.raises(Unavailable):
+            await product.deliver(DELIVERY)
+        await product.deliver(with_files("d_2", 4_000_000))
+    finally:
+        await product.stop()
+
+
+async def test_a_body_that_could_not_be_sent_is_free_at_once() -> None:
+    product = connector(f"http://127.0.0.1:{free_port()}/webhook")  # nobody listens
+    await product.start(None)  # type: ignore[arg-type]
+    gc.collect()
+    gc.disable()
+    try:
+        for n in range(3):
+            with pytest.raises(Unavailable):
+                await product.deliver(with_files(f"d_{n}", 2_000_000))
+        left = [one for one in gc.get_objects() if type(one).__name__ in ("BytesIOPayload", "ClientRequest")]
+        assert len(left) <= 1  # pytest may hold the last error
+    finally:
+        gc.enable()
+        await product.stop()
