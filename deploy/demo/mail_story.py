@@ -95,8 +95,8 @@ class MailStory:
         """In Matrix's thread; anna's mail program shows it below her own mail."""
         text = "Jeudi à 9 h, si elle est à jeun."
         await self.ben.send(self.room, text, thread=self.root)
-        self.answer = await self.anna.wait(lambda mail: text in _text(mail))
-        _cites(self.answer, self.mail)
+        self.answer = await self.anna.wait(lambda mail: text in text_of(mail))
+        cites(self.answer, self.mail)
         expect(str(self.answer["From"]) == f"Ben Durand <{self.boxes[1]}>", f"it is from {self.answer['From']}")
         seen = await self.pandalab.wait_text("cleo", text)
         expect(seen["thread"] == self.first["id"], "cleo does not see it in anna's thread")
@@ -105,15 +105,15 @@ class MailStory:
     async def anna_replies(self) -> Details:
         """Everything that was said is below her words, as mail programs do."""
         text = "Parfait, je la préviens."
-        reply = _to_all(self.anna, self.answer, text)
+        reply = to_all(self.anna, self.answer, text)
         expect("Jeudi à 9 h" in reply.get_content(), "she quotes nothing")
         await self.anna.send(reply)
         event = await self.ben.wait_text(self.room, text)
         unshielded(event, self.ghost)
-        expect(_thread(event) == self.root, f"it is in another thread: {event['content'].get('m.relates_to')}")
+        expect(thread_of(event) == self.root, f"it is in another thread: {event['content'].get('m.relates_to')}")
         seen = await self.pandalab.wait_text("cleo", text)
         expect(seen["thread"] == self.first["id"], "cleo does not see it in anna's thread")
-        return [f"envoyé — sent: {len(_text(reply).split())} mots ; vu — seen: {text!r}, dans le fil — in the thread"]
+        return [f"envoyé — sent: {len(text_of(reply).split())} mots ; vu — seen: {text!r}, dans le fil — in the thread"]
 
     async def chat_is_gathered(self) -> Details:
         """Outside of a thread; ten short messages are not ten mails."""
@@ -121,8 +121,8 @@ class MailStory:
         texts = ["Autre chose :", "la réunion de service", "passe à mardi."]
         for text in texts:
             await self.ben.send(self.room, text)
-        mail = await self.anna.wait(lambda mail: texts[-1] in _text(mail))
-        own = _text(mail).partition("-- \n")[0].split("\n\n")
+        mail = await self.anna.wait(lambda mail: texts[-1] in text_of(mail))
+        own = text_of(mail).partition("-- \n")[0].split("\n\n")
         expect([line.strip() for line in own if line.strip()] == texts, f"the mail says {own}")
         expect(mail["In-Reply-To"] is None, "it is in the thread of another mail")
         expect(len(await self.anna.messages()) == before + 1, "it is more than one mail")
@@ -153,8 +153,8 @@ class MailStory:
         """The laboratory sees the mailbox, the colleagues see who it was."""
         text = "Bien reçu, la patiente est rappelée ce matin."
         await self.ben.send(self.team_room, text, thread=self.team_root)
-        mail = await self.laboratory.wait(lambda mail: text in _text(mail))
-        _cites(mail, self.result)
+        mail = await self.laboratory.wait(lambda mail: text in text_of(mail))
+        cites(mail, self.result)
         sender = mail["From"].addresses[0]
         expect((sender.display_name, sender.addr_spec) == (TEAM_NAME, TEAM), f"it is from {sender}")
         await self.ben.react(self.team_room, self.team_root, "✅")
@@ -166,7 +166,7 @@ class MailStory:
 
     async def hub_dies(self) -> Details:
         """SIGKILL after some mails were taken; the others wait at the operators, what ben writes at his homeserver."""
-        mails = [_to_all(self.anna, self.answer, f"Précision {number} d'Anna") for number in range(1, 7)]
+        mails = [to_all(self.anna, self.answer, f"Précision {number} d'Anna") for number in range(1, 7)]
         for mail in mails[:3]:
             await self.anna.send(mail)
         await self.world.hub.process.kill()
@@ -182,7 +182,7 @@ class MailStory:
         await asyncio.sleep(1.0)  # what comes twice comes now
         for view in (await self._room_texts(), [m["text"] for m in await self.pandalab.arrived("cleo", self.chat)]):
             expect(all(view.count(text) == 1 for text in texts), "a mail was shown twice")
-        inbox = "".join(_text(mail) for mail in await self.anna.messages())
+        inbox = "".join(text_of(mail) for mail in await self.anna.messages())
         expect(all(inbox.count(text) == 1 for text in written), "anna has a message twice")
         return [
             f"hub {old} → {self.world.hub.process.pid} ; 6 mails d'Anna, 3 messages de Ben, chacun une fois — each once"
@@ -223,11 +223,11 @@ class MailStory:
         product = {one["text"] for one in await self.pandalab.arrived("cleo", self.chat)}
         if not ({*texts, *written} <= product and set(texts) <= set(await self._room_texts())):
             return False
-        inbox = "".join(_text(mail) for mail in await self.anna.messages())
+        inbox = "".join(text_of(mail) for mail in await self.anna.messages())
         return all(text in inbox for text in written)
 
 
-def _to_all(box: Mailbox, mail: EmailMessage, text: str) -> EmailMessage:
+def to_all(box: Mailbox, mail: EmailMessage, text: str) -> EmailMessage:
     """An answer to everybody, with the original quoted."""
     reply = box.reply(mail, text)
     everyone = [a.addr_spec for name in ("To", "Cc") for header in mail.get_all(name, []) for a in header.addresses]
@@ -237,23 +237,26 @@ def _to_all(box: Mailbox, mail: EmailMessage, text: str) -> EmailMessage:
     return reply
 
 
-def _text(mail: EmailMessage) -> str:
+def text_of(mail: EmailMessage) -> str:
+    """The text of a mail, with all that it quotes."""
     body = mail.get_body(("plain",))
     return "" if body is None else str(body.get_content()).replace("\r\n", "\n")
 
 
-def _cites(mail: EmailMessage, original: EmailMessage) -> None:
+def cites(mail: EmailMessage, original: EmailMessage) -> None:
+    """A mail answers another one that began its thread. Raises NotSeen."""
     ident = str(original["Message-ID"])
     expect(str(mail["In-Reply-To"]) == ident, f"it answers {mail['In-Reply-To']}")
     expect(str(mail["References"]).split()[0] == ident, f"it refers to {mail['References']}")
 
 
-def _thread(event: Event) -> str | None:
+def thread_of(event: Event) -> str | None:
+    """The first event of the thread that an event is in."""
     relation = event["content"].get("m.relates_to") or event["wire_content"].get("m.relates_to") or {}
     return relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
 
 
 def _reason(bounce: EmailMessage) -> str:
     """What the hub said to the operator."""
-    said = " ".join(_text(bounce).split()).partition(" said: ")[2]
+    said = " ".join(text_of(bounce).split()).partition(" said: ")[2]
     return said.partition(" (in reply")[0]

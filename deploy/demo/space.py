@@ -38,6 +38,7 @@ class Space:
         self.list = self.directory / "list.xml"
         self._crls = [self.directory / "operators.crl", self.directory / "root.crl"]
         self._members = list(members)
+        self._starting: list[asyncio.Task[None]] = []
         shutil.rmtree(self.directory, ignore_errors=True)  # a last good list of another authority helps nobody
         self.directory.mkdir(mode=0o700)
         authority = Authority(key="ec")
@@ -80,13 +81,21 @@ class Space:
             "retry": {"pauses": [1.0, 2.0, 5.0]},
         }  # fmt: skip
 
-    async def start(self) -> None:
-        """Start both operators. Raises RuntimeError when Postfix or Dovecot is missing or does not come up."""
+    async def begin(self) -> None:
+        """Start both operators; `ready` waits until they listen."""
+        self._starting = [asyncio.create_task(operator.start()) for operator in self.operators.values()]
         with _readable():
-            await asyncio.gather(*(operator.start() for operator in self.operators.values()))
+            await asyncio.sleep(0)  # all that they write and start is there before they first wait
+
+    async def ready(self) -> None:
+        """Wait for them. Raises RuntimeError when Postfix or Dovecot is missing or does not come up."""
+        await asyncio.gather(*self._starting)
 
     async def stop(self) -> None:
         """Stop them; what lies in their mailboxes is thrown away."""
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
         await asyncio.gather(*(operator.stop() for operator in self.operators.values()))
 
     def mailbox(self, address: str, name: str = "") -> Mailbox:

@@ -77,13 +77,13 @@ class World:
     async def _start(self) -> None:
         if self.space is not None:
             self._say("deux opérateurs de messagerie sécurisée — two operators of secure mail (Postfix, Dovecot)")
-            await self.space.start()
+            await self.space.begin()
         for product in self.products.values():
             await self._open.enter_async_context(product)
         for simulator in self.simulators.values():
             simulator.start()
         self._say("deux serveurs Matrix fédérés — two federated homeservers (Synapse)")
-        await start_all(self.home, self.away)
+        await asyncio.gather(start_all(self.home, self.away), *([self.space.ready()] if self.space else []))
         self._say("le hub — the hub (SQLite)")
         self.hub.process.start()
         await asyncio.gather(self.hub.ready(), self._ben(), *(self.simulated(name) for name in PRODUCTS))
