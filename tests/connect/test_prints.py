@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import json
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,8 +139,8 @@ async def _said(db: Database, seal: Seal, said: bytes) -> bool:
     return True
 
 
-async def test_a_print_of_an_older_key_still_counts(tmp_path: Path) -> None:
-    db = await open_database(f"sqlite:///{tmp_path}/a.db", [COMPONENT])
+async def test_a_print_of_an_older_key_still_counts(url: str) -> None:
+    db = await open_database(url, [COMPONENT])
     try:
         assert await _said(db, Seal({"old": OLD}, "old"), SAID)
         both = Seal({"old": OLD, "new": NEW}, "new")
