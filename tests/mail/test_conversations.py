@@ -359,3 +359,27 @@ async def test_what_waited_together_stays_one_thread(tmp_path: Path, space: Spac
         await node.got("Réponse 3")
         root, *answers = node.shown()
         assert {d.thread for d in answers} == {node.products["pandalab"]._refs[root.id]}
+
+
+async def test_a_wrong_address_does_not_keep_the_mail_from_the_others(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        nobody = f"salon-{'0' * 24}@{HUB}"
+        await node.hand_in(Written("Pour deux", to=[CLEO_BOX, nobody], mid=f"m1@{PEER}").raw(), CLEO_BOX, nobody)
+        await node.got("Pour deux")
+        ((sender, recipients, mail, _),) = await node.mailed()
+        assert (sender, recipients) == ("", [ANNA])
+        assert mail.report is not None
+        assert [r.address for r in mail.report.recipients] == [nobody]  # type: ignore[union-attr]
+
+
+async def test_a_team_follows_its_settings(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await node.hand_in(Written("Premier", to=[TEAM], mid=f"t1@{PEER}").raw(), TEAM)
+        await node.got("Premier", "siilo")
+    smaller = [{"address": TEAM, "name": "Cardiologie", "members": ["rpps:10000000003"]}]
+    async with running(tmp_path, space, teams=smaller) as node:
+        await node.hand_in(Written("Deuxième", to=[TEAM], mid=f"t2@{PEER}").raw(), TEAM)
+        seen = await node.got("Deuxième")
+        assert {m.address.id for m in seen.members} == {TEAM, "cleo"}
+        await node.rest()
+        assert not any("Deuxième" in d.body.text for d in node.shown("siilo"))

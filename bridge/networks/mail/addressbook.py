@@ -60,9 +60,9 @@ class AddressBook:
             address = self._free(local_part(_name(person)))
             async with self._db.transaction("mail.box") as tx:
                 await tx.run("mail.add_box", address, person.id)
-            row = [r for r in await self._db.all("mail.boxes") if r["address"] == address]
-            for r in row:
-                self._remember(r["address"], r["person"])
+            row = await self._db.one("mail.holder", address)
+            if row is not None:
+                self._remember(address, row["person"])
         return known
 
     def _free(self, local: str) -> str:

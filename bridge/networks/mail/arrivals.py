@@ -169,21 +169,32 @@ class Arrivals:
 
     # -- who -----------------------------------------------------------------------------------------------
 
-    async def targets(self, taken: Taken, mail: Mail) -> list[Target]:
-        """The conversations of a mail: teams, conversations by their address, its people, and each hidden recipient."""
+    async def targets(self, taken: Taken, mail: Mail) -> tuple[list[Target], list[str]]:
+        """The conversations of a mail (teams, conversations by address, its people, each hidden recipient), and the
+        recipients whose conversation its author may not write to. Raises Refused for an author nobody vouches for."""
         assert mail.sender is not None
         author = Address(MAIL, mail.sender.address.lower())
         person = await self.hub.who(author)
         if person is None:
             raise Refused("unknown_sender")
         await self.hub.introduce(author, mail.sender.name)
-        recipients = list(dict.fromkeys(r.lower() for r in taken.envelope.recipients))
-        found = [t for r in recipients if (t := self._team(mail, r)) is not None]
-        found += [t for r in recipients if (t := await self._room(author, person, r)) is not None]
-        holders = {p.id: p for r in recipients if (p := await self._book.holder(r, self.hub)) is not None}
+        found: list[Target] = []
+        refused: list[str] = []
+        holders: dict[str, Person] = {}
+        for recipient in dict.fromkeys(r.lower() for r in taken.envelope.recipients):
+            if (target := self._team(mail, recipient)) is not None:
+                found.append(target)
+            elif self._book.conversation(recipient):
+                room = await self._room(author, person, recipient)
+                found += [room] if room else []
+                refused += [] if room else [recipient]
+            elif (holder := await self._book.holder(recipient, self.hub)) is not None:
+                holders[holder.id] = holder
+            else:
+                refused.append(recipient)
         if holders:
             found += await self._direct(mail, author, person, holders)
-        return found
+        return found, refused
 
     def _team(self, mail: Mail, recipient: str) -> Target | None:
         address = self._book.team(recipient)
@@ -199,10 +210,8 @@ class Arrivals:
     async def _room(self, author: Address, person: Person, recipient: str) -> Target | None:
         conversation = self._book.conversation(recipient)
         chat = await self.hub.leg(conversation, MAIL) if conversation else None
-        if conversation is None:
-            return None
         if chat is None or person.id not in _people(chat):
-            raise Refused("not_a_member")
+            return None
         return Target(author, (), _people(chat), chat.chat or chat.conversation)
 
     async def _direct(self, mail: Mail, author: Address, person: Person, holders: dict[str, Person]) -> list[Target]:

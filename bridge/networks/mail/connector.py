@@ -21,8 +21,9 @@ from bridge.networks.mail.ledger import Ledger
 from bridge.networks.mail.lmtp_in import LmtpIn
 from bridge.networks.mail.mime import Limits, Mail
 from bridge.networks.mail.outgoing import Gather, Queue
+from bridge.networks.mail.placing import people_key
 from bridge.networks.mail.receipts import Receipts
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.settings import MailSettings, TeamSettings
 from bridge.networks.mail.smtp_in import SmtpIn
 from bridge.networks.mail.smtp_out import SmtpOut
 from bridge.seal import Seal
@@ -86,12 +87,36 @@ class MailConnector:
         await self.book.start()
         for team in self._settings.teams:
             await hub.introduce(Address(MAIL, team.address), team.name)
+            await self._staff(hub, team)
         await self._intake.start()
         await self._gather.start(self._ledger)
         await self._queue.start()
         await self.smtp.start()
         if self.lmtp is not None:
             await self.lmtp.start()
+
+    async def _staff(self, hub: Receiver, team: TeamSettings) -> None:
+        """A team whose members were changed in the settings: its room follows. Who is unknown is named in the log."""
+        box, chat = Address(MAIL, team.address), f"team:{team.address}"
+        found = await hub.chat(MAIL, chat)
+        if found is None:
+            return
+        wanted: dict[str, str] = {}
+        for handle in team.members:
+            network, _, ident = handle.partition(":")
+            person = await hub.who(Address(network, ident))
+            if person is not None:
+                wanted[person.id] = handle
+        there = {m.person.id: m.address for m in found.members if m.address != box}
+        add = [handle for ident, handle in wanted.items() if ident not in there]
+        remove = [address for ident, address in there.items() if ident not in wanted]
+        if not add and not remove:
+            return
+        ref = Ref(MAIL, f"staff:{team.address}:{people_key([*there, '>', *wanted])}:{self._clock()}")
+        try:
+            await hub.change_members(ref, chat, MAIL, box, add, remove)
+        except Refused as refusal:
+            log.error("ALARM the members of %s could not be changed: %s", team.address, refusal.code)
 
     async def stop(self) -> None:
         """See :class:`bridge.connector.Connector`."""
@@ -135,17 +160,21 @@ class MailConnector:
         if mail.sender is None:
             return
         try:
-            targets = await self._arrivals.targets(taken, mail)
+            targets, refused = await self._arrivals.targets(taken, mail)
         except Refused as refusal:
-            log.warning("mail %d is not delivered: %s", taken.n, refusal.code)
-            await self._receipts.bounce(taken, mail, taken.envelope.recipients, refusal.code)
+            await self._bounce(taken, mail, taken.envelope.recipients, refusal.code)
             return
+        if refused:
+            await self._bounce(taken, mail, refused, "not_a_member")
         for target in targets:
             try:
                 await self._arrivals.accept(taken, mail, target)
             except Refused as refusal:
-                log.warning("mail %d is not delivered: %s", taken.n, refusal.code)
-                await self._receipts.bounce(taken, mail, taken.envelope.recipients, refusal.code)
+                await self._bounce(taken, mail, taken.envelope.recipients, refusal.code)
+
+    async def _bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
+        log.warning("mail %d is not delivered: %s", taken.n, code)
+        await self._receipts.bounce(taken, mail, recipients, code)
 
     # -- out -----------------------------------------------------------------------------------------------
 

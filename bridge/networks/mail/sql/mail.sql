@@ -9,6 +9,8 @@ DELETE FROM mail_in WHERE n = $1;
 
 -- name: boxes
 SELECT address, person FROM mail_box ORDER BY address;
+-- name: holder
+SELECT person FROM mail_box WHERE address = $1;
 -- name: add_box
 INSERT INTO mail_box (address, person) VALUES ($1, $2) ON CONFLICT (address) DO NOTHING;
 
