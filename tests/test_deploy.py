@@ -16,14 +16,24 @@ from pydantic_core import PydanticUndefined
 from appservice.settings import MatrixSettings
 from bridge.config import Config
 from bridge.networks.connect.settings import ConnectSettings
+from bridge.networks.mail.settings import MailSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"
 EXAMPLE = (DEPLOY / "hub.example.yaml").read_text()
 UNIT = DEPLOY / "systemd/liaison.service"
-OWNERS: dict[tuple[str, ...], type[BaseModel]] = {("matrix",): MatrixSettings, ("networks", "connect"): ConnectSettings}
+OWNERS: dict[tuple[str, ...], type[BaseModel]] = {
+    ("matrix",): MatrixSettings,
+    ("networks", "connect"): ConnectSettings,
+    ("networks", "mail"): MailSettings,
+}
 # One of two that exclude each other has to be chosen in the example.
-CHOSEN = {("matrix", "as_token_file"), ("matrix", "hs_token_file")}
+CHOSEN = {
+    ("matrix", "as_token_file"),
+    ("matrix", "hs_token_file"),
+    ("networks", "mail", "smtp", "lmtp", "path"),
+    ("networks", "mail", "trust", "url"),
+}
 Path_ = tuple[str, ...]
 
 
@@ -31,11 +41,14 @@ def options(model: type[BaseModel], above: Path_ = ()) -> Iterator[tuple[Path_, 
     """Every option below a model, with its default."""
     for name, field in model.model_fields.items():
         path = (*above, name)
-        inner = [owner for at, owner in OWNERS.items() if at[: len(path)] == path]
+        inner = {at: owner for at, owner in OWNERS.items() if at[: len(path)] == path}
+        for at_, owner in inner.items():
+            yield from options(owner, at_)
         if inner:
-            yield from options(inner[0], next(at for at, owner in OWNERS.items() if owner is inner[0]))
-        elif below := model_in(field.annotation):
-            yield from options(below, (*path, "*") if "dict" in str(field.annotation) else path)
+            continue
+        if below := model_in(field.annotation):
+            many = re.match(r"(dict|list)\[", str(field.annotation))
+            yield from options(below, (*path, "*") if many else path)
         else:
             default = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg]
             given = above and default_of(model, above, name)
@@ -61,7 +74,7 @@ def uncommented() -> str:
 
 def at(tree: Any, path: Path_) -> Any:
     for name in path:
-        tree = next(iter(tree.values())) if name == "*" else tree[name]
+        tree = next(iter(tree.values() if isinstance(tree, dict) else tree)) if name == "*" else tree[name]
     return tree
 
 
@@ -71,7 +84,8 @@ ALL = dict(options(Config))
 def test_the_walk_finds_the_options() -> None:
     assert {("database", "url"), ("matrix", "ghost_prefix"), ("connect_listen", "port")} <= ALL.keys()
     assert ("networks", "connect", "products", "*", "capabilities", "max_text") in ALL
-    assert len(ALL) > 50
+    assert ("networks", "mail", "teams", "*", "address") in ALL
+    assert len(ALL) > 130
 
 
 @pytest.mark.parametrize("path", ALL, ids=".".join)
@@ -91,6 +105,8 @@ def test_the_example_is_valid(text: str) -> None:
     config = Config.model_validate(yaml.safe_load(text))
     MatrixSettings.model_validate(config.matrix)
     ConnectSettings.model_validate(config.networks.get("connect", {}))
+    if "mail" in config.networks:
+        MailSettings.model_validate(config.networks["mail"])
 
 
 def test_uncommenting_leaves_prose_alone() -> None:
