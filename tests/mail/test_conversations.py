@@ -171,6 +171,21 @@ async def test_chat_is_gathered_into_one_mail(tmp_path: Path, space: Space) -> N
         assert node.out.sent[1][2].references == (str(mail.message_id), f"r@{PEER}")
 
 
+async def test_a_thread_hangs_on_the_mail_that_holds_what_it_is_about(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, gather={"quiet": 0.3, "longest": 5.0}) as node:
+        await node.write("room-1", "un", to=[f"mailto:{ANNA}"])
+        await node.write("room-1", "deux", ref="second")
+        await node.write("room-1", "à propos de deux", thread=Ref("pandalab", "second"))
+        await node.mailed(2)
+        first, about = (mail for _, _, mail, _ in node.out.sent)
+        assert first.text.split("-- ")[0].split() == ["un", "deux"]
+        assert about.text.startswith("à propos de deux")
+        assert about.references == about.in_reply_to == (first.message_id,)
+        cited = [str(first.message_id), str(about.message_id)]
+        await node.hand_in(Written("Oui", mid=f"oui@{PEER}", replies=cited).raw(), CLEO_BOX)
+        assert (await node.got("Oui")).thread == Ref("pandalab", "second")
+
+
 async def test_every_state_is_told(tmp_path: Path, space: Space) -> None:
     async with running(tmp_path, space) as node:
         node.out.answer = lambda domain, r: ("refused", "5.1.1") if domain == OTHER else ("accepted", "2.0.0")

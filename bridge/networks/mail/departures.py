@@ -167,6 +167,7 @@ class Departures:
                 await self._ledger.post(tx, Posted(said[0].id, refs[0], sender, recipients, refs, raw, self._clock()))
             sealed = self._ledger.close(about, f"about {chat} {refs[0]}")
             await tx.run("mail.set_about", chat, refs[0], sealed)
+            await tx.many("mail.within", [(chat, ref, f"{refs[0]}#{ref}") for ref in refs[1:]])
             await tx.many("mail.end_draft", [(one.id,) for one in said])
         failpoint("mail.posted")
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
@@ -200,9 +201,7 @@ class Departures:
             await tx.many("mail.end_draft", [(ident,) for ident, _, _ in drafts])
 
     async def _frame(self, chat: str, thread: str, found: Chat | None, said: list[Said]) -> Frame:
-        chain = await self._ledger.chain(chat, thread)
-        if thread not in (MAIN, *chain) and not chain:  # a thread that somebody began on a message of the chat
-            chain = [thread]
+        chain = await self._chain(chat, thread)
         topic = await self._ledger.topic(chat, thread)
         subject = reply_subject(topic["subject"]) if topic.get("subject") else f"Message de {said[0].sender.name}"
         room = self._book.room(found.conversation) if found else None
@@ -222,6 +221,22 @@ class Departures:
         if not to:
             raise Refused("not_reachable")
         return _with(frame, to, tuple(dict.fromkeys(cc)))
+
+    async def _chain(self, chat: str, thread: str) -> list[str]:
+        """What a thread's next mail cites. A thread begun on a message of the chat hangs on the mail that holds it.
+
+        Raises Unavailable while that message waits to become a mail.
+        """
+        chain = await self._ledger.chain(chat, thread)
+        if chain or thread == MAIN:
+            return chain
+        found = await self._ledger.of_ref(thread)
+        if found is None:
+            return [thread]
+        waiting = await self._ledger.drafts(chat, found[0].thread)
+        if any(f"{ident}@{self._book.domain}" == thread for ident, _, _ in waiting):
+            raise Unavailable("not_yet")
+        return [found[0].mid.removesuffix(f"#{thread}")]
 
     async def _team(self, chat: str, thread: str, frame: Frame) -> Frame:
         """An answer in the name of the mailbox: to whoever wrote last, and to whom that mail went."""
