@@ -123,6 +123,7 @@ BARE_LINE_END = _reply(
 )
 NO_AUTHOR = _reply(554, "5.6.0", "Champ From absent ou illisible", "From header missing or unreadable (RFC 5322, 3.6)")
 SEVERAL_FROM = _reply(554, "5.6.0", "Plusieurs champs From", "Several From headers (RFC 5322, 3.6)")
+SEVERAL_AUTHORS = _reply(554, "5.6.0", "Plusieurs auteurs dans From: n'en nommez qu'un", "More than one author in From")
 HEADER_TOO_LARGE = _reply(554, "5.6.0", "En-tete trop long", "Message header too long")
 LINE_TOO_LONG = _reply(554, "5.6.0", "Ligne trop longue dans le message", "Line too long in the message")
 UNREADABLE = _reply(554, "5.6.0", "Message illisible ({})", "Message cannot be read")
@@ -152,6 +153,8 @@ _OF_REFUSAL = {
     "bare_line_end": BARE_LINE_END,
     "from_missing": NO_AUTHOR,
     "from_several": SEVERAL_FROM,
+    "many_senders": SEVERAL_AUTHORS,
+    "no_sender": NO_AUTHOR,
     "header_too_large": HEADER_TOO_LARGE,
     "loop": LOOP,
     "malware": MALWARE,
