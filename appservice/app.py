@@ -26,7 +26,7 @@ from bridge.directories.flatfile import FlatFile
 from bridge.directory import Directory
 from bridge.hub import Hub, now_ms
 from bridge.model import MAIL, MATRIX, Person
-from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings
+from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, prints
 from bridge.networks.connect import build as build_connect
 from bridge.networks.mail import ledger as mail_ledger
 from bridge.networks.mail.connector import MailConnector
@@ -38,7 +38,7 @@ from bridge.store import Store
 from bridge.trust import trusted_server
 
 log = logging.getLogger(__name__)
-COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE, mail_ledger.COMPONENT)
+COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE, mail_ledger.COMPONENT, prints.COMPONENT)
 
 
 @dataclass(slots=True)
@@ -95,8 +95,8 @@ async def running(config: Config) -> AsyncIterator[Parts]:
 
 async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     settings = validate(MatrixSettings, config.matrix, "matrix")
-    api, products = _products(config)
     seal = config.seal.open()
+    api, products = _products(config, seal)
     try:
         directory = FlatFile.read(config.directory.flatfile)
     except (OSError, ValueError) as error:
@@ -138,13 +138,13 @@ def _mail(config: Config, db: Database, seal: Seal) -> MailConnector | None:
         raise BadConfig(f"networks.mail: {error}") from None
 
 
-def _products(config: Config) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
+def _products(config: Config, seal: Seal) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
     unknown = set(config.networks) - {"connect", MAIL}
     if unknown:
         raise BadConfig(f"networks.{sorted(unknown)[0]}: there is no such connector")
     section = validate(ConnectSettings, config.networks.get("connect", {}), "networks.connect")
     try:
-        return build_connect(section)
+        return build_connect(section, seal)
     except (OSError, ValueError) as error:
         raise BadConfig(f"networks.connect: {error}") from None
 

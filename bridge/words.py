@@ -67,8 +67,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "The message is too large. Send it in several parts.",
     ),
     "files_not_carried": (
-        "Les fichiers ne sont pas encore transmis. Envoyez le document par votre messagerie sécurisée.",
-        "Files are not carried yet. Send the document by your secure mailbox.",
+        "Le produit du destinataire ne reçoit pas de fichiers. Envoyez le document par messagerie sécurisée.",
+        "The recipient's product takes no files. Send the document by secure mail.",
     ),
     "kind_not_carried": (
         "Ce type de message n'est pas encore transmis. Écrivez-le en texte.",

@@ -128,7 +128,7 @@ def test_any_message_passes_where_only_seven_bits_pass(raw: bytes) -> None:
     try:
         narrow = seven_bit(raw)
     except Refused as refused:
-        assert refused.code in CODES  # noqa: PT017
+        assert refused.code in CODES | {"bad_address"}  # noqa: PT017 - no ASCII form of such a local part
         return
     assert narrow.isascii()
     assert b"\r" not in narrow.replace(b"\r\n", b"")

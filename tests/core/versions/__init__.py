@@ -21,9 +21,11 @@ from bridge import store
 from bridge.db import Component, open_database, read_migrations
 from bridge.db_postgres import Postgres
 from bridge.db_sqlite import Sqlite
+from bridge.networks.connect import prints
+from bridge.networks.mail import ledger
 
 HERE = Path(__file__).parent
-COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE)
+COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, prints.COMPONENT)
 FROZEN: dict[str, str] = json.loads((HERE / "frozen.json").read_text()) if (HERE / "frozen.json").exists() else {}
 
 
