@@ -1,4 +1,4 @@
-"""``python -m deploy.bench [--quick] [--only cost|ghosts|real] [--out bench.json]``: measure, print, write."""
+"""``python -m deploy.bench [--quick] [--only cost|ghosts|real|mail|trust] [--out file]``: measure, print, write."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import cost, ghosts, real
+from deploy.bench import cost, ghosts, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
-PARTS: dict[str, Part] = {"cost": cost.measure, "ghosts": ghosts.measure, "real": real.measure}
+PARTS: dict[str, Part] = {
+    "cost": cost.measure,
+    "ghosts": ghosts.measure,
+    "real": real.measure,
+    "mail": mail.measure,
+    "trust": trust.measure,
+}
 TARGETS = {
     "hub_cpu_ms_per_message_to_matrix": ("≤", 1.5),
     "hub_cpu_ms_per_message_to_product": ("≤", 1.5),
     "throughput_share_of_bare": ("≥", 0.9),
+    "mail_delivered_share_of_postfix": ("≥", 0.5),
+    "trust_verify_and_load_s": ("≤", 2.0),
+    "trust_decision_us": ("≤", 50.0),
 }
 
 

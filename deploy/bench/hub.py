@@ -24,6 +24,7 @@ from deploy.demo.ports import free_port
 from deploy.demo.synapse import ROOT
 
 PREFIX = "rpps_"
+BEN = 900_000_000
 
 
 def rpps(n: int) -> str:
@@ -40,6 +41,7 @@ class Setup:
     server_name: str
     people: int
     unlisted: int = 0  # more people of the directory, who have no account yet
+    mail: Mapping[str, Any] | None = None  # ``networks.mail``; then ben of the homeserver is professional BEN
     as_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     hs_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     port: int = field(default_factory=free_port)
@@ -51,21 +53,22 @@ class Setup:
 
     def registration(self) -> dict[str, Any]:
         """What the homeserver is told about the hub."""
-        regex = f"@{PREFIX}.*"
+        users = [{"exclusive": True, "regex": f"@{prefix}.*"} for prefix in (PREFIX, "mss_")]
         return {
             "id": "liaison", "url": f"http://127.0.0.1:{self.port}",
             "as_token": self.as_token, "hs_token": self.hs_token,
             "sender_localpart": "liaison-unused", "rate_limited": False, "receive_ephemeral": True,
             "org.matrix.msc3202": True, "io.element.msc4190": True,
-            "namespaces": {"users": [{"exclusive": True, "regex": regex}], "aliases": [], "rooms": []},
+            "namespaces": {"users": users, "aliases": [], "rooms": []},
         }  # fmt: skip
 
     def write(self, product: Product) -> Path:
         """Write every file of the hub; gives its configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        rows = [f"{rpps(n)},Professional {n},pandalab:u{n}" for n in range(self.people)]
-        rows += [f"{rpps(n)},Professional {n}," for n in range(self.people, self.people + self.unlisted)]
-        (self.folder / "people.csv").write_text("rpps,name,products\n" + "\n".join(rows) + "\n")
+        rows = [f"{rpps(n)},Professional {n},pandalab:u{n}," for n in range(self.people)]
+        rows += [f"{rpps(n)},Professional {n},," for n in range(self.people, self.people + self.unlisted)]
+        rows += [f"{rpps(BEN)},Ben Durand,,@ben:{self.server_name}"] if self.mail else []
+        (self.folder / "people.csv").write_text("rpps,name,products,matrix\n" + "\n".join(rows) + "\n")
         for name, text in (("as", self.as_token), ("hs", self.hs_token), ("seal", b64encode(os.urandom(32)).decode())):
             (self.folder / name).write_text(text)
         path = self.folder / "hub.yaml"
@@ -96,7 +99,7 @@ class Setup:
             },
             "matrix_listen": {"port": self.port},
             "connect_listen": {"port": self.connect},
-            "networks": {"connect": {"products": {"pandalab": one}}},
+            "networks": {"connect": {"products": {"pandalab": one}}} | ({"mail": self.mail} if self.mail else {}),
             "log_level": "WARNING",
         }
 

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,11 +105,13 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, people: int, unlisted: int) -> AsyncIterator[World]:
+async def world(
+    folder: Path, people: int, unlisted: int, mail: Mapping[str, Any] | None = None
+) -> AsyncIterator[World]:
     """Everything, started."""
     async with AsyncExitStack() as stack:
         server = Synapse(folder / "synapse", Authority(folder / "ca"))
-        setup = Setup(folder / "hub", server.url, server.name, people, unlisted)
+        setup = Setup(folder / "hub", server.url, server.name, people, unlisted, mail)
         bare = await stack.enter_async_context(bare_service(server))
         for name, registration in (("liaison", setup.registration()), ("bare", bare.registration)):
             path = folder / f"{name}.yaml"
@@ -139,13 +141,13 @@ async def throughput(w: World, chats: int, each: int, rounds: int) -> dict[str, 
     """Messages a second, the hub's and bare sends in turns: as many rooms, one message under way in each."""
     await rooms(w.bench, chats, "fast")
     content = next(e["content"] for _, e in reversed(w.bench.ben.events) if _from_ghost(e))
-    await _gathered(w.bare.make(n) for n in range(chats))
+    await gathered(w.bare.make(n) for n in range(chats))
     found = [await w.bare.room(n, w.bench.ben) for n in range(chats)]
     ours, theirs = list[float](), list[float]()
     for _ in range(rounds):
-        theirs.append(await _timed(_bare_round(w.bare, found, each, content)) / (chats * each))
+        theirs.append(await timed(bare_round(w.bare, found, each, content)) / (chats * each))
         await w.bench.hub.quiet()
-        ours.append(await _timed(_hub_round(w.bench.product, chats, each)) / (chats * each))
+        ours.append(await timed(_hub_round(w.bench.product, chats, each)) / (chats * each))
         await w.bench.hub.quiet()
     shares = [bare / own for bare, own in zip(theirs, ours, strict=True)]
     return {
@@ -159,7 +161,9 @@ def _from_ghost(event: Json) -> bool:
     return event["type"] == "m.room.encrypted" and str(event["sender"]).startswith("@rpps_")
 
 
-async def _bare_round(bare: Bare, found: Sequence[str], each: int, content: Json) -> None:
+async def bare_round(bare: Bare, found: Sequence[str], each: int, content: Json) -> None:
+    """Bare sends to every room, one at a time in each."""
+
     async def sender(n: int, room: str) -> None:
         for _ in range(each):
             await bare.send(n, room, content | {"ciphertext": secrets.token_hex(len(content["ciphertext"]) // 2)})
@@ -175,7 +179,8 @@ async def _hub_round(made: Product, chats: int, each: int) -> None:
     await made.delivered([ident for some in idents for ident in some])
 
 
-async def _timed(work: Awaitable[None]) -> float:
+async def timed(work: Awaitable[None]) -> float:
+    """The seconds that this takes."""
     start = time.perf_counter()
     await work
     return time.perf_counter() - start
@@ -197,8 +202,8 @@ async def latency(w: World, count: int) -> dict[str, float]:
     await ben.heard("warm native")
     native, to_matrix, to_product = list[float](), list[float](), list[float]()
     for n in range(count):
-        native.append(await _timed(_native(anna, ben, private, f"native {n}.")))
-        to_matrix.append(await _timed(_out(made, ben, f"out {n}.")))
+        native.append(await timed(native_message(anna, ben, private, f"native {n}.")))
+        to_matrix.append(await timed(_out(made, ben, f"out {n}.")))
         start = time.perf_counter()
         await ben.say(room, f"in {n}.")
         await made.until(lambda text=f"in {n}.": text in made.arrived)
@@ -207,7 +212,8 @@ async def latency(w: World, count: int) -> dict[str, float]:
     return _times(native=native, to_matrix=to_matrix, to_product=to_product)
 
 
-async def _native(anna: Human, ben: Human, room: str, text: str) -> None:
+async def native_message(anna: Human, ben: Human, room: str, text: str) -> None:
+    """From one person to another, without any hub."""
     await asyncio.gather(anna.say(room, text), ben.heard(text))
 
 
@@ -232,7 +238,7 @@ def _times(**series: Sequence[float]) -> dict[str, float]:
 
 async def ghosts(w: World, first: int, count: int) -> dict[str, float]:
     """Wall time to make ghosts with device and cross-signed keys, beside register and device alone; 4 at once each."""
-    bare = await _timed(_all(_gathered((w.bare.make(1000 + n) for n in range(count)), 4)))
+    bare = await timed(_all(gathered((w.bare.make(1000 + n) for n in range(count)), 4)))
     numbers = range(first, first + count)
     start = time.perf_counter()
     for n in numbers:
@@ -261,7 +267,8 @@ async def _all(work: Awaitable[Any]) -> None:
     await work
 
 
-async def _gathered(work: Any, at_once: int = 8) -> None:
+async def gathered(work: Any, at_once: int = 8) -> None:
+    """Do all of it, some ``at_once``."""
     slots = asyncio.Semaphore(at_once)
 
     async def one(job: Awaitable[Any]) -> None:

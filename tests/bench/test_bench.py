@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bridge.networks.mail.mime import parse
 from deploy.bench import child
+from deploy.bench.sender import Letter
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ("_ms", "_per_s", "_s", "_ratio", "_share_of_bare", "_ghosts", "_ghost", "_to_matrix", "_to_product")
+MAIL_UNITS = (*UNITS, "_share_of_postfix", "_share_of_postfix_delivered", "_per_mail", "_us", "_bytes")
 
 
 def run(out: Path, *parts: str) -> dict[str, float]:
@@ -49,3 +52,31 @@ def test_what_a_process_uses() -> None:
     while child.cpu_ms(pid) < start + 30:
         sum(range(10_000))
     assert child.rss_kib(pid) > 1000
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only")
+def test_mail_is_measured_beside_a_real_operator_and_the_trust_list_at_full_size(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "mail", "trust")
+    for what in ("taken", "delivered"):
+        assert found[f"mail_hub_{what}_per_s"] > 0
+        assert found[f"mail_postfix_{what}_per_s"] > 0
+        assert found[f"mail_{what}_share_of_postfix"] > 0
+    for way in ("mail_to_room", "mail_room_to_mail", "mail_native"):
+        assert 0 < found[f"{way}_median_s"] <= found[f"{way}_p99_s"]
+    assert found["trust_verify_and_load_s"] > 0
+    assert found["trust_decision_us"] > 0
+    assert [key for key in found if not key.endswith(MAIL_UNITS) and not key.startswith("machine")] == []
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_the_mails_of_the_bench_are_ordinary_ones_of_about_4_kb(html: bool) -> None:
+    raw = Letter("r1.2.3", "a2@operateur.example", "b@hub.example", "marque-1-2", "r1.2.2", html=html).raw()
+    mail = parse(raw)
+    assert 3500 < len(raw) < 4700
+    assert mail.message_id == "r1.2.3@operateur.example"
+    assert mail.references == ("r1.2.2@operateur.example",)
+    assert "marque-1-2" in mail.text
+    assert bool(mail.html) == html
+    assert mail.problems == ()
+    assert not any(line.startswith(b".") for line in raw.split(b"\r\n"))
