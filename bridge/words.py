@@ -186,6 +186,50 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le logiciel du destinataire n'a pas pu intégrer le document. Joignez-le autrement.",
         "The recipient's software could not take the document in. Reach them another way.",
     ),
+    "xdm_several_patients": (
+        "Documents de patients différents dans un même message : rien n'a été envoyé. Envoyez un message par patient.",
+        "Documents of different patients in one message: nothing was sent. Send one message for each patient.",
+    ),
+    "xdm_no_document": (
+        "/xdm : aucun document CDA n'est joint, rien n'a été envoyé. Joignez-le au même message, ou retirez /xdm.",
+        "/xdm: no CDA document is attached, nothing was sent. Attach it to the same message, or leave /xdm out.",
+    ),
+    "xdm_no_patient_id": (
+        "Ce document CDA ne dit pas de quel patient il s'agit : rien n'a été envoyé. Corrigez-le, ou retirez /xdm.",
+        "This CDA document does not identify its patient: nothing was sent. Correct it, or leave /xdm out.",
+    ),
+    "xdm_unreadable": (
+        "Ce document CDA est illisible : rien n'a été envoyé. Vérifiez-le, ou retirez /xdm pour l'envoyer tel quel.",
+        "This CDA document cannot be read: nothing was sent. Check it, or leave /xdm out to send it as it is.",
+    ),
+    "xdm_too_many": (
+        "Trop de documents pour un seul envoi : rien n'a été envoyé. Répartissez-les sur plusieurs messages.",
+        "Too many documents for one mail: nothing was sent. Send them in several messages.",
+    ),
+    "apicrypt_v1": (
+        "Message chiffré par Apicrypt v1 : Liaison ne peut pas l'ouvrir. Demandez un envoi par MSSanté (Apicrypt v2).",
+        "Encrypted with Apicrypt v1: Liaison cannot open it. Ask for a mail through MSSanté (Apicrypt v2).",
+    ),
+    "codec_refused": (
+        "Le codec Apicrypt du site n'a pas pu ouvrir ce message. Demandez un envoi par MSSanté (Apicrypt v2).",
+        "The site's Apicrypt codec could not open this message. Ask for a mail through MSSanté (Apicrypt v2).",
+    ),
+    "codec_too_large": (
+        "Message Apicrypt trop volumineux une fois ouvert. Demandez moins de documents à la fois.",
+        "The Apicrypt message is too large once opened. Ask for fewer documents at a time.",
+    ),
+    "codec_missing": (
+        "Le codec Apicrypt du site est introuvable. L'exploitant doit vérifier networks.mail.apicrypt.argv.",
+        "The site's Apicrypt codec is not there. The operator should check networks.mail.apicrypt.argv.",
+    ),
+    "codec_timeout": (
+        "Le codec Apicrypt du site n'a pas répondu à temps. Le message sera présenté à nouveau.",
+        "The site's Apicrypt codec did not answer in time. The message will be tried again.",
+    ),
+    "codec_later": (
+        "Le codec Apicrypt du site est occupé. Le message sera présenté à nouveau.",
+        "The site's Apicrypt codec is busy. The message will be tried again.",
+    ),
     # the API
     "unknown_token": ("Jeton d'accès inconnu.", "Unknown access token."),
     "client_certificate": (

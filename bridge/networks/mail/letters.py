@@ -16,7 +16,7 @@ _FOOTER = (
     "Message d'une conversation Liaison : répondez à tous pour que chacun lise votre réponse.\n"
     "From a Liaison conversation: reply to all so that everybody reads your answer."
 )
-
+_ROOM = "\nÉcrire à toute la conversation · write to the whole conversation: "
 
 _CORRECTED = {
     "edit": "[Correction d'un message précédent · corrects an earlier message]\n",
@@ -57,14 +57,15 @@ def letter(message_id: str, said: Sequence[Said], frame: Frame) -> Letter:
     writers = list(dict.fromkeys(one.sender for one in said))
     sender = frame.team or (writers[0] if len(writers) == 1 else _together(writers, frame.room))
     named = len(writers) > 1 or frame.team is not None
+    footer = _footer(frame)
     return Letter(
         message_id=message_id,
         sender=sender,
         to=frame.to,
         cc=tuple(box for box in frame.cc if box.address != sender.address),
         subject=frame.subject,
-        text=_text(said, named=named),
-        html=_html(said, named=named) if any(one.html for one in said) else None,
+        text=_text(said, footer, named=named),
+        html=_html(said, footer, named=named) if any(one.html for one in said) else None,
         files=tuple(file for one in said for file in one.files),
         in_reply_to=frame.in_reply_to,
         references=frame.references,
@@ -79,20 +80,26 @@ def _together(writers: Sequence[Box], room: Box) -> Box:
     return Box(room.address, f"{names}{' …' if len(writers) > 3 else ''}")
 
 
-def _text(said: Sequence[Said], *, named: bool) -> str:
+def _footer(frame: Frame) -> str:
+    """How to answer. Whom a team writes to may not write into its conversation: its address stays inside."""
+    room = frame.room.address if frame.team is None else ""
+    return _FOOTER + (f"{_ROOM}{room}" if room.startswith("salon-") else "")
+
+
+def _text(said: Sequence[Said], footer: str, *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"{one.sender.name} :\n" if named else ""
         parts.append(f"{who}{_CORRECTED.get(one.correction, '')}{one.text}".rstrip())
-    return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{_FOOTER}\n"
+    return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{footer}\n"
 
 
-def _html(said: Sequence[Said], *, named: bool) -> str:
+def _html(said: Sequence[Said], footer: str, *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"<p><b>{html.escape(one.sender.name)}</b></p>" if named else ""
         who += f"<p><i>{html.escape(_CORRECTED[one.correction].strip())}</i></p>" if one.correction else ""
         body = one.html or "<p>" + html.escape(one.text).replace("\n", "<br>") + "</p>"
         parts.append(who + body)
-    footer = html.escape(_FOOTER).replace("\n", "<br>")
-    return "".join(parts) + f"<p>-- <br><small>{footer}</small></p>"
+    last = html.escape(footer).replace("\n", "<br>")
+    return "".join(parts) + f"<p>-- <br><small>{last}</small></p>"
