@@ -16,8 +16,9 @@ from bridge.failpoint import failpoint
 from bridge.networks.mail.desk import Envelope
 from bridge.networks.mail.ledger import Ledger
 from bridge.networks.mail.mime import Mail, parse
+from bridge.networks.mail.opening import Opener
 from bridge.networks.mail.parts import Limits
-from bridge.networks.mail.placing import lane
+from bridge.networks.mail.placing import cited, lane
 from bridge.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -37,19 +38,34 @@ class Taken:
     raw: bytes = field(default=b"", repr=False)
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Mails that are worked on one after another, and all that they are called and cite."""
+
+    queue: deque[Taken] = field(default_factory=deque)
+    ids: set[str] = field(default_factory=set)
+
+
 Settle = Callable[[Taken, Mail], Awaitable[None]]
 """Bring a mail into the hub; may be called again for the same mail. Raises Unavailable."""
 
 
 class Intake:
-    """``take`` is what SMTP calls; ``settle`` gets every mail, those of one thread in the order in which they came."""
+    """``take`` is what SMTP calls; ``settle`` gets every mail, those of one thread in the order in which they came.
 
-    def __init__(self, ledger: Ledger, seal: Seal, settle: Settle, limits: Limits) -> None:
+    A mail is in the lane of those that it cites or that cite it, as long as they are not worked on.
+    """
+
+    def __init__(
+        self, ledger: Ledger, seal: Seal, settle: Settle, limits: Limits, opener: Opener | None = None
+    ) -> None:
         self._ledger = ledger
         self._seal = seal
         self._settle = settle
         self._limits = limits
-        self._lanes: dict[str, deque[Taken]] = {}
+        self._opener = opener or Opener(None)
+        self._lanes: dict[str, _Lane] = {}
+        self._ids: dict[str, _Lane] = {}  # the lane in which an id is, if any
         self._tasks: set[asyncio.Task[None]] = set()
         self._held = 0
 
@@ -58,7 +74,7 @@ class Intake:
         for row in await self._ledger.db.all("mail.waiting"):
             taken = await self._load(int(row["n"]))
             if taken is not None and taken.mail is not None:
-                self._add(taken, lane(taken.mail))
+                self._add(taken, taken.mail)
 
     async def stop(self) -> None:
         """Stop; everything not settled is on disk."""
@@ -72,14 +88,14 @@ class Intake:
         return not self._lanes
 
     async def take(self, envelope: Envelope, raw: bytes) -> None:
-        """Store a mail durably. Raises Refused for what nobody could read, Unavailable."""
-        mail = await self._parse(raw)
+        """Store a mail durably, as it came. Raises Refused for what nobody could read, Unavailable."""
+        mail = await self._opener.opened(await self._parse(raw))
         said = orjson.dumps(_plain(envelope))
         async with self._ledger.db.transaction("mail.take") as tx:
             sealed = (self._seal.seal(said, "mail envelope"), self._seal.seal(raw, "mail raw"))
             row = await tx.one("mail.take", *sealed, envelope.received_at)
         assert row is not None
-        self._add(Taken(int(row["n"]), envelope, mail, raw), lane(mail))
+        self._add(Taken(int(row["n"]), envelope, mail, raw), mail)
 
     async def _parse(self, raw: bytes) -> Mail:
         if len(raw) < _INLINE:
@@ -94,26 +110,29 @@ class Intake:
         raw = self._seal.open(bytes(row["raw"]), "mail raw")
         return Taken(n, envelope, await self._parse(raw), raw)
 
-    def _add(self, taken: Taken, name: str) -> None:
+    def _add(self, taken: Taken, mail: Mail) -> None:
+        name = lane(mail)
+        ids = [*cited(mail), *([mail.message_id] if mail.message_id else [])]
+        found = next((self._ids[ident] for ident in ids if ident in self._ids), None) or self._lanes.get(name)
         self._held += 1
         if self._held > _IN_MEMORY:
             taken.mail, taken.raw = None, b""
-        queue = self._lanes.get(name)
-        if queue is not None:
-            queue.append(taken)
-            return
-        self._lanes[name] = deque((taken,))
-        task = asyncio.create_task(self._lane(name))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if found is None:
+            found = self._lanes[name] = _Lane()
+            task = asyncio.create_task(self._lane(name, found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        found.queue.append(taken)
+        found.ids.update(ident for ident in ids if self._ids.setdefault(ident, found) is found)
 
-    async def _lane(self, name: str) -> None:
-        queue = self._lanes[name]
-        while queue:
-            await self._one(queue[0])
-            queue.popleft()
+    async def _lane(self, name: str, of: _Lane) -> None:
+        while of.queue:
+            await self._one(of.queue[0])
+            of.queue.popleft()
             self._held -= 1
         del self._lanes[name]
+        for ident in of.ids:
+            del self._ids[ident]
 
     async def _one(self, taken: Taken) -> None:
         wait, bugs = _AGAIN, 0
@@ -122,7 +141,7 @@ class Intake:
                 whole = taken if taken.mail is not None else await self._load(taken.n)
                 if whole is None or whole.mail is None:
                     return
-                await self._settle(whole, whole.mail)
+                await self._settle(whole, await self._opener.reopened(whole.mail))
                 async with self._ledger.db.transaction("mail.settled") as tx:
                     await tx.run("mail.settled", taken.n)
                 failpoint("mail.settled")
