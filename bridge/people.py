@@ -151,7 +151,7 @@ class People:
             raise Refused("unknown_network", field)
         person = await self.who(address)
         if person is None:
-            raise Refused("unknown_recipient", field)
+            raise Refused("mail_domain_not_trusted" if address.network == MAIL else "unknown_recipient", field)
         return Member(person, address)
 
     async def _reach(self, person: str, origin: str, field: str) -> Member:
