@@ -113,7 +113,7 @@ class Arrivals:
 
     async def _write(self, taken: Taken, mail: Mail, target: Target, placed: _Placed) -> None:
         ref = await self._ref(mail, target, placed)
-        shown = await self._content(taken, mail, target.heading)
+        shown = await self._content(taken, mail)
         place, notes = placed.place, []
         topic = await self._ledger.topic(place.chat, place.thread) if place.thread else {}
         patients = [_patient(p) for p in topic.get("patients", ())]
@@ -125,11 +125,10 @@ class Arrivals:
         begins = place.thread is None or place.thread == ref
         if begins and not target.heading:
             notes.append(heading(mail))
-        if notes:
-            shown = await self._content(taken, mail, "\n".join([*notes, target.heading]).strip())
+        above = "\n".join([*notes, target.heading]).strip()
         message = Message(
             ref=Ref(MAIL, ref), chat=place.chat, sender=target.sender,
-            kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.body,
+            kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.under(above),
             sent_at=mail.sent_at or taken.envelope.received_at, to=target.handles if placed.fresh else (),
             reply_to=Ref(MAIL, place.reply_to) if place.reply_to else None,
             thread=None if begins or place.thread == MAIN or place.thread is None else Ref(MAIL, place.thread),
@@ -144,11 +143,11 @@ class Arrivals:
 
         await self.hub.accept(message, within)
 
-    async def _content(self, taken: Taken, mail: Mail, above: str) -> Content:
+    async def _content(self, taken: Taken, mail: Mail) -> Content:
         """Documents may take seconds to read: they must not hold up anybody else."""
         if mail.size < _QUICK:
-            return content(mail, taken.raw, heading=above)
-        return await asyncio.to_thread(content, mail, taken.raw, heading=above)
+            return content(mail, taken.raw)
+        return await asyncio.to_thread(content, mail, taken.raw)
 
     async def _ref(self, mail: Mail, target: Target, placed: _Placed) -> str:
         """The hub's name of the mail. An id that is used again with other content is another mail, and says so."""

@@ -24,23 +24,29 @@ _ORIGINAL = "message-original.eml"
 class Content:
     """What is shown of a mail."""
 
-    body: Body = field(repr=False)
     patients: frozenset[Patient] = field(repr=False)
+    _texts: tuple[str, ...] = field(repr=False)
+    _parts: tuple[str, ...] = field(repr=False)  # of the HTML
+    _rich: bool = field(repr=False)
+    _files: tuple[File, ...] = field(repr=False)
+
+    def under(self, heading: str) -> Body:
+        """The message; ``heading`` goes above it (the subject of a new thread, who wrote to a team) unless empty."""
+        whole = "".join((_paragraph(heading, "b"), *self._parts))
+        rich = (self._rich or heading) and len(whole.encode()) <= _LONGEST
+        plain, _ = _short("\n\n".join(part for part in (heading, *self._texts) if part))
+        return Body(plain, whole if rich else None, self._files)
 
 
-def content(mail: Mail, raw: bytes, *, heading: str = "") -> Content:
-    """The readable message of a mail; ``heading`` goes above it (the subject of a new thread, who wrote to a team)."""
+def content(mail: Mail, raw: bytes) -> Content:
+    """The readable message of a mail."""
     reading = documents.read(mail.files, mail.subject)
-    shown = (
-        Visible(mail.text, mail.html, "", "", False)
-        if forwarded(mail.text, mail.subject)
-        else visible(mail.text, mail.html, mail.subject)
-    )
+    shown = _visible(mail)
     text, cut = _short(shown.text.strip())
     html = clean(shown.html, [file.inline for file in mail.files if file.inline]) if shown.html else ""
     if cut or len(html.encode()) > _LONGEST:
         html = ""
-    texts, parts = [heading, text], [_paragraph(heading, "b"), html or _paragraph(text)]
+    texts, parts = [text], [html or _paragraph(text)]
     for card in reading.cards:
         texts.append(card.text)
         parts.append(clean(card.html) if card.html else _paragraph(card.text))
@@ -48,12 +54,16 @@ def content(mail: Mail, raw: bytes, *, heading: str = "") -> Content:
         odd = "⚠️ " + "\n".join(say(problem))
         texts.append(odd)
         parts.append(_paragraph(odd))
-    rich = bool(html or reading.cards or heading)
-    whole = "".join(parts)
     files = _files(mail, reading, raw, original=bool(shown.quoted or shown.signature or cut or mail.problems))
-    plain, _ = _short("\n\n".join(part for part in texts if part))
-    body = Body(plain, whole if rich and len(whole.encode()) <= _LONGEST else None, files)
-    return Content(body, reading.patients)
+    return Content(reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), files)
+
+
+def _visible(mail: Mail) -> Visible:
+    """What is new in it. A mail that hands another one on is whole; that is only asked when something was cut."""
+    shown = visible(mail.text, mail.html, mail.subject)
+    if (shown.quoted or shown.signature or shown.html != mail.html) and forwarded(mail.text, mail.subject):
+        return Visible(mail.text, mail.html, "", "", False)
+    return shown
 
 
 def heading(mail: Mail) -> str:
