@@ -20,6 +20,7 @@ from bridge.networks.mail.judge import Judge
 from bridge.networks.mail.ledger import Ledger
 from bridge.networks.mail.lmtp_in import LmtpIn
 from bridge.networks.mail.mime import Limits, Mail
+from bridge.networks.mail.opening import Opener
 from bridge.networks.mail.outgoing import Gather, Queue
 from bridge.networks.mail.placing import people_key
 from bridge.networks.mail.receipts import Receipts
@@ -68,7 +69,8 @@ class MailConnector:
         self._receipts = Receipts(
             ledger, book, clock, hostname=smtp.hostname, product=product, give_displayed=settings.give_displayed
         )
-        self._intake = Intake(ledger, seal, self._settle, Limits(size=smtp.limits.size + 100_000))
+        limits = Limits(size=smtp.limits.size + 100_000)
+        self._intake = Intake(ledger, seal, self._settle, limits, Opener(settings.apicrypt))
         self._gather = Gather(settings.gather, self._departures.close, clock)
         self._queue = Queue(ledger, SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
         self._departures.gathered = self._gather.add

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from bridge.config import Seconds, Section
+from bridge.networks.mail.documents.codec import CodecSettings
 from bridge.networks.mail.smtp_settings import SmtpSettings
 from bridge.networks.mail.trust_settings import TrustListSettings
 
@@ -44,6 +45,7 @@ class MailSettings(Section):
     teams: list[TeamSettings] = []
     gather: GatherSettings = GatherSettings()
     retry: RetrySettings = RetrySettings()
+    apicrypt: CodecSettings | None = Field(default=None, description="the site's licensed codec for Apicrypt v1")
     ask_displayed: bool = Field(default=True, description="ask for a reading receipt (MDN) with every mail")
     give_displayed: bool = Field(
         default=True, description="send a reading receipt when one is asked and the mail was read"

@@ -131,6 +131,18 @@ LOOP = _reply(554, "5.4.6", "Boucle de messagerie: trop de champs Received", "Ma
 MALWARE = _reply(554, "5.7.1", "Logiciel malveillant detecte dans le message", "Malware found in the message")
 UNSCANNED = _reply(451, "4.7.1", "Antivirus indisponible: reessayez plus tard", "Scanner unavailable, try again later")
 POLICY = _reply(554, "5.7.1", "Message refuse ({})", "Message refused")
+APICRYPT = _reply(
+    554,
+    "5.7.1",
+    "Chiffre par Apicrypt v1, que ce serveur ne sait pas ouvrir: envoyez plutot par MSSante (Apicrypt v2)",
+    "Encrypted with Apicrypt v1, which this server cannot open: send it through MSSante (Apicrypt v2) instead",
+)
+CODEC = _reply(
+    554,
+    "5.7.1",
+    "Apicrypt v1: le codec du destinataire ne peut pas ouvrir ce message ({}): envoyez par MSSante (Apicrypt v2)",
+    "Apicrypt v1: the recipient's codec cannot open this message: send it through MSSante (Apicrypt v2) instead",
+)
 NO_AUTH = _reply(502, "5.5.1", "No AUTH here: servers are known by their certificate")
 NO_VRFY = _reply(252, "2.5.2", "Cannot VRFY, send the mail and see")
 NO_EXPN = _reply(502, "5.5.1", "EXPN not available")
@@ -150,7 +162,10 @@ HELP = _reply(214, "2.0.0", "RFC 5321, 3207, 3461")
 _OF_VERDICT = {"certificate_revoked": REVOKED, "dn_not_listed": NOT_LISTED, "certificate_expired": EXPIRED}
 _OF_BOX = {"unknown": NO_SUCH_BOX, "closed": BOX_CLOSED, "full": BOX_FULL, "later": LATER}
 _OF_REFUSAL = {
+    "apicrypt_v1": APICRYPT,
     "bare_line_end": BARE_LINE_END,
+    "codec_refused": CODEC,
+    "codec_too_large": CODEC,
     "from_missing": NO_AUTHOR,
     "from_several": SEVERAL_FROM,
     "many_senders": SEVERAL_AUTHORS,
