@@ -56,7 +56,7 @@ async def _measure(folder: Path, parts: list[str], quick: bool) -> dict[str, flo
         for key, value in (await PARTS[name](folder / name, quick)).items():
             found[key] = round(value, 3)
             sign, target = TARGETS.get(key, ("", 0.0))
-            print(f"{key:48} {value:10.2f}" + (f"   (target {sign} {target})" if sign else ""), flush=True)
+            print(f"{key:48} {value:10.3f}" + (f"   (target {sign} {target})" if sign else ""), flush=True)
     return found
 
 

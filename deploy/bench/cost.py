@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def world(folder: Path, people: int, unlisted: int = 0) -> AsyncIterator[Bench]:
+async def world(
+    folder: Path, people: int, unlisted: int = 0, mail: Mapping[str, Any] | None = None
+) -> AsyncIterator[Bench]:
     """Everything but traffic."""
     port = free_port()
-    setup = Setup(folder, f"http://127.0.0.1:{port}", SERVER, people, unlisted)
+    setup = Setup(folder, f"http://127.0.0.1:{port}", SERVER, people, unlisted, mail)
     command: list[str | Path] = [
         sys.executable,
         "-m",

@@ -13,10 +13,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.bench.cost import joined
+from deploy.bench import cost, real
+from deploy.bench.cost import Bench, joined
 from deploy.bench.hub import BEN, rpps
 from deploy.bench.operators import OURS, THEIRS, Operators, Sender, operators, sender
-from deploy.bench.real import Json, World, bare_round, gathered, native_message, timed, world
+from deploy.bench.real import Json, World, bare_round, gathered, native_message, timed
 from deploy.bench.sender import Letter
 from tests.far.stub_human import Human
 
@@ -26,9 +27,9 @@ _PATIENCE = 300.0
 
 @dataclass(slots=True)
 class Post:
-    """A hub, a homeserver and an operator; ``chats`` people of the operator write to ben by ``lines`` connections."""
+    """A hub and an operator; ``chats`` people of the operator write to ben by ``lines`` connections."""
 
-    w: World
+    bench: Bench
     operators: Operators
     sender: Sender
     chats: int
@@ -65,7 +66,7 @@ class Took:
 async def to_hub(post: Post, lines: Sequence[Sequence[Letter]]) -> Took:
     """One round to the hub; delivered: a person has read it in a room."""
     marks = [letter.mark for line in lines for letter in line]
-    reading = asyncio.create_task(_read(post.w.bench.ben, marks))
+    reading = asyncio.create_task(_read(post.bench.ben, marks))
     begin, end = await post.sender.send(post.operators.port, lines)
     return Took(end - begin, await reading - begin)
 
@@ -110,28 +111,27 @@ async def _when(true: Callable[[], bool], pause: float = 0.02) -> float:
 # ---- mails a second
 
 
-async def throughput(post: Post, each: int, rounds: int) -> dict[str, float]:
+async def throughput(w: World, post: Post, each: int, rounds: int) -> dict[str, float]:
     """In turns: Postfix, bare sends of an application service as large, the hub."""
-    w = post.w
-    content = _content(w)
+    content = _content(post.bench.ben)
     await gathered(w.bare.make(n) for n in range(post.chats))
-    bare_rooms = [await w.bare.room(n, w.bench.ben) for n in range(post.chats)]
+    bare_rooms = [await w.bare.room(n, post.bench.ben) for n in range(post.chats)]
     count = post.chats * each
     theirs, ours, bare, spent = list[Took](), list[Took](), list[float](), list[float]()
     for _ in range(rounds):
         theirs.append(await to_postfix(post, post.round(each)))
         bare.append(await timed(bare_round(w.bare, bare_rooms, each, content)))
-        await w.bench.hub.quiet()
-        before = w.bench.hub.cpu_ms()
+        await post.bench.hub.quiet()
+        before = post.bench.hub.cpu_ms()
         ours.append(await to_hub(post, post.round(each)))
-        await w.bench.hub.quiet()
-        spent.append((w.bench.hub.cpu_ms() - before) / count)
+        await post.bench.hub.quiet()
+        spent.append((post.bench.hub.cpu_ms() - before) / count)
     return _rates(count, theirs, ours, bare) | {"mail_hub_cpu_ms_per_mail": statistics.median(spent)}
 
 
-def _content(w: World) -> Json:
+def _content(ben: Human) -> Json:
     """What the hub sent last: bare sends are as large."""
-    events = (e for _, e in reversed(w.bench.ben.events) if e["type"] == "m.room.encrypted")
+    events = (e for _, e in reversed(ben.events) if e["type"] == "m.room.encrypted")
     return {key: value for key, value in next(events)["content"].items() if key != "m.relates_to"}
 
 
@@ -151,20 +151,35 @@ def _rates(count: int, theirs: Sequence[Took], ours: Sequence[Took], bare: Seque
         "mail_taken_share_of_postfix": ratio((t.taken for t in theirs), (t.taken for t in ours)),
         "mail_delivered_share_of_postfix": ratio((t.taken for t in theirs), (t.delivered for t in ours)),
         "mail_delivered_share_of_postfix_delivered": ratio((t.delivered for t in theirs), (t.delivered for t in ours)),
+        "mail_bare_share_of_postfix": ratio((t.taken for t in theirs), bare),
         "mail_delivered_share_of_bare": ratio(bare, (t.delivered for t in ours)),
+    }
+
+
+async def alone(post: Post, each: int, rounds: int) -> dict[str, float]:
+    """The hub beside a homeserver that costs next to nothing: what is left is the hub's own work."""
+    count, theirs, ours = post.chats * each, list[Took](), list[Took]()
+    for _ in range(rounds):
+        theirs.append(await to_postfix(post, post.round(each)))
+        ours.append(await to_hub(post, post.round(each)))
+        await post.bench.hub.quiet()
+    shares = [a.taken / b.delivered for a, b in zip(theirs, ours, strict=True)]
+    return {
+        "mail_alone_delivered_per_s": count / statistics.median(t.delivered for t in ours),
+        "mail_alone_share_of_postfix": statistics.median(shares),
     }
 
 
 # ---- seconds
 
 
-async def latency(post: Post, count: int) -> dict[str, float]:
+async def latency(w: World, post: Post, count: int) -> dict[str, float]:
     """One at a time, in turns: a native message, a mail (with its connection and handshake), an answer to a mailbox.
 
     Chat is not gathered here (``gather.quiet`` is 0); as delivered, the hub waits 30 s for more before it makes a mail.
     """
-    ben = post.w.bench.ben
-    anna = await post.w.humans("anna")
+    ben = post.bench.ben
+    anna = await w.humans("anna")
     private = await anna.create_room(ben.mxid)
     await _when(lambda: private in joined(ben))
     await anna.say(private, "warm native")
@@ -190,7 +205,7 @@ async def _to_mailbox(post: Post, room: str, text: str) -> float:
     before = _lying([box])
     arriving = asyncio.create_task(_when(lambda: _lying([box]) > before, pause=0.002))
     begin = time.perf_counter()
-    await post.w.bench.ben.say(room, text)
+    await post.bench.ben.say(room, text)
     return await arriving - begin
 
 
@@ -199,7 +214,7 @@ async def _to_mailbox(post: Post, room: str, text: str) -> float:
 
 async def rooms(post: Post) -> None:
     """Everybody's first mails: rooms are made, keys are shared; Postfix makes its mailboxes."""
-    ben = post.w.bench.ben
+    ben = post.bench.ben
     lines = post.round(2)
     marks = {letter.mark: int(letter.sender[1:].partition("@")[0]) for line in lines for letter in line}
     await post.sender.send(post.operators.port, lines)
@@ -211,15 +226,25 @@ async def rooms(post: Post) -> None:
                 for mark in _MARK.findall(seen.text or ""):
                     post.rooms[seen.room] = marks.pop(mark)
     await to_postfix(post, post.round(1))
-    await post.w.bench.hub.quiet()
+    await post.bench.hub.quiet()
 
 
 async def measure(folder: Path, quick: bool) -> dict[str, float]:
     """The figures. Raises RuntimeError where Postfix cannot be started (not root, or not there)."""
-    chats, lines, each, count, times = (3, 2, 2, 1, 2) if quick else (20, 8, 15, 7, 60)
+    chats, lines, each, count, times = (3, 2, 2, 1, 2) if quick else (20, 8, 15, 5, 60)
+    found: dict[str, float] = {}
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(operators(folder / "operators"))
-        w = await stack.enter_async_context(world(folder, 1, 0, made.section()))
-        post = Post(w, made, await stack.enter_async_context(sender(made)), chats, lines)
+        made = await stack.enter_async_context(operators(folder / "real"))
+        sends = await stack.enter_async_context(sender(made))
+        w = await stack.enter_async_context(real.world(folder / "world", 1, 0, made.section()))
+        post = Post(w.bench, made, sends, chats, lines)
         await rooms(post)
-        return await latency(post, times) | await throughput(post, each, count)
+        found |= await latency(w, post, times)
+        found |= await throughput(w, post, each, count)
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(operators(folder / "stub"))
+        sends = await stack.enter_async_context(sender(made))
+        bench = await stack.enter_async_context(cost.world(folder / "alone", 1, mail=made.section()))
+        post = Post(bench, made, sends, chats, lines)
+        await rooms(post)
+        return found | await alone(post, each, count)
