@@ -87,6 +87,8 @@ class Hub(Knowledge):
         check(message.body, self._connectors[message.ref.network].capabilities)
         sender = await self._sender(message.sender)
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
+        if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
+            await self._noted(message)
         return await self._write(message, sender, add, (), within)
 
     async def change_members(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from bridge.connector import Chat, Status
-from bridge.model import Address, Person, Ref
+from bridge.model import Address, Message, Person, Ref
 from bridge.people import People
 from bridge.store import Store
+
+_PATIENCE, _LOOK = 5.0, 0.02  # seconds
 
 
 class Knowledge:
@@ -65,3 +68,16 @@ class Knowledge:
             return None
         found = await self._store.conversation(self._store.db, ident)
         return Chat(ident, found.legs.get(network), found.members)
+
+    async def _noted(self, message: Message) -> None:
+        """Wait a little for what a message cites: people may answer before it is noted what their network calls it.
+
+        Only while something is on its way to that chat, and never longer than ``_PATIENCE``.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        for ref in (message.thread, message.reply_to):
+            while ref is not None and loop.time() < deadline and not await self._store.known(self._store.db, ref):
+                if not await self._store.on_its_way(ref.network, message.chat):
+                    break
+                await asyncio.sleep(_LOOK)

@@ -220,6 +220,10 @@ class Store:
         row = await tx.one("store.writer", ref.network, ref.id) if ref else None
         return row is not None and row["sender"] == sender.id
 
+    async def on_its_way(self, network: str, chat: str) -> bool:
+        """Whether a network may have been given something in a chat without its name for it being noted."""
+        return await self.db.one("store.on_its_way", network, chat) is not None
+
     async def _cited(self, tx: Tx, ref: Ref | None) -> str | None:
         known = await self.known(tx, ref) if ref else None
         return known[0] if known else None

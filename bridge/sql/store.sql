@@ -70,6 +70,9 @@ DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE
 SELECT DISTINCT d.message, d.conversation, d.pos, d.created_at FROM delivery d WHERE d.held = 1 ORDER BY d.pos;
 -- name: held_networks
 SELECT network FROM delivery WHERE message = $1 AND held = 1;
+-- name: on_its_way
+SELECT d.id FROM leg l JOIN delivery d ON d.conversation = l.conversation AND d.network = l.network
+WHERE l.network = $1 AND l.chat = $2 AND d.held = 0 LIMIT 1;
 -- name: release
 UPDATE delivery SET held = 0, pos = $2 WHERE message = $1 AND held = 1;
 -- name: place
