@@ -25,6 +25,7 @@ ANNA = f"anna@{OPERATORS[0]}"
 UNLISTED = "hors-liste.example"  # a domain that the list does not have
 _LASTS = timedelta(days=30)
 _OPEN = 0o022
+_START = 8.0  # seconds
 
 
 class Space:
@@ -85,7 +86,7 @@ class Space:
         """Start both operators; `ready` waits until they listen."""
         self._starting = [asyncio.create_task(operator.start()) for operator in self.operators.values()]
         with _readable():
-            await asyncio.sleep(0)  # all that they write and start is there before they first wait
+            await asyncio.sleep(0)  # their files are written, and their queue begun, before they first wait
 
     async def ready(self) -> None:
         """Wait for them. Raises RuntimeError when Postfix or Dovecot is missing or does not come up."""
@@ -93,6 +94,8 @@ class Space:
 
     async def stop(self) -> None:
         """Stop them; what lies in their mailboxes is thrown away."""
+        if self._starting:  # one that was broken off would leave a process behind
+            await asyncio.wait(self._starting, timeout=_START)
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)

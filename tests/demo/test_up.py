@@ -1,8 +1,11 @@
 """A world to try one's own client or product against: it is complete, it lasts, and it leaves nothing."""
 
 import asyncio
+import imaplib
 import os
 import signal
+import smtplib
+import ssl
 import stat
 import uuid
 from datetime import UTC, datetime
@@ -13,7 +16,8 @@ import aiohttp
 import pytest
 
 from appservice.settings import MatrixSettings
-from bridge.config import read_config, validate
+from bridge.config import Config, read_config, validate
+from bridge.networks.mail.settings import MailSettings
 from deploy.demo.client import RustClient
 from deploy.demo.product import ProductClient, wait_for
 from tests.demo.run import demo, read_endpoints
@@ -77,8 +81,29 @@ async def check_endpoints(endpoints: Json, state: Path) -> None:
     assert config.trust.matrix_servers == [server["name"] for server in endpoints["homeservers"]]
     assert endpoints["accounts"]["ben"]["user_id"] in Path(endpoints["people"]).read_text()
     assert Path(endpoints["people"]).parent == state
+    await check_mail(endpoints["mail"], config)
     for name in ("endpoints.json", "world.json", "secrets/seal", "secrets/as", "registration.yaml", "hub.yaml"):
         assert stat.S_IMODE((state / name).stat().st_mode) == 0o600, name
+
+
+async def check_mail(mail: Json, config: Config) -> None:
+    """The hub's operator port speaks, anna's mailbox opens, and the configuration names the same files."""
+    section = validate(MailSettings, config.networks["mail"], "networks.mail")
+    assert section.trust.path == Path(mail["list"])
+    assert section.smtp.tls.authority == Path(mail["authority"])
+    assert [(team.address, team.name) for team in section.teams] == [(mail["team"]["address"], mail["team"]["name"])]
+    assert mail["people"]["Cléo Petit"] == f"cleo.petit@{mail['domain']}"
+    for place in (mail["smtp"], mail["anna"]["submission"]):
+        host, _, port = place.partition(":")
+        with smtplib.SMTP(host, int(port), timeout=30) as client:
+            assert client.ehlo()[0] == 250
+            assert client.has_extn("starttls") == (place == mail["smtp"])
+    trusted = ssl.create_default_context(cafile=mail["authority"])
+    trusted.check_hostname = False
+    host, _, port = mail["anna"]["imaps"].partition(":")
+    with imaplib.IMAP4_SSL(host, int(port), ssl_context=trusted, timeout=30) as box:
+        box.login(mail["anna"]["address"], mail["anna"]["password"])
+        assert box.select("INBOX")[0] == "OK"
 
 
 async def test_a_world_lasts_and_leaves_nothing(tmp_path: Path) -> None:
@@ -97,7 +122,7 @@ async def test_a_world_lasts_and_leaves_nothing(tmp_path: Path) -> None:
 
     with demo(tmp_path, "up", "--state", state) as run:
         again = await run.endpoints(state)
-        same = ("homeservers", "connect", "people", "accounts")
+        same = ("homeservers", "connect", "people", "accounts", "mail")
         assert {name: again[name] for name in same} == {name: endpoints[name] for name in same}
         async with ProductClient("siilo", again["connect"]["products"]["siilo"]["simulator"]) as siilo:
             await Own(again).write("Encore là", chat, [])
