@@ -140,6 +140,17 @@ async def test_a_parent_that_comes_late_heals_the_thread(tmp_path: Path, space: 
         assert late.thread == later.thread == thread
 
 
+async def test_a_late_parent_goes_where_it_is_waited_for(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await node.hand_in(Written("Réponse", mid=f"b@{PEER}", replies=[f"a@{PEER}"]).raw(), CLEO_BOX)
+        answer = await node.got("Réponse")
+        await node.write("room-1", "autre chose", to=[f"mailto:{ANNA}"])  # a newer conversation of the same people
+        await node.hand_in(Written("Question", mid=f"a@{PEER}").raw(), CLEO_BOX)
+        late = await node.got("Question")
+        assert late.conversation == answer.conversation
+        assert late.thread == node.products["pandalab"]._refs[answer.id]
+
+
 async def test_two_patients_never_share_a_thread(tmp_path: Path, space: Space) -> None:
     async with running(tmp_path, space) as node:
         one = "XDM/1.0/DDM+CR DUPONT Jeanne 01/02/1960"

@@ -148,8 +148,9 @@ class World:
         chat, to, thread, about = f"{network}-new{said.n}", tuple(self._handles(said)), None, None
         if parent is not None:
             chat, to = parent.chat, ()
-            thread = None if said.main else (parent.thread or parent.id)
-            about = parent.id if said.n % 2 and (thread or parent.thread is None) else None
+            beside = said.main or said.loose
+            thread = None if beside else (parent.thread or parent.id)
+            about = parent.id if said.loose or (said.n % 2 and not said.place.startswith("main")) else None
         self.own[said.n] = Shown(said.n, said.by.id, network, chat, ident, thread, said.people, own=True)
         message = Message(
             Ref(network, ident), chat, Address(network, said.by.address), Kind.TEXT, Body(text), now_ms(), to,

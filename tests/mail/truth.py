@@ -46,6 +46,9 @@ class Said:
     people: frozenset[str]
     parent: int | None
     place: str
+    loose: bool = (
+        False  # said in chat beside the thread, as an answer to a message of it: a mail puts it into the thread
+    )
     habit: Habit = Habit.FULL
     index: str | None = None  # of Outlook: the head of its conversation, in hex
     quotes: bool = False
@@ -215,14 +218,18 @@ class _Maker:
     def _chat(self, number: int, mine: list[int]) -> Said | None:
         """Somebody of the chat side answers: in the thread; on a message of the main timeline in either way."""
         parent = self.said[self.random.choice(mine)]
+        if parent.loose:
+            return None
         writers = [p for p in sorted(parent.people) if self.people[p].network != MAIL]
         by = self.people[self.random.choice(writers)]
-        place = parent.place
-        if parent.main and self.random.random() < 0.5:
+        place, loose, chance = parent.place, False, self.random.random()
+        if parent.main and chance < 0.5:
             place = f"on{parent.n}"
-        elif not parent.main and self.random.random() < 0.05:
+        elif not parent.main and chance < 0.05:
             place = f"main{number}/{parent.n}"  # a word beside the thread, in the timeline of the same conversation
-        return Said(len(self.said), number, by, parent.people, parent.n, place, subject=parent.subject)
+        elif not parent.main and chance < 0.15:
+            loose = True
+        return Said(len(self.said), number, by, parent.people, parent.n, place, loose, subject=parent.subject)
 
     def _mail(self, number: int, mine: list[int]) -> Said | None:
         parent = self.said[self.random.choice(mine)]

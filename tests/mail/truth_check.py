@@ -108,7 +108,7 @@ class _Chats:
         votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for one in self.shown:
             said = self.plan.said[one.n]
-            if not said.main and said.root is None:
+            if not (said.main or said.loose) and said.root is None:
                 votes[one.network, said.place][one.thread or one.id] += 1
         heads: dict[tuple[str, str], str] = {}
         for key, counted in sorted(votes.items(), key=lambda item: -item[1].total()):
@@ -131,7 +131,7 @@ class _Chats:
         return counted.most_common(1)[0][0] if counted else None
 
     def _right(self, one: Shown, said: Said) -> bool:
-        if said.main:
+        if said.main or said.loose:
             parent = None if said.parent is None else self.chat(one.network, self.plan.said[said.parent])
             return one.thread is None and parent in (None, one.chat)
         if said.root is not None:

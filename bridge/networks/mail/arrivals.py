@@ -71,7 +71,8 @@ class Arrivals:
         cites = placing.cited(mail)
         chat, fresh = target.chat, False
         if chat is None:
-            chat, fresh = await self._chat(target, key, cites, known)
+            own = [mail.message_id] if mail.message_id else []
+            chat, fresh = await self._chat(target, key, [*cites, *own], known)
         elif chat.startswith("team:"):
             fresh = await self.hub.chat(MAIL, chat) is None
         thread = placing.thread(chat, cites, known, mail.message_id)
