@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import re
+import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ from deploy.bench import cost, real
 from deploy.bench.cost import Bench, joined
 from deploy.bench.hub import BEN, rpps
 from deploy.bench.operators import OURS, THEIRS, Operators, Sender, operators, sender
-from deploy.bench.real import Json, World, bare_round, gathered, native_message, timed
+from deploy.bench.real import Bare, Json, World, gathered, native_message, timed
 from deploy.bench.sender import Letter
 from tests.far.stub_human import Human
 
@@ -120,13 +121,26 @@ async def throughput(w: World, post: Post, each: int, rounds: int) -> dict[str, 
     theirs, ours, bare, spent = list[Took](), list[Took](), list[float](), list[float]()
     for _ in range(rounds):
         theirs.append(await to_postfix(post, post.round(each)))
-        bare.append(await timed(bare_round(w.bare, bare_rooms, each, content)))
+        bare.append(await timed(_bare(w.bare, bare_rooms, each, content)))
         await post.bench.hub.quiet()
         before = post.bench.hub.cpu_ms()
         ours.append(await to_hub(post, post.round(each)))
         await post.bench.hub.quiet()
         spent.append((post.bench.hub.cpu_ms() - before) / count)
     return _rates(count, theirs, ours, bare) | {"mail_hub_cpu_ms_per_mail": statistics.median(spent)}
+
+
+async def _bare(bare: Bare, found: Sequence[str], each: int, content: Json) -> None:
+    """What the hub sends in a round, without the hub: a thread in every room."""
+
+    async def writer(n: int, room: str) -> None:
+        root = last = await bare.send(n, room, content)
+        for _ in range(each - 1):
+            fresh = {"ciphertext": secrets.token_hex(len(content["ciphertext"]) // 2)}
+            relation = {"rel_type": "m.thread", "event_id": root, "m.in_reply_to": {"event_id": last}}
+            last = await bare.send(n, room, content | fresh | {"m.relates_to": relation})
+
+    await asyncio.gather(*(writer(n, room) for n, room in enumerate(found)))
 
 
 def _content(ben: Human) -> Json:

@@ -68,10 +68,10 @@ class Bare:
                 await asyncio.sleep(0.02)
         return str(answer["room_id"])
 
-    async def send(self, n: int, room: str, content: Json) -> None:
-        """PUT /send."""
+    async def send(self, n: int, room: str, content: Json) -> str:
+        """PUT /send; gives the event."""
         path = f"/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(8)}"
-        await self.call("PUT", path, content, self.ghost(n), "BARE")
+        return str((await self.call("PUT", path, content, self.ghost(n), "BARE"))["event_id"])
 
 
 @asynccontextmanager
