@@ -11,6 +11,7 @@ import pytest
 
 from bridge.errors import Refused, Unavailable
 from bridge.model import Delivery, File, Kind, Ref, State
+from bridge.networks.mail.automatic import LOOP_HEADER
 from tests.mail.hub import (
     ANNA,
     BEN,
@@ -274,6 +275,7 @@ async def test_documents_go_both_ways(tmp_path: Path, space: Space) -> None:
         ((_, _, mail, _),) = await node.mailed()
         assert [(f.name, f.mime, f.data) for f in mail.files] == [(pdf.name, pdf.mime, pdf.data)]
         back = node.out.sent[0][3].replace(b"From: ", b"X-From: ", 1).replace(b"To: ", b"X-To: ", 1)
+        back = back.replace(LOOP_HEADER.encode(), b"X-Was", 1)
         head = f"From: {ANNA}\r\nTo: {CLEO_BOX}\r\n".encode()
         fresh = back.replace(str(mail.message_id).encode(), f"back@{PEER}".encode())
         await node.hand_in(head + fresh, CLEO_BOX)
@@ -409,3 +411,31 @@ async def test_a_team_follows_its_settings(tmp_path: Path, space: Space) -> None
         assert {m.address.id for m in seen.members} == {TEAM, "cleo"}
         await node.rest()
         assert not any("Deuxième" in d.body.text for d in node.shown("siilo"))
+
+
+async def test_a_mail_of_ours_that_comes_back_is_a_loop(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"])
+        ((_, _, _, raw),) = await node.mailed()
+        forwarded = raw.replace(f"From: {CLEO_BOX}".encode(), f"From: {ANNA}".encode())
+        with pytest.raises(Refused, match="loop"):
+            await node.hand_in(forwarded, CLEO_BOX)
+
+
+async def test_too_much_that_waits_is_put_off(tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.networks.mail.intake._WAITING", 0)
+    async with running(tmp_path, space) as node:
+        with pytest.raises(Unavailable):
+            await node.hand_in(Written("trop", mid=f"m1@{PEER}").raw(), CLEO_BOX)
+
+
+async def test_what_is_not_in_memory_is_read_from_disk(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.networks.mail.intake._IN_MEMORY", 0)
+    async with running(tmp_path, space) as node:
+        for n in range(4):
+            await node.hand_in(Written(f"sur disque {n}", mid=f"d{n}@{PEER}").raw(), CLEO_BOX)
+        await node.got("sur disque 3")
+        await node.rest()
+        assert len(node.shown()) == 4

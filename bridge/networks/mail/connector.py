@@ -71,6 +71,7 @@ class MailConnector:
         )
         limits = Limits(size=smtp.limits.size + 100_000)
         self._intake = Intake(ledger, seal, self._settle, limits, Opener(settings.apicrypt))
+        self._intake.own = book.domains
         self._gather = Gather(settings.gather, self._departures.close, clock)
         self._queue = Queue(ledger, SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
         self._departures.gathered = self._gather.add

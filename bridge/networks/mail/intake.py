@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
 
-from bridge.errors import Unavailable, where
+from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
 from bridge.networks.mail.desk import Envelope
 from bridge.networks.mail.ledger import Ledger
@@ -19,11 +19,12 @@ from bridge.networks.mail.mime import Mail, parse
 from bridge.networks.mail.opening import Opener
 from bridge.networks.mail.parts import Limits
 from bridge.networks.mail.placing import cited, lane
-from bridge.seal import Seal
+from bridge.seal import Seal, SealBroken
 
 log = logging.getLogger(__name__)
 _INLINE = 64_000  # bytes; longer mails are parsed in a thread
-_IN_MEMORY = 300  # parsed mails that wait in memory; the others are read again
+_IN_MEMORY = 64_000_000  # bytes of parsed mails that wait in memory; the others are read again
+_WAITING = 20_000  # mails; beyond, peers are asked to come again
 _AGAIN, _LONGEST = 0.5, 60.0  # s between two attempts
 _ENVELOPE = tuple(each.name for each in fields(Envelope))
 _BUGS = 5  # unexpected errors before a mail is given to the operator
@@ -68,12 +69,17 @@ class Intake:
         self._lanes: dict[str, _Lane] = {}
         self._ids: dict[str, _Lane] = {}  # the lane in which an id is, if any
         self._tasks: set[asyncio.Task[None]] = set()
-        self._held = 0
+        self._held = self._bytes = 0
+        self.own: Collection[str] = ()  # our names in the loop header
 
     async def start(self) -> None:
         """Take up what an earlier life left."""
         for row in await self._ledger.db.all("mail.waiting"):
-            taken = await self._load(int(row["n"]))
+            try:
+                taken = await self._load(int(row["n"]))
+            except (Refused, SealBroken) as reason:
+                log.error("ALARM mail %d cannot be read any more and stays on disk: %s", row["n"], reason)
+                continue
             if taken is not None and taken.mail is not None:
                 self._add(taken, taken.mail)
 
@@ -90,7 +96,11 @@ class Intake:
 
     async def take(self, envelope: Envelope, raw: bytes) -> None:
         """Store a mail durably, as it came. Raises Refused for what nobody could read, Unavailable."""
+        if self._held >= _WAITING:
+            raise Unavailable("too_much_waits", 60.0)
         mail = await self._opener.opened(await self._parse(raw))
+        if not set(self.own).isdisjoint(mail.loops):
+            raise Refused("loop")
         said = orjson.dumps(_plain(envelope))
         async with self._ledger.db.transaction("mail.take") as tx:
             sealed = (self._seal.seal(said, "mail envelope"), self._seal.seal(raw, "mail raw"))
@@ -116,7 +126,9 @@ class Intake:
         ids = [*cited(mail), *([mail.message_id] if mail.message_id else [])]
         found = next((self._ids[ident] for ident in ids if ident in self._ids), None) or self._lanes.get(name)
         self._held += 1
-        if self._held > _IN_MEMORY:
+        self._bytes += len(taken.raw)
+        if self._bytes > _IN_MEMORY:
+            self._bytes -= len(taken.raw)
             taken.mail, taken.raw = None, b""
         if found is None:
             found = self._lanes[name] = _Lane()
@@ -129,7 +141,7 @@ class Intake:
     async def _lane(self, name: str, of: _Lane) -> None:
         while of.queue:
             await self._one(of.queue[0])
-            of.queue.popleft()
+            self._bytes -= len(of.queue.popleft().raw)
             self._held -= 1
         del self._lanes[name]
         for ident in of.ids:
