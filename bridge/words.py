@@ -190,6 +190,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Documents de patients différents dans un même message : rien n'a été envoyé. Envoyez un message par patient.",
         "Documents of different patients in one message: nothing was sent. Send one message for each patient.",
     ),
+    "xdm_other_patient": (
+        "Ce fil parle d'un autre patient : le document n'est pas parti. Envoyez-le hors du fil, dans la conversation.",
+        "This thread is about another patient: the document was not sent. Send it outside of the thread.",
+    ),
     "xdm_no_document": (
         "/xdm : aucun document CDA n'est joint, rien n'a été envoyé. Joignez-le au même message, ou retirez /xdm.",
         "/xdm: no CDA document is attached, nothing was sent. Attach it to the same message, or leave /xdm out.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,7 +17,7 @@ from bridge.networks.mail import placing
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
 from bridge.networks.mail.contents import Content, content, heading
-from bridge.networks.mail.documents.patient import Patient, may_join, merged
+from bridge.networks.mail.documents.patient import may_join, merged, of_plain, plain
 from bridge.networks.mail.intake import Taken
 from bridge.networks.mail.ledger import Entry, Ledger
 from bridge.networks.mail.mime import Mail
@@ -117,7 +117,7 @@ class Arrivals:
         shown = await self._content(taken, mail)
         place, notes = placed.place, []
         topic = await self._ledger.topic(place.chat, place.thread) if place.thread else {}
-        patients = [_patient(p) for p in topic.get("patients", ())]
+        patients = [of_plain(p) for p in topic.get("patients", ())]
         if place.thread is not None and may_join(patients, shown.patients) is False:
             place, topic, patients = Place(place.chat), {}, []
             notes.append(_OTHER_PATIENT)
@@ -134,7 +134,7 @@ class Arrivals:
             reply_to=Ref(MAIL, place.reply_to) if place.reply_to else None,
             thread=None if begins or place.thread == MAIN or place.thread is None else Ref(MAIL, place.thread),
         )  # fmt: skip
-        everyone = [_plain(p) for p in merged([*patients, *shown.patients])]
+        everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
 
         async def within(tx: Tx) -> None:
@@ -284,15 +284,3 @@ def _about(taken: Taken, mail: Mail) -> Json:
         "automatic": mail.automatic,
         "header": taken.raw.partition(b"\r\n\r\n")[0][:_HEADER].decode("latin-1"),
     }
-
-
-def _plain(patient: Patient) -> Json:
-    values = asdict(patient)
-    values["ids"] = sorted(map(list, patient.ids))
-    return values | {"families": sorted(patient.families), "givens": sorted(patient.givens)}
-
-
-def _patient(values: Json) -> Patient:
-    ids = frozenset((str(root), str(number)) for root, number in values["ids"])
-    families, givens = frozenset(values["families"]), frozenset(values["givens"])
-    return Patient(ids, families, givens, values["birth"], values["sex"], values["label"])

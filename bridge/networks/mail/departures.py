@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from bridge.connector import Chat, Receiver
+from bridge.connector import Receiver
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Member, Message, Person, Ref
+from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
 from bridge.networks.mail import placing
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.compose import compose, reply_subject
+from bridge.networks.mail.compose import Letter, compose
+from bridge.networks.mail.documents.outgoing import Conformed, asked
+from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
+from bridge.networks.mail.frames import TEAM, Frames, Where
 from bridge.networks.mail.ledger import Entry, Ledger, Posted
-from bridge.networks.mail.letters import Frame, Said, letter
+from bridge.networks.mail.letters import Said, letter
+from bridge.networks.mail.parcels import Parcel, conformed, divided, parcels, with_documents
 from bridge.networks.mail.placing import MAIN
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _DONE = "✅"
-_TEAM = "team:"
+_QUICK = 64_000  # bytes; larger documents are read in a thread
 FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
 INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
 
@@ -39,8 +45,7 @@ class Departures:
         self._ledger = ledger
         self._book = book
         self._clock = clock
-        self._mss = {"X-MSS-NIL": product} if product else {}
-        self._ask = ask_displayed
+        self._frames = Frames(ledger, book, {"X-MSS-NIL": product} if product else {}, ask_displayed)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
         self.gathered: Callable[[str, str, int], None] = lambda chat, thread, at: None
         self.posted: Callable[[str], None] = lambda domain: None
@@ -59,7 +64,7 @@ class Departures:
                 await self._correction(delivery, chat)
             return ref
         thread = await self._thread(delivery, chat)
-        team = chat.startswith(_TEAM)
+        team = chat.startswith(TEAM)
         internal = team and thread == MAIN
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
         people = placing.people_key(member.person.id for member in delivery.members)
@@ -107,7 +112,7 @@ class Departures:
 
     async def _reaction(self, delivery: Delivery, chat: str) -> None:
         """✅ on a mail of a team marks its thread as handled: everybody sees by whom, the first one counts."""
-        if not chat.startswith(_TEAM) or not delivery.body.text.startswith(_DONE) or delivery.reply_to is None:
+        if not chat.startswith(TEAM) or not delivery.body.text.startswith(_DONE) or delivery.reply_to is None:
             return
         found = await self._ledger.of_ref(delivery.reply_to.id)
         if found is None or found[0].thread == MAIN:
@@ -119,7 +124,7 @@ class Departures:
         if row is None and (stored is None or stored["handled_by"] != delivery.sender.id):
             return
         text = f"{_DONE} Pris en charge par {delivery.sender.name}\nHandled by {delivery.sender.name}"
-        box = Address(MAIL, chat.removeprefix(_TEAM))
+        box = Address(MAIL, chat.removeprefix(TEAM))
         await self.hub.accept(
             Message(Ref(MAIL, f"handled:{chat}:{thread}"), chat, box, Kind.NOTICE, Body(text), self._clock(),
                     thread=Ref(MAIL, thread))
@@ -128,7 +133,10 @@ class Departures:
     # -- letters -------------------------------------------------------------------------------------------
 
     async def close(self, chat: str, thread: str) -> None:
-        """Make one mail of everything that was gathered. Raises Unavailable."""
+        """Make a mail of everything that was gathered, several where documents are of several patients.
+
+        Raises Unavailable.
+        """
         async with self._turns.setdefault(chat, asyncio.Lock()):
             await self._close(chat, thread)
 
@@ -136,30 +144,68 @@ class Departures:
         drafts = await self._ledger.drafts(chat, thread)
         if not drafts:
             return
-        if thread != INTERNAL:
-            drafts = [*await self._ledger.drafts(chat, FIX + thread), *drafts]
         if thread == INTERNAL:
             await self._internal(chat, [ident for ident, _, _ in drafts])
             return
         found = await self.hub.chat(MAIL, chat) or await self.hub.leg(chat, MAIL)
-        said = [_said(ident, at, body) for ident, at, body in drafts]
-        if not any(one.text.strip() or one.files for one in said):  # all of it was taken back in time
-            await self._taken_back(chat, drafts, found)
-            return
-        refs = tuple(f"{one.id}@{self._book.domain}" for one in said)
+        where = Where(chat, thread, found)
+        fixes = tuple(_said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
+        said = [_said(*draft) for draft in drafts]
+        made = parcels(said) if _size(said) < _QUICK else await asyncio.to_thread(parcels, said)
+        for parcel in made:
+            if await self._mail(where, parcel, fixes):
+                fixes = ()
+
+    async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[Said, ...]) -> bool:
+        """One mail, or the refusal of what cannot leave; whether the thread's corrections went with it."""
+        if parcel.empty:  # all of it was taken back in time
+            await self._taken_back(where, parcel.said)
+            return False
         try:
-            frame = await self._frame(chat, thread, found, said)
-            written = letter(refs[0], said, frame)
+            documents, begins = await self._documents(where, parcel)
+        except Refused as refusal:
+            log.warning("documents cannot leave: %s", refusal.code)
+            reasons, others = divided(parcel)
+            await self._failed(where, reasons.said, refusal.code)
+            return bool(others.said) and await self._mail(where, others, fixes)
+        said = parcel.said if begins else (*fixes, *parcel.said)
+        try:
+            frame = await self._frames.of(where, said)
+            written = letter(self._refs(said)[0], said, frame)
+            written = written if documents is None else with_documents(written, documents, begins=begins)
             raw = compose(written)
         except Refused as refusal:
             log.warning("a mail cannot be made: %s", refusal.code)
-            await self._failed(drafts, refs, found, refusal.code)
-            return
-        boxes = dict.fromkeys(box.address for box in (*frame.to, *frame.cc))
+            await self._failed(where, said, refusal.code)
+            return not begins
+        await self._post(where, said, written, raw, documents)
+        return not begins
+
+    async def _documents(self, where: Where, parcel: Parcel) -> tuple[Conformed | None, bool]:
+        """The conforming form, if any, and whether that mail begins a thread of its own.
+
+        What is said in the main timeline has no subject to keep. Raises Refused (``xdm_…``).
+        """
+        if not parcel.carried:
+            return None, False
+        team = self._book.teams.get(where.chat.removeprefix(TEAM), "") if where.chat.startswith(TEAM) else ""
+        found = await asyncio.to_thread(conformed, parcel, self._book.domain, team)
+        if found is not None and where.thread != MAIN:
+            topic = await self._ledger.topic(where.chat, where.thread)
+            if may_join(_patients(topic), [found.patient]) is False:
+                raise Refused("xdm_other_patient")
+        return found, found is not None and where.thread == MAIN
+
+    async def _post(
+        self, where: Where, said: Sequence[Said], written: Letter, raw: bytes, documents: Conformed | None
+    ) -> None:
+        refs, chat = self._refs(said), where.chat
+        boxes = dict.fromkeys(box.address for box in (*written.to, *written.cc))
         recipients = tuple(address for address in boxes if not self._book.ours(address))
         about = {
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
-            "to": [[b.address, b.name] for b in frame.to], "cc": [[b.address, b.name] for b in frame.cc], "ours": True,
+            "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
+            "ours": True,
         }  # fmt: skip
         async with self._ledger.db.transaction("mail.post") as tx:
             if recipients:
@@ -167,103 +213,60 @@ class Departures:
                 await self._ledger.post(tx, Posted(said[0].id, refs[0], sender, recipients, refs, raw, self._clock()))
             sealed = self._ledger.close(about, f"about {chat} {refs[0]}")
             await tx.run("mail.set_about", chat, refs[0], sealed)
+            if documents is not None:
+                await self._note(tx, where, refs, documents)
             await tx.many("mail.within", [(chat, ref, f"{refs[0]}#{ref}") for ref in refs[1:]])
             await tx.many("mail.end_draft", [(one.id,) for one in said])
         failpoint("mail.posted")
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
             self.posted(domain)
 
-    async def _taken_back(self, chat: str, drafts: list[tuple[str, int, Json]], found: Chat | None) -> None:
-        for ident, _, _ in drafts:
-            for member in found.members if found else ():
+    async def _note(self, tx: Tx, where: Where, refs: tuple[str, ...], documents: Conformed) -> None:
+        """Whose documents a thread has: an answer about somebody else must not join it."""
+        if where.thread == MAIN:
+            topic = {"subject": documents.subject, "patients": [plain(documents.patient)]}
+            await self._ledger.begin(tx, where.chat, refs, topic)
+            return
+        topic = await self._ledger.topic(where.chat, where.thread)
+        everyone = merged([*_patients(topic), documents.patient])
+        if topic:
+            values = topic | {"patients": [plain(one) for one in everyone]}
+            await self._ledger.set_topic(tx, where.chat, where.thread, values)
+
+    def _refs(self, said: Sequence[Said]) -> tuple[str, ...]:
+        return tuple(f"{one.id}@{self._book.domain}" for one in said)
+
+    async def _taken_back(self, where: Where, said: Sequence[Said]) -> None:
+        for ref in self._refs(said):
+            for member in where.members:
                 if member.address.network == MAIL:
-                    ref = Ref(MAIL, f"{ident}@{self._book.domain}")
-                    await self.hub.received(ref, member.address, self._clock())
+                    await self.hub.received(Ref(MAIL, ref), member.address, self._clock())
         async with self._ledger.db.transaction("mail.taken-back") as tx:
-            await tx.many("mail.end_draft", [(ident,) for ident, _, _ in drafts])
+            await tx.many("mail.end_draft", [(one.id,) for one in said])
 
     async def _internal(self, chat: str, idents: list[str]) -> None:
-        box = Address(MAIL, chat.removeprefix(_TEAM))
+        box = Address(MAIL, chat.removeprefix(TEAM))
         for ident in idents:
             if not await self.hub.received(Ref(MAIL, f"{ident}@{self._book.domain}"), box, self._clock()):
                 raise Unavailable("not_yet")
         async with self._ledger.db.transaction("mail.internal") as tx:
             await tx.many("mail.end_draft", [(ident,) for ident in idents])
 
-    async def _failed(
-        self, drafts: list[tuple[str, int, Json]], refs: tuple[str, ...], chat: Chat | None, code: str
-    ) -> None:
-        for ref in refs:
-            for member in chat.members if chat else ():
+    async def _failed(self, where: Where, said: Sequence[Said], code: str) -> None:
+        for ref in self._refs(said):
+            for member in where.members:
                 if member.address.network == MAIL:
                     await self.hub.failed(Ref(MAIL, ref), member.address, code, self._clock())
         async with self._ledger.db.transaction("mail.unwritten") as tx:
-            await tx.many("mail.end_draft", [(ident,) for ident, _, _ in drafts])
-
-    async def _frame(self, chat: str, thread: str, found: Chat | None, said: list[Said]) -> Frame:
-        chain = await self._chain(chat, thread)
-        topic = await self._ledger.topic(chat, thread)
-        subject = reply_subject(topic["subject"]) if topic.get("subject") else f"Message de {said[0].sender.name}"
-        room = self._book.room(found.conversation) if found else None
-        frame = Frame(
-            (), (), subject, Box(room or f"postmaster@{self._book.domain}"), chain[-1] if chain else None, tuple(chain),
-            self._mss, self._ask,
-        )  # fmt: skip
-        if chat.startswith(_TEAM):
-            return await self._team(chat, thread, frame)
-        members = found.members if found else ()
-        to = tuple(_box(member) for member in members if member.address.network == MAIL)
-        writers = {one.sender.address for one in said}
-        own = [await self._own(member.person) for member in members if member.address.network != MAIL]
-        cc = [box for box in own if box.address not in writers]
-        if len(writers) > 1:
-            cc += [one.sender for one in said]
-        if not to:
-            raise Refused("not_reachable")
-        return _with(frame, to, tuple(dict.fromkeys(cc)))
-
-    async def _chain(self, chat: str, thread: str) -> list[str]:
-        """What a thread's next mail cites. A thread begun on a message of the chat hangs on the mail that holds it.
-
-        Raises Unavailable while that message waits to become a mail.
-        """
-        chain = await self._ledger.chain(chat, thread)
-        if chain or thread == MAIN:
-            return chain
-        found = await self._ledger.of_ref(thread)
-        if found is None:
-            return [thread]
-        waiting = await self._ledger.drafts(chat, found[0].thread)
-        if any(f"{ident}@{self._book.domain}" == thread for ident, _, _ in waiting):
-            raise Unavailable("not_yet")
-        return [found[0].mid.removesuffix(f"#{thread}")]
-
-    async def _team(self, chat: str, thread: str, frame: Frame) -> Frame:
-        """An answer in the name of the mailbox: to whoever wrote last, and to whom that mail went."""
-        last = await self._ledger.last_mail(chat, thread)
-        address = chat.removeprefix(_TEAM)
-        if last is None:
-            raise Refused("not_reachable")
-        me = Box(address, self._book.teams.get(address, ""))
-        first = last["to"] if last.get("ours") else (last.get("reply_to") or [last["from"]])
-        to = tuple(Box(*pair) for pair in first if pair[0].lower() != address)
-        rest = last["cc"] if last.get("ours") else [*last["to"], *last["cc"]]
-        cc = tuple(Box(*p) for p in rest if p[0].lower() != address and p[0] not in {b.address for b in to})
-        cc = tuple(box for box in cc if not self._book.ours(box.address))
-        return _with(frame, to, cc, me)
-
-    async def _own(self, person: Person) -> Box:
-        return Box(await self._book.box(person), person.name)
+            await tx.many("mail.end_draft", [(one.id,) for one in said])
 
 
-def _with(frame: Frame, to: tuple[Box, ...], cc: tuple[Box, ...], team: Box | None = None) -> Frame:
-    return Frame(
-        to, cc, frame.subject, frame.room, frame.in_reply_to, frame.references, frame.mss, frame.want_mdn, team
-    )
+def _patients(topic: Json) -> list[Patient]:
+    return [of_plain(one) for one in topic.get("patients", ())]
 
 
-def _box(member: Member) -> Box:
-    return Box(member.address.id, member.person.name)
+def _size(said: Sequence[Said]) -> int:
+    return sum(file.size for one in said for file in one.files)
 
 
 def _draft(delivery: Delivery, box: Box) -> Json:
@@ -272,10 +275,15 @@ def _draft(delivery: Delivery, box: Box) -> Json:
     ]  # fmt: skip
     return {
         "from": [box.address, box.name], "text": delivery.body.text, "html": delivery.body.html, "files": files,
-        "at": delivery.sent_at,
+        "at": delivery.sent_at, "rpps": delivery.sender.rpps or "",
     }  # fmt: skip
 
 
 def _said(ident: str, at: int, body: Json) -> Said:
     files = tuple(File(name, mime, base64.b64decode(data), inline) for name, mime, data, inline in body["files"])
-    return Said(ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""))
+    said = Said(
+        ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
+        body.get("rpps", ""),
+    )  # fmt: skip
+    rest = asked(said.text)
+    return said if rest is None else replace(said, text=rest, html=None, asked=True)

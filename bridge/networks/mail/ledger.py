@@ -97,6 +97,11 @@ class Ledger:
         """Note something about a thread that exists."""
         await tx.run("mail.set_thread", chat, thread, self.close(topic, f"thread {chat} {thread}"))
 
+    async def begin(self, tx: Tx, chat: str, refs: Sequence[str], topic: Json) -> None:
+        """Messages of a chat leave as a thread of their own, named by the first of them."""
+        await tx.many("mail.move", [(chat, ref, refs[0]) for ref in refs])
+        await tx.run("mail.add_thread", chat, refs[0], self.close(topic, f"thread {chat} {refs[0]}"))
+
     async def chain(self, chat: str, thread: str) -> list[str]:
         """The message ids of a thread's mails, oldest first."""
         return [row["mid"] for row in await self.db.all("mail.chain", chat, thread)]

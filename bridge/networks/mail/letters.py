@@ -35,6 +35,8 @@ class Said:
     html: str | None = field(default=None, repr=False)
     files: tuple[File, ...] = field(default=(), repr=False)
     correction: str = ""  # edit, removal
+    rpps: str = ""  # of the writer
+    asked: bool = False  # for the conforming form of the documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
+from typing import Any
 
 from bridge.networks.mail.documents.card import line
 
@@ -68,6 +69,20 @@ def _folded(names: Iterable[str]) -> frozenset[str]:
 def _number(root: str, number: str) -> str:
     number = line(number, 100)
     return number.replace(" ", "").upper() if root in NATIONAL else number
+
+
+def plain(patient: Patient) -> dict[str, Any]:
+    """The patient as JSON values, for what is stored (sealed)."""
+    values = asdict(patient)
+    values["ids"] = sorted(map(list, patient.ids))
+    return values | {"families": sorted(patient.families), "givens": sorted(patient.givens)}
+
+
+def of_plain(values: Mapping[str, Any]) -> Patient:
+    """The patient of such values."""
+    ids = frozenset((str(root), str(number)) for root, number in values["ids"])
+    families, givens = frozenset(values["families"]), frozenset(values["givens"])
+    return Patient(ids, families, givens, values["birth"], values["sex"], values["label"])
 
 
 def fold(name: str) -> str:

@@ -31,6 +31,8 @@ INSERT INTO mail_ref (chat, mid, thread, ref, people, n) VALUES ($1, $2, $3, NUL
 UPDATE mail_ref SET about = $3 WHERE chat = $1 AND mid = $2;
 -- name: within
 UPDATE mail_ref SET mid = $3 WHERE chat = $1 AND mid = $2;
+-- name: move
+UPDATE mail_ref SET thread = $3 WHERE chat = $1 AND ref = $2;
 -- name: chain
 SELECT mid FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL ORDER BY n;
 -- name: last_mail
