@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bridge.config import read_config
 from bridge.model import File
 from bridge.networks.mail import documents
 from bridge.networks.mail.settings import MailSettings
@@ -21,6 +22,7 @@ from deploy.demo.mail_story import LABORATORY, RESULT
 from deploy.demo.postfix import Postfix
 from deploy.demo.space import ANNA, DOMAIN, TEAM, UNLISTED, Space
 from deploy.demo.state import OPERATORS, StateDirectory
+from deploy.demo.world import World
 
 
 @pytest.fixture
@@ -117,3 +119,15 @@ async def test_a_start_that_is_broken_off_ends_clean(space: Space) -> None:
     await space.stop()
     for operator in space.operators.values():
         assert not operator.directory.exists()
+
+
+def test_a_world_without_mail_says_nothing_of_it(tmp_path: Path) -> None:
+    """Who is not root has the rest."""
+    state = StateDirectory(tmp_path)
+    kept, _ = state.open()
+    world = World(state, kept, print, mail=False)
+    assert set(read_config(world.hub.config).networks) == {"connect"}
+    assert "mail" not in world.endpoints()
+    with pytest.raises(RuntimeError, match="no mail"):
+        _ = world.mail
+    state.release()
