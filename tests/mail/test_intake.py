@@ -47,6 +47,6 @@ async def test_an_answer_waits_for_the_mail_that_it_names(tmp_path: Path, space:
         await intake.take(ENVELOPE, Written("Autre", mid=OTHER).raw())
         await until(lambda: len(settled) == 4)
         assert settled == [ROOT, OTHER, PARENT, CHILD]
-        assert intake.idle
+        await until(lambda: intake.idle)
         assert not intake._ids
         await intake.stop()
