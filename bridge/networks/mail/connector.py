@@ -85,6 +85,8 @@ class MailConnector:
         """See :class:`bridge.connector.Connector`."""
         self._hub = hub
         self._arrivals.hub = self._departures.hub = self._receipts.hub = hub
+        if not self._settings.trust.crls and not self._settings.trust.ocsp:
+            log.error("ALARM networks.mail.trust names no CRL and no OCSP responder: revoked certificates pass")
         await self.trust.start()
         await self._ledger.start()
         await self.book.start()
