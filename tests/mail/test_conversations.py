@@ -439,3 +439,16 @@ async def test_what_is_not_in_memory_is_read_from_disk(
         await node.got("sur disque 3")
         await node.rest()
         assert len(node.shown()) == 4
+
+
+async def test_who_is_added_later_reads_nothing_said_before(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, gather={"quiet": 0.8, "longest": 5.0}) as node:
+        await node.write("room-1", "pour Anna", to=[f"mailto:{ANNA}"])
+        await asyncio.sleep(0.3)  # it is gathered by now
+        await node.write("room-1", "pour les deux", to=[f"mailto:{MARC}"])
+        await node.mailed(3)
+        await node.rest()
+        read = {r: mail.text for _, rs, mail, _ in node.out.sent for r in rs if "pour les deux" in mail.text}
+        assert set(read) == {ANNA, MARC}
+        assert "pour Anna" not in read[MARC]
+        assert [rs for _, rs, mail, _ in node.out.sent if "pour Anna" in mail.text] == [[ANNA]]

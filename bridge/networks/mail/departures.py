@@ -7,6 +7,7 @@ import base64
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -151,10 +152,12 @@ class Departures:
         where = Where(chat, thread, found)
         fixes = tuple(_said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
         said = [_said(*draft) for draft in drafts]
-        made = parcels(said) if _size(said) < _QUICK else await asyncio.to_thread(parcels, said)
-        for parcel in made:
-            if await self._mail(where, parcel, fixes):
-                fixes = ()
+        for _, some in groupby(said, key=lambda one: one.readers):  # who came later reads nothing said before
+            part = list(some)
+            made = parcels(part) if _size(part) < _QUICK else await asyncio.to_thread(parcels, part)
+            for parcel in made:
+                if await self._mail(where, parcel, fixes):
+                    fixes = ()
 
     async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[Said, ...]) -> bool:
         """One mail, or the refusal of what cannot leave; whether the thread's corrections went with it."""
@@ -276,6 +279,7 @@ def _draft(delivery: Delivery, box: Box) -> Json:
     return {
         "from": [box.address, box.name], "text": delivery.body.text, "html": delivery.body.html, "files": files,
         "at": delivery.sent_at, "rpps": delivery.sender.rpps or "",
+        "readers": [[member.address.id, member.person.name] for member in delivery.recipients],
     }  # fmt: skip
 
 
@@ -283,7 +287,7 @@ def _said(ident: str, at: int, body: Json) -> Said:
     files = tuple(File(name, mime, base64.b64decode(data), inline) for name, mime, data, inline in body["files"])
     said = Said(
         ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
-        body.get("rpps", ""),
+        body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),
     )  # fmt: skip
     rest = asked(said.text)
     return said if rest is None else replace(said, text=rest, html=None, asked=True)

@@ -55,7 +55,7 @@ class Frames:
         if chat.startswith(TEAM):
             return await self._team(chat, thread, frame)
         members = where.members
-        to = tuple(_box(member) for member in members if member.address.network == MAIL)
+        to = said[-1].readers or tuple(_box(member) for member in members if member.address.network == MAIL)
         writers = {one.sender.address for one in said}
         own = [await self._own(member.person) for member in members if member.address.network != MAIL]
         cc = [box for box in own if box.address not in writers]

@@ -37,6 +37,7 @@ class Said:
     correction: str = ""  # edit, removal
     rpps: str = ""  # of the writer
     asked: bool = False  # for the conforming form of the documents
+    readers: tuple[Box, ...] = ()  # the mailboxes that were members when it was said
 
 
 @dataclass(frozen=True, slots=True)
