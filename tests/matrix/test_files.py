@@ -149,7 +149,7 @@ async def test_a_file_for_a_product_that_carries_none_is_refused_in_words(world:
     async with world.node() as node:
         chat = await meet(world, node)
         event = await chat.ben.send_file(chat.room, PDF.data, PDF.name, PDF.mime)
-        await chat.ben.heard("Dr Anna Martin : Les fichiers ne sont pas encore transmis")
+        await chat.ben.heard("Dr Anna Martin : Le produit du destinataire ne reçoit pas de fichiers")
         await until(lambda: statuses(chat.ben, event) == ["FAIL_PERMANENT"])
 
 

@@ -119,7 +119,7 @@ def test_a_status_names_codes_only() -> None:
     content = to_status("$1", "FAIL_PERMANENT", **failure("files_not_carried"))
     assert content["m.relates_to"] == {"rel_type": "m.reference", "event_id": "$1"}
     assert (content["reason"], content["internal_error"]) == ("com.beeper.unsupported_event", "files_not_carried")
-    assert content["message"].startswith("Les fichiers")
+    assert content["message"].startswith("Le produit du destinataire")
     assert failure("never heard of")["reason"] == "m.foreign_network_error"
 
 
