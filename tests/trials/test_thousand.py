@@ -1,0 +1,78 @@
+"""Correspondence against real servers and clients, with a hub that is killed: every message is in its thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from deploy.demo.product import wait_for
+from deploy.demo.space import DOMAIN
+from deploy.demo.world import World
+from tests.mail.truth import MATRIX, Plan, Size, make
+from tests.mail.truth_check import Verdict
+from tests.mail.truth_drive import Drive
+from tests.mail.truth_mails import Mails
+from tests.trials.correspondence import Ends, correspondents, kill
+from tests.trials.make import settled
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.peers]
+KILLS = 3
+
+
+@pytest.mark.long  # it does not hold yet: CHANGELOG, "Known"
+@pytest.mark.timeout(240)
+async def test_a_hundred_and_fifty_mails_in_thirty_threads(world: World) -> None:
+    await _carry_out(world, each=4, size=Size(150, 30), at_once=15)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+async def test_a_thousand_mails_in_two_hundred_threads(world: World) -> None:
+    await _carry_out(world, each=10, size=Size(1000, 200), at_once=16)
+
+
+async def _carry_out(world: World, each: int, size: Size, at_once: int) -> None:
+    async with correspondents(world, each) as (people, clients):
+        plan = replace(make(people, size, 11), native=frozenset({MATRIX}))
+        ends = Ends(world, plan, clients)
+        drive = Drive(plan, Mails(plan, ends.addresses()), ends, DOMAIN, at_once=at_once)
+        began, starts = time.monotonic(), world.hub.process.starts
+        await drive.run(lambda: kill(world), KILLS)
+        said = time.monotonic() - began
+        verdict = await _rested(drive, ends)
+        _tell(plan, ends, verdict, (said, time.monotonic() - began))
+        assert world.hub.process.starts == starts + KILLS
+        assert verdict.good, str(verdict)
+
+
+async def _rested(drive: Drive, ends: Ends, patience: float = 120.0) -> Verdict:
+    """The verdict once nothing is missing any more, and once more when a second copy had time to come."""
+    with suppress(TimeoutError):  # the verdict says what is missing
+        await wait_for(lambda: _complete(drive, ends), "everything", patience)
+    await settled(4)
+    return await _look(drive, ends)
+
+
+async def _complete(drive: Drive, ends: Ends) -> bool:
+    await asyncio.sleep(1)
+    return not (await _look(drive, ends)).lost
+
+
+async def _look(drive: Drive, ends: Ends) -> Verdict:
+    ends.odd.clear()
+    return drive.judge(*await ends.everything(), ends.odd)
+
+
+def _tell(plan: Plan, ends: Ends, verdict: Verdict, seconds: tuple[float, float]) -> None:
+    steps = [step for steps in plan.steps for step in steps]
+    repeats = sum(box.repeats for box in ends.boxes.values())
+    print(
+        f"\n{len(plan.mails)} mails and {len(plan.said) - len(plan.mails)} messages of the chat side in"
+        f" {len(plan.steps)} threads among {len(plan.people)} people; {sum(s.again for s in steps)} mails twice,"
+        f" {len(plan.late)} out of order, {KILLS} kills; said in {seconds[0]:.0f} s, at rest after {seconds[1]:.0f} s;"
+        f" handed in again {ends.refusals}, mails sent again with the same Message-ID {repeats}\n{verdict}"
+    )
