@@ -235,6 +235,7 @@ def _settings(directory: Path) -> dict[str, Any]:
         "experimental_features": {
             "msc2409_to_device_messages_enabled": True,
             "msc3202_transaction_extensions": True,
+            "msc4222_enabled": True,  # without it /sync tells some clients a state that is over: invited though joined
         },
         **{f"rc_{name}": free for name in limits},
         "rc_login": {"address": free, "account": free, "failed_attempts": free},
