@@ -223,6 +223,7 @@ class _Products:
 
     def __init__(self, ends: Ends) -> None:
         self.ends = ends
+        self.odd: list[str] = []
         self._after = dict.fromkeys(PRODUCTS, 0)
         self._found: dict[tuple[int, str], list[Shown]] = {}
 
@@ -256,9 +257,7 @@ class _Products:
             found = numbers(one["text"])
             mine = [users[user] for user in one["recipients"] if user in users]
             if mine and len(found) != 1:
-                self.ends.odd.append(
-                    f"{product} shows {found} in one text ({one['kind']}, {len(one['text'])} characters)"
-                )
+                self.odd.append(f"{product} shows {found} in one text ({one['kind']}, {len(one['text'])} characters)")
             for n in found:
                 for person in mine:
                     shown = Shown(n, person, product, one["conversation"], one["id"], one["thread"], frozenset())
