@@ -5,6 +5,7 @@ The codec of these tests is a FAKE: a few lines of Python that turn letters roun
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -21,13 +22,14 @@ BLOCK = "$apicrypt 1.0\nGHTREZA\nPLMOKN\n"
 APZ = File("bilan.APZ", "application/octet-stream", b"\x01\x02")
 
 FAKE = """# a FAKE codec for tests: "decrypts" by reversing, nothing of the real one is in here
-import os, sys, time
+import fcntl, os, sys, time
 how = sys.argv[1] if len(sys.argv) > 1 else "turn"
 data = sys.stdin.buffer.read() if how != "deaf" else b""
 if how == "turn": sys.stdout.buffer.write(data[::-1])
 if how == "fail": sys.stderr.write("secret text"); sys.exit(3)
 if how == "later": sys.exit(75)
-if how == "flood":
+if how == "gush": fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)  # comes in larger pieces than the reader likes
+if how in ("flood", "gush"):
     while True: sys.stdout.buffer.write(b"x" * 65536)
 if how == "hang":
     open(sys.argv[2], "w").write(str(os.getpid())); time.sleep(3600)
@@ -113,8 +115,10 @@ async def test_refusals(fake: tuple[str, ...]) -> None:
     with pytest.raises(Refused) as no:
         await decode(CodecSettings(argv=(*fake, "fail")), b"x")
     assert (no.value.code, no.value.about) == ("codec_refused", "exit 3")
-    with pytest.raises(Refused, match="codec_too_large"):
-        await decode(CodecSettings(argv=(*fake, "flood"), max_bytes=1000), b"x")
+    for much in ("flood", "gush"):
+        async with asyncio.timeout(20):
+            with pytest.raises(Refused, match="codec_too_large"):
+                await decode(CodecSettings(argv=(*fake, much), max_bytes=1000), b"x")
 
 
 async def test_what_may_work_later(fake: tuple[str, ...]) -> None:

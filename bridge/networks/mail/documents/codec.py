@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.errors import Refused, Unavailable
 
+_LIMIT = 1 << 16  # bytes read ahead of us
+
 
 class CodecSettings(BaseModel):
     """The command of a site with the licensed codec: encrypted bytes in by stdin, clear ones out by stdout.
@@ -35,14 +37,7 @@ async def decode(settings: CodecSettings, block: bytes) -> bytes:
     ``codec_later``). What the command writes to stderr is dropped: it may hold content.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
-            *settings.argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", **settings.environment},
-            start_new_session=True,
-        )
+        transport, process = await _start(settings)
     except OSError:
         raise Unavailable("codec_missing") from None
     try:
@@ -52,12 +47,27 @@ async def decode(settings: CodecSettings, block: bytes) -> bytes:
     except TimeoutError:
         raise Unavailable("codec_timeout") from None
     finally:
-        await _end(process)
+        await _end(transport, process)
     if code == os.EX_TEMPFAIL:
         raise Unavailable("codec_later")
     if code != 0:
         raise Refused("codec_refused", about=f"exit {code}")
     return clear
+
+
+async def _start(settings: CodecSettings) -> tuple[asyncio.SubprocessTransport, asyncio.subprocess.Process]:
+    """The running command in a process group of its own; the transport is what can close its pipes."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.subprocess_exec(
+        lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=_LIMIT, loop=loop),
+        *settings.argv,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", **settings.environment},
+        start_new_session=True,
+    )
+    return transport, asyncio.subprocess.Process(transport, protocol, loop)
 
 
 async def _talk(process: asyncio.subprocess.Process, block: bytes, most: int) -> bytes:
@@ -92,8 +102,16 @@ async def _read(stdout: asyncio.StreamReader, most: int) -> bytes:
     return bytes(clear)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of the command's process group stays behind, also when it was interrupted."""
+async def _end(transport: asyncio.SubprocessTransport, process: asyncio.subprocess.Process) -> None:
+    """Nothing of the command's process group stays behind, also when it was interrupted.
+
+    ``Process.wait`` ends with the pipes, not with the process: a pipe whose reading is paused, because more came
+    than was wanted, would never end by itself.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    for number in (0, 1):
+        if pipe := transport.get_pipe_transport(number):
+            pipe.close()
     await process.wait()
+    transport.close()
