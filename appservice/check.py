@@ -213,11 +213,17 @@ async def _borrow(port: int) -> AsyncIterator[_Borrowed]:
 async def _ping(settings: MatrixSettings, homeserver: Homeserver) -> Finding:
     what = f"the homeserver reaches the hub at {settings.address}"
     path = f"/_matrix/client/v1/appservice/{part(settings.id)}/ping"
-    try:
-        await homeserver.call("POST", path, {"transaction_id": secrets.token_hex(8)})
-    except (Refused, Unavailable) as error:
-        return Finding(False, what, f"url in the registration, firewall, hs_token or id is wrong ({_words(error)})")
-    return Finding(True, what)
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            await homeserver.call("POST", path, {"transaction_id": secrets.token_hex(8)})
+            return Finding(True, what)
+        except (Refused, Unavailable) as error:
+            # Synapse 1.163 reached us and says 502 all the same while it sends again what failed before.
+            if isinstance(error, Refused) or time.monotonic() > end:
+                mend = f"url in the registration, firewall, hs_token or id is wrong ({_words(error)})"
+                return Finding(False, what, mend)
+        await asyncio.sleep(_AGAIN)
 
 
 async def _extensions(

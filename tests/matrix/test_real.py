@@ -109,7 +109,6 @@ async def test_the_hub_was_away_while_a_client_wrote(servers: Servers, tmp_path:
         await ben.send(room, text)
     await asyncio.sleep(1)
     async with hub(url, servers.settings(), servers.trusted, servers.port) as node:
-        await node.homeserver.call("POST", "/_matrix/client/v1/appservice/liaison/ping", {})
         await node.got("trois", 30)
         await until(lambda: node.texts() == ["deux", "trois"])
 

@@ -1,0 +1,54 @@
+"""What ``liaison check`` says of pings that fail; all else of it is in test_real."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appservice import check
+from appservice.client import MatrixRefused
+from appservice.settings import MatrixSettings
+from bridge.errors import Unavailable
+
+SETTINGS = MatrixSettings(
+    homeserver="http://127.0.0.1:1", server_name="hub.example", as_token="a", hs_token="b", address="http://127.0.0.1:2"
+)
+
+
+class Server:
+    """A homeserver whose pings end as scripted, then well."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    async def call(self, *_: object) -> dict[str, Any]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_AGAIN", 0.01)
+
+
+async def ping(*errors: Exception) -> check.Finding:
+    return await check._ping(SETTINGS, Server(*errors))  # type: ignore[arg-type]
+
+
+async def test_a_ping_that_fails_while_the_homeserver_recovers_is_asked_again() -> None:
+    assert (await ping(Unavailable("homeserver_502"), Unavailable("homeserver_502"))).ok
+
+
+async def test_a_refused_ping_is_not_asked_again() -> None:
+    finding = await ping(MatrixRefused(403, "M_FORBIDDEN"))
+    assert not finding.ok
+    assert "M_FORBIDDEN" in finding.mend
+
+
+async def test_a_hub_that_is_not_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_PATIENCE", 0.05)
+    finding = await ping(*[Unavailable("homeserver_502")] * 1000)
+    assert not finding.ok
+    assert "firewall" in finding.mend
