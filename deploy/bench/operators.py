@@ -72,11 +72,14 @@ class Sender:
         self._operators = operators
         self._running = running
 
-    async def send(self, port: int, lines: Sequence[Sequence[Letter]]) -> tuple[float, float]:
-        """When it began and when the last mail was taken (time.perf_counter). Raises RuntimeError if one was not."""
+    async def send(self, port: int, lines: Sequence[Sequence[Letter]], each: int = 0) -> tuple[float, float]:
+        """When it began and when the last mail was taken (time.perf_counter); ``each`` on a connection (0: all).
+
+        Raises RuntimeError if one was not taken.
+        """
         own = self._operators
         files = {"certificate": str(own.certificate), "key": str(own.key), "authority": str(own.authority)}
-        job = {"port": port, **files, "lines": [[asdict(letter) for letter in line] for line in lines]}
+        job = {"port": port, **files, "each": each, "lines": [[asdict(letter) for letter in line] for line in lines]}
         assert self._running.stdin is not None
         assert self._running.stdout is not None
         self._running.stdin.write(json.dumps(job).encode() + b"\n")

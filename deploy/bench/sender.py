@@ -1,4 +1,4 @@
-"""``python -m deploy.bench.sender``: hands mails to an operator by SMTP with TLS, several on each connection.
+"""``python -m deploy.bench.sender``: hands mails to an operator by SMTP with TLS, one or several on a connection.
 
 A process of its own, so that what it costs is nobody else's. One job (JSON) a line comes in, one answer a line goes
 out: when it began to connect and when the last mail was taken, in seconds of the machine's monotonic clock.
@@ -63,13 +63,14 @@ class Letter:
 
 @dataclass(frozen=True)
 class Job:
-    """Where to, as whom, and the mails of each connection."""
+    """Where to, as whom, and the mails of each line: one after the other, ``each`` on a connection (0: all)."""
 
     port: int
     certificate: str
     key: str
     authority: str
     lines: Sequence[Sequence[Letter]]
+    each: int = 0
 
     @cached_property
     def context(self) -> ssl.SSLContext:
@@ -124,18 +125,20 @@ class _Line:
 
 
 def run(job: Job) -> dict[str, float | str]:
-    """Send everything; a thread for each connection."""
+    """Send everything; a thread for each line."""
     ready = [[(letter, letter.raw()) for letter in line] for line in job.lines]
     _ = job.context  # reads the files before the clock runs
     taken, problems = list[float](), list[str]()
 
     def work(mails: Sequence[tuple[Letter, bytes]]) -> None:
         try:
-            line = _Line(job)
-            for letter, raw in mails:
-                line.send(letter, raw)
-            taken.append(time.perf_counter())
-            line.close()
+            each = job.each or len(mails)
+            for n in range(0, len(mails), each):
+                line = _Line(job)
+                for letter, raw in mails[n : n + each]:
+                    line.send(letter, raw)
+                taken.append(time.perf_counter())
+                line.close()
         except (OSError, RuntimeError) as error:
             problems.append(str(error))
 
