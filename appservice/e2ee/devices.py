@@ -58,9 +58,10 @@ class Devices:
         self._homeserver = homeserver
         self._policy = policy
         self._clock = clock_ms
-        self._people: Lru[str, Person] = Lru(size)
-        self._counter = itertools.count(1)
         self._asking: dict[str, asyncio.Task[None]] = {}
+        # Who is being asked for stays: a change that is told meanwhile must find the very entry that is waiting.
+        self._people: Lru[str, Person] = Lru(size, lambda person: person.user in self._asking)
+        self._counter = itertools.count(1)
         self.generation = 0  # of all lists together
 
     def _touch(self, person: Person) -> None:
@@ -132,6 +133,7 @@ class Devices:
                 task = asyncio.create_task(self._query(batch, asker))
                 for person in batch:
                     self._asking[person.user] = task
+                    self._people.put(person.user, person)
                 task.add_done_callback(_look)
                 tasks.add(task)
         return tasks

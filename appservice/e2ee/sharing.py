@@ -102,9 +102,10 @@ class Sharing:
         await self._load(state)
         everybody = {user for user in room.members if not self._is_ghost(user)}
         people = sorted(everybody - room.waiting)
-        stale = set(await self._devices.fresh(people, ghost.user)) | (everybody & room.waiting)
+        await self._devices.fresh(people, ghost.user)
         generation = self._devices.generation
-        audience = await self._audience(people, stale)
+        audience = await self._audience(people)
+        audience.stale |= everybody & room.waiting
         limit = min(self._policy.rotation_messages, room.rotation_messages or self._policy.rotation_messages)
         age = min(self._policy.rotation_ms, room.rotation_ms or self._policy.rotation_ms)
         session = state.session
@@ -125,10 +126,13 @@ class Sharing:
             key not in audience.allowed for key, share in session.shares.items() if share.state in ("sent", "pending")
         )
 
-    async def _audience(self, people: Iterable[str], stale: set[str]) -> Audience:
-        audience = Audience(stale=stale)
+    async def _audience(self, people: Iterable[str]) -> Audience:
+        """Whether a list is outdated is judged by the very list that is used: another may be in memory by now."""
+        audience = Audience()
         for user in people:
             person = await self._devices.person(user)
+            if person.outdated:
+                audience.stale.add(user)
             if person.changed and self._policy.changed_identity == "refuse":
                 audience.blocked[user, "*"] = "identity_changed"
                 audience.stale.discard(user)
@@ -253,8 +257,8 @@ class Sharing:
         if not waiting:
             return
         people = {user for user, _ in waiting}
-        stale = await self._devices.fresh(people, ghost.user)
-        audience = await self._audience(people, stale)
+        await self._devices.fresh(people, ghost.user)
+        audience = await self._audience(people)
         wants = [
             Want(device, share.place, self._giving.kept(session_id, share.kept))
             for (user, device_id), device in audience.allowed.items()

@@ -23,7 +23,7 @@ def forgetful(here: Lab) -> None:
     engine._olm._channels = Lru(1)
     engine._ghosts._accounts = Lru(1)
     engine._megolm._known = Lru(1)
-    engine._devices._people = Lru(1)
+    engine._devices._people = Lru(1, engine._devices._people._busy)
 
 
 async def talk(here: Lab, ghost: str, room: RoomState, text: str) -> dict[str, str]:
@@ -45,6 +45,8 @@ async def test_caches_of_one_entry_lose_nothing(url: str) -> None:
         contents = await asyncio.gather(*(talk(here, *job) for job in jobs))
         seen = {(c["session_id"], MegolmMessage.from_base64(c["ciphertext"]).message_index()) for c in contents}
         assert len(seen) == len(jobs)
+        for room in rooms:
+            await here.engine._sharing.late(room.room_id)
         for person in people:
             person.sync()
             texts = [person.read(c)["content"]["body"] for c in contents]

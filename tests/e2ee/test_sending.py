@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from appservice.e2ee import Policy
+from appservice.e2ee.devices import Person
+from appservice.e2ee.lru import Lru
 from bridge.errors import Unavailable
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Owner, Peer
@@ -434,6 +437,49 @@ async def test_many_messages_at_once_use_each_index_once(url: str) -> None:
         assert len({c["ciphertext"] for c in contents}) == 50
         assert {ben.read(c)["content"]["body"] for c in contents} == {str(n) for n in range(50)}
         assert session.first_known_index == 0
+
+
+async def test_a_list_read_again_too_early_is_not_taken_for_an_empty_one(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        devices, ask = here.engine._devices, here.engine._devices.fresh
+
+        async def fresh(users: list[str], asker: str) -> set[str]:
+            late = await ask(users, asker)
+            devices._people.put(BEN, Person(BEN))  # as it was before somebody was asked
+            return late
+
+        with monkeypatch.context() as during:
+            during.setattr(devices, "fresh", fresh)
+            contents = [await here.say(here.room(BEN), "one")]
+        contents.append(await here.say(here.room(BEN), "two"))
+        await here.engine._sharing.late(ROOM)
+        ben.sync()
+        assert [ben.read(c)["content"]["body"] for c in contents] == ["one", "two"]
+
+
+async def test_a_change_told_while_a_list_is_asked_for_is_not_lost(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with lab(url) as here:
+        here.person(BEN, "PHONE")
+        devices, asked, go = here.engine._devices, asyncio.Event(), asyncio.Event()
+        devices._people, take = Lru(1, devices._people._busy), devices._take
+
+        async def held(*args: Any) -> None:
+            asked.set()
+            await go.wait()
+            await take(*args)
+
+        monkeypatch.setattr(devices, "_take", held)
+        asking = asyncio.create_task(devices.fresh([BEN], ANNA))
+        await asked.wait()
+        for n in range(3):  # others push it out of memory
+            devices._people.put(f"@other{n}:home", Person(f"@other{n}:home"))
+        devices.outdated([BEN])
+        go.set()
+        await asking
+        assert (await devices.person(BEN)).outdated
 
 
 async def test_a_ghost_without_a_device_is_unavailable(url: str) -> None:
