@@ -1,5 +1,7 @@
 # The scripts a person runs are the scripts that CI runs. `make help` lists them.
 PY := .venv/bin/python
+# Most tests wait for servers: more at a time than there are cores is faster. WORKERS=0 runs them one after the other.
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 .PHONY: help setup test check fmt lock demo bench faults clean
 
@@ -16,7 +18,7 @@ check: setup  ## format, lint, types and import rules
 	@.venv/bin/lint-imports
 
 test: check  ## all checks, then all tests but the long ones
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fmt: setup  ## format the code and fix what can be fixed
 	$(PY) -m ruff format .

@@ -2,11 +2,24 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from deploy.demo.postgres import Postgres
 from deploy.demo.synapse import Synapse
 from tests.peers import world
+
+# Files that take a minute or so: first, so that no worker is left with one at the end.
+_LONGEST = (
+    "tests/faults/test_kills.py", "tests/trials/test_trial.py", "tests/trials/test_mail_trial_small.py",
+    "tests/bench/test_bench.py", "tests/demo/test_story.py", "tests/demo/test_up.py", "tests/peers/test_servers.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; the order is the same in every worker."""
+    places = {path: n for n, path in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -70,10 +70,9 @@ def test_golden(name: str) -> None:
     make.golden(f"{name}.json", told(found))
 
 
-@pytest.mark.parametrize("name", INPUTS)
+# not what is packed: its bytes differ with the version of zlib
+@pytest.mark.parametrize("name", [name for name in INPUTS if not name.endswith(".ZIP")])
 def test_what_is_made_is_what_is_written_down(name: str) -> None:
-    if name.endswith(".ZIP"):
-        pytest.skip("packed bytes differ with the version of zlib")
     assert (make.GOLDEN / name).read_bytes() == INPUTS[name]()
 
 
