@@ -157,14 +157,16 @@ class Transactions:
         """Take what has not come in from a room's history (newest first); what waits there gets the history's order.
 
         ``mark`` was given before the history was read, ``waiting`` gives the events that wait, by their ids; those that
-        came in since and are not in the history stay last. Gives what is new; raises Unavailable.
+        came in since and are not in the history stay last. State that something newer replaced is noted as seen and
+        not taken: what replaced it may have been worked on long ago. Gives what is new; raises Unavailable.
         """
         good = {e["event_id"]: e for e in reversed(history) if _sound(e) and not self.no_news(e)}
+        old = _superseded(good)
         moved: list[tuple[Item, int]] = []
 
         async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
             moved.clear()
-            present, fresh = waiting(), set(new)
+            present, fresh = waiting(), set(new) - old
             order = [ident for ident in good if ident in fresh or ident in present]
             since = [item.stream for ident, item in present.items() if item.stream > mark and ident not in good]
             places = _spread(min(since) if since else next(self._streams), len(order))
@@ -244,6 +246,18 @@ def _shallow(event: Any) -> Any:
             flat["content"] = {k: v for k, v in content.items() if not isinstance(v, (dict, list))}
         return flat
     return event
+
+
+def _superseded(events: Mapping[str, Json]) -> set[str]:
+    """State events that a later one of the same type and key follows."""
+    last: dict[tuple[str, str], str] = {}
+    old = set()
+    for event_id, event in events.items():
+        if isinstance(event.get("state_key"), str):
+            key = (event["type"], event["state_key"])
+            old |= {last[key]} if key in last else set()
+            last[key] = event_id
+    return old
 
 
 def _sound(event: Any) -> bool:

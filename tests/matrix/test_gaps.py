@@ -93,6 +93,23 @@ async def test_nothing_is_taken_from_before_our_time(world: World) -> None:
         assert node.texts() == ["à trois"]
 
 
+async def test_an_invitation_that_was_never_pushed_undoes_no_join(world: World) -> None:
+    eve = await world.human("eve", "chu.example")
+    async with world.node() as node:
+        chat = await meet(world, node)
+        with lost(world):
+            await chat.ben.member(chat.room, "invite", eve.mxid)
+        await eve.member(chat.room, "join")
+        await chat.ben.say(chat.room, "un")
+        await node.got("un")
+    async with world.node() as node:
+        await chat.ben.say(chat.room, "deux")
+        await node.got("deux")
+        room = await node.matrix._store.get(chat.room)
+        assert room.membership(eve.mxid) == "join"
+        assert not room.waits(eve.mxid)
+
+
 async def test_a_transaction_whose_number_is_missing_is_looked_for(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
