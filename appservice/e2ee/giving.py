@@ -131,12 +131,23 @@ class Giving:
                 messages.append((device.user, device.id, content))
         return [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
 
-    async def withhold(self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str]) -> None:
-        """Note, and tell each device once, that it does not get this session."""
+    async def withhold(
+        self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str], place: int, key: str
+    ) -> None:
+        """Note, and tell each device once, that it does not get this session.
+
+        For a device that its owner has not signed, the key is kept at the index ``place``: once it is signed, it may
+        read what it was already there for. It often is a moment later.
+        """
         news = {k: code for k, code in blocked.items() if k not in gift.shares or gift.shares[k].code != code}
         if not news:
             return
-        new = {key: Share("withheld", 0, code) for key, code in news.items()}
+        new = {
+            device: self._held(gift, gift.shares.get(device), place, key)
+            if code == "m.unverified"
+            else Share("withheld", 0, code)
+            for device, code in news.items()
+        }
         messages = [
             (user, device, _withheld(gift, ghost, code))
             for (user, device), code in news.items()
@@ -147,6 +158,13 @@ class Giving:
             told = [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
         gift.shares.update(new)
         await self._courtesy(told)
+
+    def _held(self, gift: Gift, old: Share | None, place: int, key: str) -> Share:
+        if old is not None and old.kept is not None:
+            place, kept = old.place, old.kept
+        else:
+            kept = self.keep(gift.session_id, key)
+        return Share("withheld", place, "m.unverified", None, kept)
 
 
 async def save_shares(tx: Tx, session_id: str, shares: Shares) -> None:

@@ -28,6 +28,7 @@ from bridge.errors import Unavailable
 log = logging.getLogger(__name__)
 
 _LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
+_LATE = ("no_olm", "unknown", "withheld")  # states of those for whom a key may be kept
 _RETRY_MS = 5_000  # after which others may have the key that could not have it before
 
 
@@ -187,7 +188,7 @@ class Sharing:
             for key, device in audience.allowed.items()
             if key not in session.shares or session.shares[key].state not in ("sent", "pending")
         ]
-        await self._giving.withhold(gift, ghost, audience.blocked)
+        await self._giving.withhold(gift, ghost, audience.blocked, place, current)
         await self._mark_unknown(session, audience, place, current)
         await self._giving.give(gift, ghost, wants)
         await self._settle(session.id, session.shares, audience, room.members)
@@ -250,7 +251,7 @@ class Sharing:
         session = state.session
         current = session is not None and session.id == session_id
         shares = session.shares if session is not None and current else await self._shares(session_id)
-        waiting = {key: s for key, s in shares.items() if s.state in ("no_olm", "unknown") and s.kept is not None}
+        waiting = {key: s for key, s in shares.items() if s.state in _LATE and s.kept is not None}
         for user in {user for user, _ in waiting} if self.waits else ():
             if self.waits and await self.waits(state.room_id, user):
                 waiting = {key: s for key, s in waiting.items() if key[0] != user}
@@ -262,7 +263,7 @@ class Sharing:
         wants = [
             Want(device, share.place, self._giving.kept(session_id, share.kept))
             for (user, device_id), device in audience.allowed.items()
-            if (user, device_id) not in shares or shares[user, device_id].state == "no_olm"
+            if (user, device_id) not in shares or shares[user, device_id].state in ("no_olm", "withheld")
             if (share := waiting.get((user, device_id)) or waiting.get((user, "*"))) is not None
             if share.kept is not None
         ]

@@ -153,6 +153,11 @@ SELECT state, place, code FROM e2ee_share WHERE session_id = $1 AND user_id = $2
 -- name: shares-late
 SELECT DISTINCT o.room_id, o.ghost, o.session_id, o.shared_history
 FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id WHERE s.state IN ('no_olm', 'unknown')
+UNION
+SELECT o.room_id, o.ghost, o.session_id, o.shared_history
+FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id JOIN e2ee_user u ON u.user_id = s.user_id
+LEFT JOIN e2ee_device d ON d.user_id = s.user_id AND d.device_id = s.device_id
+WHERE s.state = 'withheld' AND s.kept IS NOT NULL AND (u.outdated = 1 OR d.signed = 1)
 
 -- name: share-save
 INSERT INTO e2ee_share (session_id, user_id, device_id, state, place, code, txn, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
