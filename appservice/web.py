@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -15,12 +14,13 @@ from appservice.transactions import Transaction, Transactions
 from bridge.errors import Unavailable
 
 _OK = b"{}"
+_BESIDE = 2.0  # s; no homeserver ends and starts again within
 _START = 50.0  # s; the homeserver gives up after 60
 
 
 class Web:
     """The routes. ``exists`` says whether a user id is a ghost of ours; ``rang`` is told of each transaction,
-    ``new_peer`` of each new connection."""
+    ``new_peer`` of a new connection that may be of a homeserver that was started again."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Web:
         self._new_peer = new_peer
         self._open = asyncio.Event()
         self._last: int | None = None
-        self._peers: deque[Any] = deque(maxlen=64)
+        self._peers: dict[asyncio.BaseTransport, float] = {}  # open connections: when each was last used
 
     def routes(self, app: web.Application) -> None:
         """Add everything to an application."""
@@ -61,10 +61,7 @@ class Web:
     async def _transaction(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        peer = request.transport.get_extra_info("peername") if request.transport else None
-        if peer not in self._peers:  # a new connection: the homeserver may have been restarted
-            self._peers.append(peer)
-            self._new_peer()
+        self._from(request.transport)
         self._count(request.match_info["txn"])
         try:
             async with asyncio.timeout(_START):  # what an earlier life left comes first
@@ -78,6 +75,20 @@ class Web:
             return _json(503, "M_UNKNOWN", "the database is away")
         self._rang(transaction)
         return _json(200)
+
+    def _from(self, peer: asyncio.BaseTransport | None) -> None:
+        """A new connection: the homeserver may have been restarted, unless it has just used another that is still open.
+
+        Synapse opens one more when it has the next transaction before it has put the last connection back.
+        """
+        now, known = time.monotonic(), self._peers
+        if peer is not None and peer not in known:
+            if not any(now - at < _BESIDE and not other.is_closing() for other, at in known.items()):
+                self._new_peer()
+            for other in [other for other in known if other.is_closing()]:
+                del known[other]
+        if peer is not None:
+            known[peer] = now
 
     def _count(self, txn: str) -> None:
         """Synapse numbers its transactions: one that it skipped is stuck there until its next outage (seen: 1.163)."""

@@ -10,8 +10,10 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from aiohttp import web
 
-from appservice.transactions import parse
+from appservice.transactions import Transaction, parse
+from appservice.web import Web
 from bridge.db import Tx
 from bridge.errors import Unavailable
 from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet, until
@@ -233,3 +235,47 @@ async def test_rooms_do_not_wait_for_one_another(world: World) -> None:
         assert "bloqué" not in node.texts()
         gate.set()
         await node.got("bloqué")
+
+
+class Taken:
+    """Takes everything and keeps nothing."""
+
+    async def take(self, raw: bytes) -> Transaction:
+        return parse(raw)
+
+
+async def test_a_second_connection_beside_one_in_use_is_no_restart() -> None:
+    news = list[str]()
+    doors = Web(
+        "hs-token", Taken(), exists, lambda _: None, max_body=1000, ready=lambda: True,  # type: ignore[arg-type]
+        new_peer=lambda: news.append("new"),
+    )  # fmt: skip
+    app = web.Application()
+    doors.routes(app)
+    doors.open()
+
+    async def suspected(session: aiohttp.ClientSession) -> bool:
+        before = len(news)
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/_matrix/app/v1/transactions/own"
+        async with session.put(url, data=b'{"events": []}', headers=HS) as answer:
+            assert answer.status == 200
+            await answer.read()
+        return len(news) > before
+
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with aiohttp.ClientSession() as first, aiohttp.ClientSession() as second:
+            assert await suspected(first)
+            assert not await suspected(second)
+            assert not await suspected(first)
+        await asyncio.sleep(0.05)  # both have ended
+        async with aiohttp.ClientSession() as third:
+            assert await suspected(third)
+    finally:
+        await runner.cleanup()
+
+
+async def exists(_: str) -> bool:
+    return False
