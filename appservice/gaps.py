@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -35,6 +36,7 @@ _SILENT_AFTER = 5.0  # s without an event after which a room counts as silent
 _AT_ONCE = 8  # silent rooms compared side by side
 _PATIENCE = 10.0  # s for a silent room before the next ones are looked at
 _CHECKED = 20_000
+_DOUBT, _LONGEST_DOUBT = 30.0, 900.0  # s
 
 
 def batched(rooms: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -63,6 +65,31 @@ class Gaps:
         self._checked: OrderedDict[str, int] = OrderedDict()
         self._suspected = asyncio.Event()
         self._suspected.set()
+        self._doubt = 0.0  # s between two suspicions because of missing numbers
+        self._doubted = -math.inf
+        self._doubting: asyncio.TimerHandle | None = None
+
+    def skipped(self) -> None:
+        """A transaction's number is missing: it may be stuck, or it was another application service's.
+
+        Synapse numbers the transactions of all of them together. So this is believed at once, and then ever more
+        seldom while nothing is found; what is missing is looked for after a quarter of an hour at the latest.
+        """
+        loop, at = asyncio.get_running_loop(), self._doubted + self._doubt
+        if loop.time() >= at:
+            self._believe()
+        elif self._doubting is None:
+            self._doubting = loop.call_at(at, self._believe)
+
+    def _believe(self) -> None:
+        self._doubting = None
+        self._doubted = asyncio.get_running_loop().time()
+        self._doubt = min(max(self._doubt * 2, _DOUBT), _LONGEST_DOUBT)
+        self.suspect()
+
+    def found(self) -> None:
+        """Something was missing indeed."""
+        self._doubt = 0.0
 
     def suspect(self) -> None:
         """Something may have been lost."""

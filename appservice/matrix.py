@@ -119,6 +119,7 @@ class Matrix:
             self._on_transaction,
             max_body=self._settings.max_body,
             new_peer=self._gaps.suspect,
+            skipped=self._gaps.skipped,
             ready=lambda: self._ready,
         )
         if self._ready:
@@ -229,6 +230,7 @@ class Matrix:
             self._gaps.again(room)
             raise
         if items:
+            self._gaps.found()
             log.warning("%d events of %s had not been pushed", len(items), room)
         return items
 

@@ -20,7 +20,8 @@ _START = 50.0  # s; the homeserver gives up after 60
 
 class Web:
     """The routes. ``exists`` says whether a user id is a ghost of ours; ``rang`` is told of each transaction,
-    ``new_peer`` of a new connection that may be of a homeserver that was started again."""
+    ``new_peer`` of a new connection that may be of a homeserver that was started again,
+    ``skipped`` of each number that is missing."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Web:
         max_body: int,
         ready: Callable[[], bool],
         new_peer: Callable[[], None] = lambda: None,
+        skipped: Callable[[], None] = lambda: None,
     ) -> None:
         self._token = token.encode()
         self._transactions = transactions
@@ -40,6 +42,7 @@ class Web:
         self._max_body = max_body
         self._ready = ready
         self._new_peer = new_peer
+        self._skipped = skipped
         self._open = asyncio.Event()
         self._last: int | None = None
         self._peers: dict[asyncio.BaseTransport, float] = {}  # open connections: when each was last used
@@ -91,11 +94,11 @@ class Web:
             known[peer] = now
 
     def _count(self, txn: str) -> None:
-        """Synapse numbers its transactions: one that it skipped is stuck there until its next outage (seen: 1.163)."""
+        """Synapse numbers its transactions: one that is missing may be stuck until its next outage (seen: 1.163)."""
         if not txn.isdecimal() or len(txn) > 18:
             return
         if self._last is not None and int(txn) > self._last + 1:
-            self._new_peer()
+            self._skipped()
         self._last = max(self._last or 0, int(txn))
 
     async def _read(self, request: web.Request) -> tuple[bytes, bool]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from appservice import gaps
 from appservice.gaps import Gaps
 from tests.far.stub_world import Json
 from tests.matrix.make import ANNA, Chat, World, ghost, meet, until
@@ -229,3 +230,19 @@ async def test_what_was_said_before_a_ghost_came_back_is_not_taken(world: World)
         await node.got("de nouveau à trois")
         assert node.texts() == ["de nouveau à trois"]
         assert not await node.db.all("matrix.inbox")
+
+
+async def test_numbers_that_others_use_are_believed_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaps, "_DOUBT", 0.1)
+    one = Gaps(None, None, None, lambda _: False, lambda _: False)  # type: ignore[arg-type]
+    start = one._epoch
+    for _ in range(3):
+        one.skipped()
+    assert one._epoch == start + 1  # at once, and once
+    await until(lambda: one._epoch == start + 2)  # the others after a while
+    assert one._doubt == 0.2
+    await asyncio.sleep(0.3)
+    assert one._epoch == start + 2  # and no more of that
+    one.found()
+    one.skipped()
+    assert one._epoch == start + 3  # whoever was right once is believed again
