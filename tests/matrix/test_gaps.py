@@ -189,9 +189,9 @@ async def test_what_was_written_elsewhere_meanwhile_lies_below_what_was_seen(wor
         await chat.ben.say(chat.room, "vu")
         await node.got("vu")
     with lost(world):
-        await chat.ben.say(chat.room, "ailleurs 1")
-        await chat.ben.say(chat.room, "ailleurs 2")
-    elsewhere = [events.pop(), events.pop()][::-1]
+        written = [await chat.ben.say(chat.room, f"ailleurs {n}") for n in (1, 2)]
+    elsewhere = [event for event in events if event["event_id"] in written]
+    events[:] = [event for event in events if event not in elsewhere]
     events[at:at] = elsewhere
     async with world.node() as node:
         await chat.ben.say(chat.room, "poussé")
