@@ -13,12 +13,13 @@ from bridge.model import MAIL, Address, Person
 _CONVERSATION = re.compile(r"c_([0-9a-f]{24})")
 _ROOM = re.compile(r"salon-([0-9a-f]{24})")
 _RPPS = re.compile(r"[0-9]{11}")
+_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})  # as passports do
 _LONGEST = 48  # characters of a local part made from a name; RFC 5321 allows 64
 
 
 def local_part(name: str) -> str:
     """A local part from a name: ``Dr Cléo Petit`` -> ``cleo.petit``; ``contact`` if nothing is left."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
+    plain = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
     words = re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
     if len(words) > 1 and words[0] in ("dr", "pr", "m", "mme"):
         words = words[1:]
@@ -89,10 +90,13 @@ class AddressBook:
         return None
 
     def team(self, address: str) -> str | None:
-        """The team mailbox that this address is, in the form of the settings."""
+        """The team mailbox that this address is, in the form of the settings.
+
+        One postmaster is enough for all domains (RFC 5321, 4.5.1).
+        """
         local, _, domain = address.lower().rpartition("@")
-        whole = f"{local}@{domain}"
-        return whole if whole in self.teams else None
+        domains = self.domains if local == "postmaster" and domain in self.domains else (domain,)
+        return next((whole for d in domains if (whole := f"{local}@{d}") in self.teams), None)
 
     def room(self, conversation: str) -> str | None:
         """The address of a conversation."""

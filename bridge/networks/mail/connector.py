@@ -87,6 +87,8 @@ class MailConnector:
         self._arrivals.hub = self._departures.hub = self._receipts.hub = hub
         if not self._settings.trust.crls and not self._settings.trust.ocsp:
             log.error("ALARM networks.mail.trust names no CRL and no OCSP responder: revoked certificates pass")
+        if self.book.team(f"postmaster@{self.book.domain}") is None:
+            log.warning("nobody reads postmaster@%s: name a team in networks.mail.teams", self.book.domain)
         await self.trust.start()
         await self._ledger.start()
         await self.book.start()

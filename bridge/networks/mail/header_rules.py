@@ -13,14 +13,14 @@ from bridge.errors import Refused
 from bridge.networks.mail.boxes import parse_boxes
 from bridge.networks.mail.headers import raw_text
 
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _LONGEST_FROM = 1024  # bytes
 
 
 def check_lines(raw: bytes) -> None:
     """Raises Refused (bare_line_end): a CR or LF alone ends a line for some programs and not for others."""
-    if _BARE.search(raw):
+    both = raw.count(b"\r\n")
+    if raw.count(b"\r") != both or raw.count(b"\n") != both:
         raise Refused("bare_line_end")
 
 

@@ -16,6 +16,7 @@ MOST_BLOCK = 60  # lines of a header block; long lists of recipients wrap
 _SPACES = str.maketrans(
     {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\ufeff": "", "\u200b": "", "\u2019": "'", "\t": " "}
 )
+_ODD = re.compile("[" + "".join(map(chr, _SPACES)) + "]")
 
 
 class Kind(Enum):
@@ -58,10 +59,15 @@ class View:
 
 def look(lines: Sequence[str]) -> View:
     """The view of a text's lines."""
-    cleaned = [line if line == "-- " else line[:MOST_LINE].translate(_SPACES).strip() for line in lines]
+    cleaned = [line if line == "-- " else _alike(line[:MOST_LINE]) for line in lines]
     bare = [line.lstrip("> ") if line.startswith(">") else line for line in cleaned]
     depth = [line[: len(line) - len(rest)].count(">") for line, rest in zip(cleaned, bare, strict=True)]
     return View(tuple(range(len(lines))), tuple(bare), tuple(depth))
+
+
+def _alike(line: str) -> str:
+    """Translating is slow with accents: only where there is something to translate."""
+    return (line.translate(_SPACES) if _ODD.search(line) else line).strip()
 
 
 _MONTH = (
