@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import nh3
 
@@ -177,6 +179,14 @@ def to_content(delivery: Delivery) -> Json:
         content["format"] = "org.matrix.custom.html"
         content["formatted_body"] = clean(delivery.body.html)
     return content | _related(delivery.reply_to, delivery.thread)
+
+
+def link(body: Body, room_id: str, event_id: str, server: str) -> Body:
+    """The body below a link to what it continues in another room."""
+    to = f"https://matrix.to/#/{quote(room_id, safe='')}/{quote(event_id, safe='')}?via={quote(server, safe='')}"
+    words = "Échange précédent · earlier exchange"
+    html = body.html if body.html is not None else escape(body.text).replace("\n", "<br>")
+    return replace(body, text=f"↪ {words} : {to}\n{body.text}", html=f'<p>↪ <a href="{to}">{words}</a></p>{html}')
 
 
 def to_file(file: File, opened: Json, delivery: Delivery, *, first: bool) -> Json:

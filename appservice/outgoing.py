@@ -7,15 +7,16 @@ All files are uploaded before anything is said: what the homeserver does not tak
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from appservice.arrivals import Arrivals
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee import Engine
-from appservice.events import to_content, to_file, to_reaction
+from appservice.events import link, to_content, to_file, to_reaction
 from appservice.ghosts import Ghosts
 from appservice.media import Media
-from appservice.names import txn_id
+from appservice.names import server_of, txn_id
 from appservice.outbox import Letter, NotInRoom, Outbox, translate
 from appservice.rooms import Rooms
 from appservice.roomstate import Room
@@ -59,10 +60,17 @@ class Outgoing:
         ghost = await self._ghosts.ensure(delivery.sender)
         if delivery.kind is Kind.REACTION:
             return await self._reaction(room, ghost, delivery)
-        letters = await self._letters(room, ghost, delivery, keys)
+        letters = await self._letters(room, ghost, await self._linked(delivery, ghost), keys)
         await self._arrivals.before(room, ghost)
         events = [await self._send(room, letter) for letter in letters]
         return Ref(MATRIX, events[0])
+
+    async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
+        """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""
+        earlier = await self.hub.cited(delivery.continues) if delivery.continues else None
+        if delivery.continues is None or earlier is None or earlier.chat is None:
+            return delivery
+        return replace(delivery, body=link(delivery.body, earlier.chat, delivery.continues.id, server_of(ghost)))
 
     async def _letters(self, room: Room, ghost: str, delivery: Delivery, keys: list[str]) -> list[Letter]:
         """What to send. What is encrypted already is only repeated, hence needs neither upload nor content."""

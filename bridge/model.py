@@ -140,7 +140,8 @@ class Delivery:
 
     ``chat`` is the conversation as the leg's network knows it, None until that network has one.
     ``members`` are all members of the conversation; those of this leg are its recipients.
-    ``reply_to`` and ``thread`` are already translated to this network (None: not known there).
+    ``reply_to`` and ``thread`` are already translated to this network (None: not known there); ``continues`` is what
+    it answers in another conversation of that network, which not everybody here may see.
     ``attempt`` counts from 0; ``order`` grows along every lane of the conversation.
     """
 
@@ -159,6 +160,7 @@ class Delivery:
     created_at: int = 0
     reply_to: Ref | None = None
     thread: Ref | None = None
+    continues: Ref | None = None
     cites: tuple[str | None, str | None] = (None, None)  # the hub's own ids of what ``reply_to`` and ``thread`` name
     files: int = 0  # how many wait for this delivery; ``body.files`` holds them while it is handed out
 

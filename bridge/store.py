@@ -261,8 +261,8 @@ class Store:
 
         Not before: what it cites may have been delivered a moment ago. Raises SealBroken.
         """
-        reply_to, thread = [await self._ref_on(message, delivery.network) for message in delivery.cites]
-        delivery = replace(delivery, reply_to=reply_to, thread=thread)
+        (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
+        delivery = replace(delivery, reply_to=reply_to, thread=thread, continues=continues)
         files = []
         for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
             where = f"{delivery.message}/{row['n']}"
@@ -270,9 +270,13 @@ class Store:
             files.append(File(name, mime, self._seal.open(bytes(row["body"]), where), inline))
         return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
 
-    async def _ref_on(self, message: str | None, network: str) -> Ref | None:
-        row = await self.db.one("store.ref_on", message, network) if message else None
-        return None if row is None else Ref(network, row["id"])
+    async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None]:
+        """The name of a message on the delivery's network: in its own conversation, or in another one."""
+        row = await self.db.one("store.ref_on", message, delivery.network) if message else None
+        if row is None:
+            return None, None
+        ref = Ref(delivery.network, row["id"])
+        return (ref, None) if row["conversation"] == delivery.conversation else (None, ref)
 
     async def sent(self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True) -> None:
         """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there)."""

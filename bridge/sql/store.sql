@@ -87,7 +87,8 @@ FROM delivery d JOIN message m ON m.id = d.message
 LEFT JOIN leg l ON l.conversation = d.conversation AND l.network = d.network
 WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT 20;
 -- name: ref_on
-SELECT id FROM ref WHERE message = $1 AND network = $2 ORDER BY also, id LIMIT 1;
+SELECT r.id, m.conversation FROM ref r JOIN message m ON m.id = r.message
+WHERE r.message = $1 AND r.network = $2 ORDER BY r.also, r.id LIMIT 1;
 -- name: later
 UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
 -- name: end_delivery

@@ -48,3 +48,15 @@ async def test_what_nobody_knows_is_not_waited_for(url: str) -> None:
             await w.siilo.write("s1", done.conversation, "dan", "Réponse", reply_to="siilo-999")
         await w.until(lambda: w.pandalab.delivered)
         assert w.pandalab.delivered[0].reply_to is None
+
+
+async def test_what_another_conversation_says_is_continued_and_not_answered(url: str) -> None:
+    async with running(url) as w:
+        await w.pandalab.write("p1", "chat-1", "cleo", "À deux", ["siilo:dan"])
+        await w.until(lambda: len(w.siilo.delivered) == 1)
+        await w.until(lambda: w.pandalab.told)
+        await w.pandalab.write("p2", "chat-2", "cleo", "Ailleurs", ["siilo:dan"], reply_to="p1")
+        await w.until(lambda: len(w.siilo.delivered) == 2)
+        second = w.siilo.delivered[1]
+        assert second.conversation != w.siilo.delivered[0].conversation
+        assert (second.reply_to, second.continues) == (None, Ref("siilo", "siilo-1"))

@@ -108,6 +108,9 @@ async def test_who_is_left_out_reads_nothing(tmp_path: Path, space: Space) -> No
         third = await node.got("Avec Dan")
         assert third.conversation not in (first.conversation, private.conversation)
         assert "Suite d'un échange" in third.body.text
+        assert third.reply_to is None  # not everybody here has the other conversation
+        assert third.continues is not None
+        assert third.continues.network == "pandalab"
 
 
 async def test_a_hidden_recipient_stays_hidden(tmp_path: Path, space: Space) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -34,6 +35,25 @@ async def test_a_mailbox_writes_first_and_is_answered(world: World) -> None:
         profile = world.stub.world.users[GHOST].profile
         assert profile["displayname"] == BOX
         assert profile["fr.liaison.mail"] == BOX
+
+
+async def test_an_exchange_that_goes_on_with_others_is_linked(world: World) -> None:
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        await node.post(BOX, "À deux", to=(f"matrix:{ben.mxid}",), ref="m1")
+        await ben.member(await ben.invited(), "join")
+        first = await ben.heard("À deux")
+        both = (f"matrix:{ben.mxid}", f"matrix:{eve.mxid}")
+        await node.post(BOX, "À <trois>", to=both, chat="mail2", reply_to=Ref("mail", "m1"))
+        await eve.member(await eve.invited(), "join")
+        second = await eve.wait(lambda seen: (seen.text or "").endswith("À <trois>"))
+        link = f"https://matrix.to/#/{quote(first.room, safe='')}/{quote(first.event['event_id'], safe='')}"
+        assert second.clear is not None
+        content = second.clear["content"]
+        assert f"{link}?via=stub.example" in content["body"]
+        assert f'href="{link}?via=stub.example"' in content["formatted_body"]
+        assert content["formatted_body"].endswith("À &lt;trois&gt;")
+        assert "m.relates_to" not in content
 
 
 async def test_a_matrix_user_invites_a_mailbox(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -121,8 +121,10 @@ class Arrivals:
         if place.thread is not None and may_join(patients, shown.patients) is False:
             place, topic, patients = Place(place.chat), {}, []
             notes.append(_OTHER_PATIENT)
-        if placed.fresh and any(row.ref and row.chat != place.chat for rows in placed.known.values() for row in rows):
+        earlier = placing.elsewhere(place.chat, placing.cited(mail), placed.known) if placed.fresh else None
+        if earlier is not None:
             notes.append(_CONTINUES)
+            place = replace(place, reply_to=earlier)
         begins = place.thread is None or place.thread == ref
         if begins and not target.heading:
             notes.append(heading(mail))

@@ -76,6 +76,12 @@ def thread(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]]
     return None
 
 
+def elsewhere(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]]) -> str | None:
+    """The ref of the newest cited message that is in another chat."""
+    rows = (row for ident in cites for row in known.get(ident, ()))
+    return next((row.ref for row in rows if row.ref is not None and row.chat != chat), None)
+
+
 def answered(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]]) -> str | None:
     """The ref of the newest cited message that is in this chat."""
     for ident in cites:
