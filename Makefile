@@ -1,7 +1,7 @@
 # The scripts a person runs are the scripts that CI runs. `make help` lists them.
 PY := .venv/bin/python
-# Most tests wait for servers: more at a time than there are cores is faster. WORKERS=0 runs them one after the other.
-WORKERS ?= 3
+# Test files side by side; most of them wait for servers. WORKERS=0 runs everything one after the other.
+WORKERS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help setup test check fmt lock demo bench faults clean
 
