@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import nh3
+import orjson
 
 from appservice.attachments import Attachment, describe, safe_mime, safe_name
 from bridge.errors import Refused
@@ -23,6 +24,7 @@ _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
 _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_LONGEST_CONTENT = 45_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
 _LONGEST_KEY = 64  # characters of a reaction
 _TAGS = {
     "del",
@@ -178,7 +180,10 @@ def to_content(delivery: Delivery) -> Json:
     if delivery.body.html is not None:
         content["format"] = "org.matrix.custom.html"
         content["formatted_body"] = clean(delivery.body.html)
-    return content | _related(delivery.reply_to, delivery.thread)
+    content |= _related(delivery.reply_to, delivery.thread)
+    if len(orjson.dumps(content)) > _LONGEST_CONTENT and "format" in content:
+        del content["format"], content["formatted_body"]  # the text says it too
+    return content
 
 
 def link(body: Body, room_id: str, event_id: str, server: str) -> Body:

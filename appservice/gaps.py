@@ -113,6 +113,43 @@ class Gaps:
             self._checked.popitem(last=False)
         return events
 
+    async def over(self, room_id: str, history: Sequence[Json]) -> set[str]:
+        """State events of a history that never came in and that the room no longer holds, as ids.
+
+        Something later in the history does not make an event void: it may have been written beside it and lost to it,
+        as a change of name loses to a ban. So the homeserver is asked. Raises Unavailable.
+        """
+        later, replaced = set[tuple[str, str]](), list[Json]()
+        for event in history:
+            if isinstance(name := event.get("state_key"), str):
+                replaced += [event] if (event["type"], name) in later else []
+                later.add((event["type"], name))
+        if not replaced or not (new := await self._unseen(replaced)):
+            return set()
+        readers = self._rooms.ghosts_in(await self._rooms.store.get(room_id))
+        return {e["event_id"] for e in replaced if e["event_id"] in new and not await self._holds(room_id, e, readers)}
+
+    async def _unseen(self, events: Sequence[Json]) -> set[str]:
+        ids = {seen_id(e["event_id"]): e["event_id"] for e in events}
+        rows = await self._db.all("matrix.seen_of", orjson.dumps(list(ids)).decode())
+        return {*ids.values()} - {ids[row["id"]] for row in rows}
+
+    async def _holds(self, room_id: str, event: Json, readers: Sequence[str]) -> bool:
+        """Whether the room's state is what this event says."""
+        kind, key = event["type"], event["state_key"]
+        path = f"/_matrix/client/v3/rooms/{part(room_id)}/state/{part(kind)}/{part(key)}"
+        for reader in readers:
+            try:
+                content = await self._homeserver.call("GET", path, user=reader)
+            except MatrixRefused as refusal:
+                if refusal.status == 404:
+                    return False
+                continue
+            if kind == "m.room.member":
+                return bool(content.get("membership") == event["content"].get("membership"))
+            return bool(content == event["content"])
+        return False
+
     def again(self, room_id: str) -> None:
         """What was found could not be kept: compare once more."""
         self._checked.pop(room_id, None)

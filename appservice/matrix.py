@@ -225,7 +225,8 @@ class Matrix:
         mark = self._transactions.mark()
         history = await self._gaps.history(room, waiting())
         try:
-            items = await self._transactions.insert(history, mark, waiting)
+            over = await self._gaps.over(room, history)
+            items = await self._transactions.insert(history, mark, waiting, over)
         except BaseException:
             self._gaps.again(room)
             raise

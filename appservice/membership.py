@@ -88,6 +88,8 @@ class Membership:
         elif membership in ("leave", "ban") and await self._belongs(room, user):
             await self._left(room, event, membership, done)
         else:
+            if membership in ("leave", "ban") and not self._names.is_ghost(user):
+                await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
             if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
             room.set_member(user, membership)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,20 +153,22 @@ class Transactions:
         """A place in the inbox that stays empty: whatever comes in from now on goes after it."""
         return next(self._streams)
 
-    async def insert(self, history: Sequence[Json], mark: int, waiting: Callable[[], Mapping[str, Item]]) -> list[Item]:
+    async def insert(
+        self, history: Sequence[Json], mark: int, waiting: Callable[[], Mapping[str, Item]], over: Collection[str] = ()
+    ) -> list[Item]:
         """Take what has not come in from a room's history (newest first); what waits there gets the history's order.
 
         ``mark`` was given before the history was read, ``waiting`` gives the events that wait, by their ids; those that
-        came in since and are not in the history stay last. State that something newer replaced is noted as seen and
-        not taken: what replaced it may have been worked on long ago. Gives what is new; raises Unavailable.
+        came in since and are not in the history stay last. State that is ``over`` (ids) is noted as seen and not taken
+        where something later has been worked on already. Gives what is new; raises Unavailable.
         """
         good = {e["event_id"]: e for e in reversed(history) if _sound(e) and not self.no_news(e)}
-        old = _superseded(good)
         moved: list[tuple[Item, int]] = []
 
         async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
             moved.clear()
-            present, fresh = waiting(), set(new) - old
+            present, fresh = waiting(), set(new)
+            fresh -= _overtaken(good, over, fresh | present.keys())
             order = [ident for ident in good if ident in fresh or ident in present]
             since = [item.stream for ident, item in present.items() if item.stream > mark and ident not in good]
             places = _spread(min(since) if since else next(self._streams), len(order))
@@ -248,16 +250,16 @@ def _shallow(event: Any) -> Any:
     return event
 
 
-def _superseded(events: Mapping[str, Json]) -> set[str]:
-    """State events that a later one of the same type and key follows."""
-    last: dict[tuple[str, str], str] = {}
-    old = set()
-    for event_id, event in events.items():
-        if isinstance(event.get("state_key"), str):
-            key = (event["type"], event["state_key"])
-            old |= {last[key]} if key in last else set()
-            last[key] = event_id
-    return old
+def _overtaken(events: Mapping[str, Json], over: Collection[str], pending: Collection[str]) -> set[str]:
+    """Those of ``over`` after which an event of the same type and key was worked on, which is not ``pending``."""
+    done, found = set[tuple[str, str]](), set[str]()
+    for event_id, event in reversed([*events.items()]):
+        key = (event["type"], str(event.get("state_key")))
+        if event_id in over and key in done:
+            found.add(event_id)
+        if event_id not in pending:
+            done.add(key)
+    return found
 
 
 def _sound(event: Any) -> bool:

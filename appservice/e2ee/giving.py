@@ -7,7 +7,7 @@ as sent before the homeserver answered; a device that cannot get the key now has
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from appservice.e2ee.claims import Claims
@@ -56,13 +56,16 @@ class Giving:
         self._claims = claims
         self._todevice = todevice
 
-    def keep(self, session_id: str, key: str) -> bytes:
-        """Seal a session key for a device that cannot have it yet."""
-        return self._seal.seal(key.encode("ascii"), f"e2ee kept {session_id}")
+    def keep(self, session_id: str, key: str, device: Device | None = None) -> bytes:
+        """Seal a session key for a device that cannot have it yet; without a device, for all of a person's."""
+        plain = f"{device.curve} {key}" if device is not None else key
+        return self._seal.seal(plain.encode("ascii"), f"e2ee kept {session_id}")
 
-    def kept(self, session_id: str, sealed: bytes) -> str:
-        """Open what :meth:`keep` sealed."""
-        return self._seal.open(bytes(sealed), f"e2ee kept {session_id}").decode("ascii")
+    def kept(self, session_id: str, sealed: bytes, device: Device) -> str | None:
+        """Open what :meth:`keep` sealed. None: it was for another device that had the same id."""
+        plain = self._seal.open(bytes(sealed), f"e2ee kept {session_id}").decode("ascii")
+        curve, _, key = plain.rpartition(" ")
+        return key if curve in ("", device.curve) else None
 
     async def give(self, gift: Gift, ghost: Ghost, wants: list[Want]) -> None:
         """Give the key to each of these devices. Raises Unavailable; what is pending then goes with the next try."""
@@ -88,7 +91,8 @@ class Giving:
                     content = await self._olm.encrypt(ghost, want.device, "m.room_key", _content(gift, want), changes)
                     key = (want.device.user, want.device.id)
                     if content is None:
-                        new[key] = Share("no_olm", want.place, "m.no_olm", None, self.keep(gift.session_id, want.key))
+                        kept = self.keep(gift.session_id, want.key, want.device)
+                        new[key] = Share("no_olm", want.place, "m.no_olm", None, kept)
                     else:
                         messages.append((*key, content))
                         new[key] = Share("pending", want.place)
@@ -132,22 +136,21 @@ class Giving:
         return [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
 
     async def withhold(
-        self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str], place: int, key: str
+        self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str], unsigned: Iterable[Want]
     ) -> None:
         """Note, and tell each device once, that it does not get this session.
 
-        For a device that its owner has not signed, the key is kept at the index ``place``: once it is signed, it may
-        read what it was already there for. It often is a moment later.
+        For those of them that their owner has not signed, the key is kept: once it is signed, a device may read what it
+        was already there for. It often is a moment later.
         """
         news = {k: code for k, code in blocked.items() if k not in gift.shares or gift.shares[k].code != code}
         if not news:
             return
-        new = {
-            device: self._held(gift, gift.shares.get(device), place, key)
-            if code == "m.unverified"
-            else Share("withheld", 0, code)
-            for device, code in news.items()
-        }
+        new = {key: Share("withheld", 0, code) for key, code in news.items()}
+        for want in unsigned:
+            share = new.get((want.device.user, want.device.id))
+            if share is not None:
+                share.place, share.kept = want.place, self.keep(gift.session_id, want.key, want.device)
         messages = [
             (user, device, _withheld(gift, ghost, code))
             for (user, device), code in news.items()
@@ -158,13 +161,6 @@ class Giving:
             told = [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
         gift.shares.update(new)
         await self._courtesy(told)
-
-    def _held(self, gift: Gift, old: Share | None, place: int, key: str) -> Share:
-        if old is not None and old.kept is not None:
-            place, kept = old.place, old.kept
-        else:
-            kept = self.keep(gift.session_id, key)
-        return Share("withheld", place, "m.unverified", None, kept)
 
 
 async def save_shares(tx: Tx, session_id: str, shares: Shares) -> None:

@@ -38,6 +38,7 @@ class Audience:
 
     allowed: dict[tuple[str, str], Device] = field(default_factory=dict)
     blocked: dict[tuple[str, str], str] = field(default_factory=dict)
+    unsigned: list[Device] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
 
 
@@ -124,7 +125,9 @@ class Sharing:
         if session.shared_history != room.shared_history:
             return True
         return any(
-            key not in audience.allowed for key, share in session.shares.items() if share.state in ("sent", "pending")
+            key[0] not in room.members if share.kept is not None else key not in audience.allowed
+            for key, share in session.shares.items()
+            if share.kept is not None or share.state in ("sent", "pending")
         )
 
     async def _audience(self, people: Iterable[str]) -> Audience:
@@ -143,6 +146,7 @@ class Sharing:
                     audience.allowed[user, device.id] = device
                 else:
                     audience.blocked[user, device.id] = "m.unverified"
+                    audience.unsigned.append(device)
         return audience
 
     async def _load(self, state: OutState) -> None:
@@ -184,23 +188,30 @@ class Sharing:
         gift = Gift(room.room_id, session.id, session.shared_history, session.shares)
         current, place = session.group.session_key.to_base64(), session.group.message_index
         wants = [
-            self._want(session, device, place, current)
+            self._want(session.id, session.shares, device, place, current)
             for key, device in audience.allowed.items()
             if key not in session.shares or session.shares[key].state not in ("sent", "pending")
         ]
-        await self._giving.withhold(gift, ghost, audience.blocked, place, current)
+        held = [self._want(session.id, session.shares, device, place, current) for device in audience.unsigned]
+        await self._giving.withhold(gift, ghost, audience.blocked, held)
         await self._mark_unknown(session, audience, place, current)
         await self._giving.give(gift, ghost, wants)
         await self._settle(session.id, session.shares, audience, room.members)
         return any(share.state in ("no_olm", "unknown") for share in session.shares.values())
 
-    def _want(self, session: OutSession, device: Device, place: int, current: str) -> Want:
+    def _want(self, session_id: str, shares: Shares, device: Device, place: int, current: str) -> Want:
         """From where may this device read: from here, unless it was kept waiting since before."""
+        return self._since(session_id, shares, device) or Want(device, place, current)
+
+    def _since(self, session_id: str, shares: Shares, device: Device) -> Want | None:
+        """What was kept for this device, or for all of its owner's."""
         for key in ((device.user, device.id), (device.user, "*")):
-            share = session.shares.get(key)
+            share = shares.get(key)
             if share is not None and share.kept is not None:
-                return Want(device, share.place, self._giving.kept(session.id, share.kept))
-        return Want(device, place, current)
+                kept = self._giving.kept(session_id, share.kept, device)
+                if kept is not None:
+                    return Want(device, share.place, kept)
+        return None
 
     async def _mark_unknown(self, session: OutSession, audience: Audience, place: int, current: str) -> None:
         """People whose list is not known get the key later, from this index on."""
@@ -260,14 +271,17 @@ class Sharing:
         people = {user for user, _ in waiting}
         await self._devices.fresh(people, ghost.user)
         audience = await self._audience(people)
+        gift = Gift(state.room_id, session_id, shared_history, shares)
+        held = [want for device in audience.unsigned if (want := self._since(session_id, waiting, device))]
+        told = {(want.device.user, want.device.id): "m.unverified" for want in held}
+        await self._giving.withhold(gift, ghost, told, held)
         wants = [
-            Want(device, share.place, self._giving.kept(session_id, share.kept))
-            for (user, device_id), device in audience.allowed.items()
-            if (user, device_id) not in shares or shares[user, device_id].state in ("no_olm", "withheld")
-            if (share := waiting.get((user, device_id)) or waiting.get((user, "*"))) is not None
-            if share.kept is not None
+            want
+            for key, device in audience.allowed.items()
+            if key not in shares or shares[key].state in ("no_olm", "withheld")
+            if (want := self._since(session_id, waiting, device)) is not None
         ]
-        await self._giving.give(Gift(state.room_id, session_id, shared_history, shares), ghost, wants)
+        await self._giving.give(gift, ghost, wants)
         await self._settle(session_id, shares, audience, people)
         if current:
             state.generation = -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,69 @@ async def test_a_device_signed_later_reads_what_it_was_there_for(url: str, again
         assert ben.read(first)["content"]["body"] == "one"
         if again:
             assert ben.read(second)["content"]["body"] == "two"
+
+
+def sign(here: Lab, ben: Peer, owner: Owner) -> None:
+    """Ben signs his phone, and the homeserver says so."""
+    ben.owner = owner
+    here.stub.devices[BEN]["PHONE"].keys = ben.keys()
+    here.stub.changes(BEN)
+
+
+async def test_who_was_out_for_a_while_does_not_read_that_by_signing_later(url: str) -> None:
+    async with lab(url) as here:
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        ben = Peer(here.stub, BEN, "PHONE").publish()
+        here.person(EVE, "TAB")
+        before = await here.say(here.room(BEN, EVE), "before")
+        meanwhile = await here.say(here.room(EVE), "meanwhile")
+        sign(here, ben, owner)
+        await here.engine.ring([ANNA])
+        after = await here.say(here.room(BEN, EVE), "after")
+        await here.engine.flush()
+        ben.sync()
+        assert meanwhile["session_id"] != before["session_id"]
+        with pytest.raises(ValueError):
+            ben.read(meanwhile)
+        assert [ben.read(c)["content"]["body"] for c in (before, after)] == ["before", "after"]
+
+
+async def test_who_joins_and_signs_later_still_reads_what_was_kept(url: str) -> None:
+    async with lab(url) as here:
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        ben, room = Peer(here.stub, BEN, "PHONE").publish(), here.room(BEN)
+        contents = [await here.say(replace(room, waiting=frozenset({BEN})), "one")]
+        await here.engine.late(ROOM)  # joined by now; not signed
+        contents.append(await here.say(room, "two"))
+        sign(here, ben, owner)
+        await here.engine.ring([ANNA])
+        await here.engine.flush()
+        contents.append(await here.say(room, "three"))
+        ben.sync()
+        assert [ben.read(c)["content"]["body"] for c in contents] == ["one", "two", "three"]
+
+
+async def test_another_device_with_the_same_id_does_not_get_what_was_kept(url: str) -> None:
+    async with lab(url) as here:
+        Peer(here.stub, BEN, "PHONE").publish()
+        first = await here.say(here.room(BEN), "one")
+        del here.stub.devices[BEN]["PHONE"]
+        here.stub.changes(BEN)
+        await here.engine.ring([ANNA])
+        await here.say(here.room(BEN), "two")
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        other = Peer(here.stub, BEN, "PHONE", owner).publish()
+        here.stub.changes(BEN)
+        await here.engine.ring([ANNA])
+        await here.engine.flush()
+        third = await here.say(here.room(BEN), "three")
+        other.sync()
+        assert other.read(third)["content"]["body"] == "three"
+        with pytest.raises(ValueError):
+            other.read(first)
 
 
 async def test_a_late_device_reads_from_the_current_index(url: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from appservice import gaps
 from appservice.gaps import Gaps
+from appservice.membership import Membership
 from tests.far.stub_world import Json
-from tests.matrix.make import ANNA, Chat, World, ghost, meet, until
+from tests.matrix.make import ANNA, CLEO, Chat, World, ghost, meet, until
 
 
 @contextmanager
@@ -109,6 +110,79 @@ async def test_an_invitation_that_was_never_pushed_undoes_no_join(world: World) 
         room = await node.matrix._store.get(chat.room)
         assert room.membership(eve.mxid) == "join"
         assert not room.waits(eve.mxid)
+
+
+async def test_who_was_sent_out_and_invited_again_comes_back(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA, CLEO)
+        room = await ben.create_room(ghost(ANNA), ghost(CLEO))
+        membership = world.stub.world.rooms[room].membership
+        await until(lambda: membership(ghost(ANNA)) == membership(ghost(CLEO)) == "join")
+        await ben.say(room, "un")
+        await node.got("un")
+    with lost(world):
+        await ben.member(room, "kick", ghost(CLEO))
+        await ben.member(room, "invite", ghost(CLEO))
+    async with world.node() as node:
+        await ben.say(room, "deux")
+        await node.got("deux")
+        await until(lambda: membership(ghost(CLEO)) == "join")
+
+
+async def test_who_invited_is_known_although_nothing_of_it_was_pushed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben, zed, eve = [await world.human(name, "chu.example") for name in ("ben", "zed", "eve")]
+    changes, change = list[tuple[str, str]](), Membership._change
+
+    async def noted(self: Membership, room: Any, event: Json, user: str, done: Any, **more: Any) -> None:
+        changes.append((user, more["by"]))
+        await change(self, room, event, user, done, **more)
+
+    monkeypatch.setattr(Membership, "_change", noted)
+    async with world.node() as node:
+        await node.warm(ANNA)
+        room = await zed.create_room(ben.mxid, ghost(ANNA))
+        await ben.member(room, "join")
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+        await zed.say(room, "un")
+        await node.got("un")
+    with lost(world):
+        await zed.member(room, "invite", eve.mxid)
+        await eve.member(room, "join")
+    async with world.node() as node:
+        await zed.say(room, "deux")
+        await node.got("deux")
+        await until(lambda: (eve.mxid, zed.mxid) in changes)
+
+
+async def test_a_ban_below_a_change_of_name_counts(world: World) -> None:
+    """Written side by side on two homeservers; the ban wins, although its depth is lower."""
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA)
+        room = await ben.create_room(eve.mxid, ghost(ANNA))
+        await eve.member(room, "join")
+        there = world.stub.world.rooms[room]
+        await until(lambda: there.membership(ghost(ANNA)) == "join")
+        await ben.say(room, "un")
+        await node.got("un")
+        at = len(there.events)
+        content = {"membership": "join", "displayname": "Ève"}
+        world.stub.interest(world.stub.world.append(there, eve.mxid, "m.room.member", content, eve.mxid))
+        await ben.say(room, "deux")
+        await node.got("deux")
+        await until(lambda: node.matrix.idle)
+    with lost(world):
+        await ben.member(room, "ban", eve.mxid)
+    ban = there.state["m.room.member", eve.mxid]
+    there.events.remove(ban)
+    there.events.insert(at, ban)
+    async with world.node() as node:
+        await ben.say(room, "trois")
+        await node.got("trois")
+        assert (await node.matrix._store.get(room)).membership(eve.mxid) == "ban"
 
 
 async def test_a_transaction_whose_number_is_missing_is_looked_for(world: World) -> None:

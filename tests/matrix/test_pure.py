@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from appservice.events import clean, to_content, to_message, to_status, without_fallback
+from appservice.events import clean, link, to_content, to_message, to_status, without_fallback
 from appservice.ghosts import display_name, profile
 from appservice.names import Names, cipher_hash, seen_id, txn_id
 from appservice.notices import failure
@@ -54,6 +54,19 @@ def test_to_content(case: dict[str, Any]) -> None:
     body = Body(case["text"], case.get("html"))
     delivery = Delivery("d", "matrix", "m", "c", "!r", PEOPLE[0], Kind(case["kind"]), body, (), 0, 0, **refs)
     assert to_content(delivery) == case["content"]
+
+
+@pytest.mark.parametrize(("size", "rich"), [(15_000, True), (28_000, False)])
+def test_what_would_be_too_large_with_its_html_leaves_without(size: int, rich: bool) -> None:
+    """An event of 65,536 bytes holds the content encrypted and in base64."""
+    text = ("L'été d'hier.\n" * size)[:size]
+    body = link(Body(text, f"<p>{text}</p>"), "!r", "$e", SERVER)
+    delivery = Delivery("d", "matrix", "m", "c", "!r", PEOPLE[0], Kind.TEXT, body, (), 0, 0)
+    content = to_content(delivery)
+    assert ("formatted_body" in content) == rich
+    assert content["body"].endswith(text)
+    assert "https://matrix.to/#/" in content["body"]
+    assert len(json.dumps(content, ensure_ascii=False).encode()) * 4 / 3 < 64_000
 
 
 @given(st.text())

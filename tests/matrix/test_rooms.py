@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from appservice.e2ee import Engine
 from appservice.rooms import create_body, marker
 from appservice.roomstate import Room, apply
+from bridge.model import Address, Ref
 from tests.matrix.make import ANNA, CLEO, World, ghost, meet, until
 
 GHOSTS = [ghost(CLEO), ghost(ANNA)]
@@ -144,6 +146,28 @@ async def test_when_everybody_has_left_the_sender_is_told(world: World) -> None:
         found = await node.hub.chat("matrix", chat.room)
         assert found is not None
         assert {m.person.id for m in found.members} == {f"rpps:{ANNA}"}
+
+
+async def test_whom_the_hub_removes_does_not_read_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten, forget = list[str](), Engine.forget_member
+
+    async def noted(self: Engine, room_id: str, user: str) -> None:
+        forgotten.append(user)
+        await forget(self, room_id, user)
+
+    monkeypatch.setattr(Engine, "forget_member", noted)
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA)
+        await node.write("c1", "salut", by="anna", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}"))
+        room = await eve.invited()
+        await ben.member(await ben.invited(), "join")
+        await eve.member(room, "join")
+        await ben.heard("salut")
+        removed, by = [Address("matrix", eve.mxid)], Address("pandalab", "anna")
+        await node.hub.change_members(Ref("pandalab", "change"), "c1", "pandalab", by, [], removed)
+        await until(lambda: world.stub.world.rooms[room].membership(eve.mxid) == "leave")
+        await until(lambda: eve.mxid in forgotten)
 
 
 async def test_an_upgraded_room_is_followed(world: World) -> None:
