@@ -54,15 +54,21 @@ async def world(
         stub = process.spawn([*command], process.Launch(log=log, cwd=ROOT))
         stack.push_async_callback(process.end, stub)
         async with asyncio.timeout(30):
-            while not log.exists() or log.read_text().count("\n") < 2:  # noqa: ASYNC110
+            while not (told := _told(log)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        mxid, device, token = log.read_text().splitlines()[1].split()
+        mxid, device, token = told
         ben = await stack.enter_async_context(Human(setup.homeserver, mxid, device, token))
         made = await stack.enter_async_context(product())
         running = await stack.enter_async_context(hub(setup, made))
         joiner = asyncio.create_task(join_everything(ben))
         stack.callback(joiner.cancel)
         yield Bench(running, ben, made)
+
+
+def _told(log: Path) -> list[str]:
+    """User, device and token of the human, once the homeserver has said them; it may say other things before."""
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    return next((line.split() for line in lines if line.startswith("@ben:") and line.endswith("\n")), [])
 
 
 async def join_everything(human: Human) -> None:
