@@ -3,28 +3,30 @@
 import random
 import socket
 
-# Below the kernel's range for outgoing connections, so that no client's port is in the way later.
-FIRST, LAST = 20000, 32000
+# Below the kernel's range for outgoing connections, so that no client's port is in the way later. What one run needs
+# and what a state directory keeps for the next one never meet: nobody takes a stopped world's port by chance.
+PASSING = range(22000, 32000)
+KEPT = range(20000, 22000)
 
 _reserved: dict[int, int] = {}  # port -> the file descriptor of its lock
 
 
-def free_port() -> int:
+def free_port(among: range = PASSING) -> int:
     """Reserve a free port for as long as this process lives.
 
     Raises OSError when there is none.
     """
-    candidates = [port for port in range(FIRST, LAST) if port not in _reserved]
+    candidates = [port for port in among if port not in _reserved]
     random.SystemRandom().shuffle(candidates)  # a test may have seeded the common one
     for port in candidates:
         if reserve(port):
             return port
-    raise OSError(f"no free port between {FIRST} and {LAST}")
+    raise OSError(f"no free port between {among.start} and {among.stop}")
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, among: range = PASSING) -> list[int]:
     """Reserve several free ports."""
-    return [free_port() for _ in range(count)]
+    return [free_port(among) for _ in range(count)]
 
 
 def reserve(port: int) -> bool:

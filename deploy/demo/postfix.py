@@ -49,11 +49,11 @@ mailbox_size_limit = 0
 virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = {boxes}
 virtual_transport = lmtp:unix:{home}/lmtp
-transport_maps = texthash:{home}/transport
+transport_maps = texthash:{home}/etc/transport
 smtp_host_lookup = native
 smtp_dns_support_level = disabled
 smtp_tls_security_level = encrypt
-smtp_tls_policy_maps = texthash:{home}/tls
+smtp_tls_policy_maps = texthash:{home}/etc/tls
 smtp_tls_CAfile = {authority}
 smtp_tls_cert_file = {client_certificate}
 smtp_tls_key_file = {client_key}
@@ -195,6 +195,8 @@ class Postfix:
         self.port, self.submission, self.imaps = free_ports(3)
         # Short, since socket paths are limited; open, since the servers run as several users.
         self.directory = Path(tempfile.mkdtemp(prefix="liaison-mail-"))
+        # On its own: `postfix check` walks through it, and waits a second for each file that is not root's.
+        self._etc = self.directory / "etc"
         self._routes = dict(routes)
         self._options = options
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -208,7 +210,7 @@ class Postfix:
         self._lay_out()
         self._spawn("dovecot", ["dovecot", "-F", "-c", self.directory / "dovecot.conf"])
         await self._run([*self._command(), "check"])
-        self._spawn("postfix", ["sh", "-c", _KEEPER, "postfix", _daemons() / "master", "-c", self.directory, "-s"])
+        self._spawn("postfix", ["sh", "-c", _KEEPER, "postfix", _daemons() / "master", "-c", self._etc, "-s"])
         await self._listening(self.port, self.submission, self.imaps)
 
     async def stop(self) -> None:
@@ -239,7 +241,7 @@ class Postfix:
         return "".join(path.read_text("utf-8", "replace") for path in found if path.exists())
 
     def _command(self) -> list[str | Path]:
-        return ["/usr/sbin/postfix", "-c", self.directory]
+        return ["/usr/sbin/postfix", "-c", self._etc]
 
     def _spawn(self, name: str, command: list[str | Path]) -> None:
         log = self.directory / f"{name}.out"
@@ -249,13 +251,19 @@ class Postfix:
     def _lay_out(self) -> None:
         home = self.directory
         home.chmod(0o755)
-        for name, owner in (("queue", "root"), ("data", "postfix"), ("dovecot", "root"), ("boxes", "mail")):
+        for name, owner in (
+            ("etc", "root"),
+            ("queue", "root"),
+            ("data", "postfix"),
+            ("dovecot", "root"),
+            ("boxes", "mail"),
+        ):
             (home / name).mkdir(exist_ok=True)
             shutil.chown(home / name, owner)
-        (home / "main.cf").write_text(self._main())
+        (self._etc / "main.cf").write_text(self._main())
         master = _MASTER.format(port=self.port, submission=self.submission, submission_options=_SUBMISSION)
-        (home / "master.cf").write_text(master + "".join(f"{line}\n" for line in self._options.master))
-        (home / "boxes.cf").write_text("".join(f"{box} x\n" for box in self._options.boxes))
+        (self._etc / "master.cf").write_text(master + "".join(f"{line}\n" for line in self._options.master))
+        (self._etc / "boxes.cf").write_text("".join(f"{box} x\n" for box in self._options.boxes))
         self._write_routes()
         (home / "dovecot.conf").write_text(
             _DOVECOT.format(
@@ -274,7 +282,7 @@ class Postfix:
             daemons=_daemons(),
             hostname=own.hostname,
             domain=own.domain,
-            boxes=f"texthash:{self.directory}/boxes.cf" if self._options.boxes else "static:ok",
+            boxes=f"texthash:{self._etc}/boxes.cf" if self._options.boxes else "static:ok",
             authority=own.authority,
             certificate=own.certificate,
             key=own.key,
@@ -291,13 +299,17 @@ class Postfix:
                 continue
             transports.append(f"{domain} smtp:[127.0.0.1]:{route.port}\n")
             policies.append(f"[127.0.0.1]:{route.port} secure match={route.name}\n")
-        (self.directory / "transport").write_text("".join(transports))
-        (self.directory / "tls").write_text("".join(policies))
+        (self._etc / "transport").write_text("".join(transports))
+        (self._etc / "tls").write_text("".join(policies))
 
     async def _run(self, command: list[str | Path]) -> None:
-        child = process.spawn(command, process.Launch(log=self.directory / "postfix.out", cwd=self.directory))
-        if not await process.gone(child, 30) or child.returncode:
-            raise RuntimeError(f"{command[-1]} failed:\n{self.log[-2000:]}")
+        launch = process.Launch(log=self.directory / "postfix.out", cwd=self.directory, group=True)
+        child = process.spawn(command, launch)
+        try:
+            if not await process.gone(child, 30) or child.returncode:
+                raise RuntimeError(f"{command[-1]} failed:\n{self.log[-2000:]}")
+        finally:  # whoever is interrupted leaves none of the scripts that `postfix` is made of
+            process.end_group(child)
 
     async def _listening(self, *ports: int) -> None:
         for port in ports:

@@ -28,7 +28,10 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a command is started: where its output goes, what it sees, who it runs as."""
+    """How a command is started: where its output goes, what it sees, who it runs as.
+
+    With ``group`` it and what it starts are a process group of their own, which `end_group` ends.
+    """
 
     log: Path | None = None
     pipes: bool = False
@@ -36,6 +39,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     user: tuple[int, int] | None = None
     at_parents_death: signal.Signals = signal.SIGKILL
+    group: bool = False
 
 
 def spawn(command: Sequence[str | Path], launch: Launch = Launch()) -> "subprocess.Popen[bytes]":
@@ -54,6 +58,7 @@ def spawn(command: Sequence[str | Path], launch: Launch = Launch()) -> "subproce
             stderr=log,
             cwd=launch.cwd,
             env={**os.environ, **launch.env},
+            process_group=0 if launch.group else None,
         )
 
 
@@ -70,6 +75,13 @@ async def end(
         if pipe:
             with contextlib.suppress(OSError):  # what was still to be written has no reader any more
                 pipe.close()
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill what is left of a process group that began with this process (see `Launch`)."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 async def gone(process: "subprocess.Popen[bytes]", patience: float) -> bool:

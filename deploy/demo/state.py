@@ -77,13 +77,13 @@ class Kept:
     @classmethod
     def new(cls) -> Self:
         """Choose free ports and fresh secrets."""
-        matrix_port, connect_port, *product_ports = ports.free_ports(2 + len(PRODUCTS))
+        matrix_port, connect_port, *product_ports = ports.free_ports(2 + len(PRODUCTS), ports.KEPT)
         products = {
             name: Product(port, secrets.token_urlsafe(32), f"whsec_{_key()}")
             for name, port in zip(PRODUCTS, product_ports, strict=True)
         }
         own = Secrets(_token(), _token(), f"liaison-{secrets.token_hex(8)}", _key(), secrets.token_urlsafe(12))
-        mail = MailPorts(ports.free_port(), {domain: ports.free_ports(3) for domain in OPERATORS})
+        mail = MailPorts(ports.free_port(ports.KEPT), {domain: ports.free_ports(3, ports.KEPT) for domain in OPERATORS})
         return cls(matrix_port, connect_port, _server(), _server(), products, own, mail)
 
     @classmethod
@@ -182,7 +182,7 @@ class StateDirectory:
 
 
 def _server() -> Server:
-    client, federation = ports.free_ports(2)
+    client, federation = ports.free_ports(2, ports.KEPT)
     return Server(client, federation, secrets.token_urlsafe(24))
 
 

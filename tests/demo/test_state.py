@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo import process
+from deploy.demo import ports, process
 from deploy.demo.product import wait_for
 from deploy.demo.state import InUse, Kept, StateDirectory
 from deploy.demo.supervised import Supervised
@@ -23,6 +23,15 @@ def test_what_was_chosen_is_kept(tmp_path: Path) -> None:
     assert (how, how_again) == ("new", "as it was left")
     assert again == kept
     assert len(set(kept.all_ports())) == len(kept.all_ports()) == 15
+    directory.release()
+
+
+def test_what_a_stopped_world_keeps_is_given_to_nobody_else(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path)
+    kept, _ = directory.open()
+    assert set(kept.all_ports()) <= set(ports.KEPT)
+    assert not set(ports.KEPT) & set(ports.PASSING)
+    assert ports.free_port() in ports.PASSING
     directory.release()
 
 

@@ -122,6 +122,7 @@ async def test_a_world_lasts_and_leaves_nothing(tmp_path: Path) -> None:
 
     with demo(tmp_path, "up", "--state", state) as run:
         again = await run.endpoints(state)
+        assert [entry.name for entry in state.glob("before-*")] == [], run.said  # the world was not begun anew
         same = ("homeservers", "connect", "people", "accounts", "mail")
         assert {name: again[name] for name in same} == {name: endpoints[name] for name in same}
         async with ProductClient("siilo", again["connect"]["products"]["siilo"]["simulator"]) as siilo:
