@@ -1,6 +1,8 @@
 """What every test may ask for; servers start when the first test asks."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -22,15 +24,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres() -> AsyncIterator[Postgres]:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole run; take a database of your own with `create_database()`."""
     server = Postgres()
     try:
-        await server.start()
+        asyncio.run(server.start())
         yield server
     finally:
-        await server.stop()
+        asyncio.run(server.stop())
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/hub.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return asyncio.run(server.create_database())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -26,7 +26,6 @@ from bridge.networks.mail.settings import MailSettings
 from bridge.people import People
 from bridge.store import COMPONENT as CORE
 from bridge.store import Store
-from deploy.demo.postgres import Postgres
 from tests.mail.hub import FAST, SEAL, Node, StubOut, Trust, until
 from tests.mail.space import HUB, Space
 from tests.mail.truth import MAIL, Human, Plan, Said, Size, make, pretend
@@ -256,23 +255,6 @@ def _rested(plan: Plan, world: World) -> bool:
     """Whether everything that is wanted is there, which is looked at once more later."""
     got = {(one.n, one.reader) for one in world.shown()} | {(n, o.reader) for o in world.letters() for n in o.said}
     return all((said.n, person) in got for said in plan.said for person in plan.expected(said))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """A PostgreSQL server of our own."""
-    made = Postgres()
-    asyncio.run(made.start())
-    yield made
-    asyncio.run(made.stop())
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/hub.db"
-    made: Postgres = request.getfixturevalue("server")
-    return asyncio.run(made.create_database())
 
 
 def test_a_plan_is_what_it_says() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,19 +12,10 @@ from tests.matrix.make import World, meet, statuses, until
 pytestmark = pytest.mark.postgres
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """One server for this file."""
-    made = Postgres()
-    asyncio.run(made.start())
-    yield made
-    asyncio.run(made.stop())
-
-
 @pytest.fixture
-def url(server: Postgres) -> str:
+def url(postgres: Postgres) -> str:
     """An empty database."""
-    return asyncio.run(server.create_database())
+    return asyncio.run(postgres.create_database())
 
 
 async def test_both_ways_in_order_with_lost_answers(world: World, url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -171,17 +170,9 @@ async def test_an_event_nested_too_deep_to_write_blocks_nobody(world: World) -> 
             orjson.dumps(orjson.loads(deep))  # why this needs care
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """One PostgreSQL server: SQLite takes a NUL, PostgreSQL does not."""
-    made = Postgres()
-    asyncio.run(made.start())
-    yield made
-    asyncio.run(made.stop())
-
-
-async def test_a_nul_from_a_stranger_does_not_block_an_inbox(world: World, server: Postgres) -> None:
-    async with world.node(await server.create_database()) as node:
+async def test_a_nul_from_a_stranger_does_not_block_an_inbox(world: World, postgres: Postgres) -> None:
+    """On PostgreSQL: SQLite takes a NUL."""
+    async with world.node(await postgres.create_database()) as node:
         chat = await meet(world, node)
         content = {
             "algorithm": "m.megolm.v1.aes-sha2", "code": "m.unverified", "room_id": "!a\u0000", "session_id": "x",
