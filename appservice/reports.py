@@ -21,13 +21,17 @@ from bridge.words import notice
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
-_SUCCESS, _FAILED = "success", "failed"
+_SENT, _SUCCESS, _FAILED = "sent", "success", "failed"
+_ARRIVED = (State.DELIVERED, State.READ)
 Told = set[tuple[str, str]]
 
 
 @dataclass(slots=True)
 class News:
-    """What one room has to be told. ``success``: who has it -> events; ``read``: ghost -> newest event read."""
+    """What one room has to be told. ``read``: ghost -> newest event read.
+
+    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail).
+    """
 
     success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
     read: dict[str, str] = field(default_factory=dict)
@@ -41,11 +45,12 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
     for report in reports:
         news, event = rooms[report.chat], report.ref.id
         refused = [state for state in report.states if state.state is State.REFUSED]
-        arrived = [state for state in report.states if state.state in (State.DELIVERED, State.READ)]
-        if report.states and len(arrived) == len(report.states) and (event, _SUCCESS) not in told:
+        arrived = [state for state in report.states if state.state in _ARRIVED]
+        step = _step(report)
+        if step is not None and not {(event, step), (event, _SUCCESS)} & told:
             users = (names.of(state.person.id) for state in arrived)
             news.success[tuple(sorted(user for user in users if user is not None))].append(event)
-            news.told.add((event, _SUCCESS))
+            news.told.add((event, step))
         for state in arrived:
             mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
             if state.state is State.READ and ghost is not None and mark not in told:
@@ -58,6 +63,14 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
                 news.refused.append((event, ghost, code, state.person.name))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
+
+
+def _step(report: Report) -> str | None:
+    """How far the whole message is: with everybody, or at least gone to everybody's operator, or neither."""
+    reached = {state.state for state in report.states}
+    if not reached or not reached <= {State.SENT, *_ARRIVED}:
+        return None
+    return _SENT if State.SENT in reached else _SUCCESS
 
 
 class Reports:

@@ -30,7 +30,7 @@ class Capabilities:
     max_files: int = 25_000_000  # bytes of all files of one message
     reactions: bool = False
     edits: bool = False  # and removals
-    own_states: bool = False  # the network says itself, later, which recipient got what (``received``, ``failed``)
+    own_states: bool = False  # it says itself, later, who got what (``sent``, ``received``, ``seen``, ``failed``)
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 
 
@@ -67,6 +67,12 @@ class Receiver(Protocol):
 
     async def read(self, ref: Ref, reader: Address, at: int) -> bool:
         """``reader`` has read everything of this conversation up to ``ref``. False: the hub does not know ``ref``."""
+
+    async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
+        """``reader`` has read this one message, whatever of the others. False: the hub does not know ``ref``."""
+
+    async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """``recipient``'s operator has taken this one message. False: the hub does not know ``ref``."""
 
     async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
         """``recipient``'s own device has taken this one message. False: the hub does not know ``ref``."""

@@ -292,6 +292,14 @@ class Hub(Knowledge):
         """See :class:`bridge.connector.Receiver`."""
         return await self._sign(ref, reader, at, self._store.read_up_to)
 
+    async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._sign(ref, reader, at, self._store.seen)
+
+    async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._sign(ref, recipient, at, self._store.taken)
+
     async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
         """See :class:`bridge.connector.Receiver`."""
         return await self._sign(ref, recipient, at, self._store.received)

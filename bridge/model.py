@@ -25,7 +25,8 @@ class State(StrEnum):
     """What became of a message for one recipient; only ever moves downwards in this list, REFUSED is final."""
 
     ACCEPTED = "accepted"  # safely on the hub's disk
-    DELIVERED = "delivered"  # the recipient's network has taken it
+    SENT = "sent"  # the recipient's operator has taken it (mail); whether it is in the mailbox may be told later
+    DELIVERED = "delivered"  # the recipient's network has it: for mail, a report says that it is in the mailbox
     READ = "read"  # the recipient has seen it, as far as the network tells
     REFUSED = "refused"  # it will not arrive; ``reason`` says why
 

@@ -314,16 +314,24 @@ class Store:
             await self._changed(tx, message)
         return bool(rows)
 
+    async def seen(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person`` has read this one; True if that is news."""
+        return await self._moved(tx, "store.seen", message, person, at)
+
+    async def taken(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person``'s operator has taken the message; True if that is news."""
+        return await self._moved(tx, "store.taken", message, person, at)
+
     async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person``'s device has taken the message; True if that is news."""
-        row = await tx.one("store.received", message, person, at)
-        if row is not None:
-            await self._changed(tx, message)
-        return row is not None
+        return await self._moved(tx, "store.received", message, person, at)
 
     async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""
-        row = await tx.one("store.failed", message, person, at, reason)
+        return await self._moved(tx, "store.failed", message, person, at, reason)
+
+    async def _moved(self, tx: Tx, operation: str, message: str, *values: str | int) -> bool:
+        row = await tx.one(operation, message, *values)
         if row is not None:
             await self._changed(tx, message)
         return row is not None

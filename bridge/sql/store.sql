@@ -98,13 +98,19 @@ DELETE FROM delivery WHERE id = $1;
 UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: refused
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
+-- name: taken
+UPDATE recipient SET state = 'sent', at = $3 WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
 -- name: received
-UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+UPDATE recipient SET state = 'delivered', at = $3
+WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;
+-- name: seen
+UPDATE recipient SET state = 'read', at = $3
+WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: failed
 UPDATE recipient SET state = 'refused', at = $3, reason = $4
-WHERE message = $1 AND person = $2 AND state IN ('accepted', 'delivered') RETURNING message;
+WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: read_up_to
-UPDATE recipient SET state = 'read', at = $3 WHERE person = $2 AND state IN ('accepted', 'delivered') AND message IN
+UPDATE recipient SET state = 'read', at = $3 WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered') AND message IN
   (SELECT m.id FROM message m, message upto WHERE upto.id = $1 AND m.conversation = upto.conversation AND m.pos <= upto.pos)
   RETURNING message;
 -- name: changed

@@ -43,6 +43,7 @@ class MailStory:
         self.first: Json = {}
         self.mail = EmailMessage()  # anna's first mail
         self.answer = EmailMessage()  # what she got as ben's answer
+        self.answered = ""  # the same as ben's event
         self.team_room, self.team_root = "", ""
         self.result = EmailMessage()
 
@@ -55,6 +56,8 @@ class MailStory:
                  "Ben answers in the thread; Anna reads a reply to her mail", 60, self.ben_answers),
             Step("Anna répond en citant tout : seuls ses nouveaux mots apparaissent",
                  "Anna replies quoting everything: only her new words appear", 60, self.anna_replies),
+            Step("Ben voit sa réponse remise, puis lue : accusés de l'opérateur et d'Anna",
+                 "Ben sees his answer delivered, then read: reports of the operator and of Anna", 60, self.told),
             Step("Trois messages du salon deviennent un seul mail",
                  "three messages of the room become one mail", 60, self.chat_is_gathered),
             Step("Un résultat HPRIM arrive au secrétariat : une fiche lisible, le fichier intact",
@@ -94,7 +97,7 @@ class MailStory:
     async def ben_answers(self) -> Details:
         """In Matrix's thread; anna's mail program shows it below her own mail."""
         text = "Jeudi à 9 h, si elle est à jeun."
-        await self.ben.send(self.room, text, thread=self.root)
+        self.answered = await self.ben.send(self.room, text, thread=self.root)
         self.answer = await self.anna.wait(lambda mail: text in text_of(mail))
         cites(self.answer, self.mail)
         expect(str(self.answer["From"]) == f"Ben Durand <{self.boxes[1]}>", f"it is from {self.answer['From']}")
@@ -114,6 +117,22 @@ class MailStory:
         seen = await self.pandalab.wait_text("cleo", text)
         expect(seen["thread"] == self.first["id"], "cleo does not see it in anna's thread")
         return [f"envoyé — sent: {len(text_of(reply).split())} mots ; vu — seen: {text!r}, dans le fil — in the thread"]
+
+    async def told(self) -> Details:
+        """By a report of the operator that has the mailbox (DSN), then by a receipt of anna's mail program (MDN)."""
+
+        def delivered(event: Event) -> bool:
+            content = event["content"]
+            about = [content.get("m.relates_to", {}).get("event_id"), *content.get("fr.liaison.events", [])]
+            return self.answered in about and self.ghost in content.get("delivered_to_users", [])
+
+        await self._ben_sees(self.room, delivered)
+        await self.anna.send(self.anna.displayed(self.answer))
+        await wait_for(self._anna_has_read, "anna's reading receipt in ben's room")
+        return ["DSN → delivered_to_users ; MDN → m.read"]
+
+    async def _anna_has_read(self) -> bool:
+        return (await self.ben.receipts(self.room)).get(self.ghost) == self.answered
 
     async def chat_is_gathered(self) -> Details:
         """Outside of a thread; ten short messages are not ten mails."""

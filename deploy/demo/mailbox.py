@@ -63,6 +63,23 @@ class Mailbox:
             mail["References"] = " ".join([*str(to["References"] or "").split(), cited])
         return mail
 
+    def displayed(self, mail: EmailMessage) -> EmailMessage:
+        """The reading receipt (RFC 8098) that a mail asks for, as a program sends it when its user agrees."""
+        receipt = self.compose([str(mail["Disposition-Notification-To"])], f"Lu : {mail['Subject']}", "")
+        receipt.set_content("Votre message a été affiché.")
+        about = EmailMessage(policy=email.policy.SMTP)
+        about["Reporting-UA"] = "poste.example; Client scripté de la démo"
+        about["Final-Recipient"] = f"rfc822; {self.address}"
+        about["Original-Message-ID"] = str(mail["Message-ID"])
+        about["Disposition"] = "manual-action/MDN-sent-manually; displayed"
+        report = EmailMessage(policy=email.policy.SMTP)
+        report["Content-Type"] = "message/disposition-notification"
+        report.set_payload(about.as_string())
+        receipt.make_mixed()
+        receipt.attach(report)
+        receipt.replace_header("Content-Type", 'multipart/report; report-type="disposition-notification"')
+        return receipt
+
     async def send(self, mail: EmailMessage, options: Sequence[str] = ()) -> None:
         """Hand a mail to the operator; ``options`` go with each RCPT (``NOTIFY=SUCCESS``)."""
         to = [

@@ -49,6 +49,7 @@ mailbox_size_limit = 0
 virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = {boxes}
 virtual_transport = lmtp:unix:{home}/lmtp
+lmtp_assume_final = yes
 transport_maps = texthash:{home}/etc/transport
 smtp_host_lookup = native
 smtp_dns_support_level = disabled

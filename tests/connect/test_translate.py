@@ -161,6 +161,8 @@ def test_the_id_of_states_tells_versions_apart_and_not_orders() -> None:
         ([], "accepted"),
         (["accepted", "read"], "accepted"),
         (["delivered", "read"], "delivered"),
+        (["sent", "delivered"], "sent"),
+        (["accepted", "sent"], "accepted"),
         (["read", "read"], "read"),
         (["read", "refused", "accepted"], "refused"),
     ],

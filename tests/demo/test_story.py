@@ -8,7 +8,7 @@ import pytest
 from tests.demo.run import demo
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
-STEPS = 20
+STEPS = 21
 
 
 async def test_the_story_ends_well(tmp_path: Path) -> None:

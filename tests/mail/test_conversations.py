@@ -214,7 +214,7 @@ async def test_every_state_is_told(tmp_path: Path, space: Space) -> None:
         await node.mailed()
         await node.rest()
         found = await states()
-        assert found["rpps:10000000001"] == (State.DELIVERED, None)
+        assert found["rpps:10000000001"] == (State.SENT, None)
         assert found[f"mail:{MARC}"] == (State.REFUSED, "mail_unknown_box")
         told = [r for r in node.products["pandalab"].told if r.ref.id == "p1"]
         assert told

@@ -296,9 +296,10 @@ def states(steps: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
     """What the product is told in the end of each text that was written in it."""
     for number, (_, how) in enumerate(steps):
         if how == "edit":
-            yield f"w{number}", ["delivered None"]
+            yield f"w{number}", ["sent None"]
         elif how != "handled":
-            state = "refused xdm_unreadable" if how == "broken" else "delivered None"
+            special = {"broken": "refused xdm_unreadable", "back": "delivered None", "internal": "delivered None"}
+            state = special.get(how, "sent None")
             yield f"m{number}", [state] * (2 if how == "two" else 1)
 
 

@@ -412,7 +412,7 @@ async def test_two_patients_gathered_leave_as_two_mails(tmp_path: Path, space: S
         assert ("pour Odile" in one.text, "pour Paul" in one.text) == (True, False)
         assert "MARTIN Paul" in two.subject
         assert two.references == ()
-        assert {state for state, _ in await states(node, "p2")} == {State.DELIVERED}
+        assert {state for state, _ in await states(node, "p2")} == {State.SENT}
 
 
 async def test_two_patients_in_one_message_are_refused_the_others_leave(tmp_path: Path, space: Space) -> None:

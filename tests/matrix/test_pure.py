@@ -190,6 +190,19 @@ def test_a_message_is_a_success_once_everybody_has_it() -> None:
     assert news_of([whole], NAMES, news.told) == {}
 
 
+def test_a_mail_is_a_success_when_it_left_and_again_when_it_is_in_the_mailbox() -> None:
+    waits = report("$1", (ANNA, State.SENT, None), (CLEO, State.ACCEPTED, None))
+    assert news_of([waits], NAMES, set()) == {}
+    left = report("$1", (ANNA, State.SENT, None), (CLEO, State.DELIVERED, None))
+    news = news_of([left], NAMES, set())["!r"]
+    assert news.success == {(ghost(CLEO),): ["$1"]}
+    assert news_of([left], NAMES, news.told) == {}
+    there = report("$1", (ANNA, State.DELIVERED, None), (CLEO, State.DELIVERED, None))
+    again = news_of([there], NAMES, news.told)["!r"]
+    assert again.success == {(ghost(ANNA), ghost(CLEO)): ["$1"]}
+    assert news_of([left], NAMES, news.told | again.told) == {}
+
+
 def test_many_messages_of_a_room_are_one_event() -> None:
     reports = [report(f"${n}", (ANNA, State.READ, None)) for n in range(5)]
     news = news_of([*reports, report("$x", (ANNA, State.DELIVERED, None), chat="!other")], NAMES, set())

@@ -191,7 +191,7 @@ def _recipients(delivery: Delivery) -> list[str]:
     return [m.address.id for m in delivery.recipients if m.person.id != delivery.sender.id]
 
 
-_REACHED = {State.ACCEPTED: 0, State.DELIVERED: 1, State.READ: 2}
+_REACHED = {State.ACCEPTED: 0, State.SENT: 1, State.DELIVERED: 2, State.READ: 3}
 
 
 def summary(states: Iterable[RecipientState]) -> State:

@@ -15,7 +15,7 @@ from bridge.networks.connect.fields import MIME_PATTERN, Content, Handle, Id, Rp
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_FILES = 20  # with one message of a product
-StateName = Literal["accepted", "delivered", "read", "refused"]
+StateName = Literal["accepted", "sent", "delivered", "read", "refused"]
 
 
 class NewFile(Wire):

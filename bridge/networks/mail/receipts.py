@@ -82,10 +82,12 @@ class Receipts:
         chat = found[0].chat if found is not None else ""
         # In a team's room the mailbox itself stands for everybody outside.
         who = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
-        if kind in ("accepted", "delivered", "relayed", "expanded", "processed", "dispatched"):
+        if kind in ("accepted", "relayed", "expanded"):
+            return await self.hub.sent(Ref(MAIL, ref), who, now)
+        if kind in ("delivered", "processed", "dispatched"):
             return await self.hub.received(Ref(MAIL, ref), who, now)
         if kind == "displayed":
-            return await self.hub.read(Ref(MAIL, ref), who, now)
+            return await self.hub.seen(Ref(MAIL, ref), who, now)
         if kind == "failed":
             return await self.hub.failed(Ref(MAIL, ref), who, reason, now)
         return True

@@ -28,7 +28,7 @@ RFC 3339; an error is ``{"error": …}``.
     product's), ``message`` (the hub's), ``conversation``, ``text``, ``files`` (as in ``GET /files``), ``sent_at``,
     ``at`` (arrived, or written) and ``state``; arrived ones ``sender``, ``recipients`` (users here), ``order`` and
     ``webhook_id``; sent ones ``sender``, ``outcome`` (per recipient, as told by the hub) and ``problem`` (if refused).
-    States of sent ones: ``waiting`` (not yet at the hub), ``accepted``, ``delivered``, ``read``, ``refused``.
+    States of sent ones: ``waiting`` (not yet at the hub), ``accepted``, ``sent``, ``delivered``, ``read``, ``refused``.
 ``GET /messages/{id}``
     One of them.
 ``GET /files`` (``?message=id``)

@@ -33,8 +33,8 @@ Ce n'est pas le logiciel de l'éditeur : une simulation pour la démonstration e
 <script>
 const form = document.getElementById("write"), list = document.getElementById("list");
 const note = document.getElementById("note");
-const states = { waiting: "en attente", accepted: "accepté", arrived: "reçu", delivered: "remis", read: "lu",
-  refused: "refusé" };
+const states = { waiting: "en attente", accepted: "accepté", sent: "envoyé", arrived: "reçu", delivered: "remis",
+  read: "lu", refused: "refusé" };
 const get = async (path) => (await fetch(path)).json();
 function fill(select, values) {
   for (const value of values)
