@@ -17,25 +17,19 @@ import os
 import signal
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bridge import failpoint
-from bridge.connector import Capabilities, Connector
-from bridge.courier import Courier
-from bridge.db import open_database
-from bridge.directories.flatfile import FlatFile
+from bridge.connector import Capabilities
 from bridge.hub import Hub, now_ms
 from bridge.model import Address, Body, Delivery, File, Kind, Message, Person, Ref, Report
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.connector import MailConnector
-from bridge.networks.mail.ledger import COMPONENT as MAIL
 from bridge.networks.mail.settings import MailSettings
-from bridge.people import People
-from bridge.store import COMPONENT as CORE
 from bridge.store import Store
-from tests.mail.hub import FAST, PEER, PEOPLE, SEAL, Trust
+from tests.mail.hub import PEER, PEOPLE, Trust, assembled
 
 PRODUCT = "pandalab"
 NEWCOMERS = ("ines", "jules")  # they write without having a mailbox yet
@@ -133,25 +127,9 @@ async def running(job: Job) -> AsyncIterator[Node]:
     trust.list(PEER, job.dn)
     new = [Person(f"rpps:2000000000{n}", who.title(), addresses=(Address(PRODUCT, who),))
            for n, who in enumerate(NEWCOMERS)]  # fmt: skip
-    async with AsyncExitStack() as stack:
-        db = await open_database(job.url, (CORE, MAIL))
-        stack.push_async_callback(db.close)
-        mail = MailConnector(MailSettings.model_validate(job.settings), db, SEAL, trust)
-        nets: dict[str, Connector] = {"mail": mail, PRODUCT: Product(PRODUCT, Capabilities(files=True))}
-        people = People(FlatFile([*PEOPLE, *new]), lambda server: False, lambda mxid: None, set(nets))
-        people.vouched = mail.vouched
-        await people.start(db)
-        store = Store(db, SEAL, people)
-        await store.start()
-        courier = Courier(store, nets, FAST, now_ms)
-        hub = Hub(store, people, courier, nets)
-        await hub.start()
-        stack.push_async_callback(hub.stop)
-        for net in nets.values():
-            await net.start(hub)
-            stack.push_async_callback(net.stop)
-        task = asyncio.create_task(courier.run())
-        stack.callback(task.cancel)
+    settings = MailSettings.model_validate(job.settings)
+    products = {PRODUCT: Product(PRODUCT, Capabilities(files=True))}
+    async with assembled(job.url, settings, trust, [*PEOPLE, *new], products) as (hub, store, mail):
         await mail.give_boxes([p for p in PEOPLE if p.addresses[0].network == PRODUCT])
         yield Node(hub, store, mail)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -124,6 +124,45 @@ class Node:
 
 
 @asynccontextmanager
+async def assembled(
+    url: str, settings: MailSettings, trust: Trust, people: list[Person], products: Mapping[str, Loopback],
+    *, out: StubOut | None = None, trusted: bool = False,
+) -> AsyncIterator[tuple[Hub, Store, MailConnector]]:  # fmt: skip
+    """A hub with the mail leg and pretend products until the block is left; like a crash: nothing is finished first.
+
+    ``people`` are the directory's, ``out`` stands for the way to other operators, ``trusted`` is said of all Matrix
+    servers.
+    """
+    async with AsyncExitStack() as stack:
+        db = await open_database(url, (CORE, MAIL))
+        stack.push_async_callback(db.close)
+        mail = MailConnector(settings, db, SEAL, trust)
+        if out is not None:
+            mail._queue._out = out
+        nets: dict[str, Connector] = {"mail": mail, **products}
+        known = People(FlatFile(people), lambda server: trusted, lambda mxid: None, set(nets))
+        known.vouched = mail.vouched
+        await known.start(db)
+        store = Store(db, SEAL, known)
+        await store.start()
+        courier = Courier(store, nets, FAST, now_ms)
+        hub = Hub(store, known, courier, nets)
+        await hub.start()
+        stack.push_async_callback(hub.stop)
+        for net in nets.values():
+            await net.start(hub)
+            stack.push_async_callback(net.stop)
+        stack.push_async_callback(_end, asyncio.create_task(courier.run()))
+        yield hub, store, mail
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+@asynccontextmanager
 async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[Node]:
     """A hub until the block is left; like a crash: nothing is finished first."""
     trust = Trust()
@@ -136,35 +175,11 @@ async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[N
         "teams": [{"address": TEAM, "name": "Cardiologie", "members": [f"rpps:{CLEO}", f"rpps:{DAN}", f"rpps:{BEN}"]}],
     }
     settings = MailSettings.model_validate(values | changes)
-    db = await open_database(f"sqlite:///{folder}/hub.db", (CORE, MAIL))
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(db.close)
-        mail = MailConnector(settings, db, SEAL, trust)
-        out = StubOut()
-        mail._queue._out = out
-        caps = Capabilities(files=True)
-        products = {name: Loopback(name, caps) for name in ("pandalab", "siilo")}
-        people = People(FlatFile(PEOPLE), lambda server: False, lambda mxid: None, {"mail", *products})
-        people.vouched = mail.vouched
-        await people.start(db)
-        nets: dict[str, Connector] = {"mail": mail, **products}
-        store = Store(db, SEAL, people)
-        await store.start()
-        courier = Courier(store, nets, FAST, now_ms)
-        hub = Hub(store, people, courier, nets)
-        await hub.start()
-        for net in nets.values():
-            await net.start(hub)
-        task = asyncio.create_task(courier.run())
+    products, out = {name: Loopback(name, Capabilities(files=True)) for name in ("pandalab", "siilo")}, StubOut()
+    url = f"sqlite:///{folder}/hub.db"
+    async with assembled(url, settings, trust, PEOPLE, products, out=out) as (hub, store, mail):
         await mail.give_boxes([p for p in PEOPLE if p.addresses[0].network != "mail"])
-        try:
-            yield Node(hub, db, mail, products, out, trust)
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await mail.stop()
-            await hub.stop()
+        yield Node(hub, store.db, mail, products, out, trust)
 
 
 async def until(true: Callable[[], object], seconds: float = 10.0) -> None:

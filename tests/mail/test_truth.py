@@ -5,28 +5,20 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from bridge.connector import Capabilities, Connector
-from bridge.courier import Courier
-from bridge.db import open_database
-from bridge.directories.flatfile import FlatFile
+from bridge.connector import Capabilities
 from bridge.errors import Unavailable
-from bridge.hub import Hub, now_ms
+from bridge.hub import now_ms
 from bridge.model import Address, Body, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
-from bridge.networks.mail.connector import MailConnector
-from bridge.networks.mail.ledger import COMPONENT as MAIL_TABLES
 from bridge.networks.mail.mime import Mail
 from bridge.networks.mail.settings import MailSettings
-from bridge.people import People
-from bridge.store import COMPONENT as CORE
-from bridge.store import Store
-from tests.mail.hub import FAST, SEAL, Node, StubOut, Trust, until
+from tests.mail.hub import Node, StubOut, Trust, assembled, until
 from tests.mail.space import HUB, Space
 from tests.mail.truth import MAIL, Human, Plan, Said, Size, make, pretend
 from tests.mail.truth_check import Letter, Shown
@@ -64,9 +56,9 @@ class World:
             "trust": {"path": space.bundle, "authority": space.bundle, "state": folder / "trust"},
             "gather": {"quiet": 0.05, "longest": 0.3},
         })  # fmt: skip
-        self._directory = FlatFile(
-            [Person(h.id, h.name, "Médecin", "Lyon", (Address(h.network, h.address),)) for h in people.values()]
-        )
+        self._directory = [
+            Person(h.id, h.name, "Médecin", "Lyon", (Address(h.network, h.address),)) for h in people.values()
+        ]
 
     # -- the hub's lives -----------------------------------------------------------------------------------
 
@@ -74,30 +66,15 @@ class World:
     async def life(self) -> AsyncIterator[Node]:
         """The hub until the block is left: suddenly, whatever it was doing."""
         self.lives += 1
-        async with AsyncExitStack() as stack:
-            db = await open_database(self.url, (CORE, MAIL_TABLES))
-            stack.push_async_callback(db.close)
-            trust = Trust()
-            for domain in ("mss-a.example", "mss-b.example"):
-                trust.list(domain, f"CN={domain},O=Essai,C=FR")
-            mail = MailConnector(self._settings, db, SEAL, trust)
-            mail._queue._out = self.out
-            nets: dict[str, Connector] = {MAIL: mail, **self.nets}
-            people = People(self._directory, lambda server: True, lambda mxid: None, set(nets))
-            people.vouched = mail.vouched
-            await people.start(db)
-            store = Store(db, SEAL, people)
-            await store.start()
-            courier = Courier(store, nets, FAST, now_ms)
-            hub = Hub(store, people, courier, nets)
-            await hub.start()
-            for net in nets.values():
-                await net.start(hub)
-            task = asyncio.create_task(courier.run())
-            every = [await people.get(p) for p, human in self.people.items() if human.network != MAIL]
+        trust = Trust()
+        for domain in ("mss-a.example", "mss-b.example"):
+            trust.list(domain, f"CN={domain},O=Essai,C=FR")
+        begun = assembled(self.url, self._settings, trust, self._directory, self.nets, out=self.out, trusted=True)
+        async with begun as (hub, store, mail):
+            every = [person for person in self._directory if person.addresses[0].network != MAIL]
             await mail.give_boxes(every)
             self._boxes = {await mail.book.box(person): person.id for person in every}
-            node = Node(hub, db, mail, self.nets, self.out, trust)
+            node = Node(hub, store.db, mail, self.nets, self.out, trust)
             self._node.set_result(node)
             try:
                 yield node
@@ -105,11 +82,6 @@ class World:
                 self._node = asyncio.get_running_loop().create_future()
                 for call in self._calls:
                     call.cancel()
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-                await mail.stop()
-                await hub.stop()
 
     async def _call(self, work: Callable[[Node], Awaitable[T]]) -> T:
         """Do something at the hub, again in its next life if it dies meanwhile."""
