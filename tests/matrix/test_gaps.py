@@ -12,8 +12,9 @@ import pytest
 from appservice import gaps
 from appservice.gaps import Gaps
 from appservice.membership import Membership
+from tests.far.stub_human import Human
 from tests.far.stub_world import Json
-from tests.matrix.make import ANNA, CLEO, Chat, World, ghost, meet, until
+from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
 
 
 @contextmanager
@@ -25,6 +26,17 @@ def lost(world: World) -> Iterator[None]:
         yield
     finally:
         world.stub.interest = interest  # type: ignore[method-assign]
+
+
+async def among_three(world: World, node: Node, founder: Human, other: Human) -> str:
+    """A room of two humans and a ghost in which something was said."""
+    await node.warm(ANNA)
+    room = await founder.create_room(other.mxid, ghost(ANNA))
+    await other.member(room, "join")
+    await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+    await founder.say(room, "à trois")
+    await node.got("à trois")
+    return room
 
 
 async def test_what_was_never_pushed_comes_in_its_place(world: World) -> None:
@@ -142,12 +154,7 @@ async def test_who_invited_is_known_although_nothing_of_it_was_pushed(
 
     monkeypatch.setattr(Membership, "_change", noted)
     async with world.node() as node:
-        await node.warm(ANNA)
-        room = await zed.create_room(ben.mxid, ghost(ANNA))
-        await ben.member(room, "join")
-        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
-        await zed.say(room, "un")
-        await node.got("un")
+        room = await among_three(world, node, zed, ben)
     with lost(world):
         await zed.member(room, "invite", eve.mxid)
         await eve.member(room, "join")
@@ -161,13 +168,8 @@ async def test_a_ban_below_a_change_of_name_counts(world: World) -> None:
     """Written side by side on two homeservers; the ban wins, although its depth is lower."""
     ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
     async with world.node() as node:
-        await node.warm(ANNA)
-        room = await ben.create_room(eve.mxid, ghost(ANNA))
-        await eve.member(room, "join")
+        room = await among_three(world, node, ben, eve)
         there = world.stub.world.rooms[room]
-        await until(lambda: there.membership(ghost(ANNA)) == "join")
-        await ben.say(room, "un")
-        await node.got("un")
         at = len(there.events)
         content = {"membership": "join", "displayname": "Ève"}
         world.stub.interest(world.stub.world.append(there, eve.mxid, "m.room.member", content, eve.mxid))
@@ -289,12 +291,7 @@ async def test_more_than_a_page_is_found(world: World) -> None:
 async def test_what_was_said_before_a_ghost_came_back_is_not_taken(world: World) -> None:
     ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
     async with world.node() as node:
-        await node.warm(ANNA)
-        room = await ben.create_room(eve.mxid, ghost(ANNA))
-        await eve.member(room, "join")
-        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
-        await ben.say(room, "à trois")
-        await node.got("à trois")
+        room = await among_three(world, node, ben, eve)
     await ben.member(room, "kick", ghost(ANNA))
     await ben.say(room, "entre nous")
     await ben.member(room, "invite", ghost(ANNA))
