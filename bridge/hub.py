@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
 _PROGRESS_KEPT = 20_000
 _CORRECTIONS = (Kind.EDIT, Kind.REMOVAL)
+_SAID = (Kind.TEXT, Kind.NOTICE, Kind.EMOTE)
 
 
 def now_ms() -> int:
@@ -170,6 +171,8 @@ class Hub(Knowledge):
         if new:
             await self._store.add_members(tx, ident, new, self._named, now)
             conversation = await self._store.conversation(tx, ident)
+        if message.kind in _SAID and all(member.person.id == sender.id for member in conversation.members):
+            raise Refused("nobody_else", "conversation")
         return conversation
 
     async def _leave(self, tx: Tx, conversation: Conversation, remove: Sequence[str]) -> None:

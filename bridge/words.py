@@ -43,6 +43,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette personne ne participe pas à la conversation.",
         "This person is not a member of the conversation.",
     ),
+    "nobody_else": (
+        "Vous êtes seul dans cette conversation : le message n'est parti chez personne. Ajoutez quelqu'un.",
+        "You are alone in this conversation: the message went to nobody. Add somebody.",
+    ),
     "unknown_conversation": (
         "Conversation inconnue. Indiquez les destinataires (« to ») au premier message.",
         "Unknown conversation. Name the recipients (`to`) with the first message.",

@@ -226,6 +226,19 @@ async def test_who_leaves_gets_nothing_more(url: str) -> None:
             await w.siilo.write("s1", chat, "dan", "still here?")
 
 
+async def test_who_is_alone_is_told_so(url: str) -> None:
+    async with running(url) as w:
+        await w.pandalab.write("p1", "A", "cleo", "x", ["siilo:dan"])
+        await w.until(lambda: w.siilo.delivered)
+        dan = Address("siilo", "dan")
+        await w.hub.change_members(Ref("siilo", "bye"), w.siilo.delivered[0].chat or "", "siilo", dan, [], [dan])
+        with pytest.raises(Refused, match="nobody_else"):
+            await w.pandalab.write("p2", "A", "cleo", "y")
+        assert await w.hub.status(Ref("pandalab", "p2")) is None
+        await w.pandalab.write("p3", "A", "cleo", "z", ["siilo:dan"])
+        await w.until(lambda: [d.body.text for d in w.siilo.delivered if d.body.text] == ["x", "z"])
+
+
 @pytest.mark.parametrize(
     ("sender", "to", "code"),
     [
