@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from bridge.model import Ref, State
+from bridge.model import Address, Kind, Ref, State
 from bridge.networks.mail.smtp_out import Outcome
 from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, StubOut, running, until
 from tests.mail.space import Space
@@ -132,3 +133,28 @@ async def test_a_report_after_the_operator_took_it(tmp_path: Path, space: Space,
         await node.rest()
         await dsn(node, envelope(node, 0), action)
         assert await told(node, "p1") == {A: {"failed": State.REFUSED, "delivered": State.DELIVERED}[action]}
+
+
+async def test_a_delay_is_told_once_and_the_end_too(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, retry={"pauses": [0.2], "delay_notice": 0.1, "give_up": 1.5}) as node:
+        node.out.answer = lambda domain, r: ("later", "4.2.0")
+        await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"], ref="p1")
+        notice = await node.got("Pas encore")
+        assert (notice.kind, notice.sender.id, notice.chat) == (Kind.NOTICE, A, "room-1")
+        await until_told(node, "p1", State.REFUSED)
+        status = await node.hub.status(Ref("pandalab", "p1"))
+        assert status is not None
+        assert [one.reason for one in status.states] == ["mail_gave_up"]
+        assert len([d for d in node.shown() if "Pas encore" in d.body.text]) == 1
+
+
+async def test_a_delay_that_nobody_is_left_to_hear_of_stops_nothing(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, retry={"pauses": [0.2], "delay_notice": 0.5}) as node:
+        node.out.answer = lambda domain, r: ("later", "4.2.0")
+        await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"], ref="p1")
+        await until(lambda: node.mail.idle)
+        cleo = Address("pandalab", "cleo")
+        await node.hub.change_members(Ref("pandalab", "bye"), "room-1", "pandalab", cleo, [], [cleo])
+        await asyncio.sleep(1.0)
+        node.out.answer = lambda domain, r: ("accepted", "2.0.0")
+        await node.mailed()

@@ -41,6 +41,7 @@ class Target:
     chat: str | None = None  # known from the start: a team's room, a conversation's address
     suffix: str = ""
     heading: str = field(default="", repr=False)
+    recipients: tuple[str, ...] = field(default=(), repr=False)  # of the envelope: who hears of it if it is refused
 
 
 class Arrivals:
@@ -173,7 +174,8 @@ class Arrivals:
 
     async def targets(self, taken: Taken, mail: Mail) -> tuple[list[Target], list[str]]:
         """The conversations of a mail (teams, conversations by address, its people, each hidden recipient), and the
-        recipients whose conversation its author may not write to. Raises Refused for an author nobody vouches for."""
+        recipients whose conversation its author may not write to. Raises Refused for an author nobody vouches for,
+        and for one who writes to nobody else."""
         assert mail.sender is not None
         author = Address(MAIL, mail.sender.address.lower())
         person = await self.hub.who(author)
@@ -182,7 +184,7 @@ class Arrivals:
         await self.hub.introduce(author, mail.sender.name)
         found: list[Target] = []
         refused: list[str] = []
-        holders: dict[str, Person] = {}
+        holders: dict[str, tuple[Person, str]] = {}
         for recipient in dict.fromkeys(r.lower() for r in taken.envelope.recipients):
             if (target := self._team(mail, recipient)) is not None:
                 found.append(target)
@@ -191,11 +193,13 @@ class Arrivals:
                 found += [room] if room else []
                 refused += [] if room else [recipient]
             elif (holder := await self._book.holder(recipient, self.hub)) is not None:
-                holders[holder.id] = holder
+                holders.setdefault(holder.id, (holder, recipient))
             else:
                 refused.append(recipient)
         if holders:
             found += await self._direct(mail, author, person, holders)
+        if not found and not refused:
+            raise Refused("nobody_else")
         return found, refused
 
     def _team(self, mail: Mail, recipient: str) -> Target | None:
@@ -206,17 +210,21 @@ class Arrivals:
         head = f"De / from : {who}\n{heading(mail)}".strip()
         box = Address(MAIL, address)
         return Target(
-            box, self._teams[address], frozenset({f"team:{address}"}), f"team:{address}", f"#team:{address}", head
-        )
+            box, self._teams[address], frozenset({f"team:{address}"}), f"team:{address}", f"#team:{address}", head,
+            (recipient,),
+        )  # fmt: skip
 
     async def _room(self, author: Address, person: Person, recipient: str) -> Target | None:
         conversation = self._book.conversation(recipient)
         chat = await self.hub.leg(conversation, MAIL) if conversation else None
         if chat is None or person.id not in _people(chat):
             return None
-        return Target(author, (), _people(chat), chat.chat or chat.conversation)
+        return Target(author, (), _people(chat), chat.chat or chat.conversation, recipients=(recipient,))
 
-    async def _direct(self, mail: Mail, author: Address, person: Person, holders: dict[str, Person]) -> list[Target]:
+    async def _direct(
+        self, mail: Mail, author: Address, person: Person, holders: dict[str, tuple[Person, str]]
+    ) -> list[Target]:
+        """``holders``: by person, with the mailbox in the envelope."""
         named: dict[str, str] = {}  # person -> handle
         for box in (*mail.to, *mail.cc):
             if (other := await self._named(box)) is not None and other[0] != person.id:
@@ -224,11 +232,13 @@ class Arrivals:
         found = []
         if any(ident in named for ident in holders):
             people = frozenset({person.id, *named})
-            found.append(Target(author, tuple(named.values()), people))
-        for ident, holder in holders.items():
+            boxes = tuple(box for ident, (_, box) in holders.items() if ident in named)
+            found.append(Target(author, tuple(named.values()), people, recipients=boxes))
+        for ident, (holder, address) in holders.items():
             if ident not in named and ident != person.id:  # a hidden recipient: nobody else learns of it
                 suffix = f"#bcc:{placing.people_key([ident])[:16]}"
-                found.append(Target(author, (_handle(holder),), frozenset({person.id, ident}), suffix=suffix))
+                alone = frozenset({person.id, ident})
+                found.append(Target(author, (_handle(holder),), alone, suffix=suffix, recipients=(address,)))
         return found
 
     async def _named(self, box: Box) -> tuple[str, str] | None:

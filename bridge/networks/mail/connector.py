@@ -177,7 +177,7 @@ class MailConnector:
             try:
                 await self._arrivals.accept(taken, mail, target)
             except Refused as refusal:
-                await self._bounce(taken, mail, taken.envelope.recipients, refusal.code)
+                await self._bounce(taken, mail, target.recipients, refusal.code)
 
     async def _bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
         log.warning("mail %d is not delivered: %s", taken.n, code)

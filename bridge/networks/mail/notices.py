@@ -97,6 +97,8 @@ def _status(recipient: DsnRecipient) -> Fields:
         fields.append(("Remote-MTA", f"dns; {_word(recipient.remote)}"))
     if recipient.diagnostic:
         fields.append(("Diagnostic-Code", "smtp; " + text_value(recipient.diagnostic, "Diagnostic-Code")))
+    elif recipient.words[1]:
+        fields.append(("Diagnostic-Code", "x-liaison; " + text_value(recipient.words[1], "Diagnostic-Code")))
     return fields
 
 
@@ -104,9 +106,9 @@ def _told(recipients: Sequence[DsnRecipient]) -> str:
     french, english = [], []
     for one in recipients:
         fr, en = _ACTIONS.get(one.action, _ACTIONS["failed"])
-        said = one_line(f"{one.status} {one.diagnostic}")
-        french.append(f"- {one.address} : votre message {fr} ({said}).")
-        english.append(f"- {one.address}: your message {en} ({said}).")
+        said = one_line(f"{one.status} {one.diagnostic}").strip()
+        french.append(one_line(f"- {one.address} : votre message {fr} ({said}). {one.words[0]}").strip())
+        english.append(one_line(f"- {one.address}: your message {en} ({said}). {one.words[1]}").strip())
     return "\n".join([*french, "", *english])
 
 

@@ -18,9 +18,14 @@ from bridge.networks.mail.mime import Dsn, Mail, Mdn
 from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
 from bridge.networks.mail.placing import MAIN
 from bridge.networks.mail.reports import DsnRecipient
-from bridge.words import notice
+from bridge.words import notice, say
 
 Json = dict[str, Any]
+_STATUS = {  # RFC 3463; what is not here is "other"
+    "unknown_recipient": "5.1.1", "not_reachable": "5.1.1", "nobody_else": "5.1.1", "not_a_member": "5.7.1",
+    "untrusted_server": "5.7.1", "too_long": "5.3.4", "too_large": "5.3.4", "files_too_large": "5.3.4",
+    "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "gave_up": "5.4.7",
+}  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +64,10 @@ class Receipts:
         box = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
         ref, root = Ref(MAIL, f"delay:{due.id}:{recipient}"), None if thread == MAIN else Ref(MAIL, thread)
         body = Body(notice("mail_delayed"))
-        await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
+        try:
+            await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
+        except Refused as refusal:  # whoever could be told has left
+            log.info("nobody is told of a delay: %s", refusal.code)
 
     async def read(self, report: Dsn | Mdn) -> None:
         """A report that came by mail; what it is about is found by envelope id or message id."""
@@ -106,9 +114,10 @@ class Receipts:
 
     async def _owed(self, report: Report, mid: str, about: Json, state: RecipientState) -> None:
         if state.state is State.REFUSED:
-            await self._dsn(f"dsn:{report.message}:{state.person.id}", about, await self._who(state, about), "failed")
+            ident, code = f"dsn:{report.message}:{state.person.id}", state.reason or "internal_error"
+            await self._dsn(ident, about, await self._who(state, about), code)
         elif "SUCCESS" in about.get("notify", ()) and state.state in (State.DELIVERED, State.READ):
-            await self._dsn(f"ok:{report.message}:{state.person.id}", about, await self._who(state, about), "delivered")
+            await self._dsn(f"ok:{report.message}:{state.person.id}", about, await self._who(state, about))
         if state.state is State.READ and self._give and about.get("mdn_to"):
             await self._mdn(f"mdn:{report.message}:{state.person.id}", about, await self._who(state, about))
 
@@ -123,14 +132,17 @@ class Receipts:
             log.warning("a mail without a sender to tell could not be delivered: %s", code)
             return
         for recipient in recipients:
-            await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, "failed")
+            await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, code)
 
-    async def _dsn(self, ident: str, about: Json, recipient: str, action: str) -> None:
+    async def _dsn(self, ident: str, about: Json, recipient: str, code: str = "") -> None:
+        """It failed for the reason that ``code`` names, or it was delivered."""
         to = about.get("sender")
         if not to:
             return
-        status = "5.0.0" if action == "failed" else "2.0.0"
-        rows = [DsnRecipient(recipient, action, status, recipient)]
+        row = DsnRecipient(recipient, "delivered", "2.0.0", recipient)
+        if code:
+            row = DsnRecipient(recipient, "failed", _STATUS.get(code, "5.0.0"), recipient, words=say(code))
+        rows = [row]
         try:
             raw = compose_dsn(self._notice(ident, Box(to), about), rows, envelope_id=about.get("envid") or "")
         except Refused as refusal:

@@ -39,6 +39,7 @@ class DsnRecipient:
     original: str = ""  # the mailbox as the sender wrote it
     diagnostic: str = field(default="", repr=False)
     remote: str = ""
+    words: tuple[str, str] = ("", "")  # what a person reads, French and English; of reports that we write
 
 
 @dataclass(frozen=True, slots=True)
