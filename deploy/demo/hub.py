@@ -128,7 +128,7 @@ class Hub:
         async with session.get(url, headers=headers) as answer:
             return answer.status == 404
 
-    async def pinged(self, patience: float = 30.0) -> None:
+    async def pinged(self, patience: float = 60.0) -> None:
         """Have the homeserver reach the hub (application service API, "Pinging"). Raises TimeoutError."""
         path = f"/_matrix/client/v1/appservice/{self._settings['id']}/ping"
 

@@ -21,7 +21,7 @@ class ProductError(Exception):
     """The simulator answered with an error."""
 
 
-async def wait_for(look: Callable[[], Awaitable[T | None]], what: str, patience: float = 30.0) -> T:
+async def wait_for(look: Callable[[], Awaitable[T | None]], what: str, patience: float = 60.0) -> T:
     """Look until there is something to see. Raises TimeoutError that names `what`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
@@ -123,7 +123,7 @@ class ProductClient:
         known = (await self.call("GET", "/conversations"))["conversations"]
         return {m["name"] for one in known if one["id"] == conversation for m in one["members"]}
 
-    async def wait_text(self, user: str, text: str, patience: float = 30.0) -> Json:
+    async def wait_text(self, user: str, text: str, patience: float = 60.0) -> Json:
         """Wait for a message to a user that says exactly this."""
 
         async def look() -> Json | None:
@@ -131,7 +131,7 @@ class ProductClient:
 
         return await wait_for(look, f"{user} in {self.name} to see a message", patience)
 
-    async def wait_state(self, ident: str, *states: str, patience: float = 30.0) -> Json:
+    async def wait_state(self, ident: str, *states: str, patience: float = 60.0) -> Json:
         """Wait until a message that was sent is in one of these states."""
 
         async def look() -> Json | None:

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.rig import Rig, rig
 from tests.faults.traffic import Traffic
 
-_REACHED = 5.0  # seconds in which a failpoint must be reached after a burst
+_REACHED = 20.0  # seconds in which a failpoint must be reached after a burst; only those never reached cost them
 
 
 async def discover(world: Rig, traffic: Traffic) -> list[str]:

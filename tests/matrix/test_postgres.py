@@ -32,7 +32,7 @@ async def test_both_ways_in_order_with_lost_answers(world: World, url: str) -> N
 
 
 async def test_restarts_with_parked_and_waiting_messages(world: World, url: str) -> None:
-    async with world.node(url) as node:
+    async with world.node(url, park_notice_s=60.0) as node:
         chat = await meet(world, node)
         chat.ben.rotate(chat.room)
         parked = await chat.ben.say(chat.room, "garé", share=False)
