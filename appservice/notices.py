@@ -72,7 +72,8 @@ class Notices:
         device = self._engine.device_of(speaker) if speaker else None
         if speaker is None or device is None:
             return
-        txn = txn_id(speaker, room.room_id, event_id, f"{status} {more.get('internal_error', '')}")
+        what = [status, more.get("internal_error", ""), *more.get("delivered_to_users", ())]
+        txn = txn_id(speaker, room.room_id, event_id, " ".join(what))
         path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/send/{STATUS}/{txn}"
         content = to_status(event_id, status, **more)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,12 +17,12 @@ from appservice.notices import Notices, failure
 from appservice.roomstate import Room, RoomStore
 from bridge.db import Database
 from bridge.failpoint import failpoint
-from bridge.model import Report, State
+from bridge.model import RecipientState, Report, State
 from bridge.words import notice
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
-_SENT, _SUCCESS, _FAILED = "sent", "success", "failed"
+_SUCCESS, _FAILED = "success", "failed"
 _ARRIVED = (State.DELIVERED, State.READ)
 Told = set[tuple[str, str]]
 
@@ -30,10 +31,12 @@ Told = set[tuple[str, str]]
 class News:
     """What one room has to be told. ``read``: ghost -> newest event read.
 
-    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail).
+    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``failed``:
+    event -> ghost and code of who will not have it, and who has it: clients go by the last status.
     """
 
     success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    failed: dict[str, tuple[str | None, str, tuple[str, ...]]] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, str | None, str, str]] = field(default_factory=list)  # event, ghost, code, name
     told: Told = field(default_factory=set)
@@ -46,10 +49,13 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
         news, event = rooms[report.chat], report.ref.id
         refused = [state for state in report.states if state.state is State.REFUSED]
         arrived = [state for state in report.states if state.state in _ARRIVED]
+        users = tuple(sorted(user for state in arrived if (user := names.of(state.person.id)) is not None))
         step = _step(report)
         if step is not None and not {(event, step), (event, _SUCCESS)} & told:
-            users = (names.of(state.person.id) for state in arrived)
-            news.success[tuple(sorted(user for user in users if user is not None))].append(event)
+            if not refused:
+                news.success[users].append(event)
+            elif arrived:
+                news.failed[event] = _failed(refused[0], names, users)
             news.told.add((event, step))
         for state in arrived:
             mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
@@ -59,18 +65,24 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
         for state in refused:
             mark = (event, f"{_FAILED} {state.person.id}")
             if mark not in told:
-                ghost, code = names.of(state.person.id), state.reason or "internal_error"
+                news.failed[event] = ghost, code, _ = _failed(state, names, users)
                 news.refused.append((event, ghost, code, state.person.name))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
 
 
 def _step(report: Report) -> str | None:
-    """How far the whole message is: with everybody, or at least gone to everybody's operator, or neither."""
-    reached = {state.state for state in report.states}
-    if not reached or not reached <= {State.SENT, *_ARRIVED}:
+    """How far the whole message is: with everybody, or else with whom; None while it waits for somebody."""
+    if not report.states or any(state.state is State.ACCEPTED for state in report.states):
         return None
-    return _SENT if State.SENT in reached else _SUCCESS
+    arrived = sorted(state.person.id for state in report.states if state.state in _ARRIVED)
+    if len(arrived) == len(report.states):
+        return _SUCCESS
+    return "reached " + hashlib.sha256("\n".join(arrived).encode()).hexdigest()[:16]
+
+
+def _failed(state: RecipientState, names: Names, users: tuple[str, ...]) -> tuple[str | None, str, tuple[str, ...]]:
+    return names.of(state.person.id), state.reason or "internal_error", users
 
 
 class Reports:
@@ -111,8 +123,10 @@ class Reports:
             for users, events in news.success.items():
                 more = {"delivered_to_users": list(users)} | ({"fr.liaison.events": events[:-1]} if events[1:] else {})
                 await self._notices.status(room, events[-1], "SUCCESS", users[0] if users else None, **more)
+            for event, (ghost, code, users) in news.failed.items():
+                more = failure(code) | {"delivered_to_users": list(users)}
+                await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **more)
             for event, ghost, code, name in news.refused:
-                await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **failure(code))
                 key = f"refused:{event}:{ghost or name}"
                 current = await self._current(room)
                 await self._notices.notice(current, key, notice(code, name=name), event, ghost)

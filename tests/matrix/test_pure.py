@@ -197,10 +197,24 @@ def test_a_mail_is_a_success_when_it_left_and_again_when_it_is_in_the_mailbox() 
     news = news_of([left], NAMES, set())["!r"]
     assert news.success == {(ghost(CLEO),): ["$1"]}
     assert news_of([left], NAMES, news.told) == {}
+    then = report("$1", (ANNA, State.REFUSED, "mail_refused"), (CLEO, State.DELIVERED, None))
+    assert news_of([then], NAMES, news.told)["!r"].failed == {"$1": (ghost(ANNA), "mail_refused", (ghost(CLEO),))}
     there = report("$1", (ANNA, State.DELIVERED, None), (CLEO, State.DELIVERED, None))
     again = news_of([there], NAMES, news.told)["!r"]
     assert again.success == {(ghost(ANNA), ghost(CLEO)): ["$1"]}
     assert news_of([left], NAMES, news.told | again.told) == {}
+
+
+def test_who_has_it_is_told_beside_who_has_not() -> None:
+    half = report("$1", (ANNA, State.REFUSED, "mail_refused"), (CLEO, State.SENT, None))
+    told = news_of([half], NAMES, set())["!r"]
+    assert told.failed == {"$1": (ghost(ANNA), "mail_refused", ())}
+    assert [code for _, _, code, _ in told.refused] == ["mail_refused"]
+    whole = report("$1", (ANNA, State.REFUSED, "mail_refused"), (CLEO, State.DELIVERED, None))
+    news = news_of([whole], NAMES, told.told)["!r"]
+    assert (news.success, news.refused) == ({}, [])
+    assert news.failed == {"$1": (ghost(ANNA), "mail_refused", (ghost(CLEO),))}
+    assert news_of([whole], NAMES, told.told | news.told) == {}
 
 
 def test_many_messages_of_a_room_are_one_event() -> None:

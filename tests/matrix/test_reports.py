@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from appservice.events import STATUS
 from bridge.errors import Refused
-from bridge.model import Address, Delivery, Kind, Ref, Report
+from bridge.model import Address, Delivery, Kind, RecipientState, Ref, Report, State
 from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses, until
 
 
@@ -118,3 +119,32 @@ async def test_the_homeserver_away_while_reporting(world: World) -> None:
         await node.got("rapporté")
         await until(lambda: statuses(chat.ben, event_id) == ["SUCCESS"])
         assert CLEO not in str(chat.ben.events)
+
+
+async def test_what_is_told_of_a_message_changes_with_what_became_of_it(world: World) -> None:
+    """A homeserver takes a second event under the same transaction id for a repeat: each status has its own."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        event_id = await chat.ben.say(chat.room, "par mail")
+        await node.got("par mail")
+        await until(lambda: statuses(chat.ben, event_id))
+        anna, cleo = [await node.hub.who(Address("rpps", rpps)) for rpps in (ANNA, CLEO)]
+        assert anna is not None
+        assert cleo is not None
+        later = await chat.ben.say(chat.room, "à deux")
+        await until(lambda: statuses(chat.ben, later))
+
+        async def tell(*states: State) -> tuple[str, list[str]]:
+            both = zip((anna, cleo), states, strict=True)
+            rows = tuple(RecipientState(p, s, 1, "mail_refused" if s is State.REFUSED else None) for p, s in both)
+            known = len(chat.ben.events)
+            report = Report("m", Ref("matrix", "$à-deux"), "c", chat.room, Address("matrix", chat.ben.mxid), rows, 9)
+            await node.matrix.report([report])
+            await until(lambda: any(e["type"] == STATUS for _, e in chat.ben.events[known:]))
+            content = next(e["content"] for _, e in reversed(chat.ben.events) if e["type"] == STATUS)
+            return content["status"], content["delivered_to_users"]
+
+        assert await tell(State.SENT, State.SENT) == ("SUCCESS", [])
+        assert await tell(State.SENT, State.DELIVERED) == ("SUCCESS", [ghost(CLEO)])
+        assert await tell(State.DELIVERED, State.READ) == ("SUCCESS", sorted([ghost(ANNA), ghost(CLEO)]))
+        assert await tell(State.REFUSED, State.READ) == ("FAIL_PERMANENT", [ghost(CLEO)])
