@@ -134,8 +134,10 @@ class Courier:
         """One attempt; True if the lane may go on with the next delivery."""
         try:
             async with network.slots:
-                fitted = fit(await self._store.ready(delivery), network.connector.capabilities)
-                ref = await network.connector.deliver(fitted)
+                delivery = await self._store.ready(delivery)
+                if delivery.gone and not delivery.recipients:
+                    raise Refused("left_before")
+                ref = await network.connector.deliver(fit(delivery, network.connector.capabilities))
             failpoint("courier.after-deliver")
         except Refused as refusal:
             log.warning("%s refused by %s: %s", delivery.id, delivery.network, refusal.code)

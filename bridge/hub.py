@@ -171,9 +171,18 @@ class Hub(Knowledge):
         if new:
             await self._store.add_members(tx, ident, new, self._named, now)
             conversation = await self._store.conversation(tx, ident)
-        if message.kind in _SAID and all(member.person.id == sender.id for member in conversation.members):
-            raise Refused("nobody_else", "conversation")
+        if message.kind in _SAID:
+            self._somebody(conversation, sender, network)
         return conversation
+
+    def _somebody(self, conversation: Conversation, sender: Person, network: str) -> None:
+        """Raises Refused if the hub has nobody to give a message to."""
+        if all(member.person.id == sender.id for member in conversation.members):
+            raise Refused("nobody_else", "conversation")
+        if self._connectors[network].capabilities.echoes:
+            return  # its own people have it already
+        if all(member.address.network == network for member in conversation.members):
+            raise Refused("same_network", "conversation")
 
     async def _leave(self, tx: Tx, conversation: Conversation, remove: Sequence[str]) -> None:
         """Who is removed still hears of it on their leg; then they are no member any more."""

@@ -140,7 +140,8 @@ class Delivery:
     """A message on its way to one leg. ``id`` is the idempotency key of every outgoing call.
 
     ``chat`` is the conversation as the leg's network knows it, None until that network has one.
-    ``members`` are all members of the conversation; those of this leg are its recipients.
+    ``members`` are all members of the conversation; those of this leg are its recipients. Once it is handed out, nobody
+    who came after the message was accepted is among them; ``gone`` are those (person ids) who have left since.
     ``reply_to`` and ``thread`` are already translated to this network (None: not known there); ``continues`` is what
     it answers in another conversation of that network, which not everybody here may see.
     ``attempt`` counts from 0; ``order`` grows along every lane of the conversation.
@@ -164,6 +165,7 @@ class Delivery:
     continues: Ref | None = None
     cites: tuple[str | None, str | None] = (None, None)  # the hub's own ids of what ``reply_to`` and ``thread`` name
     files: int = 0  # how many wait for this delivery; ``body.files`` holds them while it is handed out
+    gone: frozenset[str] = frozenset()
 
     @property
     def recipients(self) -> tuple[Member, ...]:

@@ -259,8 +259,10 @@ class Store:
     async def ready(self, delivery: Delivery) -> Delivery:
         """The delivery as it is handed out: with its files, and with the names that its network has for what it cites.
 
-        Not before: what it cites may have been delivered a moment ago. Raises SealBroken.
+        It goes to those of today's members for whom it was accepted. Not before: what it cites may have been delivered,
+        and people may have left, a moment ago. Raises SealBroken.
         """
+        delivery = await self._addressed(delivery)
         (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
         delivery = replace(delivery, reply_to=reply_to, thread=thread, continues=continues)
         files = []
@@ -269,6 +271,15 @@ class Store:
             name, mime, inline = orjson.loads(self._seal.open(bytes(row["about"]), f"{where}/about"))
             files.append(File(name, mime, self._seal.open(bytes(row["body"]), where), inline))
         return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
+
+    async def _addressed(self, delivery: Delivery) -> Delivery:
+        rows = await self.db.all("store.recipients", delivery.message)
+        whole = await self.conversation(self.db, delivery.conversation)
+        networks, meant = {row["network"] for row in rows}, {row["person"] for row in rows}
+        members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
+        left = {row["person"] for row in rows if row["network"] == delivery.network and row["state"] == "accepted"}
+        left -= {m.person.id for m in members if m.address.network == delivery.network}
+        return replace(delivery, members=members, gone=frozenset(left))
 
     async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None]:
         """The name of a message on the delivery's network: in its own conversation, or in another one."""
@@ -282,8 +293,11 @@ class Store:
         """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there)."""
         await tx.run("store.add_ref", ref.network, ref.id, delivery.message)
         await self._end(tx, delivery)
+        for person in sorted(delivery.gone):
+            await tx.one("store.failed", delivery.message, person, now, "left_before")
         if known:
             await tx.run("store.delivered", delivery.message, delivery.network, now)
+        if known or delivery.gone:
             await self._changed(tx, delivery.message)
 
     async def _end(self, tx: Tx, delivery: Delivery) -> None:

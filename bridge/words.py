@@ -56,6 +56,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "This id already names another message. Choose a new one.",
     ),
     "unknown_message": ("Message inconnu.", "Unknown message."),
+    "left_before": (
+        "Cette personne a quitté la conversation avant que le message parte : elle ne l'a pas reçu.",
+        "This person left the conversation before the message went out, and has not received it.",
+    ),
     "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
     "no_ghost": (
         "Cette personne n'a ni numéro RPPS ni adresse assez courte : elle ne peut pas être représentée dans Matrix.",

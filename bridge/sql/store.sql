@@ -56,6 +56,8 @@ INSERT INTO message (id, conversation, pos, network, ref, chat, sender, address,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 -- name: add_recipient
 INSERT INTO recipient (message, person, network, state, at) VALUES ($1, $2, $3, 'accepted', $4);
+-- name: recipients
+SELECT person, network, state FROM recipient WHERE message = $1;
 -- name: add_delivery
 INSERT INTO delivery (id, message, conversation, network, pos, held, body, reply_to, thread, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
