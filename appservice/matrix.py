@@ -26,6 +26,7 @@ from appservice.notices import Notices
 from appservice.outbox import Outbox
 from appservice.outgoing import Outgoing
 from appservice.reading import Reading, Waiting
+from appservice.receipts import Receipts
 from appservice.reports import Reports
 from appservice.rooms import Rooms
 from appservice.roomstate import Room, RoomStore
@@ -94,7 +95,8 @@ class Matrix:
         self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting, incoming)
         self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
         self._reports = Reports(db, homeserver, names, store, notices, clock)
-        self._signs = Signs(names)
+        self._receipts = Receipts(homeserver, names, rooms)
+        self._signs = Signs(names, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
         self._inbox.missing = self._missing
@@ -130,7 +132,7 @@ class Matrix:
         """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""
         self._hub = hub
         self._reading.hub = self._membership.hub = self._rooms.hub = self._signs.hub = hub
-        self._outgoing.hub = self._incoming.hub = hub
+        self._outgoing.hub = self._incoming.hub = self._receipts.hub = hub
         await self.engine.start()
         await self.ghosts.start()
         await self._outbox.start()
@@ -178,6 +180,7 @@ class Matrix:
         for event in transaction.events:
             if isinstance(event, dict) and event.get("type") == HEARTBEAT:
                 self._heartbeat.arrived(event)
+        self._receipts.note(transaction.events)
         self._signs.take(transaction.ephemeral)
         self.engine.note_counts(transaction.counts, transaction.fallback)
         if transaction.changed or transaction.left:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from appservice.names import Names
+from appservice.receipts import Receipts
 from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
-from bridge.model import MATRIX, Address, Ref
+from bridge.model import MATRIX, Address
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -19,38 +20,55 @@ _ROOMS = 10_000  # rooms whose typing people are remembered
 
 
 class Signs:
-    """``take`` queues what came; one task hands it on in order. ``hub`` is set when the connector starts."""
+    """``take`` queues what came; it is handed on in order, receipts (which may ask the homeserver) beside the rest.
+
+    ``hub`` is set when the connector starts.
+    """
 
     hub: Receiver
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, receipts: Receipts) -> None:
         self._names = names
+        self._receipts = receipts
         self._typing: OrderedDict[str, frozenset[str]] = OrderedDict()
-        self._queue: asyncio.Queue[Json] = asyncio.Queue(10_000)
+        self._queues: dict[str, asyncio.Queue[Json]] = {
+            "m.receipt": asyncio.Queue(10_000),
+            "m.typing": asyncio.Queue(10_000),
+        }
 
     def take(self, events: Sequence[Json]) -> None:
         """Note ephemeral events; when too many wait, new ones are dropped."""
         for event in events:
-            if event.get("type") in ("m.receipt", "m.typing") and not self._queue.full():
-                self._queue.put_nowait(event)
+            queue = self._queues.get(str(event.get("type")))
+            if queue is not None and not queue.full():
+                queue.put_nowait(event)
 
     async def run(self) -> None:
         """Hand signs on until cancelled."""
+        await asyncio.gather(self._each("m.receipt", self._reads), self._each("m.typing", self._typings))
+
+    async def _each(self, kind: str, hand_on: Callable[[Json], Awaitable[None]]) -> None:
         while True:
-            event = await self._queue.get()
+            event = await self._queues[kind].get()
             try:
-                await (self._receipts if event["type"] == "m.receipt" else self._typings)(event)
+                await hand_on(event)
             except (Refused, Unavailable) as reason:
                 log.info("a sign of %s is lost: %s", event.get("room_id"), reason)
             except Exception as bug:  # somebody else's odd event must not end the loop
                 log.warning("a sign of %s is odd: %s", event.get("room_id"), type(bug).__name__)
 
-    async def _receipts(self, event: Json) -> None:
+    async def _reads(self, event: Json) -> None:
         for event_id, kinds in event["content"].items():
             for user, data in kinds.get("m.read", {}).items():
                 if not self._names.is_ghost(user):
-                    at = data.get("ts")
-                    await self.hub.read(Ref(MATRIX, event_id), Address(MATRIX, user), at if isinstance(at, int) else 0)
+                    at, thread = data.get("ts"), data.get("thread_id")
+                    await self._receipts.read(
+                        event["room_id"],
+                        event_id,
+                        user,
+                        thread if isinstance(thread, str) else None,
+                        at if isinstance(at, int) else 0,
+                    )
 
     async def _typings(self, event: Json) -> None:
         room, users = event["room_id"], event["content"]["user_ids"]

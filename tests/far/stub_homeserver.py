@@ -224,6 +224,8 @@ class StubHomeserver(Pusher):
             (f"GET {client}/joined_rooms", lambda c, b: {"joined_rooms": sorted(self.world.user(c.user).rooms)}),
             (f"GET {room}/messages", self._messages),
             (f"GET {room}/event/([^/]+)", self._event),
+            (f"GET {room}/context/([^/]+)", self._context),
+            (f"GET {client.replace('v3', 'v1')}/rooms/([^/]+)/threads", self._threads),
             (f"POST {room}/upgrade", self._upgrade),
             (f"PUT {client}/profile/([^/]+)/([^/]+)", self._put_profile),
             (f"GET {client}/profile/([^/]+)", lambda c, b, u: self.world.user(u).profile),
@@ -332,6 +334,17 @@ class StubHomeserver(Pusher):
                 return event
         raise StubError(404, "M_NOT_FOUND")
 
+    def _context(self, caller: Caller, body: Json, room_id: str, event_id: str) -> Json:
+        event, events = self._event(caller, body, room_id, event_id), self.world.room(room_id).events
+        wanted, limit = orjson.loads(caller.query["filter"])["types"], int(caller.query["limit"]) // 2
+        before = [e for e in reversed(events[: events.index(event)]) if e["type"] in wanted]
+        return {"event": event, "events_before": before[:limit], "events_after": [], "state": []}
+
+    def _threads(self, caller: Caller, body: Json, room_id: str) -> Json:
+        events = self.world.joined(room_id, caller.user).events
+        found = [e for e in events if e["content"].get("m.relates_to", {}).get("rel_type") == "m.thread"]
+        return {"chunk": found[:1]}
+
     def _upgrade(self, caller: Caller, body: Json, room_id: str) -> Json:
         old, before = self.world.room(room_id), len(self.world.room(room_id).events)
         new = self.world.upgrade(room_id, caller.user)
@@ -341,7 +354,10 @@ class StubHomeserver(Pusher):
 
     def _receipt(self, caller: Caller, body: Json, room_id: str, kind: str, event_id: str) -> Json:
         self.world.joined(room_id, caller.user)
-        content = {event_id: {kind: {caller.user: {"ts": 1}}}}
+        data: Json = {"ts": 1}
+        if "thread_id" in body and not caller.user.endswith(f":{self.world.server_name}"):
+            data["thread_id"] = body["thread_id"]  # as Synapse: its own users' threads are not told to us
+        content = {event_id: {kind: {caller.user: data}}}
         if kind == "m.read":
             self._ephemeral({"type": "m.receipt", "room_id": room_id, "content": content}, caller.user)
         return {}

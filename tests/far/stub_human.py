@@ -135,9 +135,10 @@ class Human:
         """Who has joined a room."""
         return set((await self.call("GET", f"{_room(room)}/joined_members"))["joined"])
 
-    async def receipt(self, room: str, event_id: str) -> None:
-        """I have read up to here."""
-        await self.call("POST", f"{_room(room)}/receipt/m.read/{quote(event_id, safe='')}", {})
+    async def receipt(self, room: str, event_id: str, thread: str | None = None) -> None:
+        """I have read up to here (in this thread)."""
+        body = {} if thread is None else {"thread_id": thread}
+        await self.call("POST", f"{_room(room)}/receipt/m.read/{quote(event_id, safe='')}", body)
 
     async def typing(self, room: str, typing: bool = True) -> None:
         """I am writing."""

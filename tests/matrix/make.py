@@ -214,9 +214,11 @@ class Chat:
     chat: str
 
 
-async def meet(world: World, node: Node, name: str = "ben", rpps: str = ANNA) -> Chat:
-    """A Matrix user begins a conversation with a professional."""
-    ben = await world.human(name, "chu.example")
+async def meet(
+    world: World, node: Node, name: str = "ben", rpps: str = ANNA, server: str | None = "chu.example"
+) -> Chat:
+    """A Matrix user (None: of our own server) begins a conversation with a professional."""
+    ben = await world.human(name, server)
     await node.warm(rpps)
     room = await ben.create_room(ghost(rpps), is_direct=True)
     await until(lambda: world.stub.world.rooms[room].membership(ghost(rpps)) == "join")

@@ -1,0 +1,165 @@
+"""What a read receipt covers: its thread, or everything up to an event that need not be a message."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from appservice.receipts import thread_of
+from bridge.model import Ref
+from tests.matrix.make import Chat, Node, World, meet, until
+
+
+async def _says(node: Node, chat: Chat, text: str, thread: str | None = None) -> str:
+    """Anna writes; gives the event that Ben sees."""
+    root = None if thread is None else Ref("pandalab", thread)
+    await node.write(chat.chat, text, by="anna", ref=text, thread=root)
+    return str((await chat.ben.heard(text)).event["event_id"])
+
+
+async def _read(node: Node, *texts: str) -> set[str]:
+    """Which of these messages count as read."""
+    found = {text: await node.hub.status(Ref("pandalab", text)) for text in texts}
+    return {text for text, status in found.items() if status and status.states[0].state == "read"}
+
+
+async def _becomes(node: Node, expected: set[str], *texts: str) -> None:
+    async with asyncio.timeout(10):
+        while await _read(node, *texts) != expected:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert await _read(node, *texts) == expected
+
+
+_ALL = ("racine", "fil 1", "suite", "fil 2")
+
+
+async def _thread(node: Node, chat: Chat) -> dict[str, str]:
+    """Main timeline and a thread, interleaved."""
+    events = {"racine": await _says(node, chat, "racine")}
+    for text, root in (("fil 1", "racine"), ("suite", None), ("fil 2", "racine")):
+        events[text] = await _says(node, chat, text, root)
+    return events
+
+
+async def test_a_threaded_receipt_covers_its_thread_only(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        events = await _thread(node, chat)
+        await chat.ben.receipt(chat.room, events["fil 2"], events["racine"])
+        await _becomes(node, {"fil 1", "fil 2"}, *_ALL)
+        await _says(node, chat, "fil 3", "racine")
+        await chat.ben.receipt(chat.room, events["suite"], "main")
+        await _becomes(node, {*_ALL}, *_ALL, "fil 3")
+
+
+async def test_the_main_timeline_does_not_cover_threads(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        events = await _thread(node, chat)
+        await chat.ben.receipt(chat.room, events["suite"], "main")
+        await _becomes(node, {"racine", "suite"}, *_ALL)
+
+
+async def test_a_receipt_without_a_thread_covers_everything_before(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        events = await _thread(node, chat)
+        await chat.ben.receipt(chat.room, events["suite"])
+        await _becomes(node, {"racine", "fil 1", "suite"}, *_ALL)
+
+
+@pytest.mark.parametrize(
+    ("upto", "expected"), [("fil 2", {"fil 1", "fil 2"}), ("suite", {"racine", "suite"})], ids=["thread", "main"]
+)
+async def test_our_own_server_keeps_the_thread_to_itself(world: World, upto: str, expected: set[str]) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node, server=None)
+        events = await _thread(node, chat)
+        await chat.ben.receipt(chat.room, events[upto], "main" if upto == "suite" else events["racine"])
+        await _becomes(node, expected, *_ALL)
+
+
+async def test_what_the_homeserver_does_not_say_is_not_claimed(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        events = await _thread(node, chat)
+        world.stub.fault("GET .*/context/", times=99, status=403)
+        await chat.ben.receipt(chat.room, events["fil 2"], events["racine"])
+        await _becomes(node, {"fil 2"}, *_ALL)
+
+
+async def test_a_room_without_threads_is_asked_about_once_and_read_as_a_whole(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node, server=None)
+        texts = [f"n{number}" for number in range(4)]
+        events = [await _says(node, chat, text) for text in texts]
+        await chat.ben.receipt(chat.room, events[1], "main")
+        await _becomes(node, {"n0", "n1"}, *texts)
+        await chat.ben.receipt(chat.room, events[3], "main")
+        await _becomes(node, {*texts}, *texts)
+        assert world.stub.calls["_threads"] == 1
+        assert "_context" not in world.stub.calls
+        root = await _says(node, chat, "racine")
+        await _says(node, chat, "fil", "n3")  # now there is a thread
+        await chat.ben.receipt(chat.room, root, "main")
+        await _becomes(node, {"racine"}, "racine", "fil")
+
+
+@pytest.mark.parametrize("server", ["chu.example", None], ids=["away", "home"])
+async def test_a_receipt_about_no_message_covers_what_came_before(world: World, server: str | None) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node, server=server)
+        texts = ("un", "deux", "trois")
+        for text in texts[:2]:
+            await _says(node, chat, text)
+        state = f"/_matrix/client/v3/rooms/{chat.room}/state/m.room.topic"
+        topic = (await chat.ben.call("PUT", state, {"topic": "sujet"}))["event_id"]
+        await _says(node, chat, "trois")
+        await chat.ben.receipt(chat.room, topic)
+        await _becomes(node, {"un", "deux"}, *texts)
+        asked = world.stub.calls["_context"]
+        await chat.ben.receipt(chat.room, topic)
+        await world.stub.idle()
+        await asyncio.sleep(0.1)
+        assert world.stub.calls["_context"] == asked
+
+
+async def test_a_receipt_about_our_own_status_is_about_the_messages_before(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await _says(node, chat, "lisez-moi")
+        mine = await chat.ben.say(chat.room, "bien")
+        status = await chat.ben.event(
+            lambda e: e["type"].startswith("com.beeper") and e["content"]["m.relates_to"]["event_id"] == mine
+        )
+        await chat.ben.receipt(chat.room, status["event_id"])
+        await _becomes(node, {"lisez-moi"}, "lisez-moi")
+
+
+async def test_a_receipt_waits_for_nobody_who_writes(world: World) -> None:
+    """A homeserver that is slow to answer delays neither messages nor typing."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        events = await _thread(node, chat)
+        world.stub.fault("GET .*/context/", delay=3.0, status=502)
+        await chat.ben.receipt(chat.room, events["fil 2"], events["racine"])
+        await chat.ben.say(chat.room, "vite")
+        await node.got("vite", 2.5)
+        await chat.ben.typing(chat.room)
+        await until(lambda: node.product.signs, 2.5)
+
+
+def test_the_thread_of_an_event_follows_its_relations() -> None:
+    def event(kind: str | None = None, to: str = "$t") -> dict[str, object]:
+        return {"content": {"m.relates_to": {"rel_type": kind, "event_id": to}} if kind else {}}
+
+    others = {"$t": event("m.thread", "$root"), "$m": event(), "$loop": event("m.reference", "$loop")}
+    assert thread_of(event("m.thread", "$root"), others) == "$root"
+    assert thread_of(event("m.annotation", "$t"), others) == "$root"
+    assert thread_of(event("m.replace", "$m"), others) == "main"
+    assert thread_of({"content": {"m.relates_to": {"m.in_reply_to": {"event_id": "$t"}}}}, others) == "main"
+    assert thread_of(event("m.replace", "$elsewhere"), others) is None
+    assert thread_of(event("m.reference", "$loop"), others) is None
+    assert thread_of(event() | {"unsigned": {"redacted_because": {}}}, others) is None
