@@ -9,6 +9,7 @@ import pytest
 
 from appservice.check import check
 from appservice.settings import MatrixSettings
+from bridge.model import Ref
 from deploy.demo.client import Event
 from tests.matrix.make import ANNA, CLEO, Node, hub, until
 from tests.matrix.servers import Servers
@@ -134,3 +135,35 @@ async def test_check_leaves_a_running_hub_alone(servers: Servers, node: Node) ->
     findings = await check(servers.settings())
     assert [f.what for f in findings if not f.ok] == []
     assert any("reaches the hub" in f.what for f in findings)
+
+
+async def test_a_receipt_on_a_reaction_or_in_a_thread_is_understood(
+    servers: Servers, node: Node, new_client: NewClient
+) -> None:
+    ben = await new_client(servers.home, "ben")
+    await node.write("chat-receipts", "racine", to=(f"matrix:{ben.user_id}",), ref="racine")
+    room = await ben.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await ben.join(room)
+    await ben.wait_text(room, "racine")
+
+    async def state(ref: str) -> str:
+        status = await node.hub.status(Ref("pandalab", ref))
+        return str(status.states[0].state) if status else ""
+
+    async def read(ref: str) -> None:
+        async with asyncio.timeout(30):
+            while await state(ref) != "read":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    async def receipt(event_id: str) -> None:
+        await ben.call("POST", f"/_matrix/client/v3/rooms/{room}/receipt/m.read/{event_id}", {})
+
+    sign = await ben.call("PUT", f"/_matrix/client/v3/rooms/{room}/send/m.reaction/r1", {})
+    await receipt(sign["event_id"])
+    await read("racine")
+    await node.write("chat-receipts", "suite", ref="suite")
+    await ben.wait_text(room, "suite")
+    await node.write("chat-receipts", "fil", ref="fil", thread=Ref("pandalab", "racine"))
+    await receipt((await ben.wait_text(room, "fil"))["event_id"])  # Synapse would not tell us a thread_id
+    await read("fil")
+    assert await state("suite") == "delivered"
