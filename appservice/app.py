@@ -161,9 +161,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
     matrix_app = web.Application(client_max_size=0)
     parts.matrix.routes(matrix_app)
-    connect_app = web.Application()
-    parts.api.routes(connect_app)
-    for app, where in ((matrix_app, config.matrix_listen), (connect_app, config.connect_listen)):
+    for app, where in ((matrix_app, config.matrix_listen), (parts.api.application(), config.connect_listen)):
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

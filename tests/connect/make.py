@@ -159,9 +159,7 @@ class World:
         stack.push_async_callback(self.hub.stop)
         stack.push_async_callback(_cancel, asyncio.create_task(courier.run()))
         await asyncio.sleep(0)
-        app = web.Application()
-        self.api.routes(app)
-        runner = await serve(app, self.port)
+        runner = await serve(self.api.application(), self.port)
         stack.push_async_callback(runner.cleanup)
 
     async def stop_hub(self) -> None:

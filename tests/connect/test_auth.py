@@ -11,7 +11,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 import trustme
-from aiohttp import web
 
 from bridge.connector import Capabilities
 from bridge.networks.connect import ConnectSettings, build
@@ -115,9 +114,7 @@ async def test_a_client_certificate_over_tls(unused_port: int) -> None:
     ca.issue_cert("127.0.0.1").configure_cert(server)
     ca.configure_trust(server)
     server.verify_mode = ssl.CERT_OPTIONAL  # products without one use the same port
-    app = web.Application()
-    api.routes(app)
-    runner = await serve(app, unused_port, ssl_context=server)
+    runner = await serve(api.application(), unused_port, ssl_context=server)
     url = f"https://127.0.0.1:{unused_port}/connect/v1/users/x"
 
     async def status(product: str, certificate: trustme.LeafCert | None) -> int:

@@ -103,14 +103,16 @@ class ConnectApi:
         self._clock = clock
         self._ticks = ticks
 
-    def routes(self, app: web.Application) -> None:
-        """Add everything below ``/connect/v1``."""
+    def application(self) -> web.Application:
+        """Everything below ``/connect/v1``. Bodies come as they were sent: it is for the reader to refuse a coding."""
         inner = web.Application(middlewares=[_problems])
         for operation in OPERATIONS:
             inner.router.add_route(operation.method, operation.path, self._handler(operation))
         described = orjson.dumps(document())
         inner.router.add_route("GET", "/openapi.json", _constant(described))
+        app = web.Application(handler_args={"auto_decompress": False})
         app.add_subapp(PREFIX, inner)
+        return app
 
     def _handler(self, operation: Operation) -> Handler:
         if operation.open:

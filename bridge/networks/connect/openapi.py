@@ -36,21 +36,22 @@ that it sends and those that it answers webhooks with, are of one space: none is
 another content is refused (409).
 
 Files travel whole, as base64 in the JSON of a message, in both directions; `POST /messages` takes larger bodies for
-them, and answers 503 while too many are being read.
+them, and answers 503 while too many are being read. Bodies are never compressed. What is not HTTP, or has a header of
+more than 8 KiB, is answered 400 in plain text, and the connection is closed.
 
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later.
 `message.created` and `conversation.members` come one at a time and in order for each conversation; drop a repeated
 `webhook-id`."""
 _PROBLEMS = {
-    400: "The body is not valid JSON.",
+    400: "The body is not valid JSON, or wrongly framed.",
     401: "The token is missing or unknown.",
     403: "Not allowed to this product, this user or this certificate.",
     404: "Not known to this product.",
     408: "The body came too slowly.",
     409: "The id was used for something else: another message, or this one with another content.",
     413: "The body, or what its files hold, is too large.",
-    415: "The body is not application/json.",
+    415: "The body is not application/json, or has a Content-Encoding.",
     422: "Not possible as asked; `field` or `errors` name what is wrong.",
     429: "Too many requests.",
     500: "An unexpected error.",

@@ -19,6 +19,7 @@ _MOST_ERRORS = 20
 
 _STATUS = {
     "bad_json": 400,
+    "broken_body": 400,
     "duplicate_key": 400,
     "unknown_token": 401,
     "client_certificate": 403,
@@ -36,10 +37,19 @@ _STATUS = {
     "too_large": 413,
     "files_too_large": 413,
     "wrong_type": 415,
+    "wrong_encoding": 415,
     "rate_limited": 429,
 }
 _WORDS = {  # of HTTP only; all others are in bridge.words
     "duplicate_key": ("Une clé JSON est donnée deux fois.", "A JSON key is given twice."),
+    "broken_body": (
+        "Le corps de la requête est mal transmis (Transfer-Encoding).",
+        "The body of the request is wrongly framed (Transfer-Encoding).",
+    ),
+    "wrong_encoding": (
+        "Envoyez le corps sans compression ni Content-Encoding.",
+        "Send the body without compression or Content-Encoding.",
+    ),
     "unknown_user": (
         "Cet utilisateur n’est pas déclaré. Déclarez-le avec son numéro RPPS.",
         "This user has not been declared. Declare them with their RPPS number.",
@@ -59,6 +69,10 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "La date d’envoi est à plus de 10 minutes dans le futur. Vérifiez l’horloge.",
         "The time of sending is more than 10 minutes in the future. Check the clock.",
     ),
+}
+_HEADERS = {
+    "unknown_token": {"WWW-Authenticate": 'Bearer realm="liaison"'},
+    "wrong_encoding": {"Accept-Encoding": "identity"},
 }
 _FIELD_WORDS = {
     "missing": ("champ obligatoire", "this field is required"),
@@ -87,7 +101,7 @@ def words(code: str) -> tuple[str, str]:
 def of_refused(refused: Refused) -> web.Response:
     """Never as asked."""
     status = _STATUS.get(refused.code, 422)
-    headers = {"WWW-Authenticate": 'Bearer realm="liaison"'} if status == 401 else None
+    headers = _HEADERS.get(refused.code)
     return problem(status, refused.code, field=refused.field, about=refused.about, headers=headers)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_ENCODING
 
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect.apart import apart
@@ -82,7 +83,12 @@ class Reader:
         self._timeout = timeout
 
     async def read(self, request: web.Request, limit: int, place: Place) -> Body:
-        """A JSON body of at most ``limit`` bytes. Raises Refused (wrong_type, too_large, too_slow) or Unavailable."""
+        """A JSON body of at most ``limit`` bytes, as it came: never decompressed.
+
+        Raises Refused (wrong_encoding, wrong_type, too_large, too_slow, broken_body) or Unavailable.
+        """
+        if any(one.strip().lower() not in ("", "identity") for one in request.headers.getall(CONTENT_ENCODING, ())):
+            raise Refused("wrong_encoding", CONTENT_ENCODING)
         if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
             raise Refused("wrong_type")
         body = Body()
@@ -96,6 +102,8 @@ class Reader:
                     body.add(part)
         except TimeoutError:
             raise Refused("too_slow") from None
+        except web.RequestPayloadError:
+            raise Refused("broken_body") from None
         return body
 
     def _check(self, size: int, limit: int, place: Place) -> None:
