@@ -144,6 +144,17 @@ async def test_receipts(w: World) -> None:
     assert (status, problem["field"]) == (404, "message")
 
 
+@pytest.mark.parametrize("user", ["nobody", "dan"])
+async def test_signs_are_of_declared_users_only(w: World, user: str) -> None:
+    await w.call("POST", "/messages", message("p-1"))
+    receipt = {"message": "p-1", "user": user, "state": "read", "at": time_text()}
+    typing = {"conversation": "chat-1", "user": user, "typing": True}
+    for path, sign in (("/receipts", receipt), ("/receipts", receipt | {"message": "x"}), ("/typing", typing)):
+        status, problem = await w.call("POST", path, sign)
+        assert (status, problem["code"], problem["field"]) == (403, "unknown_sender", "user")
+    assert (await w.call("POST", "/typing", typing | {"user": "fay", "conversation": "x"}))[0] == 204  # best effort
+
+
 async def test_an_id_that_names_a_message_of_somebody_else_is_refused(w: World) -> None:
     await w.call("POST", "/messages", message("s-1", sender="dan", to=["pandalab:cleo"]), token=SIILO)
     await w.until(lambda: w.pandalab.texts("cleo"))

@@ -231,6 +231,7 @@ class ConnectApi:
     async def receipt(self, call: Call) -> web.Response:
         """POST /receipts."""
         receipt = _parse(Receipt, call.body)
+        await _declared(call, receipt.user)
         network = call.product.name
         act = call.hub.read if receipt.state == "read" else call.hub.received
         seen = (Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
@@ -243,9 +244,16 @@ class ConnectApi:
     async def typing(self, call: Call) -> web.Response:
         """POST /typing."""
         sign = _parse(TypingSign, call.body)
+        await _declared(call, sign.user)
         network = call.product.name
         await call.hub.typing(network, sign.conversation, Address(network, sign.user), sign.typing)
         return web.Response(status=204)
+
+
+async def _declared(call: Call, user: str) -> None:
+    """Raises Refused (unknown_sender) for somebody who is no user of the product."""
+    if await call.hub.who(Address(call.product.name, user)) is None:
+        raise Refused("unknown_sender", "user", about=user)
 
 
 async def _own_chat(call: Call, chat_id: str) -> Chat:
