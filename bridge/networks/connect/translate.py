@@ -70,7 +70,7 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
 
     Raises Refused (empty, too_long, sent_in_future, bad_file_name, wrong_sha256).
     """
-    if not sent.text and not sent.files:
+    if not sent.text.strip() and not sent.files:
         raise Refused("empty", "text")
     if sent.html is not None and (len(sent.html) > max_text or sent.html.count("<") > MOST_TAGS):
         raise Refused("too_long", "html", about=f"{max_text} bytes, {MOST_TAGS} tags")

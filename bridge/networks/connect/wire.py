@@ -45,7 +45,8 @@ class NewMessage(Wire):
     kind: Literal["text", "notice", "emote"] = "text"
     text: Text = Field(
         repr=False,
-        description="Plain text; with `html` as large as the limit of the hub (44 KiB). May be empty beside files.",
+        description="Plain text; with `html` as large as the limit of the hub (44 KiB). May be empty, or only spaces, "
+        "beside files.",
     )
     html: Text | None = Field(
         default=None, repr=False, description="The same as HTML; all that Matrix does not allow is removed."
