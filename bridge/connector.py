@@ -113,6 +113,9 @@ class Receiver(Protocol):
     async def cited(self, ref: Ref) -> Chat | None:
         """The conversation of a message, as the message's network sees it, or None."""
 
+    async def unnamed(self, network: str, chat: str) -> bool:
+        """Whether the network may have been given something in a chat without its name for it being noted."""
+
     async def among(self, network: str, people: Collection[str]) -> Chat | None:
         """The newest conversation of exactly these people (person ids) that has a leg on this network, or None."""
 

@@ -48,6 +48,10 @@ class Knowledge:
         found = await self._store.conversation(self._store.db, known[1])
         return Chat(known[1], found.legs.get(ref.network), found.members)
 
+    async def unnamed(self, network: str, chat: str) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._store.on_its_way(network, chat)
+
     async def among(self, network: str, people: Collection[str]) -> Chat | None:
         """See :class:`bridge.connector.Receiver`."""
         ident = await self._store.among(network, people)

@@ -9,7 +9,7 @@ import schemathesis
 from schemathesis import GenerationMode
 
 _KNOWN: dict[str, dict[str, Any]] = {
-    "/messages": {"sender": "cleo", "to": ["siilo:dan"]},
+    "/messages": {"sender": "cleo", "to": ["siilo:dan"], "reply_to": None, "thread": "m-1"},
     "/conversations/{id}/members": {"by": "cleo", "add": ["siilo:dan"]},
     "/receipts": {"user": "cleo", "message": "m-1"},
     "/typing": {"user": "cleo", "conversation": "chat-1"},

@@ -45,6 +45,7 @@ def first(**more: Any) -> Json:
 
 @pytest.mark.parametrize("change", OTHER, ids=lambda c: next(iter(c)))
 async def test_something_else_under_the_same_id_is_refused(w: World, change: Json) -> None:
+    await w.call("POST", "/messages", message("p-0", conversation="chat-0"))
     answer = await w.call("POST", "/messages", first())
     assert answer[0] == 202
     status, problem = await w.call("POST", "/messages", first(**change))

@@ -46,7 +46,7 @@ _ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a fina
 _SEARCH = re.compile(SEARCH_PATTERN.removesuffix("$"))
 _PRIVATE = {"Cache-Control": "no-store"}
 _LONGEST_TOKEN = 512
-_RECEIPT_LOOKS, _RECEIPT_WAIT = 8, 0.25  # s
+_LOOKS, _WAIT = 8, 0.25  # s; what names a message can be faster than the hub's note of the product's answer
 W = TypeVar("W", bound=Wire)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -163,6 +163,9 @@ class ConnectApi:
     async def send(self, call: Call) -> web.Response:
         """POST /messages."""
         message, said = await self._reader.apart(call.body, lambda: self._written(call))
+        await _declared(call, message.sender.id, "sender")
+        await _cited(call, message.chat, message.reply_to, "reply_to")
+        await _cited(call, message.chat, message.thread, "thread")
         accepted = await call.hub.accept(message, self._once(message.ref, said))
         answer = {"id": message.ref.id, "message": accepted.message, "conversation": message.chat, "state": "accepted"}
         return _json(answer, 202)
@@ -235,10 +238,10 @@ class ConnectApi:
         network = call.product.name
         act = call.hub.read if receipt.state == "read" else call.hub.received
         seen = (Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
-        for _ in range(_RECEIPT_LOOKS):  # a receipt can be faster than the hub's note of the product's answer
+        for _ in range(_LOOKS):
             if await act(*seen):
                 return web.Response(status=204)
-            await asyncio.sleep(_RECEIPT_WAIT)
+            await asyncio.sleep(_WAIT)
         raise Refused("unknown_message", "message")
 
     async def typing(self, call: Call) -> web.Response:
@@ -250,10 +253,22 @@ class ConnectApi:
         return web.Response(status=204)
 
 
-async def _declared(call: Call, user: str) -> None:
+async def _declared(call: Call, user: str, field: str = "user") -> None:
     """Raises Refused (unknown_sender) for somebody who is no user of the product."""
-    if await call.hub.who(Address(call.product.name, user)) is None:
-        raise Refused("unknown_sender", "user", about=user)
+    address = Address(call.product.name, user)
+    if await call.hub.who(address) is None:
+        raise Refused("unknown_sender", field, about=str(address))
+
+
+async def _cited(call: Call, chat: str, ref: Ref | None, field: str) -> None:
+    """Raises Refused (unknown_message) for what the hub never had, Unavailable while it may still hear of it."""
+    for _ in range(_LOOKS):
+        if ref is None or await call.hub.cited(ref) is not None:
+            return
+        await asyncio.sleep(_WAIT)
+    if await call.hub.unnamed(call.product.name, chat):
+        raise Unavailable("cited_unnamed", 2)
+    raise Refused("unknown_message", field)
 
 
 async def _own_chat(call: Call, chat_id: str) -> Chat:

@@ -52,8 +52,12 @@ class NewMessage(Wire):
         default=None, repr=False, description="The same as HTML; all that Matrix does not allow is removed."
     )
     to: list[Handle] = Field(default=[], max_length=200, description="People to add; needed on the first message.")
-    reply_to: Id | None = Field(default=None, description="The product's id of the message that this one answers.")
-    thread: Id | None = Field(default=None, description="The product's id of the message that began the thread.")
+    reply_to: Id | None = Field(
+        default=None, description="The product's id of the message that this one answers; the hub must have it."
+    )
+    thread: Id | None = Field(
+        default=None, description="The product's id of the message that began the thread; the hub must have it."
+    )
     files: list[NewFile] = Field(
         default=[],
         max_length=MOST_FILES,
