@@ -9,7 +9,7 @@ from bridge.db import Database
 from bridge.directory import Directory
 from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, Member, Person
-from bridge.trust import is_rpps, server_of
+from bridge.trust import is_mxid, is_rpps, server_of
 
 _UNLISTED_KEPT = 20_000
 
@@ -140,11 +140,17 @@ class People:
         if not mxid.startswith("@") or ":" not in mxid:
             raise Refused("bad_handle", field)
         person = self._ghost(mxid)
+        if person is None and origin != MATRIX and not self._may_exist(mxid):  # whom Matrix itself names is there
+            raise Refused("bad_handle", field)
         if person is not None:
             return await self._reach(person, origin, field)
         if not self._trusted(server_of(mxid)):
             raise Refused("untrusted_server", field)
         return await self._account(Address(MATRIX, mxid), field)
+
+    def _may_exist(self, mxid: str) -> bool:
+        """Whether this can be somebody's id and does not only look like a ghost's."""
+        return is_mxid(mxid) and self._ghost(mxid.lower()) is None
 
     async def _account(self, address: Address, field: str) -> Member:
         if address.network not in self._networks:
