@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -86,11 +86,14 @@ class Node:
     out: StubOut
     trust: Trust
 
-    async def hand_in(self, raw: bytes, *recipients: str, sender: str = ANNA) -> None:
-        """What SMTP does once a mail is complete."""
+    async def hand_in(
+        self, raw: bytes, *recipients: str, sender: str = ANNA, domains: Collection[str] = (PEER,),
+        notify: frozenset[str] | None = None,
+    ) -> None:  # fmt: skip
+        """What SMTP does once a mail is complete. ``domains`` are those of the certificate; LMTP knows none."""
         envelope = Envelope(
-            peer="127.0.0.1", helo="peer", sender=sender, recipients=recipients, dn_domains=frozenset({PEER}),
-            envid=None, notify=tuple(None for _ in recipients), received_at=now_ms(), tls="TLSv1.3", id="x",
+            peer="127.0.0.1", helo="peer", sender=sender, recipients=recipients, dn_domains=frozenset(domains),
+            envid=None, notify=tuple(notify for _ in recipients), received_at=now_ms(), tls="TLSv1.3", id="x",
             orcpt=tuple(None for _ in recipients),
         )  # fmt: skip
         await self.mail._intake.take(envelope, raw)

@@ -162,7 +162,7 @@ class MailConnector:
 
     async def _settle(self, taken: Taken, mail: Mail) -> None:
         if mail.report is not None:
-            await self._receipts.read(mail.report)
+            await self._receipts.read(mail.report, taken, mail)
             return
         if mail.sender is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from bridge.connector import Receiver
@@ -18,6 +18,7 @@ from bridge.networks.mail.mime import Dsn, Mail, Mdn
 from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
 from bridge.networks.mail.placing import MAIN
 from bridge.networks.mail.reports import DsnRecipient
+from bridge.networks.mail.smtp_address import domain_of
 from bridge.words import notice, say
 
 Json = dict[str, Any]
@@ -69,8 +70,11 @@ class Receipts:
         except Refused as refusal:  # whoever could be told has left
             log.info("nobody is told of a delay: %s", refusal.code)
 
-    async def read(self, report: Dsn | Mdn) -> None:
-        """A report that came by mail; what it is about is found by envelope id or message id."""
+    async def read(self, report: Dsn | Mdn, taken: Taken, mail: Mail) -> None:
+        """A report that came by mail; what it is about is found by envelope id or message id.
+
+        It counts for recipients of the domains of whoever handed it in.
+        """
         found = None
         for ident in (getattr(report, "envelope_id", ""), report.message_id):
             if ident and found is None:
@@ -79,10 +83,14 @@ class Receipts:
             log.info("a report is about no mail of ours")
             return
         _, refs, states = found
-        for recipient, kind, reason in _news(report):
-            address = _match(recipient, states)
-            for ref in refs if address else ():
-                await self._note(ref, address or "", kind, reason)
+        # A server of the site in front has judged the certificate: its domains are not known here.
+        speaks = taken.envelope.dn_domains or {mail.sender.domain if mail.sender else ""}
+        for recipient, kind, reason in _news(report, states):
+            if recipient is None or domain_of(recipient) not in speaks:
+                log.warning("mail %d is not believed: it reports about a mailbox that is not its sender's", taken.n)
+                continue
+            for ref in refs:
+                await self._note(ref, recipient, kind, reason)
 
     async def _note(self, ref: str, recipient: str, kind: str, reason: str) -> bool:
         """False: the hub does not know the message (yet)."""
@@ -179,17 +187,27 @@ def _word(ident: str) -> str:
     return "r_" + hashlib.sha256(ident.encode()).hexdigest()[:32]
 
 
-def _news(report: Dsn | Mdn) -> list[tuple[str, str, str]]:
-    """(recipient, what happened, reason)"""
-    if isinstance(report, Mdn):
-        kind = "failed" if report.failed else report.disposition
-        return [(report.original_recipient or report.recipient, kind, "mail_not_integrated")]
-    return [(r.original or r.address, r.action, "mail_refused") for r in report.recipients]
+def _news(report: Dsn | Mdn, states: Collection[str]) -> list[tuple[str | None, str, str]]:
+    """(recipient as we wrote it, None for somebody else; what happened; reason)"""
+    if not isinstance(report, Mdn):
+        return [
+            (_match(r.original or r.address, r.address, states), r.action, "mail_refused") for r in report.recipients
+        ]
+    reader = report.recipient or report.original_recipient
+    whom = _match(reader, report.original_recipient, states)
+    if whom is not None and domain_of(whom) != domain_of(reader):
+        whom = None  # what was forwarded and read elsewhere
+    kind = "failed" if report.failed else report.disposition
+    if kind == "displayed" and whom is not None and whom.lower() != reader.lower():
+        kind = "delivered"  # read by a substitute, or under another name: we cannot tell
+    return [(whom, kind, "mail_not_integrated")]
 
 
-def _match(recipient: str, states: dict[str, str]) -> str | None:
-    """The recipient as we wrote it; the only one there is if the report names another (an alias of theirs)."""
-    for known in states:
-        if known.lower() == recipient.lower():
-            return known
-    return next(iter(states)) if len(states) == 1 else None
+def _match(first: str, second: str, states: Collection[str]) -> str | None:
+    """The recipient as we wrote it; the only one there is for another name in its domain (an alias of theirs)."""
+    for name in (first, second):
+        for known in states:
+            if known.lower() == name.lower():
+                return known
+    only = next(iter(states)) if len(states) == 1 else ""
+    return only if only and domain_of(only) == domain_of(first) else None

@@ -1,0 +1,137 @@
+"""Reports that come in count for the mailboxes of whoever handed them in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.model import Ref, State
+from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, running
+from tests.mail.space import Space
+
+A = "rpps:10000000001"
+SUBSTITUTE, COLLEAGUE = f"remplacant@{OTHER}", f"remplacant@{PEER}"
+
+
+@pytest.fixture
+def space() -> Iterator[Space]:
+    """Certificates and names."""
+    made = Space()
+    yield made
+    shutil.rmtree(made.directory)
+
+
+async def asked(node: Node, *to: str) -> str:
+    """Cleo has written; the id of the mail."""
+    await node.write("room-1", "bonjour", to=[f"mailto:{one}" for one in to or (ANNA,)], ref="p1")
+    await node.mailed(len({one.rpartition("@")[2] for one in to or (ANNA,)}))
+    await node.rest()
+    return str(node.out.sent[0][2].message_id)
+
+
+async def state(node: Node, person: str = A) -> tuple[State, str | None]:
+    """What Cleo knows of somebody."""
+    status = await node.hub.status(Ref("pandalab", "p1"))
+    assert status is not None
+    return next((one.state, one.reason) for one in status.states if one.person.id == person)
+
+
+async def report(node: Node, kind: str, fields: str, sender: str, domains: Collection[str] | None = None) -> None:
+    """A report comes in by mail, with the certificate of its author's domain."""
+    raw = (
+        f"From: <{sender}>\r\nTo: {CLEO_BOX}\r\nSubject: Rapport\r\nMessage-ID: <{abs(hash(fields))}@{OTHER}>\r\n"
+        f'MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type={kind}; boundary="b"\r\n\r\n'
+        f"--b\r\nContent-Type: text/plain\r\n\r\nRapport.\r\n--b\r\nContent-Type: message/{kind}\r\n\r\n"
+        f"{fields}\r\n\r\n--b--\r\n"
+    )
+    domains = (sender.rpartition("@")[2],) if domains is None else domains
+    await node.hand_in(raw.encode(), CLEO_BOX, sender="", domains=domains)
+    await node.rest()
+
+
+async def dsn(
+    node: Node, about: str, action: str, who: str, *, original: str = "", status: str = "5.0.0", by: str = PEER,
+    domains: Collection[str] | None = None,
+) -> None:  # fmt: skip
+    """An operator says what became of a mail (RFC 3464)."""
+    first = f"Original-Recipient: rfc822; {original}\r\n" if original else ""
+    fields = (
+        f"Original-Envelope-Id: {about.partition('@')[0]}\r\nReporting-MTA: dns; mx\r\n\r\n"
+        f"{first}Final-Recipient: rfc822; {who}\r\nAction: {action}\r\nStatus: {status}"
+    )
+    await report(node, "delivery-status", fields, f"postmaster@{by}", domains)
+
+
+async def mdn(node: Node, about: str, who: str, *, original: str = "", by: str = "") -> None:
+    """A program says that it has shown a mail (RFC 8098)."""
+    first = f"Original-Recipient: rfc822; {original}\r\n" if original else ""
+    fields = (
+        f"{first}Final-Recipient: rfc822; {who}\r\nOriginal-Message-ID: <{about}>\r\n"
+        "Disposition: manual-action/MDN-sent-manually; displayed"
+    )
+    await report(node, "disposition-notification", fields, by or who)
+
+
+async def test_an_operator_reports_about_its_own_mailboxes_only(
+    tmp_path: Path, space: Space, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "failed", ANNA, by=OTHER)
+        await mdn(node, mid, ANNA, by=SUBSTITUTE)
+        await mdn(node, mid, SUBSTITUTE)  # forwarded to another operator
+        await mdn(node, mid, SUBSTITUTE, original=ANNA)
+        assert await state(node) == (State.SENT, None)
+        said = [one.getMessage() for one in caplog.records if "is not believed" in one.getMessage()]
+        assert len(said) == 4
+        assert not any("@" in one or PEER in one for one in said)
+        await dsn(node, mid, "delivered", ANNA)
+        assert await state(node) == (State.DELIVERED, None)
+        await mdn(node, mid, ANNA)
+        assert await state(node) == (State.READ, None)
+
+
+async def test_a_report_about_two_counts_for_one(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node, ANNA, MARC)
+        for who in (ANNA, MARC):
+            await dsn(node, mid, "delivered", who, by=OTHER)
+        assert await state(node) == (State.SENT, None)
+        assert await state(node, f"mail:{MARC}") == (State.DELIVERED, None)
+
+
+async def test_behind_a_server_in_front_the_author_says_whose_report_it_is(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "failed", ANNA, by=OTHER, domains=())
+        assert await state(node) == (State.SENT, None)
+        await dsn(node, mid, "delivered", ANNA, domains=())
+        assert await state(node) == (State.DELIVERED, None)
+
+
+@pytest.mark.parametrize("original", ["", ANNA])
+async def test_a_substitute_has_not_read_for_her(tmp_path: Path, space: Space, original: str) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await mdn(node, mid, COLLEAGUE, original=original)
+        assert await state(node) == (State.DELIVERED, None)
+
+
+async def test_who_forwards_answers_for_what_follows(tmp_path: Path, space: Space) -> None:
+    """anna's operator names her as she was written to; without that, another operator's mailbox is nobody of ours."""
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "failed", SUBSTITUTE)
+        assert await state(node) == (State.SENT, None)
+        await dsn(node, mid, "failed", SUBSTITUTE, original=ANNA)
+        assert (await state(node))[0] is State.REFUSED
+
+
+async def test_an_alias_in_the_same_domain_is_the_only_recipient(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "delivered", f"a.martin@{PEER}")
+        assert await state(node) == (State.DELIVERED, None)
