@@ -1,15 +1,17 @@
-"""Reports that come in count for the mailboxes of whoever handed them in."""
+"""Reports that come in count for the mailboxes of whoever handed them in; those that go out name who was written to."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
-from bridge.model import Ref, State
-from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, running
+from bridge.errors import Unavailable
+from bridge.model import Address, Ref, State
+from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, running, until
 from tests.mail.space import Space
 
 A = "rpps:10000000001"
@@ -135,3 +137,43 @@ async def test_an_alias_in_the_same_domain_is_the_only_recipient(tmp_path: Path,
         mid = await asked(node)
         await dsn(node, mid, "delivered", f"a.martin@{PEER}")
         assert await state(node) == (State.DELIVERED, None)
+
+
+async def test_a_report_quicker_than_the_hub_waits_for_it(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        real, missing = node.hub.received, 2
+
+        async def late(ref: Ref, recipient: Address, at: int) -> bool:
+            nonlocal missing
+            missing -= 1
+            return missing < 0 and await real(ref, recipient, at)
+
+        monkeypatch.setattr(node.hub, "received", late)
+        await dsn(node, mid, "delivered", ANNA)
+        await until(lambda: missing < 0)
+        await node.rest()
+        assert await state(node) == (State.DELIVERED, None)
+        assert node.mail._receipts._early == {}
+
+
+async def test_it_waits_so_long_and_no_longer(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+
+        async def never(ref: Ref, recipient: Address, at: int) -> bool:
+            return False
+
+        monkeypatch.setattr(node.hub, "received", never)
+        monkeypatch.setattr("bridge.networks.mail.receipts._PATIENCE", 800)
+        await dsn(node, mid, "delivered", ANNA)
+        await until(lambda: "reports about what the hub does not know" in caplog.text)
+        await node.rest()
+        assert node.mail._receipts._early == {}
+        with pytest.raises(Unavailable):
+            node.mail._receipts._wait(99, False)

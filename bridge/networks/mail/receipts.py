@@ -27,6 +27,7 @@ _STATUS = {  # RFC 3463; what is not here is "other"
     "untrusted_server": "5.7.1", "too_long": "5.3.4", "too_large": "5.3.4", "files_too_large": "5.3.4",
     "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "gave_up": "5.4.7",
 }  # fmt: skip
+_PATIENCE = 300_000  # ms in which the hub notes what it has handed to us; a report may be quicker
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +46,7 @@ class Receipts:
         self._product = product
         self._give = give_displayed
         self.posted: Callable[[str], None] = lambda domain: None
+        self._early: dict[int, int] = {}  # mail -> since when its report waits for the hub
 
     # -- in ------------------------------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ class Receipts:
     async def read(self, report: Dsn | Mdn, taken: Taken, mail: Mail) -> None:
         """A report that came by mail; what it is about is found by envelope id or message id.
 
-        It counts for recipients of the domains of whoever handed it in.
+        It counts for recipients of the domains of whoever handed it in. Raises Unavailable.
         """
         found = None
         for ident in (getattr(report, "envelope_id", ""), report.message_id):
@@ -85,12 +87,23 @@ class Receipts:
         _, refs, states = found
         # A server of the site in front has judged the certificate: its domains are not known here.
         speaks = taken.envelope.dn_domains or {mail.sender.domain if mail.sender else ""}
+        known = True
         for recipient, kind, reason in _news(report, states):
             if recipient is None or domain_of(recipient) not in speaks:
                 log.warning("mail %d is not believed: it reports about a mailbox that is not its sender's", taken.n)
                 continue
             for ref in refs:
-                await self._note(ref, recipient, kind, reason)
+                known = await self._note(ref, recipient, kind, reason) and known
+        self._wait(taken.n, known)
+
+    def _wait(self, n: int, known: bool) -> None:
+        """Raises Unavailable as long as the hub may still write down that it gave us what the report is about."""
+        now = self._clock()
+        if not known and now - self._early.setdefault(n, now) < _PATIENCE:
+            raise Unavailable("not_yet")
+        if not known:
+            log.warning("mail %d reports about what the hub does not know", n)
+        self._early.pop(n, None)
 
     async def _note(self, ref: str, recipient: str, kind: str, reason: str) -> bool:
         """False: the hub does not know the message (yet)."""
