@@ -139,6 +139,20 @@ async def test_an_alias_in_the_same_domain_is_the_only_recipient(tmp_path: Path,
         assert await state(node) == (State.DELIVERED, None)
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("5.1.1", "mail_unknown_box"), ("5.2.2", "mail_box_full"), ("5.3.4", "mail_too_large"),
+        ("5.7.1", "mail_refused"), ("5.7.10", "mail_refused"), ("", "mail_refused"),
+    ],
+)  # fmt: skip
+async def test_a_failure_is_told_with_its_reason(tmp_path: Path, space: Space, status: str, reason: str) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "failed", ANNA, status=status)
+        assert await state(node) == (State.REFUSED, reason)
+
+
 async def test_a_report_quicker_than_the_hub_waits_for_it(
     tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -223,12 +223,18 @@ class Queue:
 
 
 def reason_of(outcome: Outcome) -> str:
-    """The word of the catalogue for an enhanced status (RFC 3463)."""
+    """The word of the catalogue for what became of an attempt of ours."""
     detail = outcome.status.partition(".")[2]
     if detail in ("7.1",) and not outcome.peer:
         return "mail_domain_not_trusted"
     if detail in ("7.5", "7.10"):
         return "mail_peer_not_trusted"
+    return reason_of_status(outcome.status)
+
+
+def reason_of_status(status: str) -> str:
+    """The word of the catalogue for an enhanced status (RFC 3463), whoever gives it."""
+    detail = status.partition(".")[2]
     if detail in ("1.1", "1.2", "1.10", "2.1", "1.6"):
         return "mail_unknown_box"
     if detail == "2.2":

@@ -16,6 +16,7 @@ from bridge.networks.mail.intake import Taken
 from bridge.networks.mail.ledger import Due, Ledger, Posted
 from bridge.networks.mail.mime import Dsn, Mail, Mdn
 from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
+from bridge.networks.mail.outgoing import reason_of_status
 from bridge.networks.mail.placing import MAIN
 from bridge.networks.mail.reports import DsnRecipient
 from bridge.networks.mail.smtp_address import domain_of
@@ -204,7 +205,8 @@ def _news(report: Dsn | Mdn, states: Collection[str]) -> list[tuple[str | None, 
     """(recipient as we wrote it, None for somebody else; what happened; reason)"""
     if not isinstance(report, Mdn):
         return [
-            (_match(r.original or r.address, r.address, states), r.action, "mail_refused") for r in report.recipients
+            (_match(r.original or r.address, r.address, states), r.action, reason_of_status(r.status))
+            for r in report.recipients
         ]
     reader = report.recipient or report.original_recipient
     whom = _match(reader, report.original_recipient, states)
