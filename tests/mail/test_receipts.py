@@ -9,9 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import Unavailable
-from bridge.model import Address, Ref, State
-from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, running, until
+from bridge.errors import Refused, Unavailable
+from bridge.model import Address, Delivery, Ref, State
+from tests.mail.hub import (
+    ANNA,
+    BEN_BOX,
+    CLEO_BOX,
+    DAN_BOX,
+    MARC,
+    OTHER,
+    PEER,
+    TEAM,
+    Node,
+    Written,
+    running,
+    until,
+)
 from tests.mail.space import Space
 
 A = "rpps:10000000001"
@@ -191,3 +204,53 @@ async def test_it_waits_so_long_and_no_longer(
         assert node.mail._receipts._early == {}
         with pytest.raises(Unavailable):
             node.mail._receipts._wait(99, False)
+
+
+async def outside(node: Node) -> list[str]:
+    """What went to anna, as it stands on the wire, once everything is worked on."""
+    await node.rest()
+    assert all(recipients == [ANNA] for _, recipients, _, _ in node.out.sent)
+    return [raw.decode() for _, _, _, raw in node.out.sent]
+
+
+def no_member_named(raw: str) -> bool:
+    """Whether a report keeps to itself who is in the team."""
+    return not any(box in raw for box in (BEN_BOX, CLEO_BOX, DAN_BOX))
+
+
+async def test_a_team_reports_in_its_own_name(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        written = Written("Résultat", to=[TEAM], mid=f"t1@{PEER}").raw(Disposition_Notification_To=ANNA)
+        await node.hand_in(written, TEAM, notify=frozenset({"SUCCESS"}))
+        seen = await node.got("Résultat", "siilo")
+        await node.got("Résultat")
+        (raw,) = await outside(node)
+        assert "Action: delivered" in raw
+        assert f"Final-Recipient: rfc822; {TEAM}" in raw
+        for network, who in (("pandalab", "dan"), ("pandalab", "cleo"), ("siilo", "ben")):
+            about = node.products[network]._refs[next(d.id for d in node.shown(network) if d.body == seen.body)]
+            await node.hub.seen(about, Address(network, who), 1)
+            await node.mailed(2)
+        reports = await outside(node)
+        assert len(reports) == 2
+        assert f"Final-Recipient: rfc822;{TEAM}" in reports[1]
+        assert "; displayed" in reports[1]
+        assert all(map(no_member_named, reports))
+
+
+async def test_a_team_fails_only_as_a_whole(tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(delivery: Delivery) -> Ref:
+        raise Refused("files_not_carried")
+
+    async with running(tmp_path, space) as node:
+        monkeypatch.setattr(node.products["siilo"], "deliver", refuses)
+        await node.hand_in(Written("Résultat", to=[TEAM], mid=f"t1@{PEER}").raw(), TEAM)
+        await node.got("Résultat")
+        assert await outside(node) == []
+        monkeypatch.setattr(node.products["pandalab"], "deliver", refuses)
+        await node.hand_in(Written("Perdu", to=[TEAM], mid=f"t2@{PEER}").raw(), TEAM)
+        await node.mailed()
+        (raw,) = await outside(node)
+        assert "Action: failed" in raw
+        assert f"Final-Recipient: rfc822; {TEAM}" in raw
+        assert no_member_named(raw)

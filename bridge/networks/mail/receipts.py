@@ -12,6 +12,7 @@ from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Address, Body, Kind, Message, RecipientState, Ref, Report, State
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
+from bridge.networks.mail.frames import TEAM
 from bridge.networks.mail.intake import Taken
 from bridge.networks.mail.ledger import Due, Ledger, Posted
 from bridge.networks.mail.mime import Dsn, Mail, Mdn
@@ -131,20 +132,23 @@ class Receipts:
             about = found[1] if found is not None else None
             if found is None or not about or about.get("ours") or about.get("automatic") or not about.get("from"):
                 continue
+            chat = found[0].chat
+            if chat.startswith(TEAM):  # who its members are is nobody's business outside
+                await self._owed(report.message, about, report.states, chat.removeprefix(TEAM))
+                continue
             for state in report.states:
-                await self._owed(report, found[0].mid, about, state)
+                await self._owed(f"{report.message}:{state.person.id}", about, (state,))
 
-    async def _owed(self, report: Report, mid: str, about: Json, state: RecipientState) -> None:
-        if state.state is State.REFUSED:
-            ident, code = f"dsn:{report.message}:{state.person.id}", state.reason or "internal_error"
-            await self._dsn(ident, about, await self._who(state, about), code)
-        elif "SUCCESS" in about.get("notify", ()) and state.state in (State.DELIVERED, State.READ):
-            await self._dsn(f"ok:{report.message}:{state.person.id}", about, await self._who(state, about))
-        if state.state is State.READ and self._give and about.get("mdn_to"):
-            await self._mdn(f"mdn:{report.message}:{state.person.id}", about, await self._who(state, about))
-
-    async def _who(self, state: RecipientState, about: Json) -> str:
-        return await self._book.box(state.person)
+    async def _owed(self, ident: str, about: Json, states: Sequence[RecipientState], box: str = "") -> None:
+        """About one mailbox: the first who has it or has read it counts, a failure only if it is everybody's."""
+        now = {one.state for one in states}
+        if now == {State.REFUSED}:
+            code = states[0].reason or "internal_error"
+            await self._dsn(f"dsn:{ident}", about, box or await self._book.box(states[0].person), code)
+        elif "SUCCESS" in about.get("notify", ()) and now & {State.DELIVERED, State.READ}:
+            await self._dsn(f"ok:{ident}", about, box or await self._book.box(states[0].person))
+        if State.READ in now and self._give and about.get("mdn_to"):
+            await self._mdn(f"mdn:{ident}", about, box or await self._book.box(states[0].person))
 
     async def bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
         """A mail that was taken and cannot be delivered after all."""
