@@ -96,7 +96,10 @@ class Receiver(Protocol):
         """The network has made a chat for this conversation."""
 
     async def declare(self, address: Address, rpps: str) -> Person:
-        """A network vouches that this address of its own is this professional. Raises Refused (unknown_rpps, rpps)."""
+        """A network vouches that this address of its own is this professional. Raises Refused (bad_rpps, unknown_rpps).
+
+        Who had the address before leaves every conversation there; what waited for them is refused (not_reachable).
+        """
 
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""

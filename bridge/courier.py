@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from bridge.capabilities import fit
 from bridge.connector import Connector
 from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
-from bridge.model import Delivery, Ref, Report
+from bridge.model import Address, Delivery, Member, Ref, Report
 from bridge.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.store import Store
@@ -60,6 +61,7 @@ class Courier:
         self._lanes: dict[tuple[str, str], bool] = {}  # running lanes; True: look again before ending
         self._group: asyncio.TaskGroup | None = None
         self.on_refused: Callable[[str, str], None] | None = None
+        self.holds: Callable[[str, Address], bool] = lambda person, address: True
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -137,6 +139,7 @@ class Courier:
                 delivery = await self._store.ready(delivery)
                 if delivery.gone and not delivery.recipients:
                     raise Refused("left_before")
+                delivery, lost = self._without_lost(delivery)
                 ref = await network.connector.deliver(fit(delivery, network.connector.capabilities))
             failpoint("courier.after-deliver")
         except Refused as refusal:
@@ -154,11 +157,22 @@ class Courier:
                 return await self._end(delivery, None, "internal_error")
             return await self._later(delivery, "internal_error", None)
         network.answered()
-        return await self._end(delivery, ref, "")
+        return await self._end(delivery, ref, "", lost)
 
-    async def _end(self, delivery: Delivery, ref: Ref | None, reason: str) -> bool:
+    def _without_lost(self, delivery: Delivery) -> tuple[Delivery, Sequence[Member]]:
+        """The last look before it is handed out: nobody gets it at an address that is somebody else's by now."""
+        lost = [m for m in delivery.recipients if not self.holds(m.person.id, m.address)]
+        if not lost:
+            return delivery, lost
+        if len(lost) == len(delivery.recipients):
+            raise Refused("not_reachable")
+        return replace(delivery, members=tuple(m for m in delivery.members if m not in lost)), lost
+
+    async def _end(self, delivery: Delivery, ref: Ref | None, reason: str, lost: Sequence[Member] = ()) -> bool:
         try:
             async with self._store.db.transaction("courier.sent" if ref else "courier.refused") as tx:
+                for member in lost:
+                    await self._store.failed(tx, delivery.message, member.person.id, "not_reachable", self._clock())
                 if ref is not None:
                     known = not self._networks[delivery.network].connector.capabilities.own_states
                     await self._store.sent(tx, delivery, ref, self._clock(), known=known)

@@ -14,6 +14,7 @@ from bridge.connector import Connector, Within
 from bridge.courier import Courier
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
+from bridge.handover import declare, leave
 from bridge.knowledge import Knowledge
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref, Typing
 from bridge.people import People
@@ -63,7 +64,7 @@ class Hub(Knowledge):
         self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
         self._tasks: set[asyncio.Task[None]] = set()
         self._named = [n for n, c in connectors.items() if c.capabilities.names_chats]
-        courier.on_refused = self._refused
+        courier.on_refused, courier.holds = self._refused, people.holds
         self.on_declared: Callable[[Person], None] | None = None
 
     async def start(self) -> None:
@@ -371,9 +372,14 @@ class Hub(Knowledge):
     async def declare(self, address: Address, rpps: str) -> Person:
         """See :class:`bridge.connector.Receiver`."""
         person = await self._people.rpps(rpps)
-        async with self._store.db.transaction("hub.declare") as tx:
-            await tx.run("store.declare", address.network, address.id, person.id, self._clock())
-        self._people.remember(address, person.id)
+        async with self._one_at_a_time(str(address)):
+            before = await self._people.who(address)
+            former = before if before is not None and before.id != person.id else None
+            if former is not None:
+                await leave(self._store, former, address, self._write, self._clock)
+            await declare(self._store, self._people, former, address, person.id, self._clock())
+        if former is not None:
+            self._courier.wake_reports()
         whole = await self._people.get(person.id)
         if self.on_declared is not None:
             self.on_declared(whole)

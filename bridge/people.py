@@ -57,6 +57,10 @@ class People:
         self._accounts[address] = person
         self._declared.setdefault(person, []).append(address)
 
+    def holds(self, person: str, address: Address) -> bool:
+        """Whether an address may be used for this person: no product has said that it is somebody else's."""
+        return self._accounts.get(address, person) == person
+
     async def get(self, person: str) -> Person:
         """A person by id; somebody who has left the directory keeps the id as name."""
         if person.startswith("rpps:"):
@@ -65,7 +69,7 @@ class People:
                 return Person(person, person, listed=False)
             declared = self._declared.get(person, [])
             every = found.addresses + tuple(a for a in declared if a not in found.addresses)
-            usable = tuple(a for a in every if a.network in self._networks)
+            usable = tuple(a for a in every if a.network in self._networks and self.holds(person, a))
             if usable == found.addresses:
                 return found
             return Person(found.id, found.name, found.profession, found.place, usable)

@@ -50,6 +50,20 @@ INSERT INTO member (conversation, person, network, address, joined_at) VALUES ($
 ON CONFLICT (conversation, person) DO UPDATE SET network = excluded.network, address = excluded.address;
 -- name: remove_member
 DELETE FROM member WHERE conversation = $1 AND person = $2;
+-- name: chats_at
+SELECT m.conversation, l.chat FROM member m JOIN leg l ON l.conversation = m.conversation AND l.network = m.network
+WHERE m.person = $1 AND m.network = $2 AND m.address = $3 AND l.chat IS NOT NULL ORDER BY m.conversation;
+-- name: move_out
+DELETE FROM member WHERE person = $1 AND network = $2 AND address = $3 RETURNING conversation;
+-- name: withdraw
+UPDATE recipient SET state = 'refused', at = $4, reason = 'not_reachable'
+WHERE person = $1 AND network = $3 AND state = 'accepted' AND message IN
+  (SELECT d.message FROM delivery d WHERE d.conversation = $2 AND d.network = $3) RETURNING message;
+-- name: end_withdrawn
+DELETE FROM delivery WHERE conversation = $1 AND network = $2
+AND NOT EXISTS (SELECT 1 FROM recipient r WHERE r.message = delivery.message AND r.network = $2 AND r.state = 'accepted')
+AND (EXISTS (SELECT 1 FROM recipient r WHERE r.message = delivery.message AND r.network = $2)
+     OR NOT EXISTS (SELECT 1 FROM member m WHERE m.conversation = $1 AND m.network = $2)) RETURNING message;
 
 -- name: add_message
 INSERT INTO message (id, conversation, pos, network, ref, chat, sender, address, kind, sent_at, accepted_at)

@@ -6,7 +6,7 @@ import asyncio
 
 from bridge.model import Ref, State
 from deploy.demo.simulator import Faults
-from tests.connect.make import BEN, BEN_HANDLE, DAN, Json, World
+from tests.connect.make import ANNA, BEN, BEN_HANDLE, DAN, GUS, TOKENS, Json, World
 
 
 async def test_one_product_writes_to_another_and_back(w: World) -> None:
@@ -68,6 +68,24 @@ async def test_members_come_and_go(w: World) -> None:
     await w.until(lambda: [d.body.text for d in w.matrix.delivered if d.body.text][-1] == "Sans Dan")
     await asyncio.sleep(0.1)
     assert w.siilo.texts("dan") == ["À trois"]
+
+
+async def test_a_user_who_becomes_somebody_else_gets_nothing_of_the_former_one(w: World) -> None:
+    assert (await w.call("PUT", "/users/z", {"rpps": GUS}, token=TOKENS["siilo"]))[0] == 200
+    _, conversation, _ = w.pandalab.sim.write("cleo", {"text": "Pour Gus", "to": ["siilo:z", BEN_HANDLE]})
+    await w.until(lambda: w.siilo.texts("z") == ["Pour Gus"])
+    w.siilo.sim.set_faults(Faults(down=True))
+    w.pandalab.sim.write("cleo", {"text": "Attend", "conversation": conversation})
+    await w.until(lambda: w.pandalab.states().get("Attend") == "accepted")
+    status, now = await w.call("PUT", "/users/z", {"rpps": ANNA}, token=TOKENS["siilo"])
+    assert (status, now["name"]) == (200, "Anna Martin")
+    w.siilo.sim.set_faults(Faults())
+    w.pandalab.sim.write("cleo", {"text": "Sans Gus", "conversation": conversation})
+    await w.until(lambda: [d.body.text for d in w.matrix.delivered if d.body.text][-1] == "Sans Gus")
+    _, chat = await w.call("GET", f"/conversations/{conversation}")
+    assert {m["name"] for m in chat["members"]} == {"Cléo Petit", "Ben Durand"}
+    await asyncio.sleep(0.3)
+    assert w.siilo.texts("z") == ["Pour Gus"]
 
 
 async def test_a_product_that_refuses_is_told_to_the_sender(w: World) -> None:

@@ -1,0 +1,53 @@
+"""An address that goes to somebody else: what was meant for the one who had it is never handed out there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
+
+from bridge.connector import Within
+from bridge.db import Tx
+from bridge.errors import Refused
+from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
+from bridge.people import People
+from bridge.store import Store
+
+Write = Callable[[Message, Person, Sequence[Member], Sequence[str], Within], Awaitable[Accepted]]
+"""How the hub writes a message into its chat: by whom, who is added, who is removed, what else is done with it."""
+
+
+async def leave(store: Store, former: Person, address: Address, write: Write, clock: Callable[[], int]) -> None:
+    """Whoever has an address leaves every conversation that reaches them there, and the others hear of it.
+
+    Before the address is somebody else's: what a crash interrupts is completed when the product declares again.
+    """
+    for row in await store.db.all("store.chats_at", former.id, address.network, address.id):
+        ref = Ref(address.network, "left-" + secrets.token_hex(12))
+        message = Message(ref, row["chat"], address, Kind.MEMBERS, Body(), clock())
+        also = partial(_withdraw, conversation=row["conversation"], person=former.id, address=address, now=clock())
+        with suppress(Refused):  # they have left meanwhile
+            await write(message, former, (), [former.id], also)
+
+
+async def declare(store: Store, people: People, former: Person | None, address: Address, person: str, now: int) -> None:
+    """An address is this person's; ``former``, whose it was, is reached there no more."""
+    with ExitStack() as changing:
+        async with store.db.transaction("hub.declare") as tx:
+            await tx.run("store.declare", address.network, address.id, person, now)
+            if former is not None:
+                for row in await tx.all("store.move_out", former.id, address.network, address.id):
+                    changing.enter_context(store.changing(row["conversation"]))
+                    await _withdraw(tx, row["conversation"], former.id, address, now)
+        people.remember(address, person)
+
+
+async def _withdraw(tx: Tx, conversation: str, person: str, address: Address, now: int) -> None:
+    """What waits for somebody who was just removed will not arrive, and its writers are told."""
+    rows = await tx.all("store.withdraw", person, conversation, address.network, now)
+    for message in sorted(row["message"] for row in rows):  # in one order everywhere: no deadlock
+        await tx.run("store.changed", message)
+        await tx.run("store.add_report", message)
+    for row in await tx.all("store.end_withdrawn", conversation, address.network):
+        await tx.run("store.end_files", row["message"])
