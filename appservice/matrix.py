@@ -85,6 +85,7 @@ class Matrix:
         look = int(settings.resend_look_s * 1000)
         self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
         self._notices = notices = Notices(homeserver, engine, rooms, outbox)
+        rooms.tell = self._tell
         self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
         self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
         engine.waits(self._waits)
@@ -218,8 +219,8 @@ class Matrix:
         self.ghosts.warm([person])
         return True
 
-    async def _tell(self, room: Room, event_id: str, code: str, user: str) -> None:
-        await self._notices.notice(room, f"member:{event_id}", notice(code, name=user))
+    async def _tell(self, room: Room, key: str, code: str, user: str) -> None:
+        await self._notices.notice(room, f"member:{key}", notice(code, name=user))
 
     async def _missing(self, room: str, waiting: Callable[[], Mapping[str, Item]]) -> Sequence[Item]:
         """What was never pushed, on disk and placed before whatever is newer."""

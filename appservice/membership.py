@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from appservice.e2ee import Engine
 from appservice.ghosts import Ghosts
 from appservice.names import Names, server_of
-from appservice.rooms import Rooms
+from appservice.rooms import Rooms, Tell
 from appservice.roomstate import Room, apply, save
 from bridge.connector import Chat, Receiver, Within
 from bridge.db import Database, Tx
@@ -19,10 +19,6 @@ from bridge.words import say
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
-
-
-Tell = Callable[[Room, str, str, str], Awaitable[None]]
-"""Say in a room why something about a user (an event id, a code, who) was not done."""
 
 
 class Membership:

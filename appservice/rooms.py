@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from appservice.arrivals import Arrivals
@@ -17,13 +17,16 @@ from bridge.connector import Receiver
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MATRIX, Address, Delivery, Kind, Member
+from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
 _JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
 _ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
+
+Tell = Callable[[Room, str, str, str], Awaitable[None]]
+"""Say in a room why something about a user (a key, a code, who) was not done."""
 
 
 def marker(conversation: str) -> str:
@@ -60,9 +63,10 @@ def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str],
 
 
 class Rooms:
-    """Makes rooms and keeps the right people in them. ``hub`` is set when the connector starts."""
+    """Makes rooms and keeps the right people in them. ``hub`` is set when the connector starts, ``tell`` before."""
 
     hub: Receiver
+    tell: Tell
 
     def __init__(
         self, db: Database, homeserver: Homeserver, names: Names, ghosts: Ghosts, store: RoomStore,
@@ -197,8 +201,7 @@ class Rooms:
             return
         ghosts, humans = self._wanted(delivery)
         await self._ensure_all(delivery.members)
-        for ghost in ghosts:
-            await self._bring_ghost(room, ghost)
+        outside = await self._bring_ghosts(room, ghosts)
         again = delivery.kind is Kind.MEMBERS
         await self._bring_people(room, humans, again)
         if again:
@@ -207,7 +210,11 @@ class Rooms:
         if strangers != room.strangers:
             room.strangers = strangers
             room.changed()
-        room.settled = delivery.members
+        for ghost in outside:  # strangers are known by now: they do not hear of it
+            await self._shut_out(room, delivery, ghost)
+        room.settled = None if outside else delivery.members
+        if delivery.kind is not Kind.MEMBERS and self._names.of(delivery.sender.id) in outside:
+            raise Refused("not_in_room", about=room.room_id)
 
     async def _strangers(self, room: Room) -> frozenset[str]:
         """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out."""
@@ -235,6 +242,37 @@ class Rooms:
                     refusal = no
         if humans and not any(room.membership(human) in ("join", "invite") for human in humans):
             raise refusal or Refused("not_in_room", about=room.room_id)
+
+    async def _bring_ghosts(self, room: Room, ghosts: Sequence[str]) -> list[str]:
+        """Gives the ghosts that the room does not let in. Raises Refused if no ghost of ours is there to say so."""
+        if not (outside := await self._not_brought(room, ghosts)):
+            return []
+        if not await self._reload_as(room, self.ghosts_in(room)):
+            raise Refused("not_in_room", about=room.room_id)
+        return await self._not_brought(room, outside)  # what we knew of the room may have been old
+
+    async def _not_brought(self, room: Room, ghosts: Sequence[str]) -> list[str]:
+        outside = []
+        for ghost in ghosts:
+            try:
+                await self._bring_ghost(room, ghost)
+            except Refused as refusal:
+                log.warning("%s does not come into %s: %s", ghost, room.room_id, refusal)
+                outside.append(ghost)
+        return outside
+
+    async def _shut_out(self, room: Room, delivery: Delivery, ghost: str) -> None:
+        """Whoever the room does not let in is no member: nothing that is said there may go to them."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        member = next((m for m in chat.members if self._names.member(m) == ghost), None) if chat else None
+        if member is None:
+            return
+        key, who = f"{delivery.id}/{ghost}", member.address
+        await self.tell(room, key, "not_let_in", member.person.name)
+        try:
+            await self.hub.change_members(Ref(MATRIX, f"outside:{key}"), room.room_id, MATRIX, who, [], [who])
+        except Refused as refusal:
+            log.info("%s is no member of the conversation of %s: %s", ghost, room.room_id, refusal)
 
     async def _bring_ghost(self, room: Room, ghost: str) -> None:
         if room.membership(ghost) == "join":
@@ -345,12 +383,14 @@ class Rooms:
         room.changed()
         await self.store.write(room, list(room.members))
 
-    async def _reload_as(self, room: Room, ghosts: Iterable[str]) -> None:
+    async def _reload_as(self, room: Room, ghosts: Iterable[str]) -> bool:
         for ghost in ghosts:
             try:
-                return await self.reload(room, ghost)
+                await self.reload(room, ghost)
             except Refused:
                 continue
+            return True
+        return False
 
 
 def _not_created(refusal: MatrixRefused) -> Exception:

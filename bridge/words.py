@@ -141,6 +141,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le salon n'est plus accessible. Ouvrez une nouvelle conversation.",
         "The room cannot be reached any more. Open a new conversation.",
     ),
+    "not_let_in": (
+        "Cette personne n'a pas pu entrer dans ce salon : elle est retirée de la conversation. Invitez-la vous-même.",
+        "This person could not enter this room and is removed from the conversation. Invite them yourself.",
+    ),
     "matrix_refused": (
         "Le serveur Matrix a refusé le message. Contactez votre administrateur.",
         "The Matrix server refused the message. Ask your administrator.",

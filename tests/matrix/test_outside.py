@@ -1,0 +1,79 @@
+"""Whom a room does not let in: a ghost is no member then, a person is named to the sender, the others go on."""
+
+from __future__ import annotations
+
+from bridge.model import Address, Kind, Ref
+from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
+
+
+async def settled(world: World, node: Node) -> None:
+    """Everything that was pushed is worked on."""
+    await world.stub.idle()
+    await until(lambda: node.matrix.idle)
+
+
+async def members(node: Node, room: str) -> set[str]:
+    """Who belongs to the conversation of a room."""
+    found = await node.hub.chat("matrix", room)
+    assert found is not None
+    return {m.person.id for m in found.members}
+
+
+async def change(node: Node, chat: str, by: str, *add: str, ref: str = "add") -> None:
+    """Somebody adds people in the product."""
+    await node.hub.change_members(Ref("pandalab", ref), chat, "pandalab", Address("pandalab", by), add, [])
+
+
+async def banned(world: World, node: Node) -> Chat:
+    """Ben has banned Cléo's ghost from a room in which Anna's stays."""
+    chat = await meet(world, node)
+    await node.warm(CLEO)
+    await chat.ben.member(chat.room, "invite", ghost(CLEO))
+    await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
+    await settled(world, node)
+    world.stub.world.change_membership(chat.room, chat.ben.mxid, ghost(CLEO), "ban", {})
+    world.stub.interest(world.stub.world.rooms[chat.room].events[-1])
+    await settled(world, node)
+    assert f"rpps:{CLEO}" not in await members(node, chat.room)
+    return chat
+
+
+async def test_who_is_banned_gets_the_room_back_by_nobody(world: World) -> None:
+    async with world.node() as node:
+        chat = await banned(world, node)
+        told = len(node.product.delivered)
+        await change(node, chat.chat, "anna", "pandalab:cleo")
+        await chat.ben.heard("Petit : Cette personne n'a pas pu entrer")
+        await until(lambda: len(node.product.delivered) > told)
+        assert await members(node, chat.room) == {f"matrix:{chat.ben.mxid}", f"rpps:{ANNA}"}
+        assert node.product.delivered[told].kind is Kind.MEMBERS
+        await chat.ben.say(chat.room, "sans elle")
+        delivery = await node.got("sans elle")
+        assert f"rpps:{CLEO}" not in {m.person.id for m in delivery.members}
+        await node.write(chat.chat, "toujours là", by="anna")
+        await chat.ben.heard("toujours là")
+
+
+async def test_a_message_goes_on_beside_a_ghost_that_is_not_let_in(world: World) -> None:
+    async with world.node() as node:
+        chat = await banned(world, node)
+        await node.write(chat.chat, "à tous", by="anna", to=("pandalab:cleo",))
+        await node.write(chat.chat, "encore", by="anna")
+        await chat.ben.heard("encore")
+        assert [s.text for s in chat.ben.seen].count("à tous") == 1
+        assert f"rpps:{CLEO}" not in await members(node, chat.room)
+        assert sum("pas pu entrer" in (s.text or "") for s in chat.ben.seen) == 1
+
+
+async def test_a_ghost_that_the_server_refuses_is_no_member(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await node.warm(CLEO)
+        world.stub.fault(r"POST .*/join/.*", times=2, status=403)
+        await change(node, chat.chat, "anna", "pandalab:cleo")
+        await chat.ben.heard("pas pu entrer")
+        await until(lambda: node.product.delivered[-1].kind is Kind.MEMBERS)
+        assert f"rpps:{CLEO}" not in await members(node, chat.room)
+        await change(node, chat.chat, "anna", "pandalab:cleo", ref="again")
+        await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
+        assert f"rpps:{CLEO}" in await members(node, chat.room)
