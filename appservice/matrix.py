@@ -37,7 +37,7 @@ from appservice.web import Web
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Component, Database
 from bridge.errors import Refused, Unavailable
-from bridge.model import MATRIX, Address, Delivery, Person, Ref, Report, Typing
+from bridge.model import MATRIX, Address, Delivery, Handed, Person, Ref, Report, Typing
 from bridge.seal import Seal
 from bridge.words import notice
 
@@ -303,7 +303,7 @@ class Matrix:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    async def deliver(self, delivery: Delivery) -> Ref:
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """See :meth:`bridge.connector.Connector.deliver`."""
         return await self._outgoing.deliver(delivery)
 

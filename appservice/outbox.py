@@ -93,6 +93,10 @@ class Outbox:
         row = self._rows.get(key)
         return row.event_id if row else None
 
+    def room_of(self, key: str) -> str:
+        """The room of a letter that was sent or encrypted."""
+        return self._rows[key].room
+
     def holds(self, key: str, room: Room, ghost: str) -> bool:
         """Whether a letter to this room is encrypted already: a repeat needs no content."""
         row = self._rows.get(key)

@@ -23,7 +23,7 @@ from appservice.roomstate import Room
 from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MATRIX, Delivery, Kind, Ref
+from bridge.model import MATRIX, Delivery, Handed, Kind, Ref
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -46,14 +46,15 @@ class Outgoing:
         self._outbox = outbox
         self._media = media
 
-    async def deliver(self, delivery: Delivery) -> Ref:
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """See :meth:`bridge.connector.Connector.deliver`; gives the text's event, without a text the first file's."""
         if delivery.kind is Kind.REACTION and delivery.reply_to is None:
             raise Refused("reaction_not_carried")  # the room has not seen what it is about
         keys = letter_keys(delivery)
         sent = [self._outbox.sent(key) for key in keys]
         if sent[0] is not None and all(sent):
-            return Ref(MATRIX, sent[0])
+            room = await self._rooms.store.get(self._outbox.room_of(keys[0]))
+            return self._handed(room, delivery, sent[0])
         room = await self._rooms.of(delivery)
         if delivery.kind is Kind.MEMBERS:
             return Ref(MATRIX, f"members:{delivery.id}")
@@ -63,7 +64,11 @@ class Outgoing:
         letters = await self._letters(room, ghost, await self._linked(delivery, ghost), keys)
         await self._arrivals.before(room, ghost)
         events = [await self._send(room, letter) for letter in letters]
-        return Ref(MATRIX, events[0])
+        return self._handed(room, delivery, events[0])
+
+    def _handed(self, room: Room, delivery: Delivery, event: str) -> Ref | Handed:
+        without = self._rooms.without(room, delivery)
+        return Handed(Ref(MATRIX, event), without) if without else Ref(MATRIX, event)
 
     async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
         """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""

@@ -183,6 +183,11 @@ class Rooms:
         """Everybody else in a room (joined unless said otherwise)."""
         return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ghost(user)]
 
+    def without(self, room: Room, delivery: Delivery) -> dict[str, str]:
+        """Who of a delivery's people is not in its room, not even invited (person id), and the code that says so."""
+        people = [(m.person.id, room.membership(m.address.id)) for m in delivery.recipients]
+        return {person: "not_reachable" for person, membership in people if membership not in ("join", "invite")}
+
     def _wanted(self, delivery: Delivery) -> tuple[list[str], list[str]]:
         users = [user for member in delivery.members if (user := self._names.member(member)) is not None]
         sender = self._names.of(delivery.sender.id)

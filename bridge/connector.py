@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.db import Tx
-from bridge.model import Accepted, Address, Delivery, Member, Message, Person, RecipientState, Ref, Report, Typing
+from bridge.model import (
+    Accepted,
+    Address,
+    Delivery,
+    Handed,
+    Member,
+    Message,
+    Person,
+    RecipientState,
+    Ref,
+    Report,
+    Typing,
+)
 
 Within = Callable[[Tx], Awaitable[None]]
 """What an edge wants written in the very transaction in which the hub accepts."""
@@ -143,8 +155,8 @@ class Connector(Protocol):
     async def start(self, hub: Receiver) -> None:
         """Begin to take messages in."""
 
-    async def deliver(self, delivery: Delivery) -> Ref:
-        """Hand a message out; gives what the network called it. Must be idempotent by ``delivery.id``.
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:
+        """Hand a message out; gives what the network called it, and who does not get it. Idempotent by ``delivery.id``.
 
         Raises Refused (never works: the sender is told) or Unavailable (the lane waits).
         """

@@ -12,7 +12,7 @@ from bridge.capabilities import fit
 from bridge.connector import Connector
 from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
-from bridge.model import Address, Delivery, Member, Ref, Report
+from bridge.model import Address, Delivery, Handed, Member, Ref, Report
 from bridge.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.store import Store
@@ -140,7 +140,7 @@ class Courier:
                 if delivery.gone and not delivery.recipients:
                     raise Refused("left_before")
                 delivery, lost = self._without_lost(delivery)
-                ref = await network.connector.deliver(fit(delivery, network.connector.capabilities))
+                handed = await network.connector.deliver(fit(delivery, network.connector.capabilities))
             failpoint("courier.after-deliver")
         except Refused as refusal:
             log.warning("%s refused by %s: %s", delivery.id, delivery.network, refusal.code)
@@ -157,7 +157,7 @@ class Courier:
                 return await self._end(delivery, None, "internal_error")
             return await self._later(delivery, "internal_error", None)
         network.answered()
-        return await self._end(delivery, ref, "", lost)
+        return await self._end(delivery, handed, "", lost)
 
     def _without_lost(self, delivery: Delivery) -> tuple[Delivery, Sequence[Member]]:
         """The last look before it is handed out: nobody gets it at an address that is somebody else's by now."""
@@ -168,7 +168,10 @@ class Courier:
             raise Refused("not_reachable")
         return replace(delivery, members=tuple(m for m in delivery.members if m not in lost)), lost
 
-    async def _end(self, delivery: Delivery, ref: Ref | None, reason: str, lost: Sequence[Member] = ()) -> bool:
+    async def _end(
+        self, delivery: Delivery, handed: Ref | Handed | None, reason: str, lost: Sequence[Member] = ()
+    ) -> bool:
+        ref, without = (handed.ref, handed.without) if isinstance(handed, Handed) else (handed, {})
         try:
             async with self._store.db.transaction("courier.sent" if ref else "courier.refused") as tx:
                 for member in lost:
@@ -176,6 +179,8 @@ class Courier:
                 if ref is not None:
                     known = not self._networks[delivery.network].connector.capabilities.own_states
                     await self._store.sent(tx, delivery, ref, self._clock(), known=known)
+                    for person, why in sorted(without.items()):
+                        await self._store.failed(tx, delivery.message, person, why, self._clock())
                 else:
                     await self._store.refused(tx, delivery, reason, self._clock())
         except Unavailable:

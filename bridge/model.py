@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -69,6 +70,14 @@ class Ref:
 
     network: str
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a network made of a delivery that not everybody there gets; ``without``: person id -> why (a code)."""
+
+    ref: Ref
+    without: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.model import Address, Kind, Ref
+from bridge.model import Accepted, Address, Kind, RecipientState, Ref
 from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
 
 
@@ -22,6 +22,16 @@ async def members(node: Node, room: str) -> set[str]:
 async def change(node: Node, chat: str, by: str, *add: str, ref: str = "add") -> None:
     """Somebody adds people in the product."""
     await node.hub.change_members(Ref("pandalab", ref), chat, "pandalab", Address("pandalab", by), add, [])
+
+
+async def became(node: Node, accepted: Accepted) -> list[RecipientState]:
+    """What the sender is told of a message, once everybody's state is known."""
+    await until(
+        lambda: any(
+            r.message == accepted.message and all(s.state != "accepted" for s in r.states) for r in node.product.told
+        )
+    )
+    return list([r for r in node.product.told if r.message == accepted.message][-1].states)
 
 
 async def banned(world: World, node: Node) -> Chat:
@@ -77,3 +87,14 @@ async def test_a_ghost_that_the_server_refuses_is_no_member(world: World) -> Non
         await change(node, chat.chat, "anna", "pandalab:cleo", ref="again")
         await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
         assert f"rpps:{CLEO}" in await members(node, chat.room)
+
+
+async def test_who_cannot_be_invited_beside_others_is_named_to_the_sender(world: World) -> None:
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        world.stub.fault(r"POST .*/invite", times=1, status=403)  # Ben, who comes first
+        first = await node.write("g", "à vous deux", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}"))
+        await eve.member(await eve.invited(), "join")
+        await eve.heard("à vous deux")
+        expected = {f"matrix:{ben.mxid}": ("refused", "not_reachable"), f"matrix:{eve.mxid}": ("delivered", None)}
+        assert {s.person.id: (s.state, s.reason) for s in await became(node, first)} == expected
