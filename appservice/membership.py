@@ -64,6 +64,8 @@ class Membership:
     async def _member(self, room: Room, event: Json, done: Within) -> None:
         user, membership = event["state_key"], event["content"].get("membership")
         before = room.members.get(user)
+        if membership == "leave":
+            room.leaving.add(user)
         try:
             await self._sort(room, event, user, membership, done)
         except BaseException:  # not on disk: as if it had not been read
@@ -73,6 +75,9 @@ class Membership:
                 room.members[user] = before
             room.changed()
             raise
+        if user in room.leaving:
+            room.leaving.discard(user)
+            room.settled = None  # whoever is added again is invited again
 
     async def _sort(self, room: Room, event: Json, user: str, membership: object, done: Within) -> None:
         if not isinstance(membership, str):

@@ -9,9 +9,9 @@ from typing import Any
 
 from appservice.arrivals import Arrivals
 from appservice.client import Homeserver, MatrixRefused, part
-from appservice.events import CONVERSATION, MEGOLM
 from appservice.ghosts import Ghosts
-from appservice.names import Names, short, txn_id
+from appservice.names import Names, txn_id
+from appservice.newroom import create_body, marker
 from appservice.roomstate import Room, RoomStore, apply, save
 from bridge.connector import Receiver
 from bridge.db import Database, Tx
@@ -23,43 +23,9 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
 _JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
-_ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 
 Tell = Callable[[Room, str, str, str], Awaitable[None]]
 """Say in a room why something about a user (a key, a code, who) was not done."""
-
-
-def marker(conversation: str) -> str:
-    """The opaque name of a conversation in its room's state, by which a room is found again."""
-    return short("conversation", conversation)
-
-
-def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str], version: str | None) -> Json:
-    """The request that makes a room: encrypted from its first event, no name, no topic, nobody's secret in its state.
-
-    The first ghost is the creator. A room version 12 creator must not be listed in the power levels.
-    """
-    users = dict.fromkeys(ghosts[1:], 50)
-    if users and version is not None and version.isdigit() and int(version) < 12:
-        users[ghosts[0]] = 100
-    state = [
-        {"type": "m.room.encryption", "state_key": "", "content": _ROTATION},
-        {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
-        {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
-        {"type": CONVERSATION, "state_key": "", "content": {"id": marker(conversation)}},
-    ]
-    direct = len(humans) == 1 and len(ghosts) == 1
-    body: Json = {
-        "preset": "private_chat",
-        "visibility": "private",
-        "initial_state": state,
-        "is_direct": direct,
-        "creation_content": {"m.federate": True},
-        "power_level_content_override": {"invite": 0} | ({"users": users} if users else {}),
-    }
-    if direct:
-        body["invite"] = list(humans)  # only here can the invitation say that it is a direct chat
-    return body | ({"room_version": version} if version else {})
 
 
 class Rooms:
@@ -97,6 +63,8 @@ class Rooms:
         return room
 
     def _settled(self, room: Room, delivery: Delivery) -> bool:
+        if delivery.kind is Kind.MEMBERS:
+            return False  # the same people may have been asked for again
         return room.settled is delivery.members or (room.settled is not None and room.settled == delivery.members)
 
     async def _existing(self, delivery: Delivery) -> Room | None:
@@ -207,9 +175,8 @@ class Rooms:
         ghosts, humans = self._wanted(delivery)
         await self._ensure_all(delivery.members)
         outside = await self._bring_ghosts(room, ghosts)
-        again = delivery.kind is Kind.MEMBERS
-        await self._bring_people(room, humans, again)
-        if again:
+        await self._bring_people(room, humans)
+        if delivery.kind is Kind.MEMBERS:
             await self._take_out(room, {*ghosts, *humans})
         strangers = await self._strangers(room)
         if strangers != room.strangers:
@@ -235,11 +202,18 @@ class Rooms:
                 found.add(user)
         return frozenset(found)
 
-    async def _bring_people(self, room: Room, humans: Sequence[str], again: bool) -> None:
-        """Invite who was never there; who has left comes back only by a change of members."""
+    async def _members(self, room: Room) -> set[str]:
+        """The Matrix users of who is in the room's conversation now; a delivery may be older."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        return {user for m in chat.members if (user := self._names.member(m)) is not None} if chat else set()
+
+    async def _bring_people(self, room: Room, humans: Sequence[str]) -> None:
+        """Invite who was never there, and who has left: whom the hub has as a member all the same was added since."""
         refusal: Refused | None = None
+        left = {human for human in humans if room.membership(human) == "leave" and human not in room.leaving}
+        back = left and left & await self._members(room)  # asked after `leaving`: as the hub has it now
         for human in humans:
-            if room.membership(human) == "none" or (again and room.membership(human) == "leave"):
+            if room.membership(human) == "none" or human in back:
                 try:
                     await self.invite(room, human)
                 except Refused as no:
@@ -341,10 +315,9 @@ class Rooms:
             log.info("no event ties the newcomer of %s in: %s", room.room_id, reason)
 
     async def _take_out(self, room: Room, wanted: set[str]) -> None:
-        chat = await self.hub.chat(MATRIX, room.room_id)
-        members = {self._names.member(member) for member in chat.members} if chat else wanted
+        wanted = wanted | await self._members(room)
         for user in room.present():
-            if user in wanted or user in members:
+            if user in wanted:
                 continue
             if self._names.is_ghost(user):
                 await self.leave(room, user)
@@ -384,7 +357,9 @@ class Rooms:
             else:
                 apply(room, event)
         gone = [user for user in room.members if user not in members]
+        before = room.present()
         room.members = members | dict.fromkeys(gone, "leave")
+        room.leaving |= {user for user in before if room.membership(user) == "leave"}
         room.changed()
         await self.store.write(room, list(room.members))
 

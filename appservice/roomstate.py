@@ -45,6 +45,7 @@ class Room:
     facts: Facts = field(default_factory=Facts)
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
+    leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.model import Accepted, Address, Kind, RecipientState, Ref
+from tests.far.stub_human import Human
 from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
 
 
@@ -98,3 +101,62 @@ async def test_who_cannot_be_invited_beside_others_is_named_to_the_sender(world:
         await eve.heard("à vous deux")
         expected = {f"matrix:{ben.mxid}": ("refused", "not_reachable"), f"matrix:{eve.mxid}": ("delivered", None)}
         assert {s.person.id: (s.state, s.reason) for s in await became(node, first)} == expected
+
+
+def invitations(world: World, room: str, user: str) -> int:
+    """How often somebody was invited."""
+    return sum(
+        event.get("state_key") == user and event["content"].get("membership") == "invite"
+        for event in world.stub.world.rooms[room].events
+    )
+
+
+async def group(world: World, node: Node) -> tuple[Human, Human, str]:
+    """Ben and Eve in a room of Cléo's, from which Eve has gone."""
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    await node.write("g", "un", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}"))
+    room = await ben.invited()
+    await ben.member(room, "join")
+    await eve.member(await eve.invited(), "join")
+    await eve.heard("un")
+    await eve.member(room, "leave")
+    await settled(world, node)
+    assert f"matrix:{eve.mxid}" not in await members(node, room)
+    return ben, eve, room
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_who_has_left_and_is_named_again_is_invited_once_more(world: World, restarted: bool) -> None:
+    async with world.node() as node:
+        ben, eve, room = await group(world, node)
+        if not restarted:
+            await named_again(world, node, ben, eve, room)
+    if restarted:
+        async with world.node() as node:
+            await named_again(world, node, ben, eve, room)
+
+
+async def named_again(world: World, node: Node, ben: Human, eve: Human, room: str) -> None:
+    """Eve is invited by being named, declines, and is left in peace by what follows."""
+    first = await node.write("g", "deux", to=(f"matrix:{eve.mxid}",))
+    await ben.heard("deux")
+    assert world.stub.world.rooms[room].membership(eve.mxid) == "invite"
+    assert {s.state for s in await became(node, first)} == {"delivered"}
+    await eve.member(room, "leave")
+    await node.write("g", "trois")
+    await ben.heard("trois")
+    await settled(world, node)
+    await node.write("g", "quatre")
+    await ben.heard("quatre")
+    assert invitations(world, room, eve.mxid) == 2
+
+
+async def test_a_change_of_members_invites_whom_a_message_could_not(world: World) -> None:
+    async with world.node() as node:
+        ben, eve, room = await group(world, node)
+        world.stub.fault(r"POST .*/invite", times=1, status=403)
+        first = await node.write("g", "deux", to=(f"matrix:{eve.mxid}",))
+        await ben.heard("deux")
+        assert {s.reason for s in await became(node, first)} == {None, "not_reachable"}
+        await change(node, "g", "cleo", f"matrix:{eve.mxid}")
+        await until(lambda: world.stub.world.rooms[room].membership(eve.mxid) == "invite")
