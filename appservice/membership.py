@@ -120,7 +120,7 @@ class Membership:
             await self._write(room, [user], done)
             return
         inviter = known or self._somebody(room, chat, user)
-        await self._change(room, event, user, done, by=inviter, add=[f"{MATRIX}:{user}"])
+        await self._change(room, event, user, done, by=Address(MATRIX, inviter), add=[f"{MATRIX}:{user}"])
 
     def _somebody(self, room: Room, chat: Chat, user: str) -> str:
         """A member of the conversation in this room: somebody must have brought the newcomer."""
@@ -137,10 +137,17 @@ class Membership:
         if self._names.is_ghost(sender):  # by the hub itself, which knows
             await self._write(room, [user], done)
             return
-        await self._change(room, event, user, done, by=sender, remove=[Address(MATRIX, user)])
+        by = await self._remover(room, user, sender)
+        await self._change(room, event, user, done, by=by, remove=[Address(MATRIX, user)])
+
+    async def _remover(self, room: Room, user: str, sender: str) -> Address:
+        """Who has removed somebody; if that is nobody of the conversation, they are said to have left."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        members = {self._names.member(m): m.address for m in chat.members} if chat else {}
+        return members.get(sender) or members.get(user) or Address(MATRIX, sender)
 
     async def _change(
-        self, room: Room, event: Json, user: str, done: Within, *, by: str,
+        self, room: Room, event: Json, user: str, done: Within, *, by: Address,
         add: list[str] | None = None, remove: list[Address] | None = None,
     ) -> None:  # fmt: skip
         async def within(tx: Tx) -> None:
@@ -149,9 +156,7 @@ class Membership:
 
         ref = Ref(MATRIX, event["event_id"])
         try:
-            await self.hub.change_members(
-                ref, room.room_id, MATRIX, Address(MATRIX, by), add or [], remove or [], within
-            )
+            await self.hub.change_members(ref, room.room_id, MATRIX, by, add or [], remove or [], within)
         except Refused as refusal:
             log.info("a change of members in %s is not the hub's: %s", room.room_id, refusal)
             if add:

@@ -149,7 +149,7 @@ async def test_who_invited_is_known_although_nothing_of_it_was_pushed(
     changes, change = list[tuple[str, str]](), Membership._change
 
     async def noted(self: Membership, room: Any, event: Json, user: str, done: Any, **more: Any) -> None:
-        changes.append((user, more["by"]))
+        changes.append((user, more["by"].id))
         await change(self, room, event, user, done, **more)
 
     monkeypatch.setattr(Membership, "_change", noted)

@@ -103,6 +103,21 @@ async def test_who_cannot_be_invited_beside_others_is_named_to_the_sender(world:
         assert {s.person.id: (s.state, s.reason) for s in await became(node, first)} == expected
 
 
+async def test_who_is_banned_by_somebody_of_no_conversation_is_no_member_either(world: World) -> None:
+    eve = await world.human("eve", "evil.example")
+    async with world.node() as node:
+        chat = await meet(world, node)
+        await node.warm(CLEO)
+        await chat.ben.member(chat.room, "invite", ghost(CLEO))
+        await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
+        await settled(world, node)
+        room = world.stub.world.rooms[chat.room]
+        ban = world.stub.world.append(room, eve.mxid, "m.room.member", {"membership": "ban"}, ghost(CLEO))
+        world.stub.interest(ban)
+        await settled(world, node)
+        assert await members(node, chat.room) == {f"matrix:{chat.ben.mxid}", f"rpps:{ANNA}"}
+
+
 def invitations(world: World, room: str, user: str) -> int:
     """How often somebody was invited."""
     return sum(
