@@ -176,14 +176,19 @@ class Rooms:
         await self._ensure_all(delivery.members)
         outside = await self._bring_ghosts(room, ghosts)
         await self._bring_people(room, humans)
+        stay = room.staying
         if delivery.kind is Kind.MEMBERS:
-            await self._take_out(room, {*ghosts, *humans})
+            stay = await self._take_out(room, {*ghosts, *humans})
         strangers = await self._strangers(room)
         if strangers != room.strangers:
             room.strangers = strangers
             room.changed()
         for ghost in outside:  # strangers are known by now: they do not hear of it
             await self._shut_out(room, delivery, ghost)
+        for user in sorted(stay - room.staying):
+            person = await self.hub.who(Address(MATRIX, user))
+            await self.tell(room, f"{delivery.id}/{user}", "not_taken_out", person.name if person else user)
+        room.staying = stay
         room.settled = None if outside else delivery.members
         if delivery.kind is not Kind.MEMBERS and self._names.of(delivery.sender.id) in outside:
             raise Refused("not_in_room", about=room.room_id)
@@ -314,28 +319,32 @@ class Rooms:
         except (MatrixRefused, Unavailable) as reason:
             log.info("no event ties the newcomer of %s in: %s", room.room_id, reason)
 
-    async def _take_out(self, room: Room, wanted: set[str]) -> None:
+    async def _take_out(self, room: Room, wanted: set[str]) -> frozenset[str]:
+        """Gives the people who stay because nobody may remove them."""
+        stay = set()
         wanted = wanted | await self._members(room)
         for user in room.present():
             if user in wanted:
                 continue
             if self._names.is_ghost(user):
                 await self.leave(room, user)
-            else:
-                await self._kick(room, user)
+            elif not await self._kick(room, user):
+                stay.add(user)
+        return frozenset(stay)
 
-    async def _kick(self, room: Room, user: str) -> None:
+    async def _kick(self, room: Room, user: str) -> bool:
         by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "kick")), None)
         if by is None:
             log.warning("nobody may remove a former member from %s", room.room_id)
-            return
+            return False
         path = f"{_CLIENT}/rooms/{part(room.room_id)}/kick"
         try:
             await self._homeserver.call("POST", path, {"user_id": user}, user=by)
         except MatrixRefused as refusal:
             log.warning("a former member stays in %s: %s", room.room_id, refusal)
-            return
+            return False
         await self._note(room, user, "leave")
+        return True
 
     async def _note(self, room: Room, user: str, membership: str) -> None:
         if room.set_member(user, membership):

@@ -47,6 +47,7 @@ class Room:
     settled: tuple[Member, ...] | None = None
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
+    staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
 

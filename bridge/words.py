@@ -145,6 +145,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette personne n'a pas pu entrer dans ce salon : elle est retirée de la conversation. Invitez-la vous-même.",
         "This person could not enter this room and is removed from the conversation. Invite them yourself.",
     ),
+    "not_taken_out": (
+        "Cette personne, hors de la conversation, reste dans ce salon. Un administrateur du salon peut l'en retirer.",
+        "This person is not part of the conversation but stays in this room. A room administrator can remove them.",
+    ),
     "matrix_refused": (
         "Le serveur Matrix a refusé le message. Contactez votre administrateur.",
         "The Matrix server refused the message. Ask your administrator.",

@@ -155,11 +155,13 @@ async def test_the_product_adds_and_removes_people(world: World) -> None:
         await eve.member(chat.room, "join")
         await node.write(chat.chat, "à trois", by="anna")
         await eve.heard("à trois")
-        # Ben made the room: he alone has the power to remove somebody; the hub asks, and goes on without.
+        # Ben made the room: he alone has the power to remove somebody; the hub says so, and goes on without.
         gone = [Address("matrix", eve.mxid)]
         await node.hub.change_members(Ref("pandalab", "remove"), chat.chat, "pandalab", anna, [], gone)
+        await chat.ben.heard("reste dans ce salon")
         await node.write(chat.chat, "à deux", by="anna")
         await chat.ben.heard("à deux")
+        assert not any("reste" in (s.text or "") or s.text == "à deux" for s in eve.seen)
 
 
 async def test_the_hub_removes_people_from_its_own_room(world: World) -> None:
