@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -16,10 +16,12 @@ from bridge.model import MAIL, Address, Kind, Message, Person, Ref
 from bridge.networks.mail import placing
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
+from bridge.networks.mail.compose import compose
 from bridge.networks.mail.contents import Content, content, heading
+from bridge.networks.mail.copies import copied, copy_id, copy_letter
 from bridge.networks.mail.documents.patient import may_join, merged, of_plain, plain
 from bridge.networks.mail.intake import Taken
-from bridge.networks.mail.ledger import Entry, Ledger
+from bridge.networks.mail.ledger import Entry, Ledger, Posted
 from bridge.networks.mail.mime import Mail
 from bridge.networks.mail.placing import MAIN, Known, Place
 
@@ -42,17 +44,23 @@ class Target:
     suffix: str = ""
     heading: str = field(default="", repr=False)
     recipients: tuple[str, ...] = field(default=(), repr=False)  # of the envelope: who hears of it if it is refused
+    room: str = ""  # the conversation's address, if it was written to
+    missed: tuple[Box, ...] = field(default=(), repr=False)  # its mailboxes that the author did not write to
 
 
 class Arrivals:
-    """Brings mails into the hub."""
+    """Brings mails into the hub. ``posted`` is told of the domains that have mail."""
 
-    def __init__(self, ledger: Ledger, book: AddressBook, teams: dict[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, ledger: Ledger, book: AddressBook, teams: dict[str, tuple[str, ...]], *, product: str = ""
+    ) -> None:
         """``teams``: address -> handles of its members."""
         self.hub: Receiver
         self._ledger = ledger
         self._book = book
         self._teams = teams
+        self._mss = {"X-MSS-NIL": product} if product else {}
+        self.posted: Callable[[str], None] = lambda domain: None
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(self, taken: Taken, mail: Mail, target: Target) -> None:
@@ -139,13 +147,38 @@ class Arrivals:
         )  # fmt: skip
         everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
+        copy = await self._copy(taken, mail, target, entry)
+        if copy is not None:
+            entry = replace(entry, cites=(*entry.cites, copy.mid))
 
         async def within(tx: Tx) -> None:
+            if copy is not None and await tx.one("mail.ref", ref) is None:  # who was added since then gets none
+                await self._ledger.post(tx, copy)
             await self._ledger.enter(tx, entry)
             if topic and len(everyone) != len(patients) and entry.topic is None:
                 await self._ledger.set_topic(tx, place.chat, entry.thread, topic | {"patients": everyone})
 
         await self.hub.accept(message, within)
+        for box in target.missed:
+            self.posted(box.domain)
+
+    async def _copy(self, taken: Taken, mail: Mail, target: Target, entry: Entry) -> Posted | None:
+        """The mail to the conversation's mailboxes that the author did not write to."""
+        if not target.missed:
+            return None
+        ident = copy_id(mail, entry.chat, entry.ref)
+        mid, at = f"{ident}@{self._book.domain}", taken.envelope.received_at
+
+        def made() -> bytes:
+            written = copy_letter(mid, mail, taken.raw, Box(target.room), target.missed, self._mss)
+            return compose(replace(written, sent_at=written.sent_at or at))
+
+        try:
+            raw = made() if mail.size < _QUICK else await asyncio.to_thread(made)
+        except Refused as refusal:
+            log.error("ALARM a mail to a conversation's address reaches no mailbox of it: %s", refusal.code)
+            return None
+        return Posted(ident, mid, target.room, tuple(box.address for box in target.missed), (entry.ref,), raw, at)
 
     async def _content(self, taken: Taken, mail: Mail) -> Content:
         """Documents may take seconds to read: they must not hold up anybody else."""
@@ -189,7 +222,7 @@ class Arrivals:
             if (target := self._team(mail, recipient)) is not None:
                 found.append(target)
             elif self._book.conversation(recipient):
-                room = await self._room(author, person, recipient)
+                room = await self._room(mail, person, recipient)
                 found += [room] if room else []
                 refused += [] if room else [recipient]
             elif (holder := await self._book.holder(recipient, self.hub)) is not None:
@@ -214,12 +247,31 @@ class Arrivals:
             (recipient,),
         )  # fmt: skip
 
-    async def _room(self, author: Address, person: Person, recipient: str) -> Target | None:
+    async def _room(self, mail: Mail, person: Person, recipient: str) -> Target | None:
         conversation = self._book.conversation(recipient)
         chat = await self.hub.leg(conversation, MAIL) if conversation else None
-        if chat is None or person.id not in _people(chat):
+        if chat is None or mail.sender is None or person.id not in _people(chat):
             return None
-        return Target(author, (), _people(chat), chat.chat or chat.conversation, recipients=(recipient,))
+        missed = await self._missed(mail, chat, person) if copied(mail, self._book.domains) else ()
+        author, room = Address(MAIL, mail.sender.address.lower()), self._book.room(chat.conversation) or recipient
+        return Target(
+            author, (), _people(chat), chat.chat or chat.conversation, recipients=(recipient,), room=room, missed=missed
+        )
+
+    async def _missed(self, mail: Mail, chat: Chat, author: Person) -> tuple[Box, ...]:
+        """Members with a mailbox at another operator who are neither in To nor in Cc (under any of their addresses)."""
+        named, written = {author.id}, {box.address.lower() for box in (*mail.to, *mail.cc)}
+        for address in written:
+            if not self._book.ours(address) and (other := await self.hub.who(Address(MAIL, address))) is not None:
+                named.add(other.id)
+        return tuple(
+            Box(member.address.id, member.person.name)
+            for member in chat.members
+            if member.address.network == MAIL
+            and not self._book.ours(member.address.id)
+            and member.address.id.lower() not in written
+            and member.person.id not in named
+        )
 
     async def _direct(
         self, mail: Mail, author: Address, person: Person, holders: dict[str, tuple[Person, str]]

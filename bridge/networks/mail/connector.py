@@ -63,8 +63,8 @@ class MailConnector:
         self._ledger = ledger = Ledger(db, seal)
         self.book = book = AddressBook(db, smtp.domains, {team.address: team.name for team in settings.teams})
         teams = {team.address: tuple(team.members) for team in settings.teams}
-        self._arrivals = Arrivals(ledger, book, teams)
         product = settings.product
+        self._arrivals = Arrivals(ledger, book, teams, product=product)
         self._departures = Departures(ledger, book, clock, product=product, ask_displayed=settings.ask_displayed)
         self._receipts = Receipts(
             ledger, book, clock, hostname=smtp.hostname, product=product, give_displayed=settings.give_displayed
@@ -75,7 +75,7 @@ class MailConnector:
         self._gather = Gather(settings.gather, self._departures.close, clock)
         self._queue = Queue(ledger, SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
         self._departures.gathered = self._gather.add
-        self._departures.posted = self._receipts.posted = self._queue.wake
+        self._arrivals.posted = self._departures.posted = self._receipts.posted = self._queue.wake
         self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
         self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
         self._clock = clock

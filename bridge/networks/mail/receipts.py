@@ -18,7 +18,7 @@ from bridge.networks.mail.ledger import Due, Ledger, Posted
 from bridge.networks.mail.mime import Dsn, Mail, Mdn
 from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
 from bridge.networks.mail.outgoing import reason_of_status
-from bridge.networks.mail.placing import MAIN
+from bridge.networks.mail.placing import MAIN, Known
 from bridge.networks.mail.reports import DsnRecipient
 from bridge.networks.mail.smtp_address import domain_of
 from bridge.words import notice, say
@@ -57,22 +57,32 @@ class Receipts:
         for ref in due.refs:
             if not await self._note(ref, recipient, "failed" if kind == "refused" else kind, reason):
                 raise Unavailable("not_yet")  # the hub has not written down yet that it gave us this message
-        if kind == "delayed" and due.refs:
-            await self._delayed(due, recipient)
+        if kind == "delayed" and due.refs:  # nothing arrived for hours
+            found = await self._ledger.of_ref(due.refs[0])
+            if found is not None:
+                await self._remark(found[0], f"delay:{due.id}:{recipient}", recipient, notice("mail_delayed"))
+        if kind == "refused":
+            await self._lost(due.id, due.refs, recipient, reason)
 
-    async def _delayed(self, due: Due, recipient: str) -> None:
-        """Nothing arrived for hours: said in the room, once."""
-        found = await self._ledger.of_ref(due.refs[0])
-        if found is None:
+    async def _lost(self, ident: str, refs: Sequence[str], recipient: str, reason: str) -> None:
+        """A copy of a mail from outside did not arrive. It has no row of states: the room and the author are told."""
+        found = await self._ledger.of_ref(refs[0]) if refs else None
+        about = found[1] if found is not None else None
+        if found is None or not about or about.get("ours"):
             return
-        chat, thread = found[0].chat, found[0].thread
+        await self._remark(found[0], f"lost:{ident}:{recipient}", recipient, notice(reason, name=recipient))
+        await self._dsn(f"lost:{ident}:{recipient}", about, recipient, reason)
+
+    async def _remark(self, about: Known, ident: str, recipient: str, text: str) -> None:
+        """Said in the room, once."""
+        chat, thread = about.chat, about.thread
         box = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
-        ref, root = Ref(MAIL, f"delay:{due.id}:{recipient}"), None if thread == MAIN else Ref(MAIL, thread)
-        body = Body(notice("mail_delayed"))
+        root = None if thread == MAIN else Ref(MAIL, thread)
+        message = Message(Ref(MAIL, ident), chat, box, Kind.NOTICE, Body(text), self._clock(), thread=root)
         try:
-            await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
+            await self.hub.accept(message)
         except Refused as refusal:  # whoever could be told has left
-            log.info("nobody is told of a delay: %s", refusal.code)
+            log.info("nobody is told what became of a mail: %s", refusal.code)
 
     async def read(self, report: Dsn | Mdn, taken: Taken, mail: Mail) -> None:
         """A report that came by mail; what it is about is found by envelope id or message id.
@@ -86,7 +96,7 @@ class Receipts:
         if found is None:
             log.info("a report is about no mail of ours")
             return
-        _, refs, states = found
+        sent, refs, states = found
         # A server of the site in front has judged the certificate: its domains are not known here.
         speaks = taken.envelope.dn_domains or {mail.sender.domain if mail.sender else ""}
         known = True
@@ -96,6 +106,8 @@ class Receipts:
                 continue
             for ref in refs:
                 known = await self._note(ref, recipient, kind, reason) and known
+            if kind == "failed":
+                await self._lost(sent, refs, recipient, reason)
         self._wait(taken.n, known)
 
     def _wait(self, n: int, known: bool) -> None:
