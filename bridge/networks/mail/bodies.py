@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from bridge.model import File
+from bridge.networks.mail.alternatives import has_own, says_more
 from bridge.networks.mail.charsets import decode, one_line, readable
 from bridge.networks.mail.flowed import unflow
 from bridge.networks.mail.headers import words
@@ -118,6 +119,20 @@ class _Reader:
             return unflow(text, part.type.get("delsp").lower() == "yes")
         return text
 
+    def shown(self, piece: _Piece) -> str:
+        """The plain text, or that of the HTML where the plain one says nothing or less."""
+        plain = piece.plain or ""
+        if piece.html is None:
+            return plain
+        rich = to_text(piece.html, self.limits.text)
+        if not plain.strip() or (len(plain) < 400 and _STUB.search(plain)):
+            return rich or plain
+        if not says_more(rich, plain):
+            return plain
+        if has_own(plain, rich):
+            self.problems.add("plain_differs")
+        return rich
+
 
 def is_body(part: Part, first: bool) -> bool:
     """Whether a part is something to read: text or HTML, no attachment, nameless unless it comes first."""
@@ -137,7 +152,7 @@ def read_body(root: Part, limits: Limits) -> Body:
     if html is not None and len(html) > limits.html:
         html = html[: limits.html]
         reader.problems.add("text_cut")
-    texts = (_text(piece, limits).strip("\n") for piece in reader.pieces)
+    texts = (reader.shown(piece).strip("\n") for piece in reader.pieces)
     text = "\n\n".join(one for one in texts if one.strip())
     if len(text) > limits.text:
         text = text[: limits.text]
@@ -145,14 +160,6 @@ def read_body(root: Part, limits: Limits) -> Body:
     shown = content_ids(html) if html else frozenset()
     files = tuple(_file(part, cid if cid and cid in shown else None) for part, cid in reader.loose)
     return Body(text, html, files, tuple(sorted(reader.problems)))
-
-
-def _text(piece: _Piece, limits: Limits) -> str:
-    """The plain text, or that of the HTML where the plain one says nothing."""
-    plain = piece.plain or ""
-    if piece.html is not None and (not plain.strip() or (len(plain) < 400 and _STUB.search(plain))):
-        return to_text(piece.html, limits.text) or plain
-    return plain
 
 
 def _joined_html(pieces: list[_Piece]) -> str | None:

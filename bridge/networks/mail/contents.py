@@ -17,6 +17,7 @@ from bridge.networks.mail.quoting import Visible, forwarded, visible
 _LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds the rest
 _FILES = 24_000_000  # bytes of all files
 _CUT = "\n\n[… suite dans le message d'origine · the rest is in the original message]"
+_BARE = "\n\n[mise en forme : voir le message d'origine · formatting: see the original message]"
 _ORIGINAL = "message-original.eml"
 
 
@@ -29,13 +30,17 @@ class Content:
     _parts: tuple[str, ...] = field(repr=False)  # of the HTML
     _rich: bool = field(repr=False)
     _files: tuple[File, ...] = field(repr=False)
+    _original: File = field(repr=False)
 
     def under(self, heading: str) -> Body:
         """The message; ``heading`` goes above it (the subject of a new thread, who wrote to a team) unless empty."""
         whole = "".join((_paragraph(heading, "b"), *self._parts))
-        rich = (self._rich or heading) and len(whole.encode()) <= _LONGEST
-        plain, _ = _short("\n\n".join(part for part in (heading, *self._texts) if part))
-        return Body(plain, whole if rich else None, self._files)
+        fits = len(whole.encode()) <= _LONGEST
+        plain, cut = _short("\n\n".join(part for part in (heading, *self._texts) if part))
+        if self._rich and not fits and not cut:
+            plain, cut = _bare(plain), True
+        files = _with(self._files, self._original) if cut else self._files
+        return Body(plain, whole if fits and (self._rich or heading) else None, files)
 
 
 def content(mail: Mail, raw: bytes) -> Content:
@@ -45,7 +50,7 @@ def content(mail: Mail, raw: bytes) -> Content:
     text, cut = _short(shown.text.strip())
     html = clean(shown.html, [file.inline for file in mail.files if file.inline]) if shown.html else ""
     if cut or len(html.encode()) > _LONGEST:
-        html = ""
+        text, cut, html = text if cut else _bare(text), True, ""
     texts, parts = [text], [html or _paragraph(text)]
     for card in reading.cards:
         texts.append(card.text)
@@ -54,8 +59,11 @@ def content(mail: Mail, raw: bytes) -> Content:
         odd = "⚠️ " + "\n".join(say(problem))
         texts.append(odd)
         parts.append(_paragraph(odd))
-    files = _files(mail, reading, raw, original=bool(shown.quoted or shown.signature or cut or mail.problems))
-    return Content(reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), files)
+    files, original = _files(mail, reading), File(_ORIGINAL, "message/rfc822", raw)
+    said = mail.text or mail.html or mail.files or reading.files
+    if shown.quoted or shown.signature or cut or mail.problems or not said:
+        files = _with(files, original)
+    return Content(reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), files, original)
 
 
 def _visible(mail: Mail) -> Visible:
@@ -78,6 +86,11 @@ def _short(text: str) -> tuple[str, bool]:
     return raw[: _LONGEST - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT, True
 
 
+def _bare(text: str) -> str:
+    """The text of a mail whose HTML is too long to be shown."""
+    return text if _BARE in text or _CUT in text else text + _BARE
+
+
 def _paragraph(text: str, tag: str = "") -> str:
     if not text:
         return ""
@@ -85,15 +98,16 @@ def _paragraph(text: str, tag: str = "") -> str:
     return f"<p><{tag}>{inner}</{tag}></p>" if tag else f"<p>{inner}</p>"
 
 
-def _files(mail: Mail, reading: documents.Reading, raw: bytes, *, original: bool) -> tuple[File, ...]:
-    """The attachments as they came, what was taken out of them, the original; whatever is too much is left out last."""
-    wanted = [*mail.files, *reading.files]
-    if original or not (mail.text or mail.html or wanted):
-        wanted.append(File(_ORIGINAL, "message/rfc822", raw))
-    found: list[File] = []
-    size = 0
-    for file in wanted:
-        size += file.size
-        if size <= _FILES or file in mail.files:
-            found.append(file)
-    return tuple(found)
+def _files(mail: Mail, reading: documents.Reading) -> tuple[File, ...]:
+    """The attachments as they came, what was taken out of them; whatever is too much is left out last."""
+    found = mail.files
+    for file in reading.files:
+        found = _with(found, file)
+    return found
+
+
+def _with(files: tuple[File, ...], file: File) -> tuple[File, ...]:
+    """One file more, unless it is there or is too much."""
+    if any(file is one for one in files) or sum(one.size for one in files) + file.size > _FILES:
+        return files
+    return (*files, file)

@@ -1,0 +1,101 @@
+"""What is shown of a mail whose two forms do not say the same, or whose HTML is too long: nothing of it is lost."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+import pytest
+
+from bridge.model import Body
+from bridge.networks.mail.contents import content
+from bridge.networks.mail.mime import parse
+
+ORIGINAL = "message-original.eml"
+PLAIN = "Bonjour Cléo,\n\nLe bilan de Mme Martin est normal.\n\n1. Hémoglobine 12,3\n2. Contrôle le 3/4\n\nAnna"
+RICH = (
+    "<p>Bonjour <b>Cléo</b>,</p><p>Le bilan de <a href='https://labo.example/12345'>Mme Martin</a> est normal.</p>"
+    "<ol><li>Hémoglobine 12,3</li><li>Contrôle le 3/4</li></ol><p>Anna</p>"
+)
+
+
+def table(rows: int) -> str:
+    cells = "".join(f"<tr><td>Analyse {n}</td><td>{n},5</td><td>mmol/L</td></tr>" for n in range(rows))
+    return f"<p>Bilan</p><table>{cells}</table>"
+
+
+def raw(text: str, html: str) -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "anna@mss-a.example", "cleo@hub.example", "Bilan"
+    mail["Message-ID"], mail["Date"] = "<m1@mss-a.example>", "Sun, 22 Nov 2026 01:00:00 +0000"
+    mail.set_content(text)
+    mail.add_alternative(html, subtype="html")
+    return mail.as_bytes().replace(b"\n", b"\r\n")
+
+
+def shown(text: str, html: str, heading: str = "") -> Body:
+    data = raw(text, html)
+    return content(parse(data), data).under(heading)
+
+
+@pytest.mark.parametrize("rows", [1, 20, 400, 900])
+@pytest.mark.parametrize("text", ["Bilan", "Bonjour, voici le bilan demandé ce matin."])
+def test_a_table_that_only_the_html_has_is_in_the_text(rows: int, text: str) -> None:
+    body = shown(text, table(rows))
+    for n in range(rows):
+        assert f"Analyse {n} | {n},5 | mmol/L" in body.text
+    assert (body.html is not None) == (rows < 900)
+    own = text != "Bilan"  # words that the HTML lacks
+    assert [file.name for file in body.files] == ([ORIGINAL] if own or body.html is None else [])
+
+
+def test_a_table_that_is_too_long_is_cut_with_the_original_beside_it() -> None:
+    body = shown("Bilan", table(3000))
+    assert body.html is None
+    assert body.text.endswith("the rest is in the original message]")
+    assert b"Analyse 2999" in body.files[0].data.replace(b"=\r\n", b"")
+
+
+@pytest.mark.parametrize("heading", ["", "Bilan de Mme Martin"])
+def test_html_that_is_dropped_is_said_and_attached(heading: str) -> None:
+    words = " ".join(f"mot{n}" for n in range(2000))
+    body = shown(words, "".join(f"<p><b>{word}</b></p>" for word in words.split()), heading)
+    assert "<b>mot" not in (body.html or "")
+    assert "mot1999" in body.text
+    assert body.text.count("voir le message d'origine") == 1
+    assert [file.name for file in body.files] == [ORIGINAL]
+
+
+def test_html_that_a_heading_makes_too_long_is_dropped_with_the_original_beside_it() -> None:
+    words = " ".join("mot" for _ in range(2990))
+    html = "".join("<p>mot</p>" for _ in range(2990))  # just below the limit
+    assert shown(words, html).files == ()
+    body = shown(words, html, "Objet " * 20)
+    assert (body.html, [file.name for file in body.files]) == (None, [ORIGINAL])
+    assert body.text.endswith("see the original message]")
+
+
+def test_two_forms_of_the_same_words_are_shown_as_plain_text() -> None:
+    body = shown(PLAIN, RICH)
+    assert body.text == PLAIN
+    assert body.html is not None
+    assert body.files == ()
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>Bilan</p><p>Potassium : 6,8</p>",
+        "<p>Bilan</p><table><tr><td>Streptocoque</td><td>positif</td></tr></table>",
+        "<p>Bilan</p><p>" + "Le patient doit être revu en urgence cette semaine par un cardiologue de garde" + "</p>",
+    ],
+)
+def test_what_only_the_html_says_is_in_the_text(html: str) -> None:
+    body = shown("Bilan", html)
+    assert body.text.startswith("Bilan\n")
+    assert any(word in body.text for word in ("6,8", "Streptocoque | positif", "cardiologue"))
+
+
+def test_words_of_the_plain_text_alone_stay_in_the_original() -> None:
+    body = shown("Ne pas arrêter le traitement.", table(5))
+    assert "Analyse 4" in body.text
+    assert b"Ne pas arr" in body.files[0].data
