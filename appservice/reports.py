@@ -18,7 +18,7 @@ from appservice.roomstate import Room, RoomStore
 from bridge.db import Database
 from bridge.failpoint import failpoint
 from bridge.model import RecipientState, Report, State
-from bridge.words import notice
+from bridge.words import GOOD_NEWS, notice
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
@@ -52,10 +52,11 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
         users = tuple(sorted(user for state in arrived if (user := names.of(state.person.id)) is not None))
         step = _step(report)
         if step is not None and not {(event, step), (event, _SUCCESS)} & told:
-            if not refused:
+            bad = [state for state in refused if state.reason not in GOOD_NEWS]
+            if bad and arrived:
+                news.failed[event] = _failed(bad[0], names, users)
+            elif not bad and (arrived or not refused):
                 news.success[users].append(event)
-            elif arrived:
-                news.failed[event] = _failed(refused[0], names, users)
             news.told.add((event, step))
         for state in arrived:
             mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
@@ -65,7 +66,9 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
         for state in refused:
             mark = (event, f"{_FAILED} {state.person.id}")
             if mark not in told:
-                news.failed[event] = ghost, code, _ = _failed(state, names, users)
+                ghost, code, _ = failed = _failed(state, names, users)
+                if code not in GOOD_NEWS:
+                    news.failed[event] = failed
                 news.refused.append((event, ghost, code, state.person.name))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
@@ -126,12 +129,16 @@ class Reports:
             for event, (ghost, code, users) in news.failed.items():
                 more = failure(code) | {"delivered_to_users": list(users)}
                 await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **more)
-            for event, ghost, code, name in news.refused:
-                key = f"refused:{event}:{ghost or name}"
-                current = await self._current(room)
-                await self._notices.notice(current, key, notice(code, name=name), event, ghost)
+            for refused in news.refused:
+                await self._refused(room, *refused)
             for ghost, event in news.read.items():
                 await self._receipt(room, ghost, event)
+
+    async def _refused(self, room: Room, event: str, ghost: str | None, code: str, name: str) -> None:
+        key, text = f"refused:{event}:{ghost or name}", notice(code, name=name)
+        if code in GOOD_NEWS:  # no failure, and once is enough
+            key, text = f"refused:{event}:{code}", notice(code)
+        await self._notices.notice(await self._current(room), key, text, event, ghost)
 
     async def _current(self, room: Room) -> Room:
         while room.facts.successor is not None:

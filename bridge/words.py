@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
 
+GOOD_NEWS = frozenset({"taken_back"})  # what did not happen, as its author wished
+
 WORDS: dict[str, tuple[str, str]] = {
     # who
     "unknown_sender": (
@@ -194,6 +196,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le message n'a pas pu être remis à la messagerie du destinataire. Joignez-le autrement.",
         "The message could not be handed to the recipient's mail operator. Reach them another way.",
     ),
+    "taken_back": (
+        "Retiré à temps : rien n'est parti par mail.",
+        "Taken back in time: nothing was sent by mail.",
+    ),
     "mail_delayed": (
         "Pas encore remis à la messagerie du destinataire ; les essais continuent. Si c'est urgent, téléphonez.",
         "Not yet handed to the recipient's mail operator; we keep trying. If it is urgent, telephone.",
@@ -285,4 +291,4 @@ def notice(code: str, **about: str) -> str:
     french, english = say(code)
     who = about.get("name")
     prefix = f"{who} : " if who else ""
-    return f"⚠️ {prefix}{french}\n{english}"
+    return f"{'ℹ️' if code in GOOD_NEWS else '⚠️'} {prefix}{french}\n{english}"

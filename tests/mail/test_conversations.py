@@ -341,6 +341,27 @@ async def test_what_is_corrected_in_time_leaves_corrected(tmp_path: Path, space:
         assert "un comprimé" in mail.text
         assert "deux comprimés" not in mail.text
         assert "à oublier" not in mail.text
+        for ref, state, reason in (("p1", State.SENT, None), ("p2", State.REFUSED, "taken_back")):
+            status = await node.hub.status(Ref("pandalab", ref))
+            assert status is not None
+            assert [(one.state, one.reason) for one in status.states] == [(state, reason)]
+
+
+async def test_what_is_taken_back_alone_makes_no_mail_and_no_claim(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, gather={"quiet": 0.4, "longest": 5.0}) as node:
+        await node.write("room-1", "à oublier", to=[f"mailto:{ANNA}"], ref="p1")
+        await until(lambda: len(node.mail._gather._tasks) == 1)
+        await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p1"), ref="e1")
+        await node.rest(1.0)
+        status = await node.hub.status(Ref("pandalab", "p1"))
+        assert status is not None
+        assert [(one.state, one.reason) for one in status.states] == [(State.REFUSED, "taken_back")]
+        assert not node.out.sent
+        await node.write("room-1", "/xdm", ref="p2")
+        await node.rest(1.0)
+        status = await node.hub.status(Ref("pandalab", "p2"))
+        assert status is not None
+        assert [one.reason for one in status.states] == ["xdm_no_document"]
 
 
 async def test_a_correction_waits_for_the_next_mail_of_its_thread(tmp_path: Path, space: Space) -> None:

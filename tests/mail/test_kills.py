@@ -297,8 +297,8 @@ def states(steps: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
     for number, (_, how) in enumerate(steps):
         if how == "edit":
             yield f"w{number}", ["sent None"]
-        elif how != "handled":
-            special = {"broken": "refused xdm_unreadable", "back": "delivered None", "internal": "delivered None"}
+        elif how not in ("handled", "late"):
+            special = {"broken": "refused xdm_unreadable", "back": "refused taken_back", "internal": "delivered None"}
             state = special.get(how, "sent None")
             yield f"m{number}", [state] * (2 if how == "two" else 1)
 

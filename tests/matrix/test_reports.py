@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from appservice.events import STATUS
 from bridge.errors import Refused
@@ -39,6 +40,26 @@ async def test_a_refusal_of_the_product_is_a_notice_by_that_professional(world: 
         assert "refused the message" in seen.text
         assert seen.event["type"] == "m.room.encrypted"
         await until(lambda: statuses(chat.ben, event_id) == ["FAIL_PERMANENT"])
+
+
+async def test_what_was_taken_back_in_time_is_said_once_and_is_no_failure(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        event_id = await chat.ben.say(chat.room, "à oublier")
+        await node.got("à oublier")
+        status = await node.hub.status(Ref("matrix", event_id))
+        assert status is not None
+        person, who = status.states[0].person, Address("matrix", chat.ben.mxid)
+        states = [RecipientState(p, State.REFUSED, 1, "taken_back") for p in (person, replace(person, id="mail:a@b.c"))]
+        await node.matrix.report([Report("m", Ref("matrix", event_id), "c", chat.room, who, tuple(states), 9)])
+        seen = await chat.ben.heard("Retiré à temps")
+        assert seen.text is not None
+        assert seen.text.startswith("ℹ️ Retiré")
+        await asyncio.sleep(0.2)
+        assert [one["sender"] for _, one in chat.ben.events if one["type"] == "m.room.encrypted"].count(
+            seen.sender
+        ) == 1
+        assert "FAIL_PERMANENT" not in statuses(chat.ben, event_id)
 
 
 async def test_nothing_is_told_twice(world: World) -> None:

@@ -161,9 +161,6 @@ class Departures:
 
     async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[Said, ...]) -> bool:
         """One mail, or the refusal of what cannot leave; whether the thread's corrections went with it."""
-        if parcel.empty:  # all of it was taken back in time
-            await self._taken_back(where, parcel.said)
-            return False
         try:
             documents, begins = await self._documents(where, parcel)
         except Refused as refusal:
@@ -178,6 +175,9 @@ class Departures:
             written = written if documents is None else with_documents(written, documents, begins=begins)
             raw = compose(written)
         except Refused as refusal:
+        if gone := [one for one in said if one.taken_back]:
+            await self._taken_back(where, gone)
+        said = [one for one in said if not one.taken_back]
             log.warning("a mail cannot be made: %s", refusal.code)
             await self._failed(where, said, refusal.code)
             return not begins
@@ -242,8 +242,9 @@ class Departures:
     async def _taken_back(self, where: Where, said: Sequence[Said]) -> None:
         for ref in self._refs(said):
             for member in where.members:
-                if member.address.network == MAIL:
-                    await self.hub.received(Ref(MAIL, ref), member.address, self._clock())
+                about = Ref(MAIL, ref), member.address, "taken_back", self._clock()
+                if member.address.network == MAIL and not await self.hub.failed(*about):
+                    raise Unavailable("not_yet")
         async with self._ledger.db.transaction("mail.taken-back") as tx:
             await tx.many("mail.end_draft", [(one.id,) for one in said])
 

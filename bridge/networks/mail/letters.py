@@ -48,6 +48,12 @@ class Frame:
     cc: tuple[Box, ...]
     subject: str = field(repr=False)
     room: Box
+    corrects: int = 0  # when what it corrects was said, in milliseconds since 1970; 0: unknown
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether nothing of it is left to be sent."""
+        return not (self.text.strip() or self.files or self.asked or self.correction)
     in_reply_to: str | None
     references: tuple[str, ...]
     mss: Mapping[str, str] = field(default_factory=dict)

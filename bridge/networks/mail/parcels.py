@@ -26,11 +26,6 @@ class Parcel:
     said: tuple[Said, ...] = field(repr=False)
     carried: tuple[Carried, ...] = field(default=(), repr=False)
 
-    @property
-    def empty(self) -> bool:
-        """Whether all of it was taken back."""
-        return not any(one.text.strip() or one.files for one in self.said)
-
 
 def parcels(said: Sequence[Said]) -> list[Parcel]:
     """The mails of some messages of one thread, in order. Large documents take a while."""
