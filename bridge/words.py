@@ -204,6 +204,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "Pas encore remis à la messagerie du destinataire ; les essais continuent. Si c'est urgent, téléphonez.",
         "Not yet handed to the recipient's mail operator; we keep trying. If it is urgent, telephone.",
     ),
+    "mail_edit_late": (
+        "L'ancien texte est déjà parti par mail ; la correction partira avec votre prochain message. "
+        "Si c'est important, écrivez-le maintenant.",
+        "The old text has already left by mail; the correction leaves with your next message. "
+        "If it matters, write it now.",
+    ),
+    "mail_removal_late": (
+        "Ce message est déjà parti par mail ; votre prochain message dira qu'il est retiré. "
+        "Si c'est important, écrivez-le maintenant.",
+        "This message has already left by mail; your next message will say that it is taken back. "
+        "If it matters, write it now.",
+    ),
     "mail_not_integrated": (
         "Le logiciel du destinataire n'a pas pu intégrer le document. Joignez-le autrement.",
         "The recipient's software could not take the document in. Reach them another way.",

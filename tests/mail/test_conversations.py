@@ -370,12 +370,50 @@ async def test_a_correction_waits_for_the_next_mail_of_its_thread(tmp_path: Path
         await node.mailed()
         await node.rest()
         await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
+        told = await node.got("L'ancien texte est déjà parti par mail")
+        assert (told.kind, told.sender.name, told.chat) == (Kind.NOTICE, "Anna Martin", "room-1")
+        assert "Cléo Petit : " in told.body.text
         await node.rest(1.0)
         assert len(node.out.sent) == 1
         await node.write("room-1", "à demain")
         await node.mailed(2)
         text = node.out.sent[1][2].text
-        assert text.index("Correction d'un message") < text.index("un comprimé") < text.index("à demain")
+        assert text.index("[Correction du message du ") < text.index("un comprimé") < text.index("à demain")
+        await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p1"), ref="e2")
+        await node.got("votre prochain message dira qu'il est retiré")
+        await node.rest()
+        assert len([d for d in node.shown() if d.kind is Kind.NOTICE]) == 2
+        assert len(node.out.sent) == 2
+
+
+async def test_what_never_left_or_left_nobody_is_corrected_without_a_word(tmp_path: Path, space: Space) -> None:
+    """Nobody outside reads an old text: not what a team said among itself, nor what waited."""
+    async with running(tmp_path, space, gather={"quiet": 0.4, "longest": 5.0}) as node:
+        await node.hand_in(Written("À traiter", to=[TEAM], mid=f"t1@{PEER}").raw(), TEAM)
+        chat = str((await node.got("À traiter")).chat)
+        await node.write(chat, "entre nous", ref="p1")
+        await node.write("room-1", "deux comprimés", to=[f"mailto:{ANNA}"], ref="p2")
+        await until(lambda: node.mail._gather._tasks)
+        await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p2"), ref="e2")
+        await node.mailed()
+        await node.rest()
+        await node.write(chat, "entre nous, bis", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
+        await node.rest()
+        assert not [d for d in node.shown() if d.kind is Kind.NOTICE]
+
+
+async def test_a_gathered_message_is_named_by_its_own_time(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"], ref="p1")
+        await node.write("room-1", "deux comprimés", ref="p2")
+        await node.mailed()
+        await node.rest()
+        assert "deux comprimés" in node.out.sent[0][2].text
+        await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p2"), ref="e1")
+        await node.got("L'ancien texte est déjà parti")
+        await node.write("room-1", "à demain")
+        await node.mailed(2)
+        assert "[Correction du message du " in node.out.sent[1][2].text
 
 
 async def test_only_the_writer_corrects_and_who_cannot_be_corrected_is_named(tmp_path: Path, space: Space) -> None:

@@ -55,6 +55,7 @@ OUT = [
     *((name, "new") for name in around("mail.box")),
     *((name, "later") for name in around("mail.later")),
     *((name, "edit") for name in around("mail.correction")),
+    *((name, "late") for name in around("mail.correction", "courier.sent")),
     *((name, "back") for name in around("mail.taken-back")),
     *((name, "broken") for name in around("mail.unwritten")),
     *((name, "internal") for name in around("mail.internal")),
@@ -64,6 +65,9 @@ OUT = [
 AGAIN = {"mail.data.after", "mail.sent", "mail.outcome.before-commit"}  # the operator has it, nobody has noted that
 SOME = {"mail.take.after-commit", "hub.accept.after-commit", "mail.draft.after-commit", "mail.post.before-commit",
         "mail.data.after", "mail.outcome.before-commit"}  # fmt: skip
+
+
+LEFT = Act("avant", "salon tardif", "déjà lu", to=(MAILBOX,))  # what is corrected after its mail has left
 
 
 @dataclass
@@ -198,6 +202,8 @@ def spoken(number: int, how: str, team: dict[str, Any]) -> list[Act]:
     if how == "edit":
         wrong = Act(f"w{number}", "salon", "faux", to=(MAILBOX,))
         return [wrong, Act(ref, "salon", text, kind="edit", about=wrong.ref)]
+    if how == "late":
+        return [Act(ref, LEFT.chat, text, kind="edit", about=LEFT.ref)]
     if how == "back":
         return [plain, Act(f"r{number}", "salon", "", kind="removal", about=ref)]
     if how == "new":
@@ -273,15 +279,19 @@ async def test_a_message_leaves_in_one_mail(url: str, space: Space, tmp_path: Pa
     steps = tried(OUT, url)
     async with lives(url, space, tmp_path) as world:
         await world.life(mails=[team_mail(n) for n in range(2)])
+        world.acts.append(LEFT)
+        await world.life()
         teams = world.found("pour l'équipe")
         assert len(teams) == 2
         for number, (failpoint, how) in enumerate(steps):
             await world.life(failpoint, spoken(number, how, teams[number % 2]), how=how)
         await world.life()
         check_mails(steps, sent(world.operator))
-        assert world.told == dict(states(steps))
+        assert world.told == dict(states(steps)) | {LEFT.ref: ["sent None"]}
         given = [sum(f"TO:<{box}>" in line for line in world.operator.said) for box in TWO]
         assert sorted(given) == ([1, 2] if ("mail.outcome.after-commit", "two") in steps else [0, 0])
+        late = [one["chat"] for one in world.found("L'ancien texte est déjà parti")]
+        assert late.count(LEFT.chat) == sum(how == "late" for _, how in steps)
         handled = [one["thread"] for one in world.found("Pris en charge")]
         assert len(handled) == len(set(handled)) == sum(how == "handled" for _, how in steps)
         assert world.errors == []

@@ -64,4 +64,10 @@ def test_html_is_escaped_and_corrections_are_marked() -> None:
     assert made.html is not None
     assert "&lt;x&gt;" in made.html
     assert "[Correction d&#x27;un message" in made.html
+    at = 1_795_340_520_000  # 2026-11-22
+    dated = written(Said("d1", 1, CLEO, "1 mg", correction="edit", corrects=at), Said("d2", 2, CLEO, "", "<i>y</i>"))
+    assert dated.text.startswith("[Correction du message du 22/11/2026 10:42 CET · corrects the message of 22/11/2026 ")
+    assert "Correction du message du 22/11/2026 10:42 CET" in (dated.html or "")
+    gone = written(Said("d1", 1, CLEO, "", correction="removal", corrects=at))
+    assert gone.text.startswith("[Le message du 22/11/2026 10:42 CET a été retiré")
     assert made.text.startswith("[Correction d'un message précédent")

@@ -476,5 +476,5 @@ async def test_a_correction_waits_for_the_conversation_s_own_thread(tmp_path: Pa
         await node.mailed(2)
         await node.write("room-1", "à demain")
         texts = [mail.text for _, _, mail, _ in await node.mailed(3)]
-        assert "Correction d'un message" not in texts[1]
-        assert "Correction d'un message" in texts[2]
+        assert "Correction du message du" not in texts[1]
+        assert "Correction du message du" in texts[2]

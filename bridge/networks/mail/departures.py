@@ -26,7 +26,8 @@ from bridge.networks.mail.frames import TEAM, Frames, Where
 from bridge.networks.mail.ledger import Entry, Ledger, Posted
 from bridge.networks.mail.letters import Said, letter
 from bridge.networks.mail.parcels import Parcel, conformed, divided, parcels, with_documents
-from bridge.networks.mail.placing import MAIN
+from bridge.networks.mail.placing import MAIN, Known
+from bridge.words import notice
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -96,6 +97,9 @@ class Departures:
         if found is None or found[0].chat != chat or found[0].ref is None:
             raise Refused(f"{delivery.kind.value}_not_carried")
         thread, target = found[0].thread, found[0].ref.partition("@")[0]
+        left = await self._left_at(*found)
+        if left is not None:
+            await self._too_late(delivery, chat, thread)
         waiting = {ident: body for ident, _, body in await self._ledger.drafts(chat, thread)}
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
         own = f"{delivery.id}@{self._book.domain}"
@@ -108,8 +112,30 @@ class Departures:
             elif target in waiting:
                 await self._ledger.redraft(tx, target, waiting[target] | {"text": "", "html": None, "files": []})
             else:
-                body = _draft(delivery, box) | {"correction": delivery.kind.value}
+                body = _draft(delivery, box) | {"correction": delivery.kind.value, "corrects": left or 0}
                 await self._ledger.draft(tx, delivery.id, (chat, FIX + thread), self._clock(), body)
+
+    async def _left_at(self, known: Known, about: Json | None) -> int | None:
+        """When a message of ours was said that has left in a mail (0: unknown); None if it has not left."""
+        mail = known.mid.partition("#")[0]
+        if mail != known.mid:
+            first = await self._ledger.of_ref(mail)
+            about = first[1] if first is not None else None
+        if about is None or not about.get("ours"):
+            return None
+        return int(about.get("said", {}).get(known.ref, 0))
+
+    async def _too_late(self, delivery: Delivery, chat: str, thread: str) -> None:
+        """The writer is told, once, that what is corrected now was sent as it was."""
+        if not delivery.recipients:
+            return
+        ref, root = Ref(MAIL, f"correction:{delivery.id}"), None if thread == MAIN else Ref(MAIL, thread)
+        body = Body(notice(f"mail_{delivery.kind.value}_late", name=delivery.sender.name))
+        box = delivery.recipients[0].address
+        try:
+            await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
+        except Refused as refusal:  # whoever could be told has left
+            log.info("nobody is told that a correction is late: %s", refusal.code)
 
     async def _reaction(self, delivery: Delivery, chat: str) -> None:
         """✅ on a mail of a team marks its thread as handled: everybody sees by whom, the first one counts."""
@@ -152,6 +178,9 @@ class Departures:
         where = Where(chat, thread, found)
         fixes = tuple(_said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
         said = [_said(*draft) for draft in drafts]
+        if gone := [one for one in said if one.taken_back]:
+            await self._taken_back(where, gone)
+        said = [one for one in said if not one.taken_back]
         for _, some in groupby(said, key=lambda one: one.readers):  # who came later reads nothing said before
             part = list(some)
             made = parcels(part) if _size(part) < _QUICK else await asyncio.to_thread(parcels, part)
@@ -175,9 +204,6 @@ class Departures:
             written = written if documents is None else with_documents(written, documents, begins=begins)
             raw = compose(written)
         except Refused as refusal:
-        if gone := [one for one in said if one.taken_back]:
-            await self._taken_back(where, gone)
-        said = [one for one in said if not one.taken_back]
             log.warning("a mail cannot be made: %s", refusal.code)
             await self._failed(where, said, refusal.code)
             return not begins
@@ -208,7 +234,7 @@ class Departures:
         about = {
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
             "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
-            "ours": True,
+            "ours": True, "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not one.correction},
         }  # fmt: skip
         async with self._ledger.db.transaction("mail.post") as tx:
             if recipients:
@@ -240,6 +266,7 @@ class Departures:
         return tuple(f"{one.id}@{self._book.domain}" for one in said)
 
     async def _taken_back(self, where: Where, said: Sequence[Said]) -> None:
+        """What was taken back in time reached nobody; its author is told so."""
         for ref in self._refs(said):
             for member in where.members:
                 about = Ref(MAIL, ref), member.address, "taken_back", self._clock()
@@ -289,6 +316,7 @@ def _said(ident: str, at: int, body: Json) -> Said:
     said = Said(
         ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
         body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),
+        corrects=body.get("corrects", 0),
     )  # fmt: skip
     rest = asked(said.text)
     return said if rest is None else replace(said, text=rest, html=None, asked=True)

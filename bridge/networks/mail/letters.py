@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.model import File
 from bridge.networks.mail.boxes import Box
@@ -19,9 +21,17 @@ _FOOTER = (
 _ROOM = "\nÉcrire à toute la conversation · write to the whole conversation: "
 
 _CORRECTED = {
-    "edit": "[Correction d'un message précédent · corrects an earlier message]\n",
-    "removal": "[Un message précédent a été retiré par son auteur · an earlier message was taken back by its author]\n",
+    "edit": "[Correction d'un message précédent · corrects an earlier message]",
+    "removal": "[Un message précédent a été retiré par son auteur · an earlier message was taken back by its author]",
 }
+_CORRECTED_AT = {
+    "edit": "[Correction du message du {0} · corrects the message of {0}]",
+    "removal": "[Le message du {0} a été retiré par son auteur · the message of {0} was taken back by its author]",
+}
+try:
+    _ZONE: tzinfo = ZoneInfo("Europe/Paris")
+except ZoneInfoNotFoundError:  # a system without the database of time zones
+    _ZONE = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,12 @@ class Said:
     rpps: str = ""  # of the writer
     asked: bool = False  # for the conforming form of the documents
     readers: tuple[Box, ...] = ()  # the mailboxes that were members when it was said
+    corrects: int = 0  # when what it corrects was said, in milliseconds since 1970; 0: unknown
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether nothing of it is left to be sent."""
+        return not (self.text.strip() or self.files or self.asked or self.correction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +64,6 @@ class Frame:
     cc: tuple[Box, ...]
     subject: str = field(repr=False)
     room: Box
-    corrects: int = 0  # when what it corrects was said, in milliseconds since 1970; 0: unknown
-
-    @property
-    def taken_back(self) -> bool:
-        """Whether nothing of it is left to be sent."""
-        return not (self.text.strip() or self.files or self.asked or self.correction)
     in_reply_to: str | None
     references: tuple[str, ...]
     mss: Mapping[str, str] = field(default_factory=dict)
@@ -99,15 +109,23 @@ def _text(said: Sequence[Said], footer: str, *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"{one.sender.name} :\n" if named else ""
-        parts.append(f"{who}{_CORRECTED.get(one.correction, '')}{one.text}".rstrip())
+        parts.append(f"{who}{_corrected(one)}\n{one.text}".rstrip() if one.correction else f"{who}{one.text}".rstrip())
     return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{footer}\n"
+
+
+def _corrected(one: Said) -> str:
+    """Which message it corrects: the words are no longer kept once they have left, the time is."""
+    if not one.corrects:
+        return _CORRECTED[one.correction]
+    at = datetime.fromtimestamp(one.corrects / 1000, _ZONE)
+    return _CORRECTED_AT[one.correction].format(f"{at:%d/%m/%Y %H:%M %Z}")
 
 
 def _html(said: Sequence[Said], footer: str, *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"<p><b>{html.escape(one.sender.name)}</b></p>" if named else ""
-        who += f"<p><i>{html.escape(_CORRECTED[one.correction].strip())}</i></p>" if one.correction else ""
+        who += f"<p><i>{html.escape(_corrected(one))}</i></p>" if one.correction else ""
         body = one.html or "<p>" + html.escape(one.text).replace("\n", "<br>") + "</p>"
         parts.append(who + body)
     last = html.escape(footer).replace("\n", "<br>")
