@@ -112,7 +112,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     edges: dict[str, Connector] = {**products, **({MAIL: mail} if mail is not None else {})}
     people = People(directory, trusted, settings.names().person, {MATRIX, *edges})
     if mail is not None:
-        people.vouched = mail.vouched
+        people.vouched, people.boxes = mail.vouched, mail.book
     await people.start(db)
     matrix = Matrix(settings, db, seal, homeserver, trusted, people.reachable)
     connectors: dict[str, Connector] = {MATRIX: matrix, **edges}

@@ -14,7 +14,7 @@ from appservice.roomstate import Room, apply, save
 from bridge.connector import Chat, Receiver, Within
 from bridge.db import Database, Tx
 from bridge.errors import Refused
-from bridge.model import MATRIX, Address, Ref
+from bridge.model import MAIL, MATRIX, Address, Ref
 from bridge.words import say
 
 Json = dict[str, Any]
@@ -192,7 +192,7 @@ class Membership:
             raise Refused("room_not_encrypted", about=event["room_id"])
         person = await self.hub.who(Address(*ident.split(":", 1)))
         if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
-            raise Refused("unknown_recipient", about=ghost)
+            raise Refused("mail_own_box" if ident.startswith(f"{MAIL}:") else "unknown_recipient", about=ghost)
         await self._ghosts.ensure(person)
 
     async def _enter(self, room: Room, ghost: str, inviter: str) -> None:

@@ -101,7 +101,10 @@ class Hub(Knowledge):
         if known := await self._store.known(self._store.db, ref):
             return (await self._again(ref, known, within)).conversation
         sender = await self._sender(by)
-        members = [await self._people.find(h, network, f"add.{i}") for i, h in enumerate(add)]
+        ident = await self._store.conversation_of(self._store.db, network, chat) if add else None
+        legs = (await self._store.conversation(self._store.db, ident)).legs if ident else {}
+        names = [name for name in legs.values() if name is not None]
+        members = [await self._people.find(h, network, f"add.{i}", names) for i, h in enumerate(add)]
         gone = [p.id for a in remove if (p := await self._people.who(self._as_person(a)))]
         message = Message(ref, chat, by, Kind.MEMBERS, Body(), self._clock())
         return (await self._write(message, sender, members, gone, within)).conversation
@@ -323,7 +326,7 @@ class Hub(Knowledge):
         async def change(tx: Tx, message: str, person: str, at: int) -> bool:
             return await self._store.failed(tx, message, person, reason, at)
 
-        return await self._sign(ref, recipient, at, change)
+        return await self._sign(ref, recipient, at, change, anybody=True)
 
     async def also(self, known: Ref, ref: Ref) -> None:
         """See :class:`bridge.connector.Receiver`."""
@@ -331,15 +334,19 @@ class Hub(Knowledge):
             async with self._store.db.transaction("hub.also") as tx:
                 await tx.run("store.also", ref.network, ref.id, message[0])
 
-    async def _sign(self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]]) -> bool:
+    async def _sign(
+        self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]], *, anybody: bool = False
+    ) -> bool:
+        """``anybody``: of a member, too, for whom nothing vouches any more."""
         known = await self._store.known(self._store.db, ref)
         if known is None:
             return False
         person = await self._people.who(who)
-        if person is None:
+        if person is None and not anybody:
             return True
+        ident = str(who) if person is None else person.id
         async with self._store.db.transaction("hub.sign") as tx:
-            news = await change(tx, known[0], person.id, at)
+            news = await change(tx, known[0], ident, at)
         if news:
             self._courier.wake_reports()
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from bridge.db import Database
 from bridge.directory import Directory
@@ -12,6 +13,21 @@ from bridge.model import MAIL, MATRIX, Address, Member, Person
 from bridge.trust import is_mxid, is_rpps, server_of
 
 _UNLISTED_KEPT = 20_000
+
+
+class Boxes(Protocol):
+    """The mailboxes that the hub itself gives: no mail is ever sent there."""
+
+    def ours(self, address: str) -> bool:
+        """Whether an address is in one of the hub's own domains."""
+
+    def owner(self, address: str) -> str | None:
+        """The id of the person whose mailbox this is."""
+
+    def closed(self, address: str, chats: Collection[str] = ()) -> str | None:
+        """Why nobody is reached at an address of ours, a code of :mod:`bridge.words`. ``chats``: what networks call
+        the conversation that it would join.
+        """
 
 
 class People:
@@ -29,6 +45,7 @@ class People:
         """
         self.vouched: Callable[[Address], bool] = lambda address: False
         """Whether a trust space vouches for an address that is in no directory."""
+        self.boxes: Boxes | None = None
         self._networks = networks
         self._directory = directory
         self._trusted = trusted
@@ -111,12 +128,12 @@ class People:
         """The person id behind one of our ghosts, or None."""
         return self._ghost(address.id) if address.network == MATRIX else None
 
-    async def find(self, handle: str, origin: str, field: str) -> Member:
+    async def find(self, handle: str, origin: str, field: str, chats: Collection[str] = ()) -> Member:
         """The person that a handle names, and how to reach them from ``origin`` (a network).
 
         Handles: ``rpps:<11 digits>``, ``matrix:@user:server``, ``mailto:box@domain``, ``<network>:<id>``.
-        Raises Refused (bad_handle, unknown_recipient, unknown_network, not_reachable, same_network, untrusted_server)
-        that names ``field``.
+        ``chats``: what networks call the conversation, if there is one. Raises Refused (bad_handle, unknown_recipient,
+        unknown_network, not_reachable, same_network, untrusted_server, mail_…) that names ``field``.
         """
         kind, _, rest = handle.partition(":")
         if not kind or not rest:
@@ -125,11 +142,35 @@ class People:
             if not is_rpps(rest):
                 raise Refused("bad_handle", field)
             return await self._reach(f"rpps:{rest}", origin, field)
+        box = self._box(handle)
+        if box is not None and self._own(box):
+            return await self._holder(box, origin, field, chats)
         if kind == "mailto":
             return await self._mailbox(Address(MAIL, rest.lower()), origin, field)
         if kind == MATRIX:
             return await self._matrix(rest, origin, field)
         return await self._account(Address(kind, rest), field)
+
+    def _box(self, handle: str) -> Address | None:
+        """The mailbox that a handle names, be it as the ghost of that mailbox."""
+        kind, _, rest = handle.partition(":")
+        if kind == MATRIX:
+            kind, _, rest = (self._ghost(rest) or "").partition(":")
+        return Address(MAIL, rest.lower()) if kind in ("mailto", MAIL) else None
+
+    def _own(self, address: Address) -> bool:
+        return self.boxes is not None and address.network == MAIL and self.boxes.ours(address.id)
+
+    async def _holder(self, box: Address, origin: str, field: str, chats: Collection[str]) -> Member:
+        """Who has a mailbox of ours is meant themselves, as if named by their number or their Matrix account."""
+        assert self.boxes is not None
+        if (person := self.boxes.owner(box.id)) is not None:
+            return await self.find(person, origin, field)
+        if (code := self.boxes.closed(box.id, chats)) is None:
+            return await self._account(box, field)
+        if (listed := await self._directory.at(box)) is not None:
+            return await self._reach(listed.id, origin, field)
+        raise Refused(code, field)
 
     async def _mailbox(self, box: Address, origin: str, field: str) -> Member:
         """Who is named by a mailbox is written to there; where mail is not served, wherever they can be reached."""
@@ -168,7 +209,7 @@ class People:
         known = await self.get(person)
         if not known.listed and not any(self.vouched(address) for address in known.addresses):
             raise Refused("unknown_recipient", field)
-        address = choose(known.addresses, origin)
+        address = choose([a for a in known.addresses if not self._own(a)], origin)
         if address is None:
             raise Refused("not_reachable", field)
         if address.network == origin:
@@ -195,7 +236,10 @@ class People:
         if person in self._listed or self._declared.get(person):
             return True
         network, _, ident = person.partition(":")
-        return network != MATRIX and self.vouched(Address(network, ident))
+        address = Address(network, ident)
+        if self.boxes is not None and self._own(address) and self.boxes.owner(ident) is not None:
+            return True  # the refusal says whom to invite
+        return network != MATRIX and self.vouched(address)
 
     def declared(self) -> list[str]:
         """The ids of all people with a declared account."""

@@ -180,6 +180,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette boîte n'existe pas ou n'est plus ouverte. Vérifiez l'adresse.",
         "This mailbox does not exist or is closed. Check the address.",
     ),
+    "mail_own_box": (
+        "Cette adresse est celle d'un professionnel relié à Liaison. Invitez-le lui-même (nom ou numéro RPPS).",
+        "This is the address of a professional connected to Liaison. Invite the person, by name or RPPS number.",
+    ),
+    "mail_team_box": (
+        "Cette adresse est celle d'une équipe. Écrivez-lui depuis une boîte MSSanté, ou invitez l'un de ses membres.",
+        "This is the address of a team. Write to it from a secure mailbox, or invite one of its members.",
+    ),
+    "mail_room_box": (
+        "Cette adresse est celle d'une conversation. Écrivez dans la conversation, ou nommez les personnes.",
+        "This is the address of a conversation. Write in the conversation, or name the people.",
+    ),
     "mail_box_full": (
         "La boîte du destinataire est pleine. Joignez-le autrement.",
         "The recipient's mailbox is full. Reach them another way.",

@@ -144,7 +144,7 @@ async def assembled(
             mail._queue._out = out
         nets: dict[str, Connector] = {"mail": mail, **products}
         known = People(FlatFile(people), lambda server: trusted, lambda mxid: None, set(nets))
-        known.vouched = mail.vouched
+        known.vouched, known.boxes = mail.vouched, mail.book
         await known.start(db)
         store = Store(db, SEAL, known)
         await store.start()

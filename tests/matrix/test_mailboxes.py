@@ -10,6 +10,8 @@ import pytest
 from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.model import Kind, Ref, State
+from bridge.networks.mail.addressbook import AddressBook
+from tests.far.stub_human import Human
 from tests.matrix.make import ANNA, SPACE, World, ghost, meet, until
 
 BOX = f"secretariat@{SPACE}"
@@ -103,6 +105,32 @@ async def test_the_homeserver_asks_for_ghosts(world: World) -> None:
         assert await node.matrix._exists(GHOST)
         for nobody in ("@mss_x=40elsewhere.example:stub.example", "@mss_x:stub.example", "@ben:stub.example"):
             assert not await node.matrix._exists(nobody)
+
+
+async def test_a_mailbox_that_the_hub_gave_is_no_correspondent(world: World) -> None:
+    """Its holder has a ghost of their own; nobody else is there."""
+    boxes = ("anna.martin", "personne", "cardio")
+    held, nobody, team = (f"@mss_{local}=40hub.example:stub.example" for local in boxes)
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        node.people.boxes = book = AddressBook(node.db, ["hub.example"], {"cardio@hub.example": "Cardiologie"})
+        book._remember("anna.martin@hub.example", f"rpps:{ANNA}")
+        vouched = node.people.vouched
+        node.people.vouched = lambda address: vouched(address) or book.team(address.id) is not None
+        refusals = {held: "Invitez-le lui-même", nobody: "pas encore de messagerie", team: "celle d'une équipe"}
+        for mxid, words in refusals.items():
+            assert await node.matrix._exists(mxid) == (mxid == team)  # a team has a ghost, in its own room
+            room = await ben.create_room(mxid)
+            declined = await _declined(ben, mxid)
+            assert words in declined["content"]["reason"]
+            assert world.stub.world.rooms[room].membership(mxid) == "leave"
+            assert await node.hub.chat("matrix", room) is None
+        found = await node.people.find(f"matrix:{held}", "mail", "to.0")
+        assert (found.person.id, found.address.network) == (f"rpps:{ANNA}", "pandalab")
+
+
+async def _declined(human: Human, mxid: str) -> dict[str, Any]:
+    return await human.event(lambda e: e.get("state_key") == mxid and e["content"]["membership"] == "leave")
 
 
 async def test_an_address_that_is_too_long_is_refused_to_its_writer(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from bridge.connector import Receiver
 from bridge.db import Database
@@ -73,6 +73,23 @@ class AddressBook:
             if address not in self._people and address not in self.teams and not _ROOM.fullmatch(local):
                 return address
             number += 1
+
+    def owner(self, address: str) -> str | None:
+        """The person id behind a mailbox of ours, by the box or the RPPS number; from memory, the number unverified."""
+        local, _, domain = address.lower().rpartition("@")
+        if domain not in self.domains or self.team(address) is not None:
+            return None
+        person = self._people.get(f"{local}@{self.domain}")
+        return f"rpps:{local}" if person is None and _RPPS.fullmatch(local) else person
+
+    def closed(self, address: str, chats: Collection[str] = ()) -> str | None:
+        """Why chat does not go to an address of ours, in a word; None for a team in its own room."""
+        team = self.team(address)
+        if team is not None:
+            return None if f"team:{team}" in chats else "mail_team_box"
+        if self.owner(address) is not None:
+            return "mail_own_box"
+        return "mail_room_box" if self.conversation(address) else "mail_unknown_box"
 
     async def holder(self, address: str, hub: Receiver) -> Person | None:
         """Who of the hub has this mailbox; the RPPS number before the @ is an address too."""

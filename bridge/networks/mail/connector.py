@@ -139,10 +139,15 @@ class MailConnector:
         return self._intake.idle and self._gather.idle and self._queue.idle
 
     def vouched(self, address: Address) -> bool:
-        """Whether the trust space knows the domain of a mailbox, or it is one of our own teams."""
+        """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.
+
+        Nobody else is at our own domains: mail to them leads to people of the hub (:class:`bridge.people.Boxes`).
+        """
         if address.network != MAIL:
             return False
-        return self.book.team(address.id) is not None or self.trust.knows(address.id.rpartition("@")[2].lower())
+        if self.book.team(address.id) is not None:
+            return True
+        return not self.book.ours(address.id) and self.trust.knows(address.id.rpartition("@")[2].lower())
 
     async def give_boxes(self, people: Sequence[Person]) -> None:
         """Everybody who can be reached by the hub gets a mailbox."""

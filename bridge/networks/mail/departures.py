@@ -231,6 +231,7 @@ class Departures:
         refs, chat = self._refs(said), where.chat
         boxes = dict.fromkeys(box.address for box in (*written.to, *written.cc))
         recipients = tuple(address for address in boxes if not self._book.ours(address))
+        await self._nowhere(refs, [box.address for box in written.to if self._book.ours(box.address)])
         about = {
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
             "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
@@ -249,6 +250,17 @@ class Departures:
         failpoint("mail.posted")
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
             self.posted(domain)
+
+    async def _nowhere(self, refs: Sequence[str], addresses: Sequence[str]) -> None:
+        """No mail goes to an address of ours: whoever is a member by it is said to be not reached. Raises Unavailable.
+
+        Before the drafts end: after a crash it is said again.
+        """
+        for address in addresses:
+            reason = self._book.closed(address) or "mail_unknown_box"
+            for ref in refs:
+                if not await self.hub.failed(Ref(MAIL, ref), Address(MAIL, address.lower()), reason, self._clock()):
+                    raise Unavailable("not_yet")
 
     async def _note(self, tx: Tx, where: Where, refs: tuple[str, ...], documents: Conformed) -> None:
         """Whose documents a thread has: an answer about somebody else must not join it."""
