@@ -19,6 +19,7 @@ from bridge.knowledge import Knowledge
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref, Typing
 from bridge.people import People
 from bridge.store import Conversation, Store, message_id
+from bridge.turns import Turns
 
 log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
@@ -30,16 +31,6 @@ _SAID = (Kind.TEXT, Kind.NOTICE, Kind.EMOTE)
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-class _Turn:
-    """A lock that knows how many want it, so that it can be forgotten."""
-
-    __slots__ = ("lock", "users")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
 
 
 class Hub(Knowledge):
@@ -59,7 +50,7 @@ class Hub(Knowledge):
         self._max_members = max_members
         self._order_wait = order_wait
         self._clock = clock
-        self._busy: dict[str, _Turn] = {}
+        self._turns = Turns()  # places in a conversation are committed in the order in which they were given
         self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
         self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,26 +208,13 @@ class Hub(Knowledge):
         """A turn in the conversation of this chat; gives its id, None if there is none yet."""
         known = await self._store.conversation_of(self._store.db, network, chat)
         if known is None:
-            async with self._one_at_a_time(f"{network}|{chat}"):
+            async with self._turns.of(f"{network}|{chat}"):
                 known = await self._store.conversation_of(self._store.db, network, chat)
                 if known is None:
                     yield None
                     return
-        async with self._one_at_a_time(known):
+        async with self._turns.of(known):
             yield known
-
-    @asynccontextmanager
-    async def _one_at_a_time(self, key: str) -> AsyncIterator[None]:
-        """Places in a conversation are committed in the order in which they were given."""
-        lane = self._busy.setdefault(key, _Turn())
-        lane.users += 1
-        try:
-            async with lane.lock:
-                yield
-        finally:
-            lane.users -= 1
-            if lane.users == 0:
-                self._busy.pop(key, None)
 
     # ---- order
 
@@ -262,7 +240,7 @@ class Hub(Knowledge):
     async def _release_at_last(self, message: str) -> None:
         """Nobody asks again: this has to work, and before anything later of the conversation."""
         conversation, _ = self._held.get(message, ("", None))
-        async with self._one_at_a_time(conversation or message):
+        async with self._turns.of(conversation or message):
             while message in self._held:
                 try:
                     return await self._let_go(message, None)
@@ -280,7 +258,7 @@ class Hub(Knowledge):
 
     async def _release(self, message: str, within: Within | None) -> None:
         conversation, _ = self._held.get(message, ("", None))
-        async with self._one_at_a_time(conversation or message):
+        async with self._turns.of(conversation or message):
             await self._let_go(message, within)
 
     async def _let_go(self, message: str, within: Within | None) -> None:
@@ -379,7 +357,7 @@ class Hub(Knowledge):
     async def declare(self, address: Address, rpps: str) -> Person:
         """See :class:`bridge.connector.Receiver`."""
         person = await self._people.rpps(rpps)
-        async with self._one_at_a_time(str(address)):
+        async with self._turns.of(str(address)):
             before = await self._people.who(address)
             former = before if before is not None and before.id != person.id else None
             if former is not None:

@@ -269,8 +269,9 @@ async def test_a_mail_in_arrives_once(url: str, space: Space, tmp_path: Path) ->
         seen = [mark for one in world.shown.values() for mark in MARK.findall(one["text"])]
         assert seen == [f"lu-{n}" for n in fresh]
         assert len(world.answers) == 1 + len(steps)
-        reports = [(mail.report is not None, times) for mail, times in sent(world.operator)]
-        assert reports == [(True, 1)] * sum(how == "asks" for _, how in steps)
+        # A report may be under way whenever the hub is killed: handed over and not noted, it comes once more.
+        reports = [(mail.report is not None, times <= 2) for mail, times in sent(world.operator)]
+        assert reports == [(True, True)] * sum(how == "asks" for _, how in steps)
         assert world.errors == []
 
 
