@@ -12,7 +12,7 @@ from bridge.capabilities import fit
 from bridge.connector import Connector
 from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
-from bridge.model import Address, Delivery, Handed, Member, Ref, Report
+from bridge.model import Address, Delivery, Handed, Kind, Member, Ref, Report
 from bridge.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.store import Store
@@ -137,7 +137,7 @@ class Courier:
         try:
             async with network.slots:
                 delivery = await self._store.ready(delivery)
-                if delivery.gone and not delivery.recipients:
+                if not delivery.recipients and delivery.kind not in (Kind.MEMBERS, Kind.REACTION):
                     raise Refused("left_before")
                 delivery, lost = self._without_lost(delivery)
                 handed = await network.connector.deliver(fit(delivery, network.connector.capabilities))
