@@ -7,7 +7,6 @@ import asyncio
 import base64
 import hashlib
 import importlib
-import logging
 import os
 import secrets
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from bridge import logs
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.errors import Unavailable
 from bridge.networks.mail import trust_cli
@@ -67,16 +67,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _log(config: Config) -> None:
-    logging.basicConfig(
-        level=config.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("aiohttp.access").disabled = True
+    logs.begin(config.log_level, sys.stderr)
 
 
 def _loop(work: Coroutine[Any, Any, int]) -> int:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(logs.unhandled)
         return runner.run(work)
 
 

@@ -27,7 +27,7 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
-def where(bug: Exception) -> str:
+def where(bug: BaseException) -> str:
     """The kind and place of an unexpected error, without its text (which may hold content)."""
     trace, place = bug.__traceback__, ""
     while trace is not None:
