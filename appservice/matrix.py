@@ -85,10 +85,7 @@ class Matrix:
         look = int(settings.resend_look_s * 1000)
         self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
         self._notices = notices = Notices(homeserver, engine, rooms, outbox)
-        rooms.tell = self._tell
         self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
-        self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
-        engine.waits(self._waits)
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         media = Media(homeserver, settings.max_files, settings.media_wait_s)
         self._outgoing = Outgoing(homeserver, engine, ghosts, rooms, arrivals, outbox, media)
@@ -100,8 +97,6 @@ class Matrix:
         self._signs = Signs(names, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
-        self._inbox.missing = self._missing
-        self._inbox.has_key = self.engine.has_key
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,6 +105,15 @@ class Matrix:
         self._ready = False
         self._hub: Receiver | None = None
         self.on_back: Callable[[], None] = lambda: None
+        self._hooks()
+
+    def _hooks(self) -> None:
+        """What the parts ask of one another through the connector."""
+        self._rooms.tell = self._tell
+        self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
+        self.engine.waits(self._waits)
+        self._inbox.missing = self._missing
+        self._inbox.has_key = self.engine.has_key
 
     # -- life ----------------------------------------------------------------------------------------------
 
