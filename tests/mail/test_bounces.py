@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,6 @@ from bridge.networks.mail.mime import Mail
 from bridge.networks.mail.reports import Dsn
 from tests.mail.hub import ANNA, BEN_BOX, CLEO_BOX, DAN_BOX, PEER, Node, Written, running
 from tests.mail.space import HUB, Space
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    """Certificates and names."""
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 async def bounced(node: Node, count: int = 1) -> list[tuple[Mail, Dsn]]:

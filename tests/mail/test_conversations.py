@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +25,6 @@ from tests.mail.hub import (
     until,
 )
 from tests.mail.space import HUB, Space
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 async def test_a_mail_arrives_and_the_answer_is_a_reply(tmp_path: Path, space: Space) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from bridge.errors import Unavailable
 from bridge.hub import now_ms
@@ -18,13 +14,6 @@ from tests.mail.space import Space
 
 ROOT, PARENT, CHILD, OTHER = (f"{name}@{PEER}" for name in ("root", "parent", "child", "other"))
 ENVELOPE = Envelope("127.0.0.1", "peer", ANNA, (CLEO_BOX,), frozenset({PEER}), None, (None,), now_ms(), "TLSv1.3")
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 async def test_an_answer_waits_for_the_mail_that_it_names(tmp_path: Path, space: Space) -> None:

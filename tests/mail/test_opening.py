@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -21,13 +19,6 @@ from tests.mail.space import Space
 from tests.mail.test_apicrypt import BLOCK, fake
 
 __all__ = ["fake"]
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 def encrypted(text: str = f"Bonjour\n\n{BLOCK}", *files: tuple[str, bytes], mid: str = "a1", html: str = "") -> bytes:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -314,13 +312,6 @@ def test_times(value: str, moment: datetime | None) -> None:
 
 
 # through the hub
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    found = Space()
-    yield found
-    shutil.rmtree(found.directory)
 
 
 def shows(mail: Mail, *, ins: str = make.INS) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,6 @@ from bridge.errors import Refused
 from bridge.model import Address, Member, Person, Ref, State
 from tests.mail.hub import ANNA, BEN, BEN_BOX, DAN_BOX, PEER, TEAM, Written, running
 from tests.mail.space import HUB, Space
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 async def test_a_mailbox_of_ours_means_whoever_has_it(tmp_path: Path, space: Space) -> None:

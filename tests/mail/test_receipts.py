@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,6 @@ from tests.mail.space import Space
 
 A = "rpps:10000000001"
 SUBSTITUTE, COLLEAGUE = f"remplacant@{OTHER}", f"remplacant@{PEER}"
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    """Certificates and names."""
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 async def asked(node: Node, *to: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, StubOut, run
 from tests.mail.space import Space
 
 A, M = "rpps:10000000001", f"mail:{MARC}"
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    """Certificates and names."""
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 async def told(node: Node, ref: str) -> dict[str, State]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -27,13 +26,6 @@ from tests.mail.truth_mails import Head, Mails, message_id
 
 T = TypeVar("T")
 CHAT = ("pandalab", "siilo", "matrix")  # three pretend networks, the last one for the third kind of people
-
-
-@pytest.fixture
-def space() -> Iterator[Space]:
-    made = Space()
-    yield made
-    shutil.rmtree(made.directory)
 
 
 class World:
