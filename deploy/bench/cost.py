@@ -53,7 +53,7 @@ async def world(
     async with AsyncExitStack() as stack:
         stub = process.spawn([*command], process.Launch(log=log, cwd=ROOT))
         stack.push_async_callback(process.end, stub)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not (told := _told(log)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         mxid, device, token = told

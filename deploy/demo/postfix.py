@@ -209,10 +209,14 @@ class Postfix:
         """
         _check()
         self._lay_out()
-        self._spawn("dovecot", ["dovecot", "-F", "-c", self.directory / "dovecot.conf"])
         await self._run([*self._command(), "check"])
-        self._spawn("postfix", ["sh", "-c", _KEEPER, "postfix", _daemons() / "master", "-c", self._etc, "-s"])
-        await self._listening(self.port, self.submission, self.imaps)
+        for patience in (20.0, 60.0):  # seen once: a master that took connections and started nothing to serve them
+            self._spawn("dovecot", ["dovecot", "-F", "-c", self.directory / "dovecot.conf"])
+            self._spawn("postfix", ["sh", "-c", _KEEPER, "postfix", _daemons() / "master", "-c", self._etc, "-s"])
+            if await self._listening(patience):
+                return
+            await self.pause()
+        raise RuntimeError(f"the mail servers do not answer:\n{self.log[-3000:]}")
 
     async def stop(self) -> None:
         """Stop both servers and remove their files."""
@@ -312,22 +316,23 @@ class Postfix:
         finally:  # whoever is interrupted leaves none of the scripts that `postfix` is made of
             process.end_group(child)
 
-    async def _listening(self, *ports: int) -> None:
-        for port in ports:
-            for _ in range(1500):
+    async def _listening(self, patience: float) -> bool:
+        """Whether everything answers within that many seconds."""
+        deadline = asyncio.get_running_loop().time() + patience
+        for port, greeting in ((self.port, b"220 "), (self.submission, b"220 "), (self.imaps, b"")):
+            while not await asyncio.to_thread(_answers, port, greeting):
                 if any(each.poll() is not None for each in self._processes):
                     raise RuntimeError(f"the mail servers did not start:\n{self.log[-3000:]}")
-                if await asyncio.to_thread(_answers, port):
-                    break
+                if asyncio.get_running_loop().time() > deadline:
+                    return False
                 await process.pause()
-            else:
-                raise RuntimeError(f"the mail servers do not listen:\n{self.log[-3000:]}")
+        return True
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, greeting: bytes) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+            return peer.recv(len(greeting)) == greeting if greeting else True
     except OSError:
         return False
 
