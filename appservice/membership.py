@@ -91,6 +91,8 @@ class Membership:
         else:
             if membership in ("leave", "ban") and not self._names.is_ghost(user):
                 await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
+                room.set_member(user, membership)
+                await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), "not_joined")
             if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
             room.set_member(user, membership)
@@ -114,6 +116,7 @@ class Membership:
         if news:
             self._rooms.arrivals.came(room, user)
             self.newcomer(room, event)
+        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user))
         known = self._inviters.pop((room.room_id, user), None)
         chat = await self.hub.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
@@ -132,8 +135,10 @@ class Membership:
         self._inviters.pop((room.room_id, user), None)
         was = room.membership(user)
         room.set_member(user, membership)
-        if not self._names.is_ghost(user) and was == "join":
-            await self._engine.forget_member(room.room_id, user)
+        if not self._names.is_ghost(user):
+            await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), "not_joined")
+            if was == "join":
+                await self._engine.forget_member(room.room_id, user)
         if self._names.is_ghost(sender):  # by the hub itself, which knows
             await self._write(room, [user], done)
             return

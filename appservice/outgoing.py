@@ -23,7 +23,7 @@ from appservice.roomstate import Room
 from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
-from bridge.model import MATRIX, Delivery, Handed, Kind, Ref
+from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -67,8 +67,18 @@ class Outgoing:
         return self._handed(room, delivery, events[0])
 
     def _handed(self, room: Room, delivery: Delivery, event: str) -> Ref | Handed:
-        without = self._rooms.without(room, delivery)
-        return Handed(Ref(MATRIX, event), without) if without else Ref(MATRIX, event)
+        without, invited = self._rooms.without(room, delivery), self._rooms.invited(room, delivery)
+        if not without and not invited:
+            return Ref(MATRIX, event)
+
+        async def noted() -> None:
+            """Who came or went while the hub noted that it waits for them, was told of too early."""
+            for user in invited.values():
+                if room.membership(user) != "invite":
+                    never = None if room.membership(user) == "join" else "not_joined"
+                    await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), never)
+
+        return Handed(Ref(MATRIX, event), without, frozenset(invited), noted if invited else None)
 
     async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
         """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""

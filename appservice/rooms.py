@@ -156,6 +156,11 @@ class Rooms:
         people = [(m.person.id, room.membership(m.address.id)) for m in delivery.recipients]
         return {person: "not_reachable" for person, membership in people if membership not in ("join", "invite")}
 
+    def invited(self, room: Room, delivery: Delivery) -> dict[str, str]:
+        """Who of a delivery's people has not come into its room yet: person id -> Matrix user."""
+        people = [(m.person.id, m.address.id) for m in delivery.recipients]
+        return {person: user for person, user in people if room.membership(user) == "invite"}
+
     def _wanted(self, delivery: Delivery) -> tuple[list[str], list[str]]:
         users = [user for member in delivery.members if (user := self._names.member(member)) is not None]
         sender = self._names.of(delivery.sender.id)

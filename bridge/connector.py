@@ -92,6 +92,9 @@ class Receiver(Protocol):
     async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
         """``recipient`` will not get it; ``reason`` is a code of :mod:`bridge.words`. False: the hub has no ``ref``."""
 
+    async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
+        """``who`` has come into a chat where messages waited for them: delivered. ``never`` (a code): will not come."""
+
     async def also(self, known: Ref, ref: Ref) -> None:
         """The network has a second name for a message: an answer to it is an answer to the message."""
 
@@ -156,7 +159,7 @@ class Connector(Protocol):
         """Begin to take messages in."""
 
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
-        """Hand a message out; gives what the network called it, and who does not get it. Idempotent by ``delivery.id``.
+        """Hand a message out; gives what the network called it, and who has it not yet. Idempotent by ``delivery.id``.
 
         Raises Refused (never works: the sender is told) or Unavailable (the lane waits).
         """

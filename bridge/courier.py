@@ -6,10 +6,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bridge.capabilities import fit
 from bridge.connector import Connector
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
 from bridge.model import Address, Delivery, Handed, Kind, Member, Ref, Report
@@ -171,25 +173,31 @@ class Courier:
     async def _end(
         self, delivery: Delivery, handed: Ref | Handed | None, reason: str, lost: Sequence[Member] = ()
     ) -> bool:
-        ref, without = (handed.ref, handed.without) if isinstance(handed, Handed) else (handed, {})
+        handed = Handed(handed) if isinstance(handed, Ref) else handed
         try:
-            async with self._store.db.transaction("courier.sent" if ref else "courier.refused") as tx:
+            async with self._store.db.transaction("courier.sent" if handed else "courier.refused") as tx:
                 for member in lost:
                     await self._store.failed(tx, delivery.message, member.person.id, "not_reachable", self._clock())
-                if ref is not None:
-                    known = not self._networks[delivery.network].connector.capabilities.own_states
-                    await self._store.sent(tx, delivery, ref, self._clock(), known=known)
-                    for person, why in sorted(without.items()):
-                        await self._store.failed(tx, delivery.message, person, why, self._clock())
+                if handed is not None:
+                    await self._sent(tx, delivery, handed)
                 else:
                     await self._store.refused(tx, delivery, reason, self._clock())
         except Unavailable:
             await asyncio.sleep(self._patience.first)
             return False
-        if ref is None and self.on_refused is not None:
+        if handed is None and self.on_refused is not None:
             self.on_refused(delivery.message, delivery.network)
+        if handed is not None and handed.noted is not None:
+            with suppress(Unavailable):
+                await handed.noted()
         self.wake_reports()
         return True
+
+    async def _sent(self, tx: Tx, delivery: Delivery, handed: Handed) -> None:
+        known, now = not self._networks[delivery.network].connector.capabilities.own_states, self._clock()
+        await self._store.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
+        for person, why in sorted(handed.without.items()):
+            await self._store.failed(tx, delivery.message, person, why, now)
 
     async def _later(self, delivery: Delivery, reason: str, retry_after: float | None) -> bool:
         now = self._clock()

@@ -306,6 +306,17 @@ class Hub(Knowledge):
 
         return await self._sign(ref, recipient, at, change, anybody=True)
 
+    async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        ident = await self._store.conversation_of(self._store.db, network, chat)
+        person = await self._people.who(who)
+        if ident is None or person is None:
+            return
+        async with self._store.db.transaction("hub.arrived") as tx:
+            news = await self._store.arrived(tx, ident, network, person.id, self._clock(), never)
+        if news:
+            self._courier.wake_reports()
+
     async def also(self, known: Ref, ref: Ref) -> None:
         """See :class:`bridge.connector.Receiver`."""
         if (message := await self._store.known(self._store.db, known)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,7 +26,7 @@ class State(StrEnum):
     """What became of a message for one recipient; only ever moves downwards in this list, REFUSED is final."""
 
     ACCEPTED = "accepted"  # safely on the hub's disk
-    SENT = "sent"  # the recipient's operator has taken it (mail); whether it is in the mailbox may be told later
+    SENT = "sent"  # it waits for the recipient elsewhere: at the operator of a mailbox, in a room they are invited to
     DELIVERED = "delivered"  # the recipient's network has it: for mail, a report says that it is in the mailbox
     READ = "read"  # the recipient has seen it, as far as the network tells
     REFUSED = "refused"  # it will not arrive; ``reason`` says why
@@ -74,10 +74,16 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What a network made of a delivery that not everybody there gets; ``without``: person id -> why (a code)."""
+    """What a network made of a delivery that not everybody there has now.
+
+    ``without``: person id -> why they do not get it (a code). ``waiting``: those (person ids) who must first come in;
+    :meth:`bridge.connector.Receiver.arrived` tells of it. ``noted`` is called once all this is on the hub's disk.
+    """
 
     ref: Ref
-    without: Mapping[str, str]
+    without: Mapping[str, str] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
+    noted: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

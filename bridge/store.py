@@ -289,13 +289,20 @@ class Store:
         ref = Ref(delivery.network, row["id"])
         return (ref, None) if row["conversation"] == delivery.conversation else (None, ref)
 
-    async def sent(self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True) -> None:
-        """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there)."""
+    async def sent(
+        self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True, waiting: Collection[str] = ()
+    ) -> None:
+        """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there).
+
+        ``waiting``: for whom it is kept there (person ids).
+        """
         await tx.run("store.add_ref", ref.network, ref.id, delivery.message)
         await self._end(tx, delivery)
         for person in sorted(delivery.gone):
             await tx.one("store.failed", delivery.message, person, now, "left_before")
         if known:
+            for person in sorted(waiting):
+                await tx.one("store.taken", delivery.message, person, now)
             await tx.run("store.delivered", delivery.message, delivery.network, now)
         if known or delivery.gone:
             await self._changed(tx, delivery.message)
@@ -339,6 +346,14 @@ class Store:
     async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person``'s device has taken the message; True if that is news."""
         return await self._moved(tx, "store.received", message, person, at)
+
+    async def arrived(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
+        """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news."""
+        became = (State.REFUSED if never else State.DELIVERED).value
+        rows = await tx.all("store.arrived", conversation, network, person, at, became, never)
+        for message in sorted(row["message"] for row in rows):  # in one order everywhere: no deadlock
+            await self._changed(tx, message)
+        return bool(rows)
 
     async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""

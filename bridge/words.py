@@ -62,6 +62,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette personne a quitté la conversation avant que le message parte : elle ne l'a pas reçu.",
         "This person left the conversation before the message went out, and has not received it.",
     ),
+    "not_joined": (
+        "Cette personne n'a pas rejoint la conversation : elle n'a pas reçu ce message.",
+        "This person did not join the conversation, and has not received this message.",
+    ),
     "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
     "no_ghost": (
         "Cette personne n'a ni numéro RPPS ni adresse assez courte : elle ne peut pas être représentée dans Matrix.",

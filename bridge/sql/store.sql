@@ -116,6 +116,9 @@ UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND network
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: taken
 UPDATE recipient SET state = 'sent', at = $3 WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+-- name: arrived
+UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent' AND message IN
+  (SELECT id FROM message WHERE conversation = $1) RETURNING message;
 -- name: received
 UPDATE recipient SET state = 'delivered', at = $3
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;

@@ -174,7 +174,10 @@ class RecipientView(Wire):
 
     person: str
     name: str
-    state: StateName
+    state: StateName = Field(
+        description="accepted: safely with the hub; sent: it waits for the recipient elsewhere (at their mail "
+        "operator, in a room to which they are invited); delivered; read; refused: it will not arrive, see `reason`."
+    )
     reason: str | None
     reason_text: ReasonText | None
     at: Time

@@ -1,0 +1,129 @@
+"""Who is invited has a message only once they come in: it waits for them (sent), and is refused if they never come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.model import Accepted, Address, RecipientState, Ref
+from bridge.store import Store
+from tests.far.stub_human import Human
+from tests.matrix.make import ANNA, Node, World, ghost, until
+from tests.matrix.test_outside import settled
+
+Found = dict[str, tuple[str, str | None]]
+
+
+def told(node: Node, accepted: Accepted) -> list[Found]:
+    """What the sender was told of a message, one after the other: Matrix user -> state and reason."""
+
+    def found(states: tuple[RecipientState, ...]) -> Found:
+        return {s.person.id.removeprefix("matrix:"): (s.state.value, s.reason) for s in states}
+
+    return [found(r.states) for r in node.product.told if r.message == accepted.message]
+
+
+async def until_told(node: Node, accepted: Accepted, expected: Found) -> None:
+    """Wait until the sender knows this."""
+    await until(lambda: told(node, accepted)[-1:] == [expected])
+
+
+async def two(world: World, node: Node) -> tuple[Human, Human, str, Accepted]:
+    """Ben has come into a room to which Eve is only invited; Cléo has written there."""
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    first = await node.write("g", "un", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}"))
+    room = await ben.invited()
+    await ben.member(room, "join")
+    await ben.heard("un")
+    await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: ("sent", None)})
+    return ben, eve, room, first
+
+
+async def test_a_message_waits_for_who_is_invited(world: World) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+        second = await node.write("g", "deux")
+        await until_told(node, second, {ben.mxid: ("delivered", None), eve.mxid: ("sent", None)})
+        await eve.member(room, "join")
+        await eve.heard("deux")
+        for message in (first, second):
+            await until_told(node, message, dict.fromkeys((ben.mxid, eve.mxid), ("delivered", None)))
+        assert [s.text for s in eve.seen] == ["un", "deux"]
+        third = await node.write("g", "trois")
+        await until_told(node, third, dict.fromkeys((ben.mxid, eve.mxid), ("delivered", None)))
+        assert {state for found in told(node, third) for state, _ in found.values()} <= {"accepted", "delivered"}
+
+
+@pytest.mark.parametrize("action", ["leave", "join"])
+async def test_what_became_of_an_invitation_while_the_hub_was_away(world: World, action: str) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+    await eve.member(room, action)
+    async with world.node() as node:
+        became = ("delivered", None) if action == "join" else ("refused", "not_joined")
+        await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: became})
+
+
+async def test_who_declines_has_not_got_it(world: World) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+        await eve.member(room, "leave")
+        expected = {ben.mxid: ("delivered", None), eve.mxid: ("refused", "not_joined")}
+        await until_told(node, first, expected)
+        await settled(world, node)
+        second = await node.write("g", "deux")
+        await until_told(node, second, {ben.mxid: ("delivered", None)})
+        assert told(node, first)[-1] == expected
+
+
+async def test_whose_invitation_is_taken_back_has_not_got_it(world: World) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+        gone = Address("matrix", eve.mxid)
+        await node.hub.change_members(Ref("pandalab", "r"), "g", "pandalab", Address("pandalab", "cleo"), [], [gone])
+        await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: ("refused", "not_joined")})
+        assert world.stub.world.rooms[room].membership(eve.mxid) == "leave"
+
+
+async def test_who_had_come_in_and_leaves_keeps_what_they_got(world: World) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+        await eve.member(room, "join")
+        everybody: Found = dict.fromkeys((ben.mxid, eve.mxid), ("delivered", None))
+        await until_told(node, first, everybody)
+        await eve.member(room, "leave")
+        await settled(world, node)
+        second = await node.write("g", "deux")
+        await until_told(node, second, {ben.mxid: ("delivered", None)})
+        assert told(node, first)[-1] == everybody
+
+
+@pytest.mark.parametrize("action", ["join", "leave"])
+async def test_who_comes_or_goes_while_it_is_noted(world: World, action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state is right whichever comes first."""
+    sent = Store.sent
+
+    async def slow(self: Store, tx: Any, *values: Any, **more: Any) -> None:
+        monkeypatch.setattr(Store, "sent", sent)
+        room = next(iter(node.matrix._rooms.store._cache.values()))
+        room.set_member(eve.mxid, action)  # the event is being read
+        await sent(self, tx, *values, **more)
+
+    eve = await world.human("eve", "chu.example")
+    async with world.node() as node:
+        monkeypatch.setattr(Store, "sent", slow)
+        first = await node.write("g", "un", to=(f"matrix:{eve.mxid}",))
+        became = ("delivered", None) if action == "join" else ("refused", "not_joined")
+        await until_told(node, first, {eve.mxid: became})
+
+
+async def test_a_ghost_that_is_invited_changes_nothing(world: World) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+        await node.warm(ANNA)
+        await ben.member(room, "invite", ghost(ANNA))
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+        await node.write("g", "deux")
+        await ben.heard("deux")
+        assert told(node, first)[-1] == {ben.mxid: ("delivered", None), eve.mxid: ("sent", None)}
