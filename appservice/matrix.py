@@ -143,6 +143,7 @@ class Matrix:
         await self._outbox.start()
         await self._transactions.start()
         await self._inbox.start()
+        self._spawn(self._membership.meanwhile())
         self._spawn(self._signs.run())
         self._spawn(self._sweep())
         self._spawn(self._remind())

@@ -13,7 +13,7 @@ from appservice.rooms import Rooms, Tell
 from appservice.roomstate import Room, apply, save
 from bridge.connector import Chat, Receiver, Within
 from bridge.db import Database, Tx
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, MATRIX, Address, Ref
 from bridge.words import say
 
@@ -40,6 +40,21 @@ class Membership:
         self._engine = engine
         self._trusted = trusted
         self._reachable = reachable
+
+    async def meanwhile(self) -> None:
+        """Tell of those who came or went before an earlier life of the hub had noted that a message waits for them."""
+        try:
+            for room_id in await self.hub.waiting(MATRIX):
+                room = await self._rooms.store.get(room_id)
+                for user, membership in list(room.members.items()):
+                    if membership != "invite" and not self._names.is_ghost(user):
+                        await self._arrived(room, user)
+        except Unavailable as reason:  # the next start tells
+            log.warning("who came or went is not told: %s", reason.code)
+
+    async def _arrived(self, room: Room, user: str) -> None:
+        never = None if room.membership(user) == "join" else "not_joined"
+        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), never)
 
     async def state(self, event: Json, done: Within) -> None:
         """Any state event. Raises Unavailable (the lane tries again)."""
@@ -92,7 +107,7 @@ class Membership:
             if membership in ("leave", "ban") and not self._names.is_ghost(user):
                 await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
                 room.set_member(user, membership)
-                await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), "not_joined")
+                await self._arrived(room, user)
             if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
             room.set_member(user, membership)
@@ -116,7 +131,7 @@ class Membership:
         if news:
             self._rooms.arrivals.came(room, user)
             self.newcomer(room, event)
-        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user))
+        await self._arrived(room, user)
         known = self._inviters.pop((room.room_id, user), None)
         chat = await self.hub.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
@@ -136,7 +151,7 @@ class Membership:
         was = room.membership(user)
         room.set_member(user, membership)
         if not self._names.is_ghost(user):
-            await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), "not_joined")
+            await self._arrived(room, user)
             if was == "join":
                 await self._engine.forget_member(room.room_id, user)
         if self._names.is_ghost(sender):  # by the hub itself, which knows

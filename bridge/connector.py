@@ -95,6 +95,9 @@ class Receiver(Protocol):
     async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
         """``who`` has come into a chat where messages waited for them: delivered. ``never`` (a code): will not come."""
 
+    async def waiting(self, network: str) -> list[str]:
+        """The chats of a network in which messages wait for somebody (sent), by its own names."""
+
     async def also(self, known: Ref, ref: Ref) -> None:
         """The network has a second name for a message: an answer to it is an answer to the message."""
 

@@ -317,6 +317,10 @@ class Hub(Knowledge):
         if news:
             self._courier.wake_reports()
 
+    async def waiting(self, network: str) -> list[str]:
+        """See :class:`bridge.connector.Receiver`."""
+        return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
+
     async def also(self, known: Ref, ref: Ref) -> None:
         """See :class:`bridge.connector.Receiver`."""
         if (message := await self._store.known(self._store.db, known)) is not None:

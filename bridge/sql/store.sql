@@ -119,6 +119,10 @@ UPDATE recipient SET state = 'sent', at = $3 WHERE message = $1 AND person = $2 
 -- name: arrived
 UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent' AND message IN
   (SELECT id FROM message WHERE conversation = $1) RETURNING message;
+-- name: chats_waiting
+SELECT DISTINCT l.chat FROM recipient r JOIN message m ON m.id = r.message
+JOIN leg l ON l.conversation = m.conversation AND l.network = r.network
+WHERE r.network = $1 AND r.state = 'sent' AND l.chat IS NOT NULL;
 -- name: received
 UPDATE recipient SET state = 'delivered', at = $3
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;

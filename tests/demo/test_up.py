@@ -42,11 +42,11 @@ class Own:
                 assert answer.status == 202, await answer.text()
                 return str((await answer.json())["id"])
 
-    async def delivered(self, ident: str) -> bool:
+    async def became(self, ident: str, state: str) -> bool:
         async with aiohttp.ClientSession() as session:
             url, headers = f"{self._url}/connect/v1/messages/{ident}", {"Authorization": f"Bearer {self._token}"}
             async with session.get(url, headers=headers) as answer:
-                return bool((await answer.json())["state"] == "delivered")
+                return bool((await answer.json())["state"] == state)
 
 
 async def status(url: str) -> int:
@@ -148,8 +148,9 @@ async def people_write(endpoints: Json, state: Path) -> str:
     async with ben:
         written = await own.write("Bonjour", chat, [f"matrix:{ben.user_id}", "siilo:dan"])
         room = await ben.wait_room(lambda one: one["membership"] == "invite")
-        await wait_for(lambda: own.delivered(written), "the message to be in the room")
+        await wait_for(lambda: own.became(written, "sent"), "the message to wait in the room")
         await ben.join(room)
+        await wait_for(lambda: own.became(written, "delivered"), "the message to be with everybody")
         assert (await ben.wait_text(room, "Bonjour"))["shield_colour"] == 0
         first = endpoints["hub"]["pid"]
         os.kill(first, signal.SIGKILL)

@@ -156,7 +156,8 @@ class Traffic:
     def untold(self) -> list[str]:
         """What has arrived, but its sender does not know."""
         told = {**self.rig.statuses("pandalab"), **self.rig.statuses("siilo")}
-        products = [s.text for s in self.said if s.by != "ben" and told.get(s.text) not in ("delivered", "read")]
+        fine = {True: ("delivered", "read"), False: ("sent",)}  # strangers never come in: it waits for them
+        products = [s.text for s in self.said if s.by != "ben" and told.get(s.text) not in fine[bool(s.to)]]
         known = self._successes()
         events = [
             s.event["event_id"] for room in self.rig.rooms.values() for s in self.rig.timeline(room) if self._own(s)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from appservice.membership import Membership
 from bridge.model import Accepted, Address, RecipientState, Ref
 from bridge.store import Store
 from tests.far.stub_human import Human
@@ -40,8 +41,8 @@ async def two(world: World, node: Node) -> tuple[Human, Human, str, Accepted]:
     return ben, eve, room, first
 
 
-async def test_a_message_waits_for_who_is_invited(world: World) -> None:
-    async with world.node() as node:
+async def test_a_message_waits_for_who_is_invited(world: World, url: str) -> None:
+    async with world.node(url) as node:
         ben, eve, room, first = await two(world, node)
         second = await node.write("g", "deux")
         await until_told(node, second, {ben.mxid: ("delivered", None), eve.mxid: ("sent", None)})
@@ -56,11 +57,11 @@ async def test_a_message_waits_for_who_is_invited(world: World) -> None:
 
 
 @pytest.mark.parametrize("action", ["leave", "join"])
-async def test_what_became_of_an_invitation_while_the_hub_was_away(world: World, action: str) -> None:
-    async with world.node() as node:
+async def test_what_became_of_an_invitation_while_the_hub_was_away(world: World, url: str, action: str) -> None:
+    async with world.node(url) as node:
         ben, eve, room, first = await two(world, node)
     await eve.member(room, action)
-    async with world.node() as node:
+    async with world.node(url) as node:
         became = ("delivered", None) if action == "join" else ("refused", "not_joined")
         await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: became})
 
@@ -116,6 +117,25 @@ async def test_who_comes_or_goes_while_it_is_noted(world: World, action: str, mo
         first = await node.write("g", "un", to=(f"matrix:{eve.mxid}",))
         became = ("delivered", None) if action == "join" else ("refused", "not_joined")
         await until_told(node, first, {eve.mxid: became})
+
+
+@pytest.mark.parametrize("action", ["join", "leave"])
+async def test_a_hub_that_was_killed_before_it_could_tell_tells_after_its_start(
+    world: World, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.node() as node:
+        ben, eve, room, first = await two(world, node)
+        with monkeypatch.context() as patch:
+            patch.setattr(Membership, "_arrived", _nothing)
+            await eve.member(room, action)
+            await settled(world, node)
+    async with world.node() as node:
+        became = ("delivered", None) if action == "join" else ("refused", "not_joined")
+        await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: became})
+
+
+async def _nothing(*_: Any) -> None:
+    pass
 
 
 async def test_a_ghost_that_is_invited_changes_nothing(world: World) -> None:
