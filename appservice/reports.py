@@ -22,7 +22,8 @@ from bridge.words import GOOD_NEWS, notice
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
-_SUCCESS, _FAILED = "success", "failed"
+_SUCCESS, _FAILED, _PENDING = "success", "failed", "pending"
+_ONE_NOTICE = 6 * 3600 * 1000  # ms: what waits for the same person that long is said once in a room
 _ARRIVED = (State.DELIVERED, State.READ)
 Told = set[tuple[str, str]]
 
@@ -32,13 +33,16 @@ class News:
     """What one room has to be told. ``read``: ghost -> newest event read.
 
     ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``failed``:
-    event -> ghost and code of who will not have it, and who has it: clients go by the last status.
+    event -> ghost and code of who will not have it, and who has it: clients go by the last status. ``pending``: events
+    that wait for long. ``said``: event, ghost, code and name for notices about such.
     """
 
     success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
     failed: dict[str, tuple[str | None, str, tuple[str, ...]]] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, str | None, str, str]] = field(default_factory=list)  # event, ghost, code, name
+    pending: list[str] = field(default_factory=list)
+    said: list[tuple[str, str | None, str, str]] = field(default_factory=list)
     told: Told = field(default_factory=set)
 
 
@@ -58,6 +62,7 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
             elif not bad and (arrived or not refused):
                 news.success[users].append(event)
             news.told.add((event, step))
+        _late(news, report, names, told)
         for state in arrived:
             mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
             if state.state is State.READ and ghost is not None and mark not in told:
@@ -72,6 +77,25 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
                 news.refused.append((event, ghost, code, state.person.name))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
+
+
+def _late(news: News, report: Report, names: Names, told: Told) -> None:
+    """What waits for long, once for each person and room; and that it went on, where that was said."""
+    event = report.ref.id
+    for state in report.states:
+        ghost, name = names.of(state.person.id), state.person.name
+        said, over = (event, f"late {state.person.id}"), (event, f"at last {state.person.id}")
+        if state.state is State.ACCEPTED and state.reason == "late":
+            lane = (report.chat, f"{said[1]} {state.at // _ONE_NOTICE}")
+            if lane not in told | news.told:
+                news.said.append((event, ghost, "late", name))
+                news.told |= {lane, said}
+            if (event, _PENDING) not in told | news.told:
+                news.pending.append(event)
+                news.told.add((event, _PENDING))
+        elif state.state in _ARRIVED and said in told and over not in told:
+            news.said.append((event, ghost, "at_last", name))
+            news.told.add(over)
 
 
 def _step(report: Report) -> str | None:
@@ -105,7 +129,7 @@ class Reports:
 
     async def tell(self, reports: Sequence[Report]) -> None:
         """See :meth:`bridge.connector.Connector.report`."""
-        ids = orjson.dumps(sorted({report.ref.id for report in reports})).decode()
+        ids = orjson.dumps(sorted({ident for report in reports for ident in (report.ref.id, report.chat)})).decode()
         told = {(row["event_id"], row["what"]) for row in await self._db.all("matrix.told", ids)}
         rooms = news_of(reports, self._names, told)
         if not rooms:
@@ -129,6 +153,11 @@ class Reports:
             for event, (ghost, code, users) in news.failed.items():
                 more = failure(code) | {"delivered_to_users": list(users)}
                 await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **more)
+            for event in news.pending:
+                await self._notices.status(room, event, "PENDING", **failure("late"))
+            for event, ghost, code, name in news.said:
+                key = f"{code}:{event}:{ghost or name}"
+                await self._notices.notice(await self._current(room), key, notice(code, name=name), event, ghost)
             for refused in news.refused:
                 await self._refused(room, *refused)
             for ghost, event in news.read.items():

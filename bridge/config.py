@@ -108,6 +108,7 @@ class DeliverySettings(Section):
 
     first_retry: Seconds = 0.5
     longest_retry: Seconds = 60.0
+    late: Seconds = 600.0
     give_up: Seconds = 3 * 86_400.0
     gather_reports: Seconds = 0.05
     order_wait: Seconds = 10.0
@@ -116,7 +117,9 @@ class DeliverySettings(Section):
 
     def patience(self) -> Patience:
         """For the courier."""
-        return Patience(self.first_retry, self.longest_retry, self.give_up, self.gather_reports, self.parallel)
+        return Patience(
+            self.first_retry, self.longest_retry, self.give_up, self.gather_reports, self.parallel, self.late
+        )
 
 
 class ListenSettings(Section):

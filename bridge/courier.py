@@ -208,7 +208,10 @@ class Courier:
         log.info("%s to %s waits %.1f s: %s", delivery.id, delivery.network, wait, reason)
         try:
             async with self._store.db.transaction("courier.later") as tx:
-                await self._store.later(tx, delivery, now + int(wait * 1000))
+                late = now - int(self._patience.late * 1000)
+                news = await self._store.later(tx, delivery, now + int(wait * 1000), late)
+            if news:
+                self.wake_reports()
         except Unavailable:
             pass
         if retry_after:

@@ -15,6 +15,7 @@ class Patience:
     give_up: float = 3 * 86_400.0  # after this the sender is told that the message did not arrive
     reports: float = 0.05  # news for senders are gathered this long
     parallel: int = 32  # calls at once to one network
+    late: float = 600.0  # after this the sender is told that the message still waits
 
     def backoff(self, attempt: int, jitter: Callable[[], float]) -> float:
         """Seconds before the next attempt: exponential, between half and all of it at random."""

@@ -318,9 +318,12 @@ class Store:
         await tx.run("store.refused", delivery.message, delivery.network, now, reason)
         await self._changed(tx, delivery.message)
 
-    async def later(self, tx: Tx, delivery: Delivery, next_at: int) -> None:
-        """Try again at ``next_at`` (ms)."""
+    async def later(self, tx: Tx, delivery: Delivery, next_at: int, late: int) -> bool:
+        """Try again at ``next_at`` (ms). True if it is news that what the lane got before ``late`` (ms) still waits."""
         await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
+        if delivery.created_at >= late:
+            return False
+        return await self._all_changed(tx, await tx.all("store.late", delivery.conversation, delivery.network, late))
 
     # ---- what became of messages
 
@@ -328,12 +331,14 @@ class Store:
         await tx.run("store.changed", message)
         await tx.run("store.add_report", message)
 
-    async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
-        """``person`` has read this and everything before it; True if that is news."""
-        rows = await tx.all("store.read_up_to", message, person, at)
-        for message in sorted(row["message"] for row in rows):  # in one order everywhere: no deadlock
+    async def _all_changed(self, tx: Tx, rows: Sequence[Row]) -> bool:
+        for message in sorted({row["message"] for row in rows}):  # in one order everywhere: no deadlock
             await self._changed(tx, message)
         return bool(rows)
+
+    async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person`` has read this and everything before it; True if that is news."""
+        return await self._all_changed(tx, await tx.all("store.read_up_to", message, person, at))
 
     async def seen(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person`` has read this one; True if that is news."""
@@ -350,10 +355,9 @@ class Store:
     async def arrived(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
         """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news."""
         became = (State.REFUSED if never else State.DELIVERED).value
-        rows = await tx.all("store.arrived", conversation, network, person, at, became, never)
-        for message in sorted(row["message"] for row in rows):  # in one order everywhere: no deadlock
-            await self._changed(tx, message)
-        return bool(rows)
+        return await self._all_changed(
+            tx, await tx.all("store.arrived", conversation, network, person, at, became, never)
+        )
 
     async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""

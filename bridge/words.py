@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
 
-GOOD_NEWS = frozenset({"taken_back"})  # what did not happen, as its author wished
+GOOD_NEWS = frozenset({"taken_back", "at_last"})  # no failures
 
 WORDS: dict[str, tuple[str, str]] = {
     # who
@@ -62,6 +62,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette personne a quitté la conversation avant que le message parte : elle ne l'a pas reçu.",
         "This person left the conversation before the message went out, and has not received it.",
     ),
+    "late": (
+        "Pas encore remis : le service du destinataire ne répond pas. Nous essayons encore ; si c'est urgent, appelez.",
+        "Not delivered yet: the recipient's service does not answer. We keep trying; if it is urgent, call.",
+    ),
+    "at_last": ("Remis maintenant.", "Delivered now."),
     "not_joined": (
         "Cette personne n'a pas rejoint la conversation : elle n'a pas reçu ce message.",
         "This person did not join the conversation, and has not received this message.",

@@ -111,11 +111,11 @@ UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
 DELETE FROM delivery WHERE id = $1;
 
 -- name: delivered
-UPDATE recipient SET state = 'delivered', at = $3 WHERE message = $1 AND network = $2 AND state = 'accepted';
+UPDATE recipient SET state = 'delivered', at = $3, reason = NULL WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: refused
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: taken
-UPDATE recipient SET state = 'sent', at = $3 WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+UPDATE recipient SET state = 'sent', at = $3, reason = NULL WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
 -- name: arrived
 UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent' AND message IN
   (SELECT id FROM message WHERE conversation = $1) RETURNING message;
@@ -123,17 +123,20 @@ UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND netw
 SELECT DISTINCT l.chat FROM recipient r JOIN message m ON m.id = r.message
 JOIN leg l ON l.conversation = m.conversation AND l.network = r.network
 WHERE r.network = $1 AND r.state = 'sent' AND l.chat IS NOT NULL;
+-- name: late
+UPDATE recipient SET reason = 'late' WHERE network = $2 AND state = 'accepted' AND reason IS NULL AND message IN
+  (SELECT message FROM delivery WHERE conversation = $1 AND network = $2 AND created_at < $3) RETURNING message;
 -- name: received
-UPDATE recipient SET state = 'delivered', at = $3
+UPDATE recipient SET state = 'delivered', at = $3, reason = NULL
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;
 -- name: seen
-UPDATE recipient SET state = 'read', at = $3
+UPDATE recipient SET state = 'read', at = $3, reason = NULL
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: failed
 UPDATE recipient SET state = 'refused', at = $3, reason = $4
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: read_up_to
-UPDATE recipient SET state = 'read', at = $3 WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered') AND message IN
+UPDATE recipient SET state = 'read', at = $3, reason = NULL WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered') AND message IN
   (SELECT m.id FROM message m, message upto WHERE upto.id = $1 AND m.conversation = upto.conversation AND m.pos <= upto.pos)
   RETURNING message;
 -- name: changed

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+
+import pytest
 
 from bridge.model import Ref, State
 from deploy.demo.simulator import Faults
+from tests.connect import make
 from tests.connect.make import ANNA, BEN, BEN_HANDLE, DAN, GUS, TOKENS, Json, World
 
 
@@ -118,6 +122,25 @@ async def test_a_product_that_was_down_loses_nothing(w: World) -> None:
     assert w.siilo.texts() == []
     w.siilo.sim.set_faults(Faults())
     await _all_arrive_once(w, texts)
+
+
+async def test_who_writes_to_a_product_that_is_down_is_told_so(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = dataclasses.replace(make.PATIENCE, late=0.2)
+    await w.stop_hub()
+    monkeypatch.setattr(make, "PATIENCE", patience)
+    await w.start_hub()
+    w.siilo.sim.set_faults(Faults(down=True))
+    w.pandalab.sim.write("cleo", {"text": "Bonjour", "to": ["siilo:dan"]})
+
+    def outcome() -> list[Json]:
+        found: list[Json] = w.pandalab.sim.state.messages()["sent"][0].get("outcome") or []
+        return found
+
+    await w.until(lambda: [one["reason"] for one in outcome()] == ["late"])
+    assert outcome()[0]["state"] == "accepted"
+    assert "appelez" in outcome()[0]["reason_text"]["fr"]
+    w.siilo.sim.set_faults(Faults())
+    await w.until(lambda: [(one["state"], one["reason"]) for one in outcome()] == [("delivered", None)])
 
 
 async def test_a_product_that_answers_5xx_half_the_time(w: World) -> None:

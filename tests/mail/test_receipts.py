@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import logging
 from collections.abc import Collection
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from bridge.errors import Refused, Unavailable
 from bridge.model import Address, Delivery, Ref, State
+from tests.mail import hub
 from tests.mail.hub import (
     ANNA,
     BEN_BOX,
@@ -245,3 +248,29 @@ async def test_a_team_fails_only_as_a_whole(tmp_path: Path, space: Space, monkey
         assert "Action: failed" in raw
         assert f"Final-Recipient: rfc822; {TEAM}" in raw
         assert no_member_named(raw)
+
+
+@pytest.mark.parametrize(
+    "notify", [frozenset({"SUCCESS", "DELAY"}), None, frozenset({"FAILURE"}), frozenset({"NEVER"})]
+)
+async def test_what_waits_for_long_is_reported_once_to_whoever_wants_to_know(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch, notify: frozenset[str] | None
+) -> None:
+    def away(_: Delivery) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(hub, "FAST", dataclasses.replace(hub.FAST, late=0.2))
+    wanted = notify is None or "DELAY" in notify
+    async with running(tmp_path, space) as node:
+        node.products["pandalab"].before = away
+        await node.hand_in(Written("Bonjour", to=[CLEO_BOX], mid=f"l1@{PEER}").raw(), CLEO_BOX, notify=notify)
+        if wanted:
+            ((_, _, _, raw),) = await node.mailed()
+            assert b"Action: delayed" in raw
+            assert b"Status: 4.4.1" in raw
+        await asyncio.sleep(0.6)
+        assert len(node.out.sent) == wanted
+        node.products["pandalab"].before = lambda _: None
+        await node.got("Bonjour")
+        await node.rest()
+        assert len(node.out.sent) == wanted + (notify is not None and "SUCCESS" in notify)

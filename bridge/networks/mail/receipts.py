@@ -27,7 +27,7 @@ Json = dict[str, Any]
 _STATUS = {  # RFC 3463; what is not here is "other"
     "unknown_recipient": "5.1.1", "not_reachable": "5.1.1", "nobody_else": "5.1.1", "not_a_member": "5.7.1",
     "untrusted_server": "5.7.1", "too_long": "5.3.4", "too_large": "5.3.4", "files_too_large": "5.3.4",
-    "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "gave_up": "5.4.7",
+    "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "gave_up": "5.4.7", "late": "4.4.1",
 }  # fmt: skip
 _PATIENCE = 300_000  # ms in which the hub notes what it has handed to us; a report may be quicker
 log = logging.getLogger(__name__)
@@ -157,6 +157,9 @@ class Receipts:
         if now == {State.REFUSED}:
             code = states[0].reason or "internal_error"
             await self._dsn(f"dsn:{ident}", about, box or await self._book.box(states[0].person), code)
+        elif now == {State.ACCEPTED} and any(one.reason == "late" for one in states):
+            if "DELAY" in (about.get("notify") or ["DELAY"]):
+                await self._dsn(f"late:{ident}", about, box or await self._book.box(states[0].person), "late")
         elif "SUCCESS" in about.get("notify", ()) and now & {State.DELIVERED, State.READ}:
             await self._dsn(f"ok:{ident}", about, box or await self._book.box(states[0].person))
         if State.READ in now and self._give and about.get("mdn_to"):
@@ -173,13 +176,14 @@ class Receipts:
             await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, code)
 
     async def _dsn(self, ident: str, about: Json, recipient: str, code: str = "") -> None:
-        """It failed for the reason that ``code`` names, or it was delivered."""
+        """It failed, or is late, for the reason that ``code`` names; or it was delivered."""
         to = about.get("sender")
         if not to:
             return
         row = DsnRecipient(recipient, "delivered", "2.0.0", recipient)
         if code:
-            row = DsnRecipient(recipient, "failed", _STATUS.get(code, "5.0.0"), recipient, words=say(code))
+            action = "delayed" if code == "late" else "failed"
+            row = DsnRecipient(recipient, action, _STATUS.get(code, "5.0.0"), recipient, words=say(code))
         rows = [row]
         try:
             raw = compose_dsn(self._notice(ident, Box(to), about), rows, envelope_id=about.get("envid") or "")
