@@ -15,7 +15,7 @@ from appservice.notices import Notices, failure
 from appservice.outbox import Outbox
 from appservice.rooms import Rooms
 from appservice.transactions import ECHO, Item, is_encrypted
-from bridge.connector import Receiver
+from bridge.connector import Receiver, Status
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
@@ -126,14 +126,16 @@ class Reading:
             await self._refuse(item, "not_encrypted")
         elif kind == "m.reaction":
             await self._react(item, event, event["content"])
-        elif kind == "m.room.redaction" and await self._carried(event):
-            await self._removal(item, event)
+        elif kind == "m.room.redaction" and (target := await self._carried(event)) is not None:
+            await self._removal(item, event, target)
         else:
             await self._done(item)
 
-    async def _removal(self, item: Item, event: Json) -> None:
-        """Somebody takes a message back: told to those legs that can, refused in words if there is none."""
-        target = str(event["content"].get("redacts") or event.get("redacts"))
+    async def _removal(self, item: Item, event: Json, target: Status) -> None:
+        """Somebody takes a message back: told to those legs that can, refused in words if there is none.
+
+        Of a reaction that is no news for anybody, as the reaction itself.
+        """
         ref, sender = Ref(MATRIX, event["event_id"]), Address(MATRIX, event["sender"])
         at = event.get("origin_server_ts")
         sent_at = at if isinstance(at, int) else 0
@@ -141,17 +143,21 @@ class Reading:
         async def within(tx: Tx) -> None:
             await self.inbox.done(tx, item)
 
-        message = Message(ref, event["room_id"], sender, Kind.REMOVAL, Body(), sent_at, reply_to=Ref(MATRIX, target))
+        message = Message(ref, event["room_id"], sender, Kind.REMOVAL, Body(), sent_at, reply_to=target.ref)
         try:
             await self.hub.accept(message, within)
         except Refused as refusal:
-            await self._refuse(item, refusal.code)
+            if target.kind is Kind.REACTION:
+                log.debug("the removal %s of a reaction is not carried: %s", item.event_id, refusal.code)
+                await self._done(item)
+            else:
+                await self._refuse(item, refusal.code)
 
-    async def _carried(self, event: Json) -> bool:
-        """Whether a redaction is about a message that others have (a reaction has no recipients)."""
+    async def _carried(self, event: Json) -> Status | None:
+        """What a redaction is about, if others have it: a message with recipients, or a reaction, which has none."""
         target = event["content"].get("redacts") or event.get("redacts")
         status = await self.hub.status(Ref(MATRIX, target)) if isinstance(target, str) else None
-        return status is not None and bool(status.states)
+        return status if status is not None and (status.states or status.kind is Kind.REACTION) else None
 
     async def _encrypted(self, item: Item, event: Json) -> None:
         room, sender = event["room_id"], event["sender"]

@@ -12,6 +12,7 @@ from bridge.model import (
     Address,
     Delivery,
     Handed,
+    Kind,
     Member,
     Message,
     Person,
@@ -55,6 +56,7 @@ class Status:
     conversation: str
     chat: str
     sender: Address
+    kind: Kind
     accepted_at: int
     states: tuple[RecipientState, ...]
 

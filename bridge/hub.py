@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
 _PROGRESS_KEPT = 20_000
 _CORRECTIONS = (Kind.EDIT, Kind.REMOVAL)
+_SIGNS = (Kind.MEMBERS, Kind.REACTION)
 _SAID = (Kind.TEXT, Kind.NOTICE, Kind.EMOTE)
 
 
@@ -131,10 +132,9 @@ class Hub(Knowledge):
                         return Accepted(again[0], again[1], duplicate=True)
                     conversation = await self._place(tx, message, sender, add)
                     held = self._must_wait(conversation, network)
-                    able = self._able(message, conversation)
-                    if message.kind in _CORRECTIONS and not await self._store.wrote(tx, message.reply_to, sender):
-                        raise Refused(f"{message.kind.value}_not_carried")
-                    networks = await self._store.record(tx, message, conversation, sender, held, self._clock(), able)
+                    about = await self._corrected(tx, message, sender)
+                    able, now, sign = self._able(message, conversation, about), self._clock(), about in _SIGNS
+                    networks = await self._store.record(tx, message, conversation, sender, held, now, able, sign=sign)
                     await self._leave(tx, conversation, remove)
                     if within is not None:
                         await within(tx)
@@ -184,10 +184,19 @@ class Hub(Knowledge):
         if remove:
             await self._store.remove_members(tx, conversation.id, remove)
 
-    def _able(self, message: Message, conversation: Conversation) -> frozenset[str]:
+    async def _corrected(self, tx: Tx, message: Message, sender: Person) -> Kind:
+        """What a correction is about, any other message itself. Raises Refused for a correction of somebody else's."""
+        if message.kind not in _CORRECTIONS:
+            return message.kind
+        about = await self._store.wrote(tx, message.reply_to, sender)
+        if about is None or (about is Kind.REACTION and message.kind is Kind.EDIT):
+            raise Refused(f"{message.kind.value}_not_carried")
+        return about
+
+    def _able(self, message: Message, conversation: Conversation, about: Kind) -> frozenset[str]:
         """The networks that can carry this kind of message. Raises Refused if none can."""
         networks = {m.address.network for m in conversation.members} - {message.ref.network}
-        if message.kind is Kind.REACTION:
+        if about is Kind.REACTION:
             networks = {n for n in networks if self._connectors[n].capabilities.reactions}
             if not networks or message.reply_to is None:
                 raise Refused("reaction_not_carried")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 
 from bridge.connector import Chat, Status
-from bridge.model import Address, Message, Person, Ref
+from bridge.model import Address, Kind, Message, Person, Ref
 from bridge.people import People
 from bridge.store import Store
 
@@ -36,7 +36,7 @@ class Knowledge:
             return None
         return Status(
             message=row["id"], ref=ref, conversation=row["conversation"], chat=row["chat"],
-            sender=Address(row["network"], row["address"]), accepted_at=row["accepted_at"],
+            sender=Address(row["network"], row["address"]), kind=Kind(row["kind"]), accepted_at=row["accepted_at"],
             states=await self._store.states(self._store.db, row["id"]),
         )  # fmt: skip
 

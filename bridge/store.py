@@ -176,15 +176,20 @@ class Store:
         held: frozenset[str],
         now: int,
         able: frozenset[str],
+        *,
+        sign: bool = False,
     ) -> set[str]:
-        """Write a message and a sealed delivery for every ``able`` leg that has members; gives those networks."""
+        """Write a message and a sealed delivery for every ``able`` leg that has members; gives those networks.
+
+        A ``sign`` is said to nobody (members, reactions, what takes one back): nobody is its recipient.
+        """
         ident, pos = message_id(message.ref), self.next_pos()
         row = (ident, conversation.id, pos, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
         await tx.run("store.add_ref", message.ref.network, message.ref.id, ident)
         others = [m for m in conversation.members if m.address.network in able]
         networks = {m.address.network for m in others}
-        if message.kind not in (Kind.MEMBERS, Kind.REACTION):
+        if not sign:
             for member in others:
                 await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
         cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
@@ -193,7 +198,7 @@ class Store:
             body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
             values = (name, ident, conversation.id, network, pos, int(network in held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
-        if message.kind in (Kind.EDIT, Kind.REMOVAL):
+        if message.kind in (Kind.EDIT, Kind.REMOVAL) and not sign:
             await self._not_corrected(tx, message, conversation, able, now)
         if networks:
             for n, file in enumerate(message.body.files):
@@ -215,10 +220,10 @@ class Store:
         if left:
             await self._changed(tx, ident)
 
-    async def wrote(self, tx: Tx, ref: Ref | None, sender: Person) -> bool:
-        """Whether a message is this person's own."""
+    async def wrote(self, tx: Tx, ref: Ref | None, sender: Person) -> Kind | None:
+        """What a message of this person's own is; None for anybody else's."""
         row = await tx.one("store.writer", ref.network, ref.id) if ref else None
-        return row is not None and row["sender"] == sender.id
+        return Kind(row["kind"]) if row is not None and row["sender"] == sender.id else None
 
     async def on_its_way(self, network: str, chat: str) -> bool:
         """Whether a network may have been given something in a chat without its name for it being noted."""

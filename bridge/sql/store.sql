@@ -14,7 +14,7 @@ SELECT COALESCE(MAX(pos), 0) AS pos FROM message;
 -- name: by_ref
 SELECT m.id, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: writer
-SELECT m.sender FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
+SELECT m.sender, m.kind FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: message_of
 SELECT r.message, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: refs_of
@@ -161,6 +161,6 @@ DELETE FROM report WHERE message = $1;
 -- name: report_later
 UPDATE report SET attempt = attempt + 1, next_at = $2 WHERE message = $1;
 -- name: status
-SELECT id, conversation, network, ref, chat, address, accepted_at FROM message WHERE id = $1;
+SELECT id, conversation, network, ref, chat, address, kind, accepted_at FROM message WHERE id = $1;
 -- name: waiting
 SELECT network, COUNT(*) AS n, MIN(created_at) AS oldest FROM delivery GROUP BY network;

@@ -60,6 +60,7 @@ OUT = [
     *((name, "broken") for name in around("mail.unwritten")),
     *((name, "internal") for name in around("mail.internal")),
     *((name, "handled") for name in around("mail.handled")),
+    *((name, "undone") for name in around("mail.unhandled")),
     ("mail.posted", ""),  # corrections that waited leave with this one
 ]
 AGAIN = {"mail.data.after", "mail.sent", "mail.outcome.before-commit"}  # the operator has it, nobody has noted that
@@ -216,6 +217,8 @@ def spoken(number: int, how: str, team: dict[str, Any]) -> list[Act]:
         return [Act(ref, team["chat"], text)]
     if how == "handled":
         return [Act(ref, team["chat"], "✅", kind="reaction", about=team["id"])]
+    if how == "undone":
+        return [Act(ref, team["chat"], "", kind="removal", about=f"m{number - 2}")]
     return [plain]
 
 
@@ -293,8 +296,9 @@ async def test_a_message_leaves_in_one_mail(url: str, space: Space, tmp_path: Pa
         assert sorted(given) == ([1, 2] if ("mail.outcome.after-commit", "two") in steps else [0, 0])
         late = [one["chat"] for one in world.found("L'ancien texte est déjà parti")]
         assert late.count(LEFT.chat) == sum(how == "late" for _, how in steps)
-        handled = [one["thread"] for one in world.found("Pris en charge")]
-        assert len(handled) == len(set(handled)) == sum(how == "handled" for _, how in steps)
+        for word, wanted in (("Pris en charge", "handled"), ("Rouvert par", "undone")):
+            threads = [one["thread"] for one in world.found(word)]
+            assert len(threads) == len(set(threads)) == sum(how == wanted for _, how in steps)
         assert world.errors == []
 
 
@@ -308,7 +312,7 @@ def states(steps: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
     for number, (_, how) in enumerate(steps):
         if how == "edit":
             yield f"w{number}", ["sent None"]
-        elif how not in ("handled", "late"):
+        elif how not in ("handled", "undone", "late"):
             special = {"broken": "refused xdm_unreadable", "back": "refused taken_back", "internal": "delivered None"}
             state = special.get(how, "sent None")
             yield f"m{number}", [state] * (2 if how == "two" else 1)

@@ -183,6 +183,33 @@ async def test_reactions_go_both_ways_and_are_never_a_notice(world: World) -> No
         assert found["content"]["m.relates_to"] == {"rel_type": "m.annotation", "event_id": said, "key": "❤️"}
 
 
+async def test_a_reaction_is_taken_back_by_its_writer_alone(world: World) -> None:
+    """The removal reaches what carries reactions and corrections; nobody is told anything about it."""
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        node.mail._capabilities = Capabilities(files=True, reactions=True, edits=True)
+        await node.post(BOX, "Résultat", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}", f"rpps:{ANNA}"), ref="m1")
+        room, same = await ben.invited(), await eve.invited()
+        assert room == same
+        for human in (ben, eve):
+            await human.member(room, "join")
+        seen = await ben.heard("Résultat")
+        relation = {"rel_type": "m.annotation", "event_id": seen.event["event_id"], "key": "✅"}
+        taken = await ben.raw(room, "m.reaction", {"m.relates_to": relation})
+        marked = await node.mailed(lambda d: d.kind is Kind.REACTION)
+        await eve.raw(room, "m.room.redaction", {"redacts": taken})
+        await ben.say(room, "Entre-temps")
+        await node.mailed(lambda d: bool(d.body.text == "Entre-temps"))
+        assert not any(d.kind is Kind.REMOVAL for d in node.mail.delivered)
+        await ben.raw(room, "m.room.redaction", {"redacts": taken})
+        removal = await node.mailed(lambda d: d.kind is Kind.REMOVAL)
+        assert (removal.sender.id, removal.reply_to) == (f"matrix:{ben.mxid}", node.mail._refs[marked.id])
+        await ben.say(room, "Ensuite")
+        await node.got("Ensuite")
+        assert not any(d.kind is Kind.REMOVAL for d in node.product.delivered)
+        assert not any(s.clear and s.clear["content"]["msgtype"] == "m.notice" for s in (*ben.seen, *eve.seen))
+
+
 async def test_a_reaction_is_there_once_whatever_is_lost(world: World) -> None:
     ben = await world.human("ben", "chu.example")
     async with world.node() as node:

@@ -271,10 +271,14 @@ async def test_a_team_room_handles_a_result(world: World) -> None:
         mail = await laboratory.wait(lambda mail: text in text_of(mail))
         assert mail["From"].addresses[0].addr_spec == TEAM
         assert str(mail["In-Reply-To"]) == str(result["Message-ID"])
-        await ben.react(room, card["event_id"], "✅")
+        mark = await ben.react(room, card["event_id"], "✅")
         taken = await ben.wait_event(room, lambda e: "Pris en charge par Ben Durand" in e["content"].get("body", ""))
         assert_clean([taken])
         assert thread_of(taken) == card["event_id"]
+        await ben.redact(room, mark)
+        opened = await ben.wait_event(room, lambda e: "Rouvert par Ben Durand" in e["content"].get("body", ""))
+        assert_clean([opened])
+        assert thread_of(opened) == card["event_id"]
         for product, user in (("pandalab", "cleo"), ("siilo", "dan")):
             arrived = await world.products[product].arrived(user)
             assert any(str(result["Subject"]) in one["text"] for one in arrived)

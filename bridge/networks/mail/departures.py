@@ -23,6 +23,7 @@ from bridge.networks.mail.compose import Letter, compose
 from bridge.networks.mail.documents.outgoing import Conformed, asked
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
 from bridge.networks.mail.frames import TEAM, Frames, Where
+from bridge.networks.mail.handling import Handling
 from bridge.networks.mail.ledger import Entry, Ledger, Posted
 from bridge.networks.mail.letters import Said, letter
 from bridge.networks.mail.parcels import Parcel, conformed, divided, parcels, with_documents
@@ -31,7 +32,6 @@ from bridge.words import notice
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
-_DONE = "✅"
 _QUICK = 64_000  # bytes; larger documents are read in a thread
 FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
 INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
@@ -48,6 +48,7 @@ class Departures:
         self._book = book
         self._clock = clock
         self._frames = Frames(ledger, book, {"X-MSS-NIL": product} if product else {}, ask_displayed)
+        self._handling = Handling(ledger, clock)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
         self.gathered: Callable[[str, str, int], None] = lambda chat, thread, at: None
         self.posted: Callable[[str], None] = lambda domain: None
@@ -59,7 +60,9 @@ class Departures:
         if delivery.kind is Kind.MEMBERS or await self._ledger.of_ref(ref.id) is not None:
             return ref
         if delivery.kind is Kind.REACTION:
-            await self._reaction(delivery, chat)
+            await self._handling.mark(self.hub, delivery, chat, ref.id)
+            return ref
+        if delivery.kind is Kind.REMOVAL and await self._handling.withdraw(self.hub, delivery, chat):
             return ref
         if delivery.kind in (Kind.EDIT, Kind.REMOVAL):
             async with self._turns.setdefault(chat, asyncio.Lock()):
@@ -136,26 +139,6 @@ class Departures:
             await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
         except Refused as refusal:  # whoever could be told has left
             log.info("nobody is told that a correction is late: %s", refusal.code)
-
-    async def _reaction(self, delivery: Delivery, chat: str) -> None:
-        """✅ on a mail of a team marks its thread as handled: everybody sees by whom, the first one counts."""
-        if not chat.startswith(TEAM) or not delivery.body.text.startswith(_DONE) or delivery.reply_to is None:
-            return
-        found = await self._ledger.of_ref(delivery.reply_to.id)
-        if found is None or found[0].thread == MAIN:
-            return
-        thread = found[0].thread
-        async with self._ledger.db.transaction("mail.handled") as tx:
-            row = await tx.one("mail.handled", chat, thread, delivery.sender.id, self._clock())
-        stored = await self._ledger.db.one("mail.thread", chat, thread)
-        if row is None and (stored is None or stored["handled_by"] != delivery.sender.id):
-            return
-        text = f"{_DONE} Pris en charge par {delivery.sender.name}\nHandled by {delivery.sender.name}"
-        box = Address(MAIL, chat.removeprefix(TEAM))
-        await self.hub.accept(
-            Message(Ref(MAIL, f"handled:{chat}:{thread}"), chat, box, Kind.NOTICE, Body(text), self._clock(),
-                    thread=Ref(MAIL, thread))
-        )  # fmt: skip
 
     # -- letters -------------------------------------------------------------------------------------------
 

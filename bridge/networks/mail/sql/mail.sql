@@ -44,7 +44,17 @@ INSERT INTO mail_thread (chat, thread, about) VALUES ($1, $2, $3) ON CONFLICT (c
 -- name: set_thread
 UPDATE mail_thread SET about = $3 WHERE chat = $1 AND thread = $2;
 -- name: handled
-UPDATE mail_thread SET handled_by = $3, handled_at = $4 WHERE chat = $1 AND thread = $2 AND handled_by IS NULL RETURNING thread;
+UPDATE mail_thread SET handled_by = $3, handled_at = $4 WHERE chat = $1 AND thread = $2 AND handled_by IS NULL;
+-- name: handler
+UPDATE mail_thread SET handled_by = $3, handled_at = $4 WHERE chat = $1 AND thread = $2;
+-- name: mark
+INSERT INTO mail_ref (chat, mid, thread, ref, people, n) VALUES ($1, $2, $3, NULL, $4, $5) ON CONFLICT (chat, mid) DO NOTHING;
+-- name: mark_of
+SELECT thread FROM mail_ref WHERE chat = $1 AND mid = $2 AND ref IS NULL AND n > 0;
+-- name: marks
+SELECT mid, people FROM mail_ref WHERE chat = $1 AND thread = $2 ORDER BY n;
+-- name: unmark
+UPDATE mail_ref SET thread = $3 WHERE chat = $1 AND mid = $2;
 
 -- name: add_draft
 INSERT INTO mail_draft (id, chat, thread, n, at, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING;
