@@ -217,6 +217,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le message n'a pas pu être remis à la messagerie du destinataire. Joignez-le autrement.",
         "The message could not be handed to the recipient's mail operator. Reach them another way.",
     ),
+    "mail_copy_unwritten": (
+        "Ce message n'a pas pu être recopié vers cette boîte : elle ne l'a pas. Envoyez-le-lui directement.",
+        "This message could not be copied to this mailbox, which does not have it. Send it there directly.",
+    ),
     "taken_back": (
         "Retiré à temps : rien n'est parti par mail.",
         "Taken back in time: nothing was sent by mail.",

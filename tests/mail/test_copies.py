@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.errors import Refused
 from bridge.model import Address, Delivery, Kind
 from bridge.networks.mail.copies import COPY_HEADER
 from bridge.networks.mail.mime import Mail
@@ -170,6 +171,56 @@ async def test_a_copy_that_fails_is_told_in_the_room_and_to_its_author(
         assert sender == ""
         assert isinstance(mail.report, Dsn)
         assert [(one.address, one.action) for one in mail.report.recipients] == [(ANNA, "failed")]
+
+
+async def test_a_copy_that_cannot_be_written_is_told_in_the_room_and_to_its_author(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritable(*_: object) -> None:
+        raise Refused("bad_header", "mss")
+
+    async with running(tmp_path, space) as node:
+        address, _ = await room(node, ZOE)
+        monkeypatch.setattr("bridge.networks.mail.arrivals.copy_letter", unwritable)
+        written = Written("Elles ne l'ont pas", [address], sender=LABO, mid=f"l1@{OTHER}")
+        for _ in range(2):
+            await node.hand_in(written.raw(), address, sender=MARC)
+            await node.got("Elles ne l'ont pas")
+            await node.rest()
+        told = [d for d in node.shown() if d.kind is Kind.NOTICE]
+        assert {(d.sender.addresses[0].id, d.chat) for d in told} == {(ANNA, "room-1"), (ZOE, "room-1")}
+        assert len(told) == 2
+        assert all("Envoyez-le-lui directement" in d.body.text and d.thread is not None for d in told)
+        assert [(sender, rs) for sender, rs, _, _ in node.out.sent] == [("", [MARC])] * 2
+        reports = [mail.report for _, _, mail, _ in node.out.sent]
+        named = [
+            (one.address, one.action) for report in reports if isinstance(report, Dsn) for one in report.recipients
+        ]
+        assert sorted(named) == [(ANNA, "failed"), (ZOE, "failed")]
+        monkeypatch.undo()
+        await node.hand_in(Written("Elles l'ont", [address], sender=LABO).raw(), address, sender=MARC)
+        await node.mailed(3)
+        assert sorted(r for _, rs, _, _ in node.out.sent[2:] for r in rs) == [ANNA, ZOE]
+
+
+async def test_a_copy_that_cannot_be_written_is_told_after_a_crash(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritable(*_: object) -> None:
+        raise Refused("bad_header", "mss")
+
+    async with running(tmp_path, space) as node:
+        address, _ = await room(node)
+        monkeypatch.setattr("bridge.networks.mail.arrivals.copy_letter", unwritable)
+        node.mail._arrivals.ended = lambda: None  # killed before anybody is told
+        await node.hand_in(Written("Elle ne l'a pas", [address], sender=LABO).raw(), address, sender=MARC)
+        await node.got("Elle ne l'a pas")
+        await node.rest()
+        assert not [d for d in node.shown() if d.kind is Kind.NOTICE]
+    async with running(tmp_path, space) as node:
+        assert "Envoyez-le-lui directement" in (await node.got(ANNA)).body.text
+        await node.mailed()
+        assert [(sender, rs) for sender, rs, _, _ in node.out.sent] == [("", [MARC])]
 
 
 def failed(envelope: str, to: str) -> bytes:

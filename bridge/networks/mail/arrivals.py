@@ -49,7 +49,7 @@ class Target:
 
 
 class Arrivals:
-    """Brings mails into the hub. ``posted`` is told of the domains that have mail."""
+    """Brings mails into the hub. ``posted`` hears of the domains that have mail, ``ended`` of mails that cannot go."""
 
     def __init__(
         self, ledger: Ledger, book: AddressBook, teams: dict[str, tuple[str, ...]], *, product: str = ""
@@ -61,6 +61,7 @@ class Arrivals:
         self._teams = teams
         self._mss = {"X-MSS-NIL": product} if product else {}
         self.posted: Callable[[str], None] = lambda domain: None
+        self.ended: Callable[[], None] = lambda: None
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(self, taken: Taken, mail: Mail, target: Target) -> None:
@@ -147,13 +148,13 @@ class Arrivals:
         )  # fmt: skip
         everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
-        copy = await self._copy(taken, mail, target, entry)
-        if copy is not None:
+        copy, refused = await self._copy(taken, mail, target, entry) if target.missed else (None, "")
+        if copy is not None and not refused:
             entry = replace(entry, cites=(*entry.cites, copy.mid))
 
         async def within(tx: Tx) -> None:
             if copy is not None and await tx.one("mail.ref", ref) is None:  # who was added since then gets none
-                await self._ledger.post(tx, copy)
+                await self._ledger.post(tx, copy, refused)
             await self._ledger.enter(tx, entry)
             if topic and len(everyone) != len(patients) and entry.topic is None:
                 await self._ledger.set_topic(tx, place.chat, entry.thread, topic | {"patients": everyone})
@@ -161,11 +162,14 @@ class Arrivals:
         await self.hub.accept(message, within)
         for box in target.missed:
             self.posted(box.domain)
+        if refused:
+            self.ended()
 
-    async def _copy(self, taken: Taken, mail: Mail, target: Target, entry: Entry) -> Posted | None:
-        """The mail to the conversation's mailboxes that the author did not write to."""
-        if not target.missed:
-            return None
+    async def _copy(self, taken: Taken, mail: Mail, target: Target, entry: Entry) -> tuple[Posted, str]:
+        """The mail to the conversation's mailboxes that the author did not write to; why it cannot be written, if so.
+
+        Then it is refused for each of them in the same transaction: the room and the author are told.
+        """
         ident = copy_id(mail, entry.chat, entry.ref)
         mid, at = f"{ident}@{self._book.domain}", taken.envelope.received_at
 
@@ -173,12 +177,14 @@ class Arrivals:
             written = copy_letter(mid, mail, taken.raw, Box(target.room), target.missed, self._mss)
             return compose(replace(written, sent_at=written.sent_at or at))
 
+        raw, refused = b"", ""
         try:
             raw = made() if mail.size < _QUICK else await asyncio.to_thread(made)
         except Refused as refusal:
             log.error("ALARM a mail to a conversation's address reaches no mailbox of it: %s", refusal.code)
-            return None
-        return Posted(ident, mid, target.room, tuple(box.address for box in target.missed), (entry.ref,), raw, at)
+            refused = "mail_copy_unwritten"
+        boxes = tuple(box.address for box in target.missed)
+        return Posted(ident, mid, target.room, boxes, (entry.ref,), raw, at), refused
 
     async def _content(self, taken: Taken, mail: Mail) -> Content:
         """Documents may take seconds to read: they must not hold up anybody else."""

@@ -128,14 +128,18 @@ class Ledger:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    async def post(self, tx: Tx, letter: Posted) -> None:
-        """A mail is ready; a row for each recipient."""
+    async def post(self, tx: Tx, letter: Posted, refused: str = "") -> None:
+        """A mail is ready; a row for each recipient. ``refused``: it cannot go, and why; nobody was told."""
         sealed = self._seal.seal(letter.raw, f"out {letter.id}")
         refs = orjson.dumps(list(letter.refs)).decode()
         row = (letter.id, self.next_n(), letter.mid, letter.sender, refs, sealed, letter.at)
         await tx.run("mail.add_out", *row)
         for recipient in letter.recipients:
             await tx.run("mail.add_to", letter.id, recipient, recipient.rpartition("@")[2].lower())
+            if refused:
+                await tx.run("mail.outcome", letter.id, recipient, "refused", refused)
+        if refused:
+            await tx.run("mail.end_out", letter.id)
 
     async def due(self, domain: str, now: int) -> Due | None:
         """The oldest mail of a domain that may be tried now, with those of its recipients that still wait."""

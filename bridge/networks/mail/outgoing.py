@@ -139,6 +139,10 @@ class Queue:
             task.add_done_callback(self._tasks.discard)
         bell.set()
 
+    def tell(self) -> None:
+        """There is an outcome that nobody was told of."""
+        self._news.set()
+
     async def _lane(self, domain: str, bell: asyncio.Event) -> None:
         while True:
             bell.clear()
