@@ -17,7 +17,7 @@ from bridge.networks.mail import placing
 from bridge.networks.mail.addressbook import AddressBook
 from bridge.networks.mail.boxes import Box
 from bridge.networks.mail.compose import compose
-from bridge.networks.mail.contents import Content, content, heading
+from bridge.networks.mail.contents import Content, addressed, content, heading
 from bridge.networks.mail.copies import copied, copy_id, copy_letter
 from bridge.networks.mail.documents.patient import may_join, merged, of_plain, plain
 from bridge.networks.mail.intake import Taken
@@ -72,7 +72,8 @@ class Arrivals:
             ids = [*placing.cited(mail), *([mail.message_id] if mail.message_id else [])]
             known = await self._ledger.known(ids)
             place, fresh = await self._place(mail, target, key, known)
-            await self._write(taken, mail, target, _Placed(place, fresh, key, known))
+            outside = await self._outside(mail, target)
+            await self._write(taken, mail, target, _Placed(place, fresh, key, known, outside))
 
     # -- where ---------------------------------------------------------------------------------------------
 
@@ -138,7 +139,8 @@ class Arrivals:
         begins = place.thread is None or place.thread == ref
         if begins and not target.heading:
             notes.append(heading(mail))
-        above = "\n".join([*notes, target.heading]).strip()
+        aside, mark = await self._aside(place.chat, ref if begins else place.thread or MAIN, placed.outside)
+        above = "\n".join([*notes, target.heading, aside]).strip()
         message = Message(
             ref=Ref(MAIL, ref), chat=place.chat, sender=target.sender,
             kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.under(above),
@@ -149,8 +151,8 @@ class Arrivals:
         everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
         copy, refused = await self._copy(taken, mail, target, entry) if target.missed else (None, "")
-        if copy is not None and not refused:
-            entry = replace(entry, cites=(*entry.cites, copy.mid))
+        more = (*((mark,) if aside else ()), *((copy.mid,) if copy is not None and not refused else ()))
+        entry = replace(entry, cites=(*entry.cites, *more))
 
         async def within(tx: Tx) -> None:
             if copy is not None and await tx.one("mail.ref", ref) is None:  # who was added since then gets none
@@ -185,6 +187,24 @@ class Arrivals:
             refused = "mail_copy_unwritten"
         boxes = tuple(box.address for box in target.missed)
         return Posted(ident, mid, target.room, boxes, (entry.ref,), raw, at), refused
+
+    async def _outside(self, mail: Mail, target: Target) -> tuple[str, ...]:
+        """Who else is in To or Cc and does not read along here; our own addresses have their conversations."""
+        assert mail.sender is not None
+        author = mail.sender.address.lower()
+        found: dict[str, None] = {}
+        for address in dict.fromkeys(box.address.lower() for box in (*mail.to, *mail.cc)):
+            if address != author and not self._book.ours(address):
+                person = await self.hub.who(Address(MAIL, address))
+                if person is None or person.id not in target.people:
+                    found[address] = None
+        return tuple(found)
+
+    async def _aside(self, chat: str, thread: str, outside: Sequence[str]) -> tuple[str, str]:
+        """What is said of them, empty if just these were named in this thread before; the thread cites the mark."""
+        mark = f"outside:{placing.people_key([thread, '>', *outside])}"
+        named = outside and not any(row.chat == chat for row in (await self._ledger.known([mark])).get(mark, ()))
+        return addressed(outside) if named else "", mark
 
     async def _content(self, taken: Taken, mail: Mail) -> Content:
         """Documents may take seconds to read: they must not hold up anybody else."""
@@ -318,6 +338,7 @@ class _Placed:
     fresh: bool
     key: str
     known: dict[str, list[Known]]
+    outside: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as markup
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridge.model import Body, File
@@ -18,6 +19,7 @@ _LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds t
 _FILES = 24_000_000  # bytes of all files
 _CUT = "\n\n[… suite dans le message d'origine · the rest is in the original message]"
 _BARE = "\n\n[mise en forme : voir le message d'origine · formatting: see the original message]"
+_NAMED = 5  # addresses outside of the conversation
 _ORIGINAL = "message-original.eml"
 
 
@@ -77,6 +79,18 @@ def _visible(mail: Mail) -> Visible:
 def heading(mail: Mail) -> str:
     """The subject as it is shown at the head of a new thread."""
     return display(mail.subject).strip()
+
+
+def addressed(outside: Sequence[str]) -> str:
+    """Who a mail is also addressed to without being in the conversation; empty for nobody."""
+    if not outside:
+        return ""
+    some, more = ", ".join(outside[:_NAMED]), len(outside) - _NAMED
+    french, english = (f" et {more} autre{'s' if more > 1 else ''}", f" and {more} more") if more > 0 else ("", "")
+    return (
+        f"Aussi adressé, hors de la conversation : {some}{french}\n"
+        f"Also addressed, not in this conversation: {some}{english}"
+    )
 
 
 def _short(text: str) -> tuple[str, bool]:
