@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from bridge.capabilities import check
 from bridge.connector import Connector, Within
@@ -15,9 +15,9 @@ from bridge.courier import Courier
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.handover import declare, leave
-from bridge.knowledge import Knowledge
-from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref, Typing
+from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
 from bridge.people import People
+from bridge.signs import Signs
 from bridge.store import Conversation, Store, message_id
 from bridge.turns import Turns
 
@@ -34,7 +34,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Hub(Knowledge):
+class Hub(Signs):
     """``accept`` is the way in for every edge; the courier is the way out.
 
     Where a conversation has a leg that shows our messages back in an order of its own (Matrix), that order is the
@@ -45,12 +45,9 @@ class Hub(Knowledge):
         self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
         *, max_members: int = 200, order_wait: float = 10.0, clock: Callable[[], int] = now_ms,
     ) -> None:  # fmt: skip
-        super().__init__(store, people)
-        self._courier = courier
-        self._connectors = connectors
+        super().__init__(store, people, courier, connectors, clock)
         self._max_members = max_members
         self._order_wait = order_wait
-        self._clock = clock
         self._turns = Turns()  # places in a conversation are committed in the order in which they were given
         self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
         self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
@@ -288,85 +285,6 @@ class Hub(Knowledge):
         """The ordering leg will never show this message: nobody need wait for it."""
         if message in self._held and self._connectors[network].capabilities.echoes:
             self._waited(message)
-
-    # ---- signs
-
-    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self._sign(ref, reader, at, self._store.read_up_to)
-
-    async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self._sign(ref, reader, at, self._store.seen)
-
-    async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self._sign(ref, recipient, at, self._store.taken)
-
-    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self._sign(ref, recipient, at, self._store.received)
-
-    async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
-
-        async def change(tx: Tx, message: str, person: str, at: int) -> bool:
-            return await self._store.failed(tx, message, person, reason, at)
-
-        return await self._sign(ref, recipient, at, change, anybody=True)
-
-    async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
-        """See :class:`bridge.connector.Receiver`."""
-        ident = await self._store.conversation_of(self._store.db, network, chat)
-        person = await self._people.who(who)
-        if ident is None or person is None:
-            return
-        async with self._store.db.transaction("hub.arrived") as tx:
-            news = await self._store.arrived(tx, ident, network, person.id, self._clock(), never)
-        if news:
-            self._courier.wake_reports()
-
-    async def waiting(self, network: str) -> list[str]:
-        """See :class:`bridge.connector.Receiver`."""
-        return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
-
-    async def also(self, known: Ref, ref: Ref) -> None:
-        """See :class:`bridge.connector.Receiver`."""
-        if (message := await self._store.known(self._store.db, known)) is not None:
-            async with self._store.db.transaction("hub.also") as tx:
-                await tx.run("store.also", ref.network, ref.id, message[0])
-
-    async def _sign(
-        self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]], *, anybody: bool = False
-    ) -> bool:
-        """``anybody``: of a member, too, for whom nothing vouches any more."""
-        known = await self._store.known(self._store.db, ref)
-        if known is None:
-            return False
-        person = await self._people.who(who)
-        if person is None and not anybody:
-            return True
-        ident = str(who) if person is None else person.id
-        async with self._store.db.transaction("hub.sign") as tx:
-            news = await change(tx, known[0], ident, at)
-        if news:
-            self._courier.wake_reports()
-        return True
-
-    async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
-        """See :class:`bridge.connector.Receiver`."""
-        ident = await self._store.conversation_of(self._store.db, network, chat)
-        person = await self._people.who(who)
-        if ident is None or person is None:
-            return
-        conversation = await self._store.conversation(self._store.db, ident)
-        if conversation.member(person.id) is None:
-            return
-        for other in {m.address.network for m in conversation.members} - {network}:
-            name = conversation.legs.get(other)
-            if name is not None and self._connectors[other].capabilities.typing:
-                with suppress(Exception):  # best effort by contract
-                    await self._connectors[other].typing(Typing(other, name, ident, person, typing))
 
     # ---- what the hub knows
 

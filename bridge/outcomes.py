@@ -1,0 +1,88 @@
+"""What became of messages: a state for each recipient, and what their senders still have to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bridge.db import Database, Row, Tx
+from bridge.model import Address, RecipientState, Ref, Report, State
+from bridge.people import People
+
+
+class Outcomes:
+    """A part of the store; each operation takes the open transaction, or reads what is committed."""
+
+    def __init__(self, db: Database, people: People) -> None:
+        self.db = db
+        self._people = people
+
+    async def _changed(self, tx: Tx, message: str) -> None:
+        await tx.run("store.changed", message)
+        await tx.run("store.add_report", message)
+
+    async def _all_changed(self, tx: Tx, rows: Sequence[Row]) -> bool:
+        for message in sorted({row["message"] for row in rows}):  # in one order everywhere: no deadlock
+            await self._changed(tx, message)
+        return bool(rows)
+
+    async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person`` has read this and everything before it; True if that is news."""
+        return await self._all_changed(tx, await tx.all("store.read_up_to", message, person, at))
+
+    async def seen(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person`` has read this one; True if that is news."""
+        return await self._moved(tx, "store.seen", message, person, at)
+
+    async def taken(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person``'s operator has taken the message; True if that is news."""
+        return await self._moved(tx, "store.taken", message, person, at)
+
+    async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
+        """``person``'s device has taken the message; True if that is news."""
+        return await self._moved(tx, "store.received", message, person, at)
+
+    async def arrived(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
+        """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news."""
+        became = (State.REFUSED if never else State.DELIVERED).value
+        return await self._all_changed(
+            tx, await tx.all("store.arrived", conversation, network, person, at, became, never)
+        )
+
+    async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
+        """``person`` will not get the message; True if that is news."""
+        return await self._moved(tx, "store.failed", message, person, at, reason)
+
+    async def _moved(self, tx: Tx, operation: str, message: str, *values: str | int) -> bool:
+        row = await tx.one(operation, message, *values)
+        if row is not None:
+            await self._changed(tx, message)
+        return row is not None
+
+    async def states(self, reader: Tx | Database, message: str) -> tuple[RecipientState, ...]:
+        """What became of a message, per recipient."""
+        rows = await reader.all("store.states", message)
+        people = [await self._people.get(r["person"]) for r in rows]
+        return tuple(
+            RecipientState(p, State(r["state"]), r["at"], r["reason"]) for p, r in zip(people, rows, strict=True)
+        )
+
+    async def reports(self, network: str, now: int) -> list[tuple[Report, int]]:
+        """What the senders on a network still have to be told, with the attempts made so far."""
+        rows = await self.db.all("store.reports", network, now)
+        return [(await self._report(row), row["attempt"]) for row in rows]
+
+    async def next_report(self, network: str) -> int | None:
+        """When (ms) senders on this network are to be told something again, None: nothing waits."""
+        row = await self.db.one("store.next_report", network)
+        return None if row is None else row["next_at"]
+
+    async def _report(self, row: Row) -> Report:
+        return Report(
+            message=row["message"], ref=Ref(row["network"], row["ref"]), conversation=row["conversation"],
+            chat=row["chat"], sender=Address(row["network"], row["address"]),
+            states=await self.states(self.db, row["message"]), version=row["version"],
+        )  # fmt: skip
+
+    async def told(self, tx: Tx, reports: Iterable[Report]) -> None:
+        """These senders know; what changed meanwhile is told again."""
+        await tx.many("store.end_report", sorted((r.message, r.version) for r in reports))

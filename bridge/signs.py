@@ -1,0 +1,104 @@
+"""What networks tell about messages that are there: taken, delivered, read, refused; and that somebody writes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from bridge.connector import Connector
+from bridge.courier import Courier
+from bridge.db import Tx
+from bridge.knowledge import Knowledge
+from bridge.model import Address, Ref, Typing
+from bridge.people import People
+from bridge.store import Store
+
+
+class Signs(Knowledge):
+    """The part of the hub that never makes a message. ``clock`` gives milliseconds since 1970."""
+
+    def __init__(
+        self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
+        clock: Callable[[], int],
+    ) -> None:  # fmt: skip
+        super().__init__(store, people)
+        self._courier = courier
+        self._connectors = connectors
+        self._clock = clock
+
+    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._sign(ref, reader, at, self._store.read_up_to)
+
+    async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._sign(ref, reader, at, self._store.seen)
+
+    async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._sign(ref, recipient, at, self._store.taken)
+
+    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._sign(ref, recipient, at, self._store.received)
+
+    async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+
+        async def change(tx: Tx, message: str, person: str, at: int) -> bool:
+            return await self._store.failed(tx, message, person, reason, at)
+
+        return await self._sign(ref, recipient, at, change, anybody=True)
+
+    async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        ident = await self._store.conversation_of(self._store.db, network, chat)
+        person = await self._people.who(who)
+        if ident is None or person is None:
+            return
+        async with self._store.db.transaction("hub.arrived") as tx:
+            news = await self._store.arrived(tx, ident, network, person.id, self._clock(), never)
+        if news:
+            self._courier.wake_reports()
+
+    async def waiting(self, network: str) -> list[str]:
+        """See :class:`bridge.connector.Receiver`."""
+        return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
+
+    async def also(self, known: Ref, ref: Ref) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        if (message := await self._store.known(self._store.db, known)) is not None:
+            async with self._store.db.transaction("hub.also") as tx:
+                await tx.run("store.also", ref.network, ref.id, message[0])
+
+    async def _sign(
+        self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]], *, anybody: bool = False
+    ) -> bool:
+        """``anybody``: of a member, too, for whom nothing vouches any more."""
+        known = await self._store.known(self._store.db, ref)
+        if known is None:
+            return False
+        person = await self._people.who(who)
+        if person is None and not anybody:
+            return True
+        ident = str(who) if person is None else person.id
+        async with self._store.db.transaction("hub.sign") as tx:
+            news = await change(tx, known[0], ident, at)
+        if news:
+            self._courier.wake_reports()
+        return True
+
+    async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        ident = await self._store.conversation_of(self._store.db, network, chat)
+        person = await self._people.who(who)
+        if ident is None or person is None:
+            return
+        conversation = await self._store.conversation(self._store.db, ident)
+        if conversation.member(person.id) is None:
+            return
+        for other in {m.address.network for m in conversation.members} - {network}:
+            name = conversation.legs.get(other)
+            if name is not None and self._connectors[other].capabilities.typing:
+                with suppress(Exception):  # best effort by contract
+                    await self._connectors[other].typing(Typing(other, name, ident, person, typing))
