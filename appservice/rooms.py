@@ -154,7 +154,7 @@ class Rooms:
     def without(self, room: Room, delivery: Delivery) -> dict[str, str]:
         """Who of a delivery's people is not in its room, not even invited (person id), and the code that says so."""
         people = [(m.person.id, room.membership(m.address.id)) for m in delivery.recipients]
-        return {person: "not_reachable" for person, membership in people if membership not in ("join", "invite")}
+        return {person: "not_invited" for person, membership in people if membership not in ("join", "invite")}
 
     def invited(self, room: Room, delivery: Delivery) -> dict[str, str]:
         """Who of a delivery's people has not come into its room yet: person id -> Matrix user."""
@@ -281,7 +281,7 @@ class Rooms:
         except MatrixRefused as refusal:
             await self.reload(room, by)
             if room.membership(user) not in ("join", "invite"):
-                raise Refused("not_reachable", about=user) from refusal
+                raise Refused("not_invited", about=user) from refusal
             return
         await self._note(room, user, "invite")
 
@@ -389,5 +389,5 @@ class Rooms:
 
 def _not_created(refusal: MatrixRefused) -> Exception:
     if refusal.status == 403:
-        return Refused("not_reachable", about="invitation")
+        return Refused("not_invited", about="invitation")
     return refusal

@@ -24,6 +24,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ce professionnel n'a pas encore de messagerie reliée à Liaison. Joignez-le autrement.",
         "This professional has no messaging product connected to Liaison yet. Reach them another way.",
     ),
+    "not_invited": (
+        "Cette personne n'a pas pu être invitée : son serveur ou ses réglages le refusent. Vérifiez son adresse.",
+        "This person could not be invited: their server or settings refuse the invitation. Check their address.",
+    ),
     "untrusted_server": (
         "Ce serveur Matrix ne fait pas partie de l'espace de confiance. Contactez votre administrateur.",
         "This Matrix server is not part of the trust space. Ask your administrator.",

@@ -100,7 +100,7 @@ async def test_who_cannot_be_invited_beside_others_is_named_to_the_sender(world:
         first = await node.write("g", "à vous deux", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}"))
         await eve.member(await eve.invited(), "join")
         await eve.heard("à vous deux")
-        expected = {f"matrix:{ben.mxid}": ("refused", "not_reachable"), f"matrix:{eve.mxid}": ("delivered", None)}
+        expected = {f"matrix:{ben.mxid}": ("refused", "not_invited"), f"matrix:{eve.mxid}": ("delivered", None)}
         assert {s.person.id: (s.state, s.reason) for s in await became(node, first, "sent")} == expected
 
 
@@ -173,6 +173,6 @@ async def test_a_change_of_members_invites_whom_a_message_could_not(world: World
         world.stub.fault(r"POST .*/invite", times=1, status=403)
         first = await node.write("g", "deux", to=(f"matrix:{eve.mxid}",))
         await ben.heard("deux")
-        assert {s.reason for s in await became(node, first)} == {None, "not_reachable"}
+        assert {s.reason for s in await became(node, first)} == {None, "not_invited"}
         await change(node, "g", "cleo", f"matrix:{eve.mxid}")
         await until(lambda: world.stub.world.rooms[room].membership(eve.mxid) == "invite")

@@ -134,7 +134,7 @@ async def test_whoever_refuses_invitations_is_named_to_the_sender(world: World) 
         accepted = await node.write("no", "personne", to=(f"matrix:{ben.mxid}",))
         await until(lambda: any(r.message == accepted.message for r in node.product.told))
         states = [r for r in node.product.told if r.message == accepted.message][-1].states
-        assert [(s.state, s.reason) for s in states] == [("refused", "not_reachable")]
+        assert [(s.state, s.reason) for s in states] == [("refused", "not_invited")]
 
 
 async def test_when_everybody_has_left_the_sender_is_told(world: World) -> None:
