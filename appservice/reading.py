@@ -13,6 +13,7 @@ from appservice.membership import Membership
 from appservice.names import Names
 from appservice.notices import Notices, failure
 from appservice.outbox import Outbox
+from appservice.reports import PENDING
 from appservice.rooms import Rooms
 from appservice.transactions import ECHO, Item, is_encrypted
 from bridge.connector import Receiver, Status
@@ -167,7 +168,8 @@ class Reading:
             log.info("%s from %s is not read: %s", item.event_id, sender, never.code)
             await self._refuse(item, _CODES.get(never.code, "undecryptable"))
             return
-        late = item.parked_at is not None
+        if item.parked_at is not None:
+            await self._quietly(room, item.event_id, "PENDING")
         try:
             if decrypted.type == "m.reaction":
                 await self._react(item, event, decrypted.content, decrypted)
@@ -178,9 +180,6 @@ class Reading:
         except Refused as refusal:
             log.info("%s is refused: %s", item.event_id, refusal.code)
             await self._refuse(item, refusal.code, decrypted)
-            return
-        if late:
-            await self._quietly(room, item.event_id, "PENDING")
 
     async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
         """Hand a message to the hub; the event is done in the same transaction. Raises Refused."""
@@ -191,6 +190,8 @@ class Reading:
         async def within(tx: Tx) -> None:
             if decrypted is not None:
                 await decrypted.seen(tx)
+            if item.parked_at is not None:
+                await tx.run("matrix.tell", item.event_id, PENDING, item.parked_at)
             await self.inbox.done(tx, item)
 
         failpoint("matrix.before-accept")

@@ -22,7 +22,8 @@ from bridge.words import GOOD_NEWS, notice
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
-_SUCCESS, _FAILED, _PENDING = "success", "failed", "pending"
+PENDING = "pending"  # the mark of an event that was shown as waiting
+_SUCCESS, _FAILED = "success", "failed"
 _ONE_NOTICE = 6 * 3600 * 1000  # ms: what waits for the same person that long is said once in a room
 _ARRIVED = (State.DELIVERED, State.READ)
 Told = set[tuple[str, str]]
@@ -32,12 +33,14 @@ Told = set[tuple[str, str]]
 class News:
     """What one room has to be told. ``read``: ghost -> newest event read.
 
-    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``failed``:
-    event -> ghost and code of who will not have it, and who has it: clients go by the last status. ``pending``: events
-    that wait for long. ``said``: event, ghost, code and name for notices about such.
+    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``alone``:
+    the same for those that were shown as waiting: a client goes by their own last status. ``failed``: event -> ghost
+    and code of who will not have it, and who has it. ``pending``: events that wait for long. ``said``: event, ghost,
+    code and name for notices about such.
     """
 
     success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    alone: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     failed: dict[str, tuple[str | None, str, tuple[str, ...]]] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, str | None, str, str]] = field(default_factory=list)  # event, ghost, code, name
@@ -59,6 +62,8 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
             bad = [state for state in refused if state.reason not in GOOD_NEWS]
             if bad and arrived:
                 news.failed[event] = _failed(bad[0], names, users)
+            elif not bad and (arrived or not refused) and (event, PENDING) in told:
+                news.alone.append((users, event))
             elif not bad and (arrived or not refused):
                 news.success[users].append(event)
             news.told.add((event, step))
@@ -90,9 +95,9 @@ def _late(news: News, report: Report, names: Names, told: Told) -> None:
             if lane not in told | news.told:
                 news.said.append((event, ghost, "late", name))
                 news.told |= {lane, said}
-            if (event, _PENDING) not in told | news.told:
+            if (event, PENDING) not in told | news.told:
                 news.pending.append(event)
-                news.told.add((event, _PENDING))
+                news.told.add((event, PENDING))
         elif state.state in _ARRIVED and said in told and over not in told:
             news.said.append((event, ghost, "at_last", name))
             news.told.add(over)
@@ -147,7 +152,7 @@ class Reports:
     async def _room(self, room_id: str, news: News) -> None:
         async with self._slots:
             room = await self._rooms.get(room_id)
-            for users, events in news.success.items():
+            for users, events in [*news.success.items(), *((users, [event]) for users, event in news.alone)]:
                 more = {"delivered_to_users": list(users)} | ({"fr.liaison.events": events[:-1]} if events[1:] else {})
                 await self._notices.status(room, events[-1], "SUCCESS", users[0] if users else None, **more)
             for event, (ghost, code, users) in news.failed.items():

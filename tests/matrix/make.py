@@ -226,11 +226,11 @@ async def meet(
     return Chat(ben, room, (await node.got(f"début {name}")).chat)
 
 
-def statuses(human: Human, event_id: str) -> list[str]:
-    """The statuses that a human has seen for one event."""
+def statuses(human: Human, event_id: str, *, own: bool = False) -> list[str]:
+    """The statuses that a human has seen for one event; ``own``: without those for several at once."""
     contents = [e["content"] for _, e in human.events if e["type"] == "com.beeper.message_send_status"]
     return [
         c["status"]
         for c in contents
-        if c["m.relates_to"]["event_id"] == event_id or event_id in c.get("fr.liaison.events", [])
+        if c["m.relates_to"]["event_id"] == event_id or (event_id in c.get("fr.liaison.events", []) and not own)
     ]

@@ -50,8 +50,7 @@ async def test_the_sender_is_told_once_in_words(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
         chat.ben.rotate(chat.room)
-        for text in ("a", "b", "c"):
-            await chat.ben.say(chat.room, text, share=False)
+        events = [await chat.ben.say(chat.room, text, share=False) for text in ("a", "b", "c")]
         seen = await chat.ben.heard(WAITING)
         assert seen.clear is not None
         assert seen.clear["content"]["msgtype"] == "m.notice"
@@ -59,6 +58,8 @@ async def test_the_sender_is_told_once_in_words(world: World) -> None:
         await node.got("c")
         assert node.texts()[1:] == ["a", "b", "c"]
         assert sum(WAITING in (s.text or "") for s in chat.ben.seen) == 1
+        shown = ["FAIL_RETRIABLE", "PENDING", "SUCCESS"]
+        await until(lambda: all(statuses(chat.ben, event, own=True) == shown for event in events))
 
 
 async def test_parked_messages_survive_a_restart(world: World) -> None:

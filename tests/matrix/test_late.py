@@ -47,6 +47,13 @@ async def test_it_is_said_once_for_what_waits_and_once_when_it_is_there(world: W
         assert node.texts()[-2:] == ["un", "deux"]
 
 
+async def test_each_that_was_shown_as_waiting_is_shown_as_arrived(world: World) -> None:
+    async with world.node() as node:
+        chat, events = await waiting(world, node)
+        node.product.before = lambda _: None
+        await until(lambda: all(statuses(chat.ben, event, own=True) == ["PENDING", "SUCCESS"] for event in events))
+
+
 async def test_a_restart_says_nothing_again(world: World) -> None:
     async with world.node() as node:
         chat, events = await waiting(world, node)
