@@ -34,12 +34,12 @@ _RETRY_MS = 5_000  # after which others may have the key that could not have it 
 
 @dataclass(slots=True)
 class Audience:
-    """Devices that may read, devices that may not and why, people whose device list could not be had."""
+    """Devices that may read, devices that may not and why, people whose list could not be had or is empty."""
 
     allowed: dict[tuple[str, str], Device] = field(default_factory=dict)
     blocked: dict[tuple[str, str], str] = field(default_factory=dict)
     unsigned: list[Device] = field(default_factory=list)
-    stale: set[str] = field(default_factory=set)
+    stale: dict[str, str] = field(default_factory=dict)  # and why: a code
 
 
 class Sharing:
@@ -107,7 +107,7 @@ class Sharing:
         await self._devices.fresh(people, ghost.user)
         generation = self._devices.generation
         audience = await self._audience(people)
-        audience.stale |= everybody & room.waiting
+        audience.stale |= dict.fromkeys(everybody & room.waiting, "device_list_away")
         limit = min(self._policy.rotation_messages, room.rotation_messages or self._policy.rotation_messages)
         age = min(self._policy.rotation_ms, room.rotation_ms or self._policy.rotation_ms)
         session = state.session
@@ -135,11 +135,11 @@ class Sharing:
         audience = Audience()
         for user in people:
             person = await self._devices.person(user)
-            if person.outdated:
-                audience.stale.add(user)
+            if person.outdated or not person.devices:  # who has no device now reads with the next one
+                audience.stale[user] = "device_list_away" if person.outdated else "no_device"
             if person.changed and self._policy.changed_identity == "refuse":
                 audience.blocked[user, "*"] = "identity_changed"
-                audience.stale.discard(user)
+                audience.stale.pop(user, None)
                 continue
             for device in person.devices.values():
                 if device.signed or self._policy.send_unsigned:
@@ -214,10 +214,10 @@ class Sharing:
         return None
 
     async def _mark_unknown(self, session: OutSession, audience: Audience, place: int, current: str) -> None:
-        """People whose list is not known get the key later, from this index on."""
+        """People whose list is not known, or empty, get the key later, from this index on."""
         new = {
-            (user, "*"): Share("unknown", place, "device_list_away", None, self._giving.keep(session.id, current))
-            for user in audience.stale
+            (user, "*"): Share("unknown", place, why, None, self._giving.keep(session.id, current))
+            for user, why in audience.stale.items()
             if (user, "*") not in session.shares
         }
         if new:
@@ -245,7 +245,8 @@ class Sharing:
             if room_id not in (None, row["room_id"]):
                 continue
             ghost = self._ghosts.get(row["ghost"])
-            if ghost is not None and ghost.ready and (room_id is not None or self._due(row["session_id"])):
+            due = room_id is not None or row["news"] or self._due(row["session_id"])
+            if ghost is not None and ghost.ready and due:
                 async with self._locked(row["room_id"], row["ghost"]) as state:
                     await self._late(state, row["session_id"], row["shared_history"] == 1, ghost)
 

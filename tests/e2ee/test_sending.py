@@ -200,6 +200,21 @@ async def test_a_late_device_reads_from_the_current_index(url: str) -> None:
         assert len([1 for e in old.got if e["type"] == "m.room_key"]) == 1
 
 
+async def test_who_has_no_device_reads_with_the_next_one(url: str) -> None:
+    async with lab(url) as here:
+        said = [await here.say(here.room(BEN), text) for text in ("one", "two")]
+        for _ in range(3):
+            await here.engine.flush()  # in vain: from now on seldom, unless there is news
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        new = Peer(here.stub, BEN, "NEW", owner).publish()
+        here.stub.changes(BEN)
+        await here.engine.ring([ANNA])
+        await here.engine.flush()
+        new.sync()
+        assert [new.read(content)["content"]["body"] for content in said] == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     ("policy", "room", "same"),
     [(Policy(rotation_messages=3), {}, 3), (Policy(), {"rotation_messages": 2}, 2), (Policy(), {}, 100)],

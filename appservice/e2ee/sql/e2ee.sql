@@ -151,10 +151,11 @@ SELECT user_id, device_id, state, place, code, txn, kept FROM e2ee_share WHERE s
 SELECT state, place, code FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
 
 -- name: shares-late
-SELECT DISTINCT o.room_id, o.ghost, o.session_id, o.shared_history
-FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id WHERE s.state IN ('no_olm', 'unknown')
+SELECT o.room_id, o.ghost, o.session_id, o.shared_history, MAX(CASE WHEN s.code = 'no_device' AND u.outdated = 1 THEN 1 ELSE 0 END) AS news
+FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id LEFT JOIN e2ee_user u ON u.user_id = s.user_id
+WHERE s.state IN ('no_olm', 'unknown') GROUP BY o.room_id, o.ghost, o.session_id, o.shared_history
 UNION
-SELECT o.room_id, o.ghost, o.session_id, o.shared_history
+SELECT o.room_id, o.ghost, o.session_id, o.shared_history, 0 AS news
 FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id JOIN e2ee_user u ON u.user_id = s.user_id
 LEFT JOIN e2ee_device d ON d.user_id = s.user_id AND d.device_id = s.device_id
 WHERE s.state = 'withheld' AND s.kept IS NOT NULL AND (u.outdated = 1 OR d.signed = 1)
