@@ -240,13 +240,22 @@ def test_a_dsn_that_we_write() -> None:
 @pytest.mark.parametrize("bad", ["", "x y", "x\r\ny", "é"])
 def test_reports_refuse_what_breaks_a_field(bad: str) -> None:
     with pytest.raises(Refused, match="bad_header"):
-        compose_dsn(NOTICE, [DsnRecipient(bad, "failed", "5.0.0")])
+        compose_dsn(NOTICE, [DsnRecipient(f"{bad}@peer.example" if bad.isalpha() else bad, bad or "failed", "5.0.0")])
     with pytest.raises(Refused, match="bad_code"):
         compose_mdn(NOTICE, error=(bad, "x"))
     with pytest.raises(Refused, match="bad_disposition"):
         compose_mdn(NOTICE, bad)
     with pytest.raises(Refused, match="no_recipient"):
         compose_dsn(NOTICE, [])
+
+
+def test_a_recipient_that_is_not_ascii_is_named_as_it_is() -> None:
+    box = "zoé+é@peer.example"
+    raw = compose_dsn(NOTICE, [DsnRecipient(box, "failed", "5.0.0", box)])
+    assert raw.count(b"utf-8; zo\\x{E9}\\x{2B}\\x{E9}@peer.example") == 2
+    report = parse(raw).report
+    assert isinstance(report, Dsn)
+    assert [(one.address, one.original) for one in report.recipients] == [(box, box)]
 
 
 def test_an_original_without_id_is_no_trouble() -> None:

@@ -6,7 +6,7 @@ Both go out with the null sender: SMTP ``MAIL FROM:<>``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bridge.errors import Refused
@@ -87,9 +87,9 @@ def compose_dsn(
 def _status(recipient: DsnRecipient) -> Fields:
     fields: Fields = []
     if recipient.original:
-        fields.append(("Original-Recipient", f"rfc822; {_xtext(recipient.original)}"))
+        fields.append(("Original-Recipient", _recipient(recipient.original, _xtext)))
     fields += [
-        ("Final-Recipient", f"rfc822; {_word(recipient.address)}"),
+        ("Final-Recipient", _recipient(recipient.address, _word)),
         ("Action", _word(recipient.action)),
         ("Status", _word(recipient.status)),
     ]
@@ -226,6 +226,14 @@ def _word(value: str) -> str:
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise Refused("bad_header", "notice")
     return value
+
+
+def _recipient(address: str, plain: Callable[[str], str]) -> str:
+    """A recipient with its type; one that is not ASCII in the form for reports that are (RFC 6533, 3)."""
+    if address.isascii():
+        return f"rfc822; {plain(address)}"
+    kept = (c if "!" <= c <= "~" and c not in "+=\\" else f"\\x{{{ord(c):X}}}" for c in address)
+    return f"utf-8; {''.join(kept)}"
 
 
 def _xtext(value: str) -> str:

@@ -156,6 +156,8 @@ def _xtext(value: str) -> str:
 
 def _mailbox(value: str) -> str:
     bare = _xtext(_typed(value)) if "+" in value and "@" not in value else _typed(value)
+    if value.lower().startswith("utf-8;"):  # RFC 6533, 3
+        bare = re.sub(r"\\x\{(?!D[89A-F]..\})([0-9A-F]{2,5})\}", lambda match: chr(int(match[1], 16)), bare)
     return clean_address(bare.strip().strip("<>")) or ""
 
 
