@@ -221,6 +221,19 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le message n'a pas pu être remis à la messagerie du destinataire. Joignez-le autrement.",
         "The message could not be handed to the recipient's mail operator. Reach them another way.",
     ),
+    "bad_address": (
+        "Cette adresse contient des caractères que la messagerie ne transmet pas : rien ne lui est parti. "
+        "Demandez-en une sans accent.",
+        "This address has characters that mail does not carry: nothing was sent to it. Ask for one in plain letters.",
+    ),
+    "bad_header": (
+        "Ce message ne peut pas s'écrire comme un mail : rien n'est parti. Envoyez-le sans pièce jointe ni réponse.",
+        "This message cannot be written as a mail: nothing was sent. Send it without attachment or reply.",
+    ),
+    "bad_message_id": (
+        "Le mail auquel ceci répond a un identifiant incorrect : rien n'est parti. Envoyez-le hors du fil.",
+        "The mail that this answers has a wrong id: nothing was sent. Send it outside of the thread.",
+    ),
     "mail_copy_unwritten": (
         "Ce message n'a pas pu être recopié vers cette boîte : elle ne l'a pas. Envoyez-le-lui directement.",
         "This message could not be copied to this mailbox, which does not have it. Send it there directly.",
