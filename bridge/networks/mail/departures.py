@@ -242,8 +242,12 @@ class Departures:
         for address in addresses:
             reason = self._book.closed(address) or "mail_unknown_box"
             for ref in refs:
-                if not await self.hub.failed(Ref(MAIL, ref), Address(MAIL, address.lower()), reason, self._clock()):
-                    raise Unavailable("not_yet")
+                await self._refuse(ref, Address(MAIL, address.lower()), reason)
+
+    async def _refuse(self, ref: str, who: Address, reason: str) -> None:
+        """Raises Unavailable as long as the hub has not noted that it gave us the message."""
+        if not await self.hub.failed(Ref(MAIL, ref), who, reason, self._clock()):
+            raise Unavailable("not_yet")
 
     async def _note(self, tx: Tx, where: Where, refs: tuple[str, ...], documents: Conformed) -> None:
         """Whose documents a thread has: an answer about somebody else must not join it."""
@@ -264,9 +268,8 @@ class Departures:
         """What was taken back in time reached nobody; its author is told so."""
         for ref in self._refs(said):
             for member in where.members:
-                about = Ref(MAIL, ref), member.address, "taken_back", self._clock()
-                if member.address.network == MAIL and not await self.hub.failed(*about):
-                    raise Unavailable("not_yet")
+                if member.address.network == MAIL:
+                    await self._refuse(ref, member.address, "taken_back")
         async with self._ledger.db.transaction("mail.taken-back") as tx:
             await tx.many("mail.end_draft", [(one.id,) for one in said])
 
@@ -282,7 +285,7 @@ class Departures:
         for ref in self._refs(said):
             for member in where.members:
                 if member.address.network == MAIL:
-                    await self.hub.failed(Ref(MAIL, ref), member.address, code, self._clock())
+                    await self._refuse(ref, member.address, code)
         async with self._ledger.db.transaction("mail.unwritten") as tx:
             await tx.many("mail.end_draft", [(one.id,) for one in said])
 
