@@ -24,6 +24,7 @@ from bridge.networks.mail.intake import Taken
 from bridge.networks.mail.ledger import Entry, Ledger, Posted
 from bridge.networks.mail.mime import Mail
 from bridge.networks.mail.placing import MAIN, Known, Place
+from bridge.networks.mail.writing import writable
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -150,8 +151,8 @@ class Arrivals:
         )  # fmt: skip
         everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
-        copy, refused = await self._copy(taken, mail, target, entry) if target.missed else (None, "")
-        more = (*((mark,) if aside else ()), *((copy.mid,) if copy is not None and not refused else ()))
+        copy, refused = await self._copy(taken, mail, target, entry) if target.missed else (None, {})
+        more = (*((mark,) if aside else ()), *((copy.mid,) if copy is not None and copy.raw else ()))
         entry = replace(entry, cites=(*entry.cites, *more))
 
         async def within(tx: Tx) -> None:
@@ -167,24 +168,25 @@ class Arrivals:
         if refused:
             self.ended()
 
-    async def _copy(self, taken: Taken, mail: Mail, target: Target, entry: Entry) -> tuple[Posted, str]:
-        """The mail to the conversation's mailboxes that the author did not write to; why it cannot be written, if so.
+    async def _copy(self, taken: Taken, mail: Mail, target: Target, entry: Entry) -> tuple[Posted, dict[str, str]]:
+        """The mail to the conversation's mailboxes that the author did not write to; to whom it cannot go, and why.
 
-        Then it is refused for each of them in the same transaction: the room and the author are told.
+        For those it is refused in the same transaction: the room and the author are told.
         """
-        ident = copy_id(mail, entry.chat, entry.ref)
+        ident, to = copy_id(mail, entry.chat, entry.ref), tuple(box for box in target.missed if writable(box))
         mid, at = f"{ident}@{self._book.domain}", taken.envelope.received_at
 
         def made() -> bytes:
-            written = copy_letter(mid, mail, taken.raw, Box(target.room), target.missed, self._mss)
+            written = copy_letter(mid, mail, taken.raw, Box(target.room), to, self._mss)
             return compose(replace(written, sent_at=written.sent_at or at))
 
-        raw, refused = b"", ""
+        raw, refused = b"", {box.address: "bad_address" for box in target.missed if box not in to}
         try:
-            raw = made() if mail.size < _QUICK else await asyncio.to_thread(made)
+            if to:
+                raw = made() if mail.size < _QUICK else await asyncio.to_thread(made)
         except Refused as refusal:
             log.error("ALARM a mail to a conversation's address reaches no mailbox of it: %s", refusal.code)
-            refused = "mail_copy_unwritten"
+            refused |= {box.address: "mail_copy_unwritten" for box in to}
         boxes = tuple(box.address for box in target.missed)
         return Posted(ident, mid, target.room, boxes, (entry.ref,), raw, at), refused
 

@@ -25,9 +25,10 @@ from bridge.networks.mail.documents.patient import Patient, may_join, merged, of
 from bridge.networks.mail.frames import TEAM, Frames, Where
 from bridge.networks.mail.handling import Handling
 from bridge.networks.mail.ledger import Entry, Ledger, Posted
-from bridge.networks.mail.letters import Said, letter
+from bridge.networks.mail.letters import Frame, Said, letter
 from bridge.networks.mail.parcels import Parcel, conformed, divided, parcels, with_documents
 from bridge.networks.mail.placing import MAIN, Known
+from bridge.networks.mail.writing import writable
 from bridge.words import notice
 
 Json = dict[str, Any]
@@ -182,7 +183,7 @@ class Departures:
             return bool(others.said) and await self._mail(where, others, fixes)
         said = parcel.said if begins else (*fixes, *parcel.said)
         try:
-            frame = await self._frames.of(where, said)
+            frame, unwritable = _writable(await self._frames.of(where, said))
             written = letter(self._refs(said)[0], said, frame)
             written = written if documents is None else with_documents(written, documents, begins=begins)
             raw = compose(written)
@@ -190,6 +191,7 @@ class Departures:
             log.warning("a mail cannot be made: %s", refusal.code)
             await self._failed(where, said, refusal.code)
             return not begins
+        await self._nowhere(where, self._refs(said), written.to, unwritable)
         await self._post(where, said, written, raw, documents)
         return not begins
 
@@ -214,7 +216,6 @@ class Departures:
         refs, chat = self._refs(said), where.chat
         boxes = dict.fromkeys(box.address for box in (*written.to, *written.cc))
         recipients = tuple(address for address in boxes if not self._book.ours(address))
-        await self._nowhere(refs, [box.address for box in written.to if self._book.ours(box.address)])
         about = {
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
             "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
@@ -234,15 +235,18 @@ class Departures:
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
             self.posted(domain)
 
-    async def _nowhere(self, refs: Sequence[str], addresses: Sequence[str]) -> None:
-        """No mail goes to an address of ours: whoever is a member by it is said to be not reached. Raises Unavailable.
+    async def _nowhere(self, where: Where, refs: Sequence[str], to: Sequence[Box], unwritable: Sequence[Box]) -> None:
+        """No mail goes to an address of ours or to what cannot be written: whoever is a member by it is not reached.
 
-        Before the drafts end: after a crash it is said again.
+        Before the drafts end: after a crash it is said again. Raises Unavailable.
         """
-        for address in addresses:
-            reason = self._book.closed(address) or "mail_unknown_box"
+        ours = [box.address for box in to if self._book.ours(box.address)]
+        reasons = {address: self._book.closed(address) or "mail_unknown_box" for address in ours}
+        reasons |= {box.address: "bad_address" for box in unwritable}
+        team = where.chat.removeprefix(TEAM) if where.chat.startswith(TEAM) else ""  # stands for all outside
+        for address, reason in reasons.items():
             for ref in refs:
-                await self._refuse(ref, Address(MAIL, address.lower()), reason)
+                await self._refuse(ref, Address(MAIL, team or address.lower()), reason)
 
     async def _refuse(self, ref: str, who: Address, reason: str) -> None:
         """Raises Unavailable as long as the hub has not noted that it gave us the message."""
@@ -288,6 +292,15 @@ class Departures:
                     await self._refuse(ref, member.address, code)
         async with self._ledger.db.transaction("mail.unwritten") as tx:
             await tx.many("mail.end_draft", [(one.id,) for one in said])
+
+
+def _writable(frame: Frame) -> tuple[Frame, list[Box]]:
+    """The frame without the mailboxes that cannot stand in a field, and those. Raises Refused if nobody is left."""
+    lost = [box for box in (*frame.to, *frame.cc) if not writable(box)]
+    to, cc = (tuple(box for box in boxes if box not in lost) for boxes in (frame.to, frame.cc))
+    if lost and not to:
+        raise Refused("bad_address", "to")
+    return (replace(frame, to=to, cc=cc), lost) if lost else (frame, lost)
 
 
 def _patients(topic: Json) -> list[Patient]:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -128,16 +129,16 @@ class Ledger:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    async def post(self, tx: Tx, letter: Posted, refused: str = "") -> None:
-        """A mail is ready; a row for each recipient. ``refused``: it cannot go, and why; nobody was told."""
+    async def post(self, tx: Tx, letter: Posted, refused: Mapping[str, str] = MappingProxyType({})) -> None:
+        """A mail is ready; a row for each recipient. ``refused``: to whom it cannot go, and why; nobody was told."""
         sealed = self._seal.seal(letter.raw, f"out {letter.id}")
         refs = orjson.dumps(list(letter.refs)).decode()
         row = (letter.id, self.next_n(), letter.mid, letter.sender, refs, sealed, letter.at)
         await tx.run("mail.add_out", *row)
         for recipient in letter.recipients:
             await tx.run("mail.add_to", letter.id, recipient, recipient.rpartition("@")[2].lower())
-            if refused:
-                await tx.run("mail.outcome", letter.id, recipient, "refused", refused)
+            if recipient in refused:
+                await tx.run("mail.outcome", letter.id, recipient, "refused", refused[recipient])
         if refused:
             await tx.run("mail.end_out", letter.id)
 

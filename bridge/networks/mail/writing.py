@@ -45,10 +45,16 @@ def phrase(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def writable(box: Box) -> bool:
+    """Whether a mailbox can stand in a field: no mail of ours needs SMTPUTF8 (RFC 6531) to be passed on."""
+    address = clean_address(box.address)
+    return address is not None and address.isascii()
+
+
 def box_value(box: Box, where: str) -> str:
     """A mailbox with its name. Raises Refused (bad_address) for what is none, or is not ASCII."""
     address = clean_address(box.address)
-    if address is None or not address.isascii():
+    if address is None or not writable(box):
         raise Refused("bad_address", where)
     name = phrase(box.name)
     return f"{name} <{address}>" if name else address
