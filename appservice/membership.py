@@ -261,9 +261,14 @@ class Membership:
         return old if old.facts.successor == room.room_id else None
 
     async def _follow(self, room: Room, old: Room) -> None:
-        """The conversation goes on in the new room; old event ids keep their meaning in the hub."""
+        """The conversation goes on in the new room; old event ids keep their meaning in the hub.
+
+        Who was only invited to the old one does not get what was said there: joining the new one does not show it.
+        """
         conversation = old.conversation
         assert conversation is not None
+        for user in self._rooms.people_in(old, "invite"):
+            await self.hub.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
         room.conversation = conversation
         room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
 

@@ -10,7 +10,7 @@ from appservice.membership import Membership
 from bridge.model import Accepted, Address, RecipientState, Ref
 from bridge.store import Store
 from tests.far.stub_human import Human
-from tests.matrix.make import ANNA, Node, World, ghost, until
+from tests.matrix.make import ANNA, Node, World, ghost, meet, until
 from tests.matrix.test_outside import settled
 
 Found = dict[str, tuple[str, str | None]]
@@ -98,6 +98,25 @@ async def test_who_had_come_in_and_leaves_keeps_what_they_got(world: World) -> N
         second = await node.write("g", "deux")
         await until_told(node, second, {ben.mxid: ("delivered", None)})
         assert told(node, first)[-1] == everybody
+
+
+async def test_who_was_invited_to_a_room_that_is_replaced_has_not_got_what_was_said_there(world: World) -> None:
+    eve = await world.human("eve", "chu.example")
+    async with world.node() as node:
+        chat = await meet(world, node)
+        ref, by, add = Ref("pandalab", "r"), Address("pandalab", "anna"), [f"matrix:{eve.mxid}"]
+        await node.hub.change_members(ref, chat.chat, "pandalab", by, add, [])
+        first = await node.write(chat.chat, "un", by="anna")
+        await until_told(node, first, {chat.ben.mxid: ("delivered", None), eve.mxid: ("sent", None)})
+        answer = await chat.ben.call("POST", f"/_matrix/client/v3/rooms/{chat.room}/upgrade", {"new_version": "12"})
+        new = answer["replacement_room"]
+        await chat.ben.member(new, "invite", ghost(ANNA))
+        await until(lambda: world.stub.world.rooms[new].membership(ghost(ANNA)) == "join")
+        second = await node.write(chat.chat, "deux", by="anna")
+        await until_told(node, second, {chat.ben.mxid: ("delivered", None), eve.mxid: ("sent", None)})
+        await eve.member(new, "join")
+        await until_told(node, second, dict.fromkeys((chat.ben.mxid, eve.mxid), ("delivered", None)))
+        await until_told(node, first, {chat.ben.mxid: ("delivered", None), eve.mxid: ("refused", "not_joined")})
 
 
 @pytest.mark.parametrize("action", ["join", "leave"])
