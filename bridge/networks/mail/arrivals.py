@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _CONTINUES = "↪ Suite d'un échange avec d'autres participants · continues an exchange with other people"
 _OTHER_PATIENT = "⚠️ Autre patient : nouveau fil · another patient: a new thread"
 _QUICK = 64_000  # bytes; the documents of longer mails are read in a thread
+_UNASKED = ("DELAY", "FAILURE")  # what whoever says nothing is told (RFC 3461, 4.1); NEVER: nothing
 _HEADER = 16_000  # bytes of a mail's header kept for reports about it
 
 
@@ -372,7 +373,7 @@ def _about(taken: Taken, mail: Mail) -> Json:
         "index": mail.thread_index,
         "sender": envelope.sender,
         "envid": envelope.envid,
-        "notify": sorted({word for one in envelope.notify for word in one or ()}),
+        "notify": sorted({word for one in envelope.notify for word in (_UNASKED if one is None else one)}),
         "mdn_to": [mail.mdn_to.address, mail.mdn_to.name] if mail.mdn_to else None,
         "automatic": mail.automatic,
         "header": taken.raw.partition(b"\r\n\r\n")[0][:_HEADER].decode("latin-1"),

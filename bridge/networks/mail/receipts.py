@@ -160,7 +160,7 @@ class Receipts:
             code = states[0].reason or "internal_error"
             await self._dsn(f"dsn:{ident}", about, box or await self._book.box(states[0].person), code)
         elif now == {State.ACCEPTED} and any(one.reason == "late" for one in states):
-            if "DELAY" in (about.get("notify") or ["DELAY"]):
+            if "DELAY" in about.get("notify", ()):
                 await self._dsn(f"late:{ident}", about, box or await self._book.box(states[0].person), "late")
         elif "SUCCESS" in about.get("notify", ()) and now & {State.DELIVERED, State.READ}:
             await self._dsn(f"ok:{ident}", about, box or await self._book.box(states[0].person))
