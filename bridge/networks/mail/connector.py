@@ -76,7 +76,7 @@ class MailConnector:
         self._queue = Queue(ledger, SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
         self._departures.gathered = self._gather.add
         self._arrivals.posted = self._departures.posted = self._receipts.posted = self._queue.wake
-        self._arrivals.ended = self._queue.tell
+        self._arrivals.ended = self._departures.ended = self._queue.tell
         self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
         self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
         self._clock = clock

@@ -39,7 +39,7 @@ INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays i
 
 
 class Departures:
-    """Takes deliveries as drafts and makes letters of them. ``posted`` is told of the domains that have mail."""
+    """Drafts become letters. ``posted`` hears of the domains that have mail, ``ended`` of mails that cannot go."""
 
     def __init__(
         self, ledger: Ledger, book: AddressBook, clock: Callable[[], int], *, product: str, ask_displayed: bool
@@ -53,6 +53,7 @@ class Departures:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
         self.gathered: Callable[[str, str, int], None] = lambda chat, thread, at: None
         self.posted: Callable[[str], None] = lambda domain: None
+        self.ended: Callable[[], None] = lambda: None
 
     async def take(self, delivery: Delivery) -> Ref:
         """Keep a delivery on disk as a draft; the hub may forget it. Raises Refused, Unavailable."""
@@ -191,8 +192,7 @@ class Departures:
             log.warning("a mail cannot be made: %s", refusal.code)
             await self._failed(where, said, refusal.code)
             return not begins
-        await self._nowhere(where, self._refs(said), written.to, unwritable)
-        await self._post(where, said, written, raw, documents)
+        await self._post(where, said, written, raw, documents, unwritable)
         return not begins
 
     async def _documents(self, where: Where, parcel: Parcel) -> tuple[Conformed | None, bool]:
@@ -211,20 +211,23 @@ class Departures:
         return found, found is not None and where.thread == MAIN
 
     async def _post(
-        self, where: Where, said: Sequence[Said], written: Letter, raw: bytes, documents: Conformed | None
-    ) -> None:
+        self, where: Where, said: Sequence[Said], written: Letter, raw: bytes, documents: Conformed | None,
+        unwritable: Sequence[str],
+    ) -> None:  # fmt: skip
         refs, chat = self._refs(said), where.chat
         boxes = dict.fromkeys(box.address for box in (*written.to, *written.cc))
         recipients = tuple(address for address in boxes if not self._book.ours(address))
+        await self._nowhere(refs, [box.address for box in written.to if self._book.ours(box.address)])
         about = {
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
             "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
             "ours": True, "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not one.correction},
         }  # fmt: skip
         async with self._ledger.db.transaction("mail.post") as tx:
-            if recipients:
+            if recipients or unwritable:
                 sender = written.sender.address
-                await self._ledger.post(tx, Posted(said[0].id, refs[0], sender, recipients, refs, raw, self._clock()))
+                posted = Posted(said[0].id, refs[0], sender, (*recipients, *unwritable), refs, raw, self._clock())
+                await self._ledger.post(tx, posted, dict.fromkeys(unwritable, "bad_address"))
             sealed = self._ledger.close(about, f"about {chat} {refs[0]}")
             await tx.run("mail.set_about", chat, refs[0], sealed)
             if documents is not None:
@@ -234,19 +237,18 @@ class Departures:
         failpoint("mail.posted")
         for domain in {address.rpartition("@")[2].lower() for address in recipients}:
             self.posted(domain)
+        if unwritable:
+            self.ended()
 
-    async def _nowhere(self, where: Where, refs: Sequence[str], to: Sequence[Box], unwritable: Sequence[Box]) -> None:
-        """No mail goes to an address of ours or to what cannot be written: whoever is a member by it is not reached.
+    async def _nowhere(self, refs: Sequence[str], addresses: Sequence[str]) -> None:
+        """No mail goes to an address of ours: whoever is a member by it is said to be not reached. Raises Unavailable.
 
-        Before the drafts end: after a crash it is said again. Raises Unavailable.
+        Before the drafts end: after a crash it is said again.
         """
-        ours = [box.address for box in to if self._book.ours(box.address)]
-        reasons = {address: self._book.closed(address) or "mail_unknown_box" for address in ours}
-        reasons |= {box.address: "bad_address" for box in unwritable}
-        team = where.chat.removeprefix(TEAM) if where.chat.startswith(TEAM) else ""  # stands for all outside
-        for address, reason in reasons.items():
+        for address in addresses:
+            reason = self._book.closed(address) or "mail_unknown_box"
             for ref in refs:
-                await self._refuse(ref, Address(MAIL, team or address.lower()), reason)
+                await self._refuse(ref, Address(MAIL, address.lower()), reason)
 
     async def _refuse(self, ref: str, who: Address, reason: str) -> None:
         """Raises Unavailable as long as the hub has not noted that it gave us the message."""
@@ -294,13 +296,13 @@ class Departures:
             await tx.many("mail.end_draft", [(one.id,) for one in said])
 
 
-def _writable(frame: Frame) -> tuple[Frame, list[Box]]:
+def _writable(frame: Frame) -> tuple[Frame, list[str]]:
     """The frame without the mailboxes that cannot stand in a field, and those. Raises Refused if nobody is left."""
     lost = [box for box in (*frame.to, *frame.cc) if not writable(box)]
     to, cc = (tuple(box for box in boxes if box not in lost) for boxes in (frame.to, frame.cc))
     if lost and not to:
         raise Refused("bad_address", "to")
-    return (replace(frame, to=to, cc=cc), lost) if lost else (frame, lost)
+    return replace(frame, to=to, cc=cc) if lost else frame, list(dict.fromkeys(box.address for box in lost))
 
 
 def _patients(topic: Json) -> list[Patient]:

@@ -57,7 +57,7 @@ class Receipts:
     async def told(self, due: Due, recipient: str, kind: str, reason: str) -> None:
         """What the operator of a recipient said about one of our mails."""
         for ref in due.refs:
-            if not await self._note(ref, recipient, "failed" if kind == "refused" else kind, reason):
+            if not await self._note(due.id, ref, recipient, "failed" if kind == "refused" else kind, reason):
                 raise Unavailable("not_yet")  # the hub has not written down yet that it gave us this message
         if kind == "delayed" and due.refs:  # nothing arrived for hours
             found = await self._ledger.of_ref(due.refs[0])
@@ -107,7 +107,7 @@ class Receipts:
                 log.warning("mail %d is not believed: it reports about a mailbox that is not its sender's", taken.n)
                 continue
             for ref in refs:
-                known = await self._note(ref, recipient, kind, reason) and known
+                known = await self._note(sent, ref, recipient, kind, reason) and known
             if kind == "failed":
                 await self._lost(sent, refs, recipient, reason)
         self._wait(taken.n, known)
@@ -121,7 +121,7 @@ class Receipts:
             log.warning("mail %d reports about what the hub does not know", n)
         self._early.pop(n, None)
 
-    async def _note(self, ref: str, recipient: str, kind: str, reason: str) -> bool:
+    async def _note(self, mail: str, ref: str, recipient: str, kind: str, reason: str) -> bool:
         """False: the hub does not know the message (yet)."""
         found, now = await self._ledger.of_ref(ref), self._clock()
         chat = found[0].chat if found is not None else ""
@@ -133,9 +133,18 @@ class Receipts:
             return await self.hub.received(Ref(MAIL, ref), who, now)
         if kind == "displayed":
             return await self.hub.seen(Ref(MAIL, ref), who, now)
+        if kind == "failed" and found is not None and chat.startswith(TEAM) and await self._others(mail, recipient):
+            text = notice(reason, name=recipient)  # the mailbox stands for all: for the others it has left
+            await self._remark(found[0], f"partly:{mail}:{recipient}", recipient, text)
+            return True
         if kind == "failed":
             return await self.hub.failed(Ref(MAIL, ref), who, reason, now)
         return True
+
+    async def _others(self, mail: str, recipient: str) -> bool:
+        """Whether a mail went, or may still go, to somebody else too."""
+        rows = await self._ledger.db.all("mail.recipients", mail)
+        return any(row["recipient"] != recipient and row["state"] != "refused" for row in rows)
 
     # -- out -----------------------------------------------------------------------------------------------
 
