@@ -56,7 +56,7 @@ def new_sender() -> str:
 
 
 def registration_yaml(settings: MatrixSettings) -> str:
-    """The registration file of a configured hub. Raises OSError if a token's file cannot be read."""
+    """The registration file of a configured hub. Raises BadConfig if a token's file cannot be used."""
     return to_yaml(registration(settings, settings.read_as_token(), settings.read_hs_token()))
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from appservice.names import Names
+from bridge.config import BadConfig, read_secret
 
 
 class MatrixSettings(BaseModel):
@@ -19,7 +20,7 @@ class MatrixSettings(BaseModel):
 
     homeserver: str = Field(description="base URL of the client-server API, as the hub reaches it")
     server_name: str = Field(description="the domain in the user ids of this homeserver")
-    id: str = Field(default="liaison", description="the appservice's id in its registration")
+    id: str = Field(default="liaison", min_length=1, description="the appservice's id in its registration")
     as_token: str | None = Field(default=None, repr=False)
     as_token_file: Path | None = None
     hs_token: str | None = Field(default=None, repr=False)
@@ -61,8 +62,10 @@ class MatrixSettings(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if urlsplit(self.homeserver).scheme not in ("http", "https"):
-            raise ValueError("homeserver must begin with http:// or https://")
+        for name in ("homeserver", "address"):
+            _web_address(name, getattr(self, name))
+        if "/_matrix" in self.homeserver:
+            raise ValueError("homeserver is the address without /_matrix/…")
         if not re.fullmatch(r"[A-Za-z0-9.\[\]:-]+", self.server_name):
             raise ValueError("server_name is a domain, not a URL")
         for name in ("as_token", "hs_token"):
@@ -81,20 +84,31 @@ class MatrixSettings(BaseModel):
         return self.homeserver
 
     def read_as_token(self) -> str:
-        """Our token towards the homeserver. Raises OSError if its file cannot be read."""
-        return _secret(self.as_token, self.as_token_file)
+        """Our token towards the homeserver. Raises BadConfig if its file cannot be used."""
+        return _secret("as_token", self.as_token, self.as_token_file)
 
     def read_hs_token(self) -> str:
-        """The homeserver's token towards us. Raises OSError if its file cannot be read."""
-        return _secret(self.hs_token, self.hs_token_file)
+        """The homeserver's token towards us. Raises BadConfig if its file cannot be used."""
+        return _secret("hs_token", self.hs_token, self.hs_token_file)
 
     def names(self) -> Names:
         """Who stands for whom on this homeserver."""
         return Names(self.ghost_prefix, self.server_name, self.mail_ghost_prefix)
 
 
-def _secret(value: str | None, path: Path | None) -> str:
-    if value is not None:
-        return value
-    assert path is not None
-    return path.read_text("utf-8").strip()
+def _secret(name: str, value: str | None, path: Path | None) -> str:
+    where = f"matrix.{name}" if path is None else f"matrix.{name}_file"
+    text = value if value is not None else read_secret(f"file:{path}", where)
+    if not re.fullmatch(r"[!-~]+", text):
+        raise BadConfig(f"{where}: a token is one line of ASCII without spaces (openssl rand -hex 32 makes one)")
+    return text
+
+
+def _web_address(name: str, text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # its port is no number, or too high
+        good = False
+    if not good:
+        raise ValueError(f"{name} must begin with http:// or https:// and name a host, and a port below 65536")

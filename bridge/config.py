@@ -26,6 +26,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _only_its_name(cls, raw: Any) -> Any:
+        """A section of which only the name stands there is all defaults."""
+        return {} if raw is None else raw
+
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -36,7 +42,7 @@ def _seconds(value: Any) -> Any:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
 """A time: a number of seconds, or ``250ms``, ``10s``, ``5m``, ``3h``, ``3d``."""
 
 
@@ -131,6 +137,25 @@ class ListenSettings(Section):
     key: Path | None = None
     client_ca: Path | None = None
 
+    @model_validator(mode="after")
+    def _tls_or_none_of_it(self) -> ListenSettings:
+        for name in ("key", "client_ca"):
+            if self.certificate is None and getattr(self, name) is not None:
+                raise ValueError(f"{name} is given without certificate, so TLS would be off: give both")
+        return self
+
+
+class MatrixListenSettings(ListenSettings):
+    """Where the homeserver calls."""
+
+    port: int = Field(default=29_300, ge=0, le=65_535)
+
+
+class ConnectListenSettings(ListenSettings):
+    """Where products call."""
+
+    port: int = Field(default=29_301, ge=0, le=65_535)
+
 
 class Config(Section):
     """The whole file. ``matrix`` and the sections of ``networks`` are validated by their owners."""
@@ -141,22 +166,40 @@ class Config(Section):
     trust: TrustSettings = TrustSettings()
     delivery: DeliverySettings = DeliverySettings()
     matrix: dict[str, Any]
-    matrix_listen: ListenSettings = ListenSettings(port=29_300)
-    connect_listen: ListenSettings = ListenSettings(port=29_301)
+    matrix_listen: MatrixListenSettings = MatrixListenSettings()
+    connect_listen: ConnectListenSettings = ConnectListenSettings()
     networks: dict[str, dict[str, Any]] = {}
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+class _Once(yaml.SafeLoader):
+    """Refuses a name that is given twice in one section: YAML would drop the first without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name} is given twice", problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def read_config(path: Path) -> Config:
     """Read and check a file. Raises BadConfig with one line a problem."""
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        raw = yaml.load(path.read_text("utf-8"), _Once)  # noqa: S506  (a SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"{path}: cannot be read ({type(error).__name__})") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise BadConfig(f"{path}: no YAML{f', line {mark.line + 1}' if mark else ''}") from None
+        mark, what = getattr(error, "problem_mark", None), "no YAML"
+        if isinstance(error, yaml.MarkedYAMLError) and str(error.problem).endswith(" is given twice"):
+            what = str(error.problem)
+        raise BadConfig(f"{path}: {what}{f', line {mark.line + 1}' if mark else ''}") from None
     return validate(Config, raw or {}, str(path))
+
+
+_SAID = {"missing": "is missing", "extra_forbidden": "there is no such option", "model_type": "is no section"}
 
 
 def validate(model: type[M], raw: Any, where: str) -> M:
@@ -164,7 +207,9 @@ def validate(model: type[M], raw: Any, where: str) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        lines = [
-            f"{where}: {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)
-        ]
+        lines = []
+        for one in error.errors(include_input=False, include_url=False):
+            place = ".".join(str(part) for part in one["loc"])
+            said = _SAID.get(one["type"]) or one["msg"].removeprefix("Value error, ")
+            lines.append(": ".join(part for part in (where, place, said) if part))
         raise BadConfig("\n".join(lines)) from None

@@ -133,3 +133,31 @@ def test_a_configuration_is_frozen(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         config.log_level = "DEBUG"
     assert validate(Config, config.model_dump(), "again") == config
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"matrix_listen": {"key": "/k.pem"}}, "matrix_listen: key is given without certificate"),
+        ({"connect_listen": {"client_ca": "/ca.pem"}}, "connect_listen: client_ca is given without certificate"),
+        ({"delivery": {"longest_retry": float("inf")}}, "delivery.longest_retry"),
+        ({"databse": {}}, "databse: there is no such option"),
+        ({"directory": {}}, "directory.flatfile: is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_for_people(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadConfig, match=says):
+        read_config(written(tmp_path, **more))
+
+
+def test_a_section_may_be_begun_and_keeps_its_defaults(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, delivery=None, connect_listen={"host": "0.0.0.0"}, matrix_listen=None))
+    assert (config.matrix_listen.port, config.connect_listen.port) == (29_300, 29_301)
+    assert config.delivery == DeliverySettings()
+
+
+def test_a_section_that_is_given_twice_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text() + "matrix: {homeserver: https://other.example}\n")
+    with pytest.raises(BadConfig, match=r"matrix is given twice, line \d+"):
+        read_config(path)

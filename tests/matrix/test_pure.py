@@ -20,6 +20,7 @@ from appservice.notices import failure
 from appservice.registration import new_sender, registration, registration_yaml, to_yaml
 from appservice.reports import news_of
 from appservice.settings import MatrixSettings
+from bridge.config import BadConfig, validate
 from bridge.errors import Refused
 from bridge.model import Address, Body, Delivery, Kind, Member, Person, RecipientState, Ref, Report, State
 from tests.matrix.make import ANNA, CLEO, PEOPLE, SERVER, ghost, settings
@@ -231,3 +232,23 @@ def test_each_refusal_is_told_once() -> None:
     assert news.refused == [("$1", ghost(ANNA), "product_refused", "Dr Anna Martin")]
     assert not news.success
     assert news_of([refused], NAMES, news.told) == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"homeserver": "http://"}, {"homeserver": "http://a:99999"}, {"homeserver": "http://a/_matrix/client"},
+     {"address": "localhost:29300"}, {"address": "http://localhost:abc"}, {"id": ""}],
+)  # fmt: skip
+def test_addresses_that_cannot_be_are_named(wrong: dict[str, str]) -> None:
+    usual = {"homeserver": "http://a", "server_name": "a", "as_token": "a", "hs_token": "b"}
+    with pytest.raises(BadConfig, match=next(iter(wrong))):
+        validate(MatrixSettings, usual | wrong, "matrix")
+
+
+@pytest.mark.parametrize("text", ["", "SECRET-1\nSECRET-2\n", "SECRET-é"])
+def test_a_token_file_that_cannot_be_is_named_without_its_content(tmp_path: Path, text: str) -> None:
+    (tmp_path / "as").write_text(text)
+    made = MatrixSettings(homeserver="http://a", server_name="a", as_token_file=tmp_path / "as", hs_token="b")
+    with pytest.raises(BadConfig, match="as_token_file") as wrong:
+        made.read_as_token()
+    assert "SECRET" not in str(wrong.value)
