@@ -77,6 +77,7 @@ class Matrix:
         )
         self.names = names = settings.names()
         policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
+        self._db = db
         self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self._store = store = RoomStore(db)
@@ -127,7 +128,7 @@ class Matrix:
             max_body=self._settings.max_body,
             new_peer=self._gaps.suspect,
             skipped=self._gaps.skipped,
-            ready=lambda: self._ready,
+            ready=lambda: self._ready and self._db.working,
         )
         if self._ready:
             self._web.open()  # the edge may have started before its routes were asked for

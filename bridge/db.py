@@ -7,7 +7,9 @@ engine only; ``@serial`` is an ever growing integer primary key. Names are ``are
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,6 +17,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bridge.errors import Unavailable
+
+log = logging.getLogger(__name__)
+_AGAIN = 60.0  # s between two lines about one trouble
+_OVER = 10.0  # s without trouble
 
 
 class Row(Protocol):
@@ -58,8 +64,48 @@ class Database(Protocol):
     async def one(self, name: str, *args: Any) -> Row | None:
         """Read one row outside of a transaction."""
 
+    @property
+    def working(self) -> bool:
+        """Whether nothing has failed lately for the disk's or the server's sake."""
+
     async def close(self) -> None:
         """Finish the running commits and let go."""
+
+
+class Trouble:
+    """Says in the log, not for every message, that the disk or the server fails, and when that is over."""
+
+    def __init__(self) -> None:
+        self._said: float | None = None
+        self._last = -_OVER
+
+    @property
+    def working(self) -> bool:
+        """Whether there was none lately."""
+        return time.monotonic() - self._last >= _OVER
+
+    def seen(self, error: BaseException) -> Unavailable:
+        """Note it; gives what to raise."""
+        now = self._last = time.monotonic()
+        if self._said is None or now - self._said >= _AGAIN:
+            self._said = now
+            log.error("ALARM the database fails: %s; messages wait where they are until it works", brief(error))
+        return Unavailable("database", 1.0)
+
+    def passed(self) -> None:
+        """Something was written."""
+        if self._said is not None and self.working:
+            self._said = None
+            log.warning("the database works again")
+
+
+def brief(error: BaseException) -> str:
+    """What a database says of itself; a driver's own text may quote values or the address with its password."""
+    if (name := getattr(error, "sqlite_errorname", None)) is not None:
+        return f"{name}, {error}"
+    if (state := getattr(error, "sqlstate", None)) is not None:
+        return f"{type(error).__name__} ({state})"
+    return f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

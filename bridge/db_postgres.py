@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from bridge.db import Component, Row, missing_migrations, read_statements
+from bridge.db import Component, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.failpoint import failpoint
 
@@ -18,6 +18,8 @@ _LOCK = zlib.crc32(b"liaison hub")
 _AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError,
     asyncpg.OperatorInterventionError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.PostgresSystemError, asyncpg.PostgresIOError,
+    asyncpg.InternalClientError,  # what a connection that is broken in the wrong moment ends with
 )  # fmt: skip
 
 
@@ -51,14 +53,18 @@ class Postgres:
         self._keeper = keeper
         self._statements = statements
         self._relock = asyncio.Lock()
+        self._trouble = Trouble()
 
     @classmethod
     async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
         """Connect, keep other hubs out (advisory lock), migrate. Raises Unavailable."""
         try:
             return await cls._open(url, components)
-        except _AWAY as error:
+        except (*_AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
             raise Unavailable("database", 1.0) from error
+        except ValueError:  # its text may hold a part of the password
+            said = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
+            raise ValueError(said) from None
 
     @classmethod
     async def _open(cls, url: str, components: Sequence[Component]) -> Postgres:
@@ -89,24 +95,30 @@ class Postgres:
                 async with connection.transaction():
                     yield _Tx(connection, self._statements)
                     failpoint(f"{name}.before-commit")
+                self._trouble.passed()
                 failpoint(f"{name}.after-commit")
         except _AWAY as error:
-            raise Unavailable("database", 1.0) from error
+            raise self._trouble.seen(error) from error
 
     async def all(self, name: str, *args: Any) -> list[Row]:
         """See :class:`bridge.db.Database`."""
         try:
             return list(await self._pool.fetch(self._statements[name], *args))
         except _AWAY as error:
-            raise Unavailable("database", 1.0) from error
+            raise self._trouble.seen(error) from error
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
         try:
             row: Row | None = await self._pool.fetchrow(self._statements[name], *args)
         except _AWAY as error:
-            raise Unavailable("database", 1.0) from error
+            raise self._trouble.seen(error) from error
         return row
+
+    @property
+    def working(self) -> bool:
+        """See :class:`bridge.db.Database`."""
+        return self._trouble.working
 
     async def close(self) -> None:
         """Finish and let go of the lock."""

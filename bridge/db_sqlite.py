@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bridge.db import Component, Row, missing_migrations, read_statements
+from bridge.db import Component, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.failpoint import ACTIVE, failpoint
 
@@ -28,6 +28,7 @@ _TROUBLE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
+_SPOILT = sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT
 
 
 class _Tx:
@@ -61,6 +62,7 @@ class Sqlite:
     engine = "sqlite"
 
     def __init__(self, path: str, statements: dict[str, str], lock: IO[bytes]) -> None:
+        self._trouble = Trouble()
         self._writer = _connect(path)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
@@ -75,11 +77,23 @@ class Sqlite:
 
     @classmethod
     async def open(cls, path: str, components: Sequence[Component]) -> Sqlite:
-        """Open or make the file; a second process on the same file is refused (one writer per key store)."""
+        """Open or make the file; a second process on the same file is refused (one writer per key store).
+
+        Raises Unavailable.
+        """
+        try:
+            return cls._open(path, components)
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, OSError) or _is_trouble(error) or error.sqlite_errorcode in _SPOILT:
+                raise Unavailable("database", 1.0) from error
+            raise
+
+    @classmethod
+    def _open(cls, path: str, components: Sequence[Component]) -> Sqlite:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         for name in (path, path + ".lock"):  # for nobody else; SQLite gives its -wal and -shm the same rights
             os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
-        lock = open(path + ".lock", "wb")  # noqa: SIM115, ASYNC230  (held for the life of the process)
+        lock = open(path + ".lock", "wb")  # noqa: SIM115  (held for the life of the process)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -107,7 +121,7 @@ class Sqlite:
             except BaseException as error:
                 self._undo(batch)
                 if _is_trouble(error):
-                    raise Unavailable("database", 1.0) from error
+                    raise self._trouble.seen(error) from error
                 raise
             if ACTIVE:
                 failpoint(f"{name}.before-commit")
@@ -119,7 +133,7 @@ class Sqlite:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            raise Unavailable("database", 1.0) from error
+            raise self._trouble.seen(error) from error
         batch: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._batch = batch
         task = asyncio.create_task(self._commit(batch))
@@ -143,22 +157,29 @@ class Sqlite:
             self._batch = None
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit)
-            except Exception:
+            except Exception as error:
+                self._trouble.seen(error)
                 _fail(batch)
                 with suppress(sqlite3.Error):
                     self._writer.rollback()
             else:
+                self._trouble.passed()
                 batch.set_result(None)
 
     async def all(self, name: str, *args: Any) -> list[Row]:
         """See :class:`bridge.db.Database`."""
-        with _translated():
+        with _translated(self._trouble):
             return await self._read.all(name, *args)
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
-        with _translated():
+        with _translated(self._trouble):
             return await self._read.one(name, *args)
+
+    @property
+    def working(self) -> bool:
+        """See :class:`bridge.db.Database`."""
+        return self._trouble.working
 
     async def close(self) -> None:
         """Wait for the running commit, then close."""
@@ -176,12 +197,12 @@ def _is_trouble(error: BaseException) -> bool:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(trouble: Trouble) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         if _is_trouble(error):
-            raise Unavailable("database", 1.0) from error
+            raise trouble.seen(error) from error
         raise
 
 

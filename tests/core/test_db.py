@@ -238,7 +238,9 @@ async def test_a_commit_that_fails_fails_for_all_of_its_batch_and_the_next_works
     assert await words(db) == ["next"]
 
 
-async def test_the_disk_is_full_and_then_is_not(db: Sqlite) -> None:
+async def test_the_disk_is_full_and_then_is_not(
+    db: Sqlite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await write(db, "before")
     size = os.path.getsize(str(db._lock.name).removesuffix(".lock") + "-wal")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -251,8 +253,15 @@ async def test_the_disk_is_full_and_then_is_not(db: Sqlite) -> None:
         signal.signal(signal.SIGXFSZ, ignored)
     assert all(isinstance(r, Unavailable) for r in results), results
     assert await words(db) == ["before"]
+    assert not db.working
+    assert [r.getMessage() for r in caplog.records if "ALARM" in r.getMessage()] == [
+        "ALARM the database fails: SQLITE_IOERR_WRITE, disk I/O error; messages wait where they are until it works"
+    ]
+    monkeypatch.setattr(face, "_OVER", 0.0)
     await write(db, "after")
     assert await words(db) == ["before", "after"]
+    assert db.working
+    assert "the database works again" in caplog.text
 
 
 async def test_no_member_of_a_batch_that_sqlite_took_back_is_told_it_is_safe(db: Sqlite) -> None:

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from bridge.db import Database, open_database
+from bridge.db import Database, brief, open_database
 from bridge.errors import Unavailable
 from deploy.demo.postgres import Postgres
 from tests.core.test_db import component, opened, words, write
@@ -40,6 +41,7 @@ async def test_a_lost_server_is_unavailable_and_comes_back(own_server: Postgres,
     async with opened(url, tmp_path) as db:
         await write(db, "before")
         await own_server.kill()
+        assert db.working
         for _ in range(3):
             with pytest.raises(Unavailable):
                 await write(db, "meanwhile")
@@ -49,6 +51,7 @@ async def test_a_lost_server_is_unavailable_and_comes_back(own_server: Postgres,
                 await db.one("note.word", "before")
         with pytest.raises(Unavailable):
             await open_database(url, [component(tmp_path)])
+        assert not db.working
         await own_server.start()
         await until(db, "after")
         assert await words(db) == ["before", "after"]
@@ -90,3 +93,25 @@ async def test_a_connection_lost_in_the_middle_is_unavailable(own_server: Postgr
         await own_server.start()
         await until(db, "z")
         assert await words(db) == ["z"]
+
+
+async def test_a_connection_that_breaks_between_two_steps_is_unavailable(
+    own_server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen when the server was restarted under load: asyncpg names it an error of its own."""
+    async with opened(await own_server.create_database(), tmp_path) as db:
+
+        class Broken:
+            async def fetch(self, *_: object) -> None:
+                raise asyncpg.InternalClientError("got result for unknown protocol state")
+
+        with monkeypatch.context() as patch, pytest.raises(Unavailable):
+            patch.setattr(db, "_pool", Broken())
+            await words(db)
+
+
+async def test_a_password_that_is_wrong_by_now_is_unavailable(own_server: Postgres, tmp_path: Path) -> None:
+    url = (await own_server.create_database()).replace("postgres@", "nobody@")
+    with pytest.raises(Unavailable) as refused:
+        await open_database(url, [component(tmp_path)])
+    assert brief(refused.value.__cause__ or refused.value).startswith("InvalidAuthorizationSpecificationError (28000)")
