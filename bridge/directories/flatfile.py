@@ -7,6 +7,7 @@ Columns (UTF-8, comma, header line): ``rpps,name,profession,place,mail,matrix,pr
 from __future__ import annotations
 
 import csv
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,15 +29,15 @@ class FlatFile:
     @classmethod
     def read(cls, path: Path) -> FlatFile:
         """Read a file. Raises ValueError that names the line."""
-        people: list[Person] = []
-        with path.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                people.append(_person(row, f"{path.name}, line {len(people) + 2}"))
-                if len(people) > _MAX_ROWS:
-                    raise ValueError(f"{path.name} has more than {_MAX_ROWS} rows")
-        if len({p.id for p in people}) != len(people):
-            raise ValueError(f"{path.name} names an RPPS id twice")
-        return cls(people)
+        try:
+            with path.open(
+                encoding="utf-8-sig", newline=""
+            ) as lines:  # spreadsheets put a mark before the first column
+                return cls(_people(csv.DictReader(lines), path.name))
+        except UnicodeDecodeError:
+            raise ValueError(f"{path.name} is not UTF-8: save it as CSV UTF-8") from None
+        except csv.Error as error:
+            raise ValueError(f"{path.name} is no CSV file: {error}") from None
 
     async def person(self, person: str) -> Person | None:
         """See :class:`bridge.directory.Directory`."""
@@ -58,6 +59,24 @@ class FlatFile:
         return [p for p in self._people.values() if any(a.network != MATRIX for a in p.addresses)]
 
 
+def _people(rows: csv.DictReader[str], name: str) -> list[Person]:
+    missing = [column for column in ("rpps", "name") if column not in (rows.fieldnames or ())]
+    if missing:
+        raise ValueError(f"{name}, line 1: no column {missing[0]} (columns are separated by commas)")
+    people: list[Person] = []
+    lines: dict[str, int] = {}
+    for row in rows:
+        where = f"{name}, line {rows.line_num}"
+        people.append(_person(row, where))
+        if len(people) > _MAX_ROWS:
+            raise ValueError(f"{name} has more than {_MAX_ROWS} rows")
+        for one in (people[-1].id, *map(str, people[-1].addresses)):
+            if one in lines:
+                raise ValueError(f"{where}: {one} is already somebody's, in line {lines[one]}")
+            lines[one] = rows.line_num
+    return people
+
+
 def _fold(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in plain if not unicodedata.combining(c))
@@ -72,8 +91,12 @@ def _person(row: dict[str, str | None], where: str) -> Person:
         raise ValueError(f"{where}: name is empty")
     addresses = []
     if mail := (row.get("mail") or "").strip().lower():
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", mail):
+            raise ValueError(f"{where}: mail must read name@domain")
         addresses.append(Address("mail", mail))
     if matrix := (row.get("matrix") or "").strip():
+        if not re.fullmatch(r"@[^:\s]+:\S+", matrix):
+            raise ValueError(f"{where}: matrix must read @name:server")
         addresses.append(Address(MATRIX, matrix))
     for account in (row.get("products") or "").split():
         network, colon, ident = account.partition(":")

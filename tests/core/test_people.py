@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bridge.db import open_database
@@ -163,10 +165,28 @@ async def test_a_directory_file_with_mistakes_names_the_line(tmp_path: object) -
         ("123,A,", "line 3: rpps"),
         ("10000000009,,", "line 3: name"),
         ("10000000009,A,x", "line 3: products"),
+        ("10000000009,A,pandalab:anna", "line 3: pandalab:anna is already somebody's, in line 2"),
+        ("10000000009,A,,ben", "line 3: mail"),
+        ("10000000009,A,,,ben", "line 3: matrix"),
+        ("10000000009," + "A" * 200_000, "is no CSV file"),
     ):
-        path.write_text(f"rpps,name,products\n10000000001,Anna,\n{row}\n")
+        path.write_text(f"rpps,name,products,mail,matrix\n10000000001,Anna,pandalab:anna\n{row}\n")
         with pytest.raises(ValueError, match=says):
             FlatFile.read(path)
     path.write_text("rpps,name\n10000000001,A\n10000000001,B\n")
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="already somebody's, in line 2"):
         FlatFile.read(path)
+
+
+def test_a_directory_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("\ufeffrpps,name\n10000000001,Hélène\n", "utf-8")
+    assert FlatFile.read(path) is not None
+    for raw, says in (
+        (b"name;rpps\nA;10000000001\n", "line 1: no column rpps .*commas"),
+        ("rpps,name\n10000000001,Hélène\n".encode("latin-1"), "not UTF-8"),
+        (b"", "no column rpps"),
+    ):
+        path.write_bytes(raw)
+        with pytest.raises(ValueError, match=says):
+            FlatFile.read(path)
