@@ -16,6 +16,7 @@ from typing import Any
 
 from bridge import logs
 from bridge.config import BadConfig, Config, read_config, validate
+from bridge.db import brief
 from bridge.errors import Unavailable
 from bridge.networks.mail import trust_cli
 
@@ -31,10 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return 2
     except Unavailable as reason:
-        print(f"not available: {reason.code}", file=sys.stderr)
+        print(_why(reason), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _why(reason: Unavailable) -> str:
+    if reason.code == "database_in_use":
+        return "database.url: another hub uses this database: stop that one first"
+    if reason.code == "database_newer":
+        return "database.url: a newer Liaison has used this database: run that version, or restore the older backup"
+    if reason.code == "database":
+        cause = reason.__cause__
+        return f"database.url: the database cannot be used ({brief(cause) if cause else 'it does not answer'})"
+    return f"not available: {reason.code}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,11 +105,9 @@ def _run(asked: argparse.Namespace) -> int:
 
 def _check(asked: argparse.Namespace) -> int:
     from appservice.check import check
-    from appservice.settings import MatrixSettings
+    from appservice.examine import examine
 
-    config = read_config(asked.config)
-    config.seal.open()
-    settings = validate(MatrixSettings, config.matrix, "matrix")
+    settings = examine(read_config(asked.config))
 
     async def go() -> int:
         findings = await check(settings)

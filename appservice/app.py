@@ -5,33 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from appservice import examine
 from appservice import matrix as matrix_edge
 from appservice.client import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.matrix import Matrix
 from appservice.settings import MatrixSettings
 from bridge import store as core
-from bridge.config import BadConfig, Config, ListenSettings, validate
+from bridge.config import BadConfig, Config, validate
 from bridge.connector import Connector
 from bridge.courier import Courier
 from bridge.db import Database, open_database
-from bridge.directories.flatfile import FlatFile
 from bridge.directory import Directory
 from bridge.hub import Hub, now_ms
 from bridge.model import MAIL, MATRIX, Person
-from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, prints
-from bridge.networks.connect import build as build_connect
+from bridge.networks.connect import ConnectApi, prints
 from bridge.networks.mail import ledger as mail_ledger
 from bridge.networks.mail.connector import MailConnector
-from bridge.networks.mail.settings import MailSettings
-from bridge.networks.mail.trustfeed import Trust
 from bridge.people import People
 from bridge.seal import Seal
 from bridge.store import Store
@@ -74,9 +70,7 @@ async def running(config: Config) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         parts = await _build(config, stack)
         await parts.hub.start()
-        for connector in parts.connectors.values():
-            await connector.start(parts.hub)
-        await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
+        await _begin(stack, parts)
         async with asyncio.TaskGroup() as group:
             courier = group.create_task(parts.courier.run())
             people = await _people_to_show(parts)
@@ -93,15 +87,31 @@ async def running(config: Config) -> AsyncIterator[Parts]:
                 courier.cancel()
 
 
+async def _begin(stack: AsyncExitStack, parts: Parts) -> None:
+    begun: list[Connector] = []
+    try:
+        for name, connector in parts.connectors.items():
+            begun.append(connector)
+            try:
+                await connector.start(parts.hub)
+            except OSError as error:  # a port or socket that is not to be had
+                raise BadConfig(f"networks.{name}: {examine.said(error)}") from None
+        await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
+    except BaseException:
+        for connector in begun:
+            await connector.stop()
+        raise
+
+
 async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     settings = validate(MatrixSettings, config.matrix, "matrix")
     seal = config.seal.open()
-    api, products = _products(config, seal)
+    api, products = examine.products(config, seal)
+    directory = examine.directory(config)
     try:
-        directory = FlatFile.read(config.directory.flatfile)
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"directory.flatfile: {error}") from None
-    db = await open_database(config.database.url, COMPONENTS)
+        db = await open_database(config.database.url, COMPONENTS)
+    except ValueError as error:
+        raise BadConfig(str(error)) from None
     stack.push_async_callback(db.close)
     homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
 
@@ -129,24 +139,14 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
 
 
 def _mail(config: Config, db: Database, seal: Seal) -> MailConnector | None:
-    if MAIL not in config.networks:
+    settings = examine.mail_settings(config)
+    if settings is None:
         return None
-    settings = validate(MailSettings, config.networks[MAIL], "networks.mail")
+    trust = examine.trust(settings)
     try:
-        return MailConnector(settings, db, seal, Trust(settings.trust))
+        return MailConnector(settings, db, seal, trust)
     except (OSError, ValueError) as error:
-        raise BadConfig(f"networks.mail: {error}") from None
-
-
-def _products(config: Config, seal: Seal) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
-    unknown = set(config.networks) - {"connect", MAIL}
-    if unknown:
-        raise BadConfig(f"networks.{sorted(unknown)[0]}: there is no such connector")
-    section = validate(ConnectSettings, config.networks.get("connect", {}), "networks.connect")
-    try:
-        return build_connect(section, seal)
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"networks.connect: {error}") from None
+        raise BadConfig(f"networks.mail: {examine.said(error)}") from None
 
 
 async def _people_to_show(parts: Parts) -> list[Person]:
@@ -161,23 +161,15 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
     matrix_app = web.Application(client_max_size=0)
     parts.matrix.routes(matrix_app)
-    for app, where in ((matrix_app, config.matrix_listen), (parts.api.application(), config.connect_listen)):
+    served = ("matrix_listen", matrix_app, config.matrix_listen), (
+        "connect_listen", parts.api.application(), config.connect_listen,
+    )  # fmt: skip
+    for name, app, where in served:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, where.host, where.port, ssl_context=_tls(where), reuse_address=True).start()
-
-
-def _tls(where: ListenSettings) -> ssl.SSLContext | None:
-    if where.certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(where.certificate, where.key)
-        if where.client_ca is not None:
-            context.load_verify_locations(where.client_ca)
-            context.verify_mode = ssl.CERT_OPTIONAL
-    except (OSError, ssl.SSLError) as error:
-        raise BadConfig(f"a certificate of the listener on port {where.port} cannot be used: {error}") from None
-    return context
+        context = examine.tls(name, where)
+        try:
+            await web.TCPSite(runner, where.host, where.port, ssl_context=context, reuse_address=True).start()
+        except OSError as error:
+            raise BadConfig(f"{name}: {examine.said(error)}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bridge.patience import Patience
 from bridge.seal import Seal
@@ -103,17 +103,25 @@ class DirectorySettings(Section):
     flatfile: Path
 
 
+def _server(name: str) -> str:
+    if name != "*" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9\[][A-Za-z0-9.\[\]:-]*", name):
+        raise ValueError("a server name such as chu.example, *.chu.example for its children, * for all")
+    return name
+
+
 class TrustSettings(Section):
     """Who may take part."""
 
-    matrix_servers: list[str] = Field(default=[], description="server names; *.domain for its children; * for all")
+    matrix_servers: list[Annotated[str, AfterValidator(_server)]] = Field(
+        default=[], description="server names; *.domain for its children; * for all"
+    )
 
 
 class DeliverySettings(Section):
     """How patient the courier is."""
 
-    first_retry: Seconds = 0.5
-    longest_retry: Seconds = 60.0
+    first_retry: Annotated[Seconds, Field(gt=0)] = 0.5
+    longest_retry: Annotated[Seconds, Field(gt=0)] = 60.0
     late: Seconds = 600.0
     give_up: Seconds = 3 * 86_400.0
     gather_reports: Seconds = 0.05

@@ -132,8 +132,13 @@ def test_secrets_come_from_files_and_the_environment(tmp_path: Path, monkeypatch
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="NO_SUCH"):
         build(_settings({"webhook_secrets": ["env:NO_SUCH"]}))
-    with pytest.raises(OSError, match="nothing"):
+    with pytest.raises(ValueError, match=r"pandalab\.webhook_secrets: No such file .*nothing"):
         build(_settings({"webhook_secrets": [f"file:{tmp_path}/nothing"]}))
+
+
+def test_an_authority_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"products\.pandalab\.webhook_ca_file: No such file .*nothing"):
+        build(_settings({"webhook_ca_file": f"{tmp_path}/nothing"}))
 
 
 def test_a_short_secret_is_named_by_place_and_not_quoted() -> None:

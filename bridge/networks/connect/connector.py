@@ -151,7 +151,14 @@ def _product(name: str, settings: ProductSettings) -> Product:
 def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhook:
     try:
         keys = [read_secret(read_webhook_secret(secret)) for secret in settings.webhook_secrets]
+    except OSError as error:
+        said = f"{error.strerror}: {error.filename}"
+        raise ValueError(f"networks.connect.products.{name}.webhook_secrets: {said}") from None
     except ValueError as error:
         raise ValueError(f"networks.connect.products.{name}.webhook_secrets: {error}") from None
-    tls = None if settings.webhook_ca_file is None else ssl.create_default_context(cafile=settings.webhook_ca_file)
+    try:
+        tls = None if settings.webhook_ca_file is None else ssl.create_default_context(cafile=settings.webhook_ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        said = f"{error.strerror or error}: {settings.webhook_ca_file}"
+        raise ValueError(f"networks.connect.products.{name}.webhook_ca_file: {said}") from None
     return Webhook(settings.webhook_url, Signer(keys), sessions, timeout=settings.webhook_timeout_s, tls=tls)

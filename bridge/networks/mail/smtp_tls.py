@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bridge.errors import Unavailable
 from bridge.networks.mail.smtp_settings import TlsSettings
 
+log = logging.getLogger(__name__)
+_AGAIN = 600.0  # s between two lines about one certificate
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -31,6 +35,17 @@ class Tls:
     def client(self) -> ssl.SSLContext:
         """For sending: the peer's chain is verified; its name is judged by the trust list. Raises Unavailable."""
         return self._client.get()
+
+    def prove(self) -> None:
+        """Make both now. Raises OSError or ValueError that names what cannot be used."""
+        s = self._settings
+        for path in (s.certificate, s.key, s.authority, *self._shown()):
+            path.read_bytes()
+        try:
+            self._make_server()
+            self._make_client()
+        except ssl.SSLError as error:
+            raise ValueError(f"certificate, key, authority or ciphers do not fit ({error.reason or error})") from None
 
     def _files(self, certificate: Path, key: Path) -> tuple[Path, ...]:
         return certificate, key, self._settings.authority
@@ -68,16 +83,27 @@ class _Reloaded:
         self._make = make
         self._stamp: _Stamp | None = None
         self._context: ssl.SSLContext | None = None
+        self._told: float | None = None
 
     def get(self) -> ssl.SSLContext:
         try:
             stamp = self._look()
             if self._context is None or stamp != self._stamp:
                 self._context, self._stamp = self._make(), stamp
-        except (OSError, ValueError):  # ssl.SSLError is an OSError; half-written files are one, too
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; half-written files are one, too
+            self._tell(error)
             if self._context is None:
                 raise Unavailable("tls_not_usable") from None
         return self._context
+
+    def _tell(self, error: Exception) -> None:
+        now = time.monotonic()
+        if self._told is None or now - self._told > _AGAIN:
+            self._told = now
+            still = "the former one serves" if self._context else "no mail comes or goes"
+            log.error(
+                "ALARM the certificate of %s cannot be used (%s): %s", self._files[0], type(error).__name__, still
+            )
 
     def _look(self) -> _Stamp:
         found = [path.stat() for path in self._files]

@@ -1,0 +1,103 @@
+"""What `liaison run` and `liaison check` say of a configuration that cannot work: one line, never a secret."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from appservice.__main__ import main
+
+TOKEN = "sha256:" + "0" * 64
+
+
+def written(folder: Path, **more: Any) -> str:
+    """A whole configuration whose homeserver is not there, and more."""
+    for name, text in (
+        ("seal", base64.b64encode(bytes(32)).decode()), ("as", "as-SECRET"), ("hs", "hs-SECRET"),
+        ("hook", "whsec_" + base64.b64encode(bytes(32)).decode()), ("people.csv", "rpps,name\n10000000001,Anna\n"),
+    ):  # fmt: skip
+        (folder / name).write_text(text + "\n")
+    config = {
+        "database": {"url": f"sqlite:///{folder}/hub.db"},
+        "seal": {"active": "1", "keys": {"1": str(folder / "seal")}},
+        "directory": {"flatfile": str(folder / "people.csv")},
+        "matrix": {
+            "homeserver": "http://127.0.0.1:1", "server_name": "a.example",
+            "as_token_file": str(folder / "as"), "hs_token_file": str(folder / "hs"),
+        },
+        "matrix_listen": {"port": 0}, "connect_listen": {"port": 0},
+        "networks": {"connect": {"products": {"pandalab": {
+            "webhook_url": "https://p.example", "webhook_secrets": [f"file:{folder}/hook"], "tokens": [TOKEN],
+        }}}},
+    }  # fmt: skip
+    path = folder / "hub.yaml"
+    path.write_text(yaml.safe_dump(config | more))
+    return str(path)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The only line on standard error that is no line of the log."""
+    lines = [line for line in capsys.readouterr().err.splitlines() if " INFO " not in line and " WARNING " not in line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://u:SECRET@h/x", "must begin with sqlite:/// or postgresql://"),
+        ("postgresql://u:SECRET@h:port/x", "is no address"),
+        ("postgresql://u:SECRET@127.0.0.1:1/x", "the database cannot be used"),
+        ("sqlite:////proc/none/hub.db", "the database cannot be used"),
+        ("sqlite:///{folder}/people.csv", "SQLITE_NOTADB"),
+        ("sqlite:///{folder}", "the database cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, says: str) -> None:
+    path = written(tmp_path, database={"url": url.format(folder=tmp_path)})
+    assert main(["run", "-c", path]) in (1, 2)
+    line = said(capsys)
+    assert line.startswith("database.url")
+    assert says in line
+    assert "SECRET" not in line
+
+
+@pytest.mark.parametrize("section", ["matrix_listen", "connect_listen"])
+def test_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str], section: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["run", "-c", written(tmp_path, **{section: {"port": taken.getsockname()[1]}})]) == 2
+    line = said(capsys)
+    assert line.startswith(f"{section}: ")
+    assert "in use" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("people.csv", "rpps,name\n1,Anna\n", "directory.flatfile: people.csv, line 2"),
+        ("as", "", "matrix.as_token_file"),
+        ("hook", "SECRET", "networks.connect.products.pandalab.webhook_secrets"),
+    ],
+)
+def test_check_looks_at_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, says: str
+) -> None:
+    path = written(tmp_path)
+    (tmp_path / name).write_text(text)
+    assert main(["check", "-c", path]) == 2
+    line = said(capsys)
+    assert says in line
+    assert "SECRET" not in line
+
+
+def test_check_looks_at_the_listeners_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, connect_listen={"certificate": f"{tmp_path}/none.crt"})
+    assert main(["check", "-c", path]) == 2
+    assert "connect_listen: certificate" in said(capsys)
