@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,8 +47,7 @@ class Seal:
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Decrypt what :meth:`seal` made. Raises SealBroken."""
-        size = sealed[0] if sealed else 0
-        name = sealed[1 : 1 + size].decode("ascii", "replace")
+        size, name = sealed[0] if sealed else 0, self.name_in(sealed)
         key = self._keys.get(name)
         if key is None:
             raise SealBroken(f"no seal key {name!r}")
@@ -57,6 +56,15 @@ class Seal:
             return key.decrypt(nonce, sealed[1 + size + _NONCE :], context.encode())
         except (InvalidTag, ValueError) as error:
             raise SealBroken("a sealed value does not open") from error
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Which of these key ids are not among the keys."""
+        return sorted(set(names) - set(self._keys))
+
+    @staticmethod
+    def name_in(sealed: bytes) -> str:
+        """The id of the key under which something (or its first 33 bytes) was sealed."""
+        return sealed[1 : 1 + sealed[0]].decode("ascii", "replace") if sealed else ""
 
     def derive(self, purpose: str, key_id: str | None = None) -> bytes:
         """32 bytes for another use (key pickles), bound to one seal key (RFC 5869)."""

@@ -25,6 +25,7 @@ from appservice.e2ee.repair import Repair
 from appservice.e2ee.requests import Requests
 from appservice.e2ee.sharing import Sharing
 from appservice.e2ee.todevice import ToDevice
+from bridge.config import BadConfig
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.seal import Seal
@@ -54,6 +55,7 @@ class Engine:
         on_keys: OnKeys | None = None,
     ) -> None:
         self._db, self._clock, self._is_ghost = db, clock_ms, is_ghost
+        self._seal = seal
         pickles = Pickles(seal)
         self._ghosts = ghosts = Ghosts(db, seal, pickles)
         self._olm = olm = Olm(db, ghosts, pickles, clock_ms)
@@ -73,7 +75,11 @@ class Engine:
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Read what is stored, finish devices that were being made, send what waits; without homeserver later."""
+        """Read what is stored, finish devices that were being made, send what waits; without homeserver later.
+
+        Raises BadConfig when a key of the seal is missing with which private keys are stored.
+        """
+        await self._can_open()
         unfinished = await self._ghosts.start()
         await tidy(self._db, self._clock())
         try:
@@ -82,6 +88,13 @@ class Engine:
             await self.flush()
         except (Unavailable, Refused) as error:
             log.warning("not everything could be resumed: %s", error)
+
+    async def _can_open(self) -> None:
+        """Devices live for years: a hub without their key would run, and read and write nothing with them."""
+        names = {str(row["key_id"]) for row in await self._db.all("e2ee.seal-keys")}
+        names |= {self._seal.name_in(bytes(row["head"])) for row in await self._db.all("e2ee.seal-heads")}
+        if gone := self._seal.missing(names):
+            raise BadConfig(f"seal.keys: keys of ghosts are stored under the key {gone[0]!r}: give it back, keep it")
 
     async def close(self) -> None:
         """Stop what runs in the background."""

@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 
 from appservice.e2ee.signing import read_listing
+from bridge.config import BadConfig
 from bridge.errors import Unavailable
+from bridge.seal import Seal
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Peer
 from tests.e2ee.stub import StubDevice
@@ -243,3 +245,15 @@ def test_peer_signs_as_the_engine_reads() -> None:
     listing = read_listing(BEN, stub._query({"device_keys": {BEN: []}}), None)
     assert listing.devices["PHONE"].signed
     assert listing.master == Owner.public(owner.master)
+
+
+async def test_a_seal_key_that_devices_need_is_asked_for_and_nothing_is_touched(url: str) -> None:
+    first, second = bytes(range(32)), bytes(32)
+    async with lab(url) as here:
+        old = here.seal
+        here.seal = Seal({"new": second}, "new")
+        with pytest.raises(BadConfig, match=r"seal\.keys: .*'k1'"):
+            await here.restart()
+        here.seal = Seal({old.active: first, "new": second}, "new")
+        await here.restart()
+        assert here.engine.device_of(ANNA) is not None

@@ -1,6 +1,13 @@
 -- name: ghosts
 SELECT user_id, device_id, stage, curve, ed, next_batch FROM e2ee_ghost
 
+-- name: seal-keys
+SELECT key_id FROM e2ee_ghost UNION SELECT key_id FROM e2ee_olm
+UNION SELECT key_id FROM e2ee_in UNION SELECT key_id FROM e2ee_out
+
+-- name: seal-heads
+SELECT substr(seeds, 1, 33) AS head FROM e2ee_ghost WHERE seeds IS NOT NULL
+
 -- name: ghost-keys
 SELECT device_keys, seeds, account, key_id FROM e2ee_ghost WHERE user_id = $1
 
