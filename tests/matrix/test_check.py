@@ -26,7 +26,7 @@ class Server:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
 
-    async def call(self, *_: object) -> dict[str, Any]:
+    async def call(self, *_: object, **__: object) -> dict[str, Any]:
         if self.errors:
             raise self.errors.pop(0)
         return {}
@@ -66,7 +66,8 @@ class Asleep(Server):
         self.borrowed = borrowed
         self.awake = False
 
-    async def call(self, method: str, path: str, *_: object, **__: object) -> dict[str, Any]:
+    async def call(self, *asked: object, **__: object) -> dict[str, Any]:
+        path = str(asked[1])
         self.awake |= path.endswith("/createRoom")
         if self.awake and "/sendToDevice/" in path:
             self.borrowed.to_device = self.borrowed.extensions = True
