@@ -19,6 +19,10 @@ from bridge.model import MAIL, Person
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
+_MEANS = {
+    "homeserver_away": " (matrix.homeserver does not answer)",
+    "homeserver_refuses_us": " (the homeserver does not know the as_token: the registration is missing or another)",
+}
 _INTENDED, _REGISTERED, _READY = 0, 1, 2
 RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
 
@@ -68,6 +72,7 @@ class Ghosts:
         self._ready: dict[str, int] = {}  # the hash of the person as written
         self._making: dict[str, asyncio.Task[str]] = {}
         self._slots = asyncio.Semaphore(parallel)
+        self._told: set[str] = set()  # why some could not be prepared
         self._warming: set[asyncio.Task[None]] = set()
         self._fields = True
 
@@ -147,6 +152,7 @@ class Ghosts:
 
     def warm(self, people: Iterable[Person]) -> None:
         """Make these ghosts without being waited for; whoever fails is made when needed."""
+        self._told.clear()
         for person in people:
             mxid = self._names.of(person.id)
             if mxid is None or self._ready.get(mxid) == hash(person):
@@ -160,7 +166,10 @@ class Ghosts:
             try:
                 await self.ensure(person)
             except (Refused, Unavailable) as reason:
-                log.warning("a ghost could not be prepared: %s", reason)
+                if reason.code not in self._told:  # not once for each of thousands
+                    self._told.add(reason.code)
+                    more = _MEANS.get(reason.code, "")
+                    log.warning("ghosts cannot be prepared: %s%s; `liaison check` says more", reason, more)
 
     def is_ready(self, mxid: str) -> bool:
         """Whether this ghost has its device and keys."""

@@ -99,3 +99,12 @@ async def test_a_wrong_name_space_is_an_alarm_not_a_refusal(world: World, caplog
 
 def test_the_state_in_memory_is_small() -> None:
     assert "_ready" in Ghosts(None, None, None, None, 1).__dict__  # type: ignore[arg-type]
+
+
+async def test_many_ghosts_that_cannot_be_prepared_are_one_line(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async with world.node() as node:
+        world.stub.fault(r"POST .*/register", times=99, status=503)
+        node.matrix.warm(PEOPLE)
+        await until(lambda: not node.matrix.ghosts._warming)
+    said = [r.getMessage() for r in caplog.records if "cannot be prepared" in r.getMessage()]
+    assert said == ["ghosts cannot be prepared: homeserver_error; `liaison check` says more"]
