@@ -6,13 +6,19 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
 
 from bridge.errors import Unavailable
 from bridge.networks.mail.smtp_settings import TlsSettings
 
 log = logging.getLogger(__name__)
 _AGAIN = 600.0  # s between two lines about one certificate
+_DAY = 86_400.0  # s
+_SOON = timedelta(days=21)
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -46,6 +52,9 @@ class Tls:
             self._make_client()
         except ssl.SSLError as error:
             raise ValueError(f"certificate, key, authority or ciphers do not fit ({error.reason or error})") from None
+        for path in {s.certificate, self._shown()[0]}:
+            if (left := _left(path)) < timedelta(0):
+                raise ValueError(f"the certificate {path} ended {-left.days} days ago: renew it")
 
     def _files(self, certificate: Path, key: Path) -> tuple[Path, ...]:
         return certificate, key, self._settings.authority
@@ -75,6 +84,10 @@ class Tls:
         return context
 
 
+def _left(path: Path) -> timedelta:
+    return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc - datetime.now(UTC)
+
+
 class _Reloaded:
     """A context that is made again when one of its files has changed; the last good one serves until then."""
 
@@ -84,6 +97,8 @@ class _Reloaded:
         self._stamp: _Stamp | None = None
         self._context: ssl.SSLContext | None = None
         self._told: float | None = None
+        self._looked: float | None = None
+        self._looked_at: _Stamp | None = None
 
     def get(self) -> ssl.SSLContext:
         try:
@@ -94,7 +109,21 @@ class _Reloaded:
             self._tell(error)
             if self._context is None:
                 raise Unavailable("tls_not_usable") from None
+        self._look_at_end()
         return self._context
+
+    def _look_at_end(self) -> None:
+        """Said every day: nobody else sees it before all other operators refuse us."""
+        now = time.monotonic()
+        if self._looked is not None and now - self._looked < _DAY and self._stamp == self._looked_at:
+            return
+        self._looked, self._looked_at = now, self._stamp
+        with suppress(OSError, ValueError):
+            left = _left(self._files[0])
+            if left < timedelta(0):
+                log.error("ALARM the certificate %s has ended: renew it", self._files[0])
+            elif left < _SOON:
+                log.warning("the certificate %s ends in %d days: renew it", self._files[0], left.days)
 
     def _tell(self, error: Exception) -> None:
         now = time.monotonic()

@@ -70,8 +70,11 @@ def main(args: argparse.Namespace, settings: TrustListSettings, clock: Callable[
         return _show(world)
     except BadList as bad:
         _say(*explain(bad.code))
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
-        _say(f"Illisible : {type(error).__name__}", f"Cannot be read: {type(error).__name__}")
+        what = f"{getattr(error, 'filename', None) or getattr(args, 'certificate', '')} {type(error).__name__}".strip()
+        _say(f"Illisible : {what}", f"Cannot be read: {what}")
     return 2
 
 
