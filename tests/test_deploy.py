@@ -139,8 +139,20 @@ def test_the_unit_runs_the_hub_without_rights() -> None:
         "ProtectSystem=strict",
         "CapabilityBoundingSet=",
         "UMask=0077",
+        "RuntimeDirectory=liaison",  # of the LMTP socket
     ):
         assert f"{line}\n" in text
+
+
+def test_with_secure_mail_the_unit_may_listen_on_port_25() -> None:
+    added = (DEPLOY / "systemd/mail.conf").read_text()
+    for line in (
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "PrivateUsers=no",
+    ):
+        assert f"{line}\n" in added
+    assert "mail.conf" in UNIT.read_text()
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
