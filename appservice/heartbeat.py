@@ -41,7 +41,7 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Ping for ever; a heartbeat follows every ping that works after one that did not."""
-        away, wait = True, _FIRST
+        away, wait, said = True, _FIRST, False
         while True:
             try:
                 await self._ping()
@@ -50,10 +50,15 @@ class Heartbeat:
                     await self._beat()
                     await asyncio.sleep(_AFTER)  # a transaction that got stuck meanwhile shows by its missing number
                     await self._beat()
-                    away, wait = False, _FIRST
+                    if said:
+                        log.warning("the homeserver answers and reaches the hub again")
+                    away, wait, said = False, _FIRST, False
             except (Unavailable, Refused) as reason:
-                if not away:
-                    log.error("ALARM the homeserver does not answer or cannot reach the hub: %s", reason)
+                if not said and (not away or wait >= _LONGEST):  # after a start the homeserver may be starting, too
+                    said = True
+                    log.error(
+                        "ALARM the homeserver does not answer or cannot reach the hub: %s%s", reason, _advice(reason)
+                    )
                 away = True
             await asyncio.sleep(wait if away else self._every)
             wait = min(wait * 2, _LONGEST) if away else _FIRST
@@ -100,3 +105,8 @@ class Heartbeat:
         )
         await self._homeserver.call("PUT", path, {"room_id": room})
         return room
+
+
+def _advice(reason: Exception) -> str:
+    refused = getattr(reason, "code", "") == "homeserver_refuses_us"
+    return " (it does not know our as_token); see `liaison check`" if refused else "; see `liaison check`"

@@ -120,3 +120,21 @@ async def test_with_a_hub_lanes_go_on_at_once_when_the_homeserver_is_back(world:
         room = await ben.invited()
         await ben.member(room, "join")
         await ben.heard("bonjour")
+
+
+async def test_a_homeserver_that_is_away_since_the_start_is_told_once_and_its_return(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat, "_FIRST", 0.01)
+    monkeypatch.setattr(heartbeat, "_LONGEST", 0.04)
+    server, back = Server(), list[float]()
+    server.away = True
+    task = await run(server, back)
+    await until(lambda: server.count("ping") >= 2)
+    assert "ALARM" not in caplog.text  # it may be starting, too
+    await until(lambda: server.count("ping") >= 8)
+    assert caplog.text.count("ALARM the homeserver does not answer or cannot reach the hub: homeserver_away") == 1
+    server.away = False
+    await until(lambda: bool(back))
+    await until(lambda: "answers and reaches the hub again" in caplog.text)
+    task.cancel()
