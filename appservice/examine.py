@@ -76,6 +76,9 @@ def tls(section: str, where: ListenSettings) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
+        for path in (where.certificate, where.key, where.client_ca):
+            if path is not None:
+                path.read_bytes()  # OpenSSL does not say which one it could not read
         context.load_cert_chain(where.certificate, where.key)
         if where.client_ca is not None:
             context.load_verify_locations(where.client_ca)

@@ -162,3 +162,8 @@ def test_secrets_are_in_no_error() -> None:
         _settings({"webhook_secrets": ["plain-secret-1"], "tokens": ["plain-token-1"]})
     assert "plain-secret-1" not in str(raised.value)
     assert "plain-token-1" not in str(raised.value)
+
+
+def test_a_port_that_cannot_be_is_named() -> None:
+    with pytest.raises(ValueError, match="webhook_url: its port"):
+        _settings({"webhook_url": "https://panda.example:99999/hook"})

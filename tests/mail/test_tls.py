@@ -72,3 +72,10 @@ def test_an_end_is_told_once_a_day(
 def test_check_names_one_that_has_ended(tmp_path: Path, authority: Authority) -> None:
     with pytest.raises(ValueError, match=r"own\.crt ended 2 days ago"):
         placed(tmp_path, authority, timedelta(days=-1, hours=-12)).prove()
+
+
+def test_ciphers_that_nobody_knows_are_named(tmp_path: Path, authority: Authority) -> None:
+    tls = placed(tmp_path, authority)
+    wrong = tls._settings.model_copy(update={"ciphers": "BOGUS"})
+    with pytest.raises(ValueError, match="ciphers do not fit"):
+        Tls(wrong).prove()

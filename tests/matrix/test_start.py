@@ -100,4 +100,6 @@ def test_check_looks_at_every_file(
 def test_check_looks_at_the_listeners_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, connect_listen={"certificate": f"{tmp_path}/none.crt"})
     assert main(["check", "-c", path]) == 2
-    assert "connect_listen: certificate" in said(capsys)
+    line = said(capsys)
+    assert "connect_listen: certificate" in line
+    assert "none.crt" in line

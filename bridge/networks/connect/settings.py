@@ -84,6 +84,10 @@ class ProductSettings(_Section):
         if self.profile not in PROFILES:
             raise ValueError(f"profile is one of {', '.join(PROFILES)}")
         url = urlsplit(self.webhook_url)
+        try:
+            _ = url.port
+        except ValueError:
+            raise ValueError("webhook_url: its port is no number below 65536") from None
         if url.scheme not in ("https", "http") or not url.hostname or url.fragment:
             raise ValueError("webhook_url is an https:// address without a fragment")
         if url.scheme == "http" and url.hostname not in _LOOPBACK and not self.webhook_plain_http:

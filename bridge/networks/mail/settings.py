@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from bridge.config import Seconds, Section
 from bridge.networks.mail.documents.codec import CodecSettings
+from bridge.networks.mail.smtp_address import a_label
 from bridge.networks.mail.smtp_settings import SmtpSettings
 from bridge.networks.mail.trust_settings import TrustListSettings
 
+_HANDLE = re.compile(r"rpps:\d{11}|(?!rpps:)[a-z][a-z0-9_-]*:\S+")
 Mailbox = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+$", max_length=254)]
 
 
@@ -51,3 +54,19 @@ class MailSettings(Section):
         default=True, description="send a reading receipt when one is asked and the mail was read"
     )
     product: str = Field(default="", max_length=64, description="X-MSS-NIL: the product's reference at the ANS")
+
+    @model_validator(mode="after")
+    def _teams_can_be(self) -> MailSettings:
+        addresses = [team.address for team in self.teams]
+        for team in self.teams:
+            domain = team.address.rpartition("@")[2]
+            if (a_label(domain) or domain) not in self.smtp.domains:
+                raise ValueError(f"teams: {team.address} is in none of smtp.domains, so no mail for it comes here")
+            if addresses.count(team.address) > 1:
+                raise ValueError(f"teams: {team.address} is given twice")
+            for member in team.members:
+                if not _HANDLE.fullmatch(member):
+                    raise ValueError(
+                        f"teams: members of {team.address} read rpps:<11 digits>, matrix:@user:server or product:id"
+                    )
+        return self

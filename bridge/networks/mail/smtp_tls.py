@@ -51,7 +51,9 @@ class Tls:
             self._make_server()
             self._make_client()
         except ssl.SSLError as error:
-            raise ValueError(f"certificate, key, authority or ciphers do not fit ({error.reason or error})") from None
+            raise ValueError(
+                f"certificate, key, authority or ciphers do not fit ({getattr(error, 'reason', None) or error})"
+            ) from None
         for path in {s.certificate, self._shown()[0]}:
             if (left := _left(path)) < timedelta(0):
                 raise ValueError(f"the certificate {path} ended {-left.days} days ago: renew it")
