@@ -268,17 +268,13 @@ class Hub(Signs):
             await self._let_go(message, within)
 
     async def _let_go(self, message: str, within: Within | None) -> None:
-        conversation, timer = self._held.get(message, ("", None))
-        networks: list[str] = []
         async with self._store.db.transaction("hub.sequenced") as tx:
-            if timer is not None:
-                networks = await self._store.release(tx, message)
+            lanes = await self._store.release(tx, message)  # the disk knows whether it was held
             if within is not None:
                 await within(tx)
-        if timer is not None:
-            timer.cancel()
-            self._held.pop(message, None)
-        for network in networks:
+        if message in self._held:
+            self._held.pop(message)[1].cancel()
+        for conversation, network in lanes:
             self._courier.wake(conversation, network)
 
     def _refused(self, message: str, network: str) -> None:

@@ -230,14 +230,14 @@ class Store(Outcomes):
         known = await self.known(tx, ref) if ref else None
         return known[0] if known else None
 
-    async def release(self, tx: Tx, message: str) -> list[str]:
-        """Give a held message its place now; gives the networks that may have it."""
-        networks = [r["network"] for r in await tx.all("store.held_networks", message)]
-        if networks:
+    async def release(self, tx: Tx, message: str) -> list[tuple[str, str]]:
+        """Give a held message its place now; gives the lanes (conversation, network) that may have it."""
+        lanes = [(r["conversation"], r["network"]) for r in await tx.all("store.held_networks", message)]
+        if lanes:
             pos = self.next_pos()
             await tx.run("store.place", message, pos)
             await tx.run("store.release", message, pos)
-        return networks
+        return lanes
 
     # ---- deliveries
 

@@ -85,7 +85,7 @@ DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE
 -- name: held
 SELECT DISTINCT d.message, d.conversation, d.pos, d.created_at FROM delivery d WHERE d.held = 1 ORDER BY d.pos;
 -- name: held_networks
-SELECT network FROM delivery WHERE message = $1 AND held = 1;
+SELECT conversation, network FROM delivery WHERE message = $1 AND held = 1;
 -- name: on_its_way
 SELECT d.id FROM leg l JOIN delivery d ON d.conversation = l.conversation AND d.network = l.network
 WHERE l.network = $1 AND l.chat = $2 AND d.held = 0 LIMIT 1;

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from bridge.courier import Patience
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import Address, Delivery, Kind, Ref, State
 from tests.core.make import FAST, networks, running
@@ -339,3 +340,14 @@ async def test_a_slow_ordering_leg_is_waited_for_while_it_goes_on(url: str) -> N
             await w.hub.sequenced(one.message)
         await w.until(lambda: len(w.siilo.delivered) == 5)
         assert [d.body.text for d in w.siilo.delivered] == ["m", "p0", "p1", "p2", "p3"]
+
+
+async def test_what_the_disk_holds_is_released_even_if_the_memory_has_forgotten_it(url: str) -> None:
+    async def noted(_: Tx) -> None:
+        pass
+
+    async with running(url, order_wait=60) as w:
+        accepted = await w.pandalab.write("p1", "A", "cleo", "x", [BEN, "siilo:dan"])
+        w.hub._held.pop(accepted.message)[1].cancel()
+        await w.hub.sequenced(accepted.message, noted)
+        await w.until(lambda: w.siilo.delivered)
