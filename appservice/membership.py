@@ -53,8 +53,7 @@ class Membership:
             log.warning("who came or went is not told: %s", reason.code)
 
     async def _arrived(self, room: Room, user: str) -> None:
-        never = None if room.membership(user) == "join" else "not_joined"
-        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), never)
+        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
 
     async def state(self, event: Json, done: Within) -> None:
         """Any state event. Raises Unavailable (the lane tries again)."""
@@ -104,13 +103,12 @@ class Membership:
         elif membership in ("leave", "ban") and await self._belongs(room, user):
             await self._left(room, event, membership, done)
         else:
+            room.set_member(user, membership)
             if membership in ("leave", "ban") and not self._names.is_ghost(user):
                 await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
-                room.set_member(user, membership)
                 await self._arrived(room, user)
             if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
-            room.set_member(user, membership)
             await self._write(room, [user], done)
 
     # -- people --------------------------------------------------------------------------------------------

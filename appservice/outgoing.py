@@ -75,8 +75,7 @@ class Outgoing:
             """Who came or went while the hub noted that it waits for them, was told of too early."""
             for user in invited.values():
                 if room.membership(user) != "invite":
-                    never = None if room.membership(user) == "join" else "not_joined"
-                    await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), never)
+                    await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
 
         return Handed(Ref(MATRIX, event), without, frozenset(invited), noted if invited else None)
 

@@ -55,6 +55,10 @@ class Room:
         """``join``, ``invite``, ``leave``, ``ban`` or ``none`` for somebody who was never there."""
         return self.members.get(user, "none")
 
+    def never(self, user: str) -> str | None:
+        """Why somebody who was invited, and is not now, gets nothing of what waits here (a code); None: they came."""
+        return None if self.membership(user) == "join" else "not_joined"
+
     def present(self, *memberships: str) -> list[str]:
         """Everybody with one of these memberships (default: joined or invited), in a fixed order."""
         wanted = memberships or _IN

@@ -29,10 +29,8 @@ class FlatFile:
     @classmethod
     def read(cls, path: Path) -> FlatFile:
         """Read a file. Raises ValueError that names the line."""
-        try:
-            with path.open(
-                encoding="utf-8-sig", newline=""
-            ) as lines:  # spreadsheets put a mark before the first column
+        try:  # (spreadsheets put a mark before the first column)
+            with path.open(encoding="utf-8-sig", newline="") as lines:
                 return cls(_people(csv.DictReader(lines), path.name))
         except UnicodeDecodeError:
             raise ValueError(f"{path.name} is not UTF-8: save it as CSV UTF-8") from None
