@@ -37,7 +37,8 @@ from appservice.web import Web
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Component, Database
 from bridge.errors import Refused, Unavailable
-from bridge.model import MATRIX, Address, Delivery, Handed, Person, Ref, Report, Typing
+from bridge.kinds import EVERYWHERE
+from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Person, Ref, Report, Typing
 from bridge.seal import Seal
 from bridge.words import notice
 
@@ -73,7 +74,12 @@ class Matrix:
         self._reachable = reachable
         self._clock = clock
         self.capabilities = Capabilities(
-            max_text=_MAX_TEXT, echoes=True, names_chats=True, files=True, max_files=settings.max_files, reactions=True
+            max_text=_MAX_TEXT,
+            echoes=True,
+            names_chats=True,
+            files=True,
+            max_files=settings.max_files,
+            kinds=EVERYWHERE | {Kind.REACTION},
         )
         self.names = names = settings.names()
         policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)

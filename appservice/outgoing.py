@@ -23,6 +23,7 @@ from appservice.roomstate import Room
 from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
+from bridge.kinds import KINDS, not_carried
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
 
 Json = dict[str, Any]
@@ -48,8 +49,8 @@ class Outgoing:
 
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """See :meth:`bridge.connector.Connector.deliver`; gives the text's event, without a text the first file's."""
-        if delivery.kind is Kind.REACTION and delivery.reply_to is None:
-            raise Refused("reaction_not_carried")  # the room has not seen what it is about
+        if KINDS[delivery.kind].about and delivery.reply_to is None:
+            raise Refused(not_carried(delivery.kind))  # the room has not seen what it is about
         keys = letter_keys(delivery)
         sent = [self._outbox.sent(key) for key in keys]
         if sent[0] is not None and all(sent):

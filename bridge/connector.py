@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.db import Tx
+from bridge.kinds import EVERYWHERE
 from bridge.model import (
     Accepted,
     Address,
@@ -41,8 +42,7 @@ class Capabilities:
     )
     files: bool = False
     max_files: int = 25_000_000  # bytes of all files of one message
-    reactions: bool = False
-    edits: bool = False  # and removals
+    kinds: frozenset[Kind] = EVERYWHERE
     own_states: bool = False  # it says itself, later, who got what (``sent``, ``received``, ``seen``, ``failed``)
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 

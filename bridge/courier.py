@@ -14,7 +14,8 @@ from bridge.connector import Connector
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
 from bridge.failpoint import failpoint
-from bridge.model import Address, Delivery, Handed, Kind, Member, Ref, Report
+from bridge.kinds import KINDS
+from bridge.model import Address, Delivery, Handed, Member, Ref, Report
 from bridge.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.store import Store
@@ -139,7 +140,7 @@ class Courier:
         try:
             async with network.slots:
                 delivery = await self._store.ready(delivery)
-                if not delivery.recipients and delivery.kind not in (Kind.MEMBERS, Kind.REACTION):
+                if not delivery.recipients and KINDS[delivery.kind].recipients:
                     raise Refused("left_before")
                 delivery, lost = self._without_lost(delivery)
                 handed = await network.connector.deliver(fit(delivery, network.connector.capabilities))

@@ -15,6 +15,7 @@ from bridge.courier import Courier
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.handover import declare, leave
+from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
 from bridge.people import People
 from bridge.signs import Signs
@@ -24,9 +25,6 @@ from bridge.turns import Turns
 log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
 _PROGRESS_KEPT = 20_000
-_CORRECTIONS = (Kind.EDIT, Kind.REMOVAL)
-_SIGNS = (Kind.MEMBERS, Kind.REACTION)
-_SAID = (Kind.TEXT, Kind.NOTICE, Kind.EMOTE)
 
 
 def now_ms() -> int:
@@ -130,7 +128,11 @@ class Hub(Signs):
                     conversation = await self._place(tx, message, sender, add)
                     held = self._must_wait(conversation, network)
                     about = await self._corrected(tx, message, sender)
-                    able, now, sign = self._able(message, conversation, about), self._clock(), about in _SIGNS
+                    able, now, sign = (
+                        self._able(message, conversation, about),
+                        self._clock(),
+                        not KINDS[about].recipients,
+                    )
                     networks = await self._store.record(tx, message, conversation, sender, held, now, able, sign=sign)
                     await self._leave(tx, conversation, remove)
                     if within is not None:
@@ -163,7 +165,7 @@ class Hub(Signs):
         if new:
             await self._store.add_members(tx, ident, new, self._named, now)
             conversation = await self._store.conversation(tx, ident)
-        if message.kind in _SAID:
+        if KINDS[message.kind].said:
             self._somebody(conversation, sender, network)
         return conversation
 
@@ -183,24 +185,23 @@ class Hub(Signs):
 
     async def _corrected(self, tx: Tx, message: Message, sender: Person) -> Kind:
         """What a correction is about, any other message itself. Raises Refused for a correction of somebody else's."""
-        if message.kind not in _CORRECTIONS:
+        if not KINDS[message.kind].corrects:
             return message.kind
         about = await self._store.wrote(tx, message.reply_to, sender)
         if about is None or (about is Kind.REACTION and message.kind is Kind.EDIT):
-            raise Refused(f"{message.kind.value}_not_carried")
+            raise Refused(not_carried(message.kind))
         return about
 
     def _able(self, message: Message, conversation: Conversation, about: Kind) -> frozenset[str]:
         """The networks that can carry this kind of message. Raises Refused if none can."""
         networks = {m.address.network for m in conversation.members} - {message.ref.network}
-        if about is Kind.REACTION:
-            networks = {n for n in networks if self._connectors[n].capabilities.reactions}
-            if not networks or message.reply_to is None:
-                raise Refused("reaction_not_carried")
-        if message.kind in _CORRECTIONS:
-            networks = {n for n in networks if self._connectors[n].capabilities.edits}
-            if not networks or message.reply_to is None:
-                raise Refused(f"{message.kind.value}_not_carried")
+        for kind in (about, message.kind):  # taking back a reaction needs both
+            rule = KINDS[kind]
+            if rule.unable is Unable.CARRY:
+                continue
+            networks = {n for n in networks if kind in self._connectors[n].capabilities.kinds}
+            if not networks or (rule.about and message.reply_to is None):
+                raise Refused(not_carried(kind))
         return frozenset(networks)
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from bridge.db import Component, Database, Row, Tx
+from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import (
     Address,
     Body,
@@ -195,7 +196,7 @@ class Store(Outcomes):
             body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
             values = (name, ident, conversation.id, network, pos, int(network in held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
-        if message.kind in (Kind.EDIT, Kind.REMOVAL) and not sign:
+        if KINDS[message.kind].unable is Unable.TELL and not sign:
             await self._not_corrected(tx, message, conversation, able, now)
         if networks:
             for n, file in enumerate(message.body.files):
@@ -208,7 +209,7 @@ class Store(Outcomes):
         self, tx: Tx, message: Message, conversation: Conversation, able: frozenset[str], now: int
     ) -> None:
         """Members whose network cannot correct keep the old text: the writer is told so."""
-        ident, reason = message_id(message.ref), f"{message.kind.value}_not_carried"
+        ident, reason = message_id(message.ref), not_carried(message.kind)
         left = [m for m in conversation.members if m.address.network not in (message.ref.network, *able)]
         for member in left:
             await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)

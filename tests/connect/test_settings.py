@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bridge.kinds import EVERYWHERE
 from bridge.networks.connect import ConnectSettings, build
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.profiles import MAX_FILES, MAX_TEXT, PROFILES, Profile
@@ -50,7 +51,7 @@ def test_files_are_carried_unless_switched_off() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_no_profile_carries_reactions_yet(profile: Profile) -> None:
-    assert not profile.capabilities.reactions
+    assert profile.capabilities.kinds == EVERYWHERE
 
 
 @pytest.mark.parametrize("files", [True, False])

@@ -22,6 +22,7 @@ from bridge.courier import Courier, Patience
 from bridge.db import Database, open_database
 from bridge.directories.flatfile import FlatFile
 from bridge.hub import Hub, now_ms
+from bridge.kinds import EVERYWHERE
 from bridge.model import Accepted, Address, Body, File, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
 from bridge.people import People
@@ -37,7 +38,7 @@ FAST = Patience(first=0.05, longest=0.3, give_up=30.0, reports=0.005)
 COMPONENTS = (CORE, matrix_edge.COMPONENT, E2EE)
 
 SPACE = "hopital.example"  # the domain for which the trust space of mail vouches
-EVERYTHING = Capabilities(files=True, reactions=True)
+EVERYTHING = Capabilities(files=True, kinds=EVERYWHERE | {Kind.REACTION})
 ANNA, CLEO, DAN = "10000000001", "10000000003", "10000000004"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.connector import Capabilities
 from bridge.errors import Refused
+from bridge.kinds import EVERYWHERE
 from bridge.model import Kind, Ref, State
 from bridge.networks.mail.addressbook import AddressBook
 from tests.far.stub_human import Human
@@ -187,7 +188,7 @@ async def test_a_reaction_is_taken_back_by_its_writer_alone(world: World) -> Non
     """The removal reaches what carries reactions and corrections; nobody is told anything about it."""
     ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
     async with world.node() as node:
-        node.mail._capabilities = Capabilities(files=True, reactions=True, edits=True)
+        node.mail._capabilities = Capabilities(files=True, kinds=frozenset(Kind))
         await node.post(BOX, "Résultat", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}", f"rpps:{ANNA}"), ref="m1")
         room, same = await ben.invited(), await eve.invited()
         assert room == same
@@ -277,7 +278,7 @@ async def test_corrections_go_where_they_can(world: World) -> None:
     """An edit and a removal of the writer reach a network that can correct; anybody else's are refused in words."""
     async with world.node() as node:
         chat = await meet(world, node)
-        node.product._capabilities = Capabilities(edits=True)
+        node.product._capabilities = Capabilities(kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL})
         said = await chat.ben.say(chat.room, "deux comprimés")
         await node.got("deux comprimés")
         relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": said}}

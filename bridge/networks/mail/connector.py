@@ -11,7 +11,7 @@ from typing import Protocol
 from bridge.connector import Capabilities, Receiver
 from bridge.db import Database
 from bridge.errors import Refused
-from bridge.model import MAIL, Address, Delivery, Person, Ref, Report, Typing
+from bridge.model import MAIL, Address, Delivery, Kind, Person, Ref, Report, Typing
 from bridge.networks.mail.addressbook import AddressBook, reachable
 from bridge.networks.mail.arrivals import Arrivals
 from bridge.networks.mail.departures import Departures
@@ -51,7 +51,7 @@ class MailConnector:
 
     network = MAIL
     capabilities = Capabilities(
-        typing=False, max_text=100_000, files=True, max_files=60_000_000, reactions=True, edits=True, own_states=True
+        typing=False, max_text=100_000, files=True, max_files=60_000_000, kinds=frozenset(Kind), own_states=True
     )
 
     def __init__(

@@ -15,6 +15,7 @@ from bridge.connector import Receiver
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.failpoint import failpoint
+from bridge.kinds import KINDS, not_carried
 from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
 from bridge.networks.mail import placing
 from bridge.networks.mail.addressbook import AddressBook
@@ -66,7 +67,7 @@ class Departures:
             return ref
         if delivery.kind is Kind.REMOVAL and await self._handling.withdraw(self.hub, delivery, chat):
             return ref
-        if delivery.kind in (Kind.EDIT, Kind.REMOVAL):
+        if KINDS[delivery.kind].corrects:
             async with self._turns.setdefault(chat, asyncio.Lock()):
                 await self._correction(delivery, chat)
             return ref
@@ -100,7 +101,7 @@ class Departures:
         """What has not left yet leaves as corrected; else the thread's next mail says it. Never a mail of its own."""
         found = await self._ledger.of_ref(delivery.reply_to.id) if delivery.reply_to is not None else None
         if found is None or found[0].chat != chat or found[0].ref is None:
-            raise Refused(f"{delivery.kind.value}_not_carried")
+            raise Refused(not_carried(delivery.kind))
         thread, target = found[0].thread, found[0].ref.partition("@")[0]
         left = await self._left_at(*found)
         if left is not None:

@@ -1,0 +1,64 @@
+"""One table of what each kind of message is and needs, so that no other file asks for a kind by name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.model import Kind, State
+
+
+class Unable(StrEnum):
+    """What happens to a message for people whose network cannot carry its kind."""
+
+    CARRY = "carry"  # every network carries it
+    TELL = "tell"  # those people keep the old state, and the writer is told their names; if nobody can, it is refused
+    OMIT = "omit"  # those networks do not get it; if none can, it is refused, and the edge need not say so
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the hub treats one kind.
+
+    ``said``: words of a person, which need somebody to hear them. ``recipients``: each person who gets it has a state.
+    ``about``: it means nothing without the message that it names. ``corrects``: only the author of that message may
+    do it.
+    """
+
+    said: bool = False
+    recipients: bool = False
+    about: bool = False
+    corrects: bool = False
+    unable: Unable = Unable.CARRY
+
+
+_WORDS = Rule(said=True, recipients=True)
+_CORRECTION = Rule(recipients=True, about=True, corrects=True, unable=Unable.TELL)
+
+KINDS: Mapping[Kind, Rule] = {
+    Kind.TEXT: _WORDS,
+    Kind.NOTICE: _WORDS,
+    Kind.EMOTE: _WORDS,
+    Kind.MEMBERS: Rule(),
+    Kind.EDIT: _CORRECTION,
+    Kind.REMOVAL: _CORRECTION,
+    Kind.REACTION: Rule(about=True, unable=Unable.OMIT),
+}
+
+EVERYWHERE = frozenset(kind for kind, rule in KINDS.items() if rule.unable is Unable.CARRY)
+"""The kinds that every network carries."""
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.ACCEPTED: frozenset({State.SENT, State.DELIVERED, State.READ, State.REFUSED}),
+    State.SENT: frozenset({State.DELIVERED, State.READ, State.REFUSED}),
+    State.DELIVERED: frozenset({State.READ, State.REFUSED}),
+    State.READ: frozenset(),
+    State.REFUSED: frozenset(),
+}
+"""What may become of a recipient's state. ``read`` and ``refused`` are final."""
+
+
+def not_carried(kind: Kind) -> str:
+    """The code (of the sentence catalogue) that refuses this kind."""
+    return f"{kind.value}_not_carried"
