@@ -242,6 +242,15 @@ class Store(Outcomes):
 
     # ---- deliveries
 
+    async def lanes_of(self, network: str, after: int, limit: int) -> list[tuple[str, int]]:
+        """The next ``limit`` waiting deliveries of a network after a place in the order, as (conversation, place).
+
+        Whichever has waited longest comes first; a conversation comes again with each of its deliveries. One look costs
+        ``limit`` rows, however many wait.
+        """
+        rows = await self.db.all("store.lanes_of", network, after, limit)
+        return [(row["conversation"], row["pos"]) for row in rows]
+
     async def due(self, conversation: str, network: str) -> list[tuple[Delivery, int]]:
         """The next deliveries of a lane in order, with the time (ms) before which each must wait."""
         rows = await self.db.all("store.lane", conversation, network)

@@ -96,6 +96,8 @@ UPDATE message SET pos = $2 WHERE id = $1;
 
 -- name: lanes
 SELECT DISTINCT conversation, network FROM delivery WHERE held = 0;
+-- name: lanes_of
+SELECT conversation, pos FROM delivery WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;
 -- name: lane
 SELECT d.id, d.message, d.pos, d.body, d.reply_to, d.thread, d.attempt, d.next_at, d.created_at,
        m.sender, m.kind, m.sent_at, l.chat

@@ -17,6 +17,7 @@ from bridge.store import delivery_id, message_id
 from tests.core import make
 from tests.core.make import FAST, World, networks, running
 from tests.core.test_db import watch
+from tests.core.test_late import away
 
 BEN = "matrix:@ben:chu.example"
 DAN = "siilo:dan"
@@ -190,3 +191,17 @@ async def test_news_that_comes_while_older_news_is_told_is_not_forgotten(url: st
             await asyncio.sleep(0.1)
         await telling
         assert len(await w.store.reports("pandalab", 1 << 60)) == 1
+
+
+async def test_the_lanes_of_a_network_come_in_the_order_in_which_they_wait(url: str) -> None:
+    async with running(url) as w:
+        w.siilo.before = away
+        for n, chat in enumerate("BAAC"):
+            await w.pandalab.write(f"p{n}", chat, "cleo", "x", [DAN])
+        seen, after = [], 0
+        while page := await w.store.lanes_of("siilo", after, 2):
+            assert len(page) <= 2
+            seen += [(await w.store.conversation(w.db, conversation)).legs["pandalab"] for conversation, _ in page]
+            after = page[-1][1]
+        assert seen == ["B", "A", "A", "C"]
+        assert await w.store.lanes_of("matrix", 0, 2) == []

@@ -54,15 +54,15 @@ def tables(component: Component) -> list[str]:
 
 
 def record(database: Path) -> None:
-    """Keep the rows of a hub's SQLite file as the newest version of every component, and freeze the migrations."""
+    """Keep the rows of a hub's SQLite file for each component whose newest version has none; freeze the migrations."""
     frozen: dict[str, str] = {}
     with sqlite3.connect(database) as db:
         db.row_factory = sqlite3.Row
         for component in COMPONENTS:
-            rows = {t: [_pack(r) for r in db.execute(f"SELECT * FROM {t}")] for t in tables(component)}
-            newest = max(migration_files(component))
-            text = json.dumps(rows, ensure_ascii=False, indent=1, sort_keys=True)
-            (HERE / f"{component.name}-{newest:04}.json").write_text(text + "\n")
+            kept = HERE / f"{component.name}-{max(migration_files(component)):04}.json"
+            if not kept.exists():
+                rows = {t: [_pack(r) for r in db.execute(f"SELECT * FROM {t}")] for t in tables(component)}
+                kept.write_text(json.dumps(rows, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
             frozen |= {f"{component.name}/{p.name}": digest(p) for p in migration_files(component).values()}
     (HERE / "frozen.json").write_text(json.dumps(frozen, indent=1, sort_keys=True) + "\n")
 
