@@ -18,7 +18,7 @@ from bridge import logs
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Unavailable
-from bridge.networks.mail import trust_cli
+from bridge.networks.mail.trust import command as trust_cli
 
 _CONFIG = Path("/etc/liaison/hub.yaml")
 
@@ -124,7 +124,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 def _trust(asked: argparse.Namespace) -> int:
-    from bridge.networks.mail.settings import MailSettings
+    from bridge.networks.mail.leg.settings import MailSettings
 
     config = read_config(asked.config)
     if "mail" not in config.networks:

@@ -26,8 +26,8 @@ from bridge.directory import Directory
 from bridge.hub import Hub, now_ms
 from bridge.model import MAIL, MATRIX, Person
 from bridge.networks.connect import ConnectApi, prints
-from bridge.networks.mail import ledger as mail_ledger
-from bridge.networks.mail.connector import MailConnector
+from bridge.networks.mail.leg import ledger as mail_ledger
+from bridge.networks.mail.leg.connector import MailConnector
 from bridge.people import People
 from bridge.seal import Seal
 from bridge.store import Store

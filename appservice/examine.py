@@ -10,9 +10,9 @@ from bridge.directories.flatfile import FlatFile
 from bridge.model import MAIL
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings
 from bridge.networks.connect import build as build_connect
-from bridge.networks.mail.settings import MailSettings
-from bridge.networks.mail.smtp_tls import Tls
-from bridge.networks.mail.trustfeed import Trust
+from bridge.networks.mail.leg.settings import MailSettings
+from bridge.networks.mail.smtp.tls import Tls
+from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.seal import Seal
 
 

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from appservice.settings import MatrixSettings
 from bridge.config import Config
 from bridge.networks.connect.settings import ConnectSettings
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.leg.settings import MailSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"

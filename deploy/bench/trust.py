@@ -9,9 +9,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bridge.networks.mail import trustlist
-from bridge.networks.mail.trust_settings import TrustListSettings
-from bridge.networks.mail.trustfeed import Trust
+from bridge.networks.mail.trust import trustlist
+from bridge.networks.mail.trust.settings import TrustListSettings
+from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo import trust as made
 
 _ROUNDS = 5

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from bridge.networks.mail.addressbook import local_part
+from bridge.networks.mail.leg.addressbook import local_part
 from deploy.demo.mailbox import Mailbox
 from deploy.demo.postfix import PASSWORD, Identity, Postfix, Route
 from deploy.demo.state import OPERATORS, Kept, StateDirectory

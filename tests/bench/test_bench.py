@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.mail.mime import parse
+from bridge.networks.mail.mime.mail import parse
 from deploy.bench import child
 from deploy.bench.sender import Letter
 

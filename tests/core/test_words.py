@@ -12,13 +12,13 @@ from bridge.words import WORDS
 ROOT = Path(__file__).parents[2]
 SAID_ELSEWHERE = {  # modules whose codes people never read as such, and who says it instead
     "bridge/networks/mail/documents": "cards: a document that cannot be read is named, its kind of problem has words",
-    "bridge/networks/mail/header_rules.py": "the SMTP dialogue",
-    "bridge/networks/mail/headers.py": "the SMTP dialogue",
-    "bridge/networks/mail/intake.py": "the SMTP dialogue",
-    "bridge/networks/mail/mime.py": "the SMTP dialogue",
-    "bridge/networks/mail/mx.py": "the status of the attempt",
-    "bridge/networks/mail/notices.py": "nobody: it is a report that cannot be written",
-    "bridge/networks/mail/parts.py": "the SMTP dialogue",
+    "bridge/networks/mail/smtp/header_rules.py": "the SMTP dialogue",
+    "bridge/networks/mail/mime/headers.py": "the SMTP dialogue",
+    "bridge/networks/mail/leg/intake.py": "the SMTP dialogue",
+    "bridge/networks/mail/mime/mail.py": "the SMTP dialogue",
+    "bridge/networks/mail/smtp/mx.py": "the status of the attempt",
+    "bridge/networks/mail/letters/report_writing.py": "nobody: it is a report that cannot be written",
+    "bridge/networks/mail/mime/parts.py": "the SMTP dialogue",
 }
 
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bridge.config import read_config
 from bridge.model import File
 from bridge.networks.mail import documents
-from bridge.networks.mail.settings import MailSettings
-from bridge.networks.mail.trustfeed import Trust
+from bridge.networks.mail.leg.settings import MailSettings
+from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo.mail_story import LABORATORY, RESULT
 from deploy.demo.postfix import Postfix
 from deploy.demo.space import ANNA, DOMAIN, TEAM, UNLISTED, Space

@@ -17,7 +17,7 @@ import pytest
 
 from appservice.settings import MatrixSettings
 from bridge.config import Config, read_config, validate
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.leg.settings import MailSettings
 from deploy.demo.client import RustClient
 from deploy.demo.product import ProductClient, wait_for
 from tests.demo.run import demo, read_endpoints

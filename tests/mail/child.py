@@ -26,8 +26,8 @@ from bridge.connector import Capabilities
 from bridge.hub import Hub, now_ms
 from bridge.model import Address, Body, Delivery, File, Kind, Message, Person, Ref, Report
 from bridge.networks.loopback import Loopback
-from bridge.networks.mail.connector import MailConnector
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.leg.connector import MailConnector
+from bridge.networks.mail.leg.settings import MailSettings
 from bridge.store import Store
 from tests.mail.hub import PEER, PEOPLE, Trust, assembled
 

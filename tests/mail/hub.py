@@ -19,12 +19,12 @@ from bridge.errors import Unavailable
 from bridge.hub import Hub, now_ms
 from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
-from bridge.networks.mail.connector import MailConnector
-from bridge.networks.mail.desk import Envelope
-from bridge.networks.mail.ledger import COMPONENT as MAIL
-from bridge.networks.mail.mime import Mail, parse
-from bridge.networks.mail.settings import MailSettings
-from bridge.networks.mail.smtp_out import Outcome
+from bridge.networks.mail.leg.connector import MailConnector
+from bridge.networks.mail.leg.ledger import COMPONENT as MAIL
+from bridge.networks.mail.leg.settings import MailSettings
+from bridge.networks.mail.mime.mail import Mail, parse
+from bridge.networks.mail.smtp.reception import Envelope
+from bridge.networks.mail.smtp.smtp_out import Outcome
 from bridge.people import People
 from bridge.seal import Seal
 from bridge.store import COMPONENT as CORE

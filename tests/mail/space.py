@@ -17,9 +17,9 @@ from typing import Any
 
 from cryptography import x509
 
-from bridge.networks.mail import dn
-from bridge.networks.mail.desk import Envelope
-from bridge.networks.mail.smtp_settings import SmtpSettings
+from bridge.networks.mail.smtp.reception import Envelope
+from bridge.networks.mail.smtp.settings import SmtpSettings
+from bridge.networks.mail.trust import dn
 from deploy.demo.trust import Authority, Issued, subject
 
 HUB = "liaison.mss.example"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.networks.mail.addressbook import AddressBook, local_part
+from bridge.networks.mail.leg.addressbook import AddressBook, local_part
 
 
 def book(*teams: str) -> AddressBook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.networks.mail.contents import addressed
+from bridge.networks.mail.leg.contents import addressed
 from tests.mail.hub import ANNA, BEN_BOX, CLEO_BOX, DAN_BOX, MARC, OTHER, PEER, TEAM, Node, Written, running
 from tests.mail.space import HUB, Space
 

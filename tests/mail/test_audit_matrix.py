@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from bridge.networks.mail.judge import Judge
-from bridge.networks.mail.smtp_in import SmtpIn
-from bridge.networks.mail.smtp_out import Outcome, SmtpOut
-from bridge.networks.mail.trust_settings import TrustListSettings
-from bridge.networks.mail.trustfeed import Trust
+from bridge.networks.mail.smtp.smtp_in import SmtpIn
+from bridge.networks.mail.smtp.smtp_out import Outcome, SmtpOut
+from bridge.networks.mail.trust.judge import Judge
+from bridge.networks.mail.trust.settings import TrustListSettings
+from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo.mailbox import Mailbox
 from deploy.demo.ports import free_port
 from deploy.demo.postfix import Identity, Options, Postfix

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.networks.mail.mime import parse
+from bridge.networks.mail.mime.mail import parse
 
 
 def reason(fields: str, sender: str = "anna@x.fr") -> str | None:

@@ -8,8 +8,8 @@ import pytest
 
 from bridge.errors import Refused
 from bridge.model import Address, Delivery, Ref
-from bridge.networks.mail.mime import Mail
-from bridge.networks.mail.reports import Dsn
+from bridge.networks.mail.mime.mail import Mail
+from bridge.networks.mail.mime.report_reading import Dsn
 from tests.mail.hub import ANNA, BEN_BOX, CLEO_BOX, DAN_BOX, PEER, Node, Written, running
 from tests.mail.space import HUB, Space
 

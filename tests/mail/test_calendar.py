@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import Reading, calendar, read
+from bridge.networks.mail.documents import Reading, read
+from bridge.networks.mail.documents import invitation as calendar
 
 ZONE = """BEGIN:VTIMEZONE
 TZID:Europe/Paris

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.charsets import one_line, readable
-from bridge.networks.mail.compose import Letter, base_subject, compose, kept_references, reply_subject
-from bridge.networks.mail.downgrade import seven_bit
-from bridge.networks.mail.mime import parse
-from bridge.networks.mail.names import safe_name
-from bridge.networks.mail.threadindex import new_thread
+from bridge.networks.mail.letters.compose import Letter, base_subject, compose, kept_references, reply_subject
+from bridge.networks.mail.letters.seven_bit import seven_bit
+from bridge.networks.mail.mime.boxes import Box
+from bridge.networks.mail.mime.charsets import one_line, readable
+from bridge.networks.mail.mime.file_names import safe_name
+from bridge.networks.mail.mime.mail import parse
+from bridge.networks.mail.mime.threadindex import new_thread
 
 ANNA, BEN = Box("anna@cabinet.mssante.fr", "Dr Anna Müller, cardiologue"), Box("ben@chu.mssante.fr")
 LETTER = Letter(

@@ -7,8 +7,8 @@ from email.message import EmailMessage
 import pytest
 
 from bridge.model import Body
-from bridge.networks.mail.contents import content
-from bridge.networks.mail.mime import parse
+from bridge.networks.mail.leg.contents import content
+from bridge.networks.mail.mime.mail import parse
 
 ORIGINAL = "message-original.eml"
 PLAIN = "Bonjour Cléo,\n\nLe bilan de Mme Martin est normal.\n\n1. Hémoglobine 12,3\n2. Contrôle le 3/4\n\nAnna"

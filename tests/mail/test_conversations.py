@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import Refused, Unavailable
 from bridge.model import Delivery, File, Kind, Ref, State
-from bridge.networks.mail.automatic import LOOP_HEADER
+from bridge.networks.mail.mime.automatic import LOOP_HEADER
 from tests.mail.hub import (
     ANNA,
     BEN,
@@ -476,7 +476,7 @@ async def test_a_mail_of_ours_that_comes_back_is_a_loop(tmp_path: Path, space: S
 
 
 async def test_too_much_that_waits_is_put_off(tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.networks.mail.intake._WAITING", 0)
+    monkeypatch.setattr("bridge.networks.mail.leg.intake._WAITING", 0)
     async with running(tmp_path, space) as node:
         with pytest.raises(Unavailable):
             await node.hand_in(Written("trop", mid=f"m1@{PEER}").raw(), CLEO_BOX)
@@ -485,7 +485,7 @@ async def test_too_much_that_waits_is_put_off(tmp_path: Path, space: Space, monk
 async def test_what_is_not_in_memory_is_read_from_disk(
     tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.networks.mail.intake._IN_MEMORY", 0)
+    monkeypatch.setattr("bridge.networks.mail.leg.intake._IN_MEMORY", 0)
     async with running(tmp_path, space) as node:
         for n in range(4):
             await node.hand_in(Written(f"sur disque {n}", mid=f"d{n}@{PEER}").raw(), CLEO_BOX)

@@ -10,9 +10,9 @@ import pytest
 
 from bridge.errors import Refused
 from bridge.model import Address, Delivery, Kind
-from bridge.networks.mail.copies import COPY_HEADER
-from bridge.networks.mail.mime import Mail
-from bridge.networks.mail.reports import Dsn
+from bridge.networks.mail.letters.copies import COPY_HEADER
+from bridge.networks.mail.mime.mail import Mail
+from bridge.networks.mail.mime.report_reading import Dsn
 from tests.mail.hub import ANNA, MARC, OTHER, PEER, Node, Written, running, until
 from tests.mail.space import HUB, Space
 
@@ -181,7 +181,7 @@ async def test_a_copy_that_cannot_be_written_is_told_in_the_room_and_to_its_auth
 
     async with running(tmp_path, space) as node:
         address, _ = await room(node, ZOE)
-        monkeypatch.setattr("bridge.networks.mail.arrivals.copy_letter", unwritable)
+        monkeypatch.setattr("bridge.networks.mail.leg.arrivals.copy_letter", unwritable)
         written = Written("Elles ne l'ont pas", [address], sender=LABO, mid=f"l1@{OTHER}")
         for _ in range(2):
             await node.hand_in(written.raw(), address, sender=MARC)
@@ -211,7 +211,7 @@ async def test_a_copy_that_cannot_be_written_is_told_after_a_crash(
 
     async with running(tmp_path, space) as node:
         address, _ = await room(node)
-        monkeypatch.setattr("bridge.networks.mail.arrivals.copy_letter", unwritable)
+        monkeypatch.setattr("bridge.networks.mail.leg.arrivals.copy_letter", unwritable)
         node.mail._arrivals.ended = lambda: None  # killed before anybody is told
         await node.hand_in(Written("Elle ne l'a pas", [address], sender=LABO).raw(), address, sender=MARC)
         await node.got("Elle ne l'a pas")

@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.networks.mail import dn
+from bridge.networks.mail.trust import dn
 from tests.mail.trust_space import authority, certificate
 
 PLAIN = "CN=mss.ch-essai.example,OU=1870000099,O=C H U  DE  ESSAI,ST=Haute-Vienne (87),C=FR"

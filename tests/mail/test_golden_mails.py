@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.downgrade import seven_bit
-from bridge.networks.mail.html import clean, to_text
-from bridge.networks.mail.mime import Mail, parse
-from bridge.networks.mail.reports import Dsn, Mdn
+from bridge.networks.mail.letters.seven_bit import seven_bit
+from bridge.networks.mail.mime.boxes import Box
+from bridge.networks.mail.mime.mail import Mail, parse
+from bridge.networks.mail.mime.report_reading import Dsn, Mdn
+from bridge.networks.mail.mime.safe_html import clean, to_text
 
 GOLDEN = Path(__file__).parent / "golden" / "mails"
 ALL = sorted(path.stem for path in GOLDEN.glob("*.eml"))

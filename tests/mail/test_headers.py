@@ -5,13 +5,13 @@ import base64
 import pytest
 
 from bridge.errors import Refused
-from bridge.networks.mail.boxes import Box, clean_address, parse_boxes
-from bridge.networks.mail.charsets import decode, visible
-from bridge.networks.mail.flowed import unflow
-from bridge.networks.mail.headers import date, message_ids, parameters, words
-from bridge.networks.mail.mime import Mail, parse
-from bridge.networks.mail.names import ascii_name, safe_name
-from bridge.networks.mail.threadindex import compose_thread_index, new_thread, parse_thread_index
+from bridge.networks.mail.mime.boxes import Box, clean_address, parse_boxes
+from bridge.networks.mail.mime.charsets import decode, visible
+from bridge.networks.mail.mime.file_names import ascii_name, safe_name
+from bridge.networks.mail.mime.flowed import unflow
+from bridge.networks.mail.mime.headers import date, message_ids, parameters, words
+from bridge.networks.mail.mime.mail import Mail, parse
+from bridge.networks.mail.mime.threadindex import compose_thread_index, new_thread, parse_thread_index
 
 HEAD = b"From: Anna <anna@cabinet.mssante.fr>\r\nTo: ben@chu.mssante.fr\r\nMessage-ID: <1@cabinet.mssante.fr>\r\n"
 

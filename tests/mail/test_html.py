@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.networks.mail.html import MOST_TAGS, clean, content_ids, to_text
+from bridge.networks.mail.mime.safe_html import MOST_TAGS, clean, content_ids, to_text
 
 ATTACKS = [
     "<script>alert(1)</script>",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bridge.errors import Unavailable
 from bridge.hub import now_ms
-from bridge.networks.mail.desk import Envelope
-from bridge.networks.mail.intake import Intake, Taken
-from bridge.networks.mail.mime import Limits, Mail
+from bridge.networks.mail.leg.intake import Intake, Taken
+from bridge.networks.mail.mime.mail import Limits, Mail
+from bridge.networks.mail.smtp.reception import Envelope
 from tests.mail.hub import ANNA, CLEO_BOX, PEER, SEAL, Written, running, until
 from tests.mail.space import Space
 

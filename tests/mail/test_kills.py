@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from bridge.networks import mail as leg
-from bridge.networks.mail.mime import Mail, parse
+from bridge.networks.mail.mime.mail import Mail, parse
 from deploy.demo.ports import free_port
 from tests.mail.child import Act, Job
 from tests.mail.hub import ANNA, CLEO, CLEO_BOX, DAN, PEER, TEAM, Written

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.compose import Letter, compose
-from bridge.networks.mail.letters import Frame, Said, letter
-from bridge.networks.mail.mime import parse
+from bridge.networks.mail.letters.compose import Letter, compose
+from bridge.networks.mail.letters.from_chat import Frame, Said, letter
+from bridge.networks.mail.mime.boxes import Box
+from bridge.networks.mail.mime.mail import parse
 
 CLEO, DAN, ANNA = Box("cleo@hub.example", "Cléo"), Box("dan@hub.example", "Dan"), Box("anna@mss-a.example", "Anna")
 ROOM = Box("salon-0123456789@hub.example")

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.errors import Unavailable
-from bridge.networks.mail.lmtp_in import LmtpIn
+from bridge.networks.mail.smtp.lmtp_in import LmtpIn
 from tests.mail.peer import PLAIN_MAIL, Peer
 from tests.mail.space import HUB, Shelf, Space
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import Refused
-from bridge.networks.mail.boxes import parse_boxes
-from bridge.networks.mail.downgrade import seven_bit
-from bridge.networks.mail.headers import MOST_VALUE, message_ids, parameters, words
-from bridge.networks.mail.html import clean
-from bridge.networks.mail.mime import Limits, Mail, parse
-from bridge.networks.mail.parts import take_apart
+from bridge.networks.mail.letters.seven_bit import seven_bit
+from bridge.networks.mail.mime.boxes import parse_boxes
+from bridge.networks.mail.mime.headers import MOST_VALUE, message_ids, parameters, words
+from bridge.networks.mail.mime.mail import Limits, Mail, parse
+from bridge.networks.mail.mime.parts import take_apart
+from bridge.networks.mail.mime.safe_html import clean
 
 GOLDEN = Path(__file__).parent / "golden" / "cpython"
 MESSAGES = sorted(GOLDEN.glob("msg_*.txt"))

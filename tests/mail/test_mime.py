@@ -6,8 +6,8 @@ import random
 import pytest
 
 from bridge.errors import Refused
-from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.mime import Limits, Mail, parse
+from bridge.networks.mail.mime.boxes import Box
+from bridge.networks.mail.mime.mail import Limits, Mail, parse
 
 HEAD = b"From: Anna <anna@cabinet.mssante.fr>\r\nTo: ben@chu.mssante.fr\r\nMessage-ID: <1@cabinet.mssante.fr>\r\n"
 

@@ -14,10 +14,10 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bridge.errors import Unavailable
-from bridge.networks.mail import authority as authorities
-from bridge.networks.mail.authority import key_id
-from bridge.networks.mail.ocsp import BadAnswer, Ocsp, read_answer
-from bridge.networks.mail.trustfeed import Trust
+from bridge.networks.mail.trust import authority as authorities
+from bridge.networks.mail.trust.authority import key_id
+from bridge.networks.mail.trust.ocsp import BadAnswer, Ocsp, read_answer
+from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo.trust import Authority, Issued, subject
 from tests.mail.trust_space import ANNA, BEN, ROWS, Clock, Place, at, authority, foreign
 

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import Refused
-from bridge.networks.mail import header_rules
-from bridge.networks.mail import smtp_replies as replies
-from bridge.networks.mail.mime import parse
+from bridge.networks.mail.mime.mail import parse
+from bridge.networks.mail.smtp import header_rules, replies
 
 ANNA, EVE = "anna@mss-a.example", "eve@mss-b.example"
 RECEIVED = b"Received: from peer by hub; Sun, 22 Nov 2026 01:00:00 +0000\r\n"  # the desk puts it in front

@@ -10,9 +10,9 @@ import pytest
 from bridge.errors import Refused, Unavailable
 from bridge.model import File
 from bridge.networks.mail.documents.codec import CodecSettings
-from bridge.networks.mail.mime import Mail, parse
-from bridge.networks.mail.opening import MOST_FILES, Opener, closed
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.leg.apicrypt_opening import MOST_FILES, Opener, closed
+from bridge.networks.mail.leg.settings import MailSettings
+from bridge.networks.mail.mime.mail import Mail, parse
 from tests.mail.hub import ANNA, CLEO_BOX, PEER, SEAL, Node, Written, running
 from tests.mail.peer import Peer
 from tests.mail.space import Space

@@ -18,7 +18,7 @@ from bridge.networks.mail.documents import cda_header, outgoing, read, xdm
 from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents.outgoing import Carried, Conformed, Sender, carried, conform
 from bridge.networks.mail.documents.xdm_compose import Author, Code
-from bridge.networks.mail.mime import Mail
+from bridge.networks.mail.mime.mail import Mail
 from tests.mail import documents_make as make
 from tests.mail.hub import ANNA, CLEO_BOX, PEER, TEAM, Node, Written, running
 from tests.mail.space import Space

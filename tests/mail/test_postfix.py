@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bridge.networks.mail.lmtp_in import LmtpIn
-from bridge.networks.mail.smtp_in import SmtpIn
-from bridge.networks.mail.smtp_out import SmtpOut
+from bridge.networks.mail.smtp.lmtp_in import LmtpIn
+from bridge.networks.mail.smtp.smtp_in import SmtpIn
+from bridge.networks.mail.smtp.smtp_out import SmtpOut
 from deploy.demo.mailbox import Attachment, Mailbox
 from deploy.demo.ports import free_port
 from deploy.demo.postfix import Identity, Options, Postfix, Route

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.mail.html import to_text
-from bridge.networks.mail.mime import parse
-from bridge.networks.mail.quoting import Visible, forwarded, visible
+from bridge.networks.mail.mime.mail import parse
+from bridge.networks.mail.mime.safe_html import to_text
+from bridge.networks.mail.quoting.new_text import Visible, forwarded, visible
 
 CLIENTS = Path(__file__).parent / "golden" / "clients"
 MAILS = sorted(CLIENTS.glob("*.eml"))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.networks.mail.html import clean, to_text
-from bridge.networks.mail.quoting import MOST_LINES, forwarded, visible
+from bridge.networks.mail.mime.safe_html import clean, to_text
+from bridge.networks.mail.quoting.new_text import MOST_LINES, forwarded, visible
 
 SAID = "Le 12/03/2026 à 10:15, Paul Durand a écrit :"
 BLOCK = "De : Paul Durand <paul@x.example>\nEnvoyé : jeudi 12 mars 2026 10:15\nÀ : Marie\nObjet : INR\n\nAlors ?"

@@ -5,10 +5,10 @@ from email import message_from_bytes
 import pytest
 
 from bridge.errors import Refused
-from bridge.networks.mail.boxes import Box
-from bridge.networks.mail.mime import Mail, parse
-from bridge.networks.mail.notices import Notice, compose_dsn, compose_mdn
-from bridge.networks.mail.reports import Dsn, DsnRecipient, Mdn
+from bridge.networks.mail.letters.report_writing import Notice, compose_dsn, compose_mdn
+from bridge.networks.mail.mime.boxes import Box
+from bridge.networks.mail.mime.mail import Mail, parse
+from bridge.networks.mail.mime.report_reading import Dsn, DsnRecipient, Mdn
 
 ORIGINAL = (
     "From: Hôpital <service@chb.mssante.fr>\r\nTo: lps@cabinet.mssante.fr\r\nMessage-ID: <o1@chb.mssante.fr>\r\n"

@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bridge.networks.mail import authority as authorities
-from bridge.networks.mail.fetching import FileSource, WebSource
-from bridge.networks.mail.revocation import BadCrl, Revocation, read_crl
-from bridge.networks.mail.shelf import Shelf
+from bridge.networks.mail.trust import authority as authorities
+from bridge.networks.mail.trust.fetching import FileSource, WebSource
+from bridge.networks.mail.trust.kept_list import Shelf
+from bridge.networks.mail.trust.revocation import BadCrl, Revocation, read_crl
 from deploy.demo.trust import Authority, subject
 from tests.mail.trust_space import ANNA, BEN, Clock, at, authority, certificate, foreign
 

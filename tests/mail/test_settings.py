@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.leg.settings import MailSettings
 
 TEAM = {"address": "cardio@mss.example", "name": "Cardio", "members": ["rpps:10001002027", "matrix:@ben:chu.example"]}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.networks.mail.quoting import visible
+from bridge.networks.mail.quoting.new_text import visible
 
 FOLDED = [
     "-- \nDr Marie Martin\nCH de Bellevue",

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.errors import Refused, Unavailable
-from bridge.networks.mail.smtp_in import SmtpIn
+from bridge.networks.mail.smtp.smtp_in import SmtpIn
 from tests.mail.peer import PLAIN_MAIL, Peer
 from tests.mail.space import HUB, Party, Shelf, Space, until
 

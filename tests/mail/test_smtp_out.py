@@ -12,8 +12,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from bridge.networks.mail.mx import Host
-from bridge.networks.mail.smtp_out import Outcome, SmtpOut
+from bridge.networks.mail.smtp.mx import Host
+from bridge.networks.mail.smtp.smtp_out import Outcome, SmtpOut
 from tests.mail.space import HUB, Party, Space
 from tests.mail.stub_operator import HANG_UP, SILENCE, Stub
 

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Refused, Unavailable
-from bridge.networks.mail import header_rules
-from bridge.networks.mail import smtp_replies as replies
-from bridge.networks.mail.smtp_address import a_label, domain_of, normal
-from bridge.networks.mail.smtp_commands import BadCommand, MailCommand, mail, rcpt, xtext
-from bridge.networks.mail.smtp_replies import Reply
+from bridge.networks.mail.smtp import header_rules, replies
+from bridge.networks.mail.smtp.address import a_label, domain_of, normal
+from bridge.networks.mail.smtp.commands import BadCommand, MailCommand, mail, rcpt, xtext
+from bridge.networks.mail.smtp.replies import Reply
 
 _LINE = re.compile(r"[2-5][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3} [ -~]+")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.model import Address, Kind, Ref, State
-from bridge.networks.mail.smtp_out import Outcome
+from bridge.networks.mail.smtp.smtp_out import Outcome
 from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, StubOut, running, until
 from tests.mail.space import Space
 

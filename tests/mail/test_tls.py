@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.mail.smtp_settings import TlsSettings
-from bridge.networks.mail.smtp_tls import Tls
+from bridge.networks.mail.smtp.settings import TlsSettings
+from bridge.networks.mail.smtp.tls import Tls
 from deploy.demo.trust import Authority, Issued, subject
 
 LONG = timedelta(days=365)

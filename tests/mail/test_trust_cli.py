@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from bridge.networks.mail import trust_cli
-from bridge.networks.mail.trustfeed import Trust
+from bridge.networks.mail.trust import command as trust_cli
+from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo.trust import Authority, Issued, Row
 from tests.mail.trust_space import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
 

@@ -15,12 +15,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
-from bridge.networks.mail import dn
-from bridge.networks.mail.decision import WHY, explain
-from bridge.networks.mail.shelf import Shelf
-from bridge.networks.mail.trust_settings import TrustListSettings
-from bridge.networks.mail.trustfeed import Trust
-from bridge.networks.mail.trustlist import Difference
+from bridge.networks.mail.trust import dn
+from bridge.networks.mail.trust.decision import WHY, explain
+from bridge.networks.mail.trust.kept_list import Shelf
+from bridge.networks.mail.trust.settings import TrustListSettings
+from bridge.networks.mail.trust.trustfeed import Trust
+from bridge.networks.mail.trust.trustlist import Difference
 from deploy.demo.trust import Authority, Row
 from tests.mail.trust_space import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
 

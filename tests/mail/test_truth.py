@@ -15,8 +15,8 @@ from bridge.errors import Unavailable
 from bridge.hub import now_ms
 from bridge.model import Address, Body, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
-from bridge.networks.mail.mime import Mail
-from bridge.networks.mail.settings import MailSettings
+from bridge.networks.mail.leg.settings import MailSettings
+from bridge.networks.mail.mime.mail import Mail
 from tests.mail.hub import Node, StubOut, Trust, assembled, until
 from tests.mail.space import HUB, Space
 from tests.mail.truth import MAIL, Human, Plan, Said, Size, make, pretend

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.model import Kind, Ref, State
-from bridge.networks.mail.mime import Dsn
+from bridge.networks.mail.mime.mail import Dsn
 from tests.mail.hub import ANNA, MARC, PEER, TEAM, Node, Written, running
 from tests.mail.space import Space
 from tests.mail.test_copies import LABO, room

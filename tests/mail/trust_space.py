@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bridge.networks.mail.trust_settings import TrustListSettings
-from bridge.networks.mail.trustlist import Signer
+from bridge.networks.mail.trust.settings import TrustListSettings
+from bridge.networks.mail.trust.trustlist import Signer
 from deploy.demo.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
 
 PIN = Signer(SIGNER_CN, ISSUER_CN)

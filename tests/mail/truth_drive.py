@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from bridge.networks.mail.mime import Mail
+from bridge.networks.mail.mime.mail import Mail
 from tests.mail.truth import Plan, Said, Step
 from tests.mail.truth_check import Letter, Shown, Verdict, judge
 from tests.mail.truth_mails import Head, Mails

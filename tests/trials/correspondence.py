@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from bridge.networks.mail.mime import Mail, parse
+from bridge.networks.mail.mime.mail import Mail, parse
 from deploy.demo.client import ClientError, Event, RustClient
 from deploy.demo.hub import PEOPLE
 from deploy.demo.product import wait_for

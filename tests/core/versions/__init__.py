@@ -22,7 +22,7 @@ from bridge.db import Component, open_database, read_migrations
 from bridge.db_postgres import Postgres
 from bridge.db_sqlite import Sqlite
 from bridge.networks.connect import prints
-from bridge.networks.mail import ledger
+from bridge.networks.mail.leg import ledger
 
 HERE = Path(__file__).parent
 COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, prints.COMPONENT)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from bridge.errors import Refused, where
 from bridge.model import File
-from bridge.networks.mail.documents import apicrypt, calendar, cda, hprim, hprim_card, subject, tnef, words, xdm
+from bridge.networks.mail.documents import apicrypt, cda, hprim, hprim_card, subject, tnef, words, xdm
+from bridge.networks.mail.documents import invitation as calendar
 from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents.card import MOST_HTML, Card, card, escape, file_name, mime_type
 from bridge.networks.mail.documents.patient import Patient

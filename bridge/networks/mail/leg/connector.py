@@ -1,0 +1,203 @@
+"""The secure-mail space as a network of the hub: mails in by SMTP and LMTP, chat out as mails, reports both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from bridge.connector import Capabilities, Receiver
+from bridge.db import Database
+from bridge.errors import Refused
+from bridge.model import MAIL, Address, Delivery, Kind, Person, Ref, Report, Typing
+from bridge.networks.mail.leg.addressbook import AddressBook, reachable
+from bridge.networks.mail.leg.apicrypt_opening import Opener
+from bridge.networks.mail.leg.arrivals import Arrivals
+from bridge.networks.mail.leg.departures import Departures
+from bridge.networks.mail.leg.intake import Intake, Taken
+from bridge.networks.mail.leg.ledger import Ledger
+from bridge.networks.mail.leg.outgoing import Gather, Queue
+from bridge.networks.mail.leg.receipts import Receipts
+from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
+from bridge.networks.mail.leg.threads import people_key
+from bridge.networks.mail.mime.mail import Limits, Mail
+from bridge.networks.mail.smtp.lmtp_in import LmtpIn
+from bridge.networks.mail.smtp.smtp_in import SmtpIn
+from bridge.networks.mail.smtp.smtp_out import SmtpOut
+from bridge.networks.mail.trust.judge import Judge
+from bridge.seal import Seal
+
+log = logging.getLogger(__name__)
+
+
+class Trusts(Judge, Protocol):
+    """The trust list, which has to be started."""
+
+    async def start(self) -> None:
+        """Load and go on loading."""
+
+    async def stop(self) -> None:
+        """Stop loading."""
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MailConnector:
+    """The connector. ``trust`` is the trust list; it is started and stopped here."""
+
+    network = MAIL
+    capabilities = Capabilities(
+        typing=False, max_text=100_000, files=True, max_files=60_000_000, kinds=frozenset(Kind), own_states=True
+    )
+
+    def __init__(
+        self, settings: MailSettings, db: Database, seal: Seal, trust: Trusts, clock: Callable[[], int] = _now
+    ) -> None:
+        self._settings = settings
+        self.trust = trust
+        smtp = settings.smtp
+        self._ledger = ledger = Ledger(db, seal)
+        self.book = book = AddressBook(db, smtp.domains, {team.address: team.name for team in settings.teams})
+        teams = {team.address: tuple(team.members) for team in settings.teams}
+        product = settings.product
+        self._arrivals = Arrivals(ledger, book, teams, product=product)
+        self._departures = Departures(ledger, book, clock, product=product, ask_displayed=settings.ask_displayed)
+        self._receipts = Receipts(
+            ledger, book, clock, hostname=smtp.hostname, product=product, give_displayed=settings.give_displayed
+        )
+        limits = Limits(size=smtp.limits.size + 100_000)
+        self._intake = Intake(ledger, seal, self._settle, limits, Opener(settings.apicrypt))
+        self._intake.own = book.domains
+        self._gather = Gather(settings.gather, self._departures.close, clock)
+        self._queue = Queue(ledger, SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
+        self._departures.gathered = self._gather.add
+        self._arrivals.posted = self._departures.posted = self._receipts.posted = self._queue.wake
+        self._arrivals.ended = self._departures.ended = self._queue.tell
+        self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
+        self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
+        self._clock = clock
+        self._hub: Receiver | None = None
+
+    async def start(self, hub: Receiver) -> None:
+        """See :class:`bridge.connector.Connector`."""
+        self._hub = hub
+        self._arrivals.hub = self._departures.hub = self._receipts.hub = hub
+        if not self._settings.trust.crls and not self._settings.trust.ocsp:
+            log.error("ALARM networks.mail.trust names no CRL and no OCSP responder: revoked certificates pass")
+        if self.book.team(f"postmaster@{self.book.domain}") is None:
+            log.warning("nobody reads postmaster@%s: name a team in networks.mail.teams", self.book.domain)
+        await self.trust.start()
+        await self._ledger.start()
+        await self.book.start()
+        for team in self._settings.teams:
+            await hub.introduce(Address(MAIL, team.address), team.name)
+            await self._staff(hub, team)
+        await self._intake.start()
+        await self._gather.start(self._ledger)
+        await self._queue.start()
+        await self.smtp.start()
+        if self.lmtp is not None:
+            await self.lmtp.start()
+
+    async def _staff(self, hub: Receiver, team: TeamSettings) -> None:
+        """A team whose members were changed in the settings: its room follows. Who is unknown is named in the log."""
+        box, chat = Address(MAIL, team.address), f"team:{team.address}"
+        found = await hub.chat(MAIL, chat)
+        if found is None:
+            return
+        wanted: dict[str, str] = {}
+        for handle in team.members:
+            network, _, ident = handle.partition(":")
+            person = await hub.who(Address(network, ident))
+            if person is not None:
+                wanted[person.id] = handle
+        there = {m.person.id: m.address for m in found.members if m.address != box}
+        add = [handle for ident, handle in wanted.items() if ident not in there]
+        remove = [address for ident, address in there.items() if ident not in wanted]
+        if not add and not remove:
+            return
+        ref = Ref(MAIL, f"staff:{team.address}:{people_key([*there, '>', *wanted])}:{self._clock()}")
+        try:
+            await hub.change_members(ref, chat, MAIL, box, add, remove)
+        except Refused as refusal:
+            log.error("ALARM the members of %s could not be changed: %s", team.address, refusal.code)
+
+    async def stop(self) -> None:
+        """See :class:`bridge.connector.Connector`."""
+        await self.smtp.stop()
+        if self.lmtp is not None:
+            await self.lmtp.stop()
+        await asyncio.gather(self._intake.stop(), self._gather.stop(), self._queue.stop())
+        await self.trust.stop()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self._intake.idle and self._gather.idle and self._queue.idle
+
+    def vouched(self, address: Address) -> bool:
+        """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.
+
+        Nobody else is at our own domains: mail to them leads to people of the hub (:class:`bridge.people.Boxes`).
+        """
+        if address.network != MAIL:
+            return False
+        if self.book.team(address.id) is not None:
+            return True
+        return not self.book.ours(address.id) and self.trust.knows(address.id.rpartition("@")[2].lower())
+
+    async def give_boxes(self, people: Sequence[Person]) -> None:
+        """Everybody who can be reached by the hub gets a mailbox."""
+        for person in people:
+            if reachable(person):
+                await self.book.box(person)
+
+    async def _known(self, address: str) -> str:
+        return await self.book.status(address, self._receiver)
+
+    @property
+    def _receiver(self) -> Receiver:
+        assert self._hub is not None
+        return self._hub
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    async def _settle(self, taken: Taken, mail: Mail) -> None:
+        if mail.report is not None:
+            await self._receipts.read(mail.report, taken, mail)
+            return
+        if mail.sender is None:
+            return
+        try:
+            targets, refused = await self._arrivals.targets(taken, mail)
+        except Refused as refusal:
+            await self._bounce(taken, mail, taken.envelope.recipients, refusal.code)
+            return
+        if refused:
+            await self._bounce(taken, mail, refused, "not_a_member")
+        for target in targets:
+            try:
+                await self._arrivals.accept(taken, mail, target)
+            except Refused as refusal:
+                await self._bounce(taken, mail, target.recipients, refusal.code)
+
+    async def _bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
+        log.warning("mail %d is not delivered: %s", taken.n, code)
+        await self._receipts.bounce(taken, mail, recipients, code)
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    async def deliver(self, delivery: Delivery) -> Ref:
+        """See :class:`bridge.connector.Connector`. It is on its way; what became of it is told later."""
+        return await self._departures.take(delivery)
+
+    async def report(self, reports: Sequence[Report]) -> None:
+        """See :class:`bridge.connector.Connector`."""
+        await self._receipts.report(reports)
+
+    async def typing(self, typing: Typing) -> None:
+        """Mail knows no such sign."""

@@ -1,0 +1,336 @@
+"""From a chat message to a mail: who it goes to, in which thread, in whose name."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+from weakref import WeakValueDictionary
+
+from bridge.connector import Receiver
+from bridge.db import Tx
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.kinds import KINDS, not_carried
+from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
+from bridge.networks.mail.documents.outgoing import Conformed, asked
+from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
+from bridge.networks.mail.leg import threads as placing
+from bridge.networks.mail.leg.addressbook import AddressBook
+from bridge.networks.mail.leg.ledger import Entry, Ledger, Posted
+from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
+from bridge.networks.mail.leg.taken_charge import Handling
+from bridge.networks.mail.leg.threads import MAIN, Known
+from bridge.networks.mail.letters.compose import Letter, compose
+from bridge.networks.mail.letters.from_chat import Frame, Said, letter
+from bridge.networks.mail.letters.per_patient import Parcel, conformed, divided, parcels, with_documents
+from bridge.networks.mail.letters.writing import writable
+from bridge.networks.mail.mime.boxes import Box
+from bridge.words import notice
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_QUICK = 64_000  # bytes; larger documents are read in a thread
+FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
+INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
+
+
+class Departures:
+    """Drafts become letters. ``posted`` hears of the domains that have mail, ``ended`` of mails that cannot go."""
+
+    def __init__(
+        self, ledger: Ledger, book: AddressBook, clock: Callable[[], int], *, product: str, ask_displayed: bool
+    ) -> None:
+        self.hub: Receiver
+        self._ledger = ledger
+        self._book = book
+        self._clock = clock
+        self._frames = Frames(ledger, book, {"X-MSS-NIL": product} if product else {}, ask_displayed)
+        self._handling = Handling(ledger, clock)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
+        self.gathered: Callable[[str, str, int], None] = lambda chat, thread, at: None
+        self.posted: Callable[[str], None] = lambda domain: None
+        self.ended: Callable[[], None] = lambda: None
+
+    async def take(self, delivery: Delivery) -> Ref:
+        """Keep a delivery on disk as a draft; the hub may forget it. Raises Refused, Unavailable."""
+        ref = Ref(MAIL, f"{delivery.id}@{self._book.domain}")
+        chat = delivery.chat or delivery.conversation
+        if delivery.kind is Kind.MEMBERS or await self._ledger.of_ref(ref.id) is not None:
+            return ref
+        if delivery.kind is Kind.REACTION:
+            await self._handling.mark(self.hub, delivery, chat, ref.id)
+            return ref
+        if delivery.kind is Kind.REMOVAL and await self._handling.withdraw(self.hub, delivery, chat):
+            return ref
+        if KINDS[delivery.kind].corrects:
+            async with self._turns.setdefault(chat, asyncio.Lock()):
+                await self._correction(delivery, chat)
+            return ref
+        thread = await self._thread(delivery, chat)
+        team = chat.startswith(TEAM)
+        internal = team and thread == MAIN
+        box = Box(await self._book.box(delivery.sender), delivery.sender.name)
+        people = placing.people_key(member.person.id for member in delivery.members)
+        entry = Entry(chat, ref.id, thread, ref.id, people)
+        async with self._ledger.db.transaction("mail.draft") as tx:
+            await self._ledger.enter(tx, entry)
+            body = {} if internal else _draft(delivery, box)
+            where = (chat, INTERNAL if internal else thread)
+            await self._ledger.draft(tx, delivery.id, where, self._clock(), body)
+        failpoint("mail.drafted")
+        self.gathered(*where, self._clock())
+        return ref
+
+    async def _thread(self, delivery: Delivery, chat: str) -> str:
+        if delivery.thread is not None:
+            found = await self._ledger.of_ref(delivery.thread.id)
+            known = found[0].thread if found is not None and found[0].chat == chat else None
+            return known if known not in (None, MAIN) else delivery.thread.id
+        if delivery.reply_to is not None:
+            found = await self._ledger.of_ref(delivery.reply_to.id)
+            if found is not None and found[0].chat == chat:
+                return found[0].thread
+        return MAIN
+
+    async def _correction(self, delivery: Delivery, chat: str) -> None:
+        """What has not left yet leaves as corrected; else the thread's next mail says it. Never a mail of its own."""
+        found = await self._ledger.of_ref(delivery.reply_to.id) if delivery.reply_to is not None else None
+        if found is None or found[0].chat != chat or found[0].ref is None:
+            raise Refused(not_carried(delivery.kind))
+        thread, target = found[0].thread, found[0].ref.partition("@")[0]
+        left = await self._left_at(*found)
+        if left is not None:
+            await self._too_late(delivery, chat, thread)
+        waiting = {ident: body for ident, _, body in await self._ledger.drafts(chat, thread)}
+        box = Box(await self._book.box(delivery.sender), delivery.sender.name)
+        own = f"{delivery.id}@{self._book.domain}"
+        entry = Entry(chat, own, thread, own, found[0].people)
+        async with self._ledger.db.transaction("mail.correction") as tx:
+            await self._ledger.enter(tx, entry)
+            if target in waiting and delivery.kind is Kind.EDIT:
+                fixed = waiting[target] | {"text": delivery.body.text, "html": delivery.body.html}
+                await self._ledger.redraft(tx, target, fixed)
+            elif target in waiting:
+                await self._ledger.redraft(tx, target, waiting[target] | {"text": "", "html": None, "files": []})
+            else:
+                body = _draft(delivery, box) | {"correction": delivery.kind.value, "corrects": left or 0}
+                await self._ledger.draft(tx, delivery.id, (chat, FIX + thread), self._clock(), body)
+
+    async def _left_at(self, known: Known, about: Json | None) -> int | None:
+        """When a message of ours was said that has left in a mail (0: unknown); None if it has not left."""
+        mail = known.mid.partition("#")[0]
+        if mail != known.mid:
+            first = await self._ledger.of_ref(mail)
+            about = first[1] if first is not None else None
+        if about is None or not about.get("ours"):
+            return None
+        return int(about.get("said", {}).get(known.ref, 0))
+
+    async def _too_late(self, delivery: Delivery, chat: str, thread: str) -> None:
+        """The writer is told, once, that what is corrected now was sent as it was."""
+        if not delivery.recipients:
+            return
+        ref, root = Ref(MAIL, f"correction:{delivery.id}"), None if thread == MAIN else Ref(MAIL, thread)
+        body = Body(notice(f"mail_{delivery.kind.value}_late", name=delivery.sender.name))
+        box = delivery.recipients[0].address
+        try:
+            await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
+        except Refused as refusal:  # whoever could be told has left
+            log.info("nobody is told that a correction is late: %s", refusal.code)
+
+    # -- letters -------------------------------------------------------------------------------------------
+
+    async def close(self, chat: str, thread: str) -> None:
+        """Make a mail of everything that was gathered, several where documents are of several patients.
+
+        Raises Unavailable.
+        """
+        async with self._turns.setdefault(chat, asyncio.Lock()):
+            await self._close(chat, thread)
+
+    async def _close(self, chat: str, thread: str) -> None:
+        drafts = await self._ledger.drafts(chat, thread)
+        if not drafts:
+            return
+        if thread == INTERNAL:
+            await self._internal(chat, [ident for ident, _, _ in drafts])
+            return
+        found = await self.hub.chat(MAIL, chat) or await self.hub.leg(chat, MAIL)
+        where = Where(chat, thread, found)
+        fixes = tuple(_said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
+        said = [_said(*draft) for draft in drafts]
+        if gone := [one for one in said if one.taken_back]:
+            await self._taken_back(where, gone)
+        said = [one for one in said if not one.taken_back]
+        for _, some in groupby(said, key=lambda one: one.readers):  # who came later reads nothing said before
+            part = list(some)
+            made = parcels(part) if _size(part) < _QUICK else await asyncio.to_thread(parcels, part)
+            for parcel in made:
+                if await self._mail(where, parcel, fixes):
+                    fixes = ()
+
+    async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[Said, ...]) -> bool:
+        """One mail, or the refusal of what cannot leave; whether the thread's corrections went with it."""
+        try:
+            documents, begins = await self._documents(where, parcel)
+        except Refused as refusal:
+            log.warning("documents cannot leave: %s", refusal.code)
+            reasons, others = divided(parcel)
+            await self._failed(where, reasons.said, refusal.code)
+            return bool(others.said) and await self._mail(where, others, fixes)
+        said = parcel.said if begins else (*fixes, *parcel.said)
+        try:
+            frame, unwritable = _writable(await self._frames.of(where, said))
+            written = letter(self._refs(said)[0], said, frame)
+            written = written if documents is None else with_documents(written, documents, begins=begins)
+            raw = compose(written)
+        except Refused as refusal:
+            log.warning("a mail cannot be made: %s", refusal.code)
+            await self._failed(where, said, refusal.code)
+            return not begins
+        await self._post(where, said, written, raw, documents, unwritable)
+        return not begins
+
+    async def _documents(self, where: Where, parcel: Parcel) -> tuple[Conformed | None, bool]:
+        """The conforming form, if any, and whether that mail begins a thread of its own.
+
+        What is said in the main timeline has no subject to keep. Raises Refused (``xdm_…``).
+        """
+        if not parcel.carried:
+            return None, False
+        team = self._book.teams.get(where.chat.removeprefix(TEAM), "") if where.chat.startswith(TEAM) else ""
+        found = await asyncio.to_thread(conformed, parcel, self._book.domain, team)
+        if found is not None and where.thread != MAIN:
+            topic = await self._ledger.topic(where.chat, where.thread)
+            if may_join(_patients(topic), [found.patient]) is False:
+                raise Refused("xdm_other_patient")
+        return found, found is not None and where.thread == MAIN
+
+    async def _post(
+        self, where: Where, said: Sequence[Said], written: Letter, raw: bytes, documents: Conformed | None,
+        unwritable: Sequence[str],
+    ) -> None:  # fmt: skip
+        refs, chat = self._refs(said), where.chat
+        boxes = dict.fromkeys(box.address for box in (*written.to, *written.cc))
+        recipients = tuple(address for address in boxes if not self._book.ours(address))
+        await self._nowhere(refs, [box.address for box in written.to if self._book.ours(box.address)])
+        about = {
+            "from": [written.sender.address, written.sender.name], "subject": written.subject,
+            "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
+            "ours": True, "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not one.correction},
+        }  # fmt: skip
+        async with self._ledger.db.transaction("mail.post") as tx:
+            if recipients or unwritable:
+                sender = written.sender.address
+                posted = Posted(said[0].id, refs[0], sender, (*recipients, *unwritable), refs, raw, self._clock())
+                await self._ledger.post(tx, posted, dict.fromkeys(unwritable, "bad_address"))
+            sealed = self._ledger.close(about, f"about {chat} {refs[0]}")
+            await tx.run("mail.set_about", chat, refs[0], sealed)
+            if documents is not None:
+                await self._note(tx, where, refs, documents)
+            await tx.many("mail.within", [(chat, ref, f"{refs[0]}#{ref}") for ref in refs[1:]])
+            await tx.many("mail.end_draft", [(one.id,) for one in said])
+        failpoint("mail.posted")
+        for domain in {address.rpartition("@")[2].lower() for address in recipients}:
+            self.posted(domain)
+        if unwritable:
+            self.ended()
+
+    async def _nowhere(self, refs: Sequence[str], addresses: Sequence[str]) -> None:
+        """No mail goes to an address of ours: whoever is a member by it is said to be not reached. Raises Unavailable.
+
+        Before the drafts end: after a crash it is said again.
+        """
+        for address in addresses:
+            reason = self._book.closed(address) or "mail_unknown_box"
+            for ref in refs:
+                await self._refuse(ref, Address(MAIL, address.lower()), reason)
+
+    async def _refuse(self, ref: str, who: Address, reason: str) -> None:
+        """Raises Unavailable as long as the hub has not noted that it gave us the message."""
+        if not await self.hub.failed(Ref(MAIL, ref), who, reason, self._clock()):
+            raise Unavailable("not_yet")
+
+    async def _note(self, tx: Tx, where: Where, refs: tuple[str, ...], documents: Conformed) -> None:
+        """Whose documents a thread has: an answer about somebody else must not join it."""
+        if where.thread == MAIN:
+            topic = {"subject": documents.subject, "patients": [plain(documents.patient)]}
+            await self._ledger.begin(tx, where.chat, refs, topic)
+            return
+        topic = await self._ledger.topic(where.chat, where.thread)
+        everyone = merged([*_patients(topic), documents.patient])
+        if topic:
+            values = topic | {"patients": [plain(one) for one in everyone]}
+            await self._ledger.set_topic(tx, where.chat, where.thread, values)
+
+    def _refs(self, said: Sequence[Said]) -> tuple[str, ...]:
+        return tuple(f"{one.id}@{self._book.domain}" for one in said)
+
+    async def _taken_back(self, where: Where, said: Sequence[Said]) -> None:
+        """What was taken back in time reached nobody; its author is told so."""
+        for ref in self._refs(said):
+            for member in where.members:
+                if member.address.network == MAIL:
+                    await self._refuse(ref, member.address, "taken_back")
+        async with self._ledger.db.transaction("mail.taken-back") as tx:
+            await tx.many("mail.end_draft", [(one.id,) for one in said])
+
+    async def _internal(self, chat: str, idents: list[str]) -> None:
+        box = Address(MAIL, chat.removeprefix(TEAM))
+        for ident in idents:
+            if not await self.hub.received(Ref(MAIL, f"{ident}@{self._book.domain}"), box, self._clock()):
+                raise Unavailable("not_yet")
+        async with self._ledger.db.transaction("mail.internal") as tx:
+            await tx.many("mail.end_draft", [(ident,) for ident in idents])
+
+    async def _failed(self, where: Where, said: Sequence[Said], code: str) -> None:
+        for ref in self._refs(said):
+            for member in where.members:
+                if member.address.network == MAIL:
+                    await self._refuse(ref, member.address, code)
+        async with self._ledger.db.transaction("mail.unwritten") as tx:
+            await tx.many("mail.end_draft", [(one.id,) for one in said])
+
+
+def _writable(frame: Frame) -> tuple[Frame, list[str]]:
+    """The frame without the mailboxes that cannot stand in a field, and those. Raises Refused if nobody is left."""
+    lost = [box for box in (*frame.to, *frame.cc) if not writable(box)]
+    to, cc = (tuple(box for box in boxes if box not in lost) for boxes in (frame.to, frame.cc))
+    if lost and not to:
+        raise Refused("bad_address", "to")
+    return replace(frame, to=to, cc=cc) if lost else frame, list(dict.fromkeys(box.address for box in lost))
+
+
+def _patients(topic: Json) -> list[Patient]:
+    return [of_plain(one) for one in topic.get("patients", ())]
+
+
+def _size(said: Sequence[Said]) -> int:
+    return sum(file.size for one in said for file in one.files)
+
+
+def _draft(delivery: Delivery, box: Box) -> Json:
+    files = [
+        [f.name, f.mime, base64.b64encode(f.data).decode("ascii"), f.inline] for f in delivery.body.files
+    ]  # fmt: skip
+    return {
+        "from": [box.address, box.name], "text": delivery.body.text, "html": delivery.body.html, "files": files,
+        "at": delivery.sent_at, "rpps": delivery.sender.rpps or "",
+        "readers": [[member.address.id, member.person.name] for member in delivery.recipients],
+    }  # fmt: skip
+
+
+def _said(ident: str, at: int, body: Json) -> Said:
+    files = tuple(File(name, mime, base64.b64decode(data), inline) for name, mime, data, inline in body["files"])
+    said = Said(
+        ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
+        body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),
+        corrects=body.get("corrects", 0),
+    )  # fmt: skip
+    rest = asked(said.text)
+    return said if rest is None else replace(said, text=rest, html=None, asked=True)

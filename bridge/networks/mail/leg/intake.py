@@ -1,0 +1,188 @@
+"""From a mail that was taken to messages of the hub: one lane a thread, nothing lost by a crash, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import orjson
+
+from bridge.errors import Refused, Unavailable, where
+from bridge.failpoint import failpoint
+from bridge.networks.mail.leg.apicrypt_opening import Opener
+from bridge.networks.mail.leg.ledger import Ledger
+from bridge.networks.mail.leg.threads import cited, lane
+from bridge.networks.mail.mime.mail import Mail, parse
+from bridge.networks.mail.mime.parts import Limits
+from bridge.networks.mail.smtp.reception import Envelope
+from bridge.seal import Seal, SealBroken
+
+log = logging.getLogger(__name__)
+_INLINE = 64_000  # bytes; longer mails are parsed in a thread
+_IN_MEMORY = 64_000_000  # bytes of parsed mails that wait in memory; the others are read again
+_WAITING = 20_000  # mails; beyond, peers are asked to come again
+_AGAIN, _LONGEST = 0.5, 60.0  # s between two attempts
+_ENVELOPE = tuple(each.name for each in fields(Envelope))
+_BUGS = 5  # unexpected errors before a mail is given to the operator
+
+
+@dataclass(slots=True)
+class Taken:
+    """A mail that is on disk. ``mail`` is None when it has to be read from there."""
+
+    n: int
+    envelope: Envelope = field(repr=False)
+    mail: Mail | None = field(default=None, repr=False)
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Mails that are worked on one after another, and all that they are called and cite."""
+
+    queue: deque[Taken] = field(default_factory=deque)
+    ids: set[str] = field(default_factory=set)
+
+
+Settle = Callable[[Taken, Mail], Awaitable[None]]
+"""Bring a mail into the hub; may be called again for the same mail. Raises Unavailable."""
+
+
+class Intake:
+    """``take`` is what SMTP calls; ``settle`` gets every mail, those of one thread in the order in which they came.
+
+    A mail is in the lane of those that it cites or that cite it, as long as they are not worked on.
+    """
+
+    def __init__(
+        self, ledger: Ledger, seal: Seal, settle: Settle, limits: Limits, opener: Opener | None = None
+    ) -> None:
+        self._ledger = ledger
+        self._seal = seal
+        self._settle = settle
+        self._limits = limits
+        self._opener = opener or Opener(None)
+        self._lanes: dict[str, _Lane] = {}
+        self._ids: dict[str, _Lane] = {}  # the lane in which an id is, if any
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held = self._bytes = 0
+        self.own: Collection[str] = ()  # our names in the loop header
+
+    async def start(self) -> None:
+        """Take up what an earlier life left."""
+        for row in await self._ledger.db.all("mail.waiting"):
+            try:
+                taken = await self._load(int(row["n"]))
+            except (Refused, SealBroken) as reason:
+                log.error("ALARM mail %d cannot be read any more and stays on disk: %s", row["n"], reason)
+                continue
+            if taken is not None and taken.mail is not None:
+                self._add(taken, taken.mail)
+
+    async def stop(self) -> None:
+        """Stop; everything not settled is on disk."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._lanes
+
+    async def take(self, envelope: Envelope, raw: bytes) -> None:
+        """Store a mail durably, as it came. Raises Refused for what nobody could read, Unavailable."""
+        if self._held >= _WAITING:
+            raise Unavailable("too_much_waits", 60.0)
+        mail = await self._opener.opened(await self._parse(raw))
+        if not set(self.own).isdisjoint(mail.loops):
+            raise Refused("loop")
+        said = orjson.dumps(_plain(envelope))
+        async with self._ledger.db.transaction("mail.take") as tx:
+            sealed = (self._seal.seal(said, "mail envelope"), self._seal.seal(raw, "mail raw"))
+            row = await tx.one("mail.take", *sealed, envelope.received_at)
+        assert row is not None
+        self._add(Taken(int(row["n"]), envelope, mail, raw), mail)
+
+    async def _parse(self, raw: bytes) -> Mail:
+        if len(raw) < _INLINE:
+            return parse(raw, self._limits)
+        return await asyncio.to_thread(parse, raw, self._limits)
+
+    async def _load(self, n: int) -> Taken | None:
+        row = await self._ledger.db.one("mail.taken", n)
+        if row is None:
+            return None
+        envelope = _envelope(orjson.loads(self._seal.open(bytes(row["envelope"]), "mail envelope")))
+        raw = self._seal.open(bytes(row["raw"]), "mail raw")
+        return Taken(n, envelope, await self._parse(raw), raw)
+
+    def _add(self, taken: Taken, mail: Mail) -> None:
+        name = lane(mail)
+        ids = [*cited(mail), *([mail.message_id] if mail.message_id else [])]
+        found = next((self._ids[ident] for ident in ids if ident in self._ids), None) or self._lanes.get(name)
+        self._held += 1
+        self._bytes += len(taken.raw)
+        if self._bytes > _IN_MEMORY:
+            self._bytes -= len(taken.raw)
+            taken.mail, taken.raw = None, b""
+        if found is None:
+            found = self._lanes[name] = _Lane()
+            task = asyncio.create_task(self._lane(name, found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        found.queue.append(taken)
+        found.ids.update(ident for ident in ids if self._ids.setdefault(ident, found) is found)
+
+    async def _lane(self, name: str, of: _Lane) -> None:
+        while of.queue:
+            await self._one(of.queue[0])
+            self._bytes -= len(of.queue.popleft().raw)
+            self._held -= 1
+        del self._lanes[name]
+        for ident in of.ids:
+            del self._ids[ident]
+
+    async def _one(self, taken: Taken) -> None:
+        wait, bugs = _AGAIN, 0
+        while True:
+            try:
+                whole = taken if taken.mail is not None else await self._load(taken.n)
+                if whole is None or whole.mail is None:
+                    return
+                await self._settle(whole, await self._opener.reopened(whole.mail))
+                async with self._ledger.db.transaction("mail.settled") as tx:
+                    await tx.run("mail.settled", taken.n)
+                failpoint("mail.settled")
+                return
+            except Unavailable as reason:
+                log.info("mail %d waits %.1f s: %s", taken.n, wait, reason.code)
+            except Exception as bug:
+                bugs += 1
+                log.error("mail %d failed: %s", taken.n, where(bug))
+                if bugs >= _BUGS:
+                    log.error("ALARM mail %d cannot be worked on; it stays on disk for the operator", taken.n)
+                    return
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST)
+
+
+def _plain(envelope: Envelope) -> dict[str, Any]:
+    values = {name: getattr(envelope, name) for name in _ENVELOPE}  # asdict would copy all of it, slowly
+    values["dn_domains"] = sorted(envelope.dn_domains)
+    values["notify"] = [None if one is None else sorted(one) for one in envelope.notify]
+    values["dn"] = []
+    return values
+
+
+def _envelope(values: dict[str, Any]) -> Envelope:
+    values["recipients"] = tuple(values["recipients"])
+    values["dn_domains"] = frozenset(values["dn_domains"])
+    values["notify"] = tuple(None if one is None else frozenset(one) for one in values["notify"])
+    values["orcpt"] = tuple(values["orcpt"])
+    values["dn"] = frozenset()
+    return Envelope(**values)

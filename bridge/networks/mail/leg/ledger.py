@@ -1,0 +1,201 @@
+"""What the mail leg remembers: which mail is in which thread, who has which mailbox, what waits to go out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from bridge.db import Component, Database, Row, Tx
+from bridge.networks.mail.leg.threads import Known
+from bridge.seal import Seal
+
+COMPONENT = Component("mail", Path(__file__).parent / "sql")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message that takes its place in a thread. ``about`` is None for what is no mail of its own."""
+
+    chat: str
+    mid: str
+    thread: str
+    ref: str
+    people: str
+    about: Json | None = field(default=None, repr=False)
+    cites: tuple[str, ...] = ()
+    topic: Json | None = field(default=None, repr=False)  # of a thread that begins here
+
+
+class Ledger:
+    """Named operations on the mail leg's own tables; what could name a patient is sealed."""
+
+    def __init__(self, db: Database, seal: Seal) -> None:
+        self.db = db
+        self._seal = seal
+        self._n = itertools.count(1)
+
+    async def start(self) -> None:
+        """Continue the numbering where it ended."""
+        rows = [await self.db.one("mail.last_n"), await self.db.one("mail.last_out")]
+        self._n = itertools.count(max(int(row["n"]) for row in rows if row is not None) + 1)
+
+    def next_n(self) -> int:
+        """The next number: everything of this leg is ordered by it."""
+        return next(self._n)
+
+    def close(self, value: Any, context: str) -> bytes:
+        """Seal a JSON value."""
+        return self._seal.seal(orjson.dumps(value), context)
+
+    def open(self, sealed: Any, context: str) -> Any:
+        """Open a JSON value. Raises SealBroken."""
+        return orjson.loads(self._seal.open(bytes(sealed), context))
+
+    # -- threads -------------------------------------------------------------------------------------------
+
+    async def known(self, ids: Sequence[str]) -> dict[str, list[Known]]:
+        """What is known of some message ids, in every chat."""
+        found: dict[str, list[Known]] = {}
+        for r in await self.db.all("mail.refs", orjson.dumps(list(ids)).decode()):
+            row = Known(r["chat"], r["mid"], r["thread"], r["ref"], r["people"], r["n"])
+            found.setdefault(row.mid, []).append(row)
+        for rows in found.values():
+            rows.sort(key=lambda row: -row.n)
+        return found
+
+    async def of_ref(self, ref: str) -> tuple[Known, Json | None] | None:
+        """A message by the hub's name of it, and what is noted about its mail."""
+        r = await self.db.one("mail.ref", ref)
+        if r is None:
+            return None
+        about = None if r["about"] is None else self.open(r["about"], f"about {r['chat']} {r['mid']}")
+        return Known(r["chat"], r["mid"], r["thread"], r["ref"], r["people"], r["n"]), about
+
+    async def enter(self, tx: Tx, entry: Entry) -> None:
+        """A message takes its place; what it cites and nobody knows yet belongs to the same thread."""
+        about = None if entry.about is None else self.close(entry.about, f"about {entry.chat} {entry.mid}")
+        row = (entry.chat, entry.mid, entry.thread, entry.ref, entry.people, self.next_n(), about)
+        await tx.run("mail.add_ref", *row)
+        for cited in entry.cites:
+            await tx.run("mail.cite", entry.chat, cited, entry.thread)
+        if entry.topic is not None:
+            sealed = self.close(entry.topic, f"thread {entry.chat} {entry.thread}")
+            await tx.run("mail.add_thread", entry.chat, entry.thread, sealed)
+
+    async def topic(self, chat: str, thread: str) -> Json:
+        """What is noted about a thread: ``subject``, ``patients``; empty if nothing is."""
+        row = await self.db.one("mail.thread", chat, thread)
+        return {} if row is None else dict(self.open(row["about"], f"thread {chat} {thread}"))
+
+    async def set_topic(self, tx: Tx, chat: str, thread: str, topic: Json) -> None:
+        """Note something about a thread that exists."""
+        await tx.run("mail.set_thread", chat, thread, self.close(topic, f"thread {chat} {thread}"))
+
+    async def begin(self, tx: Tx, chat: str, refs: Sequence[str], topic: Json) -> None:
+        """Messages of a chat leave as a thread of their own, named by the first of them."""
+        await tx.many("mail.move", [(chat, ref, refs[0]) for ref in refs])
+        await tx.run("mail.add_thread", chat, refs[0], self.close(topic, f"thread {chat} {refs[0]}"))
+
+    async def chain(self, chat: str, thread: str) -> list[str]:
+        """The message ids of a thread's mails, oldest first."""
+        return [row["mid"] for row in await self.db.all("mail.chain", chat, thread)]
+
+    async def last_mail(self, chat: str, thread: str) -> Json | None:
+        """What is noted about the newest mail of a thread that came from outside or went out."""
+        row = await self.db.one("mail.last_mail", chat, thread)
+        return None if row is None else dict(self.open(row["about"], f"about {chat} {row['mid']}"))
+
+    # -- drafts --------------------------------------------------------------------------------------------
+
+    async def draft(self, tx: Tx, ident: str, where: tuple[str, str], at: int, body: Json) -> None:
+        """Something said in chat (its delivery's id) waits in a chat and thread to become a mail."""
+        await tx.run("mail.add_draft", ident, *where, self.next_n(), at, self.close(body, f"draft {ident}"))
+
+    async def redraft(self, tx: Tx, ident: str, body: Json) -> None:
+        """What waits reads otherwise now; nothing happens if it has left."""
+        await tx.run("mail.redraft", ident, self.close(body, f"draft {ident}"))
+
+    async def drafts(self, chat: str, thread: str) -> list[tuple[str, int, Json]]:
+        """What waits in a thread, oldest first: id, time (ms), body."""
+        rows = await self.db.all("mail.drafts", chat, thread)
+        return [(r["id"], r["at"], self.open(r["body"], f"draft {r['id']}")) for r in rows]
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    async def post(self, tx: Tx, letter: Posted, refused: Mapping[str, str] = MappingProxyType({})) -> None:
+        """A mail is ready; a row for each recipient. ``refused``: to whom it cannot go, and why; nobody was told."""
+        sealed = self._seal.seal(letter.raw, f"out {letter.id}")
+        refs = orjson.dumps(list(letter.refs)).decode()
+        row = (letter.id, self.next_n(), letter.mid, letter.sender, refs, sealed, letter.at)
+        await tx.run("mail.add_out", *row)
+        for recipient in letter.recipients:
+            await tx.run("mail.add_to", letter.id, recipient, recipient.rpartition("@")[2].lower())
+            if recipient in refused:
+                await tx.run("mail.outcome", letter.id, recipient, "refused", refused[recipient])
+        if refused:
+            await tx.run("mail.end_out", letter.id)
+
+    async def due(self, domain: str, now: int) -> Due | None:
+        """The oldest mail of a domain that may be tried now, with those of its recipients that still wait."""
+        rows = await self.db.all("mail.due", domain, now)
+        if not rows:
+            return None
+        first = rows[0]
+        raw = self._seal.open(bytes(first["raw"]), f"out {first['id']}")
+        waiting = {r["recipient"]: (int(r["attempt"]), bool(r["told"])) for r in rows}
+        refs = tuple(orjson.loads(first["refs"]))
+        return Due(first["id"], first["mid"], first["sender"], refs, raw, first["created_at"], waiting)
+
+    async def untold(self) -> list[tuple[Due, str, str, str]]:
+        """Outcomes that nobody was told of: the mail (without its bytes), recipient, state, reason."""
+        found = []
+        for r in await self.db.all("mail.untold"):
+            due = Due(r["id"], r["mid"], r["sender"], tuple(orjson.loads(r["refs"])), b"", r["created_at"], {})
+            found.append((due, str(r["recipient"]), str(r["state"]), str(r["reason"])))
+        return found
+
+    async def sent(self, mid: str) -> tuple[str, tuple[str, ...], dict[str, str]] | None:
+        """A mail that went out, by message id or envelope id: its id, the refs it carries, its recipients' states."""
+        row = await self.db.one("mail.out_of_mid", mid)
+        if row is None:
+            return None
+        states = {r["recipient"]: r["state"] for r in await self.db.all("mail.recipients", row["id"])}
+        return row["id"], tuple(orjson.loads(row["refs"])), states
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A mail that is ready to go. ``refs`` are the messages in it; ``at`` in milliseconds since 1970."""
+
+    id: str
+    mid: str
+    sender: str = field(repr=False)
+    recipients: tuple[str, ...] = field(repr=False)
+    refs: tuple[str, ...]
+    raw: bytes = field(repr=False)
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A mail to be tried now. ``waiting``: recipient -> (attempts so far, whether the writer knows of the delay)."""
+
+    id: str
+    mid: str
+    sender: str = field(repr=False)
+    refs: tuple[str, ...]
+    raw: bytes = field(repr=False)
+    created_at: int
+    waiting: Mapping[str, tuple[int, bool]] = field(repr=False)
+
+
+def pieces(rows: Iterable[Row]) -> list[str]:
+    """The domains of rows."""
+    return [str(row["domain"]) for row in rows]

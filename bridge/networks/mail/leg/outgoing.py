@@ -1,0 +1,248 @@
+"""The way out: chat is gathered into mails, mails wait for the operator of each recipient, every outcome is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from bridge.errors import Refused, Unavailable, where
+from bridge.failpoint import failpoint
+from bridge.networks.mail.leg.ledger import Due, Ledger
+from bridge.networks.mail.leg.settings import GatherSettings, RetrySettings
+from bridge.networks.mail.smtp.smtp_out import Outcome
+
+log = logging.getLogger(__name__)
+_AGAIN = 1.0  # s until a database that was away is asked again
+_BUG = 60.0  # s until a mail that failed unexpectedly is tried again
+
+Close = Callable[[str, str], Awaitable[None]]
+"""Make a mail of what was gathered in a chat and thread. Raises Unavailable."""
+
+
+class Sends(Protocol):
+    """One attempt to one domain: :class:`bridge.networks.mail.smtp.smtp_out.SmtpOut`."""
+
+    async def send(self, sender: str, recipients: Sequence[str], raw: bytes, envid: str) -> list[Outcome]:
+        """One outcome for each recipient."""
+
+
+Told = Callable[[Due, str, str, str], Awaitable[None]]
+"""(mail, recipient, kind, reason): tell the writers. kind: accepted, delayed, refused."""
+
+
+class Gather:
+    """Waits until a thread is quiet, then has it made into a mail."""
+
+    def __init__(self, settings: GatherSettings, close: Close, clock: Callable[[], int]) -> None:
+        self._quiet, self._longest = settings.quiet, settings.longest
+        self._close = close
+        self._clock = clock
+        self._first: dict[tuple[str, str], int] = {}
+        self._last: dict[tuple[str, str], int] = {}
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    async def start(self, ledger: Ledger) -> None:
+        """Go on with what was being gathered."""
+        for row in await ledger.db.all("mail.gathering"):
+            self.add(row["chat"], row["thread"], int(row["first"]))
+
+    async def stop(self) -> None:
+        """Stop; what was gathered is on disk."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being gathered."""
+        return not self._tasks
+
+    def add(self, chat: str, thread: str, at: int) -> None:
+        """Something was said (time in ms) and is on disk."""
+        key = (chat, thread)
+        self._last[key] = self._clock()
+        self._first.setdefault(key, at)
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._wait(key))
+
+    async def _wait(self, key: tuple[str, str]) -> None:
+        while True:
+            due = min(self._last[key] + self._quiet * 1000, self._first[key] + self._longest * 1000)
+            left = (due - self._clock()) / 1000
+            if left > 0:
+                await asyncio.sleep(left)
+                continue
+            last = self._last[key]
+            try:
+                await self._close(*key)
+            except Unavailable as reason:
+                log.info("a mail is made later: %s", reason.code)
+                await asyncio.sleep(_AGAIN)
+                continue
+            except Exception as bug:
+                log.error("ALARM a mail could not be made: %s", where(bug))
+                await asyncio.sleep(_BUG)
+                continue
+            self._first.pop(key, None)
+            if self._last[key] == last:
+                del self._last[key], self._tasks[key]
+                return
+            self._first[key] = self._last[key]
+
+
+class Queue:
+    """One lane for each domain; a mail is tried again after the pauses of the settings until it is given up."""
+
+    def __init__(
+        self, ledger: Ledger, out: Sends, told: Told, settings: RetrySettings, clock: Callable[[], int]
+    ) -> None:
+        self._ledger = ledger
+        self._out = out
+        self._told = told
+        self._settings = settings
+        self._clock = clock
+        self._lanes: dict[str, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._working = 0
+        self._news = asyncio.Event()
+
+    async def start(self) -> None:
+        """Go on with what waits."""
+        self._news.set()
+        task = asyncio.create_task(self._tell())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        for row in await self._ledger.db.all("mail.domains"):
+            self.wake(row["domain"])
+
+    async def stop(self) -> None:
+        """Stop; what waits is on disk. A mail in flight is sent again with the same Message-ID."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due now."""
+        return not self._working and not self._news.is_set() and not any(bell.is_set() for bell in self._lanes.values())
+
+    def wake(self, domain: str) -> None:
+        """Something waits for this domain."""
+        bell = self._lanes.get(domain)
+        if bell is None:
+            bell = self._lanes[domain] = asyncio.Event()
+            task = asyncio.create_task(self._lane(domain, bell))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        bell.set()
+
+    def tell(self) -> None:
+        """There is an outcome that nobody was told of."""
+        self._news.set()
+
+    async def _lane(self, domain: str, bell: asyncio.Event) -> None:
+        while True:
+            bell.clear()
+            self._working += 1
+            try:
+                while (due := await self._ledger.due(domain, self._clock())) is not None:
+                    await self._attempt(due)
+                pause = await self._pause(domain)
+            except Unavailable:
+                pause = _AGAIN
+            except Exception as bug:
+                log.error("ALARM mail to %s failed unexpectedly: %s", domain, where(bug))
+                pause = _BUG
+            finally:
+                self._working -= 1
+            try:
+                async with asyncio.timeout(pause):
+                    await bell.wait()
+            except TimeoutError:
+                pass
+
+    async def _pause(self, domain: str) -> float | None:
+        row = await self._ledger.db.one("mail.next", domain)
+        if row is None or row["next_at"] is None:
+            return None
+        return max(0.05, (int(row["next_at"]) - self._clock()) / 1000)
+
+    async def _attempt(self, due: Due) -> None:
+        try:
+            outcomes = await self._out.send(due.sender, list(due.waiting), due.raw, due.id)
+        except Refused as refusal:
+            outcomes = [Outcome(each, 550, "5.0.0", "refused", refusal.code) for each in due.waiting]
+        except Unavailable:
+            outcomes = [Outcome(each, 451, "4.0.0", "later") for each in due.waiting]
+        failpoint("mail.sent")
+        for outcome in outcomes:
+            await self._settle(due, outcome)
+        async with self._ledger.db.transaction("mail.out-ended") as tx:
+            await tx.run("mail.end_out", due.id)
+
+    async def _settle(self, due: Due, outcome: Outcome) -> None:
+        """One recipient."""
+        age = (self._clock() - due.created_at) / 1000
+        kind, reason = outcome.kind, reason_of(outcome)
+        if kind == "later" and age < self._settings.give_up:
+            await self._later(due, outcome, age)
+            return
+        if kind == "later":
+            kind, reason = "refused", reason if reason != "mail_refused" else "mail_gave_up"
+        async with self._ledger.db.transaction("mail.outcome") as tx:
+            await tx.run("mail.outcome", due.id, outcome.recipient, kind, reason)
+        self._news.set()
+
+    async def _tell(self) -> None:
+        """Tell the writers what is on disk and was not told; a crash in between tells it again, which does no harm."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                while rows := await self._ledger.untold():
+                    for due, recipient, state, reason in rows:
+                        await self._told(due, recipient, state, reason)
+                        async with self._ledger.db.transaction("mail.told") as tx:
+                            await tx.run("mail.told", due.id, recipient)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN)
+                self._news.set()
+            except Exception as bug:
+                log.error("ALARM outcomes of mails cannot be told: %s", where(bug))
+                await asyncio.sleep(_BUG)
+                self._news.set()
+
+    async def _later(self, due: Due, outcome: Outcome, age: float) -> None:
+        attempt, told = due.waiting[outcome.recipient]
+        if not told and age >= self._settings.delay_notice:
+            await self._told(due, outcome.recipient, "delayed", reason_of(outcome))
+            told = True
+        pauses = self._settings.pauses
+        at = self._clock() + int(pauses[min(attempt, len(pauses) - 1)] * 1000)
+        async with self._ledger.db.transaction("mail.later") as tx:
+            await tx.run("mail.later", due.id, outcome.recipient, at, int(told))
+
+
+def reason_of(outcome: Outcome) -> str:
+    """The word of the catalogue for what became of an attempt of ours."""
+    detail = outcome.status.partition(".")[2]
+    if detail in ("7.1",) and not outcome.peer:
+        return "mail_domain_not_trusted"
+    if detail in ("7.5", "7.10"):
+        return "mail_peer_not_trusted"
+    return reason_of_status(outcome.status)
+
+
+def reason_of_status(status: str) -> str:
+    """The word of the catalogue for an enhanced status (RFC 3463), whoever gives it."""
+    detail = status.partition(".")[2]
+    if detail in ("1.1", "1.2", "1.10", "2.1", "1.6"):
+        return "mail_unknown_box"
+    if detail == "2.2":
+        return "mail_box_full"
+    if detail in ("3.4", "2.3"):
+        return "mail_too_large"
+    return "mail_refused"

@@ -1,0 +1,1 @@
+"""Mails that the hub writes: letters, copies and reports, as bytes. Pure."""

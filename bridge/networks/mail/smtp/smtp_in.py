@@ -1,0 +1,110 @@
+"""The operator port: other operators of the secure-mail space hand in their mail by SMTP with mutual certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from bridge.networks.mail.smtp import replies
+from bridge.networks.mail.smtp.address import domain_of
+from bridge.networks.mail.smtp.connection import Doorway, Wire
+from bridge.networks.mail.smtp.reception import Desk, Envelope, Known, Line, Mail, Take
+from bridge.networks.mail.smtp.replies import Reply
+from bridge.networks.mail.smtp.settings import SmtpSettings
+from bridge.networks.mail.smtp.tls import Tls
+from bridge.networks.mail.trust.dn import DN, show
+from bridge.networks.mail.trust.judge import Judge
+
+__all__ = ["Envelope", "Known", "SmtpIn", "Take"]
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 4.0  # seconds for mails that are being stored when the hub stops
+
+
+class SmtpIn:
+    """Listens for other operators. ``take`` and ``known`` are the hub's; ``judge`` is the trust list."""
+
+    def __init__(
+        self, settings: SmtpSettings, judge: Judge, take: Take, known: Known, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._doorway = Doorway(Desk(settings, _Certificates(judge, settings, clock), take, known, clock))
+        self._doorway.tls = Tls(settings.tls)
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; 0 before the start."""
+        return int(self._server.sockets[0].getsockname()[1]) if self._server and self._server.sockets else 0
+
+    @property
+    def sessions(self) -> int:
+        """Connections that are open now."""
+        return len(self._doorway.wires)
+
+    async def start(self) -> None:
+        """Begin to listen. Raises OSError when the port is not to be had."""
+        loop = asyncio.get_running_loop()
+        self._doorway.desk.closing = False
+        self._server = await loop.create_server(self._wire, self._settings.host, self._settings.port)
+        log.info("taking mail for %s on port %d", ", ".join(self._settings.domains), self.port)
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is being stored, close: within 5 s."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            await self._doorway.close(_PATIENCE)
+
+    def _wire(self) -> Wire:
+        return Wire(self._doorway)
+
+
+class _Certificates:
+    """Trust by client certificate: its subject must be listed with the domain of the sender and of the author."""
+
+    def __init__(self, judge: Judge, settings: SmtpSettings, clock: Callable[[], float]) -> None:
+        self._judge = judge
+        self._rates = _Rates(settings.limits.mails_per_minute, clock)
+
+    async def sender(self, line: Line, mail: Mail) -> Reply | None:
+        """Judged anew for every mail: a domain taken off the list is refused on an open connection, too."""
+        if self._judge.stale:
+            return replies.STALE
+        if line.certificate is None:
+            return replies.NO_CERTIFICATE
+        verdict = await self._judge.look_up(line.certificate)
+        if verdict.later:
+            return replies.STALE
+        if verdict.code is not None or verdict.dn is None:
+            return replies.of_verdict(verdict.code or "certificate_unreadable", show(verdict.dn or frozenset()))
+        mail.domains, mail.dn = verdict.domains, verdict.dn
+        if mail.command.sender:
+            domain = domain_of(mail.command.sender)
+            if not self._judge.allows(domain, mail.dn):
+                return replies.SENDER_REFUSED.about(domain)
+        return None if self._rates.pass_one(mail.dn) else replies.TOO_OFTEN
+
+    def authors(self, mail: Mail, domains: frozenset[str]) -> Reply | None:
+        """The From header may name domains of this certificate only."""
+        foreign = sorted(domain for domain in domains if not self._judge.allows(domain, mail.dn))
+        return replies.AUTHOR_REFUSED.about(foreign[0]) if foreign else None
+
+
+class _Rates:
+    """So many mails a minute from one certificate; only listed ones are counted, so there are few."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._most = float(per_minute)
+        self._clock = clock
+        self._left: dict[DN, tuple[float, float]] = {}
+
+    def pass_one(self, dn: DN) -> bool:
+        now = self._clock()
+        left, at = self._left.get(dn, (self._most, now))
+        left = min(self._most, left + max(0.0, now - at) * self._most / 60)
+        self._left[dn] = (left - 1 if left >= 1 else left, now)
+        return left >= 1

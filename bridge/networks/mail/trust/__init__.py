@@ -1,0 +1,1 @@
+"""Which operator may speak for which domain: the signed trust list, its authority, revocation; `liaison trust`."""
