@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from appservice.e2ee.claims import Claims
 from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.megolm_out import Share
-from appservice.e2ee.model import MEGOLM, Device, Json
+from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.todevice import Message, ToDevice, batches, transaction_id
 from bridge.db import Database, Tx
@@ -76,11 +76,11 @@ class Giving:
 
     async def send_pending(self, gift: Gift) -> None:
         """Send what was saved before and never answered."""
-        txns = list(dict.fromkeys(s.txn for s in gift.shares.values() if s.state == "pending" and s.txn))
+        txns = list(dict.fromkeys(s.txn for s in gift.shares.values() if s.state is ShareState.PENDING and s.txn))
         for txn in txns:
             state = await self._todevice.send(txn)
             for share in gift.shares.values():
-                if share.txn == txn and share.state == "pending":
+                if share.txn == txn and share.state is ShareState.PENDING:
                     share.state, share.txn = state, None
 
     async def _prepare(self, gift: Gift, ghost: Ghost, wants: list[Want], without: set[Device]) -> None:
@@ -92,10 +92,10 @@ class Giving:
                     key = (want.device.user, want.device.id)
                     if content is None:
                         kept = self.keep(gift.session_id, want.key, want.device)
-                        new[key] = Share("no_olm", want.place, "m.no_olm", None, kept)
+                        new[key] = Share(ShareState.NO_OLM, want.place, "m.no_olm", None, kept)
                     else:
                         messages.append((*key, content))
-                        new[key] = Share("pending", want.place)
+                        new[key] = Share(ShareState.PENDING, want.place)
                 groups = [(transaction_id(ghost.user), group) for group in batches(messages)]
                 for txn, group in groups:
                     for user, device, _ in group:
@@ -146,7 +146,7 @@ class Giving:
         news = {k: code for k, code in blocked.items() if k not in gift.shares or gift.shares[k].code != code}
         if not news:
             return
-        new = {key: Share("withheld", 0, code) for key, code in news.items()}
+        new = {key: Share(ShareState.WITHHELD, 0, code) for key, code in news.items()}
         for want in unsigned:
             share = new.get((want.device.user, want.device.id))
             if share is not None:
@@ -165,7 +165,7 @@ class Giving:
 
 async def save_shares(tx: Tx, session_id: str, shares: Shares) -> None:
     """Write the state of a session for these devices."""
-    rows = [(session_id, user, dev, s.state, s.place, s.code, s.txn, s.kept) for (user, dev), s in shares.items()]
+    rows = [(session_id, user, dev, s.state.value, s.place, s.code, s.txn, s.kept) for (user, dev), s in shares.items()]
     await tx.many("e2ee.share-save", rows)
 
 

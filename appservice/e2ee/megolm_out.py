@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 from vodozemac import GroupSession
 
-from appservice.e2ee.model import MEGOLM, Json, RoomState
+from appservice.e2ee.model import MEGOLM, Json, RoomState, ShareState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Tx
 
@@ -21,7 +21,7 @@ from bridge.db import Tx
 class Share:
     """What became of a session for one device; states as in the table ``e2ee_share``."""
 
-    state: str
+    state: ShareState
     place: int
     code: str | None = None
     txn: str | None = None

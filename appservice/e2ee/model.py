@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from bridge.db import Tx
@@ -68,6 +69,42 @@ class Decrypted:
     session_id: str
     index: int
     seen: Callable[[Tx], Awaitable[None]] = field(repr=False)
+
+
+class ShareState(StrEnum):
+    """What became of one Megolm session for one device, as in the table ``e2ee_share``.
+
+    ::
+
+        UNKNOWN ─> NO_OLM ─> PENDING ─> SENT
+                     ^          │  ^
+                     │          │  └─ WITHHELD (also from SENT, when the device may read no longer)
+                     └──────────┴──── REFUSED
+
+    A person's UNKNOWN row ends once the device list is known. A new session begins without rows.
+    """
+
+    UNKNOWN = "unknown"  # the person's device list could not be had, or is empty: stands for the person ("*")
+    NO_OLM = "no_olm"  # the device gave no one-time key
+    PENDING = "pending"  # encrypted and saved; the homeserver has not answered yet
+    SENT = "sent"  # the homeserver has it
+    WITHHELD = "withheld"  # the device may not read, and was told why (``code``)
+    REFUSED = "refused"  # the homeserver will not take it
+
+    @property
+    def given(self) -> bool:
+        """Nothing more is to be done: the device has the key, or it is on its way."""
+        return self in (ShareState.SENT, ShareState.PENDING)
+
+    @property
+    def late(self) -> bool:
+        """The device had no key when it was tried; trying again may help."""
+        return self in (ShareState.NO_OLM, ShareState.UNKNOWN)
+
+    @property
+    def may_be_kept(self) -> bool:
+        """A key may be kept for this device or person until they can have it."""
+        return self.late or self is ShareState.WITHHELD
 
 
 class KeyMissing(Exception):

@@ -15,7 +15,7 @@ from appservice.e2ee.devices import Devices, Person
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_forwarded
-from appservice.e2ee.model import MEGOLM, Device, Json, Policy
+from appservice.e2ee.model import MEGOLM, Device, Json, Policy, ShareState
 from appservice.e2ee.repair import Repair
 from appservice.e2ee.todevice import ToDevice
 from bridge.db import Database, Tx
@@ -134,12 +134,12 @@ class Requests:
         device = person.devices.get(device_id)
         share = await self._db.one("e2ee.share", session_id, user, device_id)
         known = await self._megolm.session(room, session_id, ghost.user)
-        if share is not None and share["state"] in ("pending", "no_olm"):
+        if share is not None and ShareState(share["state"]) in (ShareState.PENDING, ShareState.NO_OLM):
             return  # on its way
         if (
             device is None
             or share is None
-            or share["state"] != "sent"
+            or ShareState(share["state"]) is not ShareState.SENT
             or known is None
             or not self._may(person, device)
         ):

@@ -20,7 +20,7 @@ from appservice.e2ee.identity import Identity
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.megolm_in import MegolmIn, NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
-from appservice.e2ee.model import Device, Policy, RoomState
+from appservice.e2ee.model import Device, Policy, RoomState, ShareState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database
 from bridge.errors import Unavailable
@@ -28,7 +28,6 @@ from bridge.errors import Unavailable
 log = logging.getLogger(__name__)
 
 _LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
-_LATE = ("no_olm", "unknown", "withheld")  # states of those for whom a key may be kept
 _RETRY_MS = 5_000  # after which others may have the key that could not have it before
 
 
@@ -127,7 +126,7 @@ class Sharing:
         return any(
             key[0] not in room.members if share.kept is not None else key not in audience.allowed
             for key, share in session.shares.items()
-            if share.kept is not None or share.state in ("sent", "pending")
+            if share.kept is not None or share.state.given
         )
 
     async def _audience(self, people: Iterable[str]) -> Audience:
@@ -163,7 +162,7 @@ class Sharing:
 
     async def _shares(self, session_id: str) -> Shares:
         return {
-            (r["user_id"], r["device_id"]): Share(r["state"], r["place"], r["code"], r["txn"], r["kept"])
+            (r["user_id"], r["device_id"]): Share(ShareState(r["state"]), r["place"], r["code"], r["txn"], r["kept"])
             for r in await self._db.all("e2ee.shares", session_id)
         }
 
@@ -190,14 +189,14 @@ class Sharing:
         wants = [
             self._want(session.id, session.shares, device, place, current)
             for key, device in audience.allowed.items()
-            if key not in session.shares or session.shares[key].state not in ("sent", "pending")
+            if key not in session.shares or not session.shares[key].state.given
         ]
         held = [self._want(session.id, session.shares, device, place, current) for device in audience.unsigned]
         await self._giving.withhold(gift, ghost, audience.blocked, held)
         await self._mark_unknown(session, audience, place, current)
         await self._giving.give(gift, ghost, wants)
         await self._settle(session.id, session.shares, audience, room.members)
-        return any(share.state in ("no_olm", "unknown") for share in session.shares.values())
+        return any(share.state.late for share in session.shares.values())
 
     def _want(self, session_id: str, shares: Shares, device: Device, place: int, current: str) -> Want:
         """From where may this device read: from here, unless it was kept waiting since before."""
@@ -216,7 +215,7 @@ class Sharing:
     async def _mark_unknown(self, session: OutSession, audience: Audience, place: int, current: str) -> None:
         """People whose list is not known, or empty, get the key later, from this index on."""
         new = {
-            (user, "*"): Share("unknown", place, why, None, self._giving.keep(session.id, current))
+            (user, "*"): Share(ShareState.UNKNOWN, place, why, None, self._giving.keep(session.id, current))
             for user, why in audience.stale.items()
             if (user, "*") not in session.shares
         }
@@ -263,7 +262,7 @@ class Sharing:
         session = state.session
         current = session is not None and session.id == session_id
         shares = session.shares if session is not None and current else await self._shares(session_id)
-        waiting = {key: s for key, s in shares.items() if s.state in _LATE and s.kept is not None}
+        waiting = {key: s for key, s in shares.items() if s.state.may_be_kept and s.kept is not None}
         for user in {user for user, _ in waiting} if self.waits else ():
             if self.waits and await self.waits(state.room_id, user):
                 waiting = {key: s for key, s in waiting.items() if key[0] != user}
@@ -279,7 +278,7 @@ class Sharing:
         wants = [
             want
             for key, device in audience.allowed.items()
-            if key not in shares or shares[key].state in ("no_olm", "withheld")
+            if key not in shares or shares[key].state in (ShareState.NO_OLM, ShareState.WITHHELD)
             if (want := self._since(session_id, waiting, device)) is not None
         ]
         await self._giving.give(gift, ghost, wants)
@@ -300,9 +299,8 @@ def _withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:
     """Those of today's audience without the key; ``*`` only for people of whom no device has it."""
     served = {user for user, _ in audience.allowed}
     present = audience.allowed.keys() | audience.blocked.keys()
-    states = ("withheld", "no_olm", "unknown", "refused")
     return [
-        (user, device, share.code or share.state)
+        (user, device, share.code or share.state.value)
         for (user, device), share in shares.items()
-        if share.state in states and (user not in served if device == "*" else (user, device) in present)
+        if not share.state.given and (user not in served if device == "*" else (user, device) in present)
     ]

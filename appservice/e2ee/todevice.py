@@ -17,7 +17,7 @@ import orjson
 
 from appservice.client import Homeserver, MatrixRefused, part
 from appservice.e2ee.ghosts import Ghosts
-from appservice.e2ee.model import Json
+from appservice.e2ee.model import Json, ShareState
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
 
@@ -66,21 +66,21 @@ class ToDevice:
         await tx.run("e2ee.send-new", ghost, txn, kind, orjson.dumps({"messages": body}))
         return txn
 
-    async def send(self, txn: str) -> str:
+    async def send(self, txn: str) -> ShareState:
         """Send one queued request and say what became of it; done already is fine. Raises Unavailable."""
         row = await self._db.one("e2ee.send", txn)
-        return "sent" if row is None else await self._send(row)
+        return ShareState.SENT if row is None else await self._send(row)
 
     async def flush(self) -> None:
         """Send everything that waits, oldest first. Raises Unavailable."""
         for row in await self._db.all("e2ee.sends"):
             await self._send(row)
 
-    async def _send(self, row: Any) -> str:
+    async def _send(self, row: Any) -> ShareState:
         ghost, txn = self._ghosts.get(row["ghost"]), row["txn"]
-        state = "sent"
+        state = ShareState.SENT
         if ghost is None:
-            state = "refused"
+            state = ShareState.REFUSED
         else:
             path = f"/_matrix/client/v3/sendToDevice/{part(row['type'])}/{txn}"
             try:
@@ -90,8 +90,8 @@ class ToDevice:
                 if refused.status in (401, 403):  # our registration is wrong, not this message
                     raise Unavailable("homeserver_refuses_us") from refused
                 log.error("the homeserver refused to-device request %s of %s: %s", txn, ghost.user, refused)
-                state = "refused"
+                state = ShareState.REFUSED
         async with self._db.transaction("e2ee.sent") as tx:
-            await tx.run("e2ee.share-sent", txn, state)
+            await tx.run("e2ee.share-sent", txn, state.value)
             await tx.run("e2ee.send-gone", txn)
         return state
