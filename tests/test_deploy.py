@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from appservice.settings import MatrixSettings
+from appservice.process.settings import MatrixSettings
 from bridge.config import Config
 from bridge.networks.connect.settings import ConnectSettings
 from bridge.networks.mail.leg.settings import MailSettings

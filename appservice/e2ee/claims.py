@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from appservice.client import Homeserver
+from appservice.client.homeserver import Homeserver
 from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import Device, Json

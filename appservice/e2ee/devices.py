@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from appservice.client import Homeserver
+from appservice.client.homeserver import Homeserver
 from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import Device, Json, Policy
 from appservice.e2ee.signing import read_listing

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Any
 
-from appservice.client import Homeserver
+from appservice.client.homeserver import Homeserver
 from appservice.e2ee.claims import Claims
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghosts

@@ -13,7 +13,7 @@ import secrets
 
 from vodozemac import Account, Curve25519PublicKey
 
-from appservice.client import Homeserver, part
+from appservice.client.homeserver import Homeserver, part
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.model import MEGOLM, OLM, Json
 from appservice.e2ee.signing import Seed, Sign, read_listing, signed

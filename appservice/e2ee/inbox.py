@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from appservice.client import Homeserver, MatrixRefused
+from appservice.client.homeserver import Homeserver, MatrixRefused
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.identity import Identity

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vodozemac import GroupSession, InboundGroupSession
 
-from appservice.client import MatrixRefused
+from appservice.client.homeserver import MatrixRefused
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from appservice.client import Homeserver, MatrixRefused, part
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.e2ee.ghosts import Ghosts
 from appservice.e2ee.model import Json, ShareState
 from bridge.db import Database, Tx

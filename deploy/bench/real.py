@@ -16,7 +16,7 @@ from urllib.parse import quote
 import yaml
 from aiohttp import web
 
-from appservice.client import Homeserver
+from appservice.client.homeserver import Homeserver
 from deploy.bench.cost import TEXT, Bench, join_everything, joined, rooms
 from deploy.bench.hub import Setup, hub, rpps
 from deploy.bench.product import Product, product

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import yaml
 
-from appservice.registration import registration, to_yaml
-from appservice.settings import MatrixSettings
+from appservice.process.registration import registration, to_yaml
+from appservice.process.settings import MatrixSettings
 from bridge.networks.connect.operations import PREFIX
 from deploy.demo import process
 from deploy.demo.product import wait_for

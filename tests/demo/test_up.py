@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from appservice.settings import MatrixSettings
+from appservice.process.settings import MatrixSettings
 from bridge.config import Config, read_config, validate
 from bridge.networks.mail.leg.settings import MailSettings
 from deploy.demo.client import RustClient

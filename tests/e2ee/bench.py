@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from appservice.client import Homeserver, MatrixRefused, part
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.e2ee import COMPONENT, Decrypted, Engine, Policy, RoomState
 from bridge.db import Database, open_database
 from bridge.seal import Seal

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from appservice.client import Homeserver
+from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT, Decrypted, Engine, Policy, RoomState
 from bridge.db import Database, open_database
 from tests.e2ee.bench import SEAL, is_ghost

@@ -49,7 +49,7 @@ def _start(order: dict[str, Any]) -> int:
     os.chdir(order["cwd"])
     status = 1
     try:
-        from appservice.__main__ import main as hub
+        from appservice.process.command import main as hub
 
         status = hub(order["args"])
     finally:

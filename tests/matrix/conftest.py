@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from appservice.registration import registration
+from appservice.process.registration import registration
 from deploy.demo.ports import free_port
 from deploy.demo.synapse import Synapse
 from tests.far.stub_homeserver import StubHomeserver

@@ -12,11 +12,11 @@ from typing import Any
 
 from aiohttp import web
 
-from appservice import matrix as matrix_edge
-from appservice.client import Homeserver
+from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.matrix import Matrix
-from appservice.settings import MatrixSettings
+from appservice.process import matrix as matrix_edge
+from appservice.process.matrix import Matrix
+from appservice.process.settings import MatrixSettings
 from bridge.connector import Capabilities, Connector
 from bridge.courier import Courier, Patience
 from bridge.db import Database, open_database

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from appservice.settings import MatrixSettings
+from appservice.process.settings import MatrixSettings
 from deploy.demo.synapse import Synapse
 
 

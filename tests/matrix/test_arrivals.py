@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from appservice.arrivals import Arrivals
-from appservice.roomstate import Room
+from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.roomstate import Room
 from tests.matrix.make import World, ghost, meet, until
 
 GHOST, BEN, EVE = ghost("10000000001"), "@ben:chu.example", "@eve:chu.example"

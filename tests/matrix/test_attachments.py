@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.attachments import Attachment, decrypt, describe, encrypt, safe_mime, safe_name
-from appservice.events import to_content, to_file, to_reaction
-from appservice.ghosts import display_name, profile
-from appservice.names import Names, escape, unescape
-from appservice.outgoing import letter_keys
+from appservice.client.attachments import Attachment, decrypt, describe, encrypt, safe_mime, safe_name
+from appservice.client.events import to_content, to_file, to_reaction
+from appservice.client.names import Names, escape, unescape
+from appservice.leaving.outgoing import letter_keys
+from appservice.rooms.ghosts import display_name, profile
 from bridge.errors import Refused
 from bridge.model import Address, Body, Delivery, File, Kind, Member, Person, Ref
 from tests.matrix.make import ANNA, PEOPLE, SERVER, ghost

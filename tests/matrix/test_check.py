@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from appservice import check
-from appservice.client import MatrixRefused
-from appservice.settings import MatrixSettings
+from appservice.client.homeserver import MatrixRefused
+from appservice.process import check
+from appservice.process.settings import MatrixSettings
 from bridge.errors import Unavailable
 
 SETTINGS = MatrixSettings(

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from appservice import gaps
-from appservice.gaps import Gaps
-from appservice.membership import Membership
+from appservice.arriving import gaps
+from appservice.arriving.gaps import Gaps
+from appservice.rooms.membership import Membership
 from tests.far.stub_human import Human
 from tests.far.stub_world import Json
 from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from appservice.ghosts import Ghosts
+from appservice.rooms.ghosts import Ghosts
 from bridge.errors import Unavailable
 from bridge.model import Person
 from tests.matrix.make import ANNA, CLEO, PEOPLE, World, entry, ghost, until

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from appservice import heartbeat
-from appservice.heartbeat import Heartbeat
-from appservice.transactions import HEARTBEAT as TYPE
+from appservice.arriving import heartbeat
+from appservice.arriving.heartbeat import Heartbeat
+from appservice.arriving.transactions import HEARTBEAT as TYPE
 from bridge.errors import Unavailable
 from tests.matrix.make import World, until
 
@@ -30,7 +30,7 @@ class Server:
         self.beat: Heartbeat
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None, **_: Any) -> dict[str, Any]:
-        """As :meth:`appservice.client.Homeserver.call`."""
+        """As :meth:`appservice.client.homeserver.Homeserver.call`."""
         self.calls.append(f"{method} {path.rsplit('/v3/', 1)[-1]}")
         if self.away:
             raise Unavailable("homeserver_away")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appservice.membership import Membership
+from appservice.rooms.membership import Membership
 from bridge.model import Accepted, Address, RecipientState, Ref
 from bridge.store import Store
 from tests.far.stub_human import Human

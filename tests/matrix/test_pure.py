@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from appservice.events import clean, link, to_content, to_message, to_status, without_fallback
-from appservice.ghosts import display_name, profile
-from appservice.names import Names, cipher_hash, seen_id, txn_id
-from appservice.notices import failure
-from appservice.registration import new_sender, registration, registration_yaml, to_yaml
-from appservice.reports import news_of
-from appservice.settings import MatrixSettings
+from appservice.client.events import clean, link, to_content, to_message, to_status, without_fallback
+from appservice.client.names import Names, cipher_hash, seen_id, txn_id
+from appservice.leaving.notices import failure
+from appservice.leaving.reports import news_of
+from appservice.process.registration import new_sender, registration, registration_yaml, to_yaml
+from appservice.process.settings import MatrixSettings
+from appservice.rooms.ghosts import display_name, profile
 from bridge.config import BadConfig, validate
 from bridge.errors import Refused
 from bridge.model import Address, Body, Delivery, Kind, Member, Person, RecipientState, Ref, Report, State

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from appservice.inbox import Parked
-from appservice.transactions import Item
+from appservice.arriving.inbox import Parked
+from appservice.arriving.transactions import Item
 from bridge.errors import Unavailable
 from bridge.model import Address
 from deploy.demo.postgres import Postgres

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appservice.check import check
-from appservice.settings import MatrixSettings
+from appservice.process.check import check
+from appservice.process.settings import MatrixSettings
 from bridge.model import Ref
 from deploy.demo.client import Event
 from tests.matrix.make import ANNA, CLEO, Node, hub, until

@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 
-from appservice.registration import registration
+from appservice.process.registration import registration
 from bridge.model import File, Kind, Ref
 from deploy.demo.client import Event, RustClient
 from deploy.demo.synapse import Synapse

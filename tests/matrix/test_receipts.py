@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from appservice.receipts import thread_of
+from appservice.arriving.receipts import thread_of
 from bridge.model import Ref
 from tests.matrix.make import Chat, Node, World, meet, until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from appservice.events import STATUS
+from appservice.client.events import STATUS
 from bridge.errors import Refused
 from bridge.model import Address, Delivery, Kind, RecipientState, Ref, Report, State
 from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses, until

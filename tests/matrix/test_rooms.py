@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from appservice.e2ee import Engine
-from appservice.newroom import create_body, marker
-from appservice.roomstate import Room, apply
+from appservice.rooms.newroom import create_body, marker
+from appservice.rooms.roomstate import Room, apply
 from bridge.model import Address, Ref
 from tests.matrix.make import ANNA, CLEO, World, ghost, meet, until
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from appservice.__main__ import main
+from appservice.process.command import main
 
 TOKEN = "sha256:" + "0" * 64
 

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from appservice.transactions import Transaction, parse
-from appservice.web import Web
+from appservice.arriving.transactions import Transaction, parse
+from appservice.arriving.web import Web
 from bridge.db import Tx
 from bridge.errors import Unavailable
 from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet, until

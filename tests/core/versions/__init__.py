@@ -15,8 +15,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from appservice import matrix
 from appservice.e2ee import COMPONENT as E2EE
+from appservice.process import matrix
 from bridge import store
 from bridge.db import Component, open_database, read_migrations
 from bridge.db_postgres import Postgres

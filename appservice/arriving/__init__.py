@@ -1,0 +1,1 @@
+"""What comes from the homeserver: transactions, their order, what was never pushed, and what each event means."""

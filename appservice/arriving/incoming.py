@@ -1,0 +1,72 @@
+"""From a readable event of a room to a message of the hub: its text, its file fetched and opened, its reaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from appservice.client.events import Said, to_message
+from appservice.client.media import Media
+from appservice.client.names import Names
+from appservice.rooms.rooms import Rooms
+from bridge.connector import Receiver
+from bridge.errors import Refused
+from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
+
+Json = dict[str, Any]
+_SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liaison.")
+
+
+class Incoming:
+    """``message`` translates one event. ``hub`` is set when the connector starts."""
+
+    hub: Receiver
+
+    def __init__(self, names: Names, rooms: Rooms, media: Media) -> None:
+        self._names = names
+        self._rooms = rooms
+        self._media = media
+
+    async def message(self, event: Json, kind: str, content: Json) -> Message | None:
+        """The hub's message for an event of this clear type and content; None for what is no message at all.
+
+        Raises Refused (said in the room), Unavailable (its file cannot be fetched now).
+        """
+        if kind != "m.room.message" and kind.startswith(_SILENT):
+            return None
+        if "m.relates_to" not in content and "m.relates_to" in event["content"]:
+            content = {**content, "m.relates_to": event["content"]["m.relates_to"]}
+        said = to_message(kind, content)
+        room = await self._rooms.store.get(event["room_id"])
+        unknown = room.conversation is None and said.kind is not Kind.REACTION
+        at = event.get("origin_server_ts")
+        return Message(
+            ref=Ref(MATRIX, event["event_id"]), chat=event["room_id"], sender=Address(MATRIX, event["sender"]),
+            kind=said.kind, body=await self._body(said, event["room_id"]), sent_at=at if isinstance(at, int) else 0,
+            to=self._ghost_handles(room.members) if unknown else (),
+            reply_to=said.reply_to, thread=said.thread,
+        )  # fmt: skip
+
+    async def reaction(self, event: Json, content: Json) -> Message | None:
+        """A reaction to a message of the same conversation; None for any other, which nobody need hear of."""
+        try:
+            message = await self.message(event, "m.reaction", content)
+        except Refused:
+            return None
+        if message is None or message.reply_to is None:
+            return None
+        cited, room = await self.hub.cited(message.reply_to), await self._rooms.store.get(event["room_id"])
+        return message if cited is not None and cited.conversation == room.conversation else None
+
+    async def _body(self, said: Said, room_id: str) -> Body:
+        if said.file is None:
+            return said.body
+        room = await self._rooms.store.get(room_id)
+        ghost = next(iter(self._rooms.ghosts_in(room)), None)
+        if ghost is None:
+            raise Refused("not_in_room", about=room_id)
+        return replace(said.body, files=(await self._media.download(said.file, ghost),))
+
+    def _ghost_handles(self, members: dict[str, str]) -> tuple[str, ...]:
+        joined = [user for user, membership in members.items() if membership == "join"]
+        return tuple(handle for user in sorted(joined) if (handle := self._names.handle(user)) is not None)

@@ -1,0 +1,298 @@
+"""From an event of a room to a message of the hub: decrypt, wait for keys, accept, or refuse where people see it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from appservice.arriving.inbox import Inbox, Parked
+from appservice.arriving.incoming import Incoming
+from appservice.arriving.transactions import ECHO, Item, is_encrypted
+from appservice.client.names import Names
+from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
+from appservice.leaving.notices import Notices, failure
+from appservice.leaving.outbox import Outbox
+from appservice.leaving.reports import PENDING
+from appservice.rooms.membership import Membership
+from appservice.rooms.rooms import Rooms
+from bridge.connector import Receiver, Status
+from bridge.db import Database, Tx
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
+from bridge.words import notice
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_CODES = {
+    "unsigned_device": "unsigned_device",
+    "unknown_device": "unsigned_device",
+    "identity_changed": "identity_changed",
+}
+_JUDGED = 600.0  # s in which an unsigned device is not waited for again
+_RING_FIRST, _RING_MORE = 3, 20  # ghosts whose inboxes are read for one missing key
+
+
+class Waiting:
+    """How long a room waits for the key of a message (seconds), and who waits for which session."""
+
+    def __init__(self, patience: float, request_after: float) -> None:
+        self.patience = patience
+        self.request_after = min(request_after, patience)
+        self._bells: dict[tuple[str, str], asyncio.Event] = {}
+
+    def bell(self, room: str, session: str) -> asyncio.Event:
+        """What rings when the session comes."""
+        return self._bells.setdefault((room, session), asyncio.Event())
+
+    def ring(self, room: str, session: str) -> None:
+        """The session has come."""
+        if (bell := self._bells.pop((room, session), None)) is not None:
+            bell.set()
+
+    def forget(self, room: str, session: str) -> None:
+        """Nobody waits any more."""
+        self._bells.pop((room, session), None)
+
+
+class Reading:
+    """Settles one event at a time. ``hub`` and ``inbox`` are set when the connector starts."""
+
+    hub: Receiver
+    inbox: Inbox
+
+    def __init__(
+        self, db: Database, names: Names, engine: Engine, rooms: Rooms, membership: Membership, outbox: Outbox,
+        notices: Notices, waiting: Waiting, incoming: Incoming,
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._names = names
+        self._engine = engine
+        self._rooms = rooms
+        self._membership = membership
+        self._outbox = outbox
+        self._notices = notices
+        self._waiting = waiting
+        self._incoming = incoming
+        self._judged: dict[str, float] = {}  # people whose device was found wanting, and when (s)
+
+    async def work(self, item: Item, event: Json) -> None:
+        """Settle one event. Raises Parked, Unavailable."""
+        kind = event["type"]
+        if kind == ECHO:
+            await self._echo(item, event)
+        elif isinstance(event.get("state_key"), str):
+            await self._membership.state(event, lambda tx: self.inbox.done(tx, item))
+        elif self._names.is_ghost(event["sender"]):
+            await self._done(item)
+        elif is_encrypted(event):
+            await self._encrypted(item, event)
+        else:
+            await self._clear(item, event)
+
+    async def _done(self, item: Item, decrypted: Decrypted | None = None) -> None:
+        async with self._db.transaction("matrix.done") as tx:
+            if decrypted is not None:
+                await decrypted.seen(tx)
+            await self.inbox.done(tx, item)
+
+    # -- echoes --------------------------------------------------------------------------------------------
+
+    async def _echo(self, item: Item, event: Json) -> None:
+        """Our own event has its place in the room: the hub lets the others have the message now."""
+        row = self._outbox.by_cipher(event["content"]["cipher"])
+        if row is None or row.ghost != event["sender"]:
+            await self._done(item)
+            return
+
+        async def within(tx: Tx) -> None:
+            await self._outbox.echo(tx, row, item.event_id)
+            if row.message:  # every event of a message is the message: an answer to its file finds it
+                await tx.run("store.also", MATRIX, item.event_id, row.message)
+            await self.inbox.done(tx, item)
+
+        if row.message:
+            await self.hub.sequenced(row.message, within)
+        else:
+            async with self._db.transaction("matrix.echo") as tx:
+                await within(tx)
+        self._outbox.echoed(row, item.event_id)
+
+    # -- messages ------------------------------------------------------------------------------------------
+
+    async def _clear(self, item: Item, event: Json) -> None:
+        kind = event["type"]
+        if kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
+            await self._refuse(item, "not_encrypted")
+        elif kind == "m.reaction":
+            await self._react(item, event, event["content"])
+        elif kind == "m.room.redaction" and (target := await self._carried(event)) is not None:
+            await self._removal(item, event, target)
+        else:
+            await self._done(item)
+
+    async def _removal(self, item: Item, event: Json, target: Status) -> None:
+        """Somebody takes a message back: told to those legs that can, refused in words if there is none.
+
+        Of a reaction that is no news for anybody, as the reaction itself.
+        """
+        ref, sender = Ref(MATRIX, event["event_id"]), Address(MATRIX, event["sender"])
+        at = event.get("origin_server_ts")
+        sent_at = at if isinstance(at, int) else 0
+
+        async def within(tx: Tx) -> None:
+            await self.inbox.done(tx, item)
+
+        message = Message(ref, event["room_id"], sender, Kind.REMOVAL, Body(), sent_at, reply_to=target.ref)
+        try:
+            await self.hub.accept(message, within)
+        except Refused as refusal:
+            if target.kind is Kind.REACTION:
+                log.debug("the removal %s of a reaction is not carried: %s", item.event_id, refusal.code)
+                await self._done(item)
+            else:
+                await self._refuse(item, refusal.code)
+
+    async def _carried(self, event: Json) -> Status | None:
+        """What a redaction is about, if others have it: a message with recipients, or a reaction, which has none."""
+        target = event["content"].get("redacts") or event.get("redacts")
+        status = await self.hub.status(Ref(MATRIX, target)) if isinstance(target, str) else None
+        return status if status is not None and (status.states or status.kind is Kind.REACTION) else None
+
+    async def _encrypted(self, item: Item, event: Json) -> None:
+        room, sender = event["room_id"], event["sender"]
+        try:
+            decrypted = await self._signed(item, event)
+        except Undecryptable as never:
+            log.info("%s from %s is not read: %s", item.event_id, sender, never.code)
+            await self._refuse(item, _CODES.get(never.code, "undecryptable"))
+            return
+        if item.parked_at is not None:
+            await self._quietly(room, item.event_id, "PENDING")
+        try:
+            if decrypted.type == "m.reaction":
+                await self._react(item, event, decrypted.content, decrypted)
+            else:
+                await self._accept(
+                    item, await self._incoming.message(event, decrypted.type, decrypted.content), decrypted
+                )
+        except Refused as refusal:
+            log.info("%s is refused: %s", item.event_id, refusal.code)
+            await self._refuse(item, refusal.code, decrypted)
+
+    async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
+        """Hand a message to the hub; the event is done in the same transaction. Raises Refused."""
+        if message is None:
+            await self._done(item, decrypted)
+            return
+
+        async def within(tx: Tx) -> None:
+            if decrypted is not None:
+                await decrypted.seen(tx)
+            if item.parked_at is not None:
+                await tx.run("matrix.tell", item.event_id, PENDING, item.parked_at)
+            await self.inbox.done(tx, item)
+
+        failpoint("matrix.before-accept")
+        await self.hub.accept(message, within)
+        failpoint("matrix.after-accept")
+
+    async def _react(self, item: Item, event: Json, content: Json, decrypted: Decrypted | None = None) -> None:
+        """A reaction that cannot be carried is no news for anybody: a notice for each of them would be noise."""
+        try:
+            await self._accept(item, await self._incoming.reaction(event, content), decrypted)
+        except Refused as refusal:
+            log.debug("the reaction %s is not carried: %s", item.event_id, refusal.code)
+            await self._done(item, decrypted)
+
+    async def _refuse(self, item: Item, code: str, decrypted: Decrypted | None = None) -> None:
+        """It will not be carried: said where its sender sees it, then done."""
+        await self._notices.failed(item.room, item.event_id, code)
+        await self._done(item, decrypted)
+
+    # -- keys ----------------------------------------------------------------------------------------------
+
+    async def _signed(self, item: Item, event: Json) -> Decrypted:
+        """Decrypt; a device whose owner's signature is still on its way (federation is slow) gets some time, once."""
+        sender, now = event["sender"], asyncio.get_running_loop().time()
+        deadline = now + self._waiting.patience
+        pause = 0.25
+        while True:
+            try:
+                return await self._decrypt(item, event)
+            except Undecryptable as never:
+                late = now + pause > deadline or self._judged.get(sender, -_JUDGED) > now - _JUDGED
+                if never.code not in ("unsigned_device", "unknown_device") or late:
+                    if len(self._judged) > 10_000:
+                        self._judged.clear()
+                    self._judged[sender] = now
+                    raise
+            await asyncio.sleep(pause)
+            pause, now = min(pause * 2, 2.0), asyncio.get_running_loop().time()
+            self._engine.note_devices([sender], [])
+
+    async def _decrypt(self, item: Item, event: Json) -> Decrypted:
+        room, sender, content = event["room_id"], event["sender"], event["content"]
+        try:
+            return await self._engine.decrypt(room, sender, item.event_id, content)
+        except KeyMissing as missing:
+            session = missing.session_id
+        if item.parked_at is not None or self.inbox.has_parked(room, sender):
+            raise Parked(session, sender)
+        try:
+            return await self._wait(item, event, session)
+        finally:
+            self._waiting.forget(room, session)
+
+    async def _wait(self, item: Item, event: Json, session: str) -> Decrypted:
+        """Ring for the key, ask for it, wait; the lane stands still meanwhile, so that the order is kept."""
+        room, sender, content = event["room_id"], event["sender"], event["content"]
+        known = await self._rooms.store.get(room)
+        ghosts = self._rooms.ghosts_in(known)
+        first = self._waiting.request_after
+        for step, seconds in enumerate((first, self._waiting.patience - first)):
+            bell = self._waiting.bell(room, session)
+            await self._ring(ghosts[: (_RING_FIRST, _RING_MORE)[step]])
+            try:
+                return await self._engine.decrypt(room, sender, item.event_id, content)
+            except KeyMissing:
+                if step == 1:
+                    await self._engine.request_key(room, sender, content, ghosts)
+            try:
+                async with asyncio.timeout(seconds):
+                    await bell.wait()
+                return await self._engine.decrypt(room, sender, item.event_id, content)
+            except (TimeoutError, KeyMissing):
+                continue
+        raise Parked(session, sender)
+
+    async def _ring(self, ghosts: list[str]) -> None:
+        try:
+            await self._engine.ring(ghosts)
+        except Unavailable as reason:
+            log.info("the inboxes of %d ghosts could not be read: %s", len(ghosts), reason.code)
+
+    def keys(self, room: str, session: str) -> None:
+        """A session (or the reason why there is none) has come."""
+        self._waiting.ring(room, session)
+        self.inbox.unpark(room, session)
+
+    async def parked(self, item: Item, event: Json) -> None:
+        """Clients that know statuses show at once that a message waits."""
+        await self._quietly(item.room, item.event_id, "FAIL_RETRIABLE", **failure("waiting_for_key"))
+
+    async def remind(self, item: Item) -> None:
+        """It waits for long: said once for each sender's session, in words."""
+        room = await self._rooms.store.get(item.room)
+        key = f"waiting:{item.room}:{item.sender}:{item.session}"
+        if await self._notices.notice(room, key, notice("waiting_for_key"), item.event_id):
+            async with self._db.transaction("matrix.reminded") as tx:
+                await tx.run("matrix.park_told", item.stream)
+            item.told = True
+
+    async def _quietly(self, room_id: str, event_id: str, status: str, **more: Any) -> None:
+        try:
+            await self._notices.status(await self._rooms.store.get(room_id), event_id, status, **more)
+        except Unavailable as reason:
+            log.info("a status for %s could not be posted: %s", event_id, reason.code)

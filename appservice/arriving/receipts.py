@@ -1,0 +1,152 @@
+"""What a read receipt covers: everything up to its event, or one thread only (specification, "Threaded read receipts").
+
+Synapse does not tell an application service which thread a receipt of its own users is about. So without a thread, only
+a receipt from another server covers everything; one of ours is believed for the thread that its event is in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.names import Names, server_of
+from appservice.rooms.rooms import Rooms
+from appservice.rooms.roomstate import Room
+from bridge.connector import Receiver
+from bridge.errors import Unavailable
+from bridge.model import MATRIX, Address, Ref
+
+Json = dict[str, Any]
+Page = tuple[tuple[str, str | None], ...]  # events and their threads, newest first
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+MAIN = "main"
+_PAGE, _PAGES = 20, 5  # messages asked for at once, and how often for one receipt
+_KEPT = 10_000
+_PAGES_KEPT = 1_000
+_HOPS = 3  # relations followed from an event to its thread
+_FILTER = orjson.dumps(
+    {"types": ["m.room.encrypted", "m.room.message", "m.sticker"], "lazy_load_members": True}
+).decode()
+
+
+class Receipts:
+    """``read`` tells the hub. What the homeserver was asked is remembered. ``hub`` is set when the connector starts."""
+
+    hub: Receiver
+
+    def __init__(self, homeserver: Homeserver, names: Names, rooms: Rooms) -> None:
+        self._homeserver = homeserver
+        self._names = names
+        self._rooms = rooms
+        self._threaded: OrderedDict[str, bool] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
+        self._done: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+
+    def note(self, events: Iterable[Any]) -> None:
+        """Learn from what comes in which rooms have threads."""
+        for event in events:
+            content = event.get("content") if isinstance(event, dict) else None
+            relation = content.get("m.relates_to") if isinstance(content, dict) else None
+            if isinstance(relation, dict) and relation.get("rel_type") == "m.thread":
+                _keep(self._threaded, str(event.get("room_id")), True, _KEPT)
+
+    async def read(self, room_id: str, event_id: str, user: str, thread: str | None, at: int) -> None:
+        """``user`` has read up to an event, which need not be a message. Raises Unavailable."""
+        room, reader = await self._rooms.store.get(room_id), Address(MATRIX, user)
+        everything = thread is None and server_of(user) != self._names.server
+        if everything or (thread in (None, MAIN) and not await self._has_threads(room)):
+            async for known, _ in self._back(room, event_id):
+                if await self.hub.read(Ref(MATRIX, known), reader, at):
+                    return
+        else:
+            await self._read_thread(room, event_id, reader, thread, at)
+
+    async def _read_thread(self, room: Room, event_id: str, reader: Address, thread: str | None, at: int) -> None:
+        if thread is None:
+            page = await self._page(room, event_id)
+            thread = page[0][1] if page else None
+        if thread is None:
+            await self.hub.seen(Ref(MATRIX, event_id), reader, at)
+            return
+        key = (room.room_id, reader.id, thread)
+        done, newest = self._done.get(key), None
+        async for known, its in self._back(room, event_id):
+            if known == done:
+                break
+            if (its == thread or known == event_id) and await self.hub.seen(Ref(MATRIX, known), reader, at):
+                newest = newest or known
+        if newest is not None:
+            _keep(self._done, key, newest, _KEPT)
+
+    async def _back(self, room: Room, event_id: str) -> AsyncIterator[tuple[str, str | None]]:
+        """This event, then messages before it, asked for only as far as somebody wants them."""
+        yield event_id, None
+        for _ in range(_PAGES):
+            page = await self._page(room, event_id)
+            for earlier in page[1:]:
+                yield earlier
+            if len(page) < 2:
+                return
+            event_id = page[-1][0]
+
+    async def _page(self, room: Room, event_id: str) -> Page:
+        key = (room.room_id, event_id)
+        if key in self._pages:
+            return self._pages[key]
+        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/context/{part(event_id)}"
+        answer = await self._ask(room, path, {"limit": str(2 * _PAGE), "filter": _FILTER})
+        if answer is None:
+            return ()
+        events = {event["event_id"]: event for event in (answer["event"], *answer.get("events_before", ()))}
+        page = tuple((ident, thread_of(event, events)) for ident, event in events.items())
+        _keep(self._pages, key, page, _PAGES_KEPT)
+        return page
+
+    async def _has_threads(self, room: Room) -> bool:
+        """Whether there are threads in a room; yes if the homeserver does not say."""
+        if (known := self._threaded.get(room.room_id)) is not None:
+            return known
+        path = f"/_matrix/client/v1/rooms/{part(room.room_id)}/threads"
+        try:
+            answer = await self._ask(room, path, {"limit": "1"})
+        except Unavailable:
+            return True
+        found = self._threaded.get(room.room_id, answer is None or bool(answer.get("chunk")))  # noted meanwhile
+        if answer is not None:
+            _keep(self._threaded, room.room_id, found, _KEPT)
+        return found
+
+    async def _ask(self, room: Room, path: str, query: Mapping[str, str]) -> Json | None:
+        for ghost in self._rooms.ghosts_in(room)[:2]:  # one may have left, which has not come in yet
+            try:
+                return await self._homeserver.call("GET", path, user=ghost, query=query, timeout=10.0)
+            except MatrixRefused:
+                continue
+        return None
+
+
+def thread_of(event: Json, others: Mapping[str, Json], hops: int = _HOPS) -> str | None:
+    """The thread of an event by its root, or ``main``; None if that cannot be told from these events."""
+    if "redacted_because" in event.get("unsigned", {}):
+        return None
+    relation = event["content"].get("m.relates_to")
+    kind = relation.get("rel_type") if isinstance(relation, dict) else None
+    if kind is None:
+        return MAIN
+    target = str(relation.get("event_id"))
+    if kind == "m.thread":
+        return target
+    return thread_of(others[target], others, hops - 1) if hops and target in others else None
+
+
+def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)

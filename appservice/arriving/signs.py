@@ -1,0 +1,82 @@
+"""Receipts and typing of people, from the ephemeral part of a transaction to the hub: best effort, never stored."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from appservice.arriving.receipts import Receipts
+from appservice.client.names import Names
+from bridge.connector import Receiver
+from bridge.errors import Refused, Unavailable
+from bridge.model import MATRIX, Address
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_ROOMS = 10_000  # rooms whose typing people are remembered
+
+
+class Signs:
+    """``take`` queues what came; it is handed on in order, receipts (which may ask the homeserver) beside the rest.
+
+    ``hub`` is set when the connector starts.
+    """
+
+    hub: Receiver
+
+    def __init__(self, names: Names, receipts: Receipts) -> None:
+        self._names = names
+        self._receipts = receipts
+        self._typing: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._queues: dict[str, asyncio.Queue[Json]] = {
+            "m.receipt": asyncio.Queue(10_000),
+            "m.typing": asyncio.Queue(10_000),
+        }
+
+    def take(self, events: Sequence[Json]) -> None:
+        """Note ephemeral events; when too many wait, new ones are dropped."""
+        for event in events:
+            queue = self._queues.get(str(event.get("type")))
+            if queue is not None and not queue.full():
+                queue.put_nowait(event)
+
+    async def run(self) -> None:
+        """Hand signs on until cancelled."""
+        await asyncio.gather(self._each("m.receipt", self._reads), self._each("m.typing", self._typings))
+
+    async def _each(self, kind: str, hand_on: Callable[[Json], Awaitable[None]]) -> None:
+        while True:
+            event = await self._queues[kind].get()
+            try:
+                await hand_on(event)
+            except (Refused, Unavailable) as reason:
+                log.info("a sign of %s is lost: %s", event.get("room_id"), reason)
+            except Exception as bug:  # somebody else's odd event must not end the loop
+                log.warning("a sign of %s is odd: %s", event.get("room_id"), type(bug).__name__)
+
+    async def _reads(self, event: Json) -> None:
+        for event_id, kinds in event["content"].items():
+            for user, data in kinds.get("m.read", {}).items():
+                if not self._names.is_ghost(user):
+                    at, thread = data.get("ts"), data.get("thread_id")
+                    await self._receipts.read(
+                        event["room_id"],
+                        event_id,
+                        user,
+                        thread if isinstance(thread, str) else None,
+                        at if isinstance(at, int) else 0,
+                    )
+
+    async def _typings(self, event: Json) -> None:
+        room, users = event["room_id"], event["content"]["user_ids"]
+        now = frozenset(user for user in users if not self._names.is_ghost(user))
+        before = self._typing.pop(room, frozenset())
+        if now:
+            self._typing[room] = now
+            if len(self._typing) > _ROOMS:
+                self._typing.popitem(last=False)
+        for user in sorted(now ^ before):
+            await self.hub.typing(MATRIX, room, Address(MATRIX, user), user in now)

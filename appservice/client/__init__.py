@@ -1,0 +1,1 @@
+"""The homeserver as seen from here: its calls, its names, events and files."""

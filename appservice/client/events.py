@@ -1,0 +1,244 @@
+"""Pure: the content of Matrix messages to and from our own (client-server API, "Instant messaging", "Threading")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import nh3
+import orjson
+
+from appservice.client.attachments import Attachment, describe, safe_mime, safe_name
+from bridge.errors import Refused
+from bridge.model import MATRIX, Body, Delivery, File, Kind, Ref
+
+Json = dict[str, Any]
+
+STATUS = "com.beeper.message_send_status"
+CONVERSATION = "fr.liaison.conversation"
+MEGOLM = "m.megolm.v1.aes-sha2"
+
+_KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
+_MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
+_FILES = {"m.image", "m.file", "m.audio", "m.video"}
+_PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_LONGEST_CONTENT = 45_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
+_LONGEST_KEY = 64  # characters of a reaction
+_TAGS = {
+    "del",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+    "p",
+    "a",
+    "ul",
+    "ol",
+    "sup",
+    "sub",
+    "li",
+    "b",
+    "i",
+    "u",
+    "strong",
+    "em",
+    "s",
+    "code",
+    "hr",
+    "br",
+    "div",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "caption",
+    "pre",
+    "span",
+    "details",
+    "summary",
+}  # the specification's list without img: a picture does not leave Matrix
+_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
+_SCHEMES = {"https", "http", "mailto", "tel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a Matrix event says, in the hub's words."""
+
+    kind: Kind
+    body: Body
+    reply_to: Ref | None = None
+    thread: Ref | None = None
+    file: Attachment | None = None
+
+
+def to_message(kind: str, content: Json) -> Said:
+    """The clear type and content of an event. Raises Refused for what is not carried (never silently dropped)."""
+    relation = _dict(content.get("m.relates_to"))
+    if relation.get("rel_type") == "m.replace":
+        return _edit(content, relation)
+    if kind == "m.reaction":
+        return _reaction(relation)
+    if kind != "m.room.message":
+        raise Refused("kind_not_carried", about=kind)
+    msgtype = str(content.get("msgtype"))
+    reply_to, thread = _relations(relation)
+    if msgtype in _FILES:
+        return Said(Kind.TEXT, _caption(content), reply_to, thread, describe(content))
+    if msgtype not in _KINDS:
+        raise Refused("kind_not_carried", about=msgtype[:64])
+    body = _body(content, strip=isinstance(relation.get("m.in_reply_to"), dict))
+    return Said(_KINDS[msgtype], body, reply_to, thread)
+
+
+def _edit(content: Json, relation: Json) -> Said:
+    """Specification, "Event replacements". Raises Refused (edit_not_carried) for one of something else than text."""
+    target, new = relation.get("event_id"), _dict(content.get("m.new_content"))
+    if not isinstance(target, str) or str(new.get("msgtype")) not in _KINDS:
+        raise Refused("edit_not_carried")
+    return Said(Kind.EDIT, _body(new, strip=False), Ref(MATRIX, target))
+
+
+def _reaction(relation: Json) -> Said:
+    """Specification, "Event annotations and reactions". Raises Refused (reaction_not_carried) for one about nothing."""
+    key, target = relation.get("key"), relation.get("event_id")
+    if relation.get("rel_type") != "m.annotation" or not isinstance(key, str) or not isinstance(target, str):
+        raise Refused("reaction_not_carried")
+    key = key.translate(_NO_CONTROL).strip()
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise Refused("reaction_not_carried")
+    return Said(Kind.REACTION, Body(key), Ref(MATRIX, target))
+
+
+def _caption(content: Json) -> Body:
+    """What is said with a file (specification, "Media captions"; MSC2530): a body that is not the file's name."""
+    name, text = content.get("filename"), content.get("body")
+    if not isinstance(name, str) or not isinstance(text, str) or text == name or not text.strip():
+        return Body()
+    return _body(content, strip=False)
+
+
+_NO_CONTROL = dict.fromkeys(set(range(32)) - {9, 10, 13})  # NUL and its like mean nothing in a text
+
+
+def _body(content: Json, *, strip: bool) -> Body:
+    text = content.get("body")
+    if isinstance(text, str):
+        text = text.translate(_NO_CONTROL)
+    if not isinstance(text, str):
+        raise Refused("empty")
+    if strip:
+        text = without_fallback(text)
+    if not text.strip():
+        raise Refused("empty")
+    html = content.get("formatted_body")
+    if content.get("format") != "org.matrix.custom.html" or not isinstance(html, str):
+        return Body(text)
+    return Body(text, clean(html) or None)
+
+
+def _relations(relation: Json) -> tuple[Ref | None, Ref | None]:
+    answered = _dict(relation.get("m.in_reply_to")).get("event_id")
+    root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
+    thread = Ref(MATRIX, root) if isinstance(root, str) else None
+    if not isinstance(answered, str) or (thread and relation.get("is_falling_back")):
+        return None, thread
+    return Ref(MATRIX, answered), thread
+
+
+def without_fallback(text: str) -> str:
+    """A reply without the quotation that older clients put before it (removed from the specification in 1.13)."""
+    if not text.startswith(("> <@", "> * <@")):
+        return text
+    lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if not line.startswith(">")), len(lines))
+    return "\n".join(lines[first:]).lstrip("\n")
+
+
+def clean(html: str) -> str:
+    """HTML as Matrix allows it: no scripts, no styles, no pictures, no reply fallback."""
+    return nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        clean_content_tags={"script", "style", "mx-reply"},
+        link_rel=None,
+    ).strip()
+
+
+def to_content(delivery: Delivery) -> Json:
+    """The content of a delivery. ``m.mentions`` is empty, so that nobody is notified for a name within a text."""
+    content: Json = {"msgtype": _MSGTYPES[delivery.kind], "body": delivery.body.text, "m.mentions": {}}
+    if delivery.body.html is not None:
+        content["format"] = "org.matrix.custom.html"
+        content["formatted_body"] = clean(delivery.body.html)
+    content |= _related(delivery.reply_to, delivery.thread)
+    if len(orjson.dumps(content)) > _LONGEST_CONTENT and "format" in content:
+        del content["format"], content["formatted_body"]  # the text says it too
+    return content
+
+
+def link(body: Body, room_id: str, event_id: str, server: str) -> Body:
+    """The body below a link to what it continues in another room."""
+    to = f"https://matrix.to/#/{quote(room_id, safe='')}/{quote(event_id, safe='')}?via={quote(server, safe='')}"
+    words = "Échange précédent · earlier exchange"
+    html = body.html if body.html is not None else escape(body.text).replace("\n", "<br>")
+    return replace(body, text=f"↪ {words} : {to}\n{body.text}", html=f'<p>↪ <a href="{to}">{words}</a></p>{html}')
+
+
+def to_file(file: File, opened: Json, delivery: Delivery, *, first: bool) -> Json:
+    """The content that carries a file; ``opened`` is what :meth:`appservice.client.media.Media.upload` gave.
+
+    The first event of a message carries its reply; all of them are in its thread.
+    """
+    name, mime = safe_name(file.name), safe_mime(file.mime)
+    kind = mime.partition("/")[0]
+    msgtype = "m.image" if mime in _PICTURES else f"m.{kind}" if kind in ("audio", "video") else "m.file"
+    info = {"mimetype": mime, "size": file.size}
+    content: Json = {"msgtype": msgtype, "body": name, "filename": name, "info": info, "file": opened, "m.mentions": {}}
+    return content | _related(delivery.reply_to if first else None, delivery.thread)
+
+
+def to_reaction(delivery: Delivery) -> Json:
+    """The content of an ``m.reaction``; what it is about is in the room."""
+    assert delivery.reply_to is not None
+    target, key = delivery.reply_to.id, delivery.body.text
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
+
+
+def _related(reply_to: Ref | None, thread: Ref | None) -> Json:
+    relation: Json = {}
+    if reply_to is not None:
+        relation["m.in_reply_to"] = {"event_id": reply_to.id}
+    if thread is not None:
+        relation["rel_type"] = "m.thread"
+        relation["event_id"] = thread.id
+        relation["is_falling_back"] = reply_to is None
+        relation.setdefault("m.in_reply_to", {"event_id": thread.id})
+    return {"m.relates_to": relation} if relation else {}
+
+
+def to_notice(text: str, about: str | None = None) -> Json:
+    """The content of a notice, as an answer to the event that it is about."""
+    content: Json = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
+    if about is not None:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": about}}
+    return content
+
+
+def to_status(event_id: str, status: str, **more: Any) -> Json:
+    """The content of a message status (no MSC; the fields that clients know). Sent in clear: ids and codes only."""
+    relation = {"rel_type": "m.reference", "event_id": event_id}
+    return {"m.relates_to": relation, "network": "fr.liaison", "status": status, **more}
+
+
+def _dict(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

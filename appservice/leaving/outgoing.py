@@ -1,0 +1,154 @@
+"""A delivery of the hub becomes events of its room: the text, then one event for each file; a reaction is one event.
+
+Each event is a letter with a key of its own (``<delivery>``, ``<delivery>/1``, …), so that each is sent exactly once.
+All files are uploaded before anything is said: what the homeserver does not take is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from appservice.client.events import link, to_content, to_file, to_reaction
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.media import Media
+from appservice.client.names import server_of, txn_id
+from appservice.e2ee import Engine
+from appservice.leaving.outbox import Letter, NotInRoom, Outbox, translate
+from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.rooms import Rooms
+from appservice.rooms.roomstate import Room
+from bridge.connector import Receiver
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.kinds import KINDS, not_carried
+from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+class Outgoing:
+    """``deliver`` is the connector's. ``hub`` is set when the connector starts."""
+
+    hub: Receiver
+
+    def __init__(
+        self, homeserver: Homeserver, engine: Engine, ghosts: Ghosts, rooms: Rooms, arrivals: Arrivals,
+        outbox: Outbox, media: Media,
+    ) -> None:  # fmt: skip
+        self._homeserver = homeserver
+        self._engine = engine
+        self._ghosts = ghosts
+        self._rooms = rooms
+        self._arrivals = arrivals
+        self._outbox = outbox
+        self._media = media
+
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:
+        """See :meth:`bridge.connector.Connector.deliver`; gives the text's event, without a text the first file's."""
+        if KINDS[delivery.kind].about and delivery.reply_to is None:
+            raise Refused(not_carried(delivery.kind))  # the room has not seen what it is about
+        keys = letter_keys(delivery)
+        sent = [self._outbox.sent(key) for key in keys]
+        if sent[0] is not None and all(sent):
+            room = await self._rooms.store.get(self._outbox.room_of(keys[0]))
+            return self._handed(room, delivery, sent[0])
+        room = await self._rooms.of(delivery)
+        if delivery.kind is Kind.MEMBERS:
+            return Ref(MATRIX, f"members:{delivery.id}")
+        ghost = await self._ghosts.ensure(delivery.sender)
+        if delivery.kind is Kind.REACTION:
+            return await self._reaction(room, ghost, delivery)
+        letters = await self._letters(room, ghost, await self._linked(delivery, ghost), keys)
+        await self._arrivals.before(room, ghost)
+        events = [await self._send(room, letter) for letter in letters]
+        return self._handed(room, delivery, events[0])
+
+    def _handed(self, room: Room, delivery: Delivery, event: str) -> Ref | Handed:
+        without, invited = self._rooms.without(room, delivery), self._rooms.invited(room, delivery)
+        if not without and not invited:
+            return Ref(MATRIX, event)
+
+        async def noted() -> None:
+            """Who came or went while the hub noted that it waits for them, was told of too early."""
+            for user in invited.values():
+                if room.membership(user) != "invite":
+                    await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+
+        return Handed(Ref(MATRIX, event), without, frozenset(invited), noted if invited else None)
+
+    async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
+        """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""
+        earlier = await self.hub.cited(delivery.continues) if delivery.continues else None
+        if delivery.continues is None or earlier is None or earlier.chat is None:
+            return delivery
+        return replace(delivery, body=link(delivery.body, earlier.chat, delivery.continues.id, server_of(ghost)))
+
+    async def _letters(self, room: Room, ghost: str, delivery: Delivery, keys: list[str]) -> list[Letter]:
+        """What to send. What is encrypted already is only repeated, hence needs neither upload nor content."""
+        letters, rest = [], list(keys)
+        if len(keys) > len(delivery.body.files):  # there is a text
+            letters.append(Letter(rest.pop(0), ghost, to_content(delivery), delivery.message))
+        for key, file in zip(rest, delivery.body.files, strict=True):
+            content: Json = {}
+            if not self._outbox.holds(key, room, ghost):
+                opened = await self._media.upload(key, ghost, file)
+                content = to_file(file, opened, delivery, first=key == keys[0])
+            letters.append(Letter(key, ghost, content, delivery.message))
+        return letters
+
+    async def _send(self, room: Room, letter: Letter) -> str:
+        try:
+            event = await self._outbox.send(room, letter)
+        except NotInRoom:
+            await self._repair(room, letter.ghost)
+            try:
+                event = await self._outbox.send(room, letter)
+            except NotInRoom as still:
+                raise Refused("not_in_room", about=room.room_id) from still
+        self._media.left(letter.key)
+        return event
+
+    async def _repair(self, room: Room, ghost: str) -> None:
+        """The homeserver refuses a send: see what the room is like now, come back if somebody can let us in."""
+        others = [g for g in self._rooms.ghosts_in(room) if g != ghost]
+        for witness in (ghost, *others):
+            try:
+                await self._rooms.reload(room, witness)
+                break
+            except Refused:
+                room.set_member(witness, "leave")
+        else:
+            raise Refused("not_in_room", about=room.room_id)
+        if room.facts.successor is not None:
+            raise Unavailable("room_upgraded")
+        if room.membership(ghost) != "join":
+            await self._rooms.invite(room, ghost)
+            await self._rooms.join(room, ghost)
+
+    async def _reaction(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
+        """In clear, as clients send reactions: the server counts them, and what they are about is in clear anyhow."""
+        content, txn = to_reaction(delivery), txn_id(ghost, room.room_id, delivery.id)
+        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/send/m.reaction/{txn}"
+        device = self._engine.device_of(ghost)
+        failpoint("matrix.before-react")
+        try:
+            answer = await self._homeserver.call("PUT", path, content, user=ghost, device=device)
+        except MatrixRefused as refusal:
+            if refusal.errcode != "M_DUPLICATE_ANNOTATION":  # it is there: by an earlier try, or said twice
+                told = translate(refusal)
+                raise Refused("not_in_room", about=room.room_id) if isinstance(told, NotInRoom) else told from refusal
+            answer = {}
+        failpoint("matrix.reacted")
+        await self.hub.sequenced(delivery.message)  # it has its place; its echo tells nothing
+        return Ref(MATRIX, str(answer.get("event_id", f"reaction:{delivery.id}")))
+
+
+def letter_keys(delivery: Delivery) -> list[str]:
+    """One key for each event of a delivery, in order: its text (if there is one, or nothing else), then its files."""
+    said = bool(delivery.body.text.strip() or delivery.body.html) or not delivery.body.files
+    count = len(delivery.body.files) + said
+    return [delivery.id, *(f"{delivery.id}/{n}" for n in range(1, count))]

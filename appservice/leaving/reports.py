@@ -1,0 +1,194 @@
+"""What became of messages, shown where they were written: status, read receipts, a notice for each refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.names import Names
+from appservice.leaving.notices import Notices, failure
+from appservice.rooms.roomstate import Room, RoomStore
+from bridge.db import Database
+from bridge.failpoint import failpoint
+from bridge.model import RecipientState, Report, State
+from bridge.words import GOOD_NEWS, notice
+
+log = logging.getLogger(__name__)
+_KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
+PENDING = "pending"  # the mark of an event that was shown as waiting
+_SUCCESS, _FAILED = "success", "failed"
+_ONE_NOTICE = 6 * 3600 * 1000  # ms: what waits for the same person that long is said once in a room
+_ARRIVED = (State.DELIVERED, State.READ)
+Told = set[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class News:
+    """What one room has to be told. ``read``: ghost -> newest event read.
+
+    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``alone``:
+    the same for those that were shown as waiting: a client goes by their own last status. ``failed``: event -> ghost
+    and code of who will not have it, and who has it. ``pending``: events that wait for long. ``said``: event, ghost,
+    code and name for notices about such.
+    """
+
+    success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    alone: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    failed: dict[str, tuple[str | None, str, tuple[str, ...]]] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
+    refused: list[tuple[str, str | None, str, str]] = field(default_factory=list)  # event, ghost, code, name
+    pending: list[str] = field(default_factory=list)
+    said: list[tuple[str, str | None, str, str]] = field(default_factory=list)
+    told: Told = field(default_factory=set)
+
+
+def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, News]:
+    """Pure: what is new in these reports, by room. ``told`` holds what was told before."""
+    rooms: dict[str, News] = defaultdict(News)
+    for report in reports:
+        news, event = rooms[report.chat], report.ref.id
+        refused = [state for state in report.states if state.state is State.REFUSED]
+        arrived = [state for state in report.states if state.state in _ARRIVED]
+        users = tuple(sorted(user for state in arrived if (user := names.of(state.person.id)) is not None))
+        step = _step(report)
+        if step is not None and not {(event, step), (event, _SUCCESS)} & told:
+            bad = [state for state in refused if state.reason not in GOOD_NEWS]
+            if bad and arrived:
+                news.failed[event] = _failed(bad[0], names, users)
+            elif not bad and (arrived or not refused) and (event, PENDING) in told:
+                news.alone.append((users, event))
+            elif not bad and (arrived or not refused):
+                news.success[users].append(event)
+            news.told.add((event, step))
+        _late(news, report, names, told)
+        for state in arrived:
+            mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
+            if state.state is State.READ and ghost is not None and mark not in told:
+                news.read[ghost] = event
+                news.told.add(mark)
+        for state in refused:
+            mark = (event, f"{_FAILED} {state.person.id}")
+            if mark not in told:
+                ghost, code, _ = failed = _failed(state, names, users)
+                if code not in GOOD_NEWS:
+                    news.failed[event] = failed
+                news.refused.append((event, ghost, code, state.person.name))
+                news.told.add(mark)
+    return {room: news for room, news in rooms.items() if news.told}
+
+
+def _late(news: News, report: Report, names: Names, told: Told) -> None:
+    """What waits for long, once for each person and room; and that it went on, where that was said."""
+    event = report.ref.id
+    for state in report.states:
+        ghost, name = names.of(state.person.id), state.person.name
+        said, over = (event, f"late {state.person.id}"), (event, f"at last {state.person.id}")
+        if state.state is State.ACCEPTED and state.reason == "late":
+            lane = (report.chat, f"{said[1]} {state.at // _ONE_NOTICE}")
+            if lane not in told | news.told:
+                news.said.append((event, ghost, "late", name))
+                news.told |= {lane, said}
+            if (event, PENDING) not in told | news.told:
+                news.pending.append(event)
+                news.told.add((event, PENDING))
+        elif state.state in _ARRIVED and said in told and over not in told:
+            news.said.append((event, ghost, "at_last", name))
+            news.told.add(over)
+
+
+def _step(report: Report) -> str | None:
+    """How far the whole message is: with everybody, or else with whom; None while it waits for somebody."""
+    if not report.states or any(state.state is State.ACCEPTED for state in report.states):
+        return None
+    arrived = sorted(state.person.id for state in report.states if state.state in _ARRIVED)
+    if len(arrived) == len(report.states):
+        return _SUCCESS
+    return "reached " + hashlib.sha256("\n".join(arrived).encode()).hexdigest()[:16]
+
+
+def _failed(state: RecipientState, names: Names, users: tuple[str, ...]) -> tuple[str | None, str, tuple[str, ...]]:
+    return names.of(state.person.id), state.reason or "internal_error", users
+
+
+class Reports:
+    """Tells rooms what is new, once. Raises Unavailable: then everything comes again, and what was told stays told."""
+
+    def __init__(
+        self, db: Database, homeserver: Homeserver, names: Names, rooms: RoomStore, notices: Notices,
+        clock: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._homeserver = homeserver
+        self._names = names
+        self._rooms = rooms
+        self._notices = notices
+        self._clock = clock
+        self._slots = asyncio.Semaphore(8)
+
+    async def tell(self, reports: Sequence[Report]) -> None:
+        """See :meth:`bridge.connector.Connector.report`."""
+        ids = orjson.dumps(sorted({ident for report in reports for ident in (report.ref.id, report.chat)})).decode()
+        told = {(row["event_id"], row["what"]) for row in await self._db.all("matrix.told", ids)}
+        rooms = news_of(reports, self._names, told)
+        if not rooms:
+            return
+        results = await asyncio.gather(*(self._room(r, news) for r, news in rooms.items()), return_exceptions=True)
+        failpoint("matrix.told")
+        marks = [mark for news, result in zip(rooms.values(), results, strict=True) if not result for mark in news.told]
+        if marks:
+            async with self._db.transaction("matrix.tell") as tx:
+                await tx.many("matrix.tell", [(event, what, self._clock()) for event, what in sorted(marks)])
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _room(self, room_id: str, news: News) -> None:
+        async with self._slots:
+            room = await self._rooms.get(room_id)
+            for users, events in [*news.success.items(), *((users, [event]) for users, event in news.alone)]:
+                more = {"delivered_to_users": list(users)} | ({"fr.liaison.events": events[:-1]} if events[1:] else {})
+                await self._notices.status(room, events[-1], "SUCCESS", users[0] if users else None, **more)
+            for event, (ghost, code, users) in news.failed.items():
+                more = failure(code) | {"delivered_to_users": list(users)}
+                await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **more)
+            for event in news.pending:
+                await self._notices.status(room, event, "PENDING", **failure("late"))
+            for event, ghost, code, name in news.said:
+                key = f"{code}:{event}:{ghost or name}"
+                await self._notices.notice(await self._current(room), key, notice(code, name=name), event, ghost)
+            for refused in news.refused:
+                await self._refused(room, *refused)
+            for ghost, event in news.read.items():
+                await self._receipt(room, ghost, event)
+
+    async def _refused(self, room: Room, event: str, ghost: str | None, code: str, name: str) -> None:
+        key, text = f"refused:{event}:{ghost or name}", notice(code, name=name)
+        if code in GOOD_NEWS:  # no failure, and once is enough
+            key, text = f"refused:{event}:{code}", notice(code)
+        await self._notices.notice(await self._current(room), key, text, event, ghost)
+
+    async def _current(self, room: Room) -> Room:
+        while room.facts.successor is not None:
+            room = await self._rooms.get(room.facts.successor)
+        return room
+
+    async def _receipt(self, room: Room, ghost: str, event: str) -> None:
+        if room.membership(ghost) != "join":
+            return
+        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/receipt/m.read/{part(event)}"
+        try:
+            await self._homeserver.call("POST", path, {}, user=ghost)
+        except MatrixRefused as refusal:
+            log.info("a receipt in %s was refused: %s", room.room_id, refusal)
+
+    async def clean(self) -> None:
+        """Forget what was told long ago."""
+        async with self._db.transaction("matrix.told-clean") as tx:
+            await tx.run("matrix.told_clean", self._clock() - _KEPT)

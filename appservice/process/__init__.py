@@ -1,0 +1,1 @@
+"""The process: one configuration, every part built and started, `liaison` as a command."""

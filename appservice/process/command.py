@@ -1,0 +1,164 @@
+"""The command `liaison`: run a hub, check a homeserver, make what a configuration needs, show the demo."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import hashlib
+import importlib
+import os
+import secrets
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from bridge import logs
+from bridge.config import BadConfig, Config, read_config, validate
+from bridge.db import brief
+from bridge.errors import Unavailable
+from bridge.networks.mail.trust import command as trust_cli
+
+_CONFIG = Path("/etc/liaison/hub.yaml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit status (2: wrong use or configuration, 1: it did not work)."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.call(asked))
+    except BadConfig as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except Unavailable as reason:
+        print(_why(reason), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _why(reason: Unavailable) -> str:
+    if reason.code == "database_in_use":
+        return "database.url: another hub uses this database: stop that one first"
+    if reason.code == "database_newer":
+        return "database.url: a newer Liaison has used this database: run that version, or restore the older backup"
+    if reason.code == "database":
+        cause = reason.__cause__
+        return f"database.url: the database cannot be used ({brief(cause) if cause else 'it does not answer'})"
+    return f"not available: {reason.code}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("liaison", description="An interoperability hub on Matrix for health care.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, call, text in (
+        ("run", _run, "run the hub until SIGTERM"),
+        ("check", _check, "check the configuration and the live homeserver, and say what to change"),
+        ("registration", _registration, "print the registration file for the homeserver"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+        command.set_defaults(call=call)
+    trust = commands.add_parser(
+        "trust", help="the trust list of secure mail: show it, explain a decision, check a certificate"
+    )
+    trust.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+    trust_cli.add_arguments(trust)
+    trust.set_defaults(call=_trust)
+    key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
+    key.set_defaults(call=_key)
+    token = commands.add_parser("token", help="make a token and a webhook secret for a product")
+    token.set_defaults(call=_token)
+    demo = commands.add_parser("demo", help="a whole world on this machine: homeservers, hub, products, clients")
+    demo.add_argument("what", nargs="?", choices=["story", "up"], default="story")
+    demo.add_argument("--once", action="store_true", help="end after the story")
+    demo.add_argument("--state", type=Path, help="where `up` keeps its state and writes endpoints.json")
+    demo.set_defaults(call=_demo)
+    return parser
+
+
+def _log(config: Config) -> None:
+    logs.begin(config.log_level, sys.stderr)
+
+
+def _loop(work: Coroutine[Any, Any, int]) -> int:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(logs.unhandled)
+        return runner.run(work)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from appservice.process.app import run
+
+    config = read_config(asked.config)
+    _log(config)
+
+    async def go() -> int:
+        await run(config)
+        return 0
+
+    return _loop(go())
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from appservice.process.check import check
+    from appservice.process.examine import examine
+
+    settings = examine(read_config(asked.config))
+
+    async def go() -> int:
+        findings = await check(settings)
+        for finding in findings:
+            print(("ok    " if finding.ok else "MEND  ") + finding.what)
+            if not finding.ok:
+                print(f"      → {finding.mend}")
+        return 0 if all(f.ok for f in findings) else 1
+
+    return _loop(go())
+
+
+def _trust(asked: argparse.Namespace) -> int:
+    from bridge.networks.mail.leg.settings import MailSettings
+
+    config = read_config(asked.config)
+    if "mail" not in config.networks:
+        raise BadConfig("networks.mail: there is no such section: this hub takes no part in secure mail")
+    return trust_cli.main(asked, validate(MailSettings, config.networks["mail"], "networks.mail").trust)
+
+
+def _registration(asked: argparse.Namespace) -> int:
+    from appservice.process.registration import registration_yaml
+    from appservice.process.settings import MatrixSettings
+
+    config = read_config(asked.config)
+    print(registration_yaml(validate(MatrixSettings, config.matrix, "matrix")), end="")
+    return 0
+
+
+def _key(_: argparse.Namespace) -> int:
+    print(base64.b64encode(secrets.token_bytes(32)).decode())
+    return 0
+
+
+def _token(_: argparse.Namespace) -> int:
+    token, secret = secrets.token_urlsafe(32), base64.b64encode(secrets.token_bytes(32)).decode()
+    print(f"token (for the product):          {token}")
+    print(f"tokens (for hub.yaml):            sha256:{hashlib.sha256(token.encode()).hexdigest()}")
+    print(f"webhook secret (for both):        whsec_{secret}")
+    return 0
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    sys.path.insert(0, os.getcwd())
+    try:
+        story = importlib.import_module("deploy.demo.main")
+    except ModuleNotFoundError as missing:
+        print(f"the demo runs in a source checkout after `make setup` ({missing.name} is missing)", file=sys.stderr)
+        return 2
+    return int(story.main(asked.what, once=asked.once, state=asked.state))

@@ -1,0 +1,336 @@
+"""Matrix as a network of the hub: every person is a user with a device, every conversation has a room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from appservice.arriving.gaps import Gaps
+from appservice.arriving.heartbeat import Heartbeat
+from appservice.arriving.inbox import Inbox
+from appservice.arriving.incoming import Incoming
+from appservice.arriving.reading import Reading, Waiting
+from appservice.arriving.receipts import Receipts
+from appservice.arriving.signs import Signs
+from appservice.arriving.transactions import HEARTBEAT, Item, Transaction, Transactions
+from appservice.arriving.web import Web
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.media import Media
+from appservice.client.names import server_of
+from appservice.e2ee import Engine, Policy
+from appservice.leaving.notices import Notices
+from appservice.leaving.outbox import Outbox
+from appservice.leaving.outgoing import Outgoing
+from appservice.leaving.reports import Reports
+from appservice.process.settings import MatrixSettings
+from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.membership import Membership
+from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.rooms import Rooms
+from appservice.rooms.roomstate import Room, RoomStore
+from bridge.connector import Capabilities, Receiver
+from bridge.db import Component, Database
+from bridge.errors import Refused, Unavailable
+from bridge.kinds import EVERYWHERE
+from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Person, Ref, Report, Typing
+from bridge.seal import Seal
+from bridge.words import notice
+
+COMPONENT = Component("matrix", Path(__file__).parents[1] / "sql")
+log = logging.getLogger(__name__)
+_WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
+_FLUSH = 20.0  # s between two tries to send keys that wait
+_SWEEP = 600.0  # s between two looks at every inbox and at old rows
+_MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Matrix:
+    """The connector. ``trusted`` judges servers, ``reachable`` says whether a person id can be written to."""
+
+    network = MATRIX
+
+    def __init__(
+        self,
+        settings: MatrixSettings,
+        db: Database,
+        seal: Seal,
+        homeserver: Homeserver,
+        trusted: Callable[[str], bool],
+        reachable: Callable[[str], bool],
+        clock: Callable[[], int] = _now,
+    ) -> None:
+        self._settings = settings
+        self._homeserver = homeserver
+        self._reachable = reachable
+        self._clock = clock
+        self.capabilities = Capabilities(
+            max_text=_MAX_TEXT,
+            echoes=True,
+            names_chats=True,
+            files=True,
+            max_files=settings.max_files,
+            kinds=EVERYWHERE | {Kind.REACTION},
+        )
+        self.names = names = settings.names()
+        policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
+        self._db = db
+        self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
+        self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
+        self._store = store = RoomStore(db)
+        arrivals = Arrivals(settings.settle_s, settings.join_wait_s, names.is_ghost)
+        self._rooms = rooms = Rooms(db, homeserver, names, ghosts, store, clock, settings.room_version, arrivals)
+        look = int(settings.resend_look_s * 1000)
+        self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
+        self._notices = notices = Notices(homeserver, engine, rooms, outbox)
+        self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
+        waiting = Waiting(settings.key_wait_s, settings.key_request_s)
+        media = Media(homeserver, settings.max_files, settings.media_wait_s)
+        self._outgoing = Outgoing(homeserver, engine, ghosts, rooms, arrivals, outbox, media)
+        self._incoming = incoming = Incoming(names, rooms, media)
+        self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting, incoming)
+        self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
+        self._reports = Reports(db, homeserver, names, store, notices, clock)
+        self._receipts = Receipts(homeserver, names, rooms)
+        self._signs = Signs(names, self._receipts)
+        self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
+        self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
+        self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
+        self._web: Web | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rung: set[str] = set()
+        self._ringing = False
+        self._ready = False
+        self._hub: Receiver | None = None
+        self.on_back: Callable[[], None] = lambda: None
+        self._hooks()
+
+    def _hooks(self) -> None:
+        """What the parts ask of one another through the connector."""
+        self._rooms.tell = self._tell
+        self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
+        self.engine.waits(self._waits)
+        self._inbox.missing = self._missing
+        self._inbox.has_key = self.engine.has_key
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    def routes(self, app: web.Application) -> None:
+        """Add what the homeserver calls to an application."""
+        self._web = Web(
+            self._settings.read_hs_token(),
+            self._transactions,
+            self._exists,
+            self._on_transaction,
+            max_body=self._settings.max_body,
+            new_peer=self._gaps.suspect,
+            skipped=self._gaps.skipped,
+            ready=lambda: self._ready and self._db.working,
+        )
+        if self._ready:
+            self._web.open()  # the edge may have started before its routes were asked for
+        self._web.routes(app)
+
+    async def start(self, hub: Receiver) -> None:
+        """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""
+        self._hub = hub
+        self._reading.hub = self._membership.hub = self._rooms.hub = self._signs.hub = hub
+        self._outgoing.hub = self._incoming.hub = self._receipts.hub = hub
+        await self.engine.start()
+        await self.ghosts.start()
+        await self._outbox.start()
+        await self._transactions.start()
+        await self._inbox.start()
+        self._spawn(self._membership.meanwhile())
+        self._spawn(self._signs.run())
+        self._spawn(self._sweep())
+        self._spawn(self._remind())
+        self._spawn(self._heartbeat.run())
+        self._spawn(self._gaps.watch(self._inbox.look))
+        self._spawn(self._flush())
+        self._ready = True
+        if self._web is not None:
+            self._web.open()
+
+    async def stop(self) -> None:
+        """Stop at once; whatever is under way is on disk."""
+        self._ready = False
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._inbox.stop()
+        await self.ghosts.stop()
+        await self.engine.close()
+
+    def warm(self, people: Iterable[Person]) -> None:
+        """Make these people's ghosts in the background: device and keys are there before anybody sees the address."""
+        self.ghosts.warm(people)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that came in is being worked on."""
+        return self._inbox.idle
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    def _on_transaction(self, transaction: Transaction) -> None:
+        """After the answer: signs are handed on; key material is only a bell, /sync of the ghosts has the truth."""
+        for event in transaction.events:
+            if isinstance(event, dict) and event.get("type") == HEARTBEAT:
+                self._heartbeat.arrived(event)
+        self._receipts.note(transaction.events)
+        self._signs.take(transaction.ephemeral)
+        self.engine.note_counts(transaction.counts, transaction.fallback)
+        if transaction.changed or transaction.left:
+            self.engine.note_devices(transaction.changed, transaction.left)
+        rung = {message.get("to_user_id") for message in transaction.to_device}
+        self._rung |= {user for user in rung if isinstance(user, str) and self.names.is_ghost(user)}
+        if self._rung and not self._ringing:
+            self._ringing = True
+            self._spawn(self._ring())
+
+    async def _ring(self) -> None:
+        try:
+            while self._rung:
+                ghosts, self._rung = self._rung, set()
+                await self.engine.ring(ghosts)
+        except (Unavailable, Refused) as reason:
+            log.info("inboxes could not be read: %s", reason)
+        finally:
+            self._ringing = False
+
+    def _keys(self, room: str, session: str) -> None:
+        self._reading.keys(room, session)
+
+    async def _exists(self, mxid: str) -> bool:
+        """Answer the homeserver's question from memory; the ghost is registered before yes is said."""
+        ident = self.names.person(mxid)
+        if ident is None or not self._reachable(ident):
+            return False
+        if self.ghosts.is_ready(mxid):
+            return True
+        person = await self._hub.who(Address(*ident.split(":", 1))) if self._hub else None
+        if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
+            return False
+        await self.ghosts.register(mxid)
+        self.ghosts.warm([person])
+        return True
+
+    async def _tell(self, room: Room, key: str, code: str, user: str) -> None:
+        await self._notices.notice(room, f"member:{key}", notice(code, name=user))
+
+    async def _missing(self, room: str, waiting: Callable[[], Mapping[str, Item]]) -> Sequence[Item]:
+        """What was never pushed, on disk and placed before whatever is newer."""
+        if not self._gaps.due(room):
+            return ()
+        mark = self._transactions.mark()
+        history = await self._gaps.history(room, waiting())
+        try:
+            over = await self._gaps.over(room, history)
+            items = await self._transactions.insert(history, mark, waiting, over)
+        except BaseException:
+            self._gaps.again(room)
+            raise
+        if items:
+            self._gaps.found()
+            log.warning("%d events of %s had not been pushed", len(items), room)
+        return items
+
+    async def _waits(self, room_id: str, user: str) -> bool:
+        room = await self._store.get(room_id)
+        gone = room.membership(user) != "join" or user in room.strangers  # they get nothing that was kept
+        return gone or room.waits(user)
+
+    async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
+        """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
+        user = event["state_key"]
+        await self._rooms.arrivals.settled(room, user)
+        for pause in _WELCOME_AGAIN:
+            try:
+                await self.engine.late(room.room_id)
+                await asyncio.sleep(1.0)  # what was being sent meanwhile may not have known of the newcomer
+                await self.engine.late(room.room_id)
+                break
+            except (Unavailable, Refused) as reason:
+                log.info("keys for %s wait: %s", user, reason)
+                await asyncio.sleep(pause)
+        if server_of(user) != self.names.server:
+            await self._rooms.tie(room, event["event_id"])
+
+    async def _flush(self) -> None:
+        """Send to-device messages that wait, give keys to devices that had none."""
+        while True:
+            await asyncio.sleep(_FLUSH)
+            try:
+                await self.engine.flush()
+            except (Unavailable, Refused) as reason:
+                log.info("keys wait: %s", reason)
+
+    async def _back(self) -> None:
+        """The homeserver answers (again): read what came meanwhile, send what waits."""
+        self._gaps.suspect()
+        self.on_back()
+        await self.engine.catch_up()
+        await self.engine.flush()
+
+    async def _sweep(self) -> None:
+        """Now and then: read every inbox, send what waits, forget what is old."""
+        while True:
+            await asyncio.sleep(_SWEEP)
+            for step in (self.engine.catch_up, self._outbox.clean, self._reports.clean):
+                try:
+                    await step()
+                except (Unavailable, Refused) as reason:
+                    log.warning("the sweep is not complete: %s", reason)
+
+    async def _remind(self) -> None:
+        """Tell senders whose messages wait for their key."""
+        patience = self._settings.park_notice_s
+        while True:
+            await asyncio.sleep(max(0.05, min(5.0, patience / 4)))
+            first: dict[tuple[str, str | None], Item] = {}
+            for item in self._inbox.parked():
+                first.setdefault((item.room, item.session), item)
+            for item in first.values():
+                if not item.told and self._clock() - (item.parked_at or 0) >= patience * 1000:
+                    try:
+                        await self._reading.remind(item)
+                    except (Unavailable, Refused) as reason:
+                        log.info("a reminder in %s waits: %s", item.room, reason)
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:
+        """See :meth:`bridge.connector.Connector.deliver`."""
+        return await self._outgoing.deliver(delivery)
+
+    async def report(self, reports: Sequence[Report]) -> None:
+        """See :meth:`bridge.connector.Connector.report`."""
+        await self._reports.tell(reports)
+
+    async def typing(self, typing: Typing) -> None:
+        """See :meth:`bridge.connector.Connector.typing`."""
+        ghost = self.names.of(typing.person.id)
+        if ghost is None:
+            return
+        path = f"/_matrix/client/v3/rooms/{part(typing.chat)}/typing/{part(ghost)}"
+        body = {"typing": True, "timeout": 30_000} if typing.typing else {"typing": False}
+        try:
+            await self._homeserver.call("PUT", path, body, user=ghost)
+        except (Unavailable, MatrixRefused) as reason:
+            log.debug("a typing sign is lost: %s", reason)

@@ -1,0 +1,184 @@
+"""The Matrix users of people: named from the directory only, with device and keys before anybody sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import orjson
+
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.names import Names
+from bridge.db import Database
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.model import MAIL, Person
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_MEANS = {
+    "homeserver_away": " (matrix.homeserver does not answer)",
+    "homeserver_refuses_us": " (the homeserver does not know the as_token: the registration is missing or another)",
+}
+_INTENDED, _REGISTERED, _READY = 0, 1, 2
+RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
+
+
+class Devices(Protocol):
+    """What the key engine does for a ghost."""
+
+    async def ensure_device(self, ghost: str) -> str:
+        """Make the ghost's device and publish its keys, once."""
+
+
+def display_name(person: Person) -> str:
+    """``Dr Anna Martin — Médecine générale (Lyon)``: the directory's words only, never somebody's address book.
+
+    Who is in no directory is shown as they call themselves, with their address: ``Secrétariat (sec@chu.example)``.
+    """
+    role = f" — {person.profession}" if person.profession else ""
+    name, box = person.name, mailbox(person)
+    if box is not None and not person.listed:
+        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+        name = box if name in ("", box) else f"{name} ({box})"
+    return f"{name}{role}" + (f" ({person.place})" if person.place else "")
+
+
+def mailbox(person: Person) -> str | None:
+    """The address by which a person without RPPS number is known."""
+    return person.id.removeprefix(f"{MAIL}:") if person.id.startswith(f"{MAIL}:") else None
+
+
+def profile(person: Person) -> dict[str, Any]:
+    """The profile fields of a ghost (MSC4133, in Matrix 1.16: custom fields cost no room events)."""
+    role = {"profession": person.profession, "place": person.place}
+    box = mailbox(person)
+    known = {RPPS_FIELD: person.rpps} if box is None else {MAIL_FIELD: box}
+    return {"displayname": display_name(person), **known, ROLE_FIELD: role}
+
+
+class Ghosts:
+    """``ensure`` makes a ghost; what is done is remembered, what is under way is shared."""
+
+    def __init__(self, db: Database, homeserver: Homeserver, names: Names, devices: Devices, parallel: int) -> None:
+        self._db = db
+        self._homeserver = homeserver
+        self._names = names
+        self._devices = devices
+        self._known: dict[str, tuple[int, str]] = {}
+        self._ready: dict[str, int] = {}  # the hash of the person as written
+        self._making: dict[str, asyncio.Task[str]] = {}
+        self._slots = asyncio.Semaphore(parallel)
+        self._told: set[str] = set()  # why some could not be prepared
+        self._warming: set[asyncio.Task[None]] = set()
+        self._fields = True
+
+    async def start(self) -> None:
+        """Load who is there already."""
+        self._known = {r["mxid"]: (r["state"], r["profile"]) for r in await self._db.all("matrix.ghosts")}
+
+    async def stop(self) -> None:
+        """Let go of what runs in the background; it is taken up again another time."""
+        tasks = [*self._warming, *self._making.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ensure(self, person: Person) -> str:
+        """The ghost of a person, ready to speak and to be spoken to. Raises Refused (no_ghost), Unavailable."""
+        mxid = self._names.mxid(person)
+        if self._ready.get(mxid) == hash(person):
+            return mxid
+        task = self._making.get(mxid)
+        if task is None:
+            task = asyncio.create_task(self._make(mxid, person))
+            self._making[mxid] = task
+            task.add_done_callback(lambda _: self._making.pop(mxid, None))
+        return await asyncio.shield(task)
+
+    async def _make(self, mxid: str, person: Person) -> str:
+        wanted = _digest(person)
+        await self.register(mxid)
+        _, written = self._known[mxid]
+        if written != wanted:
+            await self._write_profile(mxid, person)
+        await self._devices.ensure_device(mxid)
+        if self._known.get(mxid) != (_READY, wanted):
+            await self._note(mxid, _READY, wanted)
+        self._ready[mxid] = hash(person)
+        return mxid
+
+    async def _note(self, mxid: str, state: int, digest: str) -> None:
+        async with self._db.transaction("matrix.ghost") as tx:
+            await tx.run("matrix.ghost", mxid, state, digest)
+        self._known[mxid] = (state, digest)
+
+    async def register(self, mxid: str) -> None:
+        """Make the user, no more. Raises Unavailable."""
+        if self._known.get(mxid, (-1, ""))[0] >= _REGISTERED:
+            return
+        await self._note(mxid, _INTENDED, "")
+        failpoint("matrix.ghost-intended")
+        await self._register(mxid)
+        await self._note(mxid, _REGISTERED, "")
+
+    async def _register(self, mxid: str) -> None:
+        localpart = mxid[1:].partition(":")[0]
+        body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self._homeserver.call("POST", "/_matrix/client/v3/register", body)
+        except MatrixRefused as refusal:
+            if refusal.errcode != "M_USER_IN_USE":
+                log.error("ALARM the homeserver does not register ghosts: %s", refusal)
+                raise Unavailable("homeserver_refuses_ghosts") from refusal
+
+    async def _write_profile(self, mxid: str, person: Person) -> None:
+        for name, value in profile(person).items():
+            if name != "displayname" and not self._fields:
+                continue
+            path = f"/_matrix/client/v3/profile/{part(mxid)}/{part(name)}"
+            try:
+                await self._homeserver.call("PUT", path, {name: value}, user=mxid)
+            except MatrixRefused as refusal:
+                if name == "displayname":
+                    raise Unavailable("homeserver_refuses_ghosts") from refusal
+                log.warning("this homeserver has no custom profile fields: %s", refusal)
+                self._fields = False
+
+    # -- in the background ---------------------------------------------------------------------------------
+
+    def warm(self, people: Iterable[Person]) -> None:
+        """Make these ghosts without being waited for; whoever fails is made when needed."""
+        self._told.clear()
+        for person in people:
+            mxid = self._names.of(person.id)
+            if mxid is None or self._ready.get(mxid) == hash(person):
+                continue
+            task = asyncio.create_task(self._warm(person))
+            self._warming.add(task)
+            task.add_done_callback(self._warming.discard)
+
+    async def _warm(self, person: Person) -> None:
+        async with self._slots:
+            try:
+                await self.ensure(person)
+            except (Refused, Unavailable) as reason:
+                if reason.code not in self._told:  # not once for each of thousands
+                    self._told.add(reason.code)
+                    more = _MEANS.get(reason.code, "")
+                    log.warning("ghosts cannot be prepared: %s%s; `liaison check` says more", reason, more)
+
+    def is_ready(self, mxid: str) -> bool:
+        """Whether this ghost has its device and keys."""
+        return self._known.get(mxid, (-1, ""))[0] == _READY
+
+    def all(self) -> list[str]:
+        """Every ghost that is ready."""
+        return [mxid for mxid, (state, _) in self._known.items() if state == _READY]
+
+
+def _digest(person: Person) -> str:
+    return hashlib.blake2b(orjson.dumps(profile(person)), digest_size=8).hexdigest()

@@ -1,0 +1,285 @@
+"""Who comes and goes: invitations of ghosts, people who join or leave, rooms that are replaced by others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from appservice.client.names import Names, server_of
+from appservice.e2ee import Engine
+from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.rooms import Rooms, Tell
+from appservice.rooms.roomstate import Room, apply, save
+from bridge.connector import Chat, Receiver, Within
+from bridge.db import Database, Tx
+from bridge.errors import Refused, Unavailable
+from bridge.model import MAIL, MATRIX, Address, Ref
+from bridge.words import say
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+class Membership:
+    """Works on one state event at a time; ``done`` is written in the transaction that settles it."""
+
+    hub: Receiver
+    newcomer: Callable[[Room, Json], None] = lambda *_: None
+
+    def __init__(
+        self, db: Database, names: Names, ghosts: Ghosts, rooms: Rooms, engine: Engine,
+        trusted: Callable[[str], bool], reachable: Callable[[str], bool], tell: Tell,
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._tell = tell
+        self._inviters: dict[tuple[str, str], str] = {}
+        self._names = names
+        self._ghosts = ghosts
+        self._rooms = rooms
+        self._engine = engine
+        self._trusted = trusted
+        self._reachable = reachable
+
+    async def meanwhile(self) -> None:
+        """Tell of those who came or went before an earlier life of the hub had noted that a message waits for them."""
+        try:
+            for room_id in await self.hub.waiting(MATRIX):
+                room = await self._rooms.store.get(room_id)
+                for user, membership in list(room.members.items()):
+                    if membership != "invite" and not self._names.is_ghost(user):
+                        await self._arrived(room, user)
+        except Unavailable as reason:  # the next start tells
+            log.warning("who came or went is not told: %s", reason.code)
+
+    async def _arrived(self, room: Room, user: str) -> None:
+        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+
+    async def state(self, event: Json, done: Within) -> None:
+        """Any state event. Raises Unavailable (the lane tries again)."""
+        room = await self._rooms.store.get(event["room_id"])
+        if event["type"] == "m.room.member":
+            await self._member(room, event, done)
+            return
+        visible = room.facts.history
+        if apply(room, event):
+            await self._write(room, [], done)
+            if event["type"] == "m.room.history_visibility" and visible != room.facts.history:
+                await self._engine.rotate(room.room_id)
+        else:
+            await self._write(None, [], done)
+
+    async def _write(self, room: Room | None, members: list[str], done: Within) -> None:
+        async with self._db.transaction("matrix.state") as tx:
+            if room is not None:
+                await save(tx, room, members)
+            await done(tx)
+
+    async def _member(self, room: Room, event: Json, done: Within) -> None:
+        user, membership = event["state_key"], event["content"].get("membership")
+        before = room.members.get(user)
+        if membership == "leave":
+            room.leaving.add(user)
+        try:
+            await self._sort(room, event, user, membership, done)
+        except BaseException:  # not on disk: as if it had not been read
+            if before is None:
+                room.members.pop(user, None)
+            else:
+                room.members[user] = before
+            room.changed()
+            raise
+        if user in room.leaving:
+            room.leaving.discard(user)
+            room.settled = None  # whoever is added again is invited again
+
+    async def _sort(self, room: Room, event: Json, user: str, membership: object, done: Within) -> None:
+        if not isinstance(membership, str):
+            await self._write(None, [], done)
+        elif membership == "invite" and self._names.is_ghost(user) and not self._names.is_ghost(event["sender"]):
+            await self._invited(room, event, done)
+        elif membership == "join" and not self._names.is_ghost(user):
+            await self._joined(room, event, done)
+        elif membership in ("leave", "ban") and await self._belongs(room, user):
+            await self._left(room, event, membership, done)
+        else:
+            room.set_member(user, membership)
+            if membership in ("leave", "ban") and not self._names.is_ghost(user):
+                await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
+                await self._arrived(room, user)
+            if membership == "invite" and not self._names.is_ghost(event["sender"]):
+                self._inviters[(room.room_id, user)] = event["sender"]
+            await self._write(room, [user], done)
+
+    # -- people --------------------------------------------------------------------------------------------
+
+    async def _belongs(self, room: Room, user: str) -> bool:
+        """In the room, or still in the conversation: a reading of the state may have been faster than this event."""
+        if room.membership(user) in ("join", "invite"):
+            return True
+        chat, ghost = await self.hub.chat(MATRIX, room.room_id), self._names.person(user)
+        return chat is not None and any(
+            m.person.id == ghost if ghost else m.address == Address(MATRIX, user) for m in chat.members
+        )
+
+    async def _joined(self, room: Room, event: Json, done: Within) -> None:
+        user = event["state_key"]
+        news = room.membership(user) != "join"
+        room.set_member(user, "join")
+        if news:
+            self._rooms.arrivals.came(room, user)
+            self.newcomer(room, event)
+        await self._arrived(room, user)
+        known = self._inviters.pop((room.room_id, user), None)
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
+            await self._write(room, [user], done)
+            return
+        inviter = known or self._somebody(room, chat, user)
+        await self._change(room, event, user, done, by=Address(MATRIX, inviter), add=[f"{MATRIX}:{user}"])
+
+    def _somebody(self, room: Room, chat: Chat, user: str) -> str:
+        """A member of the conversation in this room: somebody must have brought the newcomer."""
+        people = {m.address.id for m in chat.members if m.address.network == MATRIX}
+        return next((p for p in self._rooms.people_in(room) if p in people), user)
+
+    async def _left(self, room: Room, event: Json, membership: str, done: Within) -> None:
+        user, sender = event["state_key"], event["sender"]
+        self._inviters.pop((room.room_id, user), None)
+        was = room.membership(user)
+        room.set_member(user, membership)
+        if not self._names.is_ghost(user):
+            await self._arrived(room, user)
+            if was == "join":
+                await self._engine.forget_member(room.room_id, user)
+        if self._names.is_ghost(sender):  # by the hub itself, which knows
+            await self._write(room, [user], done)
+            return
+        by = await self._remover(room, user, sender)
+        await self._change(room, event, user, done, by=by, remove=[Address(MATRIX, user)])
+
+    async def _remover(self, room: Room, user: str, sender: str) -> Address:
+        """Who has removed somebody; if that is nobody of the conversation, they are said to have left."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        members = {self._names.member(m): m.address for m in chat.members} if chat else {}
+        return members.get(sender) or members.get(user) or Address(MATRIX, sender)
+
+    async def _change(
+        self, room: Room, event: Json, user: str, done: Within, *, by: Address,
+        add: list[str] | None = None, remove: list[Address] | None = None,
+    ) -> None:  # fmt: skip
+        async def within(tx: Tx) -> None:
+            await save(tx, room, [user])
+            await done(tx)
+
+        ref = Ref(MATRIX, event["event_id"])
+        try:
+            await self.hub.change_members(ref, room.room_id, MATRIX, by, add or [], remove or [], within)
+        except Refused as refusal:
+            log.info("a change of members in %s is not the hub's: %s", room.room_id, refusal)
+            if add:
+                await self._tell(room, event["event_id"], refusal.code, user)
+            await self._write(room, [user], done)
+
+    # -- invitations of ghosts -----------------------------------------------------------------------------
+
+    async def _invited(self, room: Room, event: Json, done: Within) -> None:
+        """A person invites one of our ghosts. Whoever may not, is told why in the refusal."""
+        ghost, inviter = event["state_key"], event["sender"]
+        try:
+            if room.membership(ghost) != "join":
+                room.set_member(ghost, "invite")
+                await self._check(ghost, inviter, event)
+                await self._enter(room, ghost, inviter)
+            await self._settle(room, event, ghost, inviter, done)
+        except Refused as refusal:
+            log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
+            await self._ghosts.register(ghost)  # only a user that exists can decline
+            await self._rooms.leave(room, ghost, " / ".join(say(refusal.code)))
+            await self._write(room, [ghost], done)
+
+    async def _check(self, ghost: str, inviter: str, event: Json) -> None:
+        ident = self._names.person(ghost)
+        assert ident is not None
+        if not self._trusted(server_of(inviter)):
+            raise Refused("untrusted_server", about=server_of(inviter))
+        if not self._reachable(ident):
+            raise Refused("not_reachable", about=ghost)
+        shown = _stripped(event)
+        if "m.room.create" in shown and "m.room.encryption" not in shown:
+            raise Refused("room_not_encrypted", about=event["room_id"])
+        person = await self.hub.who(Address(*ident.split(":", 1)))
+        if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
+            raise Refused("mail_own_box" if ident.startswith(f"{MAIL}:") else "unknown_recipient", about=ghost)
+        await self._ghosts.ensure(person)
+
+    async def _enter(self, room: Room, ghost: str, inviter: str) -> None:
+        await self._rooms.join(room, ghost, [server_of(inviter)])  # a room id of version 12 names no server
+        await self._rooms.reload(room, ghost)
+        if not room.facts.encrypted:
+            raise Refused("room_not_encrypted", about=room.room_id)
+
+    async def _settle(self, room: Room, event: Json, ghost: str, inviter: str, done: Within) -> None:
+        """Tell the hub: a new conversation, one more member, or an old conversation in its new room."""
+        old = await self._replaced(room, ghost)
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        if chat is None and old is not None and old.conversation is not None:
+            await self._follow(room, old)
+            chat = await self.hub.chat(MATRIX, room.room_id)
+        person, handle = self._names.person(ghost), self._names.handle
+        add = [handle(ghost)]
+        if chat is None:
+            add += [f"{MATRIX}:{p}" for p in self._rooms.people_in(room) if p != inviter]
+            ghosts = [g for g in self._rooms.ghosts_in(room) if g != ghost]
+            add += [handle(g) for g in ghosts]
+        elif any(m.person.id == person for m in chat.members):
+            room.conversation = chat.conversation
+            await self._write(room, list(room.members), done)
+            return
+
+        async def within(tx: Tx) -> None:
+            await save(tx, room, list(room.members))
+            await done(tx)
+
+        ref = Ref(MATRIX, event["event_id"])
+        room.conversation = await self.hub.change_members(
+            ref, room.room_id, MATRIX, Address(MATRIX, inviter), [h for h in add if h], [], within
+        )
+        await self._rooms.store.write(room)
+
+    # -- upgrades ------------------------------------------------------------------------------------------
+
+    async def _replaced(self, room: Room, ghost: str) -> Room | None:
+        """The room that this one replaces, if that one says so too: a predecessor alone could be claimed by anybody."""
+        if room.facts.predecessor is None:
+            return None
+        old = await self._rooms.store.get(room.facts.predecessor)
+        if old.facts.successor is None and ghost in self._rooms.ghosts_in(old):
+            await self._rooms.reload(old, ghost)
+        return old if old.facts.successor == room.room_id else None
+
+    async def _follow(self, room: Room, old: Room) -> None:
+        """The conversation goes on in the new room; old event ids keep their meaning in the hub.
+
+        Who was only invited to the old one does not get what was said there: joining the new one does not show it.
+        """
+        conversation = old.conversation
+        assert conversation is not None
+        for user in self._rooms.people_in(old, "invite"):
+            await self.hub.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
+        room.conversation = conversation
+        room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
+
+        async def within(tx: Tx) -> None:
+            await save(tx, room, list(room.members))
+
+        await self.hub.bind(conversation, MATRIX, room.room_id, within)
+
+
+def _stripped(event: Json) -> set[str]:
+    """Types of the state that the invitation shows."""
+    unsigned = event.get("unsigned")
+    shown = event.get("invite_room_state") or (
+        unsigned.get("invite_room_state") if isinstance(unsigned, dict) else None
+    )
+    return {s["type"] for s in shown or [] if isinstance(s, dict) and isinstance(s.get("type"), str)}

@@ -1,0 +1,45 @@
+"""Pure: the request that makes the room of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from appservice.client.events import CONVERSATION, MEGOLM
+from appservice.client.names import short
+
+Json = dict[str, Any]
+_ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
+
+
+def marker(conversation: str) -> str:
+    """The opaque name of a conversation in its room's state, by which a room is found again."""
+    return short("conversation", conversation)
+
+
+def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str], version: str | None) -> Json:
+    """The request that makes a room: encrypted from its first event, no name, no topic, nobody's secret in its state.
+
+    The first ghost is the creator. A room version 12 creator must not be listed in the power levels.
+    """
+    users = dict.fromkeys(ghosts[1:], 50)
+    if users and version is not None and version.isdigit() and int(version) < 12:
+        users[ghosts[0]] = 100
+    state = [
+        {"type": "m.room.encryption", "state_key": "", "content": _ROTATION},
+        {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
+        {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        {"type": CONVERSATION, "state_key": "", "content": {"id": marker(conversation)}},
+    ]
+    direct = len(humans) == 1 and len(ghosts) == 1
+    body: Json = {
+        "preset": "private_chat",
+        "visibility": "private",
+        "initial_state": state,
+        "is_direct": direct,
+        "creation_content": {"m.federate": True},
+        "power_level_content_override": {"invite": 0} | ({"users": users} if users else {}),
+    }
+    if direct:
+        body["invite"] = list(humans)  # only here can the invitation say that it is a direct chat
+    return body | ({"room_version": version} if version else {})

@@ -1,0 +1,393 @@
+"""The room of a conversation: made once, with the right people in it, followed through upgrades; no bot in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.names import Names, txn_id
+from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.newroom import create_body, marker
+from appservice.rooms.roomstate import Room, RoomStore, apply, save
+from bridge.connector import Receiver
+from bridge.db import Database, Tx
+from bridge.errors import Refused, Unavailable
+from bridge.failpoint import failpoint
+from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_CLIENT = "/_matrix/client/v3"
+_JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
+
+Tell = Callable[[Room, str, str, str], Awaitable[None]]
+"""Say in a room why something about a user (a key, a code, who) was not done."""
+
+
+class Rooms:
+    """Makes rooms and keeps the right people in them. ``hub`` is set when the connector starts, ``tell`` before."""
+
+    hub: Receiver
+    tell: Tell
+
+    def __init__(
+        self, db: Database, homeserver: Homeserver, names: Names, ghosts: Ghosts, store: RoomStore,
+        clock: Callable[[], int], version: str | None, arrivals: Arrivals,
+    ) -> None:  # fmt: skip
+        self.arrivals = arrivals
+        self._db = db
+        self._homeserver = homeserver
+        self._names = names
+        self._ghosts = ghosts
+        self.store = store
+        self._clock = clock
+        self._version = version
+        self._default: str | None = version
+        self._turns = [asyncio.Lock() for _ in range(256)]
+
+    # -- the room of a delivery ----------------------------------------------------------------------------
+
+    async def of(self, delivery: Delivery) -> Room:
+        """The room of a delivery with its members in it. With nothing changed: one comparison, no call."""
+        if delivery.chat is not None:
+            room = await self.store.get(delivery.chat)
+            if room.facts.successor is None and self._settled(room, delivery):
+                return room
+        async with self._turns[hash(delivery.conversation) % len(self._turns)]:
+            room = await self._existing(delivery) or await self._create(delivery)
+            await self.settle(room, delivery)
+        return room
+
+    def _settled(self, room: Room, delivery: Delivery) -> bool:
+        if delivery.kind is Kind.MEMBERS:
+            return False  # the same people may have been asked for again
+        return room.settled is delivery.members or (room.settled is not None and room.settled == delivery.members)
+
+    async def _existing(self, delivery: Delivery) -> Room | None:
+        if delivery.chat is None:
+            rooms = await self.store.of(delivery.conversation)  # made, but the crash came before the hub knew
+            return next((room for room in rooms if room.facts.successor is None), None)
+        room = await self.store.get(delivery.chat)
+        while room.facts.successor is not None:
+            successor = await self.store.get(room.facts.successor)
+            if not any(successor.membership(ghost) == "join" for ghost in self.ghosts_in(successor)):
+                raise Unavailable("room_upgraded")
+            room = successor
+        if not room.members:
+            await self._reload_as(room, [self._names.mxid(delivery.sender)])
+        return room
+
+    # -- making --------------------------------------------------------------------------------------------
+
+    async def _create(self, delivery: Delivery) -> Room:
+        """Make the room. createRoom is not idempotent: an intent is saved before, and a second try looks first."""
+        ghosts, humans = self._wanted(delivery)
+        creator = await self._ghosts.ensure(delivery.sender)
+        await self._ensure_all(delivery.members)
+        intent = await self._db.one("matrix.intent", delivery.conversation)
+        room = await self._find(intent["ghost"], delivery.conversation) if intent else None
+        if intent is None:
+            async with self._db.transaction("matrix.room-intended") as tx:
+                await tx.run("matrix.intend", delivery.conversation, creator, self._clock())
+        if room is None:
+            order = [creator, *(g for g in ghosts if g != creator)]
+            version = await self._default_version()
+            body = create_body(delivery.conversation, order, humans, version)
+            try:
+                answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
+            except MatrixRefused as refusal:
+                raise _not_created(refusal) from refusal
+            failpoint("matrix.room-created")
+            room = await self.store.get(str(answer["room_id"]))
+            await self.reload(room, creator)
+            self.arrivals.made(room)
+        await self._bind(room, delivery.conversation)
+        return room
+
+    async def _default_version(self) -> str | None:
+        if self._default is None:
+            try:
+                answer = await self._homeserver.call(
+                    "GET", f"{_CLIENT}/capabilities", user=next(iter(self._ghosts.all()), None)
+                )
+                self._default = str(answer["capabilities"]["m.room_versions"]["default"])
+            except (MatrixRefused, KeyError, TypeError):
+                self._default = "12"
+        return self._default
+
+    async def _find(self, ghost: str, conversation: str) -> Room | None:
+        """A room that was made for this conversation before a crash, among those of its creator that we do not know."""
+        answer = await self._homeserver.call("GET", f"{_CLIENT}/joined_rooms", user=ghost)
+        for room_id in answer.get("joined_rooms", []):
+            room = await self.store.get(room_id)
+            if room.conversation not in (None, conversation):
+                continue
+            if room.facts.marker is None:
+                await self.reload(room, ghost)
+            if room.facts.marker == marker(conversation):
+                return room
+        return None
+
+    async def _bind(self, room: Room, conversation: str) -> None:
+        room.conversation = conversation
+
+        async def within(tx: Tx) -> None:
+            await save(tx, room, list(room.members))
+            await tx.run("matrix.intended", conversation)
+
+        await self.hub.bind(conversation, MATRIX, room.room_id, within)
+
+    # -- members -------------------------------------------------------------------------------------------
+
+    def ghosts_in(self, room: Room, *memberships: str) -> list[str]:
+        """Our ghosts in a room (joined unless said otherwise)."""
+        return [user for user in room.present(*(memberships or ("join",))) if self._names.is_ghost(user)]
+
+    def people_in(self, room: Room, *memberships: str) -> list[str]:
+        """Everybody else in a room (joined unless said otherwise)."""
+        return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ghost(user)]
+
+    def without(self, room: Room, delivery: Delivery) -> dict[str, str]:
+        """Who of a delivery's people is not in its room, not even invited (person id), and the code that says so."""
+        people = [(m.person.id, room.membership(m.address.id)) for m in delivery.recipients]
+        return {person: "not_invited" for person, membership in people if membership not in ("join", "invite")}
+
+    def invited(self, room: Room, delivery: Delivery) -> dict[str, str]:
+        """Who of a delivery's people has not come into its room yet: person id -> Matrix user."""
+        people = [(m.person.id, m.address.id) for m in delivery.recipients]
+        return {person: user for person, user in people if room.membership(user) == "invite"}
+
+    def _wanted(self, delivery: Delivery) -> tuple[list[str], list[str]]:
+        users = [user for member in delivery.members if (user := self._names.member(member)) is not None]
+        sender = self._names.of(delivery.sender.id)
+        if sender is not None and not any(m.person.id == delivery.sender.id for m in delivery.members):
+            users.append(sender)  # who has just left still says so
+        ghosts = sorted({user for user in users if self._names.is_ghost(user)})
+        return ghosts, sorted({user for user in users if not self._names.is_ghost(user)})
+
+    async def _ensure_all(self, members: Iterable[Member]) -> None:
+        people = [m.person for m in members if m.address.network != MATRIX and self._names.of(m.person.id)]
+        await asyncio.gather(*(self._ghosts.ensure(person) for person in people))
+
+    async def settle(self, room: Room, delivery: Delivery) -> None:
+        """Bring in who is missing; on a change of members also take out who is no member any more."""
+        if self._settled(room, delivery):
+            return
+        ghosts, humans = self._wanted(delivery)
+        await self._ensure_all(delivery.members)
+        outside = await self._bring_ghosts(room, ghosts)
+        await self._bring_people(room, humans)
+        stay = room.staying
+        if delivery.kind is Kind.MEMBERS:
+            stay = await self._take_out(room, {*ghosts, *humans})
+        strangers = await self._strangers(room)
+        if strangers != room.strangers:
+            room.strangers = strangers
+            room.changed()
+        for ghost in outside:  # strangers are known by now: they do not hear of it
+            await self._shut_out(room, delivery, ghost)
+        for user in sorted(stay - room.staying):
+            person = await self.hub.who(Address(MATRIX, user))
+            await self.tell(room, f"{delivery.id}/{user}", "not_taken_out", person.name if person else user)
+        room.staying = stay
+        room.settled = None if outside else delivery.members
+        if delivery.kind is not Kind.MEMBERS and self._names.of(delivery.sender.id) in outside:
+            raise Refused("not_in_room", about=room.room_id)
+
+    async def _strangers(self, room: Room) -> frozenset[str]:
+        """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        if chat is None:
+            return frozenset()
+        members = {m.person.id for m in chat.members}
+        found = set()
+        for user in self.people_in(room, "join", "invite"):
+            person = await self.hub.who(Address(MATRIX, user))
+            joined = room.membership(user) == "join"  # whoever is only invited becomes a member by joining
+            if person is None or (joined and person.id not in members):
+                found.add(user)
+        return frozenset(found)
+
+    async def _members(self, room: Room) -> set[str]:
+        """The Matrix users of who is in the room's conversation now; a delivery may be older."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        return {user for m in chat.members if (user := self._names.member(m)) is not None} if chat else set()
+
+    async def _bring_people(self, room: Room, humans: Sequence[str]) -> None:
+        """Invite who was never there, and who has left: whom the hub has as a member all the same was added since."""
+        refusal: Refused | None = None
+        left = {human for human in humans if room.membership(human) == "leave" and human not in room.leaving}
+        back = left and left & await self._members(room)  # asked after `leaving`: as the hub has it now
+        for human in humans:
+            if room.membership(human) == "none" or human in back:
+                try:
+                    await self.invite(room, human)
+                except Refused as no:
+                    log.warning("an invitation to %s was refused: %s", room.room_id, no)
+                    refusal = no
+        if humans and not any(room.membership(human) in ("join", "invite") for human in humans):
+            raise refusal or Refused("not_in_room", about=room.room_id)
+
+    async def _bring_ghosts(self, room: Room, ghosts: Sequence[str]) -> list[str]:
+        """Gives the ghosts that the room does not let in. Raises Refused if no ghost of ours is there to say so."""
+        if not (outside := await self._not_brought(room, ghosts)):
+            return []
+        if not await self._reload_as(room, self.ghosts_in(room)):
+            raise Refused("not_in_room", about=room.room_id)
+        return await self._not_brought(room, outside)  # what we knew of the room may have been old
+
+    async def _not_brought(self, room: Room, ghosts: Sequence[str]) -> list[str]:
+        outside = []
+        for ghost in ghosts:
+            try:
+                await self._bring_ghost(room, ghost)
+            except Refused as refusal:
+                log.warning("%s does not come into %s: %s", ghost, room.room_id, refusal)
+                outside.append(ghost)
+        return outside
+
+    async def _shut_out(self, room: Room, delivery: Delivery, ghost: str) -> None:
+        """Whoever the room does not let in is no member: nothing that is said there may go to them."""
+        chat = await self.hub.chat(MATRIX, room.room_id)
+        member = next((m for m in chat.members if self._names.member(m) == ghost), None) if chat else None
+        if member is None:
+            return
+        key, who = f"{delivery.id}/{ghost}", member.address
+        await self.tell(room, key, "not_let_in", member.person.name)
+        try:
+            await self.hub.change_members(Ref(MATRIX, f"outside:{key}"), room.room_id, MATRIX, who, [], [who])
+        except Refused as refusal:
+            log.info("%s is no member of the conversation of %s: %s", ghost, room.room_id, refusal)
+
+    async def _bring_ghost(self, room: Room, ghost: str) -> None:
+        if room.membership(ghost) == "join":
+            return
+        if room.membership(ghost) != "invite":
+            await self.invite(room, ghost)
+        await self.join(room, ghost)
+
+    async def invite(self, room: Room, user: str) -> None:
+        """Invite somebody by whichever ghost may. Raises Refused (not_in_room) if none can, or they refuse."""
+        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "invite")), None)
+        if by is None or room.membership(user) == "ban":
+            raise Refused("not_in_room", about=room.room_id)
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"
+        try:
+            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
+        except MatrixRefused as refusal:
+            await self.reload(room, by)
+            if room.membership(user) not in ("join", "invite"):
+                raise Refused("not_invited", about=user) from refusal
+            return
+        await self._note(room, user, "invite")
+
+    async def join(self, room: Room, ghost: str, via: Sequence[str] = ()) -> None:
+        """Let a ghost join. Raises Refused (not_in_room), Unavailable."""
+        path = f"{_CLIENT}/join/{part(room.room_id)}"
+        query = {"server_name": via[0], "via": via[0]} if via else None
+        for pause in (*_JOIN_AGAIN, None) if via else (None,):
+            try:
+                await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
+                break
+            except MatrixRefused as refusal:
+                if pause is None or refusal.status != 403:
+                    raise Refused("not_in_room", about=room.room_id) from refusal
+                await asyncio.sleep(pause)
+        self.arrivals.came(room, ghost)
+        await self._note(room, ghost, "join")
+
+    async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
+        """Let a ghost leave, or refuse an invitation, with a reason that people can read."""
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/leave"
+        try:
+            await self._homeserver.call("POST", path, {"reason": reason} if reason else {}, user=ghost)
+        except MatrixRefused as refusal:
+            log.info("a ghost could not leave %s: %s", room.room_id, refusal)
+        await self._note(room, ghost, "leave")
+
+    async def tie(self, room: Room, join: str) -> None:
+        """Send an event that nobody sees after somebody of another server came in.
+
+        A message that our homeserver took while it took the join is no ancestor of it: their server hears of such a
+        message only with the next event of the room. Synapse shows this type to no client.
+        """
+        ghost = next(iter(self.ghosts_in(room)), None)
+        if ghost is None:
+            return
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/send/org.matrix.dummy_event/{txn_id(ghost, room.room_id, join)}"
+        try:
+            await self._homeserver.call("PUT", path, {}, user=ghost)
+        except (MatrixRefused, Unavailable) as reason:
+            log.info("no event ties the newcomer of %s in: %s", room.room_id, reason)
+
+    async def _take_out(self, room: Room, wanted: set[str]) -> frozenset[str]:
+        """Gives the people who stay because nobody may remove them."""
+        stay = set()
+        wanted = wanted | await self._members(room)
+        for user in room.present():
+            if user in wanted:
+                continue
+            if self._names.is_ghost(user):
+                await self.leave(room, user)
+            elif not await self._kick(room, user):
+                stay.add(user)
+        return frozenset(stay)
+
+    async def _kick(self, room: Room, user: str) -> bool:
+        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "kick")), None)
+        if by is None:
+            log.warning("nobody may remove a former member from %s", room.room_id)
+            return False
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/kick"
+        try:
+            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
+        except MatrixRefused as refusal:
+            log.warning("a former member stays in %s: %s", room.room_id, refusal)
+            return False
+        await self._note(room, user, "leave")
+        return True
+
+    async def _note(self, room: Room, user: str, membership: str) -> None:
+        if room.set_member(user, membership):
+            await self.store.write(room, [user])
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    async def reload(self, room: Room, ghost: str) -> None:
+        """Read the whole state as a joined ghost: nothing from before its join is ever pushed."""
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/state"
+        try:
+            events = (await self._homeserver.call("GET", path, user=ghost)).get("list", [])
+        except MatrixRefused as refusal:
+            raise Refused("not_in_room", about=room.room_id) from refusal
+        members: dict[str, str] = {}
+        for event in events:
+            if event["type"] == "m.room.member":
+                members[event["state_key"]] = str(event["content"].get("membership"))
+            else:
+                apply(room, event)
+        gone = [user for user in room.members if user not in members]
+        before = room.present()
+        room.members = members | dict.fromkeys(gone, "leave")
+        room.leaving |= {user for user in before if room.membership(user) == "leave"}
+        room.changed()
+        await self.store.write(room, list(room.members))
+
+    async def _reload_as(self, room: Room, ghosts: Iterable[str]) -> bool:
+        for ghost in ghosts:
+            try:
+                await self.reload(room, ghost)
+            except Refused:
+                continue
+            return True
+        return False
+
+
+def _not_created(refusal: MatrixRefused) -> Exception:
+    if refusal.status == 403:
+        return Refused("not_invited", about="invitation")
+    return refusal

@@ -1,0 +1,202 @@
+"""What is known of each room: members, encryption, power, upgrade; kept from events, in memory and on disk."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import orjson
+
+from appservice.client.events import MEGOLM
+from appservice.e2ee import RoomState
+from bridge.db import Database, Tx
+from bridge.model import Member
+
+Json = dict[str, Any]
+_CACHED = 20_000
+_IN = ("join", "invite")
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a room's state says, as far as it matters here."""
+
+    version: str = "1"
+    creators: list[str] = field(default_factory=list)
+    encrypted: bool = False  # never goes back to False
+    rotation_messages: int | None = None
+    rotation_ms: int | None = None
+    history: str = "shared"
+    power: Json = field(default_factory=dict)
+    predecessor: str | None = None
+    successor: str | None = None
+    marker: str | None = None
+    direct: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """One room. ``settled`` are the members of the conversation for whom everything was done already."""
+
+    room_id: str
+    conversation: str | None = None
+    facts: Facts = field(default_factory=Facts)
+    members: dict[str, str] = field(default_factory=dict)
+    settled: tuple[Member, ...] | None = None
+    leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
+    strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
+    staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
+    _settling: frozenset[str] = frozenset()
+    _state: RoomState | None = None
+
+    def membership(self, user: str) -> str:
+        """``join``, ``invite``, ``leave``, ``ban`` or ``none`` for somebody who was never there."""
+        return self.members.get(user, "none")
+
+    def never(self, user: str) -> str | None:
+        """Why somebody who was invited, and is not now, gets nothing of what waits here (a code); None: they came."""
+        return None if self.membership(user) == "join" else "not_joined"
+
+    def present(self, *memberships: str) -> list[str]:
+        """Everybody with one of these memberships (default: joined or invited), in a fixed order."""
+        wanted = memberships or _IN
+        return sorted(user for user, membership in self.members.items() if membership in wanted)
+
+    def state(self) -> RoomState:
+        """The room for the key engine; the same object until something changes."""
+        if self._state is None:
+            facts = self.facts
+            readers = ("join",) if facts.history == "joined" else _IN
+            self._state = RoomState(
+                self.room_id,
+                frozenset(u for u, m in self.members.items() if m in readers and u not in self.strangers),
+                facts.rotation_messages,
+                facts.rotation_ms,
+                facts.history in ("shared", "world_readable"),
+                self._settling | frozenset(user for user, membership in self.members.items() if membership == "invite"),
+            )
+        return self._state
+
+    def await_keys(self, user: str, waits: bool) -> None:
+        """Keys for this person are kept for now, or given from now on."""
+        self._settling = self._settling | {user} if waits else self._settling - {user}
+        self._state = None
+
+    def waits(self, user: str) -> bool:
+        """Whether keys for this person are kept for now."""
+        return user in self._settling or self.membership(user) == "invite"
+
+    def power(self, user: str) -> int:
+        """What a user may do (specification, room version 12: creators may do everything)."""
+        if user in self.facts.creators and (self.facts.version == "12" or not self.facts.power):
+            return 1 << 53
+        users = self.facts.power.get("users")
+        level = users.get(user) if isinstance(users, dict) else None
+        return _number(level, _number(self.facts.power.get("users_default"), 0))
+
+    def may(self, user: str, action: str) -> bool:
+        """Whether a joined user may ``invite`` or ``kick``."""
+        default = 0 if action == "invite" else 50
+        return self.membership(user) == "join" and self.power(user) >= _number(self.facts.power.get(action), default)
+
+    def set_member(self, user: str, membership: str) -> bool:
+        """Note a membership; True if it is news."""
+        if self.members.get(user) == membership:
+            return False
+        self.members[user] = membership
+        self.changed()
+        return True
+
+    def changed(self) -> None:
+        """What was derived is out of date."""
+        self._state = None
+        self.settled = None
+
+
+def apply(room: Room, event: Json) -> bool:
+    """Take in one state event; True if the facts (not the members) changed. Odd values change nothing."""
+    content, facts = event["content"], room.facts
+    before = asdict(facts)
+    match event["type"]:
+        case "m.room.create":
+            facts.version = str(content.get("room_version") or "1")
+            extra = content.get("additional_creators")
+            facts.creators = [event["sender"], *(c for c in extra or [] if isinstance(c, str))]
+            predecessor = content.get("predecessor")
+            if isinstance(predecessor, dict) and isinstance(predecessor.get("room_id"), str):
+                facts.predecessor = predecessor["room_id"]
+        case "m.room.encryption":
+            facts.encrypted = facts.encrypted or content.get("algorithm") == MEGOLM
+            facts.rotation_messages = _positive(content.get("rotation_period_msgs"))
+            facts.rotation_ms = _positive(content.get("rotation_period_ms"))
+        case "m.room.history_visibility":
+            facts.history = str(content.get("history_visibility") or "shared")
+        case "m.room.power_levels":
+            facts.power = {k: content[k] for k in ("users", "users_default", "invite", "kick") if k in content}
+        case "m.room.tombstone" if isinstance(content.get("replacement_room"), str):
+            facts.successor = content["replacement_room"] or None
+        case "fr.liaison.conversation" if isinstance(content.get("id"), str):
+            facts.marker = content["id"]
+    if asdict(facts) == before:
+        return False
+    room.changed()
+    return True
+
+
+class RoomStore:
+    """Rooms from memory, else from disk. Change a room only together with writing it (:func:`save`)."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._cache: OrderedDict[str, Room] = OrderedDict()
+
+    async def get(self, room_id: str) -> Room:
+        """A room; an unknown one is empty."""
+        room = self._cache.get(room_id)
+        if room is not None:
+            self._cache.move_to_end(room_id)
+            return room
+        row = await self._db.one("matrix.room", room_id)
+        members = {r["user_id"]: r["membership"] for r in await self._db.all("matrix.members", room_id)}
+        if room_id in self._cache:  # somebody else was faster
+            return self._cache[room_id]
+        known = {f.name for f in fields(Facts)}
+        facts = Facts(**{k: v for k, v in orjson.loads(row["facts"]).items() if k in known}) if row else Facts()
+        room = Room(room_id, row["conversation"] if row else None, facts, members)
+        self._cache[room_id] = room
+        if len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
+        return room
+
+    async def of(self, conversation: str) -> list[Room]:
+        """The rooms of a conversation: one, or several after an upgrade."""
+        return [await self.get(row["room_id"]) for row in await self._db.all("matrix.room_of", conversation)]
+
+    async def known(self, room_id: str) -> bool:
+        """Whether anything is kept about a room."""
+        return await self._db.one("matrix.room", room_id) is not None
+
+    async def write(self, room: Room, members: Iterable[str] = ()) -> None:
+        """Keep a room and some of its members, in a transaction of its own."""
+        async with self._db.transaction("matrix.room") as tx:
+            await save(tx, room, members)
+
+
+async def save(tx: Tx, room: Room, members: Iterable[str] = ()) -> None:
+    """Keep a room, and the memberships of these users."""
+    await tx.run("matrix.room_save", room.room_id, room.conversation, orjson.dumps(asdict(room.facts)).decode())
+    rows = [(room.room_id, user, room.members[user]) for user in members if user in room.members]
+    if rows:
+        await tx.many("matrix.member_save", rows)
+
+
+def _number(value: Any, default: int) -> int:
+    if isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
