@@ -148,6 +148,10 @@ class Traffic:
             with suppress(TimeoutError):
                 await until(lambda left=left: not left(), patience)  # type: ignore[misc]
 
+    def left(self) -> bool:
+        """Whether the hub still has something to bring or to tell."""
+        return bool(self.missing() or self.untold())
+
     def missing(self) -> list[tuple[str, Said]]:
         """Who lacks what."""
         heard = {who: Counter(texts) for who, texts in self.heard().items()}
