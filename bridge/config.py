@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from bridge.patience import Patience
+from bridge.parts.patience import Patience
 from bridge.seal import Seal
 
 M = TypeVar("M", bound=BaseModel)

@@ -126,7 +126,7 @@ class Message:
     """A message as an edge hands it in.
 
     ``chat`` is the conversation as the sender's network knows it. ``to`` names people to add (handles as in
-    :meth:`bridge.people.People.find`): needed on the first message of a chat.
+    :meth:`bridge.people.people.People.find`): needed on the first message of a chat.
     ``sent_at`` is in milliseconds since 1970.
     """
 

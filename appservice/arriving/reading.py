@@ -19,8 +19,8 @@ from appservice.rooms.rooms import Rooms
 from bridge.connector import Receiver, Status
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
+from bridge.parts.failpoint import failpoint
 from bridge.words import notice
 
 Json = dict[str, Any]

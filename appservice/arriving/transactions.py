@@ -19,7 +19,7 @@ from appservice.client.events import MEGOLM
 from appservice.client.names import Names, cipher_hash, seen_id
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
-from bridge.failpoint import failpoint
+from bridge.parts.failpoint import failpoint
 from bridge.seal import Seal
 
 Json = dict[str, Any]

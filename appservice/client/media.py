@@ -14,8 +14,8 @@ from typing import Any
 from appservice.client.attachments import Attachment, decrypt, encrypt
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.model import File
+from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

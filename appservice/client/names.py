@@ -70,7 +70,7 @@ class Names:
         return self.person(mxid) is not None
 
     def handle(self, mxid: str) -> str | None:
-        """How the hub finds who is behind a ghost (:meth:`bridge.people.People.find`); None for everybody else."""
+        """How the hub finds who is behind a ghost (``People.find``); None for everybody else."""
         person = self.person(mxid)
         if person is not None and person.startswith(f"{MAIL}:"):
             return "mailto:" + person.removeprefix(f"{MAIL}:")

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee.ghosts import Ghost
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.signing import verifies
 from bridge.db import Database
+from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from appservice.client.homeserver import Homeserver
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import Device, Json, Policy
 from appservice.e2ee.signing import read_listing
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
+from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 

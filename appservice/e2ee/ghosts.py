@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from vodozemac import Account
 
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import Json
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database, Row, Tx
+from bridge.parts.lru import Lru
 from bridge.seal import Seal
 
 

@@ -15,11 +15,11 @@ import orjson
 from vodozemac import ExportedSessionKey, InboundGroupSession, MegolmMessage, SessionKey
 
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import MEGOLM, Decrypted, Device, Json, KeyMissing, Policy, Trust, Undecryptable
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
+from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 

@@ -21,11 +21,11 @@ from vodozemac import (
 )
 
 from appservice.e2ee.ghosts import Ghost, Ghosts
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.model import OLM, Device, Json
 from appservice.e2ee.pickles import Pickles
 from appservice.e2ee.signing import b64, unb64
 from bridge.db import Database, Tx
+from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 

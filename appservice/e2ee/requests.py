@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from appservice.e2ee.claims import Claims
 from appservice.e2ee.devices import Devices, Person
 from appservice.e2ee.ghosts import Ghost, Ghosts
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_forwarded
 from appservice.e2ee.model import MEGOLM, Device, Json, Policy, ShareState
 from appservice.e2ee.repair import Repair
 from appservice.e2ee.todevice import ToDevice
 from bridge.db import Database, Tx
+from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghost, Ghosts
 from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
 from appservice.e2ee.identity import Identity
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.megolm_in import MegolmIn, NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
 from appservice.e2ee.model import Device, Policy, RoomState, ShareState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database
 from bridge.errors import Unavailable
+from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from appservice.e2ee import Engine
 from appservice.rooms.roomstate import Room
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
+from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
 from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.kinds import KINDS, not_carried
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
+from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from appservice.client.names import Names
 from appservice.leaving.notices import Notices, failure
 from appservice.rooms.roomstate import Room, RoomStore
 from bridge.db import Database
-from bridge.failpoint import failpoint
 from bridge.model import RecipientState, Report, State
+from bridge.parts.failpoint import failpoint
 from bridge.words import GOOD_NEWS, notice
 
 log = logging.getLogger(__name__)

@@ -17,21 +17,21 @@ from appservice.process import examine
 from appservice.process import matrix as matrix_edge
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
-from bridge import store as core
 from bridge.config import BadConfig, Config, validate
 from bridge.connector import Connector
-from bridge.courier import Courier
 from bridge.db import Database, open_database
-from bridge.directory import Directory
-from bridge.hub import Hub, now_ms
+from bridge.hub.courier import Courier
+from bridge.hub.hub import Hub, now_ms
 from bridge.model import MAIL, MATRIX, Person
 from bridge.networks.connect import ConnectApi, prints
 from bridge.networks.mail.leg import ledger as mail_ledger
 from bridge.networks.mail.leg.connector import MailConnector
-from bridge.people import People
+from bridge.people.directory import Directory
+from bridge.people.people import People
+from bridge.people.trust import trusted_server
 from bridge.seal import Seal
-from bridge.store import Store
-from bridge.trust import trusted_server
+from bridge.store import store as core
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE, mail_ledger.COMPONENT, prints.COMPONENT)

@@ -14,11 +14,11 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge import logs
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Unavailable
 from bridge.networks.mail.trust import command as trust_cli
+from bridge.parts import logs
 
 _CONFIG = Path("/etc/liaison/hub.yaml")
 

@@ -6,13 +6,13 @@ import ssl
 
 from appservice.process.settings import MatrixSettings
 from bridge.config import BadConfig, Config, ListenSettings, validate
-from bridge.directories.flatfile import FlatFile
 from bridge.model import MAIL
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings
 from bridge.networks.connect import build as build_connect
 from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.trustfeed import Trust
+from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 
 

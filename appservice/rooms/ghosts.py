@@ -14,8 +14,8 @@ from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.client.names import Names
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.model import MAIL, Person
+from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

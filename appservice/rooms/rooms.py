@@ -16,8 +16,8 @@ from appservice.rooms.roomstate import Room, RoomStore, apply, save
 from bridge.connector import Receiver
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
+from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

@@ -17,18 +17,18 @@ import aiohttp
 from aiohttp import web
 
 from bridge.connector import Capabilities, Connector
-from bridge.courier import Courier, Patience
 from bridge.db import open_database
-from bridge.directories.flatfile import FlatFile
-from bridge.hub import Hub, now_ms
+from bridge.hub.courier import Courier, Patience
+from bridge.hub.hub import Hub, now_ms
 from bridge.model import Address, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
 from bridge.networks.connect.prints import COMPONENT as PRINTS
 from bridge.networks.loopback import Loopback
-from bridge.people import People
+from bridge.people.directories.flatfile import FlatFile
+from bridge.people.people import People
+from bridge.people.trust import trusted_server
 from bridge.seal import Seal
-from bridge.store import COMPONENT, Store
-from bridge.trust import trusted_server
+from bridge.store.store import COMPONENT, Store
 from deploy.demo.ports import free_port
 from deploy.demo.simulator import Simulator
 from deploy.demo.simulator.web import application

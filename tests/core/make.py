@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from bridge.connector import Capabilities
-from bridge.courier import Courier, Patience
 from bridge.db import Database, open_database
-from bridge.directories.flatfile import FlatFile
-from bridge.hub import Hub, now_ms
+from bridge.hub.courier import Courier, Patience
+from bridge.hub.hub import Hub, now_ms
 from bridge.model import Address, Person
 from bridge.networks.loopback import Loopback
-from bridge.people import People
+from bridge.people.directories.flatfile import FlatFile
+from bridge.people.people import People
+from bridge.people.trust import trusted_server
 from bridge.seal import Seal
-from bridge.store import COMPONENT, Store
-from bridge.trust import trusted_server
+from bridge.store.store import COMPONENT, Store
 
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
 FAST = Patience(first=0.02, longest=0.1, give_up=5.0, reports=0.001)

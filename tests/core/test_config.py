@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bridge.config import BadConfig, Config, DeliverySettings, read_config, read_secret, validate
-from bridge.courier import Patience
+from bridge.hub.courier import Patience
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "s3cret-value-never-shown"

@@ -17,8 +17,8 @@ import pytest
 
 from bridge import db as face
 from bridge.db import Component, Database, open_database, read_migrations, read_statements, translate
-from bridge.db_postgres import Postgres
-from bridge.db_sqlite import Sqlite, _split
+from bridge.db.postgres import Postgres
+from bridge.db.sqlite import Sqlite, _split
 from bridge.errors import Refused, Unavailable
 
 MIGRATION = "CREATE TABLE note (n @serial, word TEXT NOT NULL UNIQUE, raw @blob);"

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from bridge.courier import Patience
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
+from bridge.hub.courier import Patience
 from bridge.model import Address, Delivery, Kind, Ref, State
 from tests.core.make import FAST, networks, running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.errors import Unavailable
 from bridge.model import Delivery, Report, State
-from bridge.patience import Patience
+from bridge.parts.patience import Patience
 from tests.core.make import World, running
 
 BEN, DAN = "matrix:@ben:chu.example", "siilo:dan"

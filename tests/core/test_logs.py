@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
-from bridge import logs
+from bridge.parts import logs
 from deploy.demo.ports import free_port
 
 

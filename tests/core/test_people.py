@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bridge.db import open_database
-from bridge.directories.flatfile import FlatFile
 from bridge.errors import Refused
 from bridge.model import Address, Person
-from bridge.people import _UNLISTED_KEPT, People, choose
-from bridge.store import COMPONENT
+from bridge.people.directories.flatfile import FlatFile
+from bridge.people.people import _UNLISTED_KEPT, People, choose
+from bridge.store.store import COMPONENT
 from tests.core.make import PEOPLE, ghost, person
 
 NETWORKS = {"matrix", "pandalab", "siilo"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bridge.courier import Patience
-from bridge.db_sqlite import Sqlite
+from bridge.db.sqlite import Sqlite
 from bridge.errors import Unavailable
+from bridge.hub.courier import Patience
 from bridge.model import Address, Delivery, Ref, State
 from bridge.seal import Seal
-from bridge.store import delivery_id, message_id
+from bridge.store.store import delivery_id, message_id
 from tests.core import make
 from tests.core.make import FAST, World, networks, running
 from tests.core.test_db import watch

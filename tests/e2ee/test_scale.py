@@ -10,7 +10,7 @@ import pytest
 from vodozemac import MegolmMessage
 
 from appservice.e2ee import Policy, RoomState
-from appservice.e2ee.lru import Lru
+from bridge.parts.lru import Lru
 from tests.e2ee.lab import ANNA, BEN, ROOM, Lab, lab
 
 GHOSTS = [f"@h_{n}:home" for n in range(12)]

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from appservice.e2ee import Policy
 from appservice.e2ee.devices import Person
-from appservice.e2ee.lru import Lru
 from bridge.errors import Unavailable
+from bridge.parts.lru import Lru
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Owner, Peer
 

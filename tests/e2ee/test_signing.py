@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.e2ee.canonical import canonical, signable
-from appservice.e2ee.lru import Lru
 from appservice.e2ee.signing import Seed, b64, cross_key, read_listing, signed, unb64, verifies
 from appservice.e2ee.todevice import batches, transaction_id
+from bridge.parts.lru import Lru
 from tests.e2ee.peer import Owner, Peer
 from tests.e2ee.stub import Stub
 

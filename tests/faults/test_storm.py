@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.connector import Capabilities
-from bridge.courier import Patience
-from bridge.db_sqlite import Sqlite
+from bridge.db.sqlite import Sqlite
 from bridge.errors import Unavailable
+from bridge.hub.courier import Patience
 from bridge.model import Delivery, Ref
 from bridge.networks.loopback import Loopback
 from tests.core.make import World, running

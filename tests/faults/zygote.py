@@ -19,7 +19,7 @@ from typing import Any
 
 import appservice
 import bridge
-from bridge import failpoint
+from bridge.parts import failpoint
 
 
 def main() -> None:

@@ -21,14 +21,14 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bridge import failpoint
 from bridge.connector import Capabilities
-from bridge.hub import Hub, now_ms
+from bridge.hub.hub import Hub, now_ms
 from bridge.model import Address, Body, Delivery, File, Kind, Message, Person, Ref, Report
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.connector import MailConnector
 from bridge.networks.mail.leg.settings import MailSettings
-from bridge.store import Store
+from bridge.parts import failpoint
+from bridge.store.store import Store
 from tests.mail.hub import PEER, PEOPLE, Trust, assembled
 
 PRODUCT = "pandalab"

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge.connector import Capabilities, Connector
-from bridge.courier import Courier, Patience
 from bridge.db import Database, open_database
-from bridge.directories.flatfile import FlatFile
 from bridge.errors import Unavailable
-from bridge.hub import Hub, now_ms
+from bridge.hub.courier import Courier, Patience
+from bridge.hub.hub import Hub, now_ms
 from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.connector import MailConnector
@@ -25,10 +24,11 @@ from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.mime.mail import Mail, parse
 from bridge.networks.mail.smtp.reception import Envelope
 from bridge.networks.mail.smtp.smtp_out import Outcome
-from bridge.people import People
+from bridge.people.directories.flatfile import FlatFile
+from bridge.people.people import People
 from bridge.seal import Seal
-from bridge.store import COMPONENT as CORE
-from bridge.store import Store
+from bridge.store.store import COMPONENT as CORE
+from bridge.store.store import Store
 from tests.mail.space import HUB, Space, StubJudge
 
 SEAL = Seal({"k1": bytes(range(32))}, "k1")

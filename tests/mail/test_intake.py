@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bridge.errors import Unavailable
-from bridge.hub import now_ms
+from bridge.hub.hub import now_ms
 from bridge.networks.mail.leg.intake import Intake, Taken
 from bridge.networks.mail.mime.mail import Limits, Mail
 from bridge.networks.mail.smtp.reception import Envelope

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.connector import Capabilities
 from bridge.errors import Unavailable
-from bridge.hub import now_ms
+from bridge.hub.hub import now_ms
 from bridge.model import Address, Body, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.settings import MailSettings

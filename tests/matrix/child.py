@@ -11,8 +11,8 @@ import asyncio
 import hashlib
 import sys
 
-from bridge import failpoint
 from bridge.model import Delivery, File, Kind, Ref
+from bridge.parts import failpoint
 from tests.matrix.make import SPACE, Node, hub, settings, trusted
 
 BOX = f"resultats@{SPACE}"

@@ -18,17 +18,17 @@ from appservice.process import matrix as matrix_edge
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from bridge.connector import Capabilities, Connector
-from bridge.courier import Courier, Patience
 from bridge.db import Database, open_database
-from bridge.directories.flatfile import FlatFile
-from bridge.hub import Hub, now_ms
+from bridge.hub.courier import Courier, Patience
+from bridge.hub.hub import Hub, now_ms
 from bridge.kinds import EVERYWHERE
 from bridge.model import Accepted, Address, Body, File, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
-from bridge.people import People
+from bridge.people.directories.flatfile import FlatFile
+from bridge.people.people import People
 from bridge.seal import Seal
-from bridge.store import COMPONENT as CORE
-from bridge.store import Store
+from bridge.store.store import COMPONENT as CORE
+from bridge.store.store import Store
 from tests.far.stub_homeserver import StubHomeserver
 from tests.far.stub_human import Human
 

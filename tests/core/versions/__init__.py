@@ -17,12 +17,12 @@ from typing import Any
 
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import matrix
-from bridge import store
 from bridge.db import Component, open_database, read_migrations
-from bridge.db_postgres import Postgres
-from bridge.db_sqlite import Sqlite
+from bridge.db.postgres import Postgres
+from bridge.db.sqlite import Sqlite
 from bridge.networks.connect import prints
 from bridge.networks.mail.leg import ledger
+from bridge.store import store
 
 HERE = Path(__file__).parent
 COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, prints.COMPONENT)

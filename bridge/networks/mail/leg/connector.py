@@ -142,7 +142,7 @@ class MailConnector:
     def vouched(self, address: Address) -> bool:
         """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.
 
-        Nobody else is at our own domains: mail to them leads to people of the hub (:class:`bridge.people.Boxes`).
+        Nobody else is at our own domains: mail to them leads to people of the hub (``people.Boxes``).
         """
         if address.network != MAIL:
             return False

@@ -14,7 +14,6 @@ from weakref import WeakValueDictionary
 from bridge.connector import Receiver
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.kinds import KINDS, not_carried
 from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
 from bridge.networks.mail.documents.outgoing import Conformed, asked
@@ -30,6 +29,7 @@ from bridge.networks.mail.letters.from_chat import Frame, Said, letter
 from bridge.networks.mail.letters.per_patient import Parcel, conformed, divided, parcels, with_documents
 from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
+from bridge.parts.failpoint import failpoint
 from bridge.words import notice
 
 Json = dict[str, Any]

@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 
 from bridge.errors import Refused, Unavailable, where
-from bridge.failpoint import failpoint
 from bridge.networks.mail.leg.apicrypt_opening import Opener
 from bridge.networks.mail.leg.ledger import Ledger
 from bridge.networks.mail.leg.threads import cited, lane
 from bridge.networks.mail.mime.mail import Mail, parse
 from bridge.networks.mail.mime.parts import Limits
 from bridge.networks.mail.smtp.reception import Envelope
+from bridge.parts.failpoint import failpoint
 from bridge.seal import Seal, SealBroken
 
 log = logging.getLogger(__name__)

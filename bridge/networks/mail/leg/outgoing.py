@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from bridge.errors import Refused, Unavailable, where
-from bridge.failpoint import failpoint
 from bridge.networks.mail.leg.ledger import Due, Ledger
 from bridge.networks.mail.leg.settings import GatherSettings, RetrySettings
 from bridge.networks.mail.smtp.smtp_out import Outcome
+from bridge.parts.failpoint import failpoint
 
 log = logging.getLogger(__name__)
 _AGAIN = 1.0  # s until a database that was away is asked again

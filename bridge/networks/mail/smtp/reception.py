@@ -14,13 +14,13 @@ from email.utils import format_datetime
 from typing import Protocol
 
 from bridge.errors import Refused, Unavailable, where
-from bridge.failpoint import failpoint
 from bridge.networks.mail.smtp import header_rules, replies
 from bridge.networks.mail.smtp.address import domain_of
 from bridge.networks.mail.smtp.commands import MailCommand, RcptCommand
 from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.trust.dn import DN
+from bridge.parts.failpoint import failpoint
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from typing import Literal
 import aiosmtplib
 
 from bridge.errors import Refused, Unavailable
-from bridge.failpoint import failpoint
 from bridge.networks.mail.smtp.address import domain_of
 from bridge.networks.mail.smtp.commands import xtext
 from bridge.networks.mail.smtp.mx import Dns, Host, Resolver
@@ -25,6 +24,7 @@ from bridge.networks.mail.smtp.replies import plain
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.judge import Judge
+from bridge.parts.failpoint import failpoint
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from bridge.db import Database
-from bridge.directory import Directory
 from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, Member, Person
-from bridge.trust import is_mxid, is_rpps, server_of
+from bridge.people.directory import Directory
+from bridge.people.trust import is_mxid, is_rpps, server_of
 
 _UNLISTED_KEPT = 20_000
 

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from bridge.connector import Chat, Status
 from bridge.model import Address, Kind, Message, Person, Ref
-from bridge.people import People
-from bridge.store import Store
+from bridge.people.people import People
+from bridge.store.store import Store
 
 _PATIENCE, _LOOK = 5.0, 0.02  # seconds
 

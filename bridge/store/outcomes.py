@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bridge.db import Database, Row, Tx
 from bridge.model import Address, RecipientState, Ref, Report, State
-from bridge.people import People
+from bridge.people.people import People
 
 
 class Outcomes:

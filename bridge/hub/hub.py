@@ -11,16 +11,16 @@ from contextlib import asynccontextmanager
 
 from bridge.capabilities import check
 from bridge.connector import Connector, Within
-from bridge.courier import Courier
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
-from bridge.handover import declare, leave
+from bridge.hub.courier import Courier
+from bridge.hub.handover import declare, leave
+from bridge.hub.signs import Signs
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
-from bridge.people import People
-from bridge.signs import Signs
-from bridge.store import Conversation, Store, message_id
-from bridge.turns import Turns
+from bridge.parts.turns import Turns
+from bridge.people.people import People
+from bridge.store.store import Conversation, Store, message_id
 
 log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again

@@ -13,12 +13,12 @@ from bridge.capabilities import fit
 from bridge.connector import Connector
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
-from bridge.failpoint import failpoint
 from bridge.kinds import KINDS
 from bridge.model import Address, Delivery, Handed, Member, Ref, Report
-from bridge.patience import Patience as Patience
+from bridge.parts.failpoint import failpoint
+from bridge.parts.patience import Patience as Patience
 from bridge.seal import SealBroken
-from bridge.store import Store
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told

@@ -11,8 +11,8 @@ from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
-from bridge.people import People
-from bridge.store import Store
+from bridge.people.people import People
+from bridge.store.store import Store
 
 Write = Callable[[Message, Person, Sequence[Member], Sequence[str], Within], Awaitable[Accepted]]
 """How the hub writes a message into its chat: by whom, who is added, who is removed, what else is done with it."""

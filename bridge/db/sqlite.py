@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bridge.db import Component, Row, Trouble, missing_migrations, read_statements
+from bridge.db.database import Component, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
-from bridge.failpoint import ACTIVE, failpoint
+from bridge.parts.failpoint import ACTIVE, failpoint
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",

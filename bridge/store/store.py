@@ -25,9 +25,9 @@ from bridge.model import (
     Person,
     Ref,
 )
-from bridge.outcomes import Outcomes
-from bridge.people import People
+from bridge.people.people import People
 from bridge.seal import Seal
+from bridge.store.outcomes import Outcomes
 
 COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bridge.model import MATRIX, Address, Person
-from bridge.trust import is_rpps
+from bridge.people.trust import is_rpps
 
 _MAX_ROWS = 200_000
 
@@ -38,22 +38,22 @@ class FlatFile:
             raise ValueError(f"{path.name} is no CSV file: {error}") from None
 
     async def person(self, person: str) -> Person | None:
-        """See :class:`bridge.directory.Directory`."""
+        """See :class:`bridge.people.directory.Directory`."""
         return self._people.get(person)
 
     async def at(self, address: Address) -> Person | None:
-        """See :class:`bridge.directory.Directory`."""
+        """See :class:`bridge.people.directory.Directory`."""
         return self._addresses.get(address)
 
     async def search(self, query: str, limit: int) -> Sequence[Person]:
-        """See :class:`bridge.directory.Directory`."""
+        """See :class:`bridge.people.directory.Directory`."""
         words = _fold(query).split()
         if not words:
             return []
         return [p for text, p in self._words if all(w in text for w in words)][:limit]
 
     async def everyone(self) -> Sequence[Person]:
-        """See :class:`bridge.directory.Directory`."""
+        """See :class:`bridge.people.directory.Directory`."""
         return [p for p in self._people.values() if any(a.network != MATRIX for a in p.addresses)]
 
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from bridge.connector import Connector
-from bridge.courier import Courier
 from bridge.db import Tx
-from bridge.knowledge import Knowledge
+from bridge.hub.courier import Courier
+from bridge.hub.knowledge import Knowledge
 from bridge.model import Address, Ref, Typing
-from bridge.people import People
-from bridge.store import Store
+from bridge.people.people import People
+from bridge.store.store import Store
 
 
 class Signs(Knowledge):

@@ -10,9 +10,9 @@ from typing import Any
 
 import asyncpg
 
-from bridge.db import Component, Row, Trouble, missing_migrations, read_statements
+from bridge.db.database import Component, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
-from bridge.failpoint import failpoint
+from bridge.parts.failpoint import failpoint
 
 _LOCK = zlib.crc32(b"liaison hub")
 _AWAY = (

@@ -1,0 +1,1 @@
+"""Small parts that many rooms use and that know nothing of messages."""
