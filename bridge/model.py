@@ -64,6 +64,14 @@ class Person:
         return self.id.removeprefix("rpps:") if self.id.startswith("rpps:") else None
 
 
+class Standing(StrEnum):
+    """Whether an account that a product declares is believed."""
+
+    ACTIVE = "active"
+    HELD = "held"  # another product has this professional: neither she nor the operator has said yes or no
+    REFUSED = "refused"  # she, or the operator, has said that the account is not hers
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """One message as one network knows it; ``id`` is opaque outside that network."""

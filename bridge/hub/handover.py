@@ -40,7 +40,7 @@ async def declare(store: Store, people: People, former: Person | None, address: 
                 for row in await tx.all("store.move_out", former.id, address.network, address.id):
                     changing.enter_context(store.changing(row["conversation"]))
                     await _withdraw(tx, row["conversation"], former.id, address, now)
-        people.remember(address, person)
+        people.accounts.remember(address, person, now)
 
 
 async def _withdraw(tx: Tx, conversation: str, person: str, address: Address, now: int) -> None:

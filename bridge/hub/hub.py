@@ -301,7 +301,8 @@ class Hub(Signs):
             former = before if before is not None and before.id != person.id else None
             if former is not None:
                 await leave(self._store, former, address, self._write, self._clock)
-            await declare(self._store, self._people, former, address, person.id, self._clock())
+            if self._people.accounts.person(address) != person.id:  # a repetition changes nothing, not even its place
+                await declare(self._store, self._people, former, address, person.id, self._clock())
         if former is not None:
             self._courier.wake_reports()
         whole = await self._people.get(person.id)

@@ -9,6 +9,7 @@ from typing import Protocol
 from bridge.db import Database
 from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, Member, Person
+from bridge.people.accounts import Accounts
 from bridge.people.directory import Directory
 from bridge.people.trust import is_mxid, is_rpps, server_of
 
@@ -50,8 +51,7 @@ class People:
         self._directory = directory
         self._trusted = trusted
         self._ghost = ghost
-        self._accounts: dict[Address, str] = {}
-        self._declared: dict[str, list[Address]] = {}
+        self.accounts = Accounts()
         self._listed: set[str] = set()
         self._names: dict[str, str] = {}
         self._unlisted: OrderedDict[str, Person] = OrderedDict()
@@ -64,19 +64,11 @@ class People:
         for row in await db.all("store.names"):
             self.call(row["person"], row["name"])
         for row in await db.all("store.accounts"):
-            self.remember(Address(row["network"], row["id"]), row["person"])
-
-    def remember(self, address: Address, person: str) -> None:
-        """A declared account, already on disk."""
-        old = self._accounts.get(address)
-        if old is not None and address in self._declared.get(old, []):
-            self._declared[old].remove(address)
-        self._accounts[address] = person
-        self._declared.setdefault(person, []).append(address)
+            self.accounts.remember(Address(row["network"], row["id"]), row["person"], row["declared_at"])
 
     def holds(self, person: str, address: Address) -> bool:
         """Whether an address may be used for this person: no product has said that it is somebody else's."""
-        return self._accounts.get(address, person) == person
+        return self.accounts.person(address) in (None, person)
 
     async def get(self, person: str) -> Person:
         """A person by id; somebody who has left the directory keeps the id as name."""
@@ -84,7 +76,7 @@ class People:
             found = await self._directory.person(person)
             if found is None:
                 return Person(person, person, listed=False)
-            declared = self._declared.get(person, [])
+            declared = self.accounts.of(person)
             every = found.addresses + tuple(a for a in declared if a not in found.addresses)
             usable = tuple(a for a in every if a.network in self._networks and self.holds(person, a))
             if usable == found.addresses:
@@ -112,7 +104,7 @@ class People:
         """The person behind an address. Somebody of a trusted server or domain needs no directory entry."""
         if address.network == "rpps":
             return await self._directory.person(str(address))
-        declared = self._accounts.get(address)
+        declared = self.accounts.person(address)
         if declared is not None:
             return await self.get(declared)
         found = await self._directory.at(address)
@@ -233,7 +225,7 @@ class People:
 
     def reachable(self, person: str) -> bool:
         """Whether this person id belongs to somebody who can be written to from Matrix; answers from memory."""
-        if person in self._listed or self._declared.get(person):
+        if person in self._listed or self.accounts.of(person):
             return True
         network, _, ident = person.partition(":")
         address = Address(network, ident)
@@ -243,13 +235,14 @@ class People:
 
     def declared(self) -> list[str]:
         """The ids of all people with a declared account."""
-        return [person for person, addresses in self._declared.items() if addresses]
+        return list(self.accounts.people())
 
 
 def choose(addresses: Sequence[Address], origin: str) -> Address | None:
     """How to reach somebody from ``origin``: their own Matrix account, else another product than ours, else ours.
 
-    From Matrix a person is reached in a product: their own Matrix account needs no bridge.
+    From Matrix a person is reached in a product: their own Matrix account needs no bridge. Of several the first counts;
+    ``addresses`` are those of the directory, then the declared ones in the order of their declaration.
     """
     for address in addresses:
         if address.network == MATRIX and origin != MATRIX:

@@ -120,7 +120,7 @@ async def test_nothing_is_handed_out_at_an_address_that_is_somebody_elses(url: s
         w.siilo.before = away
         await w.pandalab.write("p1", "A", "cleo", "for Anna", ["siilo:z"])
         await w.pandalab.write("p2", "B", "cleo", "for Anna and Dan", ["siilo:z", "siilo:dan"])
-        w.store._people.remember(Z, f"rpps:{FAY}")
+        w.store._people.accounts.remember(Z, f"rpps:{FAY}", 1)
         w.siilo.before = present
         await w.until(lambda: w.siilo.delivered and len(w.pandalab.told) == 2)
         assert texts(w.siilo) == ["for Anna and Dan"]

@@ -101,10 +101,10 @@ async def test_a_declared_account_counts_and_moves(url: str) -> None:
     assert known.declared() == [ANNA]
     assert known.reachable("rpps:10000000001")
     assert await known.who(Address("siilo", "anna")) == await known.get(ANNA)
-    known.remember(Address("siilo", "anna"), CLEO)  # the product says it is somebody else's now
+    known.accounts.remember(Address("siilo", "anna"), CLEO, 2)  # the product says it is somebody else's now
     assert not known.reachable("rpps:10000000001")
     assert [str(a) for a in (await known.get(CLEO)).addresses] == ["pandalab:cleo", "siilo:anna"]
-    known.remember(Address("siilo", "anna"), CLEO)
+    known.accounts.remember(Address("siilo", "anna"), CLEO, 2)
     assert len((await known.get(CLEO)).addresses) == 2
 
 

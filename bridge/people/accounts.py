@@ -1,0 +1,82 @@
+"""The accounts that products declare, in memory: who is behind an address, and how a person is reached, in order."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+from sys import intern
+
+from bridge.model import Address, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    address: Address
+    person: str
+    at: int
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        return self.at, self.address.network, self.address.id
+
+
+class Accounts:
+    """What is on disk, as it is now. An account that is not active gives no identity and reaches nobody."""
+
+    def __init__(self) -> None:
+        self._known: dict[Address, _Declared] = {}
+        self._of: dict[str, list[_Declared]] = {}  # by person, the oldest first
+        self._apart: dict[Address, Standing] = {}  # the few that are not active
+
+    def remember(self, address: Address, person: str, at: int, standing: Standing = Standing.ACTIVE) -> None:
+        """An account that was declared at ``at`` (ms); a repetition changes nothing but its standing."""
+        old = self._known.get(address)
+        if old is None or (old.person, old.at) != (person, at):
+            if old is not None:
+                self._forget(old)
+            declared = _Declared(Address(intern(address.network), address.id), person, at)
+            self._known[declared.address] = declared
+            if person in self._of:
+                insort(self._of[person], declared, key=lambda one: one.order)
+            else:
+                self._of[person] = [declared]
+        self.settle(address, standing)
+
+    def _forget(self, old: _Declared) -> None:
+        self._of[old.person].remove(old)
+        if not self._of[old.person]:
+            del self._of[old.person]
+
+    def settle(self, address: Address, standing: Standing) -> None:
+        """The standing of an account has been decided."""
+        if standing is Standing.ACTIVE:
+            self._apart.pop(address, None)
+        else:
+            self._apart[address] = standing
+
+    def person(self, address: Address) -> str | None:
+        """The person id that a product has declared for an address, whatever became of that."""
+        declared = self._known.get(address)
+        return None if declared is None else declared.person
+
+    def since(self, address: Address) -> int | None:
+        """When an address was declared for the person that it is declared for now (ms)."""
+        declared = self._known.get(address)
+        return None if declared is None else declared.at
+
+    def standing(self, address: Address) -> Standing:
+        """Of a declared account; what nobody has declared is contested by nobody."""
+        return self._apart.get(address, Standing.ACTIVE)
+
+    def of(self, person: str) -> list[Address]:
+        """The active accounts of a person, in the order of their declaration: the same after every start."""
+        return [one.address for one in self._of.get(person, ()) if one.address not in self._apart]
+
+    def at(self, network: str, person: str) -> list[Address]:
+        """Every account of a person in one product, active or not."""
+        return [one.address for one in self._of.get(person, ()) if one.address.network == network]
+
+    def people(self) -> Iterator[str]:
+        """The ids of everybody with an active account."""
+        return (person for person in self._of if self.of(person))
