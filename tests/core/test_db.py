@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from bridge import db as face
 from bridge.db import Component, Database, open_database, read_migrations, read_statements, translate
+from bridge.db import database as face
 from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite, _split
 from bridge.errors import Refused, Unavailable
