@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bridge.db.sqlite import Sqlite
+from bridge.people.directories.flatfile import FlatFile
 from deploy.demo.postgres import Postgres
 from deploy.demo.synapse import Synapse
+from tests import watch
 from tests.peers import world
 
 # Files that take a minute or so: first, so that no worker is left with one at the end.
@@ -22,6 +25,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; the order is the same in every worker."""
     places = {path: n for n, path in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+@pytest.fixture(autouse=True)
+def _writer_held_for_statements_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test may see a transaction of SQLite that waits for anything but its statements (see :mod:`tests.watch`)."""
+    held: list[str] = []
+    monkeypatch.setattr(Sqlite, "transaction", watch.transactions(Sqlite.transaction, held.append))
+    for question in ("person", "at", "search"):
+        monkeypatch.setattr(FlatFile, question, watch.far_away(getattr(FlatFile, question)))
+    yield
+    allowed = request.node.get_closest_marker("looks_inside") is not None
+    assert allowed or not held, f"something else was awaited inside of these transactions: {held}"
 
 
 @pytest.fixture(scope="session")

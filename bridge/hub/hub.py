@@ -89,7 +89,7 @@ class Hub(Signs):
             return (await self._again(ref, known, within)).conversation
         sender = await self._sender(by)
         ident = await self._store.conversation_of(self._store.db, network, chat) if add else None
-        legs = (await self._store.conversation(self._store.db, ident)).legs if ident else {}
+        legs = (await self._store.conversation(ident)).legs if ident else {}
         names = [name for name in legs.values() if name is not None]
         members = [await self._people.find(h, network, f"add.{i}", names) for i, h in enumerate(add)]
         gone = [p.id for a in remove if (p := await self._people.who(self._as_person(a)))]
@@ -119,13 +119,14 @@ class Hub(Signs):
     ) -> Accepted:
         network = message.ref.network
         async with self._in_turn(network, message.chat) as known:
+            people = await self._people_of(known, sender, add)
             with self._store.changing(known if add or remove else None):
                 async with self._store.db.transaction("hub.accept") as tx:
                     if again := await self._store.known(tx, message.ref):
                         if within is not None:
                             await within(tx)
                         return Accepted(again[0], again[1], duplicate=True)
-                    conversation = await self._place(tx, message, sender, add)
+                    conversation = await self._place(tx, message, sender, add, people)
                     held = self._must_wait(conversation, network)
                     about = await self._corrected(tx, message, sender)
                     able, now, sign = (
@@ -144,7 +145,14 @@ class Hub(Signs):
             self._courier.wake(conversation.id, out)
         return Accepted(ident, conversation.id)
 
-    async def _place(self, tx: Tx, message: Message, sender: Person, add: Sequence[Member]) -> Conversation:
+    async def _people_of(self, known: str | None, sender: Person, add: Sequence[Member]) -> dict[str, Person]:
+        """Everybody who will be in the conversation, looked up while no transaction is open."""
+        members = (await self._store.conversation(known)).members if known is not None else ()
+        return {sender.id: sender} | {m.person.id: m.person for m in (*add, *members)}
+
+    async def _place(
+        self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], people: Mapping[str, Person]
+    ) -> Conversation:
         """Where the message belongs: its chat's conversation, or a new one of exactly the people named."""
         network, now = message.ref.network, self._clock()
         ident = await self._store.conversation_of(tx, network, message.chat)
@@ -154,9 +162,9 @@ class Hub(Signs):
             ident = "c_" + secrets.token_hex(12)
             await self._store.create_conversation(tx, ident, network, message.chat, now)
             await self._store.add_members(tx, ident, [Member(sender, message.sender)], self._named, now)
-            conversation = await self._store.conversation(tx, ident)
+            conversation = await self._store.placed(tx, ident, people)
         else:
-            conversation = await self._store.conversation(tx, ident)
+            conversation = await self._store.placed(tx, ident, people)
             if conversation.member(sender.id) is None:
                 raise Refused("not_a_member", "sender")
         new = [m for m in add if conversation.member(m.person.id) is None]
@@ -164,7 +172,7 @@ class Hub(Signs):
             raise Refused("too_many_members", "to")
         if new:
             await self._store.add_members(tx, ident, new, self._named, now)
-            conversation = await self._store.conversation(tx, ident)
+            conversation = await self._store.placed(tx, ident, people)
         if KINDS[message.kind].said:
             self._somebody(conversation, sender, network)
         return conversation

@@ -37,7 +37,7 @@ class Knowledge:
         return Status(
             message=row["id"], ref=ref, conversation=row["conversation"], chat=row["chat"],
             sender=Address(row["network"], row["address"]), kind=Kind(row["kind"]), accepted_at=row["accepted_at"],
-            states=await self._store.states(self._store.db, row["id"]),
+            states=await self._store.states(row["id"]),
         )  # fmt: skip
 
     async def cited(self, ref: Ref) -> Chat | None:
@@ -45,7 +45,7 @@ class Knowledge:
         known = await self._store.known(self._store.db, ref)
         if known is None:
             return None
-        found = await self._store.conversation(self._store.db, known[1])
+        found = await self._store.conversation(known[1])
         return Chat(known[1], found.legs.get(ref.network), found.members)
 
     async def unnamed(self, network: str, chat: str) -> bool:
@@ -57,12 +57,12 @@ class Knowledge:
         ident = await self._store.among(network, people)
         if ident is None:
             return None
-        found = await self._store.conversation(self._store.db, ident)
+        found = await self._store.conversation(ident)
         return Chat(ident, found.legs.get(network), found.members)
 
     async def leg(self, conversation: str, network: str) -> Chat | None:
         """See :class:`bridge.connector.Receiver`."""
-        found = await self._store.conversation(self._store.db, conversation)
+        found = await self._store.conversation(conversation)
         return Chat(conversation, found.legs.get(network), found.members) if found.members else None
 
     async def chat(self, network: str, chat: str) -> Chat | None:
@@ -70,7 +70,7 @@ class Knowledge:
         ident = await self._store.conversation_of(self._store.db, network, chat)
         if ident is None:
             return None
-        found = await self._store.conversation(self._store.db, ident)
+        found = await self._store.conversation(ident)
         return Chat(ident, found.legs.get(network), found.members)
 
     async def _noted(self, message: Message) -> None:

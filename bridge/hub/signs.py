@@ -94,7 +94,7 @@ class Signs(Knowledge):
         person = await self._people.who(who)
         if ident is None or person is None:
             return
-        conversation = await self._store.conversation(self._store.db, ident)
+        conversation = await self._store.conversation(ident)
         if conversation.member(person.id) is None:
             return
         for other in {m.address.network for m in conversation.members} - {network}:

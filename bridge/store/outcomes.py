@@ -58,9 +58,9 @@ class Outcomes:
             await self._changed(tx, message)
         return row is not None
 
-    async def states(self, reader: Tx | Database, message: str) -> tuple[RecipientState, ...]:
-        """What became of a message, per recipient."""
-        rows = await reader.all("store.states", message)
+    async def states(self, message: str) -> tuple[RecipientState, ...]:
+        """What became of a message, per recipient; never inside of a transaction, as the directory is asked."""
+        rows = await self.db.all("store.states", message)
         people = [await self._people.get(r["person"]) for r in rows]
         return tuple(
             RecipientState(p, State(r["state"]), r["at"], r["reason"]) for p, r in zip(people, rows, strict=True)
@@ -80,7 +80,7 @@ class Outcomes:
         return Report(
             message=row["message"], ref=Ref(row["network"], row["ref"]), conversation=row["conversation"],
             chat=row["chat"], sender=Address(row["network"], row["address"]),
-            states=await self.states(self.db, row["message"]), version=row["version"],
+            states=await self.states(row["message"]), version=row["version"],
         )  # fmt: skip
 
     async def told(self, tx: Tx, reports: Iterable[Report]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +56,11 @@ def message_id(ref: Ref) -> str:
     return "m_" + _short(f"{ref.network}|{ref.id}")
 
 
+def _conversation(ident: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person]) -> Conversation:
+    members = (Member(people[row["person"]], Address(row["network"], row["address"])) for row in rows)
+    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members))
+
+
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -93,17 +98,45 @@ class Store(Outcomes):
         row = await self.db.one("store.among", orjson.dumps(ids).decode(), len(ids), network)
         return None if row is None else str(row["id"])
 
-    async def conversation(self, reader: Tx | Database, conversation: str) -> Conversation:
-        """A conversation with members and legs; cached until :meth:`forget`."""
+    async def conversation(self, conversation: str) -> Conversation:
+        """A conversation with members and legs; cached until :meth:`forget`. Never inside of a transaction: the
+        directory, which knows its people, may be far away.
+        """
+        if (cached := self._cached(conversation)) is not None:
+            return cached
+        changes = self._changes
+        legs, rows = await self._rows(self.db, conversation)
+        return self._keep(
+            conversation, legs, rows, {r["person"]: await self._people.get(r["person"]) for r in rows}, changes
+        )
+
+    async def placed(self, tx: Tx, conversation: str, people: Mapping[str, Person]) -> Conversation:
+        """The same inside of a transaction, with the people who were looked up before it began.
+
+        Somebody who became a member after that has no name here, and what has no names is not kept.
+        """
+        if (cached := self._cached(conversation)) is not None:
+            return cached
+        changes = self._changes
+        legs, rows = await self._rows(tx, conversation)
+        if all(row["person"] in people for row in rows):
+            return self._keep(conversation, legs, rows, people, changes)
+        nameless = {row["person"]: Person(row["person"], row["person"], listed=False) for row in rows}
+        return _conversation(conversation, legs, rows, nameless | dict(people))
+
+    def _cached(self, conversation: str) -> Conversation | None:
         cached = self._cache.get(conversation)
         if cached is not None:
             self._cache.move_to_end(conversation)
-            return cached
-        changes = self._changes
-        legs = {r["network"]: r["chat"] for r in await reader.all("store.legs", conversation)}
-        rows = await reader.all("store.members", conversation)
-        members = [Member(await self._people.get(r["person"]), Address(r["network"], r["address"])) for r in rows]
-        found = Conversation(conversation, legs, tuple(members))
+        return cached
+
+    async def _rows(self, reader: Tx | Database, conversation: str) -> tuple[list[Row], list[Row]]:
+        return await reader.all("store.legs", conversation), await reader.all("store.members", conversation)
+
+    def _keep(
+        self, conversation: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person], changes: int
+    ) -> Conversation:
+        found = _conversation(conversation, legs, rows, people)
         if conversation not in self._changing and changes == self._changes:
             self._cache[conversation] = found
             if len(self._cache) > _CACHED_CONVERSATIONS:
@@ -256,7 +289,7 @@ class Store(Outcomes):
         rows = await self.db.all("store.lane", conversation, network)
         if not rows:
             return []
-        whole = await self.conversation(self.db, conversation)
+        whole = await self.conversation(conversation)
         return [(await self._delivery(row, network, whole), row["next_at"]) for row in rows]
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
@@ -286,7 +319,7 @@ class Store(Outcomes):
 
     async def _addressed(self, delivery: Delivery) -> Delivery:
         rows = await self.db.all("store.recipients", delivery.message)
-        whole = await self.conversation(self.db, delivery.conversation)
+        whole = await self.conversation(delivery.conversation)
         networks, meant = {row["network"] for row in rows}, {row["person"] for row in rows}
         members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
         left = {row["person"] for row in rows if row["network"] == delivery.network and row["state"] == "accepted"}

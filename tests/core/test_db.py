@@ -20,6 +20,7 @@ from bridge.db import database as face
 from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite, _split
 from bridge.errors import Refused, Unavailable
+from tests.watch import transactions
 
 MIGRATION = "CREATE TABLE note (n @serial, word TEXT NOT NULL UNIQUE, raw @blob);"
 STATEMENTS = """
@@ -198,6 +199,18 @@ def watch(db: Sqlite) -> Disk:
     disk = Disk(db._writer)
     db._writer = disk  # type: ignore[assignment]
     return disk
+
+
+@pytest.mark.looks_inside
+async def test_a_transaction_that_waits_for_something_else_is_seen(db: Sqlite, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[str] = []
+    monkeypatch.setattr(Sqlite, "transaction", transactions(Sqlite.transaction, held.append))
+    await asyncio.gather(*(write(db, f"w{n}") for n in range(20)))
+    assert held == []
+    async with db.transaction("slow") as tx:
+        await tx.run("note.add", "slow", b"")
+        await asyncio.sleep(0)
+    assert held == ["slow"]
 
 
 async def test_many_writers_share_a_commit(db: Sqlite) -> None:

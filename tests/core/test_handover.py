@@ -180,9 +180,9 @@ async def test_the_same_declaration_again_changes_nothing(url: str) -> None:
         first = await w.hub.declare(Z, ANNA)
         done = await w.pandalab.write("p1", "A", "cleo", "one", [BEN, "siilo:z"])
         await w.until(lambda: w.siilo.delivered and w.matrix.delivered)
-        before = await w.store.conversation(w.db, done.conversation)
+        before = await w.store.conversation(done.conversation)
         assert await w.hub.declare(Z, ANNA) == first
-        assert await w.store.conversation(w.db, done.conversation) is before
+        assert await w.store.conversation(done.conversation) is before
         await w.pandalab.write("p2", "A", "cleo", "two")
         await w.until(lambda: len(w.siilo.delivered) == 2)
         assert [d.kind for d in w.matrix.delivered] == [Kind.TEXT, Kind.TEXT]
