@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +46,31 @@ class Tx(Protocol):
         """Run a named statement once for each row of parameters."""
 
 
+@dataclass(slots=True)
+class Counts:
+    """What a database has done; unlike times, these figures are the same on every machine.
+
+    ``statements`` by name (one for each :meth:`Tx.many`); ``commits`` may serve several ``transactions``; ``trips`` are
+    the ways to a server and back (a file has none).
+    """
+
+    statements: Counter[str] = field(default_factory=Counter)
+    transactions: int = 0
+    commits: int = 0
+    trips: int = 0
+
+    def copy(self) -> Counts:
+        """As it is now."""
+        return Counts(self.statements.copy(), self.transactions, self.commits, self.trips)
+
+    def since(self, before: Counts) -> Counts:
+        """What was done after ``before`` was copied."""
+        return Counts(
+            self.statements - before.statements, self.transactions - before.transactions,
+            self.commits - before.commits, self.trips - before.trips,
+        )  # fmt: skip
+
+
 class Database(Protocol):
     """A database that holds the statements and migrations given when it was opened."""
 
@@ -63,6 +89,10 @@ class Database(Protocol):
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """Read one row outside of a transaction."""
+
+    @property
+    def counts(self) -> Counts:
+        """What it has done since it was opened."""
 
     @property
     def working(self) -> bool:

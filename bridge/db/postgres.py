@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from bridge.db.database import Component, Row, Trouble, missing_migrations, read_statements
+from bridge.db.database import Component, Counts, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import failpoint
 
@@ -24,22 +24,28 @@ _AWAY = (
 
 
 class _Tx:
-    def __init__(self, connection: Any, statements: dict[str, str]) -> None:
+    def __init__(self, connection: Any, statements: dict[str, str], counts: Counts) -> None:
         self._connection = connection
         self._statements = statements
+        self._counts = counts
+
+    def _sql(self, name: str) -> str:
+        self._counts.statements[name] += 1
+        self._counts.trips += 1
+        return self._statements[name]
 
     async def all(self, name: str, *args: Any) -> list[Row]:
-        return list(await self._connection.fetch(self._statements[name], *args))
+        return list(await self._connection.fetch(self._sql(name), *args))
 
     async def one(self, name: str, *args: Any) -> Row | None:
-        row: Row | None = await self._connection.fetchrow(self._statements[name], *args)
+        row: Row | None = await self._connection.fetchrow(self._sql(name), *args)
         return row
 
     async def run(self, name: str, *args: Any) -> None:
-        await self._connection.execute(self._statements[name], *args)
+        await self._connection.execute(self._sql(name), *args)
 
     async def many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
-        await self._connection.executemany(self._statements[name], rows)
+        await self._connection.executemany(self._sql(name), rows)
 
 
 class Postgres:
@@ -54,6 +60,7 @@ class Postgres:
         self._statements = statements
         self._relock = asyncio.Lock()
         self._trouble = Trouble()
+        self.counts = Counts()
 
     @classmethod
     async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
@@ -93,24 +100,32 @@ class Postgres:
             await self._still_alone()
             async with self._pool.acquire() as connection:
                 async with connection.transaction():
-                    yield _Tx(connection, self._statements)
+                    yield _Tx(connection, self._statements, self.counts)
                     failpoint(f"{name}.before-commit")
+                self.counts.transactions += 1
+                self.counts.commits += 1
+                self.counts.trips += 3  # BEGIN, COMMIT, and the reset of the connection
                 self._trouble.passed()
                 failpoint(f"{name}.after-commit")
         except _AWAY as error:
             raise self._trouble.seen(error) from error
 
+    def _sql(self, name: str) -> str:
+        self.counts.statements[name] += 1
+        self.counts.trips += 2  # the statement, and the reset of the connection
+        return self._statements[name]
+
     async def all(self, name: str, *args: Any) -> list[Row]:
         """See :class:`bridge.db.Database`."""
         try:
-            return list(await self._pool.fetch(self._statements[name], *args))
+            return list(await self._pool.fetch(self._sql(name), *args))
         except _AWAY as error:
             raise self._trouble.seen(error) from error
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
         try:
-            row: Row | None = await self._pool.fetchrow(self._statements[name], *args)
+            row: Row | None = await self._pool.fetchrow(self._sql(name), *args)
         except _AWAY as error:
             raise self._trouble.seen(error) from error
         return row

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bridge.db.database import Component, Row, Trouble, missing_migrations, read_statements
+from bridge.db.database import Component, Counts, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
 
@@ -32,23 +32,28 @@ _SPOILT = sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT
 
 
 class _Tx:
-    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str]) -> None:
+    def __init__(self, connection: sqlite3.Connection, statements: dict[str, str], counts: Counts) -> None:
         self._connection = connection
         self._statements = statements
+        self._counts = counts.statements
 
     async def all(self, name: str, *args: Any) -> list[Row]:
+        self._counts[name] += 1
         return self._connection.execute(self._statements[name], args).fetchall()
 
     async def one(self, name: str, *args: Any) -> Row | None:
+        self._counts[name] += 1
         cursor = self._connection.execute(self._statements[name], args)
         row: Row | None = cursor.fetchone()
         cursor.close()
         return row
 
     async def run(self, name: str, *args: Any) -> None:
+        self._counts[name] += 1
         self._connection.execute(self._statements[name], args).close()
 
     async def many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._counts[name] += 1
         self._connection.executemany(self._statements[name], rows).close()
 
 
@@ -62,6 +67,7 @@ class Sqlite:
     engine = "sqlite"
 
     def __init__(self, path: str, statements: dict[str, str], lock: IO[bytes]) -> None:
+        self.counts = Counts()
         self._trouble = Trouble()
         self._writer = _connect(path)
         self._reader = _connect(path)
@@ -69,8 +75,8 @@ class Sqlite:
         self._statements = statements
         self._lock = lock
         self._turn = asyncio.Lock()
-        self._tx = _Tx(self._writer, statements)
-        self._read = _Tx(self._reader, statements)
+        self._tx = _Tx(self._writer, statements, self.counts)
+        self._read = _Tx(self._reader, statements, self.counts)
         self._thread = ThreadPoolExecutor(1, "sqlite-commit")
         self._batch: asyncio.Future[None] | None = None
         self._commits: set[asyncio.Task[None]] = set()
@@ -123,6 +129,7 @@ class Sqlite:
                 if _is_trouble(error):
                     raise self._trouble.seen(error) from error
                 raise
+            self.counts.transactions += 1
             if ACTIVE:
                 failpoint(f"{name}.before-commit")
         await asyncio.shield(batch)
@@ -163,6 +170,7 @@ class Sqlite:
                 with suppress(sqlite3.Error):
                     self._writer.rollback()
             else:
+                self.counts.commits += 1
                 self._trouble.passed()
                 batch.set_result(None)
 

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.bench.hub import Hub, Setup, hub
+from bridge.db import Counts
+from deploy.bench.hub import Hub, Setup, hub, hub_in_here
 from deploy.bench.product import Product, product
+from deploy.bench.put import Put, putting
 from deploy.demo import process
 from deploy.demo.ports import free_port
+from deploy.demo.postgres import Postgres
 from deploy.demo.synapse import ROOT
 from tests.far.stub_human import Human
 
 SERVER = "stub.example"
 TEXT = "Bonjour, le compte rendu de la consultation de ce matin est disponible ; merci de me rappeler. "
+
+
+TO_MATRIX, TO_PRODUCT = "to_matrix", "to_product"
+Start = Callable[[Setup, Product], AbstractAsyncContextManager[Hub]]
+
+
+@dataclass(frozen=True, slots=True)
+class PerMessage:
+    """:class:`bridge.db.Counts`, for one message of many."""
+
+    statements: dict[str, float]
+    transactions: float
+    commits: float
+    trips: float
+
+    @classmethod
+    def of(cls, done: Counts, messages: int) -> PerMessage:
+        """The share of one."""
+        statements = {name: n / messages for name, n in done.statements.most_common()}
+        return cls(statements, done.transactions / messages, done.commits / messages, done.trips / messages)
 
 
 @dataclass
@@ -32,11 +56,17 @@ class Bench:
 
 @asynccontextmanager
 async def world(
-    folder: Path, people: int, unlisted: int = 0, mail: Mapping[str, Any] | None = None
+    folder: Path,
+    people: int,
+    unlisted: int = 0,
+    mail: Mapping[str, Any] | None = None,
+    *,
+    database: str | None = None,
+    start: Start = hub,
 ) -> AsyncIterator[Bench]:
     """Everything but traffic."""
     port = free_port()
-    setup = Setup(folder, f"http://127.0.0.1:{port}", SERVER, people, unlisted, mail)
+    setup = Setup(folder, f"http://127.0.0.1:{port}", SERVER, people, unlisted, mail, database)
     command: list[str | Path] = [
         sys.executable,
         "-m",
@@ -54,12 +84,14 @@ async def world(
         stub = process.spawn([*command], process.Launch(log=log, cwd=ROOT))
         stack.push_async_callback(process.end, stub)
         async with asyncio.timeout(120):
-            while not (told := _told(log)):  # noqa: ASYNC110
+            while not (told := _told(log)):
+                if stub.poll() is not None:
+                    raise RuntimeError(f"the homeserver did not start:\n{log.read_text()[-2000:]}")
                 await asyncio.sleep(0.05)
         mxid, device, token = told
         ben = await stack.enter_async_context(Human(setup.homeserver, mxid, device, token))
         made = await stack.enter_async_context(product())
-        running = await stack.enter_async_context(hub(setup, made))
+        running = await stack.enter_async_context(start(setup, made))
         joiner = asyncio.create_task(join_everything(ben))
         stack.callback(joiner.cancel)
         yield Bench(running, ben, made)
@@ -134,12 +166,97 @@ async def to_product(bench: Bench, count: int, found: list[str]) -> float:
     return (bench.hub.cpu_ms() - before) / sent
 
 
+@dataclass
+class Round:
+    """Milliseconds of processor time in one round: of a bare PUT, and of a message each way on each database."""
+
+    put: float
+    sqlite: dict[str, float]
+    postgres: dict[str, float]
+
+
 async def measure(folder: Path, quick: bool) -> dict[str, float]:
-    """The figures."""
-    chats, count = (4, 80) if quick else (16, 3200)
-    async with world(folder, chats) as bench:
+    """The figures: two hubs and a process that only puts, in turns, so that the machine's moods cancel out."""
+    chats, count, rounds = (4, 40, 1) if quick else (16, 480, 5)
+    async with AsyncExitStack() as stack:
+        server = Postgres(durable=True)
+        stack.push_async_callback(server.stop)
+        await server.start()
+        sqlite = await stack.enter_async_context(world(folder / "sqlite", chats))
+        postgres = await stack.enter_async_context(
+            world(folder / "postgres", chats, database=await server.create_database())
+        )
+        setup = sqlite.hub.setup
+        put = await stack.enter_async_context(putting(setup.homeserver, setup.as_token, setup.ghost(0)))
+        both = [(bench, await rooms(bench, chats)) for bench in (sqlite, postgres)]
+        content = next(event["content"] for _, event in reversed(sqlite.ben.events) if _encrypted(event))
+        await put.cpu_ms(content, count, chats)  # warm
+        found = [await _round(put, content, both, count) for _ in range(rounds)]
+    return _figures(found) | await counts(folder / "counts", quick)
+
+
+async def _round(put: Put, content: dict[str, Any], both: list[tuple[Bench, list[str]]], count: int) -> Round:
+    puts, ways = list[float](), list[dict[str, float]]()
+    for bench, found in both:
+        chats = len(found)
+        puts.append(await put.cpu_ms(content, count, chats))
+        out = await to_matrix(bench, count, chats)
+        puts.append(await put.cpu_ms(content, count, chats))
+        ways.append({TO_MATRIX: out, TO_PRODUCT: await to_product(bench, count, found)})
+    return Round(statistics.mean(puts), *ways)
+
+
+def _encrypted(event: dict[str, Any]) -> bool:
+    return bool(event["type"] == "m.room.encrypted")
+
+
+def _figures(rounds: list[Round]) -> dict[str, float]:
+    """Medians over the rounds; a share or a multiple is taken within each round."""
+    found = {"put_cpu_ms": statistics.median(r.put for r in rounds)}
+    shares = list[float]()
+    for way in (TO_MATRIX, TO_PRODUCT):
+        found[f"hub_cpu_ms_per_message_{way}"] = statistics.median(r.sqlite[way] for r in rounds)
+        found[f"cpu_puts_{way}"] = statistics.median(r.sqlite[way] / r.put for r in rounds)
+        shares.append(statistics.median(r.postgres[way] / r.sqlite[way] for r in rounds))
+    return found | {"cpu_postgres_share_of_sqlite": max(shares)}
+
+
+async def counts(folder: Path, quick: bool) -> dict[str, float]:
+    """What a message each way asks of the databases. Nothing of it depends on how fast the machine is."""
+    found = dict[str, float]()
+    server = Postgres()
+    await server.start()
+    try:
+        for engine, url in (("sqlite", None), ("postgres", await server.create_database())):
+            for way, done in (await counted(folder / engine, 4, 40 if quick else 400, url)).items():
+                if engine == "postgres":
+                    found[f"postgres_trips_per_message_{way}"] = done.trips
+                    continue
+                found[f"statements_per_message_{way}"] = sum(done.statements.values())
+                found[f"transactions_per_message_{way}"] = done.transactions
+                found[f"commits_per_message_{way}"] = done.commits
+    finally:
+        await server.stop()
+    return found
+
+
+async def counted(
+    folder: Path, chats: int, count: int, database: str | None = None, *, each: int | None = None
+) -> dict[str, PerMessage]:
+    """What the database did for one message each way; the hub runs in this process.
+
+    ``each``: so many (a multiple of ``chats``) are on their way at a time, and the hub comes to rest between them.
+    """
+    each, times = (each, count // each) if each else (count, 1)
+    async with world(folder, chats, database=database, start=hub_in_here) as bench:
+        now = bench.hub.counts
+        assert now is not None
         found = await rooms(bench, chats)
-        return {
-            "hub_cpu_ms_per_message_to_matrix": await to_matrix(bench, count, chats),
-            "hub_cpu_ms_per_message_to_product": await to_product(bench, count, found),
-        }
+        before = now.copy()
+        for _ in range(times):
+            await to_matrix(bench, each, chats)
+        between = now.copy()
+        for _ in range(times):
+            await to_product(bench, each, found)
+        ways = {TO_MATRIX: between.since(before), TO_PRODUCT: now.since(between)}
+    return {way: PerMessage.of(done, count) for way, done in ways.items()}

@@ -17,6 +17,9 @@ from typing import Any
 import aiohttp
 import yaml
 
+from appservice.process.app import running
+from bridge.config import read_config
+from bridge.db import Counts
 from deploy.bench import child
 from deploy.bench.product import Product
 from deploy.demo import process
@@ -25,6 +28,7 @@ from deploy.demo.synapse import ROOT
 
 PREFIX = "rpps_"
 BEN = 900_000_000
+_STILL_MS = 10.0  # what a hub that has nothing to do may use between two looks
 
 
 def rpps(n: int) -> str:
@@ -42,6 +46,7 @@ class Setup:
     people: int
     unlisted: int = 0  # more people of the directory, who have no account yet
     mail: Mapping[str, Any] | None = None  # ``networks.mail``; then ben of the homeserver is professional BEN
+    database: str | None = None  # its URL; None: SQLite in the folder
     as_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     hs_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     port: int = field(default_factory=free_port)
@@ -85,7 +90,7 @@ class Setup:
             "burst": 1_000_000,
         }
         return {
-            "database": {"url": f"sqlite:///{self.folder}/hub.db"},
+            "database": {"url": self.database or f"sqlite:///{self.folder}/hub.db"},
             "seal": {"active": "k", "keys": {"k": str(self.folder / "seal")}},
             "directory": {"flatfile": str(self.folder / "people.csv")},
             "matrix": {
@@ -106,11 +111,11 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A running hub."""
+    """A running hub; ``counts`` of its database where it runs in this process."""
 
     setup: Setup
     pid: int
-    log: Path
+    counts: Counts | None = None
 
     def cpu_ms(self) -> float:
         """Processor time that the hub has used."""
@@ -122,8 +127,9 @@ class Hub:
 
     async def quiet(self, still: float = 0.3) -> None:
         """Wait until the hub does nothing any more."""
-        before = -1.0
-        while before != (before := self.cpu_ms()):  # noqa: ASYNC110
+        before = -_STILL_MS
+        while (now := self.cpu_ms()) - before >= _STILL_MS:
+            before = now
             await asyncio.sleep(still)
 
 
@@ -139,9 +145,17 @@ async def hub(setup: Setup, product: Product) -> AsyncIterator[Hub]:
     try:
         await _ready(setup.port, log)
         product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
-        yield Hub(setup, running.pid, log)
+        yield Hub(setup, running.pid)
     finally:
         await process.end(running)
+
+
+@asynccontextmanager
+async def hub_in_here(setup: Setup, product: Product) -> AsyncIterator[Hub]:
+    """A hub in this process: its database can be looked at, its processor time says nothing."""
+    async with running(read_config(setup.write(product))) as parts:
+        product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
+        yield Hub(setup, os.getpid(), parts.db.counts)
 
 
 async def _ready(port: int, log: Path) -> None:

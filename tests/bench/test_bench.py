@@ -11,11 +11,24 @@ from pathlib import Path
 import pytest
 
 from bridge.networks.mail.mime.mail import parse
-from deploy.bench import child
+from deploy.bench import child, cost
 from deploy.bench.sender import Letter
 
+MOST = {"to_matrix": (34, 6), "to_product": (30, 5)}  # statements and transactions for one message that is alone
+CLOCKWORK = {"e2ee.shares-late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms"}  # asked by a clock, not by a message
 ROOT = Path(__file__).resolve().parents[2]
-UNITS = ("_ms", "_per_s", "_s", "_ratio", "_share_of_bare", "_ghosts", "_ghost", "_to_matrix", "_to_product")
+UNITS = (
+    "_ms",
+    "_per_s",
+    "_s",
+    "_ratio",
+    "_share_of_bare",
+    "_share_of_sqlite",
+    "_ghosts",
+    "_ghost",
+    "_to_matrix",
+    "_to_product",
+)
 MAIL_UNITS = (*UNITS, "_share_of_postfix", "_share_of_postfix_delivered", "_per_mail", "_us", "_bytes")
 
 
@@ -30,6 +43,11 @@ def run(out: Path, *parts: str) -> dict[str, float]:
 
 def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
     found = run(tmp_path / "bench.json", "cost", "ghosts")
+    for way in ("to_matrix", "to_product"):
+        assert found[f"cpu_puts_{way}"] > 1
+        assert found[f"postgres_trips_per_message_{way}"] > found[f"statements_per_message_{way}"]
+        assert found[f"transactions_per_message_{way}"] >= found[f"commits_per_message_{way}"] > 0
+    assert found["cpu_postgres_share_of_sqlite"] > 0.5
     assert 0 < found["hub_cpu_ms_per_message_to_matrix"] < 50
     assert 0 < found["hub_cpu_ms_per_message_to_product"] < 50
     assert found["ghost_cpu_ms"] > 0
@@ -45,6 +63,17 @@ def test_throughput_and_latency_are_measured_beside_a_real_homeserver(tmp_path: 
     for way in ("to_matrix", "to_product"):
         assert f"latency_added_{way}_p99_ms" in found
     assert [key for key in found if not key.endswith(UNITS) and not key.startswith("machine")] == []
+
+
+@pytest.mark.postgres
+async def test_a_message_asks_no_more_of_the_database_than_today(url: str, tmp_path: Path) -> None:
+    """One alone, so that it shares nothing; whoever needs more for a reason raises the bound and gives the reason."""
+    found = await cost.counted(tmp_path / "hub", 1, 8, None if url.startswith("sqlite") else url, each=1)
+    for way, done in found.items():
+        statements, transactions = MOST[way]
+        asked = sum(n for name, n in done.statements.items() if name not in CLOCKWORK)
+        assert asked <= statements, f"{asked} statements {way}: {done.statements}"
+        assert done.transactions <= transactions
 
 
 def test_what_a_process_uses() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bridge.db import Component, Database, open_database, read_migrations, read_statements, translate
+from bridge.db import Component, Counts, Database, open_database, read_migrations, read_statements, translate
 from bridge.db import database as face
 from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite, _split
@@ -76,6 +76,30 @@ async def test_rows_by_name_both_engines_speak_the_same_sql(url: str, tmp_path: 
         engine = await db.one("note.engine")
         assert engine is not None
         assert engine["name"] == db.engine
+
+
+async def test_what_a_database_has_done_is_counted(url: str, tmp_path: Path) -> None:
+    async with opened(url, tmp_path) as db:
+        before = db.counts.copy()
+        async with db.transaction("test") as tx:
+            await tx.many("note.add", [("a", b"1"), ("b", None)])
+            await tx.one("note.word", "a")
+            await tx.all("note.words")
+        await db.all("note.words")
+        with pytest.raises(Refused):
+            await _refuse(db)
+        done = db.counts.since(before)
+        assert done.statements == {"note.words": 2, "note.word": 1, "note.add": 2}
+        assert done.transactions == 1
+        assert done.commits >= 1  # an empty batch is committed, too
+        assert (done.trips == 0) == (db.engine == "sqlite")
+        assert before.since(before) == Counts()
+
+
+async def _refuse(db: Database) -> None:
+    async with db.transaction("test") as tx:
+        await tx.run("note.add", "c", None)
+        raise Refused("no")
 
 
 async def test_what_was_returned_survives_the_process(url: str, tmp_path: Path) -> None:
