@@ -33,8 +33,8 @@ demo: setup  ## real servers and clients around a hub; ONCE=1 runs and ends, UP=
 bench: setup  ## measure throughput and latency on this machine
 	@$(PY) -m deploy.bench
 
-faults: setup  ## the long tests: servers killed, networks cut, a thousand mails, for minutes
-	$(PY) -m pytest tests/faults tests/trials -m long $(ARGS)
+faults: setup  ## the long tests: servers killed, networks cut, thousands of mails and requests, for minutes
+	$(PY) -m pytest -m long $(ARGS)
 
 clean:  ## remove what setup made
 	rm -rf .venv .venv-synapse deploy/demo/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
