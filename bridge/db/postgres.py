@@ -60,7 +60,7 @@ class Postgres:
         self._statements = statements
         self._relock = asyncio.Lock()
         self._trouble = Trouble()
-        self.counts = Counts()
+        self._counts = Counts()
 
     @classmethod
     async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
@@ -100,19 +100,19 @@ class Postgres:
             await self._still_alone()
             async with self._pool.acquire() as connection:
                 async with connection.transaction():
-                    yield _Tx(connection, self._statements, self.counts)
+                    yield _Tx(connection, self._statements, self._counts)
                     failpoint(f"{name}.before-commit")
-                self.counts.transactions += 1
-                self.counts.commits += 1
-                self.counts.trips += 3  # BEGIN, COMMIT, and the reset of the connection
+                self._counts.transactions += 1
+                self._counts.commits += 1
+                self._counts.trips += 3  # BEGIN, COMMIT, and the reset of the connection
                 self._trouble.passed()
                 failpoint(f"{name}.after-commit")
         except _AWAY as error:
             raise self._trouble.seen(error) from error
 
     def _sql(self, name: str) -> str:
-        self.counts.statements[name] += 1
-        self.counts.trips += 2  # the statement, and the reset of the connection
+        self._counts.statements[name] += 1
+        self._counts.trips += 2  # the statement, and the reset of the connection
         return self._statements[name]
 
     async def all(self, name: str, *args: Any) -> list[Row]:
@@ -129,6 +129,11 @@ class Postgres:
         except _AWAY as error:
             raise self._trouble.seen(error) from error
         return row
+
+    @property
+    def counts(self) -> Counts:
+        """See :class:`bridge.db.Database`."""
+        return self._counts
 
     @property
     def working(self) -> bool:

@@ -67,7 +67,7 @@ class Sqlite:
     engine = "sqlite"
 
     def __init__(self, path: str, statements: dict[str, str], lock: IO[bytes]) -> None:
-        self.counts = Counts()
+        self._counts = Counts()
         self._trouble = Trouble()
         self._writer = _connect(path)
         self._reader = _connect(path)
@@ -75,8 +75,8 @@ class Sqlite:
         self._statements = statements
         self._lock = lock
         self._turn = asyncio.Lock()
-        self._tx = _Tx(self._writer, statements, self.counts)
-        self._read = _Tx(self._reader, statements, self.counts)
+        self._tx = _Tx(self._writer, statements, self._counts)
+        self._read = _Tx(self._reader, statements, self._counts)
         self._thread = ThreadPoolExecutor(1, "sqlite-commit")
         self._batch: asyncio.Future[None] | None = None
         self._commits: set[asyncio.Task[None]] = set()
@@ -129,7 +129,7 @@ class Sqlite:
                 if _is_trouble(error):
                     raise self._trouble.seen(error) from error
                 raise
-            self.counts.transactions += 1
+            self._counts.transactions += 1
             if ACTIVE:
                 failpoint(f"{name}.before-commit")
         await asyncio.shield(batch)
@@ -170,7 +170,7 @@ class Sqlite:
                 with suppress(sqlite3.Error):
                     self._writer.rollback()
             else:
-                self.counts.commits += 1
+                self._counts.commits += 1
                 self._trouble.passed()
                 batch.set_result(None)
 
@@ -183,6 +183,11 @@ class Sqlite:
         """See :class:`bridge.db.Database`."""
         with _translated(self._trouble):
             return await self._read.one(name, *args)
+
+    @property
+    def counts(self) -> Counts:
+        """See :class:`bridge.db.Database`."""
+        return self._counts
 
     @property
     def working(self) -> bool:
