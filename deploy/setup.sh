@@ -100,11 +100,17 @@ install_python() {
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@" || die "could not install into $venv: $*"
 }
 
+# libolm comes as a wheel up to Python 3.12 (a far end of the tests is a client on it); later ones build it.
+has_libolm() {
+    "$1" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { on_path cmake && on_path make && on_path c++; }
+}
+
 setup_hub() {
     local want; want=$(stamp pyproject.toml constraints.txt)
     fresh .venv "$want" && return
     echo "setup: .venv (the hub and its test tools)"
     make_venv .venv
+    has_libolm .venv/bin/python || install_debian "cmake make g++" "a C++ compiler with cmake (python-olm has no wheel for this Python)"
     install_python .venv -c constraints.txt -e '.[dev]'
     echo "$want" >.venv/.stamp
 }
