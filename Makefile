@@ -9,7 +9,7 @@ help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup:  ## install everything that the tests and the demo need (again: nothing to do)
-	@bash deploy/setup.sh
+	@bash deploy/tools/setup.sh
 
 check: setup  ## format, lint, types and import rules
 	$(PY) -m ruff format --check .
@@ -25,10 +25,10 @@ fmt: setup  ## format the code and fix what can be fixed
 	$(PY) -m ruff check --fix .
 
 lock: setup  ## pin the dependencies again (constraints*.txt)
-	@bash deploy/lock.sh
+	@bash deploy/tools/lock.sh
 
 demo: setup  ## real servers and clients around a hub; ONCE=1 runs and ends, UP=1 STATE=dir keeps it up
-	@.venv/bin/liaison demo $(if $(ONCE),--once) $(if $(UP),up $(if $(STATE),--state $(STATE)))
+	@$(PY) -m deploy.demo $(if $(ONCE),--once) $(if $(UP),up $(if $(STATE),--state $(STATE)))
 
 bench: setup  ## measure throughput and latency on this machine
 	@$(PY) -m deploy.bench
@@ -37,4 +37,4 @@ faults: setup  ## the long tests: servers killed, networks cut, thousands of mai
 	$(PY) -m pytest -m long $(ARGS)
 
 clean:  ## remove what setup made
-	rm -rf .venv .venv-synapse deploy/demo/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-synapse deploy/world/js/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

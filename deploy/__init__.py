@@ -1,1 +1,1 @@
-"""What runs the hub somewhere: the demo world, its far ends, and what an operator installs."""
+"""What an operator installs; below it the world of far ends, the demo, the bench and the scripts of developers."""

@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from bridge.db.sqlite import Sqlite
 from bridge.people.directories.flatfile import FlatFile
-from deploy.demo.postgres import Postgres
-from deploy.demo.synapse import Synapse
+from deploy.world.postgres import Postgres
+from deploy.world.synapse import Synapse
 from tests import watch
 from tests.peers import world
 

@@ -48,10 +48,10 @@ def test_every_dependency_is_pinned() -> None:
 
 
 def test_npm_lock_has_no_download_address() -> None:
-    lock = (ROOT / "deploy/demo/package-lock.json").read_text()
+    lock = (ROOT / "deploy/world/js/package-lock.json").read_text()
     assert '"resolved"' not in lock
-    assert "omit-lockfile-registry-resolved=true" in (ROOT / "deploy/demo/.npmrc").read_text()
-    wanted = json.loads((ROOT / "deploy/demo/package.json").read_text())["dependencies"]
+    assert "omit-lockfile-registry-resolved=true" in (ROOT / "deploy/world/js/.npmrc").read_text()
+    wanted = json.loads((ROOT / "deploy/world/js/package.json").read_text())["dependencies"]
     assert json.loads(lock)["packages"][""]["dependencies"] == wanted
 
 
@@ -60,7 +60,7 @@ def test_makefile_offers_what_the_docs_promise() -> None:
     assert offered >= TARGETS
 
 
-@pytest.mark.parametrize("script", [".ci/run", "deploy/setup.sh", "deploy/lock.sh"])
+@pytest.mark.parametrize("script", [".ci/run", "deploy/tools/setup.sh", "deploy/tools/lock.sh"])
 def test_scripts_are_valid_and_stop_at_the_first_error(script: str) -> None:
     assert "set -euo pipefail" in (ROOT / script).read_text()
     subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)

@@ -1,4 +1,4 @@
-"""The command `liaison`: run a hub, check a homeserver, make what a configuration needs, show the demo."""
+"""The command `liaison`: run a hub, check a homeserver, make what a configuration needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import base64
 import hashlib
-import importlib
 import os
 import secrets
 import sys
@@ -73,11 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
     token.set_defaults(call=_token)
-    demo = commands.add_parser("demo", help="a whole world on this machine: homeservers, hub, products, clients")
-    demo.add_argument("what", nargs="?", choices=["story", "up"], default="story")
-    demo.add_argument("--once", action="store_true", help="end after the story")
-    demo.add_argument("--state", type=Path, help="where `up` keeps its state and writes endpoints.json")
-    demo.set_defaults(call=_demo)
     return parser
 
 
@@ -152,13 +146,3 @@ def _token(_: argparse.Namespace) -> int:
     print(f"tokens (for hub.yaml):            sha256:{hashlib.sha256(token.encode()).hexdigest()}")
     print(f"webhook secret (for both):        whsec_{secret}")
     return 0
-
-
-def _demo(asked: argparse.Namespace) -> int:
-    sys.path.insert(0, os.getcwd())
-    try:
-        story = importlib.import_module("deploy.demo.main")
-    except ModuleNotFoundError as missing:
-        print(f"the demo runs in a source checkout after `make setup` ({missing.name} is missing)", file=sys.stderr)
-        return 2
-    return int(story.main(asked.what, once=asked.once, state=asked.state))

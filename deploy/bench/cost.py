@@ -15,11 +15,11 @@ from bridge.db import Counts
 from deploy.bench.hub import Hub, Setup, hub, hub_in_here
 from deploy.bench.product import Product, product
 from deploy.bench.put import Put, putting
-from deploy.demo import process
-from deploy.demo.ports import free_port
-from deploy.demo.postgres import Postgres
-from deploy.demo.synapse import ROOT
-from tests.far.stub_human import Human
+from deploy.world import process
+from deploy.world.ports import free_port
+from deploy.world.postgres import Postgres
+from deploy.world.stub.human import Human
+from deploy.world.synapse import ROOT
 
 SERVER = "stub.example"
 TEXT = "Bonjour, le compte rendu de la consultation de ce matin est disponible ; merci de me rappeler. "
@@ -70,7 +70,7 @@ async def world(
     command: list[str | Path] = [
         sys.executable,
         "-m",
-        "tests.far.stub_homeserver",
+        "deploy.world.stub.homeserver",
         "--port",
         str(port),
         "--human",

@@ -22,9 +22,9 @@ from bridge.config import read_config
 from bridge.db import Counts
 from deploy.bench import child
 from deploy.bench.product import Product
-from deploy.demo import process
-from deploy.demo.ports import free_port
-from deploy.demo.synapse import ROOT
+from deploy.world import process
+from deploy.world.ports import free_port
+from deploy.world.synapse import ROOT
 
 PREFIX = "rpps_"
 BEN = 900_000_000

@@ -20,7 +20,7 @@ from deploy.bench.hub import BEN, rpps
 from deploy.bench.operators import OURS, THEIRS, Operators, Sender, operators, sender
 from deploy.bench.real import Bare, Json, World, gathered, native_message, timed
 from deploy.bench.sender import Letter
-from tests.far.stub_human import Human
+from deploy.world.stub.human import Human
 
 _MARK = re.compile(r"marque-\d+-\d+")
 _PATIENCE = 300.0

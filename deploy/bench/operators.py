@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy.bench.sender import Letter
-from deploy.demo.ports import free_port
-from deploy.demo.postfix import Identity, Options, Postfix
-from deploy.demo.synapse import ROOT
-from deploy.demo.trust import ISSUER_CN, SIGNER_CN, Authority, Row, signed_list, subject
+from deploy.world.ports import free_port
+from deploy.world.postfix import Identity, Options, Postfix
+from deploy.world.synapse import ROOT
+from deploy.world.trust import ISSUER_CN, SIGNER_CN, Authority, Row, signed_list, subject
 
 OURS, OUR_HOST = "hub.mss.example", "mx.hub.example"
 THEIRS, THEIR_HOST = "operateur.example", "mail.operateur.example"

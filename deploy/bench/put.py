@@ -20,8 +20,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from deploy.demo import process
-from deploy.demo.synapse import ROOT
+from deploy.world import process
+from deploy.world.synapse import ROOT
 
 Json = dict[str, Any]
 

@@ -20,9 +20,9 @@ from appservice.client.homeserver import Homeserver
 from deploy.bench.cost import TEXT, Bench, join_everything, joined, rooms
 from deploy.bench.hub import Setup, hub, rpps
 from deploy.bench.product import Product, product
-from deploy.demo.certificates import Authority
-from deploy.demo.synapse import Synapse
-from tests.far.stub_human import Human
+from deploy.world.certificates import Authority
+from deploy.world.stub.human import Human
+from deploy.world.synapse import Synapse
 
 Json = dict[str, Any]
 _CLIENT = "/_matrix/client/v3"

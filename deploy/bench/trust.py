@@ -12,7 +12,7 @@ from pathlib import Path
 from bridge.networks.mail.trust import trustlist
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
-from deploy.demo import trust as made
+from deploy.world import trust as made
 
 _ROUNDS = 5
 _DECISIONS = 20_000

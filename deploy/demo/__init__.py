@@ -1,1 +1,1 @@
-"""The demo world: real servers and clients around a hub; the tests use them as far ends."""
+"""The story of the demo, told in a world of real servers and clients: `make demo`."""

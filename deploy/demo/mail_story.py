@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from email.message import EmailMessage
 
-from deploy.demo.client import Event, RustClient
-from deploy.demo.mailbox import Attachment, Mailbox
-from deploy.demo.product import Json, wait_for
-from deploy.demo.space import ANNA, TEAM, TEAM_NAME, UNLISTED
 from deploy.demo.story import Details, Step, expect, unshielded
-from deploy.demo.world import World
+from deploy.world.client import Event, RustClient
+from deploy.world.mailbox import Attachment, Mailbox
+from deploy.world.product import Json, wait_for
+from deploy.world.space import ANNA, TEAM, TEAM_NAME, UNLISTED
+from deploy.world.world import World
 
 ANNA_RPPS, CLEO_RPPS = "10001000001", "10001002027"
 LABORATORY, LABORATORY_NAME = "resultats@mss-b.example", "Laboratoire des Tilleuls"

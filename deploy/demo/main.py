@@ -1,4 +1,4 @@
-"""`liaison demo`: a story with an end, or a world to try one's own client or product against."""
+"""`make demo`: a story with an end, or a world to try one's own client or product against."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from deploy.demo import synapse
-from deploy.demo.client import RustClient
 from deploy.demo.mail_story import MailStory
-from deploy.demo.postfix import PASSWORD
-from deploy.demo.space import ANNA
-from deploy.demo.state import OPERATORS, InUse, StateDirectory
 from deploy.demo.story import Story, tell
 from deploy.demo.tell import Teller
-from deploy.demo.world import World
+from deploy.world import synapse
+from deploy.world.client import RustClient
+from deploy.world.postfix import PASSWORD
+from deploy.world.space import ANNA
+from deploy.world.state import OPERATORS, InUse, StateDirectory
+from deploy.world.world import World
 
 _INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1

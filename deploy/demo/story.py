@@ -10,11 +10,11 @@ from typing import Any
 import aiohttp
 
 from bridge.networks.connect.operations import PREFIX
-from deploy.demo.client import ClientError, Event, RustClient
-from deploy.demo.hub import BEN
-from deploy.demo.product import Json, ProductError, wait_for
 from deploy.demo.tell import Outcome, Teller
-from deploy.demo.world import World
+from deploy.world.client import ClientError, Event, RustClient
+from deploy.world.hub import BEN
+from deploy.world.product import Json, ProductError, wait_for
+from deploy.world.world import World
 
 Details = Sequence[str]
 NOBODY = "10009999999"

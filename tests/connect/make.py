@@ -29,9 +29,9 @@ from bridge.people.people import People
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT, Store
-from deploy.demo.ports import free_port
-from deploy.demo.simulator import Simulator
-from deploy.demo.simulator.web import application
+from deploy.world.ports import free_port
+from deploy.world.simulator import Simulator
+from deploy.world.simulator.web import application
 
 Json = dict[str, Any]
 

@@ -137,7 +137,7 @@ async def test_a_client_certificate_over_tls(unused_port: int) -> None:
 @pytest.fixture
 def unused_port() -> int:
     """A port on the loopback interface."""
-    from deploy.demo.ports import free_port
+    from deploy.world.ports import free_port
 
     return free_port()
 

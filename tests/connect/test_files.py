@@ -15,8 +15,8 @@ import pytest
 
 from bridge.networks.connect.files import room_for
 from bridge.words import WORDS
-from deploy.demo.product import ProductClient
-from deploy.demo.simulator import Faults
+from deploy.world.product import ProductClient
+from deploy.world.simulator import Faults
 from tests.connect.make import BEN_HANDLE, TOKENS, Json, World, message, running
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40 + b"\n%%EOF\n"

@@ -16,7 +16,7 @@ from bridge.networks.connect import api, wire
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import OPERATIONS, Operation
-from deploy.demo.simulator import Faults
+from deploy.world.simulator import Faults
 from tests.connect.make import TOKENS, Json, World, message
 
 # 422 is a right answer to a valid document where people, numbers, hashes and times must mean something; 409 where an

@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from bridge.networks.connect.__main__ import main as make_secrets
-from deploy.demo.ports import free_port
-from deploy.demo.simulator import Faults
+from deploy.world.ports import free_port
+from deploy.world.simulator import Faults
 from tests.connect.make import CLEO, GUS, SECRETS, TOKENS, Json, World, running
 
 
@@ -210,7 +210,7 @@ async def _reachable(client: aiohttp.ClientSession, url: str) -> Json:
 async def test_it_runs_as_a_program_and_survives_a_kill(w: World, tmp_path: Path) -> None:
     port, state = free_port(), tmp_path / "program.db"
     command = [
-        sys.executable, "-m", "deploy.demo.simulator", "--name", "pandalab", "--port", str(port), "--hub", w.url,
+        sys.executable, "-m", "deploy.world.simulator", "--name", "pandalab", "--port", str(port), "--hub", w.url,
         "--state", str(state),
     ]  # fmt: skip
     secrets = {"SIMULATOR_TOKEN": TOKENS["pandalab"], "SIMULATOR_SECRET": SECRETS["pandalab"]}

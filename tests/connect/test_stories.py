@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from bridge.model import Ref, State
-from deploy.demo.simulator import Faults
+from deploy.world.simulator import Faults
 from tests.connect import make
 from tests.connect.make import ANNA, BEN, BEN_HANDLE, DAN, GUS, TOKENS, Json, World
 

@@ -25,7 +25,7 @@ from bridge.networks.connect.connector import ConnectConnector
 from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.signing import Signer
 from bridge.networks.connect.webhooks import Sessions, Webhook, retry_after
-from deploy.demo.ports import free_port
+from deploy.world.ports import free_port
 from tests.connect.make import serve
 from tests.connect.test_translate import BEN, DELIVERY, REPORT
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bridge.errors import Refused, Unavailable
 from bridge.model import Body, Delivery, File, Ref
-from deploy.demo.ports import free_port
+from deploy.world.ports import free_port
 from tests.connect.make import serve
 from tests.connect.test_translate import DELIVERY
 from tests.connect.test_webhooks import Stub, connector

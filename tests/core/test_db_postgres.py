@@ -11,7 +11,7 @@ import pytest
 
 from bridge.db import Database, brief, open_database
 from bridge.errors import Unavailable
-from deploy.demo.postgres import Postgres
+from deploy.world.postgres import Postgres
 from tests.core.test_db import component, opened, words, write
 
 # a server that is killed leaves the connection that was being made to it to the garbage collector

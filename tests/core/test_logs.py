@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from bridge.parts import logs
-from deploy.demo.ports import free_port
+from deploy.world.ports import free_port
 
 
 @pytest.fixture

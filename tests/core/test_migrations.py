@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bridge.db import open_database
+from deploy.world.stub.homeserver import StubHomeserver
 from tests.core import versions
 from tests.core.make import running
 from tests.core.versions import COMPONENTS, FROZEN, HERE, digest, migration_files, recorded
-from tests.far.stub_homeserver import StubHomeserver
 from tests.matrix.make import hub, settings, until
 
 CLEO = "@rpps_10000000003:stub.example"

@@ -1,4 +1,4 @@
-"""Runs `liaison demo` in a session of its own and looks at what it leaves."""
+"""Runs the demo in a session of its own and looks at what it leaves."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class Demo:
         temporary.chmod(0o711)  # the mail servers run as several users, who may not enter pytest's folders
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "appservice", "demo", *map(str, arguments)],
+                [sys.executable, "-m", "deploy.demo", *map(str, arguments)],
                 cwd=ROOT,
                 stdout=out,
                 stderr=subprocess.STDOUT,

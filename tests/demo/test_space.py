@@ -19,10 +19,10 @@ from bridge.networks.mail import documents
 from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo.mail_story import LABORATORY, RESULT
-from deploy.demo.postfix import Postfix
-from deploy.demo.space import ANNA, DOMAIN, TEAM, UNLISTED, Space
-from deploy.demo.state import OPERATORS, StateDirectory
-from deploy.demo.world import World
+from deploy.world.postfix import Postfix
+from deploy.world.space import ANNA, DOMAIN, TEAM, UNLISTED, Space
+from deploy.world.state import OPERATORS, StateDirectory
+from deploy.world.world import World
 
 
 @pytest.fixture

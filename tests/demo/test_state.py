@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo import ports, process
-from deploy.demo.product import wait_for
-from deploy.demo.state import InUse, Kept, StateDirectory
-from deploy.demo.supervised import Supervised
+from deploy.world import ports, process
+from deploy.world.product import wait_for
+from deploy.world.state import InUse, Kept, StateDirectory
+from deploy.world.supervised import Supervised
 
 
 def test_what_was_chosen_is_kept(tmp_path: Path) -> None:

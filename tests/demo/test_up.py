@@ -18,8 +18,8 @@ import pytest
 from appservice.process.settings import MatrixSettings
 from bridge.config import Config, read_config, validate
 from bridge.networks.mail.leg.settings import MailSettings
-from deploy.demo.client import RustClient
-from deploy.demo.product import ProductClient, wait_for
+from deploy.world.client import RustClient
+from deploy.world.product import ProductClient, wait_for
 from tests.demo.run import demo, read_endpoints
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]

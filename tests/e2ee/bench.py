@@ -13,8 +13,8 @@ from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.e2ee import COMPONENT, Decrypted, Engine, Policy, RoomState
 from bridge.db import Database, open_database
 from bridge.seal import Seal
-from deploy.demo.client import RustClient
-from deploy.demo.synapse import Synapse
+from deploy.world.client import RustClient
+from deploy.world.synapse import Synapse
 
 AS_TOKEN = "as-secret-of-the-tests"
 SEAL = Seal({"k1": bytes(range(32))}, "k1")

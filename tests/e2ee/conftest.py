@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from deploy.demo.synapse import Synapse
+from deploy.world.synapse import Synapse
 from tests.e2ee import bench
 from tests.peers import world
 

@@ -9,8 +9,8 @@ import pytest
 
 from appservice.e2ee import KeyMissing, Policy, Undecryptable
 from appservice.e2ee.model import MEGOLM
-from deploy.demo.client import Event, RustClient
-from deploy.demo.synapse import Synapse
+from deploy.world.client import Event, RustClient
+from deploy.world.synapse import Synapse
 from tests.e2ee.bench import Bench, hub, invited
 from tests.peers.world import PASSWORD, NewClient, new_user
 

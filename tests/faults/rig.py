@@ -21,12 +21,12 @@ import aiohttp
 import yaml
 from aiohttp import web
 
-from deploy.demo import process
-from deploy.demo.ports import free_ports
-from deploy.demo.simulator import Simulator, outbox
-from deploy.demo.simulator.web import application
-from tests.far.stub_homeserver import StubHomeserver
-from tests.far.stub_human import Human, Seen
+from deploy.world import process
+from deploy.world.ports import free_ports
+from deploy.world.simulator import Simulator, outbox
+from deploy.world.simulator.web import application
+from deploy.world.stub.homeserver import StubHomeserver
+from deploy.world.stub.human import Human, Seen
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]

@@ -114,7 +114,7 @@ async def test_three_hundred_kills(tmp_path: Path, zygote: Zygote, names: list[s
 @pytest.mark.postgres
 @pytest.mark.timeout(1800)
 async def test_a_kill_at_every_failpoint_on_postgresql(tmp_path: Path, zygote: Zygote, names: list[str]) -> None:
-    from deploy.demo.postgres import Postgres
+    from deploy.world.postgres import Postgres
 
     server = Postgres(durable=True)
     await server.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
-from deploy.demo.simulator import Faults
+from deploy.world.simulator import Faults
 from tests.faults.rig import AS_TOKEN, HS_TOKEN, SEAL_KEY, TOKENS, WEBHOOKS, Rig, rig, until
 from tests.faults.traffic import TWO, Traffic
 

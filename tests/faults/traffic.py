@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from deploy.demo.simulator import Faults
-from tests.far.stub_human import Seen
+from deploy.world.simulator import Faults
+from deploy.world.stub.human import Seen
 from tests.faults.rig import BEN, SERVER, Rig, spare, until
 
 

@@ -20,7 +20,7 @@ from cryptography import x509
 from bridge.networks.mail.smtp.reception import Envelope
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.trust import dn
-from deploy.demo.trust import Authority, Issued, subject
+from deploy.world.trust import Authority, Issued, subject
 
 HUB = "liaison.mss.example"
 HUB_HOST = "mx.liaison.example"

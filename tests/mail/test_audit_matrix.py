@@ -17,10 +17,10 @@ from bridge.networks.mail.smtp.smtp_out import Outcome, SmtpOut
 from bridge.networks.mail.trust.judge import Judge
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
-from deploy.demo.mailbox import Mailbox
-from deploy.demo.ports import free_port
-from deploy.demo.postfix import Identity, Options, Postfix
-from deploy.demo.trust import ISSUER_CN, SIGNER_CN, Row, signed_list, subject
+from deploy.world.mailbox import Mailbox
+from deploy.world.ports import free_port
+from deploy.world.postfix import Identity, Options, Postfix
+from deploy.world.trust import ISSUER_CN, SIGNER_CN, Row, signed_list, subject
 from tests.mail.peer import PLAIN_MAIL, Peer
 from tests.mail.space import HUB, Party, Shelf, Space
 from tests.mail.swaks import swaks

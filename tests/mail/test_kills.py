@@ -21,7 +21,7 @@ import pytest
 
 from bridge.networks import mail as leg
 from bridge.networks.mail.mime.mail import Mail, parse
-from deploy.demo.ports import free_port
+from deploy.world.ports import free_port
 from tests.mail.child import Act, Job
 from tests.mail.hub import ANNA, CLEO, CLEO_BOX, DAN, PEER, TEAM, Written
 from tests.mail.peer import Peer

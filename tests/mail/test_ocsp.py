@@ -18,7 +18,7 @@ from bridge.networks.mail.trust import authority as authorities
 from bridge.networks.mail.trust.authority import key_id
 from bridge.networks.mail.trust.ocsp import BadAnswer, Ocsp, read_answer
 from bridge.networks.mail.trust.trustfeed import Trust
-from deploy.demo.trust import Authority, Issued, subject
+from deploy.world.trust import Authority, Issued, subject
 from tests.mail.trust_space import ANNA, BEN, ROWS, Clock, Place, at, authority, foreign
 
 RESPONDER = subject("ocsp.example")

@@ -14,9 +14,9 @@ import pytest_asyncio
 from bridge.networks.mail.smtp.lmtp_in import LmtpIn
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
 from bridge.networks.mail.smtp.smtp_out import SmtpOut
-from deploy.demo.mailbox import Attachment, Mailbox
-from deploy.demo.ports import free_port
-from deploy.demo.postfix import Identity, Options, Postfix, Route
+from deploy.world.mailbox import Attachment, Mailbox
+from deploy.world.ports import free_port
+from deploy.world.postfix import Identity, Options, Postfix, Route
 from tests.mail.peer import PLAIN_MAIL
 from tests.mail.space import HUB, HUB_HOST, Shelf, Space, until
 from tests.mail.swaks import eml, swaks

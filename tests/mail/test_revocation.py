@@ -15,7 +15,7 @@ from bridge.networks.mail.trust import authority as authorities
 from bridge.networks.mail.trust.fetching import FileSource, WebSource
 from bridge.networks.mail.trust.kept_list import Shelf
 from bridge.networks.mail.trust.revocation import BadCrl, Revocation, read_crl
-from deploy.demo.trust import Authority, subject
+from deploy.world.trust import Authority, subject
 from tests.mail.trust_space import ANNA, BEN, Clock, at, authority, certificate, foreign
 
 PINNED = authorities.Authority(authority().bundle)

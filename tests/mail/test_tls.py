@@ -10,7 +10,7 @@ import pytest
 
 from bridge.networks.mail.smtp.settings import TlsSettings
 from bridge.networks.mail.smtp.tls import Tls
-from deploy.demo.trust import Authority, Issued, subject
+from deploy.world.trust import Authority, Issued, subject
 
 LONG = timedelta(days=365)
 

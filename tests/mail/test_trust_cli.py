@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.networks.mail.trust.trustfeed import Trust
-from deploy.demo.trust import Authority, Issued, Row
+from deploy.world.trust import Authority, Issued, Row
 from tests.mail.trust_space import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
 
 

@@ -21,7 +21,7 @@ from bridge.networks.mail.trust.kept_list import Shelf
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.networks.mail.trust.trustlist import Difference
-from deploy.demo.trust import Authority, Row
+from deploy.world.trust import Authority, Row
 from tests.mail.trust_space import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
 
 

@@ -12,7 +12,7 @@ from lxml import etree
 
 from bridge.networks.mail.trust import dn, trustlist
 from bridge.networks.mail.trust.trustlist import BadList, Signer, TrustList, difference
-from deploy.demo.trust import DSIG, ISSUER_CN, NAMESPACE, SIGNER_CN, Row, document, sign, signed_list
+from deploy.world.trust import DSIG, ISSUER_CN, NAMESPACE, SIGNER_CN, Row, document, sign, signed_list
 from tests.mail.trust_space import ANNA, BEN, EVE, PIN, ROWS, at, authority, foreign, signer
 
 

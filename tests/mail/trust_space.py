@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustlist import Signer
-from deploy.demo.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
+from deploy.world.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
 
 PIN = Signer(SIGNER_CN, ISSUER_CN)
 ANNA = subject("smtp.anna.example", "1750000001", "CENTRE HOSPITALIER D'ANNA", "Paris (75)")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest_asyncio
 
 from appservice.process.registration import registration
-from deploy.demo.ports import free_port
-from deploy.demo.synapse import Synapse
-from tests.far.stub_homeserver import StubHomeserver
+from deploy.world.ports import free_port
+from deploy.world.stub.homeserver import StubHomeserver
+from deploy.world.synapse import Synapse
 from tests.matrix.make import SERVER, Node, World, hub
 from tests.matrix.servers import Servers
 from tests.peers import world as real

@@ -29,8 +29,8 @@ from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
 from bridge.store.store import Store
-from tests.far.stub_homeserver import StubHomeserver
-from tests.far.stub_human import Human
+from deploy.world.stub.homeserver import StubHomeserver
+from deploy.world.stub.human import Human
 
 SERVER = "stub.example"
 SEAL = Seal({"k1": bytes(range(32))}, "k1")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appservice.process.settings import MatrixSettings
-from deploy.demo.synapse import Synapse
+from deploy.world.synapse import Synapse
 
 
 @dataclass

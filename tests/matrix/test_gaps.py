@@ -12,8 +12,8 @@ import pytest
 from appservice.arriving import gaps
 from appservice.arriving.gaps import Gaps
 from appservice.rooms.membership import Membership
-from tests.far.stub_human import Human
-from tests.far.stub_world import Json
+from deploy.world.stub.human import Human
+from deploy.world.stub.world import Json
 from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
 
 

@@ -9,7 +9,7 @@ import pytest
 from appservice.rooms.membership import Membership
 from bridge.model import Accepted, Address, RecipientState, Ref
 from bridge.store.store import Store
-from tests.far.stub_human import Human
+from deploy.world.stub.human import Human
 from tests.matrix.make import ANNA, Node, World, ghost, meet, until
 from tests.matrix.test_outside import settled
 

@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from deploy.demo.ports import free_port
-from tests.far.stub_human import Human
+from deploy.world.ports import free_port
+from deploy.world.stub.human import Human
 from tests.matrix.make import World, until
 
 OUT = [

@@ -12,7 +12,7 @@ from bridge.errors import Refused
 from bridge.kinds import EVERYWHERE
 from bridge.model import Kind, Ref, State
 from bridge.networks.mail.leg.addressbook import AddressBook
-from tests.far.stub_human import Human
+from deploy.world.stub.human import Human
 from tests.matrix.make import ANNA, SPACE, World, ghost, meet, until
 
 BOX = f"secretariat@{SPACE}"

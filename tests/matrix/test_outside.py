@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.model import Accepted, Address, Kind, RecipientState, Ref
-from tests.far.stub_human import Human
+from deploy.world.stub.human import Human
 from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
 
 

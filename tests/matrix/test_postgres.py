@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from deploy.demo.postgres import Postgres
+from deploy.world.postgres import Postgres
 from tests.matrix.make import World, meet, statuses, until
 
 pytestmark = pytest.mark.postgres

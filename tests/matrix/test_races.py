@@ -12,7 +12,7 @@ from appservice.arriving.inbox import Parked
 from appservice.arriving.transactions import Item
 from bridge.errors import Unavailable
 from bridge.model import Address
-from deploy.demo.postgres import Postgres
+from deploy.world.postgres import Postgres
 from tests.matrix.make import ANNA, CLEO, Node, World, ghost, meet, until
 from tests.matrix.test_gaps import lost
 

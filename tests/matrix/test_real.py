@@ -10,7 +10,7 @@ import pytest
 from appservice.process.check import check
 from appservice.process.settings import MatrixSettings
 from bridge.model import Ref
-from deploy.demo.client import Event
+from deploy.world.client import Event
 from tests.matrix.make import ANNA, CLEO, Node, hub, until
 from tests.matrix.servers import Servers
 from tests.peers.world import NewClient

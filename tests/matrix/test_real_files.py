@@ -8,8 +8,8 @@ import pytest
 
 from appservice.process.registration import registration
 from bridge.model import File, Kind, Ref
-from deploy.demo.client import Event, RustClient
-from deploy.demo.synapse import Synapse
+from deploy.world.client import Event, RustClient
+from deploy.world.synapse import Synapse
 from tests.matrix.make import SPACE, Node
 from tests.matrix.servers import Servers
 from tests.peers.world import NewClient

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from tests.far.stub_homeserver import StubHomeserver
-from tests.far.stub_human import Human
-from tests.far.stub_world import Device
+from deploy.world.stub.homeserver import StubHomeserver
+from deploy.world.stub.human import Human
+from deploy.world.stub.world import Device
 
 
 async def test_two_humans_talk_encrypted() -> None:

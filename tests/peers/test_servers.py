@@ -9,11 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.demo.certificates import Authority
-from deploy.demo.client import ClientError, RustClient
-from deploy.demo.ports import free_ports
-from deploy.demo.postgres import Postgres
-from deploy.demo.synapse import ROOT, Options, Synapse
+from deploy.world.certificates import Authority
+from deploy.world.client import ClientError, RustClient
+from deploy.world.ports import free_ports
+from deploy.world.postgres import Postgres
+from deploy.world.synapse import ROOT, Options, Synapse
 from tests.peers import world
 
 pytestmark = pytest.mark.peers
@@ -26,7 +26,7 @@ def test_ports_are_handed_out_once() -> None:
 
 def test_children_end_with_their_parent() -> None:
     script = (
-        "import os, sys; from deploy.demo import process;"
+        "import os, sys; from deploy.world import process;"
         "print(process.spawn(['sleep', '60']).pid, flush=True); os.kill(os.getpid(), 9)"
     )
     parent = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import yaml
 
-from deploy.demo.certificates import Authority
-from deploy.demo.client import RustClient
-from deploy.demo.synapse import Options, Synapse, start_all
+from deploy.world.certificates import Authority
+from deploy.world.client import RustClient
+from deploy.world.synapse import Options, Synapse, start_all
 
 PASSWORD = "correct horse"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from deploy.demo.state import StateDirectory
-from deploy.demo.world import World
+from deploy.world.state import StateDirectory
+from deploy.world.world import World
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

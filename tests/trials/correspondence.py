@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import yaml
 
 from bridge.networks.mail.mime.mail import Mail, parse
-from deploy.demo.client import ClientError, Event, RustClient
-from deploy.demo.hub import PEOPLE
-from deploy.demo.product import wait_for
-from deploy.demo.space import DOMAIN
-from deploy.demo.world import World
+from deploy.world.client import ClientError, Event, RustClient
+from deploy.world.hub import PEOPLE
+from deploy.world.product import wait_for
+from deploy.world.space import DOMAIN
+from deploy.world.world import World
 from tests.mail.truth import MAIL, MATRIX, Human, Plan, Said
 from tests.mail.truth_check import Letter, Shown
 from tests.mail.truth_drive import head_of, letter_of, numbers

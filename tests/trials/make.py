@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from deploy.demo.client import Event, RustClient
-from deploy.demo.product import ProductClient
-from deploy.demo.synapse import Synapse
-from deploy.demo.world import World
+from deploy.world.client import Event, RustClient
+from deploy.world.product import ProductClient
+from deploy.world.synapse import Synapse
+from deploy.world.world import World
 from tests.peers.world import PASSWORD, new_user
 
 

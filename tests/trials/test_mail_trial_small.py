@@ -12,12 +12,12 @@ from email.message import EmailMessage
 
 import pytest
 
-from deploy.demo.client import Event, RustClient
 from deploy.demo.mail_story import ANNA_RPPS, LABORATORY, RESULT, text_of, thread_of, to_all
-from deploy.demo.mailbox import Attachment, Mailbox
-from deploy.demo.product import wait_for
-from deploy.demo.space import ANNA, TEAM, TEAM_NAME
-from deploy.demo.world import World
+from deploy.world.client import Event, RustClient
+from deploy.world.mailbox import Attachment, Mailbox
+from deploy.world.product import wait_for
+from deploy.world.space import ANNA, TEAM, TEAM_NAME
+from deploy.world.world import World
 from tests.trials.make import assert_clean, bodies, settled, strict
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.peers]

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.demo.product import wait_for
-from deploy.demo.space import DOMAIN
-from deploy.demo.world import World
+from deploy.world.product import wait_for
+from deploy.world.space import DOMAIN
+from deploy.world.world import World
 from tests.mail.truth import MATRIX, Plan, Size, make
 from tests.mail.truth_check import Verdict
 from tests.mail.truth_drive import Drive

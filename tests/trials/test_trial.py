@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from deploy.demo.client import RustClient
-from deploy.demo.product import ProductClient, wait_for
-from deploy.demo.world import World
+from deploy.world.client import RustClient
+from deploy.world.product import ProductClient, wait_for
+from deploy.world.world import World
 from tests.peers.world import PASSWORD
 from tests.trials.make import Talk, assert_clean, bodies, settled, strict, talk
 

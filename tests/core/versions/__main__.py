@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from deploy.demo.simulator import Faults
+from deploy.world.simulator import Faults
 from tests.core.versions import record
 from tests.faults.rig import rig, until
 from tests.faults.traffic import TWO, Traffic

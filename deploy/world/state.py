@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.demo import ports
+from deploy.world import ports
 
 PRODUCTS = ("pandalab", "siilo")
 OPERATORS = ("mss-a.example", "mss-b.example")

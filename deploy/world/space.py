@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any
 
 from bridge.networks.mail.leg.addressbook import local_part
-from deploy.demo.mailbox import Mailbox
-from deploy.demo.postfix import PASSWORD, Identity, Postfix, Route
-from deploy.demo.state import OPERATORS, Kept, StateDirectory
-from deploy.demo.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
+from deploy.world.mailbox import Mailbox
+from deploy.world.postfix import PASSWORD, Identity, Postfix, Route
+from deploy.world.state import OPERATORS, Kept, StateDirectory
+from deploy.world.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
 
 DOMAIN, HOST = "liaison.mss.example", "mx.liaison.example"
 TEAM, TEAM_NAME = f"secretariat.cardiologie@{DOMAIN}", "Secrétariat de cardiologie"

@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from deploy.demo.simulator.document import Document, read_all, without_content
-from deploy.demo.simulator.outbox import Outbox
-from deploy.demo.simulator.state import Json, State, now_text
+from deploy.world.simulator.document import Document, read_all, without_content
+from deploy.world.simulator.outbox import Outbox
+from deploy.world.simulator.state import Json, State, now_text
 
 TOLERANCE = 300  # seconds that a webhook may be old, or ahead
 

@@ -1,4 +1,4 @@
-"""Runs one simulated product: ``python -m deploy.demo.simulator --help``."""
+"""Runs one simulated product: ``python -m deploy.world.simulator --help``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from deploy.demo.simulator.product import Simulator
-from deploy.demo.simulator.web import application
+from deploy.world.simulator.product import Simulator
+from deploy.world.simulator.web import application
 
 
 def main() -> None:
     """Serve until a signal comes."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.demo.simulator", description="A simulated chat product.")
+    parser = argparse.ArgumentParser(prog="python -m deploy.world.simulator", description="A simulated chat product.")
     parser.add_argument("--name", required=True, help="the product's name in the hub's configuration")
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--host", default="127.0.0.1")

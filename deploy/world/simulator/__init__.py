@@ -4,7 +4,7 @@ It is labelled as one wherever it shows itself: no vendor's software is in it. I
 would: it checks the signature and the age of every webhook, keeps what it takes on disk before it answers, answers a
 repeated ``webhook-id`` without taking it twice, and repeats its own posts under the same id until the hub has answered.
 
-    python -m deploy.demo.simulator --name pandalab --port 8100 --hub http://127.0.0.1:8080 \\
+    python -m deploy.world.simulator --name pandalab --port 8100 --hub http://127.0.0.1:8080 \\
         --token … --secret whsec_… [--state pandalab.db]
 
 Its own HTTP API has no authentication and belongs on the loopback interface. Bodies and answers are JSON; times are
@@ -59,6 +59,6 @@ RFC 3339; an error is ``{"error": …}``.
     is dropped), ``same_id`` (answers every message with one id).
 """
 
-from deploy.demo.simulator.product import Faults, Simulator
+from deploy.world.simulator.product import Faults, Simulator
 
 __all__ = ["Faults", "Simulator"]

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.demo import process
-from deploy.demo.ports import free_ports
+from deploy.world import process
+from deploy.world.ports import free_ports
 
 PASSWORD = "anna-lit-son-courrier"  # of every mailbox of the demo; the servers listen on 127.0.0.1 only
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.demo import process
-from deploy.demo.certificates import Authority
-from deploy.demo.hub import BEN, Hub
-from deploy.demo.product import ProductClient, wait_for
-from deploy.demo.space import Space
-from deploy.demo.state import PRODUCTS, Kept, Server, StateDirectory
-from deploy.demo.supervised import Supervised
-from deploy.demo.synapse import ROOT, Synapse, start_all
+from deploy.world import process
+from deploy.world.certificates import Authority
+from deploy.world.hub import BEN, Hub
+from deploy.world.product import ProductClient, wait_for
+from deploy.world.space import Space
+from deploy.world.state import PRODUCTS, Kept, Server, StateDirectory
+from deploy.world.supervised import Supervised
+from deploy.world.synapse import ROOT, Synapse, start_all
 
 Say = Callable[[str], None]
 TEAM = (f"rpps:{BEN}", "rpps:10001002027", "rpps:10001003040")  # ben, cleo and dan read the secretariat's mailbox
@@ -48,7 +48,7 @@ class World:
     def _simulator(self, name: str) -> Supervised:
         product = self.kept.products[name]
         command: list[str | Path] = [
-            sys.executable, "-m", "deploy.demo.simulator", "--name", name, "--port", str(product.port),
+            sys.executable, "-m", "deploy.world.simulator", "--name", name, "--port", str(product.port),
             "--hub", self.hub.connect, "--state", self.state / f"{name}.db",
         ]  # fmt: skip
         secrets = {"SIMULATOR_TOKEN": product.token, "SIMULATOR_SECRET": product.webhook_secret}

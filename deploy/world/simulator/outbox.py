@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from deploy.demo.simulator.state import Json, State
+from deploy.world.simulator.state import Json, State
 
 _AGAIN = {408, 425, 429}
 _LONGEST = 3.0  # seconds between two attempts

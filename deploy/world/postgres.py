@@ -10,8 +10,8 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.demo import process
-from deploy.demo.ports import free_port
+from deploy.world import process
+from deploy.world.ports import free_port
 
 _FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"]
 _DURABLE = ["max_connections=300"]

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar
 
-from deploy.demo import process
+from deploy.world import process
 
-SCRIPT = Path(__file__).with_name("client.mjs")
+SCRIPT = Path(__file__).parent / "js/client.mjs"
 Json = dict[str, Any]
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-import deploy.demo.simulator as package
-from deploy.demo.simulator.page import PAGE
-from deploy.demo.simulator.product import Faults, Simulator
-from deploy.demo.simulator.state import Json
+import deploy.world.simulator as package
+from deploy.world.simulator.page import PAGE
+from deploy.world.simulator.product import Faults, Simulator
+from deploy.world.simulator.state import Json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _DECLARE_WAIT = 10.0

@@ -16,9 +16,9 @@ from typing import Any, TypedDict
 import aiohttp
 import yaml
 
-from deploy.demo import process
-from deploy.demo.certificates import Authority
-from deploy.demo.ports import free_ports
+from deploy.world import process
+from deploy.world.certificates import Authority
+from deploy.world.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-synapse/bin/python"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from tests.far.stub_world import Json, StubError
+from deploy.world.stub.world import Json, StubError
 
 
 class StubMedia:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, localtime, make_msgid
 
-from deploy.demo.postfix import PASSWORD, Postfix
+from deploy.world.postfix import PASSWORD, Postfix
 
 Wanted = Callable[[EmailMessage], bool]
 

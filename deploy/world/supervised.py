@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.demo import process
+from deploy.world import process
 
 _SHORT_LIFE = 5.0  # seconds; who ends by itself sooner is in a crash loop
 _LONGEST_WAIT = 5.0

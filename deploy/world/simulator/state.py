@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.simulator.document import Document
+from deploy.world.simulator.document import Document
 
 Json = dict[str, Any]
 

@@ -1,7 +1,7 @@
-"""STUB homeserver: HTTP over :mod:`tests.far.stub_world`, for fault tests and the processor-time benchmark.
+"""STUB homeserver: HTTP over :mod:`deploy.world.stub.world`, for fault tests and the processor-time benchmark.
 
 It pushes transactions as Synapse 1.163 does: one in flight, own counter; a failed attempt loses its to-device part.
-``python -m tests.far.stub_homeserver --port 8008 --appservice http://127.0.0.1:9000`` runs it as its own process.
+``python -m deploy.world.stub.homeserver --port 8008 --appservice http://127.0.0.1:9000`` runs it as its own process.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from tests.far.stub_media import StubMedia
-from tests.far.stub_push import Pusher
-from tests.far.stub_world import Device, Json, StubError, User, World
+from deploy.world.stub.media import StubMedia
+from deploy.world.stub.push import Pusher
+from deploy.world.stub.world import Device, Json, StubError, User, World
 
 _CLIENT = r"/_matrix/client/v3"
 _ROOM = _CLIENT + r"/rooms/([^/]+)"

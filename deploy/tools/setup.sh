@@ -3,7 +3,7 @@
 # Postfix, Dovecot and swaks.
 # A second run with the same inputs does nothing and needs no network.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 readonly UV_VERSION=0.13.9
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -76,7 +76,7 @@ install_mail() {
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 # The stamp of an environment is the hash of all that went into it.
-stamp() { cat "$@" deploy/setup.sh | sha256sum | cut -d' ' -f1; }
+stamp() { cat "$@" deploy/tools/setup.sh | sha256sum | cut -d' ' -f1; }
 fresh() { [ "$(cat "$1/.stamp" 2>/dev/null)" = "$2" ]; }
 
 make_venv() {
@@ -127,12 +127,12 @@ setup_synapse() {
 # --- Node ------------------------------------------------------------------------------------------------------------
 
 setup_node() {
-    local want; want=$(stamp deploy/demo/package.json deploy/demo/package-lock.json .venv/.stamp)
-    fresh deploy/demo/node_modules "$want" && return
-    echo "setup: deploy/demo/node_modules (the Matrix client of the tests and the demo)"
-    (cd deploy/demo && PATH="$PWD/../../.venv/bin:$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund) ||
-        die "npm ci failed in deploy/demo (matrix-js-sdk is missing)"
-    echo "$want" >deploy/demo/node_modules/.stamp
+    local want; want=$(stamp deploy/world/js/package.json deploy/world/js/package-lock.json .venv/.stamp)
+    fresh deploy/world/js/node_modules "$want" && return
+    echo "setup: deploy/world/js/node_modules (the Matrix client of the tests and the demo)"
+    (cd deploy/world/js && PATH="$PWD/../../../.venv/bin:$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund) ||
+        die "npm ci failed in deploy/world/js (matrix-js-sdk is missing)"
+    echo "$want" >deploy/world/js/node_modules/.stamp
 }
 
 main() {

@@ -16,14 +16,14 @@ import yaml
 from appservice.process.registration import registration, to_yaml
 from appservice.process.settings import MatrixSettings
 from bridge.networks.connect.operations import PREFIX
-from deploy.demo import process
-from deploy.demo.product import wait_for
-from deploy.demo.space import Space
-from deploy.demo.state import PRODUCTS, Kept, StateDirectory
-from deploy.demo.supervised import Supervised
-from deploy.demo.synapse import ROOT, Synapse
+from deploy.world import process
+from deploy.world.product import wait_for
+from deploy.world.space import Space
+from deploy.world.state import PRODUCTS, Kept, StateDirectory
+from deploy.world.supervised import Supervised
+from deploy.world.synapse import ROOT, Synapse
 
-PEOPLE = Path(__file__).with_name("people.csv")
+PEOPLE = ROOT / "deploy/people.csv"
 BEN = "10001001014"  # has an account of his own on the second homeserver
 _HOST = "127.0.0.1"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import orjson
 
-from tests.far.stub_world import Json, World
+from deploy.world.stub.world import Json, World
 
 
 @dataclass(slots=True)

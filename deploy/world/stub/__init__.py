@@ -1,0 +1,1 @@
+"""STUB far ends: what a real homeserver does not do on demand, and people who need no client."""
