@@ -39,6 +39,7 @@ async def declare(store: Store, people: People, former: Person | None, address: 
             if former is not None:
                 for row in await tx.all("store.move_out", former.id, address.network, address.id):
                     changing.enter_context(store.changing(row["conversation"]))
+                    await store.set_audience(tx, row["conversation"])
                     await _withdraw(tx, row["conversation"], former.id, address, now)
         people.accounts.remember(address, person, now)
 

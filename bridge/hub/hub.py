@@ -25,6 +25,7 @@ from bridge.store.store import Conversation, Store, message_id
 log = logging.getLogger(__name__)
 _AGAIN = 0.5  # seconds until a database that was away is tried again
 _PROGRESS_KEPT = 20_000
+_PAGE = 500  # held messages that one look at the disk takes up
 
 
 def now_ms() -> int:
@@ -56,8 +57,11 @@ class Hub(Signs):
 
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
-        for row in await self._store.db.all("store.held"):
-            self._hold(row["message"], row["conversation"])
+        after = 0
+        while rows := await self._store.db.all("store.held", after, _PAGE):
+            for message, conversation in {row["message"]: row["conversation"] for row in rows}.items():
+                self._hold(message, conversation)
+            after = rows[-1]["pos"]
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import orjson
+
 from bridge.db import Database, Row, Tx
 from bridge.model import Address, RecipientState, Ref, Report, State
 from bridge.people.people import People
@@ -27,7 +29,11 @@ class Outcomes:
 
     async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person`` has read this and everything before it; True if that is news."""
-        return await self._all_changed(tx, await tx.all("store.read_up_to", message, person, at))
+        news: list[Row] = []
+        while rows := await tx.all("store.unread", message, person):
+            news += await tx.all("store.read", _ids(rows), person, at)
+            await tx.run("store.has_read", rows[-1]["conversation"], person, rows[-1]["pos"])
+        return await self._all_changed(tx, news)
 
     async def seen(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person`` has read this one; True if that is news."""
@@ -44,9 +50,12 @@ class Outcomes:
     async def arrived(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
         """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news."""
         became = (State.REFUSED if never else State.DELIVERED).value
-        return await self._all_changed(
-            tx, await tx.all("store.arrived", conversation, network, person, at, became, never)
-        )
+        where, news = (network, conversation, person), list[Row]()
+        while rows := await tx.all("store.kept", *where):
+            news += await tx.all("store.arrived", _ids(rows), network, person, at, became, never)
+            await tx.run("store.await_from", *where, rows[-1]["pos"] + 1)
+        await tx.run("store.end_await", *where)
+        return await self._all_changed(tx, news)
 
     async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""
@@ -86,3 +95,8 @@ class Outcomes:
     async def told(self, tx: Tx, reports: Iterable[Report]) -> None:
         """These senders know; what changed meanwhile is told again."""
         await tx.many("store.end_report", sorted((r.message, r.version) for r in reports))
+
+
+def _ids(rows: Iterable[Row]) -> str:
+    """The ids of rows, as a statement takes a list."""
+    return orjson.dumps([row["id"] for row in rows]).decode()

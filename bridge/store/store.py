@@ -31,6 +31,7 @@ from bridge.store.outcomes import Outcomes
 
 COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000
+_PAGE = 100  # rows that one look or one transaction takes of something that may have piled up
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def _audience(people: Iterable[str]) -> str:
+    """One word for exactly these people (ids)."""
+    return hashlib.sha256(orjson.dumps(sorted(set(people)))).hexdigest()
+
+
 class Store(Outcomes):
     """Named operations; each takes the open transaction, or reads what is committed."""
 
@@ -80,6 +86,10 @@ class Store(Outcomes):
         """Continue the numbering where it ended."""
         row = await self.db.one("store.last_pos")
         self._pos = itertools.count(int(row["pos"] if row else 0) + 1)
+        while rows := await self.db.all("store.without_audience", _PAGE):  # conversations of an earlier version
+            async with self.db.transaction("store.audience") as tx:
+                for row in rows:
+                    await self.set_audience(tx, row["id"])
 
     def next_pos(self) -> int:
         """The next place in the order; call it inside the transaction that uses it."""
@@ -94,8 +104,7 @@ class Store(Outcomes):
 
     async def among(self, network: str, people: Collection[str]) -> str | None:
         """The newest conversation of exactly these people with a leg on this network."""
-        ids = sorted(set(people))
-        row = await self.db.one("store.among", orjson.dumps(ids).decode(), len(ids), network)
+        row = await self.db.one("store.among", _audience(people), network) if people else None
         return None if row is None else str(row["id"])
 
     async def conversation(self, conversation: str) -> Conversation:
@@ -177,13 +186,21 @@ class Store(Outcomes):
             await tx.run("store.add_member", conversation, member.person.id, address.network, address.id, now)
             chat = None if address.network in named else conversation
             await tx.run("store.add_leg", conversation, address.network, chat)
+            await tx.run("store.begin_reading", conversation, member.person.id)
+        await self.set_audience(tx, conversation)
         self.forget(conversation)
 
     async def remove_members(self, tx: Tx, conversation: str, people: Iterable[str]) -> None:
         """Remove people; their legs stay, so that old messages keep their refs."""
         for person in people:
             await tx.run("store.remove_member", conversation, person)
+        await self.set_audience(tx, conversation)
         self.forget(conversation)
+
+    async def set_audience(self, tx: Tx, conversation: str) -> None:
+        """Note which people are its members now; :meth:`among` looks for it."""
+        rows = await tx.all("store.members", conversation)
+        await tx.run("store.set_audience", conversation, _audience(row["person"] for row in rows))
 
     async def bind(self, tx: Tx, conversation: str, network: str, chat: str) -> None:
         """The network's own name of the chat."""
@@ -347,7 +364,8 @@ class Store(Outcomes):
             await tx.one("store.failed", delivery.message, person, now, "left_before")
         if known:
             for person in sorted(waiting):
-                await tx.one("store.taken", delivery.message, person, now)
+                if await tx.one("store.taken", delivery.message, person, now) is not None:
+                    await tx.run("store.await", delivery.message, delivery.network, person)
             await tx.run("store.delivered", delivery.message, delivery.network, now)
         if known or delivery.gone:
             await self._changed(tx, delivery.message)
@@ -364,8 +382,14 @@ class Store(Outcomes):
         await self._changed(tx, delivery.message)
 
     async def later(self, tx: Tx, delivery: Delivery, next_at: int, late: int) -> bool:
-        """Try again at ``next_at`` (ms). True if it is news that what the lane got before ``late`` (ms) still waits."""
+        """Try again at ``next_at`` (ms). True if it is news that what the lane got before ``late`` (ms) still waits.
+
+        A long lane becomes late in several attempts, the oldest first.
+        """
         await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
         if delivery.created_at >= late:
             return False
-        return await self._all_changed(tx, await tx.all("store.late", delivery.conversation, delivery.network, late))
+        lane = (delivery.conversation, delivery.network)
+        waiting = {row["message"] for row in await tx.all("store.become_late", *lane, late, _PAGE)}
+        news = [row for m in sorted(waiting) for row in await tx.all("store.late", m, delivery.network)]
+        return await self._all_changed(tx, news)

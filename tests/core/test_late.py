@@ -47,3 +47,14 @@ async def test_it_is_news_once(url: str) -> None:
         tries = len(w.siilo.calls)
         await w.until(lambda: len(w.siilo.calls) > tries + 5)
         assert len(w.pandalab.told) == 1
+
+
+async def test_a_long_lane_becomes_late_bit_by_bit_and_whole(url: str) -> None:
+    async with running(url, patience=IMPATIENT) as w:
+        w.siilo.before = away
+        await w.pandalab.write("p0", "A", "cleo", "x", [DAN])
+        for n in range(1, 250):
+            await w.pandalab.write(f"p{n}", "A", "cleo", "x")
+        await w.until(lambda: {r.ref.id for r in w.pandalab.told} == {f"p{n}" for n in range(250)}, 20)
+        assert all(r.states[0].reason == "late" for r in w.pandalab.told)
+        assert len(w.pandalab.told) == 250

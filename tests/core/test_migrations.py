@@ -11,6 +11,7 @@ from bridge.db import open_database
 from deploy.world.stub.homeserver import StubHomeserver
 from tests.core import versions
 from tests.core.make import running
+from tests.core.test_reading import COVERED, rows
 from tests.core.versions import COMPONENTS, FROZEN, HERE, digest, migration_files, recorded
 from tests.matrix.make import hub, settings, until
 
@@ -56,6 +57,20 @@ async def test_what_waited_is_delivered_by_the_core(url: str, tmp_path: Path, wa
         assert w.pandalab.delivered[0].chat == "two-legs"
         await w.pandalab.write("new", "two-legs", "cleo", "Nouveau")
         await w.until(lambda: any(d.body.text == "Nouveau" for d in w.matrix.delivered))
+
+
+@pytest.mark.parametrize("was", VERSIONS, ids=str)
+async def test_what_stood_open_is_covered_by_the_next_receipt(url: str, tmp_path: Path, was: dict[str, int]) -> None:
+    last = "SELECT id FROM message m WHERE pos = (SELECT MAX(pos) FROM message x WHERE x.conversation = m.conversation)"
+    await versions.make(url, tmp_path / "old", was)
+    async with running(url) as w:
+        for person in ("rpps:10000000003", "rpps:10000000004", "matrix:@ben:stub.example"):
+            messages = {message for (message,) in await rows(w.db, last)}
+            stood = [bool(await rows(w.db, COVERED, message, person)) for message in messages]
+            async with w.db.transaction("test") as tx:
+                news = [await w.store.read_up_to(tx, message, person, 5) for message in messages]
+            assert news == stood
+            assert not any([await rows(w.db, COVERED, message, person) for message in messages])
 
 
 @pytest.mark.parametrize("was", VERSIONS, ids=str)

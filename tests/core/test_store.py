@@ -21,6 +21,7 @@ from tests.core.test_late import away
 
 BEN = "matrix:@ben:chu.example"
 DAN = "siilo:dan"
+BEN_THERE = Address("matrix", "@ben:chu.example")
 
 
 async def members(w: World, conversation: str) -> set[str]:
@@ -230,3 +231,34 @@ async def test_the_lanes_of_a_network_come_in_the_order_in_which_they_wait(url: 
             after = page[-1][1]
         assert seen == ["B", "A", "A", "C"]
         assert await w.store.lanes_of("matrix", 0, 2) == []
+
+
+async def test_the_conversation_of_exactly_these_people_as_they_come_and_go(url: str) -> None:
+    cleo, ben, dan = "rpps:10000000003", "rpps:10000000002", "rpps:10000000004"
+    async with running(url) as w:
+        old = (await w.pandalab.write("p1", "A", "cleo", "x", [BEN])).conversation
+        new = (await w.pandalab.write("p2", "B", "cleo", "x", [DAN])).conversation
+        assert await w.store.among("matrix", [ben, cleo]) == old
+        assert await w.store.among("siilo", [ben, cleo]) is None  # no leg there
+        await w.pandalab.write("p3", "A", "cleo", "x", [DAN])
+        assert await w.store.among("matrix", [ben, cleo]) is None
+        assert await w.store.among("matrix", [cleo, ben, dan, ben]) == old
+        await w.hub.change_members(Ref("pandalab", "m"), "A", "pandalab", Address("pandalab", "cleo"), [], [BEN_THERE])
+        assert await w.store.among("siilo", [cleo, dan]) in (old, new)
+        assert await w.store.among("siilo", []) is None
+        await w.hub.declare(Address("siilo", "dan"), "10000000005")  # somebody else's from now on
+        assert await w.store.among("siilo", [cleo, dan]) is None
+        assert await w.store.among("siilo", [cleo]) in (old, new)
+
+
+async def test_conversations_of_an_earlier_version_are_found_by_their_people(url: str) -> None:
+    async with running(url) as w:
+        done = [(await w.pandalab.write(f"p{n}", f"{n}", "cleo", "x", [BEN])).conversation for n in range(205)]
+        async with w.db.transaction("test") as tx:
+            for conversation in done:
+                await tx.run("store.set_audience", conversation, None)
+        people = ["rpps:10000000002", "rpps:10000000003"]
+        assert await w.store.among("matrix", people) is None
+        await w.store.start()
+        assert await w.store.among("matrix", people) in done
+        assert await w.db.all("store.without_audience", 1) == []

@@ -10,15 +10,11 @@ SELECT person, name FROM name;
 INSERT INTO name (person, name) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET name = excluded.name;
 
 -- name: last_pos
-SELECT COALESCE(MAX(pos), 0) AS pos FROM message;
+SELECT pos FROM message ORDER BY -pos LIMIT 1;
 -- name: by_ref
 SELECT m.id, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: writer
 SELECT m.sender, m.kind FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
--- name: message_of
-SELECT r.message, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
--- name: refs_of
-SELECT network, id FROM ref WHERE message = $1;
 -- name: add_ref
 INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO UPDATE SET also = 0
 WHERE ref.also = 1 AND ref.message = excluded.message;
@@ -38,16 +34,19 @@ UPDATE leg SET chat = $3 WHERE conversation = $1 AND network = $2;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person;
 -- name: among
-SELECT c.id FROM member m JOIN conversation c ON c.id = m.conversation
-JOIN leg l ON l.conversation = c.id AND l.network = $3
-WHERE m.person IN (SELECT jsonb_array_elements_text($1::text::jsonb)) -- pg
-WHERE m.person IN (SELECT value FROM json_each($1)) -- sqlite
-GROUP BY c.id, c.created_at HAVING COUNT(*) = CAST($2 AS INTEGER)
-AND (SELECT COUNT(*) FROM member x WHERE x.conversation = c.id) = CAST($2 AS INTEGER)
-ORDER BY c.created_at DESC, c.id LIMIT 1;
+SELECT c.id FROM conversation c JOIN leg l ON l.conversation = c.id AND l.network = $2
+WHERE c.audience = $1 ORDER BY c.created_at DESC, c.id LIMIT 1;
+-- name: set_audience
+UPDATE conversation SET audience = $2 WHERE id = $1;
+-- name: without_audience
+SELECT id FROM conversation WHERE audience IS NULL LIMIT $1;
 -- name: add_member
 INSERT INTO member (conversation, person, network, address, joined_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (conversation, person) DO UPDATE SET network = excluded.network, address = excluded.address;
+-- name: begin_reading
+INSERT INTO reading (conversation, person, pos)
+SELECT $1, $2, COALESCE(MAX(pos), 0) FROM message WHERE conversation = $1
+ON CONFLICT (conversation, person) DO NOTHING;
 -- name: remove_member
 DELETE FROM member WHERE conversation = $1 AND person = $2;
 -- name: chats_at
@@ -83,7 +82,7 @@ SELECT n, about, body FROM file WHERE message = $1 ORDER BY n;
 DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = $1);
 
 -- name: held
-SELECT DISTINCT d.message, d.conversation, d.pos, d.created_at FROM delivery d WHERE d.held = 1 ORDER BY d.pos;
+SELECT message, conversation, pos FROM delivery WHERE held = 1 AND pos > $1 ORDER BY pos LIMIT $2;
 -- name: held_networks
 SELECT conversation, network FROM delivery WHERE message = $1 AND held = 1;
 -- name: on_its_way
@@ -118,16 +117,30 @@ UPDATE recipient SET state = 'delivered', at = $3, reason = NULL WHERE message =
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: taken
 UPDATE recipient SET state = 'sent', at = $3, reason = NULL WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+-- name: await
+INSERT INTO awaited (network, conversation, person, pos) SELECT $2, conversation, $3, pos FROM message WHERE id = $1
+ON CONFLICT (network, conversation, person) DO NOTHING;
+-- name: kept
+SELECT id, pos FROM message WHERE conversation = $2
+AND pos >= (SELECT pos FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3) ORDER BY pos LIMIT 100;
 -- name: arrived
-UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent' AND message IN
-  (SELECT id FROM message WHERE conversation = $1) RETURNING message;
+UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent'
+AND message IN (SELECT jsonb_array_elements_text($1::text::jsonb)) RETURNING message; -- pg
+AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
+-- name: await_from
+UPDATE awaited SET pos = $4 WHERE network = $1 AND conversation = $2 AND person = $3;
+-- name: end_await
+DELETE FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3;
 -- name: chats_waiting
-SELECT DISTINCT l.chat FROM recipient r JOIN message m ON m.id = r.message
-JOIN leg l ON l.conversation = m.conversation AND l.network = r.network
-WHERE r.network = $1 AND r.state = 'sent' AND l.chat IS NOT NULL;
+SELECT DISTINCT l.chat FROM awaited a JOIN leg l ON l.conversation = a.conversation AND l.network = a.network
+WHERE a.network = $1 AND l.chat IS NOT NULL;
 -- name: late
-UPDATE recipient SET reason = 'late' WHERE network = $2 AND state = 'accepted' AND reason IS NULL AND message IN
-  (SELECT message FROM delivery WHERE conversation = $1 AND network = $2 AND created_at < $3) RETURNING message;
+UPDATE recipient SET reason = 'late'
+WHERE message = $1 AND network = $2 AND state = 'accepted' AND reason IS NULL RETURNING message;
+-- name: become_late
+UPDATE delivery SET late = 1 WHERE id IN
+  (SELECT id FROM delivery WHERE conversation = $1 AND network = $2 AND late = 0 AND created_at < $3
+   ORDER BY created_at LIMIT $4) RETURNING message;
 -- name: received
 UPDATE recipient SET state = 'delivered', at = $3, reason = NULL
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;
@@ -137,19 +150,28 @@ WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered'
 -- name: failed
 UPDATE recipient SET state = 'refused', at = $3, reason = $4
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
--- name: read_up_to
-UPDATE recipient SET state = 'read', at = $3, reason = NULL WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered') AND message IN
-  (SELECT m.id FROM message m, message upto WHERE upto.id = $1 AND m.conversation = upto.conversation AND m.pos <= upto.pos)
-  RETURNING message;
+-- name: unread
+SELECT id, pos, conversation FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
+AND pos > (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN reading r ON r.conversation = m.conversation
+           WHERE m.id = $1 AND r.person = $2)
+AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
+-- name: read
+UPDATE recipient SET state = 'read', at = $3, reason = NULL WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered')
+AND message IN (SELECT jsonb_array_elements_text($1::text::jsonb)) RETURNING message; -- pg
+AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
+-- name: has_read
+INSERT INTO reading (conversation, person, pos) VALUES ($1, $2, $3)
+ON CONFLICT (conversation, person) DO UPDATE SET pos = excluded.pos WHERE reading.pos < excluded.pos;
 -- name: changed
 UPDATE message SET version = version + 1 WHERE id = $1;
 -- name: add_report
-INSERT INTO report (message, network) SELECT id, network FROM message WHERE id = $1 AND kind <> 'members'
+INSERT INTO report (message, network, pos) SELECT id, network, pos FROM message WHERE id = $1 AND kind <> 'members'
 ON CONFLICT (message) DO NOTHING;
 
 -- name: reports
 SELECT r.message, r.attempt, m.network, m.ref, m.conversation, m.chat, m.address, m.version
-FROM report r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.next_at <= $2 ORDER BY m.pos LIMIT 100;
+FROM report r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.next_at <= $2
+ORDER BY r.next_at, r.pos LIMIT 100;
 -- name: next_report
 SELECT MIN(next_at) AS next_at FROM report WHERE network = $1;
 -- name: states
@@ -164,5 +186,3 @@ DELETE FROM report WHERE message = $1;
 UPDATE report SET attempt = attempt + 1, next_at = $2 WHERE message = $1;
 -- name: status
 SELECT id, conversation, network, ref, chat, address, kind, accepted_at FROM message WHERE id = $1;
--- name: waiting
-SELECT network, COUNT(*) AS n, MIN(created_at) AS oldest FROM delivery GROUP BY network;

@@ -1,0 +1,119 @@
+"""What a receipt covers, and what a join delivers, is exactly what stood open before it: however it is looked up."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from bridge.db import Database
+from bridge.db.postgres import Postgres
+from bridge.db.sqlite import Sqlite
+from bridge.model import MATRIX, Address, Delivery, Handed, Ref, State
+from bridge.networks.loopback import Loopback
+from tests.core.make import World, networks, running
+
+BEN, DAN = "matrix:@ben:chu.example", "siilo:dan"
+AT = {BEN: Address(MATRIX, "@ben:chu.example"), DAN: Address("siilo", "dan")}
+PERSON = {BEN: "rpps:10000000002", DAN: "rpps:10000000004"}
+
+COVERED = """
+SELECT r.message FROM recipient r JOIN message m ON m.id = r.message JOIN message upto ON upto.id = $1
+WHERE r.person = $2 AND r.state IN ('accepted', 'sent', 'delivered')
+AND m.conversation = upto.conversation AND m.pos <= upto.pos
+"""
+READ = "SELECT message, person FROM recipient WHERE state = 'read'"
+
+
+async def rows(db: Database, sql: str, *args: Any) -> set[tuple[Any, ...]]:
+    """What a statement of this test's own gives."""
+    assert isinstance(db, Sqlite | Postgres)
+    db._statements["test.look"] = sql.replace("$", "?") if db.engine == "sqlite" else sql
+    found: list[Any] = await db.all("test.look", *args)
+    return {tuple(row) for row in found}
+
+
+async def write(w: World, ident: str, to: list[str] | None = None) -> str:
+    return (await w.pandalab.write(ident, "A", "cleo", ident, to or [])).message
+
+
+class Play:
+    """Cleo writes, Ben and Dan read what they like, Dan leaves and comes back; the room gives held messages a place."""
+
+    def __init__(self, w: World, seed: int) -> None:
+        self.w, self.dice = w, random.Random(seed)
+        self.messages: list[str] = []
+        self.there = True
+
+    async def write(self) -> None:
+        self.messages.append(await write(self.w, f"p{len(self.messages)}", [] if self.messages else [BEN, DAN]))
+
+    async def read(self) -> None:
+        who, message = self.dice.choice([BEN, DAN]), self.dice.choice(self.messages)
+        person = PERSON[who]
+        covered = {(m, person) for (m,) in await rows(self.w.db, COVERED, message, person)}
+        before = await rows(self.w.db, READ)
+        async with self.w.db.transaction("test") as tx:
+            news = await self.w.store.read_up_to(tx, message, person, 5)
+        assert (await rows(self.w.db, READ), news) == (before | covered, bool(covered))
+
+    async def place(self) -> None:
+        if self.w.hub._held:
+            await self.w.hub.sequenced(self.dice.choice(list(self.w.hub._held)))
+
+    async def come_or_go(self) -> None:
+        ref, cleo = Ref("pandalab", f"m{self.dice.random()}"), Address("pandalab", "cleo")
+        add, remove = ([], [AT[DAN]]) if self.there else ([DAN], [])
+        await self.w.hub.change_members(ref, "A", "pandalab", cleo, add, remove)
+        self.there = not self.there
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_receipt_covers_what_is_open_up_to_it(url: str, seed: int) -> None:
+    async with running(url, order_wait=60.0) as w:
+        play = Play(w, seed)
+        await play.write()
+        for _ in range(80):
+            step = play.dice.choices([play.write, play.read, play.place, play.come_or_go], (6, 5, 4, 1))[0]
+            await step()
+
+
+async def test_hundreds_are_read_at_once(url: str) -> None:
+    async with running(url) as w:
+        messages = [await write(w, f"p{n}", [] if n else [BEN]) for n in range(250)]
+        await w.until(lambda: len(w.matrix.delivered) == 250)
+        async with w.db.transaction("test") as tx:
+            assert await w.store.read_up_to(tx, messages[-1], PERSON[BEN], 5)
+        assert await rows(w.db, READ) == {(m, PERSON[BEN]) for m in messages}
+
+
+class Keeping(Loopback):
+    """A network that keeps what it is given for whoever has not come in."""
+
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:  # type: ignore[override]
+        """As any other, for whoever is there."""
+        ref = await super().deliver(delivery)
+        return Handed(ref, waiting=frozenset({PERSON[BEN]}))
+
+
+@pytest.mark.parametrize("never", [None, "not_joined"])
+@pytest.mark.parametrize("count", [3, 250])
+async def test_whoever_joins_gets_everything_that_was_kept_and_once(url: str, never: str | None, count: int) -> None:
+    nets = networks()
+    nets["matrix"] = Keeping("matrix", nets["matrix"].capabilities)
+    async with running(url, nets) as w:
+        done = await w.pandalab.write("p0", "A", "cleo", "x", [BEN])
+        await w.hub.bind(done.conversation, MATRIX, "!r")
+        for n in range(1, count):
+            await write(w, f"p{n}")
+        await w.until(lambda: len(w.matrix.delivered) == count and not w.courier._lanes)
+        sent = await rows(w.db, "SELECT message, person FROM recipient WHERE state = 'sent'")
+        assert len(sent) == count
+        assert await w.hub.waiting(MATRIX) == ["!r"]
+        await w.hub.arrived(MATRIX, "!r", AT[BEN], never)
+        became = (State.REFUSED if never else State.DELIVERED).value
+        assert await rows(w.db, "SELECT message, person FROM recipient WHERE state = $1", became) == sent
+        assert await w.hub.waiting(MATRIX) == []
+        await w.hub.arrived(MATRIX, "!r", AT[BEN], "not_joined")
+        assert await rows(w.db, "SELECT message, person FROM recipient WHERE state = $1", became) == sent

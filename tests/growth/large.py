@@ -1,0 +1,98 @@
+"""A large hub as rows: one room of ``n`` messages and ``n`` waiting things of every kind, for tests that count.
+
+Ben has read all but the last two messages of the room; Dan never reads, there or in his other rooms; Fay is invited
+since the last five messages; Eve joined last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Table = tuple[str, Iterator[tuple[Any, ...]]]
+"""Columns, separated by commas, and rows."""
+
+BEN, DAN, FAY, EVE, CLEO = (f"rpps:1000000000{n}" for n in range(5))
+ROOM, LANE = "c_room", "c_lane"
+
+
+def message(i: int) -> str:
+    """The id of the message at a place."""
+    return f"m_{i * 2654435761 % 2**32:08x}{i:024x}"
+
+
+def delivery(i: int) -> str:
+    """The id of a delivery."""
+    return f"d_{i * 2654435761 % 2**32:08x}{i:024x}"
+
+
+def conversation(i: int) -> str:
+    """The conversation of the message at a place beyond the room's."""
+    return f"c_{i:024x}"
+
+
+def core(n: int) -> dict[str, Table]:
+    """The tables of the store. Places 1 to n: the room; n + 1 to 2 n: a conversation with one message each."""
+    both = range(1, 2 * n + 1)
+    chat = [ROOM if i <= n else conversation(i) for i in range(2 * n + 1)]
+    return {
+        "account": ("network, id, person, declared_at", (("pandalab", f"u{i}", f"rpps:{i}", i) for i in range(n))),
+        "name": ("person, name", ((f"mail:p{i}@a.example", "P") for i in range(n))),
+        "conversation": (
+            "id, created_at, audience",
+            ((c, i, f"{c:>064}") for i, c in enumerate([ROOM, LANE, *chat[n + 1 :]])),
+        ),
+        "leg": (
+            "conversation, network, chat",
+            ((c, w, f"{w}-{c}") for c in [ROOM, LANE, *chat[n + 1 :]] for w in ("matrix", "pandalab", "siilo")),
+        ),
+        "member": (
+            "conversation, person, network, address, joined_at",
+            ((c, p, "matrix", p, 0) for c in [ROOM, *chat[n + 1 :]] for p in (BEN, DAN, FAY, EVE, CLEO)),
+        ),
+        "message": (
+            "id, conversation, pos, network, ref, chat, sender, address, kind, sent_at, accepted_at",
+            (
+                (message(i), chat[i], i, "pandalab", f"r{i}", f"pandalab-{chat[i]}", CLEO, "cleo", "text", i, i)
+                for i in both
+            ),
+        ),
+        "ref": (
+            "network, id, message",
+            ((w, f"r{i}", message(i)) for i in both for w in ("matrix", "pandalab")),
+        ),
+        "recipient": ("message, person, network, state, at", _recipients(n)),
+        "reading": (
+            "conversation, person, pos",
+            ((c, p, pos) for i, c in enumerate(chat) if i >= n for p, pos in ((BEN, n - 2), (DAN, 0), (EVE, n))),
+        ),
+        "awaited": (
+            "network, conversation, person, pos",
+            (("matrix", chat[i], FAY, max(i, n) - 4) for i in range(n, 2 * n + 1)),
+        ),
+        "delivery": (
+            "id, message, conversation, network, pos, held, body, created_at, next_at, late",
+            _deliveries(n, chat),
+        ),
+        "report": (
+            "message, network, next_at, pos",
+            ((message(i), "pandalab", 0 if i % 2 else 10**15, i) for i in range(1, n + 1)),
+        ),
+        "file": ("message, n, about, body", ((message(i), 0, b"x", b"x") for i in range(1, n + 1))),
+    }
+
+
+def _recipients(n: int) -> Iterator[tuple[Any, ...]]:
+    for i in range(1, 2 * n + 1):
+        yield message(i), BEN, "matrix", "read" if i <= n - 2 else "delivered", i
+        yield message(i), DAN, "matrix", "delivered", i
+        if i > n - 5:
+            yield message(i), FAY, "matrix", "sent", i
+
+
+def _deliveries(n: int, chat: list[str]) -> Iterator[tuple[Any, ...]]:
+    """One long lane of old ones that were told to be late, many short ones, some that are held."""
+    for i in range(1, n + 1):
+        yield delivery(i), message(i), LANE, "siilo", i, 0, b"x", i, 0, int(i < n - 5)
+        yield delivery(i + n), message(i + n), chat[i + n], "siilo", i + n, 0, b"x", i, 0, 0
+        yield delivery(i + 2 * n), message(i), LANE, "medipeps", i, 1, b"x", i, 0, 0

@@ -1,0 +1,79 @@
+"""What is done for a message, a receipt or a start costs the same in a hub that is ten times as large."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from deploy.demo.postgres import Postgres
+from tests.growth.large import BEN, CLEO, DAN, EVE, FAY, LANE, ROOM, conversation, core, delivery, message
+from tests.growth.measure import Filled, InPostgres, InSqlite, grew
+
+SIZES = {"sqlite": (500, 10_000), "postgresql": (1_000, 10_000)}
+
+Case = tuple[str, Callable[[int], tuple[Any, ...]], int]
+"""A statement, its parameters in a hub of this size, and how many rows it gives or changes (-1: gives none)."""
+
+CASES: dict[str, Case] = {
+    "a receipt of somebody who reads everything": ("store.unread", lambda n: (message(n), BEN), 2),
+    "a receipt repeated": ("store.unread", lambda n: (message(n - 2), BEN), 0),
+    "a receipt of somebody who never read before": ("store.unread", lambda n: (message(n), DAN), 100),
+    "a receipt of somebody with old unread ones elsewhere": ("store.unread", lambda n: (message(n + 7), DAN), 1),
+    "a receipt of somebody who joined late": ("store.unread", lambda n: (message(n), EVE), 0),
+    "what is read by it": ("store.read", lambda n: (f'["{message(n - 3)}", "{message(n)}"]', BEN, 5), 1),
+    "the mark of a receipt": ("store.has_read", lambda n: (ROOM, BEN, n), -1),
+    "a first mark": ("store.begin_reading", lambda n: (ROOM, CLEO), -1),
+    "somebody joins for whom nothing waits": ("store.kept", lambda n: ("matrix", ROOM, DAN), 0),
+    "somebody joins for whom something waits": ("store.kept", lambda n: ("matrix", ROOM, FAY), 5),
+    "what arrives with them": (
+        "store.arrived",
+        lambda n: (f'["{message(n)}"]', "matrix", FAY, 5, "delivered", None),
+        1,
+    ),
+    "the next reports of a backlog": ("store.reports", lambda n: ("pandalab", 10), 100),
+    "when the next report is due": ("store.next_report", lambda n: ("pandalab",), 1),
+    "the next of a long lane": ("store.lane", lambda n: (LANE, "siilo"), 20),
+    "a lane in which all is held": ("store.lane", lambda n: (LANE, "medipeps"), 0),
+    "lanes at start": ("store.lanes_of", lambda n: ("siilo", 0, 100), 100),
+    "held ones at start": ("store.held", lambda n: (0, 100), 100),
+    "what becomes late in a long lane": ("store.become_late", lambda n: (LANE, "siilo", n - 2, 100), 3),
+    "the lateness of a message": ("store.late", lambda n: (message(n), "matrix"), 0),
+    "a conversation of nobody yet": ("store.among", lambda n: ("nobody", "mail"), 0),
+    "the last place": ("store.last_pos", lambda n: (), 1),
+    "conversations of an earlier version": ("store.without_audience", lambda n: (10,), 0),
+    "something waits in a chat": ("store.on_its_way", lambda n: ("siilo", f"siilo-{LANE}"), 1),
+    "files of a message that is over": ("store.end_files", lambda n: (message(n),), -1),
+    "the end of a delivery": ("store.end_delivery", lambda n: (delivery(n),), -1),
+    "somebody leaves a conversation": ("store.withdraw", lambda n: (BEN, conversation(n + 1), "siilo", 5), 0),
+    "what waited only for them": ("store.end_withdrawn", lambda n: (conversation(n + 1), "siilo"), 1),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def two_sizes(request: pytest.FixtureRequest) -> AsyncIterator[list[tuple[int, Filled]]]:
+    pair: list[tuple[int, Filled]] = []
+    for size in SIZES[request.param]:
+        db: Filled = InSqlite() if request.param == "sqlite" else await _postgres(request)
+        pair.append((size, db))
+        await db.fill(core(size))
+    yield pair
+    for _, db in pair:
+        await db.close()
+
+
+async def _postgres(request: pytest.FixtureRequest) -> Filled:
+    server: Postgres = await asyncio.to_thread(request.getfixturevalue, "postgres")
+    return await InPostgres.open(await server.create_database())
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("case", CASES)
+async def test_nothing_costs_more_in_a_larger_hub(two_sizes: list[tuple[int, Filled]], case: str) -> None:
+    name, args, rows = CASES[case]
+    small, large = [await db.cost(name, *args(size)) for size, db in two_sizes]
+    assert not grew(small, large), (small, large)
+    assert rows < 0 or large[1] == rows
