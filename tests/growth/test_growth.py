@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from deploy.demo.postgres import Postgres
+from deploy.world.postgres import Postgres
 from tests.growth.large import BEN, CLEO, DAN, EVE, FAY, LANE, ROOM, conversation, core, delivery, message
 from tests.growth.measure import Filled, InPostgres, InSqlite, grew
 
