@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from appservice.client.homeserver import Homeserver
+from appservice.e2ee.changes import Changes
 from appservice.e2ee.model import Device, Json, Policy
 from appservice.e2ee.signing import read_listing
 from bridge.db import Database, Tx
@@ -29,14 +30,13 @@ _AGAIN_MS = 60_000  # at most this often a list that should be fresh is asked fo
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """One person's devices. ``generation`` changes with every change that matters to sharing."""
+    """One person's devices."""
 
     user: str
     master: str | None = None
     found: str | None = None
     outdated: bool = True
     devices: dict[str, Device] = field(default_factory=dict)
-    generation: int = 0
     epoch: int = 0  # counts the reasons to ask again
     failures: int = 0
     retry_at: int = 0
@@ -61,11 +61,7 @@ class Devices:
         self._asking: dict[str, asyncio.Task[None]] = {}
         # Who is being asked for stays: a change that is told meanwhile must find the very entry that is waiting.
         self._people: Lru[str, Person] = Lru(size, lambda person: person.user in self._asking)
-        self._counter = itertools.count(1)
-        self.generation = 0  # of all lists together
-
-    def _touch(self, person: Person) -> None:
-        person.generation = self.generation = next(self._counter)
+        self.changes = Changes()
 
     async def person(self, user: str) -> Person:
         """What we know of somebody, from memory or disk."""
@@ -83,7 +79,6 @@ class Devices:
         for r in rows:
             device = Device(user, r["device_id"], r["curve"], r["ed"], r["signed"] == 1)
             person.devices[device.id] = device
-        self._touch(person)
         return self._people.put(user, person)
 
     async def note_outdated(self, tx: Tx, users: Iterable[str]) -> None:
@@ -98,8 +93,7 @@ class Devices:
                 person.epoch += 1
                 person.outdated = True
                 person.retry_at = 0
-                self._touch(person)
-        self.generation = next(self._counter)
+            self.changes.note(user)
 
     async def fresh(self, users: Iterable[str], asker: str, patience: float = 3.0, *, force: bool = False) -> set[str]:
         """Bring lists up to date; returns the users whose list is still outdated after ``patience`` seconds.
@@ -182,7 +176,7 @@ class Devices:
             person.failures, person.retry_at, person.asked_at = 0, 0, self._clock()
             if (person.master, person.found, person.devices) != (master, found, devices):
                 person.master, person.found, person.devices = master, found, devices
-            self._touch(person)
+            self.changes.note(person.user)
 
     def _change(self, person: Person, answer: Json) -> tuple[str | None, str | None, dict[str, Device]]:
         """The new master, the master found, the devices: one whose keys changed under its id is never taken."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 from vodozemac import GroupSession
 
+from appservice.e2ee.changes import Changes
 from appservice.e2ee.model import MEGOLM, Json, RoomState, ShareState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Tx
@@ -52,16 +53,21 @@ class OutState:
     session: OutSession | None = None
     rotate: bool = False
     room: RoomState | None = None
-    generation: int = -1
+    people: tuple[str, ...] = ()  # those whose device lists decided about the audience
+    seen: int = -1  # their lists' changes up to this number are taken in; -1: look again
     limit: int = 0
     recheck_at: int = 0
     withheld: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def ready(self, room: RoomState, generation: int, now: int) -> bool:
-        """Nothing changed since everybody got the key."""
+    def ready(self, room: RoomState, changes: Changes, now: int) -> bool:
+        """Nothing that concerns this room changed since everybody got the key."""
         session = self.session
-        if session is None or self.generation != generation or self.rotate:
+        if session is None or self.rotate:
             return False
+        if self.seen != changes.newest:
+            if self.seen < 0 or changes.concern(self.people, self.seen):
+                return False
+            self.seen = changes.newest
         if session.used >= self.limit or now >= self.recheck_at:
             return False
         if self.room is not room:

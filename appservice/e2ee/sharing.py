@@ -76,7 +76,7 @@ class Sharing:
     async def outbound(self, room: RoomState, ghost: Ghost) -> AsyncIterator[Outbound]:
         """See :meth:`appservice.e2ee.engine.Engine.outbound`."""
         async with self._locked(room.room_id, ghost.user) as state:
-            if not state.ready(room, self._devices.generation, self._clock()):
+            if not state.ready(room, self._devices.changes, self._clock()):
                 try:
                     await self._prepare(state, room, ghost)
                 except MatrixRefused as refused:
@@ -99,12 +99,12 @@ class Sharing:
             state.waiting -= 1
 
     async def _prepare(self, state: OutState, room: RoomState, ghost: Ghost) -> None:
-        state.generation = -1
+        state.seen = -1
         await self._load(state)
         everybody = {user for user in room.members if not self._is_ghost(user)}
         people = sorted(everybody - room.waiting)
         await self._devices.fresh(people, ghost.user)
-        generation = self._devices.generation
+        seen = self._devices.changes.newest
         audience = await self._audience(people)
         audience.stale |= dict.fromkeys(everybody & room.waiting, "device_list_away")
         limit = min(self._policy.rotation_messages, room.rotation_messages or self._policy.rotation_messages)
@@ -114,7 +114,8 @@ class Sharing:
             session = await self._new_session(state, room, ghost)
         late = await self._share(session, room, ghost, audience)
         state.withheld = _withheld(session.shares, audience)
-        state.room, state.limit, state.generation = room, max(limit, 1), generation
+        state.room, state.limit = room, max(limit, 1)
+        state.people, state.seen = tuple(everybody), seen
         state.recheck_at = min(session.created_at + age, self._clock() + _LATE_MS if late else 1 << 62)
 
     def _worn(self, session: OutSession, room: RoomState, audience: Audience, limit: int, age: int) -> bool:
@@ -284,7 +285,7 @@ class Sharing:
         await self._giving.give(gift, ghost, wants)
         await self._settle(session_id, shares, audience, people)
         if current:
-            state.generation = -1
+            state.seen = -1
 
     async def rotate(self, room_id: str) -> None:
         """New sessions for everybody's next message in a room."""

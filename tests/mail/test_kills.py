@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from bridge.networks import mail as leg
+from bridge.networks.mail import leg
 from bridge.networks.mail.mime.mail import Mail, parse
 from deploy.world.ports import free_port
 from tests.mail.child import Act, Job
