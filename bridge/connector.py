@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bridge.db import Tx
 from bridge.kinds import EVERYWHERE
@@ -103,6 +103,9 @@ class Receiver(Protocol):
     async def also(self, known: Ref, ref: Ref) -> None:
         """The network has a second name for a message: an answer to it is an answer to the message."""
 
+    def answered(self, network: str) -> None:
+        """A sign of life: what waits for this network may be tried now."""
+
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """Pass a typing sign on; never fails, never stored."""
 
@@ -160,8 +163,8 @@ class Connector(Protocol):
     def capabilities(self) -> Capabilities:
         """What survives on this network."""
 
-    async def start(self, hub: Receiver) -> None:
-        """Begin to take messages in."""
+    async def start(self) -> None:
+        """Begin to take messages in, and hand them to the hub that the connector was made with."""
 
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """Hand a message out; gives what the network called it, and who has it not yet. Idempotent by ``delivery.id``.
@@ -177,3 +180,43 @@ class Connector(Protocol):
 
     async def stop(self) -> None:
         """Stop taking messages in, within 5 s."""
+
+
+class Boxes(Protocol):
+    """The mailboxes that the hub itself gives: no mail is ever sent there."""
+
+    def ours(self, address: str) -> bool:
+        """Whether an address is in one of the hub's own domains."""
+
+    def owner(self, address: str) -> str | None:
+        """The id of the person whose mailbox this is."""
+
+    def closed(self, address: str, chats: Collection[str] = ()) -> str | None:
+        """Why nobody is reached at an address of ours, a code of :mod:`bridge.words`. ``chats``: what networks call
+        the conversation that it would join.
+        """
+
+
+@runtime_checkable
+class Vouches(Protocol):
+    """A connector may offer: a trust space that vouches for addresses which are in no directory."""
+
+    def vouched(self, address: Address) -> bool:
+        """Whether the address is somebody's."""
+
+
+@runtime_checkable
+class GivesBoxes(Protocol):
+    """A connector may offer: mailboxes of the hub's own domains."""
+
+    @property
+    def boxes(self) -> Boxes | None:
+        """Which mailbox is whose; None: the hub has no domain."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A connector may offer: it makes ready whatever people need to be found on its network."""
+
+    async def show(self, people: Sequence[Person]) -> None:
+        """These people can be reached through the hub from now on."""

@@ -34,3 +34,10 @@ def where(bug: BaseException) -> str:
         place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{type(bug).__name__} at {place}"
+
+
+def said(error: Exception) -> str:
+    """An error in one line for an operator: with the file's name where there is one, without numbers."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)

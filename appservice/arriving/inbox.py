@@ -42,11 +42,20 @@ Work = Callable[[Item, Json], Awaitable[None]]
 Missing = Callable[[str, Callable[[], Mapping[str, Item]]], Awaitable[Sequence[Item]]]
 """What was never pushed in a room; asks which events wait there, and may move them. Raises Unavailable."""
 
+HasKey = Callable[[Json], Awaitable[bool]]
+"""Whether the key of an event is here."""
+
 
 class Inbox:
-    """The lanes. ``work`` settles an event; ``parked`` is told of events that were parked."""
+    """The lanes. ``work`` settles an event; ``parked`` is told of events that were parked.
 
-    def __init__(self, db: Database, seal: Seal, clock: Callable[[], int], work: Work, parked: Work) -> None:
+    ``missing`` gives what was never pushed, ``has_key`` says whether an event's key has come.
+    """
+
+    def __init__(
+        self, db: Database, seal: Seal, clock: Callable[[], int], work: Work, parked: Work,
+        missing: Missing | None = None, has_key: HasKey | None = None,
+    ) -> None:  # fmt: skip
         self._db = db
         self._seal = seal
         self._clock = clock
@@ -59,8 +68,8 @@ class Inbox:
         self._parked: dict[tuple[str, str], list[Item]] = {}
         self._waiting: Counter[tuple[str, str]] = Counter()  # (room, sender) -> parked events
         self._held = 0
-        self.has_key: Callable[[Json], Awaitable[bool]] = _never
-        self.missing: Missing | None = None
+        self.has_key = has_key or _never
+        self.missing = missing
 
     async def start(self) -> None:
         """Take up what an earlier life left, parked events included: their keys may have come meanwhile."""

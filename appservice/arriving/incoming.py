@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from appservice.client.edge import MatrixEdge
 from appservice.client.events import Said, to_message
 from appservice.client.media import Media
-from appservice.client.names import Names
 from appservice.rooms.rooms import Rooms
-from bridge.connector import Receiver
 from bridge.errors import Refused
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 
@@ -20,11 +19,10 @@ _SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liais
 class Incoming:
     """``message`` translates one event. ``hub`` is set when the connector starts."""
 
-    hub: Receiver
-
-    def __init__(self, names: Names, rooms: Rooms, media: Media) -> None:
-        self._names = names
-        self._rooms = rooms
+    def __init__(self, edge: MatrixEdge, rooms: Rooms, media: Media) -> None:
+        self.hub = edge.hub
+        self._names = edge.names
+        self.rooms = rooms
         self._media = media
 
     async def message(self, event: Json, kind: str, content: Json) -> Message | None:
@@ -37,7 +35,7 @@ class Incoming:
         if "m.relates_to" not in content and "m.relates_to" in event["content"]:
             content = {**content, "m.relates_to": event["content"]["m.relates_to"]}
         said = to_message(kind, content)
-        room = await self._rooms.store.get(event["room_id"])
+        room = await self.rooms.store.get(event["room_id"])
         unknown = room.conversation is None and said.kind is not Kind.REACTION
         at = event.get("origin_server_ts")
         return Message(
@@ -55,14 +53,14 @@ class Incoming:
             return None
         if message is None or message.reply_to is None:
             return None
-        cited, room = await self.hub.cited(message.reply_to), await self._rooms.store.get(event["room_id"])
+        cited, room = await self.hub.cited(message.reply_to), await self.rooms.store.get(event["room_id"])
         return message if cited is not None and cited.conversation == room.conversation else None
 
     async def _body(self, said: Said, room_id: str) -> Body:
         if said.file is None:
             return said.body
-        room = await self._rooms.store.get(room_id)
-        ghost = next(iter(self._rooms.ghosts_in(room)), None)
+        room = await self.rooms.store.get(room_id)
+        ghost = next(iter(self.rooms.ghosts_in(room)), None)
         if ghost is None:
             raise Refused("not_in_room", about=room_id)
         return replace(said.body, files=(await self._media.download(said.file, ghost),))

@@ -9,15 +9,14 @@ from typing import Any
 from appservice.arriving.inbox import Inbox, Parked
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.transactions import ECHO, Item, is_encrypted
-from appservice.client.names import Names
+from appservice.client.edge import MatrixEdge
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.leaving.notices import Notices, failure
 from appservice.leaving.outbox import Outbox
 from appservice.leaving.reports import PENDING
 from appservice.rooms.membership import Membership
-from appservice.rooms.rooms import Rooms
-from bridge.connector import Receiver, Status
-from bridge.db import Database, Tx
+from bridge.connector import Status
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
@@ -59,17 +58,23 @@ class Waiting:
 class Reading:
     """Settles one event at a time. ``hub`` and ``inbox`` are set when the connector starts."""
 
-    hub: Receiver
-    inbox: Inbox
-
     def __init__(
-        self, db: Database, names: Names, engine: Engine, rooms: Rooms, membership: Membership, outbox: Outbox,
-        notices: Notices, waiting: Waiting, incoming: Incoming,
-    ) -> None:  # fmt: skip
-        self._db = db
-        self._names = names
+        self,
+        edge: MatrixEdge,
+        engine: Engine,
+        membership: Membership,
+        outbox: Outbox,
+        notices: Notices,
+        waiting: Waiting,
+        incoming: Incoming,
+        inbox: Inbox,
+    ) -> None:
+        self.hub = edge.hub
+        self.inbox = inbox
+        self._db = edge.db
+        self._names = edge.names
         self._engine = engine
-        self._rooms = rooms
+        self._rooms = incoming.rooms
         self._membership = membership
         self._outbox = outbox
         self._notices = notices

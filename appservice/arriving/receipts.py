@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import orjson
 
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
-from appservice.client.names import Names, server_of
+from appservice.client.edge import MatrixEdge
+from appservice.client.homeserver import MatrixRefused, part
+from appservice.client.names import server_of
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
-from bridge.connector import Receiver
 from bridge.errors import Unavailable
 from bridge.model import MATRIX, Address, Ref
 
@@ -38,11 +38,10 @@ _FILTER = orjson.dumps(
 class Receipts:
     """``read`` tells the hub. What the homeserver was asked is remembered. ``hub`` is set when the connector starts."""
 
-    hub: Receiver
-
-    def __init__(self, homeserver: Homeserver, names: Names, rooms: Rooms) -> None:
-        self._homeserver = homeserver
-        self._names = names
+    def __init__(self, edge: MatrixEdge, rooms: Rooms) -> None:
+        self.hub = edge.hub
+        self._homeserver = edge.homeserver
+        self._names = edge.names
         self._rooms = rooms
         self._threaded: OrderedDict[str, bool] = OrderedDict()
         self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()

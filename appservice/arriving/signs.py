@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from appservice.arriving.receipts import Receipts
-from appservice.client.names import Names
-from bridge.connector import Receiver
+from appservice.client.edge import MatrixEdge
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address
 
@@ -25,10 +24,9 @@ class Signs:
     ``hub`` is set when the connector starts.
     """
 
-    hub: Receiver
-
-    def __init__(self, names: Names, receipts: Receipts) -> None:
-        self._names = names
+    def __init__(self, edge: MatrixEdge, receipts: Receipts) -> None:
+        self.hub = edge.hub
+        self._names = edge.names
         self._receipts = receipts
         self._typing: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._queues: dict[str, asyncio.Queue[Json]] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from appservice.client.edge import MatrixEdge
 from appservice.client.events import STATUS, to_notice, to_status
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import txn_id
 from appservice.e2ee import Engine
 from appservice.leaving.outbox import Letter, NotInRoom, Outbox
@@ -42,8 +43,8 @@ _REASONS = {
 class Notices:
     """Speaks in a room as one of its ghosts. Raises Unavailable only; a room without ghosts hears nothing."""
 
-    def __init__(self, homeserver: Homeserver, engine: Engine, rooms: Rooms, outbox: Outbox) -> None:
-        self._homeserver = homeserver
+    def __init__(self, edge: MatrixEdge, engine: Engine, rooms: Rooms, outbox: Outbox) -> None:
+        self._homeserver = edge.homeserver
         self._engine = engine
         self._rooms = rooms
         self._outbox = outbox

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.edge import MatrixEdge
+from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import cipher_hash, txn_id
 from appservice.e2ee import Engine
 from appservice.rooms.roomstate import Room
-from bridge.db import Database, Tx
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.parts.failpoint import failpoint
 
@@ -60,13 +60,11 @@ class Letter:
 class Outbox:
     """Sends each letter exactly once. A row lives until its echo was seen and its room has moved on, at least a day."""
 
-    def __init__(
-        self, db: Database, homeserver: Homeserver, engine: Engine, clock: Callable[[], int], look_ms: int
-    ) -> None:
-        self._db = db
-        self._homeserver = homeserver
+    def __init__(self, edge: MatrixEdge, engine: Engine, look_ms: int) -> None:
+        self._db = edge.db
+        self._homeserver = edge.homeserver
         self._engine = engine
-        self._clock = clock
+        self._clock = edge.clock
         self._look = look_ms
         self._rows: dict[str, Sent] = {}
         self._ciphers: dict[str, Sent] = {}

@@ -10,17 +10,16 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+from appservice.client.edge import MatrixEdge
 from appservice.client.events import link, to_content, to_file, to_reaction
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
 from appservice.leaving.outbox import Letter, NotInRoom, Outbox, translate
 from appservice.rooms.ghosts import Ghosts
-from appservice.rooms.newcomers import Arrivals
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
-from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import KINDS, not_carried
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
@@ -33,17 +32,15 @@ log = logging.getLogger(__name__)
 class Outgoing:
     """``deliver`` is the connector's. ``hub`` is set when the connector starts."""
 
-    hub: Receiver
-
     def __init__(
-        self, homeserver: Homeserver, engine: Engine, ghosts: Ghosts, rooms: Rooms, arrivals: Arrivals,
-        outbox: Outbox, media: Media,
-    ) -> None:  # fmt: skip
-        self._homeserver = homeserver
+        self, edge: MatrixEdge, engine: Engine, ghosts: Ghosts, rooms: Rooms, outbox: Outbox, media: Media
+    ) -> None:
+        self.hub = edge.hub
+        self._homeserver = edge.homeserver
         self._engine = engine
         self._ghosts = ghosts
         self._rooms = rooms
-        self._arrivals = arrivals
+        self._arrivals = rooms.arrivals
         self._outbox = outbox
         self._media = media
 

@@ -6,16 +6,16 @@ import asyncio
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.edge import MatrixEdge
+from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import Names
 from appservice.leaving.notices import Notices, failure
 from appservice.rooms.roomstate import Room, RoomStore
-from bridge.db import Database
 from bridge.model import RecipientState, Report, State
 from bridge.parts.failpoint import failpoint
 from bridge.words import GOOD_NEWS, notice
@@ -120,16 +120,13 @@ def _failed(state: RecipientState, names: Names, users: tuple[str, ...]) -> tupl
 class Reports:
     """Tells rooms what is new, once. Raises Unavailable: then everything comes again, and what was told stays told."""
 
-    def __init__(
-        self, db: Database, homeserver: Homeserver, names: Names, rooms: RoomStore, notices: Notices,
-        clock: Callable[[], int],
-    ) -> None:  # fmt: skip
-        self._db = db
-        self._homeserver = homeserver
-        self._names = names
+    def __init__(self, edge: MatrixEdge, rooms: RoomStore, notices: Notices) -> None:
+        self._db = edge.db
+        self._homeserver = edge.homeserver
+        self._names = edge.names
         self._rooms = rooms
         self._notices = notices
-        self._clock = clock
+        self._clock = edge.clock
         self._slots = asyncio.Semaphore(8)
 
     async def tell(self, reports: Sequence[Report]) -> None:

@@ -5,52 +5,48 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from pydantic import BaseModel
 
+from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import examine
 from appservice.process import matrix as matrix_edge
 from appservice.process.matrix import Matrix
-from appservice.process.settings import MatrixSettings
-from bridge.config import BadConfig, Config, validate
-from bridge.connector import Connector
-from bridge.db import Database, open_database
-from bridge.hub.courier import Courier
+from bridge.config import BadConfig, Config
+from bridge.db import open_database
+from bridge.errors import said
+from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.hub import Hub, now_ms
-from bridge.model import MAIL, MATRIX, Person
-from bridge.networks.connect import ConnectApi, prints
-from bridge.networks.mail.leg import ledger as mail_ledger
-from bridge.networks.mail.leg.connector import MailConnector
+from bridge.model import MATRIX, Person
+from bridge.network import Built, Network, Outfit
 from bridge.people.directory import Directory
-from bridge.people.people import People
 from bridge.people.trust import trusted_server
-from bridge.seal import Seal
-from bridge.store import store as core
-from bridge.store.store import Store
+from bridge.store.store import COMPONENT as STORE
 
 log = logging.getLogger(__name__)
-COMPONENTS = (core.COMPONENT, matrix_edge.COMPONENT, E2EE, mail_ledger.COMPONENT, prints.COMPONENT)
+COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything of a hub, built and not yet started."""
+    """Everything of a hub, built and not yet started. ``routes`` add what networks answer over HTTP."""
 
     config: Config
-    db: Database
     directory: Directory
-    people: People
-    courier: Courier
-    hub: Hub
+    core: Core
     matrix: Matrix
-    api: ConnectApi
-    mail: MailConnector | None
-    connectors: Mapping[str, Connector]
+    routes: Sequence[Callable[[web.Application], None]]
+
+    @property
+    def hub(self) -> Hub:
+        """Where every message goes."""
+        return self.core.hub
 
 
 async def run(config: Config) -> None:
@@ -69,47 +65,20 @@ async def running(config: Config) -> AsyncIterator[Parts]:
     """A hub that runs while the block does."""
     async with AsyncExitStack() as stack:
         parts = await _build(config, stack)
-        await parts.hub.start()
-        await _begin(stack, parts)
-        async with asyncio.TaskGroup() as group:
-            courier = group.create_task(parts.courier.run())
-            people = await _people_to_show(parts)
-            parts.matrix.warm(people)
-            if parts.mail is not None:
-                await parts.mail.give_boxes(people)
-            log.info("running, %d networks", len(parts.connectors))
-            try:
+        async with parts.core.started():
+            await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
+            async with parts.core.delivering():
+                await parts.core.served.show(await _people_to_show(parts))
+                log.info("running, %d networks", len(parts.core.served))
                 yield parts
-            finally:
-                for connector in parts.connectors.values():
-                    await connector.stop()
-                await parts.hub.stop()
-                courier.cancel()
-
-
-async def _begin(stack: AsyncExitStack, parts: Parts) -> None:
-    begun: list[Connector] = []
-    try:
-        for name, connector in parts.connectors.items():
-            begun.append(connector)
-            try:
-                await connector.start(parts.hub)
-            except OSError as error:  # a port or socket that is not to be had
-                raise BadConfig(f"networks.{name}: {examine.said(error)}") from None
-        await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
-    except BaseException:
-        for connector in begun:
-            await connector.stop()
-        raise
 
 
 async def _build(config: Config, stack: AsyncExitStack) -> Parts:
-    settings = validate(MatrixSettings, config.matrix, "matrix")
-    seal = config.seal.open()
-    api, products = examine.products(config, seal)
-    directory = examine.directory(config)
+    settings = examine.examine(config)
+    sections = examine.sections(config)
+    seal, directory = config.seal.open(), examine.directory(config)
     try:
-        db = await open_database(config.database.url, COMPONENTS)
+        db = await open_database(config.database.url, [*COMPONENTS, *(t for row, _ in sections for t in row.tables)])
     except ValueError as error:
         raise BadConfig(str(error)) from None
     stack.push_async_callback(db.close)
@@ -118,52 +87,42 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     def trusted(server: str) -> bool:
         return server == settings.server_name or trusted_server(server, config.trust.matrix_servers)
 
-    mail = _mail(config, db, seal)
-    edges: dict[str, Connector] = {**products, **({MAIL: mail} if mail is not None else {})}
-    people = People(directory, trusted, settings.names().person, {MATRIX, *edges})
-    if mail is not None:
-        people.vouched, people.boxes = mail.vouched, mail.book
-    await people.start(db)
-    matrix = Matrix(settings, db, seal, homeserver, trusted, people.reachable)
-    connectors: dict[str, Connector] = {MATRIX: matrix, **edges}
-    store = Store(db, seal, people)
-    await store.start()
-    courier = Courier(store, connectors, config.delivery.patience(), now_ms)
-    hub = Hub(
-        store, people, courier, connectors,
-        max_members=config.delivery.max_members, order_wait=config.delivery.order_wait,
-    )  # fmt: skip
-    matrix.on_back = lambda: courier.answered(MATRIX)
-    hub.on_declared = lambda person: matrix.warm([person])
-    return Parts(config, db, directory, people, courier, hub, matrix, api, mail, connectors)
+    delivery, names = config.delivery, settings.names()
+    rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
+    core = assemble(db, seal, directory, rules)
+    edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.reachable)
+    matrix = Matrix(settings, edge, seal)
+    core.serve(matrix)
+    routes = []
+    for row, section in sections:
+        built = _network(row, section, Outfit(core.hub, db, seal))
+        core.serve(*built.connectors)
+        routes += [built.routes] if built.routes is not None else []
+    return Parts(config, directory, core, matrix, routes)
 
 
-def _mail(config: Config, db: Database, seal: Seal) -> MailConnector | None:
-    settings = examine.mail_settings(config)
-    if settings is None:
-        return None
-    trust = examine.trust(settings)
+def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
     try:
-        return MailConnector(settings, db, seal, trust)
+        return row.build(section, outfit)
     except (OSError, ValueError) as error:
-        raise BadConfig(f"networks.mail: {examine.said(error)}") from None
+        raise BadConfig(said(error)) from None
 
 
 async def _people_to_show(parts: Parts) -> list[Person]:
     """Everybody who may be found: their ghosts get device and keys before anybody sees an address."""
     ids = [p.id for p in await parts.directory.everyone()]
-    ids += [p for p in parts.people.declared() if p not in ids]
-    people = [await parts.people.get(i) for i in ids]
+    ids += [p for p in parts.core.people.declared() if p not in ids]
+    people = [await parts.core.people.get(i) for i in ids]
     return [p for p in people if any(a.network != MATRIX for a in p.addresses)]
 
 
 async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
-    matrix_app = web.Application(client_max_size=0)
+    matrix_app, open_app = web.Application(client_max_size=0), web.Application(handler_args={"auto_decompress": False})
     parts.matrix.routes(matrix_app)
-    served = ("matrix_listen", matrix_app, config.matrix_listen), (
-        "connect_listen", parts.api.application(), config.connect_listen,
-    )  # fmt: skip
+    for add in parts.routes:
+        add(open_app)
+    served = ("matrix_listen", matrix_app, config.matrix_listen), ("connect_listen", open_app, config.connect_listen)
     for name, app, where in served:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
         await runner.setup()
@@ -172,4 +131,4 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
         try:
             await web.TCPSite(runner, where.host, where.port, ssl_context=context, reuse_address=True).start()
         except OSError as error:
-            raise BadConfig(f"{name}: {examine.said(error)}") from None
+            raise BadConfig(f"{name}: {said(error)}") from None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ssl
 
+from pydantic import BaseModel
+
 from appservice.process.settings import MatrixSettings
 from bridge.config import BadConfig, Config, ListenSettings, validate
-from bridge.model import MAIL
-from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings
-from bridge.networks.connect import build as build_connect
-from bridge.networks.mail.leg.settings import MailSettings
-from bridge.networks.mail.smtp.tls import Tls
-from bridge.networks.mail.trust.trustfeed import Trust
+from bridge.errors import said
+from bridge.network import Network
+from bridge.networks import NETWORKS, networks
 from bridge.people.directories.flatfile import FlatFile
-from bridge.seal import Seal
 
 
 def examine(config: Config) -> MatrixSettings:
@@ -21,16 +19,15 @@ def examine(config: Config) -> MatrixSettings:
     settings = validate(MatrixSettings, config.matrix, "matrix")
     settings.read_as_token()
     settings.read_hs_token()
-    products(config, config.seal.open())
+    seal = config.seal.open()
     directory(config)
     tls("matrix_listen", config.matrix_listen)
     tls("connect_listen", config.connect_listen)
-    if (mail := mail_settings(config)) is not None:
-        trust(mail)
+    for row, section in sections(config):
         try:
-            Tls(mail.smtp.tls).prove()
+            row.prove(section, seal)
         except (OSError, ValueError) as error:
-            raise BadConfig(f"networks.mail.smtp.tls: {said(error)}") from None
+            raise BadConfig(said(error)) from None
     return settings
 
 
@@ -42,31 +39,13 @@ def directory(config: Config) -> FlatFile:
         raise BadConfig(f"directory.flatfile: {said(error)}") from None
 
 
-def products(config: Config, seal: Seal) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
-    """The API and the products. Raises BadConfig."""
-    unknown = set(config.networks) - {"connect", MAIL}
+def sections(config: Config) -> list[tuple[Network, BaseModel]]:
+    """The networks of the configuration with their settings. Raises BadConfig."""
+    unknown = sorted(set(config.networks) - set(NETWORKS))
     if unknown:
-        raise BadConfig(f"networks.{sorted(unknown)[0]}: there is no such connector; there are connect and mail")
-    section = validate(ConnectSettings, config.networks.get("connect", {}), "networks.connect")
-    try:
-        return build_connect(section, seal)
-    except (OSError, ValueError) as error:
-        raise BadConfig(said(error)) from None
-
-
-def mail_settings(config: Config) -> MailSettings | None:
-    """The section of secure mail, if there is one. Raises BadConfig."""
-    if MAIL not in config.networks:
-        return None
-    return validate(MailSettings, config.networks[MAIL], "networks.mail")
-
-
-def trust(settings: MailSettings) -> Trust:
-    """The trust list, not yet started. Raises BadConfig."""
-    try:
-        return Trust(settings.trust)
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"networks.mail.trust: {said(error)}") from None
+        raise BadConfig(f"networks.{unknown[0]}: there is no such connector; there are {' and '.join(NETWORKS)}")
+    rows = [(name, row) for name, row in networks() if row.always or name in config.networks]
+    return [(row, validate(row.settings, config.networks.get(name, {}), f"networks.{name}")) for name, row in rows]
 
 
 def tls(section: str, where: ListenSettings) -> ssl.SSLContext | None:
@@ -86,10 +65,3 @@ def tls(section: str, where: ListenSettings) -> ssl.SSLContext | None:
     except OSError as error:  # ssl.SSLError is one
         raise BadConfig(f"{section}: certificate, key or client_ca cannot be used: {said(error)}") from None
     return context
-
-
-def said(error: Exception) -> str:
-    """With the file's name where there is one, without numbers."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from appservice.arriving.receipts import Receipts
 from appservice.arriving.signs import Signs
 from appservice.arriving.transactions import HEARTBEAT, Item, Transaction, Transactions
 from appservice.arriving.web import Web
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.edge import MatrixEdge
+from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.e2ee import Engine, Policy
@@ -34,8 +34,8 @@ from appservice.rooms.membership import Membership
 from appservice.rooms.newcomers import Arrivals
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
-from bridge.connector import Capabilities, Receiver
-from bridge.db import Component, Database
+from bridge.connector import Capabilities
+from bridge.db import Component
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Person, Ref, Report, Typing
@@ -50,29 +50,14 @@ _SWEEP = 600.0  # s between two looks at every inbox and at old rows
 _MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Matrix:
-    """The connector. ``trusted`` judges servers, ``reachable`` says whether a person id can be written to."""
+    """The connector."""
 
     network = MATRIX
 
-    def __init__(
-        self,
-        settings: MatrixSettings,
-        db: Database,
-        seal: Seal,
-        homeserver: Homeserver,
-        trusted: Callable[[str], bool],
-        reachable: Callable[[str], bool],
-        clock: Callable[[], int] = _now,
-    ) -> None:
+    def __init__(self, settings: MatrixSettings, edge: MatrixEdge, seal: Seal) -> None:
         self._settings = settings
-        self._homeserver = homeserver
-        self._reachable = reachable
-        self._clock = clock
+        self._edge = edge
         self.capabilities = Capabilities(
             max_text=_MAX_TEXT,
             echoes=True,
@@ -81,27 +66,28 @@ class Matrix:
             max_files=settings.max_files,
             kinds=EVERYWHERE | {Kind.REACTION},
         )
-        self.names = names = settings.names()
+        self.names = names = edge.names
         policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
+        db, homeserver, clock = edge.db, edge.homeserver, edge.clock
         self._db = db
         self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
+        engine.waits(self._waits)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self._store = store = RoomStore(db)
         arrivals = Arrivals(settings.settle_s, settings.join_wait_s, names.is_ghost)
-        self._rooms = rooms = Rooms(db, homeserver, names, ghosts, store, clock, settings.room_version, arrivals)
-        look = int(settings.resend_look_s * 1000)
-        self._outbox = outbox = Outbox(db, homeserver, engine, clock, look)
-        self._notices = notices = Notices(homeserver, engine, rooms, outbox)
-        self._membership = Membership(db, names, ghosts, rooms, engine, trusted, reachable, self._tell)
+        self._rooms = rooms = Rooms(edge, ghosts, store, arrivals, self._tell, settings.room_version)
+        self._outbox = outbox = Outbox(edge, engine, int(settings.resend_look_s * 1000))
+        self._notices = notices = Notices(edge, engine, rooms, outbox)
+        self._membership = Membership(edge, ghosts, rooms, engine, self._tell, self._newcomer)
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         media = Media(homeserver, settings.max_files, settings.media_wait_s)
-        self._outgoing = Outgoing(homeserver, engine, ghosts, rooms, arrivals, outbox, media)
-        self._incoming = incoming = Incoming(names, rooms, media)
-        self._reading = Reading(db, names, engine, rooms, self._membership, outbox, notices, waiting, incoming)
-        self._reading.inbox = self._inbox = Inbox(db, seal, clock, self._reading.work, self._reading.parked)
-        self._reports = Reports(db, homeserver, names, store, notices, clock)
-        self._receipts = Receipts(homeserver, names, rooms)
-        self._signs = Signs(names, self._receipts)
+        self._outgoing = Outgoing(edge, engine, ghosts, rooms, outbox, media)
+        incoming = Incoming(edge, rooms, media)
+        self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
+        self._reading = Reading(edge, engine, self._membership, outbox, notices, waiting, incoming, self._inbox)
+        self._reports = Reports(edge, store, notices)
+        self._receipts = Receipts(edge, rooms)
+        self._signs = Signs(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
@@ -110,17 +96,6 @@ class Matrix:
         self._rung: set[str] = set()
         self._ringing = False
         self._ready = False
-        self._hub: Receiver | None = None
-        self.on_back: Callable[[], None] = lambda: None
-        self._hooks()
-
-    def _hooks(self) -> None:
-        """What the parts ask of one another through the connector."""
-        self._rooms.tell = self._tell
-        self._membership.newcomer = lambda room, event: self._spawn(self._welcome(room, event))
-        self.engine.waits(self._waits)
-        self._inbox.missing = self._missing
-        self._inbox.has_key = self.engine.has_key
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -140,11 +115,8 @@ class Matrix:
             self._web.open()  # the edge may have started before its routes were asked for
         self._web.routes(app)
 
-    async def start(self, hub: Receiver) -> None:
+    async def start(self) -> None:
         """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""
-        self._hub = hub
-        self._reading.hub = self._membership.hub = self._rooms.hub = self._signs.hub = hub
-        self._outgoing.hub = self._incoming.hub = self._receipts.hub = hub
         await self.engine.start()
         await self.ghosts.start()
         await self._outbox.start()
@@ -172,7 +144,7 @@ class Matrix:
         await self.ghosts.stop()
         await self.engine.close()
 
-    def warm(self, people: Iterable[Person]) -> None:
+    async def show(self, people: Iterable[Person]) -> None:
         """Make these people's ghosts in the background: device and keys are there before anybody sees the address."""
         self.ghosts.warm(people)
 
@@ -214,17 +186,26 @@ class Matrix:
         finally:
             self._ringing = False
 
+    async def _work(self, item: Item, event: dict[str, Any]) -> None:
+        await self._reading.work(item, event)
+
+    async def _parked(self, item: Item, event: dict[str, Any]) -> None:
+        await self._reading.parked(item, event)
+
+    def _newcomer(self, room: Room, event: dict[str, Any]) -> None:
+        self._spawn(self._welcome(room, event))
+
     def _keys(self, room: str, session: str) -> None:
         self._reading.keys(room, session)
 
     async def _exists(self, mxid: str) -> bool:
         """Answer the homeserver's question from memory; the ghost is registered before yes is said."""
         ident = self.names.person(mxid)
-        if ident is None or not self._reachable(ident):
+        if ident is None or not self._edge.reachable(ident):
             return False
         if self.ghosts.is_ready(mxid):
             return True
-        person = await self._hub.who(Address(*ident.split(":", 1))) if self._hub else None
+        person = await self._edge.hub.who(Address(*ident.split(":", 1)))
         if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
             return False
         await self.ghosts.register(mxid)
@@ -284,7 +265,7 @@ class Matrix:
     async def _back(self) -> None:
         """The homeserver answers (again): read what came meanwhile, send what waits."""
         self._gaps.suspect()
-        self.on_back()
+        self._edge.hub.answered(MATRIX)
         await self.engine.catch_up()
         await self.engine.flush()
 
@@ -307,7 +288,7 @@ class Matrix:
             for item in self._inbox.parked():
                 first.setdefault((item.room, item.session), item)
             for item in first.values():
-                if not item.told and self._clock() - (item.parked_at or 0) >= patience * 1000:
+                if not item.told and self._edge.clock() - (item.parked_at or 0) >= patience * 1000:
                     try:
                         await self._reading.remind(item)
                     except (Unavailable, Refused) as reason:
@@ -331,6 +312,6 @@ class Matrix:
         path = f"/_matrix/client/v3/rooms/{part(typing.chat)}/typing/{part(ghost)}"
         body = {"typing": True, "timeout": 30_000} if typing.typing else {"typing": False}
         try:
-            await self._homeserver.call("PUT", path, body, user=ghost)
+            await self._edge.homeserver.call("PUT", path, body, user=ghost)
         except (Unavailable, MatrixRefused) as reason:
             log.debug("a typing sign is lost: %s", reason)

@@ -6,40 +6,41 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from appservice.client.names import Names, server_of
+from appservice.client.edge import MatrixEdge
+from appservice.client.names import server_of
 from appservice.e2ee import Engine
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
-from bridge.connector import Chat, Receiver, Within
-from bridge.db import Database, Tx
+from bridge.connector import Chat, Within
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, MATRIX, Address, Ref
 from bridge.words import say
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
+Newcomer = Callable[[Room, Json], None]
+"""Somebody has joined, by this event."""
 
 
 class Membership:
     """Works on one state event at a time; ``done`` is written in the transaction that settles it."""
 
-    hub: Receiver
-    newcomer: Callable[[Room, Json], None] = lambda *_: None
-
     def __init__(
-        self, db: Database, names: Names, ghosts: Ghosts, rooms: Rooms, engine: Engine,
-        trusted: Callable[[str], bool], reachable: Callable[[str], bool], tell: Tell,
-    ) -> None:  # fmt: skip
-        self._db = db
+        self, edge: MatrixEdge, ghosts: Ghosts, rooms: Rooms, engine: Engine, tell: Tell, newcomer: Newcomer
+    ) -> None:
+        self._db = edge.db
+        self.hub = edge.hub
+        self.newcomer = newcomer
         self._tell = tell
         self._inviters: dict[tuple[str, str], str] = {}
-        self._names = names
+        self._names = edge.names
         self._ghosts = ghosts
         self._rooms = rooms
         self._engine = engine
-        self._trusted = trusted
-        self._reachable = reachable
+        self._trusted = edge.trusted
+        self._reachable = edge.reachable
 
     async def meanwhile(self) -> None:
         """Tell of those who came or went before an earlier life of the hub had noted that a message waits for them."""

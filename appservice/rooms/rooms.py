@@ -7,14 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
-from appservice.client.names import Names, txn_id
+from appservice.client.edge import MatrixEdge
+from appservice.client.homeserver import MatrixRefused, part
+from appservice.client.names import txn_id
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.newcomers import Arrivals
 from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, RoomStore, apply, save
-from bridge.connector import Receiver
-from bridge.db import Database, Tx
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
 from bridge.parts.failpoint import failpoint
@@ -31,20 +31,24 @@ Tell = Callable[[Room, str, str, str], Awaitable[None]]
 class Rooms:
     """Makes rooms and keeps the right people in them. ``hub`` is set when the connector starts, ``tell`` before."""
 
-    hub: Receiver
-    tell: Tell
-
     def __init__(
-        self, db: Database, homeserver: Homeserver, names: Names, ghosts: Ghosts, store: RoomStore,
-        clock: Callable[[], int], version: str | None, arrivals: Arrivals,
-    ) -> None:  # fmt: skip
+        self,
+        edge: MatrixEdge,
+        ghosts: Ghosts,
+        store: RoomStore,
+        arrivals: Arrivals,
+        tell: Tell,
+        version: str | None = None,
+    ) -> None:
+        self.hub = edge.hub
+        self.tell = tell
         self.arrivals = arrivals
-        self._db = db
-        self._homeserver = homeserver
-        self._names = names
+        self._db = edge.db
+        self._homeserver = edge.homeserver
+        self._names = edge.names
         self._ghosts = ghosts
         self.store = store
-        self._clock = clock
+        self._clock = edge.clock
         self._version = version
         self._default: str | None = version
         self._turns = [asyncio.Lock() for _ in range(256)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from bridge.model import Address, Delivery, Handed, Member, Ref, Report
 from bridge.parts.failpoint import failpoint
 from bridge.parts.patience import Patience as Patience
 from bridge.seal import SealBroken
+from bridge.served import Served
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,24 +54,31 @@ class Courier:
     """Delivers what is due. ``wake`` is called when something was written; at start everything is looked through."""
 
     def __init__(
-        self, store: Store, connectors: Mapping[str, Connector], patience: Patience, clock: Callable[[], int],
+        self, store: Store, connectors: Served, patience: Patience, clock: Callable[[], int],
+        holds: Callable[[str, Address], bool], on_refused: Callable[[str, str], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         self._store = store
-        self._networks = {n: _Network(c, patience.parallel) for n, c in connectors.items()}
+        self._connectors = connectors
+        self._networks: dict[str, _Network] = {}
         self._patience = patience
         self._clock = clock
         self._jitter = jitter
         self._lanes: dict[tuple[str, str], bool] = {}  # running lanes; True: look again before ending
         self._group: asyncio.TaskGroup | None = None
-        self.on_refused: Callable[[str, str], None] | None = None
-        self.holds: Callable[[str, Address], bool] = lambda person, address: True
+        self._on_refused = on_refused
+        self._holds = holds
+
+    def _network(self, name: str) -> _Network:
+        if name not in self._networks:
+            self._networks[name] = _Network(self._connectors[name], self._patience.parallel)
+        return self._networks[name]
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for network in self._networks.values():
+            for network in [self._network(name) for name in self._connectors]:
                 group.create_task(self._tell(network))
             for row in await self._store.db.all("store.lanes"):
                 self.wake(row["conversation"], row["network"])
@@ -85,7 +93,7 @@ class Courier:
         lane = (conversation, network)
         if lane in self._lanes:
             self._lanes[lane] = True
-        elif self._group is not None and network in self._networks:
+        elif self._group is not None and network in self._connectors:
             self._lanes[lane] = False
             self._group.create_task(self._lane(*lane))
 
@@ -96,12 +104,12 @@ class Courier:
 
     def answered(self, network: str) -> None:
         """A sign of life from a network: lanes that wait for it may try now."""
-        self._networks[network].answered()
+        self._network(network).answered()
 
     # ---- lanes
 
     async def _lane(self, conversation: str, name: str) -> None:
-        network = self._networks[name]
+        network = self._network(name)
         fresh = True  # waiting times of an earlier life of the hub do not count
         try:
             while True:
@@ -164,7 +172,7 @@ class Courier:
 
     def _without_lost(self, delivery: Delivery) -> tuple[Delivery, Sequence[Member]]:
         """The last look before it is handed out: nobody gets it at an address that is somebody else's by now."""
-        lost = [m for m in delivery.recipients if not self.holds(m.person.id, m.address)]
+        lost = [m for m in delivery.recipients if not self._holds(m.person.id, m.address)]
         if not lost:
             return delivery, lost
         if len(lost) == len(delivery.recipients):
@@ -186,8 +194,8 @@ class Courier:
         except Unavailable:
             await asyncio.sleep(self._patience.first)
             return False
-        if handed is None and self.on_refused is not None:
-            self.on_refused(delivery.message, delivery.network)
+        if handed is None:
+            self._on_refused(delivery.message, delivery.network)
         if handed is not None and handed.noted is not None:
             with suppress(Unavailable):
                 await handed.noted()
@@ -195,7 +203,7 @@ class Courier:
         return True
 
     async def _sent(self, tx: Tx, delivery: Delivery, handed: Handed) -> None:
-        known, now = not self._networks[delivery.network].connector.capabilities.own_states, self._clock()
+        known, now = not self._connectors[delivery.network].capabilities.own_states, self._clock()
         await self._store.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
         for person, why in sorted(handed.without.items()):
             await self._store.failed(tx, delivery.message, person, why, now)

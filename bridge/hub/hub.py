@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bridge.capabilities import check
-from bridge.connector import Connector, Within
+from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.hub.courier import Courier
@@ -20,6 +20,7 @@ from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
 from bridge.parts.turns import Turns
 from bridge.people.people import People
+from bridge.served import Served
 from bridge.store.store import Conversation, Store, message_id
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Hub(Signs):
     """
 
     def __init__(
-        self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
+        self, store: Store, people: People, courier: Courier, connectors: Served,
         *, max_members: int = 200, order_wait: float = 10.0, clock: Callable[[], int] = now_ms,
     ) -> None:  # fmt: skip
         super().__init__(store, people, courier, connectors, clock)
@@ -51,9 +52,12 @@ class Hub(Signs):
         self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
         self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
         self._tasks: set[asyncio.Task[None]] = set()
-        self._named = [n for n, c in connectors.items() if c.capabilities.names_chats]
-        courier.on_refused, courier.holds = self._refused, people.holds
-        self.on_declared: Callable[[Person], None] | None = None
+        self._served = connectors
+
+    @property
+    def _named(self) -> list[str]:
+        """The networks that name their chats themselves."""
+        return [name for name, connector in self._served.items() if connector.capabilities.names_chats]
 
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
@@ -290,7 +294,7 @@ class Hub(Signs):
         for conversation, network in lanes:
             self._courier.wake(conversation, network)
 
-    def _refused(self, message: str, network: str) -> None:
+    def refused(self, message: str, network: str) -> None:
         """The ordering leg will never show this message: nobody need wait for it."""
         if message in self._held and self._connectors[network].capabilities.echoes:
             self._waited(message)
@@ -318,8 +322,7 @@ class Hub(Signs):
         if former is not None:
             self._courier.wake_reports()
         whole = await self._people.get(person.id)
-        if self.on_declared is not None:
-            self.on_declared(whole)
+        await self._served.show([whole])
         return whole
 
     async def introduce(self, address: Address, name: str) -> None:

@@ -88,6 +88,10 @@ class Signs(Knowledge):
             self._courier.wake_reports()
         return True
 
+    def answered(self, network: str) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        self._courier.answered(network)
+
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """See :class:`bridge.connector.Receiver`."""
         ident = await self._store.conversation_of(self._store.db, network, chat)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
 
 from bridge.db import Database
 from bridge.errors import Refused
@@ -12,23 +11,9 @@ from bridge.model import MAIL, MATRIX, Address, Member, Person
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Directory
 from bridge.people.trust import is_mxid, is_rpps, server_of
+from bridge.served import Served
 
 _UNLISTED_KEPT = 20_000
-
-
-class Boxes(Protocol):
-    """The mailboxes that the hub itself gives: no mail is ever sent there."""
-
-    def ours(self, address: str) -> bool:
-        """Whether an address is in one of the hub's own domains."""
-
-    def owner(self, address: str) -> str | None:
-        """The id of the person whose mailbox this is."""
-
-    def closed(self, address: str, chats: Collection[str] = ()) -> str | None:
-        """Why nobody is reached at an address of ours, a code of :mod:`bridge.words`. ``chats``: what networks call
-        the conversation that it would join.
-        """
 
 
 class People:
@@ -39,14 +24,11 @@ class People:
         directory: Directory,
         trusted: Callable[[str], bool],
         ghost: Callable[[str], str | None],
-        networks: Collection[str],
+        networks: Served,
     ) -> None:
         """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the person id behind a ghost's MXID;
         ``networks`` are those that this hub serves.
         """
-        self.vouched: Callable[[Address], bool] = lambda address: False
-        """Whether a trust space vouches for an address that is in no directory."""
-        self.boxes: Boxes | None = None
         self._networks = networks
         self._directory = directory
         self._trusted = trusted
@@ -112,7 +94,7 @@ class People:
             return await self.get(found.id)
         if address.network == MATRIX and self._ghost(address.id) is None and self._trusted(server_of(address.id)):
             return await self.get(f"{MATRIX}:{address.id}")
-        if address.network != MATRIX and self.vouched(address):
+        if address.network != MATRIX and self._networks.vouched(address):
             return await self.get(str(address))
         return None
 
@@ -151,14 +133,14 @@ class People:
         return Address(MAIL, rest.lower()) if kind in ("mailto", MAIL) else None
 
     def _own(self, address: Address) -> bool:
-        return self.boxes is not None and address.network == MAIL and self.boxes.ours(address.id)
+        return self._networks.boxes is not None and address.network == MAIL and self._networks.boxes.ours(address.id)
 
     async def _holder(self, box: Address, origin: str, field: str, chats: Collection[str]) -> Member:
         """Who has a mailbox of ours is meant themselves, as if named by their number or their Matrix account."""
-        assert self.boxes is not None
-        if (person := self.boxes.owner(box.id)) is not None:
+        assert self._networks.boxes is not None
+        if (person := self._networks.boxes.owner(box.id)) is not None:
             return await self.find(person, origin, field)
-        if (code := self.boxes.closed(box.id, chats)) is None:
+        if (code := self._networks.boxes.closed(box.id, chats)) is None:
             return await self._account(box, field)
         if (listed := await self._directory.at(box)) is not None:
             return await self._reach(listed.id, origin, field)
@@ -199,7 +181,7 @@ class People:
 
     async def _reach(self, person: str, origin: str, field: str) -> Member:
         known = await self.get(person)
-        if not known.listed and not any(self.vouched(address) for address in known.addresses):
+        if not known.listed and not any(self._networks.vouched(address) for address in known.addresses):
             raise Refused("unknown_recipient", field)
         address = choose([a for a in known.addresses if not self._own(a)], origin)
         if address is None:
@@ -229,9 +211,9 @@ class People:
             return True
         network, _, ident = person.partition(":")
         address = Address(network, ident)
-        if self.boxes is not None and self._own(address) and self.boxes.owner(ident) is not None:
+        if self._networks.boxes is not None and self._own(address) and self._networks.boxes.owner(ident) is not None:
             return True  # the refusal says whom to invite
-        return network != MATRIX and self.vouched(address)
+        return network != MATRIX and self._networks.vouched(address)
 
     def declared(self) -> list[str]:
         """The ids of all people with a declared account."""

@@ -155,7 +155,7 @@ async def hub_in_here(setup: Setup, product: Product) -> AsyncIterator[Hub]:
     """A hub in this process: its database can be looked at, its processor time says nothing."""
     async with running(read_config(setup.write(product))) as parts:
         product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
-        yield Hub(setup, os.getpid(), parts.db.counts)
+        yield Hub(setup, os.getpid(), parts.core.db.counts)
 
 
 async def _ready(port: int, log: Path) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,19 +16,19 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.connector import Capabilities, Connector
+from bridge.connector import Capabilities
 from bridge.db import open_database
-from bridge.hub.courier import Courier, Patience
-from bridge.hub.hub import Hub, now_ms
+from bridge.hub.assembly import Rules, assemble
+from bridge.hub.hub import Hub
 from bridge.model import Address, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
 from bridge.networks.connect.prints import COMPONENT as PRINTS
 from bridge.networks.loopback import Loopback
+from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
-from bridge.people.people import People
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
-from bridge.store.store import COMPONENT, Store
+from bridge.store.store import COMPONENT
 from deploy.world.ports import free_port
 from deploy.world.simulator import Simulator
 from deploy.world.simulator.web import application
@@ -141,24 +141,15 @@ class World:
         """Open the database of before and serve."""
         self._running = stack = AsyncExitStack()
         seal = Seal({"k1": bytes(range(32))}, "k1")
-        self.api, self.connectors = build(ConnectSettings.model_validate(self.section), seal)
-        self.matrix = Loopback("matrix", Capabilities(names_chats=True))
-        nets: dict[str, Connector] = {"matrix": self.matrix, **self.connectors}
         db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, PRINTS])
         stack.push_async_callback(db.close)
-        people = People(FlatFile(PEOPLE), lambda s: trusted_server(s, ["chu.example"]), lambda _: None, set(nets))
-        await people.start(db)
-        store = Store(db, seal, people)
-        await store.start()
-        courier = Courier(store, nets, PATIENCE, now_ms)
-        self.hub = Hub(store, people, courier, nets)
-        for net in nets.values():
-            await net.start(self.hub)
-            stack.push_async_callback(net.stop)
-        await self.hub.start()
-        stack.push_async_callback(self.hub.stop)
-        stack.push_async_callback(_cancel, asyncio.create_task(courier.run()))
-        await asyncio.sleep(0)
+        rules = Rules(lambda server: trusted_server(server, ["chu.example"]), patience=PATIENCE)
+        core = assemble(db, seal, FlatFile(PEOPLE), rules)
+        self.hub = core.hub
+        self.api, self.connectors = build(ConnectSettings.model_validate(self.section), seal, self.hub)
+        self.matrix = Loopback("matrix", Capabilities(names_chats=True), self.hub)
+        core.serve(self.matrix, *self.connectors.values())
+        await stack.enter_async_context(core.running())
         runner = await serve(self.api.application(), self.port)
         stack.push_async_callback(runner.cleanup)
 
@@ -199,12 +190,6 @@ class World:
         async with asyncio.timeout(seconds):
             while not true():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def serve(app: web.Application, port: int, **more: Any) -> web.AppRunner:

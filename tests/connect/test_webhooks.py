@@ -84,7 +84,7 @@ def connector(url: str, capabilities: Capabilities = Capabilities(), **more: Any
 @pytest_asyncio.fixture
 async def product(stub: Stub) -> AsyncIterator[ConnectConnector]:
     made = connector(f"http://127.0.0.1:{stub.port}/webhook")
-    await made.start(None)  # type: ignore[arg-type]  # nothing comes in here
+    await made.start()
     yield made
     await made.stop()
 
@@ -174,7 +174,7 @@ async def test_a_connection_that_is_dropped(product: ConnectConnector, stub: Stu
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/webhook", "https://no-such-host.invalid/", "http://127.0.0.1:9/"])
 async def test_nobody_is_there(url: str) -> None:
     product = connector(url)
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     with pytest.raises(Unavailable) as raised:
         await product.deliver(DELIVERY)
     assert raised.value.__cause__ is None
@@ -185,7 +185,7 @@ async def test_before_start_and_after_stop(stub: Stub) -> None:
     product = connector(f"http://127.0.0.1:{stub.port}/webhook")
     with pytest.raises(Unavailable):
         await product.deliver(DELIVERY)
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     await product.deliver(DELIVERY)
     await product.stop()
     await product.stop()
@@ -249,7 +249,7 @@ async def test_typing_is_best_effort(product: ConnectConnector, stub: Stub) -> N
 
 async def test_what_a_product_cannot_show_is_not_sent(stub: Stub) -> None:
     product = connector(f"http://127.0.0.1:{stub.port}/webhook", Capabilities(html=False, typing=False, receipts=False))
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     await product.typing(Typing("pandalab", "chat-1", "c_1", BEN, True))
     await product.report([REPORT])
     assert stub.calls == []
@@ -271,7 +271,7 @@ async def test_tls_is_checked(tmp_path: Path) -> None:
     stranger = connector(f"https://localhost:{stub.port}/webhook")
     other_name = connector(f"https://127.0.0.1:{stub.port}/webhook", tls=known)
     for made in (right, stranger, other_name):
-        await made.start(None)  # type: ignore[arg-type]
+        await made.start()
     assert await right.deliver(DELIVERY) == Ref("pandalab", "mine-1")
     for wrong in (stranger, other_name):
         with pytest.raises(Unavailable):

@@ -39,7 +39,7 @@ async def large() -> AsyncIterator[Stub]:
 
 async def test_large_files_go_out_whole_and_signed(large: Stub) -> None:
     product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=10.0)
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     try:
         assert await product.deliver(with_files("d_1", 2_000_000, 3)) == Ref("pandalab", "mine-1")
         assert await product.deliver(with_files("d_1", 2_000_000, 3)) == Ref("pandalab", "mine-1")
@@ -57,7 +57,7 @@ async def test_a_product_that_takes_no_large_bodies_refuses_them() -> None:
     app.router.add_post("/webhook", stub.answer)
     runner = await serve(app, stub.port)
     product = connector(f"http://127.0.0.1:{stub.port}/webhook", timeout=10.0)
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     try:
         with pytest.raises(Refused) as raised:
             await product.deliver(with_files("d_1", 2_000_000))
@@ -70,7 +70,7 @@ async def test_a_product_that_takes_no_large_bodies_refuses_them() -> None:
 
 async def test_large_webhooks_go_two_at_a_time_and_small_ones_pass_them(large: Stub) -> None:
     product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=20.0)
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     large.delay = 0.3
     try:
         waiting = [asyncio.create_task(product.deliver(with_files(f"d_{n}", 100_000))) for n in range(6)]
@@ -87,7 +87,7 @@ async def test_large_webhooks_go_two_at_a_time_and_small_ones_pass_them(large: S
 
 async def test_a_large_body_has_more_time(large: Stub) -> None:
     product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=0.2)
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     large.delay = 1.0
     try:
         with pytest.raises(Unavailable):
@@ -99,7 +99,7 @@ async def test_a_large_body_has_more_time(large: Stub) -> None:
 
 async def test_a_body_that_could_not_be_sent_is_free_at_once() -> None:
     product = connector(f"http://127.0.0.1:{free_port()}/webhook")  # nobody listens
-    await product.start(None)  # type: ignore[arg-type]
+    await product.start()
     gc.collect()
     gc.disable()
     try:

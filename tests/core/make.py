@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bridge.connector import Capabilities
 from bridge.db import Database, open_database
-from bridge.hub.courier import Courier, Patience
-from bridge.hub.hub import Hub, now_ms
+from bridge.hub.assembly import Rules, assemble
+from bridge.hub.courier import Courier
+from bridge.hub.hub import Hub
 from bridge.model import Address, Person
 from bridge.networks.loopback import Loopback
+from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
-from bridge.people.people import People
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT, Store
@@ -84,22 +85,13 @@ async def running(
     """A hub that runs until the block is left, as suddenly as a crash: nothing is told to stop."""
     nets = nets or networks()
     db = await open_database(url, [COMPONENT])
-    people = People(FlatFile(PEOPLE), lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost, nets)
-    await people.start(db)
-    store = Store(db, SEAL, people)
-    await store.start()
-    courier = Courier(store, nets, patience, now_ms)
-    hub = Hub(store, people, courier, nets, order_wait=order_wait)
+    rules = Rules(lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost, patience, order_wait)
+    core = assemble(db, SEAL, FlatFile(PEOPLE), rules)
     for net in nets.values():
-        await net.start(hub)
-    await hub.start()
-    task = asyncio.create_task(courier.run())
-    await asyncio.sleep(0)
+        net.hub = core.hub
+    core.serve(*nets.values())
     try:
-        yield World(db, store, hub, courier, nets)
+        async with core.running():
+            yield World(db, core.store, core.hub, core.courier, nets)
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await hub.stop()
         await db.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from bridge.db import open_database
 from bridge.errors import Refused
 from bridge.model import Address, Person
+from bridge.networks.loopback import Loopback
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.people import _UNLISTED_KEPT, People, choose
+from bridge.served import Served
 from bridge.store.store import COMPONENT
 from tests.core.make import PEOPLE, ghost, person
 
@@ -18,9 +21,10 @@ NETWORKS = {"matrix", "pandalab", "siilo"}
 ANNA, BEN, CLEO, DAN, FAY = (p.id for p in PEOPLE)
 
 
-def people(*more: Person, networks: set[str] = NETWORKS) -> People:
+def people(*more: Person, networks: Collection[str] = NETWORKS) -> People:
     """The four named people and Fay, and more."""
-    return People(FlatFile([*PEOPLE, *more]), lambda server: server == "chu.example", ghost, networks)
+    served = Served(*(Loopback(name) for name in networks))
+    return People(FlatFile([*PEOPLE, *more]), lambda server: server == "chu.example", ghost, served)
 
 
 async def code(people: People, handle: str, origin: str = "pandalab") -> str:

@@ -130,7 +130,7 @@ async def running(job: Job) -> AsyncIterator[Node]:
     settings = MailSettings.model_validate(job.settings)
     products = {PRODUCT: Product(PRODUCT, Capabilities(files=True))}
     async with assembled(job.url, settings, trust, [*PEOPLE, *new], products) as (hub, store, mail):
-        await mail.give_boxes([p for p in PEOPLE if p.addresses[0].network == PRODUCT])
+        await mail.show([p for p in PEOPLE if p.addresses[0].network == PRODUCT])
         yield Node(hub, store, mail)
 
 

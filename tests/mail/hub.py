@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from bridge.connector import Capabilities, Connector
+from bridge.connector import Capabilities
 from bridge.db import Database, open_database
 from bridge.errors import Unavailable
-from bridge.hub.courier import Courier, Patience
+from bridge.hub.assembly import Rules, assemble
+from bridge.hub.courier import Patience
 from bridge.hub.hub import Hub, now_ms
 from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Person, Ref
+from bridge.network import Outfit
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.connector import MailConnector
 from bridge.networks.mail.leg.ledger import COMPONENT as MAIL
@@ -25,7 +27,6 @@ from bridge.networks.mail.mime.mail import Mail, parse
 from bridge.networks.mail.smtp.reception import Envelope
 from bridge.networks.mail.smtp.smtp_out import Outcome
 from bridge.people.directories.flatfile import FlatFile
-from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
 from bridge.store.store import Store
@@ -139,30 +140,13 @@ async def assembled(
     async with AsyncExitStack() as stack:
         db = await open_database(url, (CORE, MAIL))
         stack.push_async_callback(db.close)
-        mail = MailConnector(settings, db, SEAL, trust)
-        if out is not None:
-            mail._queue._out = out
-        nets: dict[str, Connector] = {"mail": mail, **products}
-        known = People(FlatFile(people), lambda server: trusted, lambda mxid: None, set(nets))
-        known.vouched, known.boxes = mail.vouched, mail.book
-        await known.start(db)
-        store = Store(db, SEAL, known)
-        await store.start()
-        courier = Courier(store, nets, FAST, now_ms)
-        hub = Hub(store, known, courier, nets)
-        await hub.start()
-        stack.push_async_callback(hub.stop)
-        for net in nets.values():
-            await net.start(hub)
-            stack.push_async_callback(net.stop)
-        stack.push_async_callback(_end, asyncio.create_task(courier.run()))
-        yield hub, store, mail
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+        core = assemble(db, SEAL, FlatFile(people), Rules(lambda server: trusted, patience=FAST))
+        mail = MailConnector(settings, Outfit(core.hub, db, SEAL), trust, out=out)
+        for product in products.values():
+            product.hub = core.hub
+        core.serve(mail, *products.values())
+        await stack.enter_async_context(core.running())
+        yield core.hub, core.store, mail
 
 
 @asynccontextmanager
@@ -181,7 +165,7 @@ async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[N
     products, out = {name: Loopback(name, Capabilities(files=True)) for name in ("pandalab", "siilo")}, StubOut()
     url = f"sqlite:///{folder}/hub.db"
     async with assembled(url, settings, trust, PEOPLE, products, out=out) as (hub, store, mail):
-        await mail.give_boxes([p for p in PEOPLE if p.addresses[0].network != "mail"])
+        await mail.show([p for p in PEOPLE if p.addresses[0].network != "mail"])
         yield Node(hub, store.db, mail, products, out, trust)
 
 

@@ -64,7 +64,7 @@ class World:
         begun = assembled(self.url, self._settings, trust, self._directory, self.nets, out=self.out, trusted=True)
         async with begun as (hub, store, mail):
             every = [person for person in self._directory if person.addresses[0].network != MAIL]
-            await mail.give_boxes(every)
+            await mail.show(every)
             self._boxes = {await mail.book.box(person): person.id for person in every}
             node = Node(hub, store.db, mail, self.nets, self.out, trust)
             self._node.set_result(node)

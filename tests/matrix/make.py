@@ -5,30 +5,32 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import matrix as matrix_edge
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
-from bridge.connector import Capabilities, Connector
+from bridge.connector import Boxes, Capabilities
 from bridge.db import Database, open_database
+from bridge.hub.assembly import Rules, assemble
 from bridge.hub.courier import Courier, Patience
 from bridge.hub.hub import Hub, now_ms
 from bridge.kinds import EVERYWHERE
 from bridge.model import Accepted, Address, Body, File, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
+from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
-from bridge.store.store import Store
 from deploy.world.stub.homeserver import StubHomeserver
 from deploy.world.stub.human import Human
 
@@ -75,6 +77,17 @@ def settings(homeserver: str, **more: Any) -> MatrixSettings:
     return MatrixSettings(**(values | more))
 
 
+class MailSpace(Loopback):
+    """A pretend space of secure mail that vouches for its domain, and may give mailboxes."""
+
+    boxes: Boxes | None = None
+
+    def vouched(self, address: Address) -> bool:
+        """Whether the address is in the space, or a team of the hub's own."""
+        team = isinstance(self.boxes, AddressBook) and self.boxes.team(address.id) is not None
+        return address.id.endswith(f"@{SPACE}") or team
+
+
 @dataclass
 class Node:
     """A running hub."""
@@ -85,7 +98,7 @@ class Node:
     people: People
     matrix: Matrix
     product: Loopback
-    mail: Loopback
+    mail: MailSpace
     homeserver: Homeserver
     url: str
 
@@ -117,7 +130,7 @@ class Node:
     async def warm(self, *numbers: str) -> None:
         """Make ghosts and wait for them."""
         people = [await self.people.get(f"rpps:{number}") for number in numbers]
-        self.matrix.warm(people)
+        await self.matrix.show(people)
         names = self.matrix.names
         await until(lambda: all(self.matrix.ghosts.is_ready(names.of_rpps(number)) for number in numbers), 30)
 
@@ -162,36 +175,24 @@ async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], p
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
-        product, mail = Loopback("pandalab"), Loopback("mail", EVERYTHING)
-        people = People(FlatFile(PEOPLE), trusts, chosen.names().person, {"matrix", "pandalab", "mail"})
-        people.vouched = lambda address: address.network == "mail" and address.id.endswith(f"@{SPACE}")
-        await people.start(db)
-        matrix = Matrix(chosen, db, SEAL, homeserver, trusts, people.reachable)
-        nets: dict[str, Connector] = {"matrix": matrix, "pandalab": product, "mail": mail}
-        store = Store(db, SEAL, people)
-        await store.start()
-        courier = Courier(store, nets, FAST, now_ms)
-        core = Hub(store, people, courier, nets, order_wait=2.0)
-        await core.start()
+        names = chosen.names()
+        core = assemble(db, SEAL, FlatFile(PEOPLE), Rules(trusts, names.person, FAST, order_wait=2.0))
+        product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
+        edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.reachable)
+        matrix = Matrix(chosen, edge, SEAL)
+        core.serve(matrix, product, mail)
         app = web.Application()
         matrix.routes(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
-        for net in nets.values():
-            await net.start(core)
-        task = asyncio.create_task(courier.run())
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield Node(db, core, courier, people, matrix, product, mail, homeserver, address)
-        finally:
-            await runner.cleanup()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await matrix.stop()
-            await core.stop()
+        async with core.running():
+            try:
+                yield Node(db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address)
+            finally:
+                await runner.cleanup()
 
 
 def trusted(server: str) -> bool:

@@ -83,9 +83,9 @@ async def test_warming_is_bounded_and_survives_refusals(world: World) -> None:
     people = [entry(f"2000000{n:04}", f"Dr {n}", f"pandalab:p{n}") for n in range(30)]
     world.stub.fault(r"POST .*/register", times=3, status=503)
     async with world.node(warm_parallel=2) as node:
-        node.matrix.warm([*people, Person("pandalab:x", "sans RPPS")])
+        await node.matrix.show([*people, Person("pandalab:x", "sans RPPS")])
         await until(lambda: len(node.matrix.ghosts.all()) == 27, 30)
-        node.matrix.warm(people)
+        await node.matrix.show(people)
         await until(lambda: len(node.matrix.ghosts.all()) == 30, 30)
 
 
@@ -104,7 +104,7 @@ def test_the_state_in_memory_is_small() -> None:
 async def test_many_ghosts_that_cannot_be_prepared_are_one_line(world: World, caplog: pytest.LogCaptureFixture) -> None:
     async with world.node() as node:
         world.stub.fault(r"POST .*/register", times=99, status=503)
-        node.matrix.warm(PEOPLE)
+        await node.matrix.show(PEOPLE)
         await until(lambda: not node.matrix.ghosts._warming)
     said = [r.getMessage() for r in caplog.records if "cannot be prepared" in r.getMessage()]
     assert said == ["ghosts cannot be prepared: homeserver_error; `liaison check` says more"]

@@ -26,7 +26,7 @@ async def test_a_product_writes_to_a_matrix_user_who_answers(world: World) -> No
 async def test_a_matrix_user_begins(world: World) -> None:
     ben = await world.human("ben", "chu.example")
     async with world.node() as node:
-        node.matrix.warm([await node.people.get(f"rpps:{ANNA}")])
+        await node.matrix.show([await node.people.get(f"rpps:{ANNA}")])
         await until(lambda: node.matrix.ghosts.is_ready(ghost(ANNA)))
         room = await ben.create_room(ghost(ANNA), is_direct=True)
         await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")

@@ -105,14 +105,18 @@ class ConnectApi:
 
     def application(self) -> web.Application:
         """Everything below ``/connect/v1``. Bodies come as they were sent: it is for the reader to refuse a coding."""
+        app = web.Application(handler_args={"auto_decompress": False})
+        self.routes(app)
+        return app
+
+    def routes(self, app: web.Application) -> None:
+        """Add ``/connect/v1`` to an application that leaves bodies as they were sent."""
         inner = web.Application(middlewares=[_problems])
         for operation in OPERATIONS:
             inner.router.add_route(operation.method, operation.path, self._handler(operation))
         described = orjson.dumps(document())
         inner.router.add_route("GET", "/openapi.json", _constant(described))
-        app = web.Application(handler_args={"auto_decompress": False})
         app.add_subapp(PREFIX, inner)
-        return app
 
     def _handler(self, operation: Operation) -> Handler:
         if operation.open:
@@ -125,7 +129,7 @@ class ConnectApi:
             wait = product.bucket.take(self._ticks())
             if wait:
                 return problems.problem(429, "rate_limited", retry_after=wait)
-            if product.hub is None:
+            if product.hub is None or not product.open:
                 raise Unavailable("not_ready", 2)
             with self._reader.room.place(product.name) as place:
                 body = await self._reader.read(request, self._limit(operation, product), place) if has_body else Body()

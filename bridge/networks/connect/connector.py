@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from bridge.connector import Capabilities, Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.model import Delivery, Ref, Report, Typing
+from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import problems, translate
 from bridge.networks.connect.apart import apart
 from bridge.networks.connect.api import ConnectApi, Limits
-from bridge.networks.connect.prints import Prints
+from bridge.networks.connect.prints import COMPONENT, Prints
 from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.profiles import PROFILES
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
@@ -50,14 +51,14 @@ class ConnectConnector:
         """Of the profile, as the configuration changes them."""
         return self._product.capabilities
 
-    async def start(self, hub: Receiver) -> None:
+    async def start(self) -> None:
         """Answer the product's requests, and be able to send webhooks."""
         self._webhook.open()
-        self._product.hub = hub
+        self._product.open = True
 
     async def stop(self) -> None:
         """From now on every request is answered with 503."""
-        self._product.hub = None
+        self._product.open = False
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
                 await self._webhook.close()
@@ -114,14 +115,16 @@ def _taken(answer: bytes) -> str | None:
         return None
 
 
-def build(section: ConnectSettings, seal: Seal | None = None) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
+def build(
+    section: ConnectSettings, seal: Seal | None = None, hub: Receiver | None = None
+) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
     """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read.
 
     With ``seal``, and :data:`bridge.networks.connect.prints.COMPONENT` in the hub's database, an id that is used
     again for something else is refused.
     """
     sessions = Sessions()
-    products = {name: _product(name, settings) for name, settings in section.products.items()}
+    products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
     connectors = {
         name: ConnectConnector(products[name], _webhook(name, settings, sessions))
         for name, settings in section.products.items()
@@ -136,9 +139,10 @@ def build(section: ConnectSettings, seal: Seal | None = None) -> tuple[ConnectAp
     return ConnectApi(products, limits, Prints(seal) if seal else None), connectors
 
 
-def _product(name: str, settings: ProductSettings) -> Product:
+def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Product:
     profile = PROFILES[settings.profile]
     return Product(
+        hub=hub,
         name=name,
         label=settings.label or profile.label,
         capabilities=settings.carries,
@@ -162,3 +166,16 @@ def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhoo
         said = f"{error.strerror or error}: {settings.webhook_ca_file}"
         raise ValueError(f"networks.connect.products.{name}.webhook_ca_file: {said}") from None
     return Webhook(settings.webhook_url, Signer(keys), sessions, timeout=settings.webhook_timeout_s, tls=tls)
+
+
+def _build(section: ConnectSettings, outfit: Outfit) -> Built:
+    api, connectors = build(section, outfit.seal, outfit.hub)
+    return Built([*connectors.values()], api.routes)
+
+
+def _prove(section: ConnectSettings, seal: Seal) -> None:
+    for name, settings in section.products.items():
+        _webhook(name, settings, Sessions())
+
+
+NETWORK = Network(ConnectSettings, _build, _prove, tables=(COMPONENT,), always=True)

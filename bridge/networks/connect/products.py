@@ -34,7 +34,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class Product:
-    """One vendor product at work. ``hub`` is there from start to stop."""
+    """One vendor product at work. ``open``: from start to stop."""
 
     name: str
     label: str
@@ -43,6 +43,7 @@ class Product:
     tokens: tuple[bytes, ...] = field(repr=False)  # SHA-256
     certificates: tuple[bytes, ...] = field(default=(), repr=False)  # SHA-256 of the DER
     hub: Receiver | None = field(default=None, repr=False)
+    open: bool = False
 
     def accepts_certificate(self, der: bytes | None) -> bool:
         """Whether the client certificate is one of this product's, if it must show one."""

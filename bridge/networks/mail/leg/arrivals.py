@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from bridge.connector import Chat, Receiver
+from bridge.connector import Chat
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import MAIL, Address, Kind, Message, Person, Ref
 from bridge.networks.mail.documents.patient import may_join, merged, of_plain, plain
 from bridge.networks.mail.leg import threads as placing
-from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.networks.mail.leg.contents import Content, addressed, content, heading
+from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import Taken
-from bridge.networks.mail.leg.ledger import Entry, Ledger, Posted
+from bridge.networks.mail.leg.ledger import Entry, Posted
 from bridge.networks.mail.leg.threads import MAIN, Known, Place
 from bridge.networks.mail.letters.compose import compose
 from bridge.networks.mail.letters.copies import copied, copy_id, copy_letter
@@ -53,17 +53,15 @@ class Target:
 class Arrivals:
     """Brings mails into the hub. ``posted`` hears of the domains that have mail, ``ended`` of mails that cannot go."""
 
-    def __init__(
-        self, ledger: Ledger, book: AddressBook, teams: dict[str, tuple[str, ...]], *, product: str = ""
-    ) -> None:
+    def __init__(self, edge: MailEdge, teams: dict[str, tuple[str, ...]]) -> None:
         """``teams``: address -> handles of its members."""
-        self.hub: Receiver
-        self._ledger = ledger
-        self._book = book
+        self.hub = edge.hub
+        self._ledger = edge.ledger
+        self._book = edge.book
         self._teams = teams
-        self._mss = {"X-MSS-NIL": product} if product else {}
-        self.posted: Callable[[str], None] = lambda domain: None
-        self.ended: Callable[[], None] = lambda: None
+        self._mss = {"X-MSS-NIL": edge.product} if edge.product else {}
+        self.posted = edge.posted
+        self.ended = edge.ended
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(self, taken: Taken, mail: Mail, target: Target) -> None:

@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from bridge.connector import Capabilities, Receiver
-from bridge.db import Database
-from bridge.errors import Refused
+from bridge.connector import Boxes, Capabilities, Receiver
+from bridge.errors import Refused, said
 from bridge.model import MAIL, Address, Delivery, Kind, Person, Ref, Report, Typing
+from bridge.network import Built, Network, Outfit
 from bridge.networks.mail.leg.addressbook import AddressBook, reachable
 from bridge.networks.mail.leg.apicrypt_opening import Opener
 from bridge.networks.mail.leg.arrivals import Arrivals
 from bridge.networks.mail.leg.departures import Departures
+from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import Intake, Taken
-from bridge.networks.mail.leg.ledger import Ledger
-from bridge.networks.mail.leg.outgoing import Gather, Queue
+from bridge.networks.mail.leg.ledger import COMPONENT, Ledger
+from bridge.networks.mail.leg.outgoing import Gather, Queue, Sends
 from bridge.networks.mail.leg.receipts import Receipts
 from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
 from bridge.networks.mail.leg.threads import people_key
@@ -26,7 +27,9 @@ from bridge.networks.mail.mime.mail import Limits, Mail
 from bridge.networks.mail.smtp.lmtp_in import LmtpIn
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
 from bridge.networks.mail.smtp.smtp_out import SmtpOut
+from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.judge import Judge
+from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -47,7 +50,7 @@ def _now() -> int:
 
 
 class MailConnector:
-    """The connector. ``trust`` is the trust list; it is started and stopped here."""
+    """The connector. ``trust`` is the trust list; it is started and stopped here. ``out`` hands mails over."""
 
     network = MAIL
     capabilities = Capabilities(
@@ -55,37 +58,36 @@ class MailConnector:
     )
 
     def __init__(
-        self, settings: MailSettings, db: Database, seal: Seal, trust: Trusts, clock: Callable[[], int] = _now
-    ) -> None:
+        self, settings: MailSettings, outfit: Outfit, trust: Trusts, clock: Callable[[], int] = _now,
+        out: Sends | None = None,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self.trust = trust
         smtp = settings.smtp
-        self._ledger = ledger = Ledger(db, seal)
-        self.book = book = AddressBook(db, smtp.domains, {team.address: team.name for team in settings.teams})
+        self._hub = hub = outfit.hub
+        self._ledger = ledger = Ledger(outfit.db, outfit.seal)
+        self.book = book = AddressBook(outfit.db, smtp.domains, {team.address: team.name for team in settings.teams})
         teams = {team.address: tuple(team.members) for team in settings.teams}
-        product = settings.product
-        self._arrivals = Arrivals(ledger, book, teams, product=product)
-        self._departures = Departures(ledger, book, clock, product=product, ask_displayed=settings.ask_displayed)
-        self._receipts = Receipts(
-            ledger, book, clock, hostname=smtp.hostname, product=product, give_displayed=settings.give_displayed
+        edge = MailEdge(
+            hub, ledger, book, clock, settings.product,
+            posted=lambda domain: self._queue.wake(domain), ended=lambda: self._queue.tell(),
+        )  # fmt: skip
+        self._arrivals = Arrivals(edge, teams)
+        self._departures = Departures(
+            edge, lambda chat, thread, at: self._gather.add(chat, thread, at), ask_displayed=settings.ask_displayed
         )
+        self._receipts = Receipts(edge, hostname=smtp.hostname, give_displayed=settings.give_displayed)
         limits = Limits(size=smtp.limits.size + 100_000)
-        self._intake = Intake(ledger, seal, self._settle, limits, Opener(settings.apicrypt))
-        self._intake.own = book.domains
+        opener = Opener(settings.apicrypt)
+        self._intake = Intake(ledger, outfit.seal, self._settle, limits, opener, book.domains)
         self._gather = Gather(settings.gather, self._departures.close, clock)
-        self._queue = Queue(ledger, SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
-        self._departures.gathered = self._gather.add
-        self._arrivals.posted = self._departures.posted = self._receipts.posted = self._queue.wake
-        self._arrivals.ended = self._departures.ended = self._queue.tell
+        self._queue = Queue(ledger, out or SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
         self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
         self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
         self._clock = clock
-        self._hub: Receiver | None = None
 
-    async def start(self, hub: Receiver) -> None:
+    async def start(self) -> None:
         """See :class:`bridge.connector.Connector`."""
-        self._hub = hub
-        self._arrivals.hub = self._departures.hub = self._receipts.hub = hub
         if not self._settings.trust.crls and not self._settings.trust.ocsp:
             log.error("ALARM networks.mail.trust names no CRL and no OCSP responder: revoked certificates pass")
         if self.book.team(f"postmaster@{self.book.domain}") is None:
@@ -94,8 +96,8 @@ class MailConnector:
         await self._ledger.start()
         await self.book.start()
         for team in self._settings.teams:
-            await hub.introduce(Address(MAIL, team.address), team.name)
-            await self._staff(hub, team)
+            await self._hub.introduce(Address(MAIL, team.address), team.name)
+            await self._staff(self._hub, team)
         await self._intake.start()
         await self._gather.start(self._ledger)
         await self._queue.start()
@@ -150,19 +152,19 @@ class MailConnector:
             return True
         return not self.book.ours(address.id) and self.trust.knows(address.id.rpartition("@")[2].lower())
 
-    async def give_boxes(self, people: Sequence[Person]) -> None:
+    @property
+    def boxes(self) -> Boxes:
+        """See :class:`bridge.connector.GivesBoxes`."""
+        return self.book
+
+    async def show(self, people: Sequence[Person]) -> None:
         """Everybody who can be reached by the hub gets a mailbox."""
         for person in people:
             if reachable(person):
                 await self.book.box(person)
 
     async def _known(self, address: str) -> str:
-        return await self.book.status(address, self._receiver)
-
-    @property
-    def _receiver(self) -> Receiver:
-        assert self._hub is not None
-        return self._hub
+        return await self.book.status(address, self._hub)
 
     # -- in ------------------------------------------------------------------------------------------------
 
@@ -201,3 +203,28 @@ class MailConnector:
 
     async def typing(self, typing: Typing) -> None:
         """Mail knows no such sign."""
+
+
+def _trust(settings: MailSettings) -> Trust:
+    try:
+        return Trust(settings.trust)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"networks.mail.trust: {said(error)}") from None
+
+
+def _build(settings: MailSettings, outfit: Outfit) -> Built:
+    try:
+        return Built([MailConnector(settings, outfit, _trust(settings))])
+    except OSError as error:
+        raise ValueError(f"networks.mail: {said(error)}") from None
+
+
+def _prove(settings: MailSettings, seal: Seal) -> None:
+    _trust(settings)
+    try:
+        Tls(settings.smtp.tls).prove()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"networks.mail.smtp.tls: {said(error)}") from None
+
+
+NETWORK = Network(MailSettings, _build, _prove, tables=(COMPONENT,))

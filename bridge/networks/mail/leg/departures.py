@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Any
 from weakref import WeakValueDictionary
 
-from bridge.connector import Receiver
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import KINDS, not_carried
@@ -19,8 +18,8 @@ from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
 from bridge.networks.mail.documents.outgoing import Conformed, asked
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
 from bridge.networks.mail.leg import threads as placing
-from bridge.networks.mail.leg.addressbook import AddressBook
-from bridge.networks.mail.leg.ledger import Entry, Ledger, Posted
+from bridge.networks.mail.leg.edge import MailEdge
+from bridge.networks.mail.leg.ledger import Entry, Posted
 from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
 from bridge.networks.mail.leg.taken_charge import Handling
 from bridge.networks.mail.leg.threads import MAIN, Known
@@ -36,25 +35,27 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _QUICK = 64_000  # bytes; larger documents are read in a thread
 FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
+Gathered = Callable[[str, str, int], None]
+"""A draft of this chat and thread is on disk, since this time (ms)."""
 INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
 
 
 class Departures:
     """Drafts become letters. ``posted`` hears of the domains that have mail, ``ended`` of mails that cannot go."""
 
-    def __init__(
-        self, ledger: Ledger, book: AddressBook, clock: Callable[[], int], *, product: str, ask_displayed: bool
-    ) -> None:
-        self.hub: Receiver
-        self._ledger = ledger
-        self._book = book
-        self._clock = clock
-        self._frames = Frames(ledger, book, {"X-MSS-NIL": product} if product else {}, ask_displayed)
-        self._handling = Handling(ledger, clock)
+    def __init__(self, edge: MailEdge, gathered: Gathered, *, ask_displayed: bool) -> None:
+        self.hub = edge.hub
+        self._ledger = edge.ledger
+        self._book = edge.book
+        self._clock = edge.clock
+        self._frames = Frames(
+            edge.ledger, edge.book, {"X-MSS-NIL": edge.product} if edge.product else {}, ask_displayed
+        )
+        self._handling = Handling(edge.ledger, edge.clock)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
-        self.gathered: Callable[[str, str, int], None] = lambda chat, thread, at: None
-        self.posted: Callable[[str], None] = lambda domain: None
-        self.ended: Callable[[], None] = lambda: None
+        self.gathered = gathered
+        self.posted = edge.posted
+        self.ended = edge.ended
 
     async def take(self, delivery: Delivery) -> Ref:
         """Keep a delivery on disk as a draft; the hub may forget it. Raises Refused, Unavailable."""

@@ -59,7 +59,13 @@ class Intake:
     """
 
     def __init__(
-        self, ledger: Ledger, seal: Seal, settle: Settle, limits: Limits, opener: Opener | None = None
+        self,
+        ledger: Ledger,
+        seal: Seal,
+        settle: Settle,
+        limits: Limits,
+        opener: Opener | None = None,
+        own: Collection[str] = (),
     ) -> None:
         self._ledger = ledger
         self._seal = seal
@@ -70,7 +76,7 @@ class Intake:
         self._ids: dict[str, _Lane] = {}  # the lane in which an id is, if any
         self._tasks: set[asyncio.Task[None]] = set()
         self._held = self._bytes = 0
-        self.own: Collection[str] = ()  # our names in the loop header
+        self.own = own  # our names in the loop header
 
     async def start(self) -> None:
         """Take up what an earlier life left."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from bridge.connector import Receiver
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Address, Body, Kind, Message, RecipientState, Ref, Report, State
-from bridge.networks.mail.leg.addressbook import AddressBook
+from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import Taken
-from bridge.networks.mail.leg.ledger import Due, Ledger, Posted
+from bridge.networks.mail.leg.ledger import Due, Posted
 from bridge.networks.mail.leg.outgoing import reason_of_status
 from bridge.networks.mail.leg.reply_envelope import TEAM
 from bridge.networks.mail.leg.threads import MAIN, Known
@@ -38,18 +37,15 @@ log = logging.getLogger(__name__)
 class Receipts:
     """``posted`` is told of the domains that have mail."""
 
-    def __init__(
-        self, ledger: Ledger, book: AddressBook, clock: Callable[[], int], *, hostname: str, product: str,
-        give_displayed: bool,
-    ) -> None:  # fmt: skip
-        self.hub: Receiver
-        self._ledger = ledger
-        self._book = book
-        self._clock = clock
+    def __init__(self, edge: MailEdge, *, hostname: str, give_displayed: bool) -> None:
+        self.hub = edge.hub
+        self._ledger = edge.ledger
+        self._book = edge.book
+        self._clock = edge.clock
         self._hostname = hostname
-        self._product = product
+        self._product = edge.product
         self._give = give_displayed
-        self.posted: Callable[[str], None] = lambda domain: None
+        self.posted = edge.posted
         self._early: dict[int, int] = {}  # mail -> since when its report waits for the hub
 
     # -- in ------------------------------------------------------------------------------------------------

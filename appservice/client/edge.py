@@ -1,0 +1,27 @@
+"""What every part of the Matrix edge uses, given to each of them as one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from appservice.client.homeserver import Homeserver
+from appservice.client.names import Names
+from bridge.connector import Receiver
+from bridge.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixEdge:
+    """``hub`` is where messages go; ``clock`` gives milliseconds since 1970.
+
+    ``trusted`` judges servers, ``reachable`` says whether a person id can be written to.
+    """
+
+    hub: Receiver
+    db: Database
+    homeserver: Homeserver
+    names: Names
+    clock: Callable[[], int]
+    trusted: Callable[[str], bool]
+    reachable: Callable[[str], bool]

@@ -1,0 +1,46 @@
+"""What a folder of ``bridge/networks/`` offers: its settings, its tables, and how its connectors are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from bridge.connector import Connector, Receiver
+from bridge.db import Component, Database
+from bridge.seal import Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """What a network is made with: where its messages go, where it keeps what must not be lost, what encrypts it."""
+
+    hub: Receiver
+    db: Database
+    seal: Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The connectors of one section of the configuration; ``routes`` adds what they answer over HTTP."""
+
+    connectors: Sequence[Connector]
+    routes: Callable[[web.Application], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One row of :data:`bridge.networks.NETWORKS`.
+
+    ``settings`` validates the section ``networks.<name>``. ``build`` makes the connectors; ``prove`` reads every file
+    that the section names, without a network. Both raise OSError or ValueError. ``always``: also without a section.
+    """
+
+    settings: type[BaseModel]
+    build: Callable[[Any, Outfit], Built]
+    prove: Callable[[Any, Seal], None]
+    tables: tuple[Component, ...] = ()
+    always: bool = False

@@ -1,0 +1,26 @@
+"""What every part of the mail leg uses, given to each of them as one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.connector import Receiver
+from bridge.networks.mail.leg.addressbook import AddressBook
+from bridge.networks.mail.leg.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class MailEdge:
+    """``hub`` is where messages go; ``clock`` gives milliseconds since 1970; ``product`` is the X-MSS-NIL header.
+
+    ``posted``: a mail for this domain is on disk. ``ended``: what became of a mail is on disk, and not told yet.
+    """
+
+    hub: Receiver
+    ledger: Ledger
+    book: AddressBook
+    clock: Callable[[], int]
+    product: str
+    posted: Callable[[str], None]
+    ended: Callable[[], None]

@@ -1,0 +1,54 @@
+"""The networks that a hub serves, by name, and what their connectors offer beside messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bridge.connector import Boxes, Connector, GivesBoxes, Shows, Vouches
+from bridge.model import Address, Person
+
+
+class Served(Mapping[str, Connector]):
+    """Filled once, before anything starts: connectors are made with the hub, and the hub finds them here."""
+
+    def __init__(self, *connectors: Connector) -> None:
+        self._connectors: dict[str, Connector] = {}
+        self._vouching: dict[str, Vouches] = {}
+        self._boxes: GivesBoxes | None = None
+        self.add(*connectors)
+
+    def add(self, *connectors: Connector) -> None:
+        """Serve these networks too. Raises ValueError for a second connector of one network."""
+        for connector in connectors:
+            if connector.network in self._connectors:
+                raise ValueError(f"two connectors of the network {connector.network}")
+            self._connectors[connector.network] = connector
+            if isinstance(connector, Vouches):
+                self._vouching[connector.network] = connector
+            if isinstance(connector, GivesBoxes):
+                self._boxes = connector
+
+    def __getitem__(self, network: str) -> Connector:
+        return self._connectors[network]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._connectors)
+
+    def __len__(self) -> int:
+        return len(self._connectors)
+
+    def vouched(self, address: Address) -> bool:
+        """Whether a trust space vouches for an address that is in no directory."""
+        network = self._vouching.get(address.network)
+        return network is not None and network.vouched(address)
+
+    @property
+    def boxes(self) -> Boxes | None:
+        """The mailboxes that the hub itself gives, if a network gives any."""
+        return self._boxes.boxes if self._boxes is not None else None
+
+    async def show(self, people: Sequence[Person]) -> None:
+        """These people can be reached from now on: networks make ready what is needed to find them."""
+        for connector in self._connectors.values():
+            if isinstance(connector, Shows):
+                await connector.show(people)
