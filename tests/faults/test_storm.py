@@ -16,8 +16,8 @@ from bridge.errors import Unavailable
 from bridge.hub.courier import Patience
 from bridge.model import Delivery, Ref
 from bridge.networks.loopback import Loopback
+from tests.core.db.test_db import watch
 from tests.core.make import World, running
-from tests.core.test_db import watch
 
 QUICK = Patience(first=0.002, longest=0.01, give_up=60.0, reports=0.001)
 TO = ["matrix:@ben:chu.example", "siilo:dan"]

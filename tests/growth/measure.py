@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from bridge.db import read_migrations, read_statements
-from tests.core.versions import COMPONENTS
+from tests.core.db.versions import COMPONENTS
 from tests.growth.large import Table
 
 

@@ -22,10 +22,10 @@ from deploy.world.hub import PEOPLE
 from deploy.world.product import wait_for
 from deploy.world.space import DOMAIN
 from deploy.world.world import World
-from tests.mail.truth import MAIL, MATRIX, Human, Plan, Said
-from tests.mail.truth_check import Letter, Shown
-from tests.mail.truth_drive import head_of, letter_of, numbers
-from tests.mail.truth_mails import Head
+from tests.mail.correspondence.check import Letter, Shown
+from tests.mail.correspondence.drive import head_of, letter_of, numbers
+from tests.mail.correspondence.mails import Head
+from tests.mail.correspondence.plan import MAIL, MATRIX, Human, Plan, Said
 from tests.trials.make import strict
 
 Json = dict[str, Any]
@@ -110,7 +110,7 @@ async def _started(world: World, starts: int) -> bool:
 
 
 class Ends:
-    """See :class:`tests.mail.truth_drive.Far`."""
+    """See :class:`tests.mail.correspondence.drive.Far`."""
 
     def __init__(self, world: World, plan: Plan, clients: dict[str, RustClient]) -> None:
         self.world = world

@@ -12,10 +12,10 @@ import pytest
 from deploy.world.product import wait_for
 from deploy.world.space import DOMAIN
 from deploy.world.world import World
-from tests.mail.truth import MATRIX, Plan, Size, make
-from tests.mail.truth_check import Verdict
-from tests.mail.truth_drive import Drive
-from tests.mail.truth_mails import Mails
+from tests.mail.correspondence.check import Verdict
+from tests.mail.correspondence.drive import Drive
+from tests.mail.correspondence.mails import Mails
+from tests.mail.correspondence.plan import MATRIX, Plan, Size, make
 from tests.trials.correspondence import Ends, correspondents, kill
 from tests.trials.make import settled
 

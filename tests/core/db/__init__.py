@@ -1,0 +1,1 @@
+"""Both databases behind one face, and their earlier versions."""

@@ -1,0 +1,86 @@
+"""A database of each earlier version is brought up to date and works; a migration that was released is never edited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.db import open_database
+from deploy.world.stub.homeserver import StubHomeserver
+from tests.core.db import versions
+from tests.core.db.versions import COMPONENTS, FROZEN, HERE, digest, migration_files, recorded
+from tests.core.make import running
+from tests.core.store.test_reading import COVERED, rows
+from tests.matrix.make import hub, settings, until
+
+CLEO = "@rpps_10000000003:stub.example"
+VERSIONS = [
+    {c.name: min(number, max(recorded(c))) for c in COMPONENTS}
+    for number in range(1, max(max(recorded(c), default=0) for c in COMPONENTS) + 1)
+]
+
+
+def test_every_migration_has_a_database_of_its_version() -> None:
+    for component in COMPONENTS:
+        assert set(recorded(component)) == set(migration_files(component)), (
+            "python -m tests.core.db.versions records it"
+        )
+
+
+def test_no_released_migration_is_edited() -> None:
+    now = {f"{c.name}/{path.name}": digest(path) for c in COMPONENTS for path in migration_files(c).values()}
+    edited = [name for name, known in FROZEN.items() if now.get(name) != known]
+    assert edited == [], "write a new migration; if this one was never released: python -m tests.core.db.versions"
+
+
+def test_numbers_have_no_gap() -> None:
+    for component in COMPONENTS:
+        assert list(migration_files(component)) == list(range(1, len(migration_files(component)) + 1))
+
+
+@pytest.mark.parametrize("was", VERSIONS, ids=str)
+async def test_every_row_survives(url: str, tmp_path: Path, was: dict[str, int]) -> None:
+    await versions.make(url, tmp_path / "old", was)
+    db = await open_database(url, COMPONENTS)
+    try:
+        assert await db.one("store.last_pos")
+    finally:
+        await db.close()
+
+
+@pytest.mark.parametrize("was", VERSIONS, ids=str)
+async def test_what_waited_is_delivered_by_the_core(url: str, tmp_path: Path, was: dict[str, int]) -> None:
+    await versions.make(url, tmp_path / "old", was)
+    async with running(url) as w:
+        await w.until(lambda: any(d.body.text == "En attente, de Ben" for d in w.pandalab.delivered))
+        await w.until(lambda: any(d.body.text == "En attente, de Cléo" for d in w.matrix.delivered))
+        assert w.pandalab.delivered[0].chat == "two-legs"
+        await w.pandalab.write("new", "two-legs", "cleo", "Nouveau")
+        await w.until(lambda: any(d.body.text == "Nouveau" for d in w.matrix.delivered))
+
+
+@pytest.mark.parametrize("was", VERSIONS, ids=str)
+async def test_what_stood_open_is_covered_by_the_next_receipt(url: str, tmp_path: Path, was: dict[str, int]) -> None:
+    last = "SELECT id FROM message m WHERE pos = (SELECT MAX(pos) FROM message x WHERE x.conversation = m.conversation)"
+    await versions.make(url, tmp_path / "old", was)
+    async with running(url) as w:
+        for person in ("rpps:10000000003", "rpps:10000000004", "matrix:@ben:stub.example"):
+            messages = {message for (message,) in await rows(w.db, last)}
+            stood = [bool(await rows(w.db, COVERED, message, person)) for message in messages]
+            async with w.db.transaction("test") as tx:
+                news = [await w.store.read_up_to(tx, message, person, 5) for message in messages]
+            assert news == stood
+            assert not any([await rows(w.db, COVERED, message, person) for message in messages])
+
+
+@pytest.mark.parametrize("was", VERSIONS, ids=str)
+async def test_a_whole_hub_starts_and_has_its_keys(url: str, tmp_path: Path, was: dict[str, int]) -> None:
+    await versions.make(url, tmp_path / "old", was)
+    rows = json.loads((HERE / f"e2ee-{was['e2ee']:04}.json").read_text())["e2ee_ghost"]
+    async with StubHomeserver("stub.example") as stub, hub(url, settings(stub.url), lambda _: True) as node:
+        devices = {row["user_id"]: row["device_id"] for row in rows}
+        assert CLEO in devices
+        assert {user: node.matrix.engine.device_of(user) for user in devices} == devices
+        await until(lambda: "En attente, de Ben" in node.texts())

@@ -1,0 +1,1 @@
+"""The machine: acceptance, order, lanes, what is told."""

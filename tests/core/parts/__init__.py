@@ -1,0 +1,1 @@
+"""Small parts that many rooms use."""

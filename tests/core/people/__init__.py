@@ -1,0 +1,1 @@
+"""Who is who, and how somebody is reached."""

@@ -1,0 +1,1 @@
+"""Made-up correspondence of many people, found again at every far end."""

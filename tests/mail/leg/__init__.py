@@ -1,0 +1,1 @@
+"""Mails become messages, messages mails, through a whole hub."""

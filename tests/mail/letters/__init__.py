@@ -1,0 +1,1 @@
+"""What the hub writes, as bytes."""

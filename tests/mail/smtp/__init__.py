@@ -1,0 +1,1 @@
+"""Other operators, spoken to word by word and as real servers."""

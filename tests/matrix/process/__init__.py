@@ -1,0 +1,1 @@
+"""Start, checks, the registration."""
