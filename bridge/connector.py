@@ -10,7 +10,10 @@ from bridge.db import Tx
 from bridge.kinds import EVERYWHERE
 from bridge.model import (
     Accepted,
+    Account,
+    AccountNews,
     Address,
+    Claim,
     Delivery,
     Handed,
     Kind,
@@ -118,11 +121,26 @@ class Receiver(Protocol):
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
         """The network has made a chat for this conversation."""
 
-    async def declare(self, address: Address, rpps: str) -> Person:
+    async def declare(self, address: Address, rpps: str) -> Account:
         """A network vouches that this address of its own is this professional. Raises Refused (bad_rpps, unknown_rpps).
 
-        Who had the address before leaves every conversation there; what waited for them is refused (not_reachable).
+        If another product has her, the account is held: it gives no identity until :meth:`confirm` or the operator's
+        decision. Who had the address before leaves every conversation there; what waited for them is refused
+        (not_reachable).
         """
+
+    async def account(self, address: Address) -> Account | None:
+        """An address of a product, whether it is active or not; None if nobody has declared or listed it."""
+
+    async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
+        """She says in one product (``by``) whether she has an account in another one, too.
+
+        Raises Refused (account_held, account_refused, unknown_sender; not_contested: nobody asks; decided: what was
+        accepted is taken back by the operator only).
+        """
+
+    async def identify(self, address: Address, field: str) -> Person:
+        """The person behind an address. Raises Refused (unknown_sender, account_held, account_refused): ``field``."""
 
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
@@ -220,3 +238,11 @@ class Shows(Protocol):
 
     async def show(self, people: Sequence[Person]) -> None:
         """These people can be reached through the hub from now on."""
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """A connector may offer: a product that declares its users and is told what became of that."""
+
+    async def tell_account(self, news: AccountNews) -> None:
+        """Tell the product. Idempotent by ``news.id``. Raises Unavailable to get it again, Refused if it never will."""

@@ -122,6 +122,61 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """That one product's word for one professional is, or was, in question: another product has her.
+
+    ``person`` is a person id; ``standing`` ACTIVE means accepted. ``since`` and ``decided_at`` are in milliseconds
+    since 1970. ``decided_by`` is the account (``product:user``) or the operator by whom it was decided.
+    """
+
+    network: str
+    person: str
+    standing: Standing
+    since: int
+    decided_at: int | None = None
+    decided_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An address of a product and the professional for whom it was declared.
+
+    It gives an identity only while it is ACTIVE. ``contested`` are the claims of other products that wait for a word.
+    """
+
+    address: Address
+    person: Person
+    standing: Standing
+    contested: tuple[Claim, ...] = ()
+
+
+class AccountEvent(StrEnum):
+    """What has happened to an account."""
+
+    HELD = "held"  # it waits: another product has the professional
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    CONTESTED = "contested"  # another product declares its professional: is that she?
+    SETTLED = "settled"  # that question has been answered
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNews:
+    """What an account's product is to be told; ``id`` is the idempotency key.
+
+    ``claimant`` is the network in question (the account's own for HELD, ACCEPTED and REFUSED), ``standing`` how its
+    word stands since ``at`` (milliseconds since 1970).
+    """
+
+    id: str
+    event: AccountEvent
+    account: Address
+    claimant: str
+    standing: Standing
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One person in a conversation, and the address by which this conversation reaches them."""
 

@@ -12,6 +12,28 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cet expéditeur n'est pas connu de Liaison. Déclarez-le d'abord avec son numéro RPPS.",
         "This sender is not known to Liaison. Declare them first, with their RPPS number.",
     ),
+    "account_held": (
+        "Un autre produit a déjà ce professionnel : ce compte est en attente. Confirmez-le dans l'autre produit, ou "
+        "contactez l'exploitant de Liaison.",
+        "Another product has this professional already: this account waits. Confirm it in the other product, or ask "
+        "the operator of Liaison.",
+    ),
+    "account_refused": (
+        "Ce compte a été refusé pour ce professionnel. Si c'est une erreur, contactez l'exploitant de Liaison.",
+        "This account was refused for this professional. If that is wrong, ask the operator of Liaison.",
+    ),
+    "not_contested": (
+        "Aucun compte de ce produit n'attend de réponse pour ce professionnel.",
+        "No account of this product waits for an answer about this professional.",
+    ),
+    "decided": (
+        "Ce compte a déjà été accepté. Seul l'exploitant de Liaison peut le retirer.",
+        "This account has been accepted already. Only the operator of Liaison can take it back.",
+    ),
+    "account_listed": (
+        "L'annuaire donne un compte de ce produit à ce professionnel : corrigez d'abord l'annuaire.",
+        "The directory lists an account of this product for this professional: correct the directory first.",
+    ),
     "unknown_recipient": (
         "Ce destinataire est introuvable dans l'annuaire. Vérifiez l'identifiant.",
         "This recipient is not in the directory. Check the identifier.",

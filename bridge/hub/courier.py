@@ -74,6 +74,11 @@ class Courier:
             self._networks[name] = _Network(self._connectors[name], self._patience.parallel)
         return self._networks[name]
 
+    @property
+    def patience(self) -> Patience:
+        """How long it waits."""
+        return self._patience
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with asyncio.TaskGroup() as group:

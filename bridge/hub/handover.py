@@ -11,7 +11,6 @@ from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
-from bridge.people.people import People
 from bridge.store.store import Store
 
 Write = Callable[[Message, Person, Sequence[Member], Sequence[str], Within], Awaitable[Accepted]]
@@ -31,17 +30,12 @@ async def leave(store: Store, former: Person, address: Address, write: Write, cl
             await write(message, former, (), [former.id], also)
 
 
-async def declare(store: Store, people: People, former: Person | None, address: Address, person: str, now: int) -> None:
-    """An address is this person's; ``former``, whose it was, is reached there no more."""
-    with ExitStack() as changing:
-        async with store.db.transaction("hub.declare") as tx:
-            await tx.run("store.declare", address.network, address.id, person, now)
-            if former is not None:
-                for row in await tx.all("store.move_out", former.id, address.network, address.id):
-                    changing.enter_context(store.changing(row["conversation"]))
-                    await store.set_audience(tx, row["conversation"])
-                    await _withdraw(tx, row["conversation"], former.id, address, now)
-        people.accounts.remember(address, person, now)
+async def move_out(store: Store, tx: Tx, changing: ExitStack, person: str, address: Address, now: int) -> None:
+    """A person id is reached at an address no more; ``changing`` is left once that is on disk or undone."""
+    for row in await tx.all("store.move_out", person, address.network, address.id):
+        changing.enter_context(store.changing(row["conversation"]))
+        await store.set_audience(tx, row["conversation"])
+        await _withdraw(tx, row["conversation"], person, address, now)
 
 
 async def _withdraw(tx: Tx, conversation: str, person: str, address: Address, now: int) -> None:

@@ -13,11 +13,12 @@ from bridge.capabilities import check
 from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
+from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
-from bridge.hub.handover import declare, leave
+from bridge.hub.news import News
 from bridge.hub.signs import Signs
 from bridge.kinds import KINDS, Unable, not_carried
-from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
+from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, Message, Person, Ref, Standing
 from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.served import Served
@@ -53,6 +54,8 @@ class Hub(Signs):
         self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
         self._tasks: set[asyncio.Task[None]] = set()
         self._served = connectors
+        self._news = News(store.db, connectors, courier.patience)
+        self.claims = Claims(store, people, self._turns, self._news, self._write, clock)
 
     @property
     def _named(self) -> list[str]:
@@ -66,6 +69,8 @@ class Hub(Signs):
             for message, conversation in {row["message"]: row["conversation"] for row in rows}.items():
                 self._hold(message, conversation)
             after = rows[-1]["pos"]
+        await self.claims.start()
+        self._news.start()
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
@@ -74,6 +79,7 @@ class Hub(Signs):
         self._held.clear()
         for task in self._tasks:
             task.cancel()
+        await self._news.stop()
 
     # ---- in
 
@@ -82,7 +88,7 @@ class Hub(Signs):
         if known := await self._store.known(self._store.db, message.ref):
             return await self._again(message.ref, known, within)
         check(message.body, self._connectors[message.ref.network].capabilities)
-        sender = await self._sender(message.sender)
+        sender = await self.identify(message.sender, "sender")
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
         if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
             await self._noted(message)
@@ -95,7 +101,7 @@ class Hub(Signs):
         """See :class:`bridge.connector.Receiver`."""
         if known := await self._store.known(self._store.db, ref):
             return (await self._again(ref, known, within)).conversation
-        sender = await self._sender(by)
+        sender = await self.identify(by, "by")
         ident = await self._store.conversation_of(self._store.db, network, chat) if add else None
         legs = (await self._store.conversation(ident)).legs if ident else {}
         names = [name for name in legs.values() if name is not None]
@@ -115,12 +121,6 @@ class Hub(Signs):
             async with self._store.db.transaction("hub.again") as tx:
                 await within(tx)
         return Accepted(known[0], known[1], duplicate=True)
-
-    async def _sender(self, address: Address) -> Person:
-        person = await self._people.who(address)
-        if person is None:
-            raise Refused("unknown_sender", "sender", about=str(address))
-        return person
 
     async def _write(
         self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None
@@ -309,21 +309,32 @@ class Hub(Signs):
                 if within is not None:
                     await within(tx)
 
-    async def declare(self, address: Address, rpps: str) -> Person:
+    async def declare(self, address: Address, rpps: str) -> Account:
         """See :class:`bridge.connector.Receiver`."""
-        person = await self._people.rpps(rpps)
-        async with self._turns.of(str(address)):
-            before = await self._people.who(address)
-            former = before if before is not None and before.id != person.id else None
-            if former is not None:
-                await leave(self._store, former, address, self._write, self._clock)
-            if self._people.accounts.person(address) != person.id:  # a repetition changes nothing, not even its place
-                await declare(self._store, self._people, former, address, person.id, self._clock())
+        former = await self.claims.declare(address, await self._people.rpps(rpps))
         if former is not None:
             self._courier.wake_reports()
-        whole = await self._people.get(person.id)
-        await self._served.show([whole])
-        return whole
+        account = await self.claims.account(address)
+        assert account is not None
+        if account.standing is Standing.ACTIVE:
+            await self._served.show([account.person])
+        return account
+
+    async def account(self, address: Address) -> Account | None:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self.claims.account(address)
+
+    async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
+        """See :class:`bridge.connector.Receiver`."""
+        claim = await self.claims.confirm(by, network, accept)
+        self._courier.wake_reports()
+        return claim
+
+    async def decide(self, network: str, person: str, standing: Standing, by: str) -> Claim:
+        """The operator's word; see :meth:`bridge.hub.claims.Claims.decide`."""
+        claim = await self.claims.decide(network, person, standing, by)
+        self._courier.wake_reports()
+        return claim
 
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.connector.Receiver`."""

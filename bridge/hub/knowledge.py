@@ -24,6 +24,10 @@ class Knowledge:
         """See :class:`bridge.connector.Receiver`."""
         return await self._people.who(address)
 
+    async def identify(self, address: Address, field: str) -> Person:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._people.identify(address, field)
+
     async def find(self, query: str, limit: int) -> list[Person]:
         """See :class:`bridge.connector.Receiver`."""
         return await self._people.search(query, limit)

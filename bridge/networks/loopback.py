@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bridge.connector import Capabilities, Receiver
-from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Ref, Report, Typing
+from bridge.model import Accepted, AccountNews, Address, Body, Delivery, Kind, Message, Ref, Report, Typing
 
 
 class Loopback:
@@ -18,6 +18,7 @@ class Loopback:
         self.delivered: list[Delivery] = []
         self.calls: list[str] = []
         self.told: list[Report] = []
+        self.news: list[AccountNews] = []
         self.signs: list[Typing] = []
         self.before: Callable[[Delivery], None] = lambda _: None
         self._refs: dict[str, Ref] = {}
@@ -47,6 +48,10 @@ class Loopback:
     async def report(self, reports: Sequence[Report]) -> None:
         """Keep what became of messages."""
         self.told.extend(reports)
+
+    async def tell_account(self, news: AccountNews) -> None:
+        """Keep what became of an account."""
+        self.news.append(news)
 
     async def typing(self, typing: Typing) -> None:
         """Keep a typing sign."""

@@ -7,13 +7,16 @@ from collections.abc import Callable, Collection, Sequence
 
 from bridge.db import Database
 from bridge.errors import Refused
-from bridge.model import MAIL, MATRIX, Address, Member, Person
+from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Directory
 from bridge.people.trust import is_mxid, is_rpps, server_of
 from bridge.served import Served
 
 _UNLISTED_KEPT = 20_000
+_NOBODY = {
+    Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
+}  # fmt: skip
 
 
 class People:
@@ -29,6 +32,8 @@ class People:
         """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the person id behind a ghost's MXID;
         ``networks`` are those that this hub serves.
         """
+        self.several: list[str] = []
+        """Who was in several products already when the hub started (person ids)."""
         self._networks = networks
         self._directory = directory
         self._trusted = trusted
@@ -40,17 +45,36 @@ class People:
 
     async def start(self, db: Database) -> None:
         """Load the declared accounts, and who can be reached by the directory alone."""
+        listed: dict[str, set[str]] = {}
         for person in await self._directory.everyone():
             if any(a.network in self._networks and a.network != MATRIX for a in person.addresses):
                 self._listed.add(person.id)
+                listed[person.id] = {a.network for a in person.addresses if self._is_product(a)}
         for row in await db.all("store.names"):
             self.call(row["person"], row["name"])
-        for row in await db.all("store.accounts"):
-            self.accounts.remember(Address(row["network"], row["id"]), row["person"], row["declared_at"])
+        for row in await db.all("claims.accounts"):
+            address, standing = Address(row["network"], row["id"]), Standing(row["state"] or Standing.ACTIVE)
+            if standing is not Standing.ACTIVE and await self.proven(address, row["person"]):
+                standing = Standing.ACTIVE
+            self.accounts.remember(address, row["person"], row["declared_at"], standing)
+        for ident in self.accounts.people():
+            if len(listed.get(ident, set()) | {a.network for a in self.accounts.of(ident)}) > 1:
+                self.several.append(ident)
+
+    def _is_product(self, address: Address) -> bool:
+        return is_product(address) and address.network in self._networks
+
+    async def proven(self, address: Address, person: str) -> bool:
+        """Whether the directory itself lists just this address for just this person."""
+        found = await self._directory.at(address)
+        return found is not None and found.id == person
 
     def holds(self, person: str, address: Address) -> bool:
         """Whether an address may be used for this person: no product has said that it is somebody else's."""
-        return self.accounts.person(address) in (None, person)
+        return self.accounts.person(address) in (None, person) and self._is_active(address)
+
+    def _is_active(self, address: Address) -> bool:
+        return self.accounts.standing(address) is Standing.ACTIVE
 
     async def get(self, person: str) -> Person:
         """A person by id; somebody who has left the directory keeps the id as name."""
@@ -88,7 +112,7 @@ class People:
             return await self._directory.person(str(address))
         declared = self.accounts.person(address)
         if declared is not None:
-            return await self.get(declared)
+            return await self.get(declared) if self._is_active(address) else None
         found = await self._directory.at(address)
         if found is not None:
             return await self.get(found.id)
@@ -97,6 +121,18 @@ class People:
         if address.network != MATRIX and self._networks.vouched(address):
             return await self.get(str(address))
         return None
+
+    async def identify(self, address: Address, field: str) -> Person:
+        """Who speaks from an address. Raises Refused (unknown_sender, account_held, account_refused): ``field``."""
+        person = await self.who(address)
+        if person is None:
+            raise Refused(_NOBODY[self.accounts.standing(address)], field, about=str(address))
+        return person
+
+    async def had(self, address: Address) -> Person | None:
+        """Whose address of a product this was last said to be, be that believed or not."""
+        declared = self.accounts.person(address)
+        return await self._directory.at(address) if declared is None else await self.get(declared)
 
     def ghost_of(self, address: Address) -> str | None:
         """The person id behind one of our ghosts, or None."""
@@ -218,6 +254,11 @@ class People:
     def declared(self) -> list[str]:
         """The ids of all people with a declared account."""
         return list(self.accounts.people())
+
+
+def is_product(address: Address) -> bool:
+    """Whether a product vouches for such an address; others come from the directory, or from a trust space."""
+    return address.network not in (MATRIX, MAIL)
 
 
 def choose(addresses: Sequence[Address], origin: str) -> Address | None:

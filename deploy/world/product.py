@@ -74,6 +74,10 @@ class ProductClient:
         if answer["status"] != 200:
             raise ProductError(f"{self.name}: {user} was not declared: {answer}")
 
+    async def confirm(self, user: str, product: str, decision: str) -> Json:
+        """A user accepts or refuses an account that another product has for them; gives the hub's answer."""
+        return await self.call("POST", f"/users/{user}/confirm", {"product": product, "decision": decision})
+
     async def users(self) -> list[Json]:
         """All users."""
         return list((await self.call("GET", "/users"))["users"])

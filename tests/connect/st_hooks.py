@@ -14,6 +14,7 @@ _KNOWN: dict[str, dict[str, Any]] = {
     "/receipts": {"user": "cleo", "message": "m-1"},
     "/typing": {"user": "cleo", "conversation": "chat-1"},
     "/users/{id}": {"rpps": "10000000006"},
+    "/users/{id}/confirmations": {"product": "siilo", "decision": "accept"},
 }
 _IDS = itertools.count()
 

@@ -30,7 +30,7 @@ from bridge.model import (
     State,
     Typing,
 )
-from bridge.networks.connect import problems, translate, wire
+from bridge.networks.connect import fields, problems, translate, wire
 
 GOLDEN = Path(__file__).parent / "golden"
 NOW = 1_772_352_000_000  # 2026-03-01T08:00:00Z
@@ -221,7 +221,7 @@ def test_cleaned_html_stays_clean(html: str) -> None:
 
 @given(st.integers(0, 253_402_300_799_999))
 def test_times_survive(at: int) -> None:
-    text = translate.time_text(at)
+    text = fields.time_text(at)
     typing = wire.Receipt.model_validate_json(json.dumps({"message": "m", "user": "u", "state": "read", "at": text}))
     assert wire.milliseconds(typing.at) == at
 

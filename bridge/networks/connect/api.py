@@ -22,8 +22,8 @@ from pydantic import ValidationError
 
 from bridge.connector import Chat, Receiver, Within
 from bridge.errors import Refused, Unavailable
-from bridge.model import Address, Message, Ref
-from bridge.networks.connect import prints, problems, translate
+from bridge.model import Account, Address, Message, Ref
+from bridge.networks.connect import accounts, prints, problems, translate
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.openapi import document
@@ -195,16 +195,30 @@ class ConnectApi:
         """PUT /users/{id}."""
         user = call.id
         vouched = _parse(Vouch, call.body)
-        person = await call.hub.declare(Address(call.product.name, user), vouched.rpps)
-        return _json({"id": user} | translate.to_person(person))
+        return _json(self._user(await call.hub.declare(Address(call.product.name, user), vouched.rpps)))
 
     async def user(self, call: Call) -> web.Response:
         """GET /users/{id}."""
-        user = call.id
-        person = await call.hub.who(Address(call.product.name, user))
-        if person is None:
+        account = await call.hub.account(Address(call.product.name, call.id))
+        if account is None:
             raise Refused("unknown_user", "id")
-        return _json({"id": user} | translate.to_person(person))
+        return _json(self._user(account))
+
+    def _user(self, account: Account) -> dict[str, Any]:
+        contested = [accounts.to_contest(claim, self._label(claim.network)) for claim in account.contested]
+        more = {"id": account.address.id, "state": account.standing.value, "contested_by": contested}
+        return translate.to_person(account.person) | more
+
+    def _label(self, network: str) -> str:
+        product = self.products.get(network)
+        return product.label if product is not None else network
+
+    async def confirm(self, call: Call) -> web.Response:
+        """POST /users/{id}/confirmations."""
+        user = Address(call.product.name, call.id)
+        said = _parse(accounts.Confirmation, call.body)
+        claim = await call.hub.confirm(user, said.product, said.decision == "accept")
+        return _json(accounts.to_confirmed(claim, self._label(claim.network)))
 
     async def people(self, call: Call) -> web.Response:
         """GET /people."""
@@ -258,10 +272,8 @@ class ConnectApi:
 
 
 async def _declared(call: Call, user: str, field: str = "user") -> None:
-    """Raises Refused (unknown_sender) for somebody who is no user of the product."""
-    address = Address(call.product.name, user)
-    if await call.hub.who(address) is None:
-        raise Refused("unknown_sender", field, about=str(address))
+    """Raises Refused (unknown_sender, account_held, account_refused) for somebody who is no user of the product."""
+    await call.hub.identify(Address(call.product.name, user), field)
 
 
 async def _cited(call: Call, chat: str, ref: Ref | None, field: str) -> None:

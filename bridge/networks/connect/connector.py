@@ -7,15 +7,15 @@ import logging
 import ssl
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
 from bridge.connector import Capabilities, Receiver
 from bridge.errors import Refused, Unavailable
-from bridge.model import Delivery, Ref, Report, Typing
+from bridge.model import AccountNews, Delivery, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
-from bridge.networks.connect import problems, translate
+from bridge.networks.connect import accounts, problems, translate
 from bridge.networks.connect.apart import apart
 from bridge.networks.connect.api import ConnectApi, Limits
 from bridge.networks.connect.prints import COMPONENT, Prints
@@ -36,9 +36,11 @@ _LARGE_AT_ONCE = 2  # webhooks with files to one product: each is in memory more
 class ConnectConnector:
     """One product."""
 
-    def __init__(self, product: Product, webhook: Webhook) -> None:
+    def __init__(self, product: Product, webhook: Webhook, labels: Mapping[str, str] | None = None) -> None:
+        """``labels``: what people call each product."""
         self._product = product
         self._webhook = webhook
+        self._labels = labels or {}
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     @property
@@ -94,6 +96,11 @@ class ConnectConnector:
         newest = max((state.at for report in reports for state in report.states), default=0)
         return translate.event("message.state", newest, translate.to_states(reports, problems.words))
 
+    async def tell_account(self, news: AccountNews) -> None:
+        """One attempt. The ``webhook-id`` is the news' id."""
+        data = accounts.to_news(news, self._labels.get(news.claimant, news.claimant))
+        await self._webhook.post(news.id, translate.event(accounts.EVENT_OF[news.event], news.at, data))
+
     async def typing(self, typing: Typing) -> None:
         """Best effort: one short attempt."""
         if not self.capabilities.typing:
@@ -125,8 +132,9 @@ def build(
     """
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
+    labels = {name: product.label for name, product in products.items()}
     connectors = {
-        name: ConnectConnector(products[name], _webhook(name, settings, sessions))
+        name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels)
         for name, settings in section.products.items()
     }
     limits = Limits(

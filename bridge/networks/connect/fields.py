@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
+PRODUCT_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
 _HANDLE = r"^[a-z][a-z0-9_-]{0,31}:[!-~]{1,255}$"
 _TEXT = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*$"  # tab and line breaks are the only control characters
 MIME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$"  # RFC 6838, 4.2
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, written as Z
 _RFC3339 = re.compile(
     r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-[0-3][0-9][Tt][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
     r"([Zz]|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
@@ -64,6 +67,11 @@ Time = Annotated[
         }
     ),
 ]
+
+
+def time_text(at: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 in UTC."""
+    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
 class Wire(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bridge.networks.connect import wire
+from bridge.networks.connect import accounts, wire
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.operations import (
     FOUND_DEFAULT,
@@ -26,14 +26,17 @@ _EVENTS: dict[str, type[Wire]] = {
     "conversation.members": wire.MembersEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
+    **accounts.EVENTS,
 }
 _ABOUT = """\
 The open API by which a chat product takes part in Liaison.
 
-A product speaks for its own users only, and sees only their conversations. `POST` requests that change something carry
-an `id` that is the idempotency key: repeat a request until it is answered. All ids of messages of one product, those
-that it sends and those that it answers webhooks with, are of one space: none is used twice. An id that comes again with
-another content is refused (409).
+A product speaks for its own users only, and sees only their conversations. A professional whom another product has is
+not believed to be a user of this one as well (`state` is `held`) until she confirms it there, or the operator decides.
+
+`POST` requests that change something carry an `id` that is the idempotency key: repeat a request until it is answered.
+All ids of messages of one product, those that it sends and those that it answers webhooks with, are of one space: none
+is used twice. An id that comes again with another content is refused (409).
 
 Files travel whole, as base64 in the JSON of a message, in both directions; `POST /messages` takes larger bodies for
 them, and answers 503 while too many are being read. Bodies are never compressed. What is not HTTP, or has a header of
@@ -42,14 +45,15 @@ more than 8 KiB, is answered 400 in plain text, and the connection is closed.
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later.
 `message.created` and `conversation.members` come one at a time and in order for each conversation; drop a repeated
-`webhook-id`."""
+`webhook-id`. Answer 2xx to types of webhooks that you do not know: there may be more of them."""
 _PROBLEMS = {
     400: "The body is not valid JSON, or wrongly framed.",
     401: "The token is missing or unknown.",
     403: "Not allowed to this product, this user or this certificate.",
     404: "Not known to this product.",
     408: "The body came too slowly.",
-    409: "The id was used for something else: another message, or this one with another content.",
+    409: "The id was used for something else (another message, or this one with another content); or it was decided "
+    "otherwise.",
     413: "The body, or what its files hold, is too large.",
     415: "The body is not application/json, or has a Content-Encoding.",
     422: "Not possible as asked; `field` or `errors` name what is wrong.",
@@ -121,7 +125,7 @@ def _problem_answers(operation: Operation) -> Json:
     statuses = set(_PROBLEMS)
     if not operation.may_lack:
         statuses -= {404}
-    if not operation.keyed:
+    if not operation.keyed and not operation.decides:
         statuses -= {409}
     if operation.body is None:
         statuses -= {400, 408, 413, 415}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.networks.connect import wire
+from bridge.networks.connect import accounts, wire
 from bridge.networks.connect.fields import Wire
 
 PREFIX = "/connect/v1"
@@ -26,6 +26,7 @@ class Operation:
     open: bool = False  # needs no token
     may_lack: bool = False  # what is asked for may be unknown: 404
     keyed: bool = False  # its body has an id, which is the idempotency key: 409
+    decides: bool = False  # and this may have been decided otherwise: 409
     files: bool = False  # its body may hold files
 
 
@@ -43,6 +44,11 @@ OPERATIONS = (
         wire.UserView, wire.Vouch,
     ),
     Operation("user", "GET", "/users/{id}", "A user of this product.", 200, wire.UserView, may_lack=True),
+    Operation(
+        "confirm", "POST", "/users/{id}/confirmations",
+        "The user says whether an account that another product declares is theirs, too.", 200,
+        accounts.Confirmed, accounts.Confirmation, may_lack=True, decides=True,
+    ),
     Operation("people", "GET", "/people", "Find people by name, place, profession or identifier.", 200, wire.People),
     Operation(
         "conversation", "GET", "/conversations/{id}", "A conversation of this product's users.", 200,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import nh3
@@ -26,6 +25,7 @@ from bridge.model import (
     State,
     Typing,
 )
+from bridge.networks.connect.fields import time_text
 from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 
@@ -34,7 +34,6 @@ Say = Callable[[str], tuple[str, str]]
 
 Json = dict[str, Any]
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, written as Z
 MOST_TAGS = 2000  # the time to clean grows with the square of what is nested: this many take 0.1 s at worst
 FUTURE_MS = 10 * 60 * 1000  # clocks of phones differ; more than that would put messages out of order for good
 
@@ -111,11 +110,6 @@ def to_leaving(handles: Sequence[str], members: Sequence[Member]) -> list[Addres
     """The addresses of those among the members whom the handles name; who is no member cannot leave."""
     wanted = {to_address(h) for h in handles}
     return [m.address for m in members if m.person.id in handles or m.address in wanted]
-
-
-def time_text(at: int) -> str:
-    """Milliseconds since 1970 as RFC 3339 in UTC."""
-    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
 
 
 def to_person(person: Person) -> Json:

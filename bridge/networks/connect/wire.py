@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bridge.networks.connect import accounts
 from bridge.networks.connect.fields import MIME_PATTERN, Content, Handle, Id, Rpps, Sha256, Text, Time, Wire
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
@@ -134,9 +135,13 @@ class PersonView(Wire):
 
 
 class UserView(PersonView):
-    """One of the product's users."""
+    """One of the product's users, and the professional for whom the product vouches."""
 
     id: str
+    state: accounts.StateName = Field(description=accounts.STATE)
+    contested_by: list[accounts.Contest] = Field(
+        description="Other products that declare this professional and wait for a confirmation."
+    )
 
 
 class FoundPerson(PersonView):

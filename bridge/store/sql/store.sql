@@ -1,5 +1,3 @@
--- name: accounts
-SELECT network, id, person, declared_at FROM account ORDER BY declared_at, network, id;
 -- name: declare
 INSERT INTO account (network, id, person, declared_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, declared_at = excluded.declared_at;

@@ -16,7 +16,11 @@ RFC 3339; an error is ``{"error": …}``.
     Makes a user and declares it to the hub. 200 with what the hub answered, 202 if the hub has not answered in 10 s
     (it is tried until it does), else the hub's refusal.
 ``GET /users``
-    All users with ``declared``: true, false (refused) or null (not yet).
+    All users with ``declared``: true, false (refused) or null (not yet); ``state``: ``active``, ``held`` (another
+    product has this professional) or ``refused``; ``contests``: the other products that declare this professional
+    (``product``, ``label``, ``state``, ``at``).
+``POST /users/{id}/confirm`` ``{"product": …, "decision": "accept" | "refuse"}``
+    The user says whether their account in another product is theirs; gives what the hub answered.
 ``POST /users/{id}/messages`` ``{"text": …, "to"?: [handles], "conversation"?, "kind"?, "html"?, "reply_to"?,
 ``"thread"?, "id"?, "files"?: [{"name", "type", "content": base64, "sha256"?}]}``
     Writes as that user; ``text`` may be left out when there are files. Without ``conversation`` a new one begins. 202

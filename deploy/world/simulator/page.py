@@ -28,6 +28,7 @@ Ce n'est pas le logiciel de l'éditeur : une simulation pour la démonstration e
   <button>Envoyer</button>
 </form>
 <p id="note" class="muted" role="status"></p>
+<ul id="users" class="muted"></ul>
 <table><thead><tr><th>Heure</th><th>Qui</th><th>Message</th><th>État</th></tr></thead><tbody id="list"></tbody></table>
 <p class="muted">API : <code>curl http://…/</code> (JSON). The API is described at this address as JSON.</p>
 <script>
@@ -35,6 +36,7 @@ const form = document.getElementById("write"), list = document.getElementById("l
 const note = document.getElementById("note");
 const states = { waiting: "en attente", accepted: "accepté", sent: "envoyé", arrived: "reçu", delivered: "remis",
   read: "lu", refused: "refusé" };
+const standings = { active: "actif", held: "en attente : un autre produit a déjà ce professionnel", refused: "refusé" };
 const get = async (path) => (await fetch(path)).json();
 function fill(select, values) {
   for (const value of values)
@@ -54,6 +56,21 @@ function row(message) {
   }
   return tr;
 }
+function account(user) {
+  const li = document.createElement("li");
+  li.textContent = `${user.id} : ${standings[user.state] || "pas encore déclaré"}`;
+  for (const other of user.contests.filter((one) => one.state === "held")) {
+    li.append(` – ${other.label} déclare aussi ce professionnel : est-ce vous ? `);
+    for (const [decision, said] of [["accept", "Oui"], ["refuse", "Non"]]) {
+      const button = document.createElement("button");
+      button.textContent = said;
+      button.onclick = () => fetch(`users/${encodeURIComponent(user.id)}/confirm`, { method: "POST",
+        body: JSON.stringify({ product: other.product, decision }), headers: { "Content-Type": "application/json" } });
+      li.append(button);
+    }
+  }
+  return li;
+}
 async function wire(file) {
   const url = await new Promise((done) => {
     const reader = new FileReader();
@@ -67,6 +84,7 @@ async function show() {
     const { users } = await get("users");
     const { arrived, sent } = await get("messages");
     fill(form.user, users.map((user) => user.id));
+    document.getElementById("users").replaceChildren(...users.map(account));
     const all = [...arrived, ...sent].sort((a, b) => b.seq - a.seq);
     fill(form.conversation, all.map((message) => message.conversation));
     list.replaceChildren(...all.slice(0, 100).map(row));

@@ -109,6 +109,11 @@ class Simulator:
             seq = self.outbox.put(f"chat {conversation}", "POST", "/messages", body, f"user {user}")
         return ident, conversation, seq
 
+    def confirm(self, user: str, product: str, decision: str) -> int:
+        """A user says whether an account in another product is theirs, too: ``accept`` or ``refuse``."""
+        path = f"/users/{quote(user, safe='')}/confirmations"
+        return self.outbox.put(f"confirm {user}", "POST", path, {"product": product, "decision": decision})
+
     def change_members(self, conversation: str, given: Json) -> int:
         """Change who is in a conversation."""
         body = {"id": f"{self.name}-m-{uuid.uuid4().hex}", "by": given["by"]}
@@ -137,8 +142,16 @@ class Simulator:
             if known and known["state"] == "waiting":
                 state = "accepted" if taken else "refused"
                 self.state.set_state(body["id"], state, **_told(taken, answer))
-        elif path.startswith("/users/"):
-            self.state.user_declared(post["lane"].removeprefix("user "), taken, None if taken else answer)
+        elif post["lane"].startswith("user "):
+            user = post["lane"].removeprefix("user ")
+            self.state.user_declared(user, taken, None if taken else answer)
+            if taken:
+                self._vouched(user, answer)
+
+    def _vouched(self, user: str, answer: Json) -> None:
+        self.state.put_account(user, answer["state"])
+        for one in answer["contested_by"]:
+            self.state.put_contest(user, one)
 
     # ---- webhooks
 
@@ -215,6 +228,10 @@ class Simulator:
         if kind == "message.state":
             for one in data["messages"]:
                 self.state.set_state(one["id"], one["state"], message=one["message"], outcome=one["recipients"])
+        elif kind in ("user.held", "user.accepted", "user.refused"):
+            self.state.put_account(data["user"], data["state"])
+        elif kind in ("user.contested", "user.settled"):
+            self.state.put_contest(data["user"], data)
         elif kind == "typing":
             self.typing = [*self.typing[-99:], {"at": now_text(), **data}]
         return {}

@@ -33,6 +33,10 @@ CREATE TABLE IF NOT EXISTS posts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, after TEXT, method TEXT NOT NULL, path TEXT NOT NULL,
     body TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', attempts INTEGER NOT NULL DEFAULT 0, status INTEGER,
     answer TEXT, differing INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS accounts (user TEXT PRIMARY KEY, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS contests (
+    user TEXT NOT NULL, product TEXT NOT NULL, label TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (user, product));
 CREATE INDEX IF NOT EXISTS posts_waiting ON posts (state, lane, seq);
 CREATE INDEX IF NOT EXISTS events_outcome ON events (outcome);
 """
@@ -79,15 +83,31 @@ class State:
         text = json.dumps(problem) if problem else None
         self._db.execute("UPDATE users SET declared = ?, problem = ? WHERE id = ?", (declared, text, user))
 
+    def put_account(self, user: str, state: str) -> None:
+        """Whether the hub believes that a user is the professional: ``active``, ``held`` or ``refused``."""
+        self._db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (user, state))
+
+    def put_contest(self, user: str, about: Json) -> None:
+        """Another product declares the professional that this user is, or that has been decided."""
+        row = (user, about["product"], about["label"], about.get("state", "held"), about.get("at") or about["since"])
+        self._db.execute("INSERT OR REPLACE INTO contests VALUES (?, ?, ?, ?, ?)", row)
+
+    def contests(self, user: str) -> list[Json]:
+        """The other products that declare the professional that this user is, with what was decided."""
+        found = "SELECT product, label, state, at FROM contests WHERE user = ? ORDER BY rowid"
+        return [dict(row) for row in self._db.execute(found, (user,))]
+
     def users(self) -> list[Json]:
         """All users."""
-        rows = self._db.execute("SELECT * FROM users ORDER BY rowid")
+        rows = self._db.execute("SELECT * FROM users LEFT JOIN accounts ON user = id ORDER BY users.rowid")
         return [
             {
                 "id": row["id"],
                 "rpps": row["rpps"],
                 "declared": None if row["declared"] is None else bool(row["declared"]),
                 "problem": _read(row["problem"]),
+                "state": row["state"],
+                "contests": self.contests(row["id"]),
             }
             for row in rows
         ]

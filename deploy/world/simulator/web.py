@@ -31,6 +31,7 @@ def application(simulator: Simulator) -> web.Application:
             web.post("/webhook", simulator.webhook),
             web.post("/users", pages.add_user),
             web.get("/users", pages.users),
+            web.post("/users/{id}/confirm", pages.confirm),
             web.post("/users/{id}/messages", pages.write),
             web.get("/users/{id}/messages", pages.user_messages),
             web.post("/users/{id}/read", pages.read),
@@ -76,6 +77,13 @@ class _Pages:
 
     async def users(self, request: web.Request) -> web.Response:
         return web.json_response({"users": self._sim.state.users()})
+
+    async def confirm(self, request: web.Request) -> web.Response:
+        user = self._user(request)
+        given = await _body(request, product=str, decision=str)
+        seq = self._sim.confirm(user, given["product"], given["decision"])
+        post = await self._sim.outbox.wait(seq, _DECLARE_WAIT)
+        return web.json_response(post["answer"] or {"state": "waiting"}, status=post["status"] or 202)
 
     async def write(self, request: web.Request) -> web.Response:
         user = self._user(request)

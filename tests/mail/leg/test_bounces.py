@@ -65,7 +65,7 @@ async def test_only_who_does_not_get_it_is_named(tmp_path: Path, space: Space) -
 async def test_who_writes_to_themselves_alone_hears_of_it(tmp_path: Path, space: Space) -> None:
     """anna uses the product too, and has a mailbox of the hub for it."""
     async with running(tmp_path, space) as node:
-        box = await node.mail.book.box(await node.hub.declare(Address("pandalab", "anna"), "10000000001"))
+        box = await node.mail.book.box((await node.hub.declare(Address("pandalab", "anna"), "10000000001")).person)
         await node.hand_in(Written("Note à moi-même", to=[box], mid=f"m1@{PEER}").raw(), box)
         ((mail, report),) = await bounced(node)
         assert [r.address for r in report.recipients] == [box]
