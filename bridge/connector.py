@@ -73,80 +73,20 @@ class Chat:
     members: tuple[Member, ...]
 
 
-class Receiver(Protocol):
-    """What the hub offers to an edge."""
-
-    async def accept(self, message: Message, within: Within | None = None) -> Accepted:
-        """Return once the message is safely on disk; raises Refused (never) or Unavailable (later)."""
-
-    async def sequenced(self, message: str, within: Within | None = None) -> None:
-        """The echoing network has shown this message (hub id) in its order: other legs may have it now."""
-
-    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
-        """``reader`` has read everything of this conversation up to ``ref``. False: the hub does not know ``ref``."""
-
-    async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
-        """``reader`` has read this one message, whatever of the others. False: the hub does not know ``ref``."""
-
-    async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """``recipient``'s operator has taken this one message. False: the hub does not know ``ref``."""
-
-    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """``recipient``'s own device has taken this one message. False: the hub does not know ``ref``."""
-
-    async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
-        """``recipient`` will not get it; ``reason`` is a code of :mod:`bridge.words`. False: the hub has no ``ref``."""
-
-    async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
-        """``who`` has come into a chat where messages waited for them: delivered. ``never`` (a code): will not come."""
+class Questions(Protocol):
+    """What an edge may ask the hub: who is who, which conversation this is, what became of a message."""
 
     async def waiting(self, network: str) -> list[str]:
         """The chats of a network in which messages wait for somebody (sent), by its own names."""
 
-    async def also(self, known: Ref, ref: Ref) -> None:
-        """The network has a second name for a message: an answer to it is an answer to the message."""
-
-    def answered(self, network: str) -> None:
-        """A sign of life: what waits for this network may be tried now."""
-
-    async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
-        """Pass a typing sign on; never fails, never stored."""
-
-    async def change_members(
-        self, ref: Ref, chat: str, network: str, by: Address, add: Sequence[str], remove: Sequence[Address],
-        within: Within | None = None,
-    ) -> str:  # fmt: skip
-        """Change who is in a conversation; ``ref`` is the idempotency key. Gives the conversation's id."""
-
-    async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
-        """The network has made a chat for this conversation."""
-
-    async def declare(self, address: Address, rpps: str) -> Account:
-        """A network vouches that this address of its own is this professional. Raises Refused (bad_rpps, unknown_rpps).
-
-        If another product has her, the account is held: it gives no identity until :meth:`confirm` or the operator's
-        decision. Who had the address before leaves every conversation there; what waited for them is refused
-        (not_reachable).
-        """
-
     async def account(self, address: Address) -> Account | None:
         """An address of a product, whether it is active or not; None if nobody has declared or listed it."""
-
-    async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
-        """She says in one product (``by``) whether she has an account in another one, too.
-
-        Raises Refused (account_held, account_refused, unknown_sender; not_contested: nobody asks; decided: what was
-        accepted is taken back by the operator only).
-        """
 
     async def identify(self, address: Address, field: str) -> Person:
         """The person behind an address. Raises Refused (unknown_sender, account_held, account_refused): ``field``."""
 
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
-
-    async def introduce(self, address: Address, name: str) -> None:
-        """How somebody who is in no directory calls themselves."""
 
     async def find(self, query: str, limit: int) -> list[Person]:
         """People of the directory by name, place, profession or identifier; reachable ones first."""
@@ -168,6 +108,82 @@ class Receiver(Protocol):
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """A conversation by the leg's own name of it, or None."""
+
+
+class Signals(Protocol):
+    """What an edge tells of messages that are there: taken, delivered, read, refused; and that somebody writes."""
+
+    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
+        """``reader`` has read everything of this conversation up to ``ref``. False: the hub does not know ``ref``."""
+
+    async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
+        """``reader`` has read this one message, whatever of the others. False: the hub does not know ``ref``."""
+
+    async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """``recipient``'s operator has taken this one message. False: the hub does not know ``ref``."""
+
+    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
+        """``recipient``'s own device has taken this one message. False: the hub does not know ``ref``."""
+
+    async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
+        """``recipient`` will not get it; ``reason`` is a code of :mod:`bridge.words`. False: the hub has no ``ref``."""
+
+    async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
+        """``who`` has come into a chat where messages waited for them: delivered. ``never`` (a code): will not come."""
+
+    async def also(self, known: Ref, ref: Ref) -> None:
+        """The network has a second name for a message: an answer to it is an answer to the message."""
+
+    async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
+        """Pass a typing sign on; never fails, never stored."""
+
+
+class Receiver(Protocol):
+    """What the hub offers to an edge: it takes messages, changes of members, and a network's word for its users."""
+
+    @property
+    def facts(self) -> Questions:
+        """What may be asked."""
+
+    @property
+    def signs(self) -> Signals:
+        """What may be told of messages that are there."""
+
+    async def accept(self, message: Message, within: Within | None = None) -> Accepted:
+        """Return once the message is safely on disk; raises Refused (never) or Unavailable (later)."""
+
+    async def sequenced(self, message: str, within: Within | None = None) -> None:
+        """The echoing network has shown this message (hub id) in its order: other legs may have it now."""
+
+    def answered(self, network: str) -> None:
+        """A sign of life: what waits for this network may be tried now."""
+
+    async def change_members(
+        self, ref: Ref, chat: str, network: str, by: Address, add: Sequence[str], remove: Sequence[Address],
+        within: Within | None = None,
+    ) -> str:  # fmt: skip
+        """Change who is in a conversation; ``ref`` is the idempotency key. Gives the conversation's id."""
+
+    async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
+        """The network has made a chat for this conversation."""
+
+    async def declare(self, address: Address, rpps: str) -> Account:
+        """A network vouches that this address of its own is this professional. Raises Refused (bad_rpps, unknown_rpps).
+
+        If another product has her, the account is held: it gives no identity until :meth:`confirm` or the operator's
+        decision. Who had the address before leaves every conversation there; what waited for them is refused
+        (not_reachable).
+        """
+
+    async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
+        """She says in one product (``by``) whether she has an account in another one, too.
+
+        Raises Refused (account_held, account_refused, unknown_sender; not_contested: nobody asks; decided: what was
+        accepted is taken back by the operator only).
+        """
+
+    async def introduce(self, address: Address, name: str) -> None:
+        """How somebody who is in no directory calls themselves."""
 
 
 class Connector(Protocol):

@@ -53,7 +53,7 @@ class Incoming:
             return None
         if message is None or message.reply_to is None:
             return None
-        cited, room = await self.hub.cited(message.reply_to), await self.rooms.store.get(event["room_id"])
+        cited, room = await self.hub.facts.cited(message.reply_to), await self.rooms.store.get(event["room_id"])
         return message if cited is not None and cited.conversation == room.conversation else None
 
     async def _body(self, said: Said, room_id: str) -> Body:

@@ -162,7 +162,7 @@ class Reading:
     async def _carried(self, event: Json) -> Status | None:
         """What a redaction is about, if others have it: a message with recipients, or a reaction, which has none."""
         target = event["content"].get("redacts") or event.get("redacts")
-        status = await self.hub.status(Ref(MATRIX, target)) if isinstance(target, str) else None
+        status = await self.hub.facts.status(Ref(MATRIX, target)) if isinstance(target, str) else None
         return status if status is not None and (status.states or status.kind is Kind.REACTION) else None
 
     async def _encrypted(self, item: Item, event: Json) -> None:

@@ -61,7 +61,7 @@ class Receipts:
         everything = thread is None and server_of(user) != self._names.server
         if everything or (thread in (None, MAIN) and not await self._has_threads(room)):
             async for known, _ in self._back(room, event_id):
-                if await self.hub.read(Ref(MATRIX, known), reader, at):
+                if await self.hub.signs.read(Ref(MATRIX, known), reader, at):
                     return
         else:
             await self._read_thread(room, event_id, reader, thread, at)
@@ -71,14 +71,14 @@ class Receipts:
             page = await self._page(room, event_id)
             thread = page[0][1] if page else None
         if thread is None:
-            await self.hub.seen(Ref(MATRIX, event_id), reader, at)
+            await self.hub.signs.seen(Ref(MATRIX, event_id), reader, at)
             return
         key = (room.room_id, reader.id, thread)
         done, newest = self._done.get(key), None
         async for known, its in self._back(room, event_id):
             if known == done:
                 break
-            if (its == thread or known == event_id) and await self.hub.seen(Ref(MATRIX, known), reader, at):
+            if (its == thread or known == event_id) and await self.hub.signs.seen(Ref(MATRIX, known), reader, at):
                 newest = newest or known
         if newest is not None:
             _keep(self._done, key, newest, _KEPT)

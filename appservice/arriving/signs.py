@@ -77,4 +77,4 @@ class Signs:
             if len(self._typing) > _ROOMS:
                 self._typing.popitem(last=False)
         for user in sorted(now ^ before):
-            await self.hub.typing(MATRIX, room, Address(MATRIX, user), user in now)
+            await self.hub.signs.typing(MATRIX, room, Address(MATRIX, user), user in now)

@@ -73,13 +73,13 @@ class Outgoing:
             """Who came or went while the hub noted that it waits for them, was told of too early."""
             for user in invited.values():
                 if room.membership(user) != "invite":
-                    await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+                    await self.hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
 
         return Handed(Ref(MATRIX, event), without, frozenset(invited), noted if invited else None)
 
     async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
         """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""
-        earlier = await self.hub.cited(delivery.continues) if delivery.continues else None
+        earlier = await self.hub.facts.cited(delivery.continues) if delivery.continues else None
         if delivery.continues is None or earlier is None or earlier.chat is None:
             return delivery
         return replace(delivery, body=link(delivery.body, earlier.chat, delivery.continues.id, server_of(ghost)))

@@ -205,7 +205,7 @@ class Matrix:
             return False
         if self.ghosts.is_ready(mxid):
             return True
-        person = await self._edge.hub.who(Address(*ident.split(":", 1)))
+        person = await self._edge.hub.facts.who(Address(*ident.split(":", 1)))
         if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
             return False
         await self.ghosts.register(mxid)

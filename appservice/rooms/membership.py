@@ -45,7 +45,7 @@ class Membership:
     async def meanwhile(self) -> None:
         """Tell of those who came or went before an earlier life of the hub had noted that a message waits for them."""
         try:
-            for room_id in await self.hub.waiting(MATRIX):
+            for room_id in await self.hub.facts.waiting(MATRIX):
                 room = await self._rooms.store.get(room_id)
                 for user, membership in list(room.members.items()):
                     if membership != "invite" and not self._names.is_ghost(user):
@@ -54,7 +54,7 @@ class Membership:
             log.warning("who came or went is not told: %s", reason.code)
 
     async def _arrived(self, room: Room, user: str) -> None:
-        await self.hub.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+        await self.hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
 
     async def state(self, event: Json, done: Within) -> None:
         """Any state event. Raises Unavailable (the lane tries again)."""
@@ -118,7 +118,7 @@ class Membership:
         """In the room, or still in the conversation: a reading of the state may have been faster than this event."""
         if room.membership(user) in ("join", "invite"):
             return True
-        chat, ghost = await self.hub.chat(MATRIX, room.room_id), self._names.person(user)
+        chat, ghost = await self.hub.facts.chat(MATRIX, room.room_id), self._names.person(user)
         return chat is not None and any(
             m.person.id == ghost if ghost else m.address == Address(MATRIX, user) for m in chat.members
         )
@@ -132,7 +132,7 @@ class Membership:
             self.newcomer(room, event)
         await self._arrived(room, user)
         known = self._inviters.pop((room.room_id, user), None)
-        chat = await self.hub.chat(MATRIX, room.room_id)
+        chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
             await self._write(room, [user], done)
             return
@@ -161,7 +161,7 @@ class Membership:
 
     async def _remover(self, room: Room, user: str, sender: str) -> Address:
         """Who has removed somebody; if that is nobody of the conversation, they are said to have left."""
-        chat = await self.hub.chat(MATRIX, room.room_id)
+        chat = await self.hub.facts.chat(MATRIX, room.room_id)
         members = {self._names.member(m): m.address for m in chat.members} if chat else {}
         return members.get(sender) or members.get(user) or Address(MATRIX, sender)
 
@@ -209,7 +209,7 @@ class Membership:
         shown = _stripped(event)
         if "m.room.create" in shown and "m.room.encryption" not in shown:
             raise Refused("room_not_encrypted", about=event["room_id"])
-        person = await self.hub.who(Address(*ident.split(":", 1)))
+        person = await self.hub.facts.who(Address(*ident.split(":", 1)))
         if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
             raise Refused("mail_own_box" if ident.startswith(f"{MAIL}:") else "unknown_recipient", about=ghost)
         await self._ghosts.ensure(person)
@@ -223,10 +223,10 @@ class Membership:
     async def _settle(self, room: Room, event: Json, ghost: str, inviter: str, done: Within) -> None:
         """Tell the hub: a new conversation, one more member, or an old conversation in its new room."""
         old = await self._replaced(room, ghost)
-        chat = await self.hub.chat(MATRIX, room.room_id)
+        chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None and old is not None and old.conversation is not None:
             await self._follow(room, old)
-            chat = await self.hub.chat(MATRIX, room.room_id)
+            chat = await self.hub.facts.chat(MATRIX, room.room_id)
         person, handle = self._names.person(ghost), self._names.handle
         add = [handle(ghost)]
         if chat is None:
@@ -267,7 +267,7 @@ class Membership:
         conversation = old.conversation
         assert conversation is not None
         for user in self._rooms.people_in(old, "invite"):
-            await self.hub.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
+            await self.hub.signs.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
         room.conversation = conversation
         room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
 

@@ -195,7 +195,7 @@ class Rooms:
         for ghost in outside:  # strangers are known by now: they do not hear of it
             await self._shut_out(room, delivery, ghost)
         for user in sorted(stay - room.staying):
-            person = await self.hub.who(Address(MATRIX, user))
+            person = await self.hub.facts.who(Address(MATRIX, user))
             await self.tell(room, f"{delivery.id}/{user}", "not_taken_out", person.name if person else user)
         room.staying = stay
         room.settled = None if outside else delivery.members
@@ -204,13 +204,13 @@ class Rooms:
 
     async def _strangers(self, room: Room) -> frozenset[str]:
         """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out."""
-        chat = await self.hub.chat(MATRIX, room.room_id)
+        chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None:
             return frozenset()
         members = {m.person.id for m in chat.members}
         found = set()
         for user in self.people_in(room, "join", "invite"):
-            person = await self.hub.who(Address(MATRIX, user))
+            person = await self.hub.facts.who(Address(MATRIX, user))
             joined = room.membership(user) == "join"  # whoever is only invited becomes a member by joining
             if person is None or (joined and person.id not in members):
                 found.add(user)
@@ -218,7 +218,7 @@ class Rooms:
 
     async def _members(self, room: Room) -> set[str]:
         """The Matrix users of who is in the room's conversation now; a delivery may be older."""
-        chat = await self.hub.chat(MATRIX, room.room_id)
+        chat = await self.hub.facts.chat(MATRIX, room.room_id)
         return {user for m in chat.members if (user := self._names.member(m)) is not None} if chat else set()
 
     async def _bring_people(self, room: Room, humans: Sequence[str]) -> None:
@@ -256,7 +256,7 @@ class Rooms:
 
     async def _shut_out(self, room: Room, delivery: Delivery, ghost: str) -> None:
         """Whoever the room does not let in is no member: nothing that is said there may go to them."""
-        chat = await self.hub.chat(MATRIX, room.room_id)
+        chat = await self.hub.facts.chat(MATRIX, room.room_id)
         member = next((m for m in chat.members if self._names.member(m) == ghost), None) if chat else None
         if member is None:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import time
@@ -12,10 +11,12 @@ from contextlib import asynccontextmanager
 from bridge.capabilities import check
 from bridge.connector import Within
 from bridge.db import Tx
-from bridge.errors import Refused, Unavailable
+from bridge.errors import Refused
 from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
+from bridge.hub.facts import Facts
 from bridge.hub.news import News
+from bridge.hub.order import Order
 from bridge.hub.signs import Signs
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, Message, Person, Ref, Standing
@@ -25,9 +26,6 @@ from bridge.served import Served
 from bridge.store.store import Conversation, Store, message_id
 
 log = logging.getLogger(__name__)
-_AGAIN = 0.5  # seconds until a database that was away is tried again
-_PROGRESS_KEPT = 20_000
-_PAGE = 500  # held messages that one look at the disk takes up
 
 
 def now_ms() -> int:
@@ -35,7 +33,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Hub(Signs):
+class Hub:
     """``accept`` is the way in for every edge; the courier is the way out.
 
     Where a conversation has a leg that shows our messages back in an order of its own (Matrix), that order is the
@@ -46,39 +44,33 @@ class Hub(Signs):
         self, store: Store, people: People, courier: Courier, connectors: Served,
         *, max_members: int = 200, order_wait: float = 10.0, clock: Callable[[], int] = now_ms,
     ) -> None:  # fmt: skip
-        super().__init__(store, people, courier, connectors, clock)
+        self._store = store
+        self._people = people
+        self._courier = courier
+        self._connectors = connectors
+        self._clock = clock
         self._max_members = max_members
-        self._order_wait = order_wait
         self._turns = Turns()  # places in a conversation are committed in the order in which they were given
-        self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
-        self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._served = connectors
+        self._order = Order(store, courier, self._turns, order_wait)
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self._write, clock)
+        self.facts = Facts(store, people, self.claims)
+        self.signs = Signs(store, people, courier, connectors, clock)
 
     @property
     def _named(self) -> list[str]:
         """The networks that name their chats themselves."""
-        return [name for name, connector in self._served.items() if connector.capabilities.names_chats]
+        return [name for name, connector in self._connectors.items() if connector.capabilities.names_chats]
 
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
-        after = 0
-        while rows := await self._store.db.all("store.held", after, _PAGE):
-            for message, conversation in {row["message"]: row["conversation"] for row in rows}.items():
-                self._hold(message, conversation)
-            after = rows[-1]["pos"]
+        await self._order.start()
         await self.claims.start()
         self._news.start()
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
-        for _, timer in self._held.values():
-            timer.cancel()
-        self._held.clear()
-        for task in self._tasks:
-            task.cancel()
+        self._order.stop()
         await self._news.stop()
 
     # ---- in
@@ -88,10 +80,10 @@ class Hub(Signs):
         if known := await self._store.known(self._store.db, message.ref):
             return await self._again(message.ref, known, within)
         check(message.body, self._connectors[message.ref.network].capabilities)
-        sender = await self.identify(message.sender, "sender")
+        sender = await self.facts.identify(message.sender, "sender")
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
         if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
-            await self._noted(message)
+            await self.facts.noted(message)
         return await self._write(message, sender, add, (), within)
 
     async def change_members(
@@ -101,7 +93,7 @@ class Hub(Signs):
         """See :class:`bridge.connector.Receiver`."""
         if known := await self._store.known(self._store.db, ref):
             return (await self._again(ref, known, within)).conversation
-        sender = await self.identify(by, "by")
+        sender = await self.facts.identify(by, "by")
         ident = await self._store.conversation_of(self._store.db, network, chat) if add else None
         legs = (await self._store.conversation(ident)).legs if ident else {}
         names = [name for name in legs.values() if name is not None]
@@ -148,7 +140,7 @@ class Hub(Signs):
                         await within(tx)
         ident = message_id(message.ref)
         if held & networks:
-            self._hold(ident, conversation.id)
+            self._order.hold(ident, conversation.id)
         for out in networks - held:
             self._courier.wake(conversation.id, out)
         return Accepted(ident, conversation.id)
@@ -241,65 +233,16 @@ class Hub(Signs):
 
     # ---- order
 
-    def _hold(self, message: str, conversation: str) -> None:
-        timer = asyncio.get_running_loop().call_later(self._order_wait, self._in_vain, message)
-        self._held[message] = (conversation, timer)
-
-    def _in_vain(self, message: str) -> None:
-        """The wait is over, unless the ordering leg is only slow: while it shows others of the conversation, go on."""
-        conversation, _ = self._held.get(message, ("", None))
-        loop = asyncio.get_running_loop()
-        left = self._progress.get(conversation, -self._order_wait) + self._order_wait - loop.time()
-        if message in self._held and left > 0:
-            self._held[message] = (conversation, loop.call_later(left, self._in_vain, message))
-        else:
-            self._waited(message)
-
-    def _waited(self, message: str) -> None:
-        task = asyncio.create_task(self._release_at_last(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _release_at_last(self, message: str) -> None:
-        """Nobody asks again: this has to work, and before anything later of the conversation."""
-        conversation, _ = self._held.get(message, ("", None))
-        async with self._turns.of(conversation or message):
-            while message in self._held:
-                try:
-                    return await self._let_go(message, None)
-                except Unavailable:
-                    await asyncio.sleep(_AGAIN)
-
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """See :class:`bridge.connector.Receiver`."""
-        if message in self._held:
-            if len(self._progress) > _PROGRESS_KEPT:
-                self._progress.clear()
-            self._progress[self._held[message][0]] = asyncio.get_running_loop().time()
-        if message in self._held or within is not None:
-            await self._release(message, within)
-
-    async def _release(self, message: str, within: Within | None) -> None:
-        conversation, _ = self._held.get(message, ("", None))
-        async with self._turns.of(conversation or message):
-            await self._let_go(message, within)
-
-    async def _let_go(self, message: str, within: Within | None) -> None:
-        async with self._store.db.transaction("hub.sequenced") as tx:
-            lanes = await self._store.release(tx, message)  # the disk knows whether it was held
-            if within is not None:
-                await within(tx)
-        if message in self._held:
-            self._held.pop(message)[1].cancel()
-        for conversation, network in lanes:
-            self._courier.wake(conversation, network)
+        await self._order.sequenced(message, within)
 
     def refused(self, message: str, network: str) -> None:
-        """The ordering leg will never show this message: nobody need wait for it."""
-        if message in self._held and self._connectors[network].capabilities.echoes:
-            self._waited(message)
+        """A leg will never show this message: where it is the ordering one, nobody need wait for it."""
+        if self._connectors[network].capabilities.echoes:
+            self._order.in_vain(message)
 
-    # ---- what the hub knows
+    # ---- conversations and people
 
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
         """See :class:`bridge.connector.Receiver`."""
@@ -317,12 +260,8 @@ class Hub(Signs):
         account = await self.claims.account(address)
         assert account is not None
         if account.standing is Standing.ACTIVE:
-            await self._served.show([account.person])
+            await self._connectors.show([account.person])
         return account
-
-    async def account(self, address: Address) -> Account | None:
-        """See :class:`bridge.connector.Receiver`."""
-        return await self.claims.account(address)
 
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
         """See :class:`bridge.connector.Receiver`."""
@@ -335,6 +274,10 @@ class Hub(Signs):
         claim = await self.claims.decide(network, person, standing, by)
         self._courier.wake_reports()
         return claim
+
+    def answered(self, network: str) -> None:
+        """See :class:`bridge.connector.Receiver`."""
+        self._courier.answered(network)
 
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.connector.Receiver`."""

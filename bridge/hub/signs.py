@@ -8,42 +8,42 @@ from contextlib import suppress
 from bridge.connector import Connector
 from bridge.db import Tx
 from bridge.hub.courier import Courier
-from bridge.hub.knowledge import Knowledge
 from bridge.model import Address, Ref, Typing
 from bridge.people.people import People
 from bridge.store.store import Store
 
 
-class Signs(Knowledge):
-    """The part of the hub that never makes a message. ``clock`` gives milliseconds since 1970."""
+class Signs:
+    """See :class:`bridge.connector.Signals`. ``clock`` gives milliseconds since 1970."""
 
     def __init__(
         self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
         clock: Callable[[], int],
     ) -> None:  # fmt: skip
-        super().__init__(store, people)
+        self._store = store
+        self._people = people
         self._courier = courier
         self._connectors = connectors
         self._clock = clock
 
     async def read(self, ref: Ref, reader: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         return await self._sign(ref, reader, at, self._store.read_up_to)
 
     async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         return await self._sign(ref, reader, at, self._store.seen)
 
     async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         return await self._sign(ref, recipient, at, self._store.taken)
 
     async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         return await self._sign(ref, recipient, at, self._store.received)
 
     async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
 
         async def change(tx: Tx, message: str, person: str, at: int) -> bool:
             return await self._store.failed(tx, message, person, reason, at)
@@ -51,7 +51,7 @@ class Signs(Knowledge):
         return await self._sign(ref, recipient, at, change, anybody=True)
 
     async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         ident = await self._store.conversation_of(self._store.db, network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:
@@ -61,12 +61,8 @@ class Signs(Knowledge):
         if news:
             self._courier.wake_reports()
 
-    async def waiting(self, network: str) -> list[str]:
-        """See :class:`bridge.connector.Receiver`."""
-        return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
-
     async def also(self, known: Ref, ref: Ref) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         if (message := await self._store.known(self._store.db, known)) is not None:
             async with self._store.db.transaction("hub.also") as tx:
                 await tx.run("store.also", ref.network, ref.id, message[0])
@@ -88,12 +84,8 @@ class Signs(Knowledge):
             self._courier.wake_reports()
         return True
 
-    def answered(self, network: str) -> None:
-        """See :class:`bridge.connector.Receiver`."""
-        self._courier.answered(network)
-
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Signals`."""
         ident = await self._store.conversation_of(self._store.db, network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:

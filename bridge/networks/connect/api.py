@@ -186,7 +186,7 @@ class ConnectApi:
 
     async def message(self, call: Call) -> web.Response:
         """GET /messages/{id}."""
-        status = await call.hub.status(Ref(call.product.name, call.id))
+        status = await call.hub.facts.status(Ref(call.product.name, call.id))
         if status is None:
             raise Refused("unknown_message", "id")
         return _json(translate.to_status(status, problems.words))
@@ -199,7 +199,7 @@ class ConnectApi:
 
     async def user(self, call: Call) -> web.Response:
         """GET /users/{id}."""
-        account = await call.hub.account(Address(call.product.name, call.id))
+        account = await call.hub.facts.account(Address(call.product.name, call.id))
         if account is None:
             raise Refused("unknown_user", "id")
         return _json(self._user(account))
@@ -228,7 +228,7 @@ class ConnectApi:
         limit = call.request.query.get("limit", f"{FOUND_DEFAULT}")
         if not re.fullmatch("[1-9][0-9]?", limit) or int(limit) > FOUND_MOST:
             raise Refused("invalid", "limit")
-        found = await call.hub.find(query, int(limit))
+        found = await call.hub.facts.find(query, int(limit))
         return _json({"people": [translate.to_found(person) for person in found]})
 
     async def conversation(self, call: Call) -> web.Response:
@@ -254,7 +254,7 @@ class ConnectApi:
         receipt = _parse(Receipt, call.body)
         await _declared(call, receipt.user)
         network = call.product.name
-        act = call.hub.read if receipt.state == "read" else call.hub.received
+        act = call.hub.signs.read if receipt.state == "read" else call.hub.signs.received
         seen = (Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
         for _ in range(_LOOKS):
             if await act(*seen):
@@ -267,29 +267,29 @@ class ConnectApi:
         sign = _parse(TypingSign, call.body)
         await _declared(call, sign.user)
         network = call.product.name
-        await call.hub.typing(network, sign.conversation, Address(network, sign.user), sign.typing)
+        await call.hub.signs.typing(network, sign.conversation, Address(network, sign.user), sign.typing)
         return web.Response(status=204)
 
 
 async def _declared(call: Call, user: str, field: str = "user") -> None:
     """Raises Refused (unknown_sender, account_held, account_refused) for somebody who is no user of the product."""
-    await call.hub.identify(Address(call.product.name, user), field)
+    await call.hub.facts.identify(Address(call.product.name, user), field)
 
 
 async def _cited(call: Call, chat: str, ref: Ref | None, field: str) -> None:
     """Raises Refused (unknown_message) for what the hub never had, Unavailable while it may still hear of it."""
     for _ in range(_LOOKS):
-        if ref is None or await call.hub.cited(ref) is not None:
+        if ref is None or await call.hub.facts.cited(ref) is not None:
             return
         await asyncio.sleep(_WAIT)
-    if await call.hub.unnamed(call.product.name, chat):
+    if await call.hub.facts.unnamed(call.product.name, chat):
         raise Unavailable("cited_unnamed", 2)
     raise Refused("unknown_message", field)
 
 
 async def _own_chat(call: Call, chat_id: str) -> Chat:
     """A conversation in which the product has somebody. Raises Refused (unknown_conversation)."""
-    chat = await call.hub.chat(call.product.name, chat_id)
+    chat = await call.hub.facts.chat(call.product.name, chat_id)
     if chat is None or all(member.address.network != call.product.name for member in chat.members):
         raise Refused("unknown_conversation", "id")
     return chat

@@ -36,7 +36,7 @@ def settled(w: World, ref: str) -> bool:
 
 async def states(w: World, ref: str) -> dict[str, tuple[State, str | None]]:
     """What became of a message of cleo's."""
-    status = await w.hub.status(Ref("pandalab", ref))
+    status = await w.hub.facts.status(Ref("pandalab", ref))
     assert status is not None
     return {s.person.name: (s.state, s.reason) for s in status.states}
 

@@ -50,7 +50,7 @@ async def test_a_second_products_word_is_held_and_everybody_is_told(url: str, ca
         [alarm] = [r.getMessage() for r in caplog.records if "ALARM" in r.getMessage()]
         assert alarm.startswith("ALARM siilo:evil is declared as rpps:10000000003, whom pandalab:cleo has: held")
         assert "Petit" not in alarm
-        own = await w.hub.account(OWN)
+        own = await w.hub.facts.account(OWN)
         assert own is not None
         assert [(c.network, c.standing) for c in own.contested] == [("siilo", Standing.HELD)]
 
@@ -74,7 +74,7 @@ async def test_an_account_that_is_held_is_nobody(url: str) -> None:
         done = await w.pandalab.write("p1", "A", "cleo", "Bonjour", ["siilo:dan"])
         await w.until(lambda: w.siilo.delivered)
         await declared(w)
-        assert await w.hub.who(EVIL) is None
+        assert await w.hub.facts.who(EVIL) is None
         assert await refusal(w, w.siilo.write("s1", "new", "evil", "I am Cléo", ["pandalab:fay"])) == "account_held"
         assert await refusal(w, w.siilo.write("s2", done.conversation, "evil", "I am Cléo")) == "account_held"
         change = w.hub.change_members(Ref("siilo", "s3"), done.conversation, "siilo", EVIL, [BEN_HANDLE], [])
@@ -82,10 +82,10 @@ async def test_an_account_that_is_held_is_nobody(url: str) -> None:
         [first] = w.siilo.delivered
         await w.siilo.write("s4", done.conversation, "dan", "for Cléo")
         await w.until(lambda: w.siilo.told)
-        for act in (w.hub.read, w.hub.received, w.hub.seen):
+        for act in (w.hub.signs.read, w.hub.signs.received, w.hub.signs.seen):
             await act(Ref("pandalab", "pandalab-1"), EVIL, 1)
-        await w.hub.typing("siilo", done.conversation, EVIL, True)
-        status = await w.hub.status(Ref("siilo", "s4"))
+        await w.hub.signs.typing("siilo", done.conversation, EVIL, True)
+        status = await w.hub.facts.status(Ref("siilo", "s4"))
         assert status is not None
         assert [s.state for s in status.states] == [State.DELIVERED]
         assert w.pandalab.signs == []
@@ -100,7 +100,7 @@ async def test_an_account_that_is_held_receives_nothing_and_is_shown_nowhere(url
         await w.matrix.write("$1", "!a", "@ben:chu.example", "for Cléo", [f"rpps:{CLEO}"])
         await w.until(lambda: w.pandalab.delivered)
         assert w.siilo.delivered == []
-        [found] = await w.hub.find("petit", 5)
+        [found] = await w.hub.facts.find("petit", 5)
         assert [str(a) for a in found.addresses] == ["pandalab:cleo"]
 
 
@@ -119,8 +119,8 @@ async def test_she_says_yes_in_her_own_product(url: str) -> None:
         assert w.pandalab.delivered[0].sender.name == "Cléo Petit"
         assert await declared(w, Address("siilo", "evil-2")) is Standing.ACTIVE  # its own affair from now on
     async with running(url) as w:
-        assert (await w.hub.identify(EVIL, "sender")).name == "Cléo Petit"
-        assert str((await w.hub.identify(EVIL, "x")).addresses[0]) == "pandalab:cleo"
+        assert (await w.hub.facts.identify(EVIL, "sender")).name == "Cléo Petit"
+        assert str((await w.hub.facts.identify(EVIL, "x")).addresses[0]) == "pandalab:cleo"
         assert await refusal(w, w.hub.confirm(OWN, "siilo", False)) == "decided"
 
 
@@ -147,7 +147,7 @@ async def test_who_may_say_so(url: str) -> None:
         assert await refusal(w, w.hub.confirm(Address("pandalab", "fay"), "siilo", True)) == "not_contested"
         assert await refusal(w, w.hub.confirm(Address("pandalab", "x"), "siilo", True)) == "unknown_sender"
         assert await refusal(w, w.hub.confirm(OWN, "pandalab", True)) == "not_contested"
-        assert await w.hub.who(EVIL) is None
+        assert await w.hub.facts.who(EVIL) is None
 
 
 async def test_the_operator_decides_either_way(url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -159,8 +159,8 @@ async def test_the_operator_decides_either_way(url: str, caplog: pytest.LogCaptu
         done = await w.siilo.write("s1", "new", "evil", "one", [BEN_HANDLE, "pandalab:fay"])
         await w.until(lambda: w.matrix.delivered)
         await refuse(w)
-        assert await w.hub.who(EVIL) is None
-        chat = await w.hub.leg(done.conversation, "matrix")
+        assert await w.hub.facts.who(EVIL) is None
+        chat = await w.hub.facts.leg(done.conversation, "matrix")
         assert chat is not None
         assert {m.person.name for m in chat.members} == {"Ben Durand", "Fay Roux"}
         await w.until(lambda: any(d.kind is Kind.MEMBERS for d in w.matrix.delivered))
@@ -181,7 +181,7 @@ async def test_what_waits_for_a_refused_account_is_refused(url: str) -> None:
         w.siilo.before = away
         await w.pandalab.write("p1", "A", "fay", "for Cléo in Siilo", ["siilo:evil"])
         await refuse(w)
-        status = await w.hub.status(Ref("pandalab", "p1"))
+        status = await w.hub.facts.status(Ref("pandalab", "p1"))
         assert status is not None
         assert [(s.state, s.reason) for s in status.states] == [(State.REFUSED, "not_reachable")]
         await w.until(lambda: w.pandalab.told)
@@ -196,9 +196,9 @@ async def test_what_the_directory_lists_is_proven(url: str) -> None:
         assert await refusal(w, refuse(w, "siilo", FAY)) == "account_listed"
         await w.hub.declare(Address("siilo", "dan"), ANNA)  # whatever the directory says of it
         await w.hub.declare(Address("siilo", "dan"), CLEO)
-        assert await w.hub.who(Address("siilo", "dan")) is None
+        assert await w.hub.facts.who(Address("siilo", "dan")) is None
         assert await declared(w, Address("siilo", "dan"), DAN) is Standing.ACTIVE
-        assert (await w.hub.identify(Address("siilo", "dan"), "x")).name == "Dan Moreau"
+        assert (await w.hub.facts.identify(Address("siilo", "dan"), "x")).name == "Dan Moreau"
         await asyncio.sleep(0.02)
         assert [n.event for n in w.siilo.news] == [AccountEvent.HELD]
 
@@ -209,7 +209,7 @@ async def test_an_account_that_goes_to_somebody_of_another_product_leaves_and_is
         done = await w.pandalab.write("p1", "A", "fay", "for Anna", ["siilo:evil", BEN_HANDLE])
         await w.until(lambda: w.siilo.delivered)
         assert await declared(w) is Standing.HELD
-        chat = await w.hub.leg(done.conversation, "pandalab")
+        chat = await w.hub.facts.leg(done.conversation, "pandalab")
         assert chat is not None
         assert {m.person.name for m in chat.members} == {"Fay Roux", "Ben Durand"}
         assert await refusal(w, w.pandalab.write("p2", "B", "fay", "x", [f"rpps:{ANNA}"])) == "not_reachable"
@@ -222,13 +222,13 @@ async def test_who_was_given_up_by_the_other_product_is_free(url: str) -> None:
         assert await declared(w, second, ANNA) is await declared(w, Address("siilo", "b"), ANNA) is Standing.HELD
         await w.hub.declare(first, FAY)
         assert await declared(w, second, ANNA) is Standing.ACTIVE
-        assert (await w.hub.identify(Address("siilo", "b"), "x")).name == "Anna Martin"
+        assert (await w.hub.facts.identify(Address("siilo", "b"), "x")).name == "Anna Martin"
         assert await declared(w, first, ANNA) is Standing.HELD
         await w.until(lambda: len(w.siilo.news) == 5)
         assert [n.event.value for n in w.siilo.news] == ["held", "accepted", "accepted", "contested", "contested"]
     async with running(url) as w:
-        assert (await w.hub.identify(second, "x")).name == "Anna Martin"
-        assert await w.hub.who(first) is None
+        assert (await w.hub.facts.identify(second, "x")).name == "Anna Martin"
+        assert await w.hub.facts.who(first) is None
 
 
 async def test_a_refusal_outlives_the_other_product(url: str) -> None:
@@ -306,13 +306,13 @@ async def test_who_is_in_two_products_already_stays_and_is_named(url: str, caplo
             assert sorted(line.partition(" are ")[0] for line in lines) == [
                 "pandalab:cleo, siilo:evil", "siilo:a, pandalab:a",
             ]  # fmt: skip
-            assert (await w.hub.identify(EVIL, "x")).name == "Cléo Petit"
+            assert (await w.hub.facts.identify(EVIL, "x")).name == "Cléo Petit"
             assert await declared(w) is Standing.ACTIVE
             assert len(await w.hub.claims.all_rivals()) == 2
             await accept(w)
             await refuse(w, "siilo", ANNA)
             assert await w.hub.claims.all_rivals() == []
-            assert await w.hub.who(Address("siilo", "a")) is None
+            assert await w.hub.facts.who(Address("siilo", "a")) is None
     caplog.clear()
     async with running(url):
         assert "declared for one person" not in caplog.text

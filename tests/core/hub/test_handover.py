@@ -34,7 +34,7 @@ def texts(net: Loopback) -> list[str]:
 
 
 async def outcome(w: World, ident: str) -> dict[str, tuple[State, str | None]]:
-    status = await w.hub.status(Ref("pandalab", ident))
+    status = await w.hub.facts.status(Ref("pandalab", ident))
     assert status is not None
     return {s.person.name: _said(s) for s in status.states}
 
@@ -164,7 +164,7 @@ async def test_a_declaration_that_was_broken_off_is_completed_by_the_next(
             patched.setattr(w.db, "transaction", failing)
             with pytest.raises(Unavailable):
                 await w.hub.declare(Z, FAY)
-        owner = await w.hub.who(Z)
+        owner = await w.hub.facts.who(Z)
         assert owner is not None
         assert owner.name == "Anna Martin"
         await w.pandalab.write("p2", "B", "cleo", "still hers", ["siilo:z"])
@@ -193,10 +193,10 @@ async def test_many_at_once_leave_one_owner(url: str) -> None:
         await w.hub.declare(Z, ANNA)
         done = await w.pandalab.write("p1", "A", "cleo", "one", [BEN, "siilo:z"])
         await asyncio.gather(*(w.hub.declare(Z, number) for number in (FAY, DAN, FAY, DAN)))
-        owner = await w.hub.who(Z)
+        owner = await w.hub.facts.who(Z)
         assert owner is not None
         assert owner.id == f"rpps:{DAN}"
-        chat = await w.hub.leg(done.conversation, MATRIX)
+        chat = await w.hub.facts.leg(done.conversation, MATRIX)
         assert chat is not None
         assert {m.person.name for m in chat.members} == {"Cléo Petit", "Ben Durand"}
         await w.until(lambda: [d for d in w.matrix.delivered if d.kind is Kind.MEMBERS])

@@ -185,8 +185,8 @@ async def test_read_marks_everything_before_it(url: str) -> None:
             await w.pandalab.write(f"p{n}", "A", "cleo", str(n), [BEN] if n == 0 else [])
         await w.until(lambda: len(w.matrix.delivered) == 3)
         await asyncio.sleep(0.02)
-        await w.hub.read(Ref("matrix", "matrix-2"), Address("matrix", "@ben:chu.example"), 5)
-        status = [await w.hub.status(Ref("pandalab", f"p{n}")) for n in range(3)]
+        await w.hub.signs.read(Ref("matrix", "matrix-2"), Address("matrix", "@ben:chu.example"), 5)
+        status = [await w.hub.facts.status(Ref("pandalab", f"p{n}")) for n in range(3)]
         assert [s.states[0].state.value for s in status if s] == ["read", "read", "delivered"]
         await w.until(lambda: len([r for r in w.pandalab.told if r.states[0].state is State.READ]) == 2)
 
@@ -195,9 +195,9 @@ async def test_nobody_else_sees_a_status(url: str) -> None:
     async with running(url) as w:
         await w.pandalab.write("p1", "A", "cleo", "x", [BEN])
         await w.until(lambda: w.matrix.delivered)
-        assert await w.hub.status(Ref("matrix", "matrix-1")) is None
-        assert await w.hub.status(Ref("siilo", "p1")) is None
-        assert await w.hub.chat("siilo", "A") is None
+        assert await w.hub.facts.status(Ref("matrix", "matrix-1")) is None
+        assert await w.hub.facts.status(Ref("siilo", "p1")) is None
+        assert await w.hub.facts.chat("siilo", "A") is None
 
 
 async def test_three_networks_one_conversation(url: str) -> None:
@@ -235,7 +235,7 @@ async def test_who_is_alone_is_told_so(url: str) -> None:
         await w.hub.change_members(Ref("siilo", "bye"), w.siilo.delivered[0].chat or "", "siilo", dan, [], [dan])
         with pytest.raises(Refused, match="nobody_else"):
             await w.pandalab.write("p2", "A", "cleo", "y")
-        assert await w.hub.status(Ref("pandalab", "p2")) is None
+        assert await w.hub.facts.status(Ref("pandalab", "p2")) is None
         await w.pandalab.write("p3", "A", "cleo", "z", ["siilo:dan"])
         await w.until(lambda: [d.body.text for d in w.siilo.delivered if d.body.text] == ["x", "z"])
 
@@ -264,8 +264,8 @@ async def test_what_cannot_be_routed_is_refused_and_leaves_nothing(
         with pytest.raises(Refused) as refusal:
             await w.pandalab.write("p1", "A", sender, "x", to)
         assert refusal.value.code == code
-        assert await w.hub.chat("pandalab", "A") is None
-        assert await w.hub.status(Ref("pandalab", "p1")) is None
+        assert await w.hub.facts.chat("pandalab", "A") is None
+        assert await w.hub.facts.status(Ref("pandalab", "p1")) is None
 
 
 async def test_an_unlisted_user_of_a_trusted_server_takes_part(url: str) -> None:
@@ -290,8 +290,8 @@ async def test_typing_passes_to_the_other_legs(url: str) -> None:
     async with running(url) as w:
         await w.pandalab.write("p1", "A", "cleo", "x", ["siilo:dan"])
         await w.until(lambda: w.siilo.delivered)
-        await w.hub.typing("pandalab", "A", Address("pandalab", "cleo"), True)
-        await w.hub.typing("pandalab", "A", Address("pandalab", "nobody"), True)
+        await w.hub.signs.typing("pandalab", "A", Address("pandalab", "cleo"), True)
+        await w.hub.signs.typing("pandalab", "A", Address("pandalab", "nobody"), True)
         assert [(s.person.name, s.typing) for s in w.siilo.signs] == [("Cléo Petit", True)]
         assert w.pandalab.signs == []
 
@@ -348,6 +348,6 @@ async def test_what_the_disk_holds_is_released_even_if_the_memory_has_forgotten_
 
     async with running(url, order_wait=60) as w:
         accepted = await w.pandalab.write("p1", "A", "cleo", "x", [BEN, "siilo:dan"])
-        w.hub._held.pop(accepted.message)[1].cancel()
+        w.hub._order._held.pop(accepted.message)[1].cancel()
         await w.hub.sequenced(accepted.message, noted)
         await w.until(lambda: w.siilo.delivered)

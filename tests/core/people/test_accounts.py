@@ -122,7 +122,7 @@ async def _step(w: World, step: Step, known: dict[str, str]) -> None:
         assert now[rpps] == known[rpps]
     if declared.standing is Standing.HELD:
         assert known[rpps].partition(":")[0] != network
-        assert await w.hub.who(account) is None
+        assert await w.hub.facts.who(account) is None
 
 
 async def _story(url: str, story: list[Step | None]) -> None:

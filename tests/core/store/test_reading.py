@@ -59,8 +59,8 @@ class Play:
         assert (await rows(self.w.db, READ), news) == (before | covered, bool(covered))
 
     async def place(self) -> None:
-        if self.w.hub._held:
-            await self.w.hub.sequenced(self.dice.choice(list(self.w.hub._held)))
+        if self.w.hub._order._held:
+            await self.w.hub.sequenced(self.dice.choice(list(self.w.hub._order._held)))
 
     async def come_or_go(self) -> None:
         ref, cleo = Ref("pandalab", f"m{self.dice.random()}"), Address("pandalab", "cleo")
@@ -110,10 +110,10 @@ async def test_whoever_joins_gets_everything_that_was_kept_and_once(url: str, ne
         await w.until(lambda: len(w.matrix.delivered) == count and not w.courier._lanes)
         sent = await rows(w.db, "SELECT message, person FROM recipient WHERE state = 'sent'")
         assert len(sent) == count
-        assert await w.hub.waiting(MATRIX) == ["!r"]
-        await w.hub.arrived(MATRIX, "!r", AT[BEN], never)
+        assert await w.hub.facts.waiting(MATRIX) == ["!r"]
+        await w.hub.signs.arrived(MATRIX, "!r", AT[BEN], never)
         became = (State.REFUSED if never else State.DELIVERED).value
         assert await rows(w.db, "SELECT message, person FROM recipient WHERE state = $1", became) == sent
-        assert await w.hub.waiting(MATRIX) == []
-        await w.hub.arrived(MATRIX, "!r", AT[BEN], "not_joined")
+        assert await w.hub.facts.waiting(MATRIX) == []
+        await w.hub.signs.arrived(MATRIX, "!r", AT[BEN], "not_joined")
         assert await rows(w.db, "SELECT message, person FROM recipient WHERE state = $1", became) == sent

@@ -325,7 +325,7 @@ def shows(mail: Mail, *, ins: str = make.INS) -> None:
 
 
 async def states(node: Node, ref: str) -> set[tuple[State, str | None]]:
-    status = await node.hub.status(Ref("pandalab", ref))
+    status = await node.hub.facts.status(Ref("pandalab", ref))
     assert status is not None
     return {(s.state, s.reason) for s in status.states}
 

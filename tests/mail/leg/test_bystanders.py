@@ -58,7 +58,7 @@ async def test_a_team_and_a_conversation_learn_who_else_was_written_to(tmp_path:
         assert await asides(node, "à l'équipe") == [line(MARC)]
         await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"])
         await node.mailed()
-        chat = await node.hub.chat("pandalab", "room-1")
+        chat = await node.hub.facts.chat("pandalab", "room-1")
         assert chat is not None
         address = str(node.mail.book.room(chat.conversation))
         mail = Written("au salon", [address, MARC], mid=f"s1@{PEER}").raw()

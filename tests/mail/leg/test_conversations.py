@@ -198,7 +198,7 @@ async def test_every_state_is_told(tmp_path: Path, space: Space) -> None:
         await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}", f"mailto:{MARC}"], ref="p1")
 
         async def states() -> dict[str, tuple[State, str | None]]:
-            status = await node.hub.status(Ref("pandalab", "p1"))
+            status = await node.hub.facts.status(Ref("pandalab", "p1"))
             assert status is not None
             return {s.person.id: (s.state, s.reason) for s in status.states}
 
@@ -282,7 +282,7 @@ async def test_an_unknown_room_or_member_is_bounced(tmp_path: Path, space: Space
     async with running(tmp_path, space) as node:
         await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"])
         await node.mailed()
-        conversation = (await node.hub.chat("pandalab", "room-1")).conversation  # type: ignore[union-attr]
+        conversation = (await node.hub.facts.chat("pandalab", "room-1")).conversation  # type: ignore[union-attr]
         address = str(node.mail.book.room(conversation))
         await node.hand_in(Written("À la salle", to=[address], mid=f"s1@{PEER}").raw(), address)
         assert (await node.got("À la salle")).chat == "room-1"
@@ -333,7 +333,7 @@ async def test_what_is_corrected_in_time_leaves_corrected(tmp_path: Path, space:
         assert "deux comprimés" not in mail.text
         assert "à oublier" not in mail.text
         for ref, state, reason in (("p1", State.SENT, None), ("p2", State.REFUSED, "taken_back")):
-            status = await node.hub.status(Ref("pandalab", ref))
+            status = await node.hub.facts.status(Ref("pandalab", ref))
             assert status is not None
             assert [(one.state, one.reason) for one in status.states] == [(state, reason)]
 
@@ -344,13 +344,13 @@ async def test_what_is_taken_back_alone_makes_no_mail_and_no_claim(tmp_path: Pat
         await until(lambda: len(node.mail._gather._tasks) == 1)
         await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p1"), ref="e1")
         await node.rest(1.0)
-        status = await node.hub.status(Ref("pandalab", "p1"))
+        status = await node.hub.facts.status(Ref("pandalab", "p1"))
         assert status is not None
         assert [(one.state, one.reason) for one in status.states] == [(State.REFUSED, "taken_back")]
         assert not node.out.sent
         await node.write("room-1", "/xdm", ref="p2")
         await node.rest(1.0)
-        status = await node.hub.status(Ref("pandalab", "p2"))
+        status = await node.hub.facts.status(Ref("pandalab", "p2"))
         assert status is not None
         assert [one.reason for one in status.states] == ["xdm_no_document"]
 
@@ -414,7 +414,7 @@ async def test_only_the_writer_corrects_and_who_cannot_be_corrected_is_named(tmp
         with pytest.raises(Refused, match="edit_not_carried"):
             await node.write("room-1", "deux", by="dan", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e0")
         await node.write("room-1", "deux", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
-        status = await node.hub.status(Ref("pandalab", "e1"))
+        status = await node.hub.facts.status(Ref("pandalab", "e1"))
         assert status is not None
         assert [(s.person.id, s.reason) for s in status.states if s.state is State.REFUSED] == [
             (f"rpps:{BEN}", "edit_not_carried")

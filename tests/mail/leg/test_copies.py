@@ -32,7 +32,7 @@ async def room(node: Node, *more: str) -> tuple[str, Mail]:
     await node.write("room-1", "bonjour", to=[f"mailto:{box}" for box in (ANNA, MARC, *more)])
     await node.mailed(2)
     await node.rest()
-    conversation = (await node.hub.chat("pandalab", "room-1")).conversation  # type: ignore[union-attr]
+    conversation = (await node.hub.facts.chat("pandalab", "room-1")).conversation  # type: ignore[union-attr]
     first = node.out.sent[0][2]
     node.out.sent.clear()
     return str(node.mail.book.room(conversation)), first

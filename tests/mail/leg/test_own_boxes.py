@@ -59,7 +59,7 @@ async def test_who_is_a_member_by_a_mailbox_of_ours_is_said_to_be_not_reached(tm
         await node.write("room-1", "et vous ?", ref="p2")
         assert (await node.mailed(2))[1][1] == [ANNA]
         await node.rest()
-        status = await node.hub.status(Ref("pandalab", "p2"))
+        status = await node.hub.facts.status(Ref("pandalab", "p2"))
         assert status is not None
         states = {s.person.id: (s.state, s.reason) for s in status.states}
         assert states.pop("rpps:10000000001") == (State.SENT, None)
@@ -73,6 +73,6 @@ async def test_a_team_comes_back_to_its_own_room_only(tmp_path: Path, space: Spa
         by = Address("pandalab", "dan")
         await node.hub.change_members(Ref("pandalab", "out"), chat, "pandalab", by, [], [box])
         await node.hub.change_members(Ref("pandalab", "in"), chat, "pandalab", by, [f"mailto:{TEAM}"], [])
-        found = await node.hub.chat("pandalab", chat)
+        found = await node.hub.facts.chat("pandalab", chat)
         assert found is not None
         assert box in {m.address for m in found.members}

@@ -43,7 +43,7 @@ async def asked(node: Node, *to: str) -> str:
 
 async def state(node: Node, person: str = A) -> tuple[State, str | None]:
     """What Cleo knows of somebody."""
-    status = await node.hub.status(Ref("pandalab", "p1"))
+    status = await node.hub.facts.status(Ref("pandalab", "p1"))
     assert status is not None
     return next((one.state, one.reason) for one in status.states if one.person.id == person)
 
@@ -166,7 +166,7 @@ async def test_a_report_quicker_than_the_hub_waits_for_it(
     caplog.set_level(logging.INFO)
     async with running(tmp_path, space) as node:
         mid = await asked(node)
-        real, missing = node.hub.received, 2
+        real, missing = node.hub.signs.received, 2
 
         async def late(ref: Ref, recipient: Address, at: int) -> bool:
             nonlocal missing
@@ -223,7 +223,7 @@ async def test_a_team_reports_in_its_own_name(tmp_path: Path, space: Space) -> N
         assert f"Final-Recipient: rfc822; {TEAM}" in raw
         for network, who in (("pandalab", "dan"), ("pandalab", "cleo"), ("siilo", "ben")):
             about = node.products[network]._refs[next(d.id for d in node.shown(network) if d.body == seen.body)]
-            await node.hub.seen(about, Address(network, who), 1)
+            await node.hub.signs.seen(about, Address(network, who), 1)
             await node.mailed(2)
         reports = await outside(node)
         assert len(reports) == 2

@@ -32,7 +32,7 @@ async def test_a_refusal_waits_for_the_hub_to_note_the_message(
             raise Refused("not_reachable")
 
         monkeypatch.setattr(departures._frames, "of", never)
-        failed = node.hub.failed
+        failed = node.hub.signs.failed
 
         async def early(ref: Ref, who: Address, reason: str, at: int) -> bool:
             asked.append(reason)
@@ -42,6 +42,6 @@ async def test_a_refusal_waits_for_the_hub_to_note_the_message(
         await node.write("room-1", "bonjour", to=[f"mailto:{MARC}"], ref="p1")
         await until(lambda: len(asked) > 1)
         await node.rest()
-        status = await node.hub.status(Ref("pandalab", "p1"))
+        status = await node.hub.facts.status(Ref("pandalab", "p1"))
         assert status is not None
         assert [(one.state, one.reason) for one in status.states] == [(State.REFUSED, "not_reachable")]

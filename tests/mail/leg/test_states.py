@@ -18,7 +18,7 @@ A, M = "rpps:10000000001", f"mail:{MARC}"
 
 async def told(node: Node, ref: str) -> dict[str, State]:
     """What the hub says of a message and what the product was told last, which is the same."""
-    status = await node.hub.status(Ref("pandalab", ref))
+    status = await node.hub.facts.status(Ref("pandalab", ref))
     assert status is not None
     now = {one.person.id: one.state for one in status.states}
     reports = [one for one in node.products["pandalab"].told if one.ref.id == ref]
@@ -133,7 +133,7 @@ async def test_a_delay_is_told_once_and_the_end_too(tmp_path: Path, space: Space
         notice = await node.got("Pas encore")
         assert (notice.kind, notice.sender.id, notice.chat) == (Kind.NOTICE, A, "room-1")
         await until_told(node, "p1", State.REFUSED)
-        status = await node.hub.status(Ref("pandalab", "p1"))
+        status = await node.hub.facts.status(Ref("pandalab", "p1"))
         assert status is not None
         assert [one.reason for one in status.states] == ["mail_gave_up"]
         assert len([d for d in node.shown() if "Pas encore" in d.body.text]) == 1

@@ -95,6 +95,6 @@ async def test_an_ordinary_reaction_is_taken_back_without_a_word(tmp_path: Path,
         await on.mark("dan", "r1", "👍")
         await on.back("dan", "r1")
         assert await on.said() == []
-        status = await node.hub.status(Ref("pandalab", "-r1"))
+        status = await node.hub.facts.status(Ref("pandalab", "-r1"))
         assert status is not None
         assert status.states == ()

@@ -37,7 +37,7 @@ async def answered(node: Node, *refused: str) -> list[str]:
 
 async def state(node: Node) -> tuple[State, str | None]:
     """What the writer knows of the mailbox."""
-    status = await node.hub.status(Ref("pandalab", "p1"))
+    status = await node.hub.facts.status(Ref("pandalab", "p1"))
     assert status is not None
     return next((one.state, one.reason) for one in status.states if one.person.id == f"mail:{TEAM}")
 

@@ -27,7 +27,7 @@ def space() -> Iterator[Space]:
 
 async def states(node: Node, ref: str) -> Found:
     """What became of a message of the product, by mailbox or name."""
-    status = await node.hub.status(Ref("pandalab", ref))
+    status = await node.hub.facts.status(Ref("pandalab", ref))
     assert status is not None
     return {one.person.id.removeprefix("mail:"): (one.state, one.reason) for one in status.states}
 

@@ -19,7 +19,7 @@ from tests.matrix.make import ANNA, CLEO, Node, World, ghost, meet, until
 
 async def members(node: Node, room: str) -> set[Address]:
     """Who is in the room's conversation, as the hub knows it."""
-    found = await node.hub.chat("matrix", room)
+    found = await node.hub.facts.chat("matrix", room)
     assert found is not None
     return {member.address for member in found.members}
 

@@ -20,7 +20,7 @@ async def _says(node: Node, chat: Chat, text: str, thread: str | None = None) ->
 
 async def _read(node: Node, *texts: str) -> set[str]:
     """Which of these messages count as read."""
-    found = {text: await node.hub.status(Ref("pandalab", text)) for text in texts}
+    found = {text: await node.hub.facts.status(Ref("pandalab", text)) for text in texts}
     return {text for text, status in found.items() if status and status.states[0].state == "read"}
 
 

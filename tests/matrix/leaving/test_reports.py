@@ -18,7 +18,7 @@ async def test_reading_in_the_product_moves_the_ghosts_receipt(world: World) -> 
         delivery = await node.got("lu ?")
         await until(lambda: statuses(chat.ben, event_id))
         refs = {d.id: ref for d, ref in zip(node.product.delivered, node.product._refs.values(), strict=False)}
-        await node.hub.read(refs[delivery.id], Address("pandalab", "anna"), 1)
+        await node.hub.signs.read(refs[delivery.id], Address("pandalab", "anna"), 1)
         receipt = await chat.ben.event(lambda e: e["type"] == "m.receipt" and event_id in e["content"])
         assert list(receipt["content"][event_id]["m.read"]) == [ghost(ANNA)]
 
@@ -47,7 +47,7 @@ async def test_what_was_taken_back_in_time_is_said_once_and_is_no_failure(world:
         chat = await meet(world, node)
         event_id = await chat.ben.say(chat.room, "à oublier")
         await node.got("à oublier")
-        status = await node.hub.status(Ref("matrix", event_id))
+        status = await node.hub.facts.status(Ref("matrix", event_id))
         assert status is not None
         person, who = status.states[0].person, Address("matrix", chat.ben.mxid)
         states = [RecipientState(p, State.REFUSED, 1, "taken_back") for p in (person, replace(person, id="mail:a@b.c"))]
@@ -70,7 +70,7 @@ async def test_nothing_is_told_twice(world: World) -> None:
         last = await chat.ben.say(chat.room, "dernier")
         await node.got("dernier")
         await until(lambda: statuses(chat.ben, last))
-        status = await node.hub.status(Ref("matrix", last))
+        status = await node.hub.facts.status(Ref("matrix", last))
         assert status is not None
         states = status.states
         again = Report("m", Ref("matrix", last), "c", chat.room, Address("matrix", chat.ben.mxid), states, 9)
@@ -89,7 +89,7 @@ async def test_typing_goes_both_ways(world: World) -> None:
         await chat.ben.typing(chat.room, False)
         await until(lambda: len(node.product.signs) == 2)
         assert node.product.signs[1].typing is False
-        await node.hub.typing("pandalab", chat.chat, Address("pandalab", "anna"), True)
+        await node.hub.signs.typing("pandalab", chat.chat, Address("pandalab", "anna"), True)
         shown = await chat.ben.event(lambda e: e["type"] == "m.typing" and e["content"]["user_ids"])
         assert shown["content"]["user_ids"] == [ghost(ANNA)]
 
@@ -149,7 +149,7 @@ async def test_what_is_told_of_a_message_changes_with_what_became_of_it(world: W
         event_id = await chat.ben.say(chat.room, "par mail")
         await node.got("par mail")
         await until(lambda: statuses(chat.ben, event_id))
-        anna, cleo = [await node.hub.who(Address("rpps", rpps)) for rpps in (ANNA, CLEO)]
+        anna, cleo = [await node.hub.facts.who(Address("rpps", rpps)) for rpps in (ANNA, CLEO)]
         assert anna is not None
         assert cleo is not None
         later = await chat.ben.say(chat.room, "à deux")

@@ -21,7 +21,7 @@ async def test_somebody_of_an_unknown_server_is_refused_in_french(world: World) 
         room = await eve.create_room(ghost(ANNA))
         await until(lambda: left(world, room, ANNA))
         assert "espace de confiance" in left(world, room, ANNA)["reason"]  # type: ignore[index]
-        assert await node.hub.chat("matrix", room) is None
+        assert await node.hub.facts.chat("matrix", room) is None
 
 
 async def test_a_room_in_clear_is_refused(world: World) -> None:
@@ -120,12 +120,12 @@ async def test_a_ghost_that_is_kicked_leaves_the_conversation(world: World) -> N
         await chat.ben.member(chat.room, "invite", ghost(CLEO))
         await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
         await chat.ben.member(chat.room, "kick", ghost(CLEO))
-        found = await node.hub.chat("matrix", chat.room)
+        found = await node.hub.facts.chat("matrix", chat.room)
         assert found is not None
         await until(lambda: node.matrix.idle)
         await world.stub.idle()
         await until(lambda: node.matrix.idle)
-        found = await node.hub.chat("matrix", chat.room)
+        found = await node.hub.facts.chat("matrix", chat.room)
         assert found is not None
         assert f"rpps:{CLEO}" not in {m.person.id for m in found.members}
 

@@ -32,7 +32,7 @@ async def test_a_mailbox_writes_first_and_is_answered(world: World) -> None:
         status = await ben.event(lambda e: e["type"] == "com.beeper.message_send_status")
         assert status["content"]["delivered_to_users"] == [GHOST]
         assert status["content"]["m.relates_to"]["event_id"] == event_id
-        assert await node.hub.read(Ref("mail", "mail-1"), delivery.members[0].address, 1)
+        assert await node.hub.signs.read(Ref("mail", "mail-1"), delivery.members[0].address, 1)
         read = await ben.event(lambda e: e["type"] == "m.receipt" and GHOST in str(e["content"]))
         assert event_id in read["content"]
         profile = world.stub.world.users[GHOST].profile
@@ -123,7 +123,7 @@ async def test_a_mailbox_that_the_hub_gave_is_no_correspondent(world: World) -> 
             declined = await _declined(ben, mxid)
             assert words in declined["content"]["reason"]
             assert world.stub.world.rooms[room].membership(mxid) == "leave"
-            assert await node.hub.chat("matrix", room) is None
+            assert await node.hub.facts.chat("matrix", room) is None
         found = await node.people.find(f"matrix:{held}", "mail", "to.0")
         assert (found.person.id, found.address.network) == (f"rpps:{ANNA}", "pandalab")
 
@@ -149,8 +149,8 @@ async def test_typing_of_a_mailbox_is_shown(world: World) -> None:
         room = await ben.invited()
         await ben.member(room, "join")
         await ben.heard("Bonjour")
-        member = (await node.hub.chat("matrix", room)).members[0]  # type: ignore[union-attr]
-        await node.hub.typing("mail", "mail1", member.address, True)
+        member = (await node.hub.facts.chat("matrix", room)).members[0]  # type: ignore[union-attr]
+        await node.hub.signs.typing("mail", "mail1", member.address, True)
         await ben.event(lambda e: e["type"] == "m.typing" and GHOST in e["content"]["user_ids"])
 
 

@@ -17,7 +17,7 @@ async def settled(world: World, node: Node) -> None:
 
 async def members(node: Node, room: str) -> set[str]:
     """Who belongs to the conversation of a room."""
-    found = await node.hub.chat("matrix", room)
+    found = await node.hub.facts.chat("matrix", room)
     assert found is not None
     return {m.person.id for m in found.members}
 

@@ -143,7 +143,7 @@ async def test_when_everybody_has_left_the_sender_is_told(world: World) -> None:
         await chat.ben.member(chat.room, "leave")
         await world.stub.idle()
         await until(lambda: node.matrix.idle)
-        found = await node.hub.chat("matrix", chat.room)
+        found = await node.hub.facts.chat("matrix", chat.room)
         assert found is not None
         assert {m.person.id for m in found.members} == {f"rpps:{ANNA}"}
 

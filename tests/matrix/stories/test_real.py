@@ -147,7 +147,7 @@ async def test_a_receipt_on_a_reaction_or_in_a_thread_is_understood(
     await ben.wait_text(room, "racine")
 
     async def state(ref: str) -> str:
-        status = await node.hub.status(Ref("pandalab", ref))
+        status = await node.hub.facts.status(Ref("pandalab", ref))
         return str(status.states[0].state) if status else ""
 
     async def read(ref: str) -> None:

@@ -100,9 +100,9 @@ class AddressBook:
         person = self._people.get(f"{local}@{self.domain}")
         if person is not None:
             network, _, ident = person.partition(":")
-            return await hub.who(Address(network, ident))
+            return await hub.facts.who(Address(network, ident))
         if _RPPS.fullmatch(local):
-            found = await hub.who(Address("rpps", local))
+            found = await hub.facts.who(Address("rpps", local))
             return found if found is not None and reachable(found) else None
         return None
 

@@ -85,7 +85,7 @@ class Arrivals:
             own = [mail.message_id] if mail.message_id else []
             chat, fresh = await self._chat(target, key, [*cites, *own], known)
         elif chat.startswith("team:"):
-            fresh = await self.hub.chat(MAIL, chat) is None
+            fresh = await self.hub.facts.chat(MAIL, chat) is None
         thread = placing.thread(chat, cites, known, mail.message_id)
         return Place(chat, thread, placing.answered(chat, cites, known)), fresh
 
@@ -94,7 +94,7 @@ class Arrivals:
     ) -> tuple[str, bool]:
         same, wider = set[str](), set[str]()
         for chat in {row.chat for rows in known.values() for row in rows}:
-            found = await self.hub.chat(MAIL, chat)
+            found = await self.hub.facts.chat(MAIL, chat)
             people = _people(found)
             if found is not None and people >= target.people:
                 wider.add(chat)
@@ -104,7 +104,7 @@ class Arrivals:
         home = placing.home(cites, allowed, key, same)
         if home is not None:
             return home, False
-        among = await self.hub.among(MAIL, target.people)
+        among = await self.hub.facts.among(MAIL, target.people)
         if among is not None:
             return among.chat or among.conversation, False
         return await self._new(key, target.people)
@@ -114,7 +114,7 @@ class Arrivals:
         number = 0
         while True:
             chat = f"people:{key}" + (f"/{number}" if number else "")
-            found = await self.hub.chat(MAIL, chat)
+            found = await self.hub.facts.chat(MAIL, chat)
             if found is None:
                 return chat, True
             if _people(found) == people:
@@ -196,7 +196,7 @@ class Arrivals:
         found: dict[str, None] = {}
         for address in dict.fromkeys(box.address.lower() for box in (*mail.to, *mail.cc)):
             if address != author and not self._book.ours(address):
-                person = await self.hub.who(Address(MAIL, address))
+                person = await self.hub.facts.who(Address(MAIL, address))
                 if person is None or person.id not in target.people:
                     found[address] = None
         return tuple(found)
@@ -238,7 +238,7 @@ class Arrivals:
         and for one who writes to nobody else."""
         assert mail.sender is not None
         author = Address(MAIL, mail.sender.address.lower())
-        person = await self.hub.who(author)
+        person = await self.hub.facts.who(author)
         if person is None:
             raise Refused("unknown_sender")
         await self.hub.introduce(author, mail.sender.name)
@@ -276,7 +276,7 @@ class Arrivals:
 
     async def _room(self, mail: Mail, person: Person, recipient: str) -> Target | None:
         conversation = self._book.conversation(recipient)
-        chat = await self.hub.leg(conversation, MAIL) if conversation else None
+        chat = await self.hub.facts.leg(conversation, MAIL) if conversation else None
         if chat is None or mail.sender is None or person.id not in _people(chat):
             return None
         missed = await self._missed(mail, chat, person) if copied(mail, self._book.domains) else ()
@@ -289,7 +289,7 @@ class Arrivals:
         """Members with a mailbox at another operator who are neither in To nor in Cc (under any of their addresses)."""
         named, written = {author.id}, {box.address.lower() for box in (*mail.to, *mail.cc)}
         for address in written:
-            if not self._book.ours(address) and (other := await self.hub.who(Address(MAIL, address))) is not None:
+            if not self._book.ours(address) and (other := await self.hub.facts.who(Address(MAIL, address))) is not None:
                 named.add(other.id)
         return tuple(
             Box(member.address.id, member.person.name)
@@ -326,7 +326,7 @@ class Arrivals:
         if self._book.ours(address):
             holder = await self._book.holder(address, self.hub)
             return None if holder is None else (holder.id, _handle(holder))
-        person = await self.hub.who(Address(MAIL, address))
+        person = await self.hub.facts.who(Address(MAIL, address))
         if person is None:
             return None
         await self.hub.introduce(Address(MAIL, address), box.name)

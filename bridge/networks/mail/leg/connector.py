@@ -108,13 +108,13 @@ class MailConnector:
     async def _staff(self, hub: Receiver, team: TeamSettings) -> None:
         """A team whose members were changed in the settings: its room follows. Who is unknown is named in the log."""
         box, chat = Address(MAIL, team.address), f"team:{team.address}"
-        found = await hub.chat(MAIL, chat)
+        found = await hub.facts.chat(MAIL, chat)
         if found is None:
             return
         wanted: dict[str, str] = {}
         for handle in team.members:
             network, _, ident = handle.partition(":")
-            person = await hub.who(Address(network, ident))
+            person = await hub.facts.who(Address(network, ident))
             if person is not None:
                 wanted[person.id] = handle
         there = {m.person.id: m.address for m in found.members if m.address != box}

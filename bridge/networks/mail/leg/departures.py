@@ -161,7 +161,7 @@ class Departures:
         if thread == INTERNAL:
             await self._internal(chat, [ident for ident, _, _ in drafts])
             return
-        found = await self.hub.chat(MAIL, chat) or await self.hub.leg(chat, MAIL)
+        found = await self.hub.facts.chat(MAIL, chat) or await self.hub.facts.leg(chat, MAIL)
         where = Where(chat, thread, found)
         fixes = tuple(_said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
         said = [_said(*draft) for draft in drafts]
@@ -254,7 +254,7 @@ class Departures:
 
     async def _refuse(self, ref: str, who: Address, reason: str) -> None:
         """Raises Unavailable as long as the hub has not noted that it gave us the message."""
-        if not await self.hub.failed(Ref(MAIL, ref), who, reason, self._clock()):
+        if not await self.hub.signs.failed(Ref(MAIL, ref), who, reason, self._clock()):
             raise Unavailable("not_yet")
 
     async def _note(self, tx: Tx, where: Where, refs: tuple[str, ...], documents: Conformed) -> None:
@@ -284,7 +284,7 @@ class Departures:
     async def _internal(self, chat: str, idents: list[str]) -> None:
         box = Address(MAIL, chat.removeprefix(TEAM))
         for ident in idents:
-            if not await self.hub.received(Ref(MAIL, f"{ident}@{self._book.domain}"), box, self._clock()):
+            if not await self.hub.signs.received(Ref(MAIL, f"{ident}@{self._book.domain}"), box, self._clock()):
                 raise Unavailable("not_yet")
         async with self._ledger.db.transaction("mail.internal") as tx:
             await tx.many("mail.end_draft", [(ident,) for ident in idents])

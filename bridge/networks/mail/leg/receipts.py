@@ -124,17 +124,17 @@ class Receipts:
         # In a team's room the mailbox itself stands for everybody outside.
         who = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
         if kind in ("accepted", "relayed", "expanded"):
-            return await self.hub.sent(Ref(MAIL, ref), who, now)
+            return await self.hub.signs.sent(Ref(MAIL, ref), who, now)
         if kind in ("delivered", "processed", "dispatched"):
-            return await self.hub.received(Ref(MAIL, ref), who, now)
+            return await self.hub.signs.received(Ref(MAIL, ref), who, now)
         if kind == "displayed":
-            return await self.hub.seen(Ref(MAIL, ref), who, now)
+            return await self.hub.signs.seen(Ref(MAIL, ref), who, now)
         if kind == "failed" and found is not None and chat.startswith(TEAM) and await self._others(mail, recipient):
             text = notice(reason, name=recipient)  # the mailbox stands for all: for the others it has left
             await self._remark(found[0], f"partly:{mail}:{recipient}", recipient, text)
             return True
         if kind == "failed":
-            return await self.hub.failed(Ref(MAIL, ref), who, reason, now)
+            return await self.hub.signs.failed(Ref(MAIL, ref), who, reason, now)
         return True
 
     async def _others(self, mail: str, recipient: str) -> bool:

@@ -6,34 +6,44 @@ import asyncio
 from collections.abc import Collection
 
 from bridge.connector import Chat, Status
-from bridge.model import Address, Kind, Message, Person, Ref
+from bridge.hub.claims import Claims
+from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
 from bridge.store.store import Store
 
 _PATIENCE, _LOOK = 5.0, 0.02  # seconds
 
 
-class Knowledge:
-    """The questions of :class:`bridge.connector.Receiver`."""
+class Facts:
+    """See :class:`bridge.connector.Questions`."""
 
-    def __init__(self, store: Store, people: People) -> None:
+    def __init__(self, store: Store, people: People, claims: Claims) -> None:
+        self._claims = claims
         self._store = store
         self._people = people
 
     async def who(self, address: Address) -> Person | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         return await self._people.who(address)
 
     async def identify(self, address: Address, field: str) -> Person:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         return await self._people.identify(address, field)
 
+    async def account(self, address: Address) -> Account | None:
+        """See :class:`bridge.connector.Questions`."""
+        return await self._claims.account(address)
+
+    async def waiting(self, network: str) -> list[str]:
+        """See :class:`bridge.connector.Questions`."""
+        return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
+
     async def find(self, query: str, limit: int) -> list[Person]:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         return await self._people.search(query, limit)
 
     async def status(self, ref: Ref) -> Status | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         known = await self._store.known(self._store.db, ref)
         row = await self._store.db.one("store.status", known[0]) if known else None
         if row is None or row["network"] != ref.network or row["ref"] != ref.id:
@@ -45,7 +55,7 @@ class Knowledge:
         )  # fmt: skip
 
     async def cited(self, ref: Ref) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         known = await self._store.known(self._store.db, ref)
         if known is None:
             return None
@@ -53,11 +63,11 @@ class Knowledge:
         return Chat(known[1], found.legs.get(ref.network), found.members)
 
     async def unnamed(self, network: str, chat: str) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         return await self._store.on_its_way(network, chat)
 
     async def among(self, network: str, people: Collection[str]) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         ident = await self._store.among(network, people)
         if ident is None:
             return None
@@ -65,19 +75,19 @@ class Knowledge:
         return Chat(ident, found.legs.get(network), found.members)
 
     async def leg(self, conversation: str, network: str) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         found = await self._store.conversation(conversation)
         return Chat(conversation, found.legs.get(network), found.members) if found.members else None
 
     async def chat(self, network: str, chat: str) -> Chat | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.connector.Questions`."""
         ident = await self._store.conversation_of(self._store.db, network, chat)
         if ident is None:
             return None
         found = await self._store.conversation(ident)
         return Chat(ident, found.legs.get(network), found.members)
 
-    async def _noted(self, message: Message) -> None:
+    async def noted(self, message: Message) -> None:
         """Wait a little for what a message cites: people may answer before it is noted what their network calls it.
 
         Only while something is on its way to that chat, and never longer than ``_PATIENCE``.
