@@ -173,7 +173,7 @@ async def test_a_report_quicker_than_the_hub_waits_for_it(
             missing -= 1
             return missing < 0 and await real(ref, recipient, at)
 
-        monkeypatch.setattr(node.hub, "received", late)
+        monkeypatch.setattr(node.hub.signs, "received", late)
         await dsn(node, mid, "delivered", ANNA)
         await until(lambda: missing < 0)
         await node.rest()
@@ -190,7 +190,7 @@ async def test_it_waits_so_long_and_no_longer(
         async def never(ref: Ref, recipient: Address, at: int) -> bool:
             return False
 
-        monkeypatch.setattr(node.hub, "received", never)
+        monkeypatch.setattr(node.hub.signs, "received", never)
         monkeypatch.setattr("bridge.networks.mail.leg.receipts._PATIENCE", 800)
         await dsn(node, mid, "delivered", ANNA)
         await until(lambda: "reports about what the hub does not know" in caplog.text)

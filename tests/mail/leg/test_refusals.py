@@ -38,7 +38,7 @@ async def test_a_refusal_waits_for_the_hub_to_note_the_message(
             asked.append(reason)
             return len(asked) > 1 and await failed(ref, who, reason, at)
 
-        monkeypatch.setattr(node.hub, "failed", early)
+        monkeypatch.setattr(node.hub.signs, "failed", early)
         await node.write("room-1", "bonjour", to=[f"mailto:{MARC}"], ref="p1")
         await until(lambda: len(asked) > 1)
         await node.rest()
