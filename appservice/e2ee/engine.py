@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from appservice.client.homeserver import Homeserver
@@ -121,8 +121,7 @@ class Engine:
         known = self._ghosts.get(ghost)
         return known.device if known is not None and known.ready else None
 
-    @asynccontextmanager
-    async def outbound(self, room: RoomState, ghost: str) -> AsyncIterator[Outbound]:
+    def outbound(self, room: RoomState, ghost: str) -> AbstractAsyncContextManager[Outbound]:
         """Encrypt in a room as a ghost, one at a time for each room and ghost.
 
         Makes or rotates the Megolm session and gives it to every device that may have it. Raises Unavailable if the
@@ -131,8 +130,7 @@ class Engine:
         known = self._ghosts.get(ghost)
         if known is None or not known.ready:
             raise Unavailable("ghost_without_device", 1.0)
-        async with self._sharing.outbound(room, known) as out:
-            yield out
+        return self._sharing.outbound(room, known)
 
     async def decrypt(self, room_id: str, sender: str, event_id: str, content: Json) -> Decrypted:
         """Read a room event; never call it inside a transaction.

@@ -6,8 +6,8 @@ fails, an index is skipped, and no index ever carries two texts.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
+from typing import Self
 
 import orjson
 from vodozemac import GroupSession
@@ -16,6 +16,7 @@ from appservice.e2ee.changes import Changes
 from appservice.e2ee.model import MEGOLM, Json, RoomState, ShareState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Tx
+from bridge.parts.turns import Turn
 
 
 @dataclass(slots=True, eq=False)
@@ -43,11 +44,11 @@ class OutSession:
 
 @dataclass(slots=True, eq=False)
 class OutState:
-    """What is known about a ghost's sending in a room; ``lock`` is held from :meth:`Engine.outbound` to its end."""
+    """What is known about a ghost's sending in a room; its block is held from :meth:`Engine.outbound` to its end."""
 
     room_id: str
     ghost: str
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: Turn = field(default_factory=Turn)
     waiting: int = 0
     loaded: bool = False
     session: OutSession | None = None
@@ -58,6 +59,19 @@ class OutState:
     limit: int = 0
     recheck_at: int = 0
     withheld: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def __aenter__(self) -> Self:
+        self.waiting += 1
+        try:
+            await self.turn.take()
+        except BaseException:
+            self.waiting -= 1
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.turn.give()
+        self.waiting -= 1
 
     def ready(self, room: RoomState, changes: Changes, now: int) -> bool:
         """Nothing that concerns this room changed since everybody got the key."""

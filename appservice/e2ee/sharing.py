@@ -6,8 +6,8 @@ Sources: client-server API "Megolm" (rotation), MSC4153 (devices that their owne
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from vodozemac import GroupSession, InboundGroupSession
@@ -72,31 +72,26 @@ class Sharing:
         self.waits: Callable[[str, str], Awaitable[bool]] | None = None
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
-    @asynccontextmanager
-    async def outbound(self, room: RoomState, ghost: Ghost) -> AsyncIterator[Outbound]:
+    def outbound(self, room: RoomState, ghost: Ghost) -> AbstractAsyncContextManager[Outbound]:
         """See :meth:`appservice.e2ee.engine.Engine.outbound`."""
-        async with self._locked(room.room_id, ghost.user) as state:
-            if not state.ready(room, self._devices.changes, self._clock()):
-                try:
-                    await self._prepare(state, room, ghost)
-                except MatrixRefused as refused:
-                    if refused.errcode != "M_UNKNOWN_DEVICE":
-                        raise
-                    await self._identity.lost(ghost)
-                    raise Unavailable("ghost_device_lost", 0.0) from refused
-            assert state.session is not None
-            yield Outbound(state, state.session, ghost.device, ghost.curve, self._pickles)
+        return _Speaking(self, room, ghost)
 
-    @asynccontextmanager
-    async def _locked(self, room_id: str, ghost: str) -> AsyncIterator[OutState]:
+    async def _outbound(self, state: OutState, room: RoomState, ghost: Ghost) -> Outbound:
+        if not state.ready(room, self._devices.changes, self._clock()):
+            try:
+                await self._prepare(state, room, ghost)
+            except MatrixRefused as refused:
+                if refused.errcode != "M_UNKNOWN_DEVICE":
+                    raise
+                await self._identity.lost(ghost)
+                raise Unavailable("ghost_device_lost", 0.0) from refused
+        assert state.session is not None
+        return Outbound(state, state.session, ghost.device, ghost.curve, self._pickles)
+
+    def _state(self, room_id: str, ghost: str) -> OutState:
+        """To be entered at once: what nobody wants may be forgotten."""
         key = (room_id, ghost)
-        state = self._states.get(key) or self._states.put(key, OutState(room_id, ghost))
-        state.waiting += 1
-        try:
-            async with state.lock:
-                yield state
-        finally:
-            state.waiting -= 1
+        return self._states.get(key) or self._states.put(key, OutState(room_id, ghost))
 
     async def _prepare(self, state: OutState, room: RoomState, ghost: Ghost) -> None:
         state.seen = -1
@@ -247,7 +242,7 @@ class Sharing:
             ghost = self._ghosts.get(row["ghost"])
             due = room_id is not None or row["news"] or self._due(row["session_id"])
             if ghost is not None and ghost.ready and due:
-                async with self._locked(row["room_id"], row["ghost"]) as state:
+                async with self._state(row["room_id"], row["ghost"]) as state:
                     await self._late(state, row["session_id"], row["shared_history"] == 1, ghost)
 
     def _due(self, session_id: str) -> bool:
@@ -294,6 +289,27 @@ class Sharing:
         for key, state in self._states.items():
             if key[0] == room_id:
                 state.rotate = True
+
+
+class _Speaking:
+    """The right to speak, while the block lasts; a class, since every message needs one."""
+
+    __slots__ = ("_ghost", "_room", "_sharing", "_state")
+
+    def __init__(self, sharing: Sharing, room: RoomState, ghost: Ghost) -> None:
+        self._sharing, self._room, self._ghost = sharing, room, ghost
+        self._state = sharing._state(room.room_id, ghost.user)
+
+    async def __aenter__(self) -> Outbound:
+        state = await self._state.__aenter__()
+        try:
+            return await self._sharing._outbound(state, self._room, self._ghost)
+        except BaseException:
+            await state.__aexit__()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._state.__aexit__()
 
 
 def _withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:

@@ -6,15 +6,17 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from bridge.db.database import Component, Counts, Row, Trouble, missing_migrations, read_statements
+from bridge.db.commits import Batch, Committer
+from bridge.db.database import Component, Counts, Row, Trouble, Tx, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
+from bridge.parts.turns import Turn
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -74,12 +76,11 @@ class Sqlite:
         self._reader.execute("PRAGMA query_only=ON")
         self._statements = statements
         self._lock = lock
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
         self._tx = _Tx(self._writer, statements, self._counts)
         self._read = _Tx(self._reader, statements, self._counts)
-        self._thread = ThreadPoolExecutor(1, "sqlite-commit")
-        self._batch: asyncio.Future[None] | None = None
-        self._commits: set[asyncio.Task[None]] = set()
+        self._committer = Committer()
+        self._batch: Batch | None = None
 
     @classmethod
     async def open(cls, path: str, components: Sequence[Component]) -> Sqlite:
@@ -115,74 +116,75 @@ class Sqlite:
         statements = {k: v for c in components for k, v in read_statements(c, "sqlite").items()}
         return cls(path, statements, lock)
 
-    @asynccontextmanager
-    async def transaction(self, name: str) -> AsyncIterator[_Tx]:
+    def transaction(self, name: str) -> AbstractAsyncContextManager[Tx]:
         """See :class:`bridge.db.Database`. A full or broken disk raises Unavailable."""
-        async with self._turn:
-            batch = self._batch or self._begin()
-            try:
-                self._writer.execute("SAVEPOINT step")
-                yield self._tx
-                self._writer.execute("RELEASE step")
-            except BaseException as error:
-                self._undo(batch)
-                if _is_trouble(error):
-                    raise self._trouble.seen(error) from error
-                raise
-            self._counts.transactions += 1
-            if ACTIVE:
-                failpoint(f"{name}.before-commit")
-        await asyncio.shield(batch)
-        if ACTIVE:
-            failpoint(f"{name}.after-commit")
+        return _Step(self, name)
 
-    def _begin(self) -> asyncio.Future[None]:
+    def _begin(self) -> Batch:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise self._trouble.seen(error) from error
-        batch: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._batch = batch
-        task = asyncio.create_task(self._commit(batch))
-        self._commits.add(task)
-        task.add_done_callback(self._commits.discard)
+        loop = asyncio.get_running_loop()
+        batch = self._batch = Batch(loop)
+        loop.call_soon(self._turn.then, partial(self._commit, batch))  # those who are waiting by then join this batch
         return batch
 
-    def _undo(self, batch: asyncio.Future[None]) -> None:
+    def _undo(self, batch: Batch) -> None:
         """Take one step back; after some errors (disk full) SQLite has already taken all of the batch back."""
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK TO step")
             self._writer.execute("RELEASE step")
         else:
             self._batch = None
-            _fail(batch)
+            batch.end(Unavailable("database", 1.0))
 
-    async def _commit(self, batch: asyncio.Future[None]) -> None:
-        async with self._turn:  # first in, first out: whoever was waiting before us joins this batch
-            if self._batch is not batch:
-                return
-            self._batch = None
-            try:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.commit)
-            except Exception as error:
-                self._trouble.seen(error)
-                _fail(batch)
-                with suppress(sqlite3.Error):
-                    self._writer.rollback()
-            else:
-                self._counts.commits += 1
-                self._trouble.passed()
-                batch.set_result(None)
+    def _commit(self, batch: Batch) -> None:
+        """In its turn, which ends with the commit."""
+        if self._batch is not batch:
+            return self._turn.give()
+        self._batch = None
+        self._committer.put(lambda: self._try_commit(batch))
+
+    def _try_commit(self, batch: Batch) -> None:
+        """In the thread."""
+        error: Exception | None = None
+        try:
+            self._writer.commit()
+        except Exception as failed:
+            error = failed
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            batch.loop.call_soon_threadsafe(self._committed, batch, error)
+
+    def _committed(self, batch: Batch, error: Exception | None) -> None:
+        if error is None:
+            self._counts.commits += 1
+            self._trouble.passed()
+            batch.end(None)
+        else:
+            self._trouble.seen(error)
+            with suppress(sqlite3.Error):
+                self._writer.rollback()
+            batch.end(Unavailable("database", 1.0))
+        self._turn.give()
 
     async def all(self, name: str, *args: Any) -> list[Row]:
         """See :class:`bridge.db.Database`."""
-        with _translated(self._trouble):
+        try:
             return await self._read.all(name, *args)
+        except sqlite3.Error as error:
+            if _is_trouble(error):
+                raise self._trouble.seen(error) from error
+            raise
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
-        with _translated(self._trouble):
+        try:
             return await self._read.one(name, *args)
+        except sqlite3.Error as error:
+            if _is_trouble(error):
+                raise self._trouble.seen(error) from error
+            raise
 
     @property
     def counts(self) -> Counts:
@@ -196,32 +198,67 @@ class Sqlite:
 
     async def close(self) -> None:
         """Wait for the running commit, then close."""
-        while self._commits:
-            await asyncio.wait(self._commits)
-        self._thread.shutdown()
+        while self._batch is not None:
+            with suppress(Unavailable):
+                await self._batch.over()
+        await self._turn.take()
+        self._committer.put(None)
         self._reader.close()
         self._writer.close()
         self._lock.close()
 
 
+class _Step:
+    """One transaction: a savepoint of the batch that is open. A class, since every message opens several."""
+
+    __slots__ = ("_batch", "_db", "_name")
+
+    def __init__(self, db: Sqlite, name: str) -> None:
+        self._db, self._name = db, name
+
+    async def __aenter__(self) -> Tx:
+        db = self._db
+        await db._turn.take()
+        try:
+            self._batch = db._batch or db._begin()
+            db._writer.execute("SAVEPOINT step")
+        except BaseException:
+            db._turn.give()
+            raise
+        return db._tx
+
+    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if error is not None:
+            return self._back(error)
+        db = self._db
+        try:
+            db._writer.execute("RELEASE step")
+        except sqlite3.Error as failed:
+            self._back(failed)
+            raise
+        db._counts.transactions += 1
+        if ACTIVE:
+            failpoint(f"{self._name}.before-commit")
+        over = self._batch.over()
+        db._turn.give()
+        await over
+        if ACTIVE:
+            failpoint(f"{self._name}.after-commit")
+
+    def _back(self, error: BaseException) -> None:
+        """Undo it. Raises Unavailable if the disk is to blame."""
+        db = self._db
+        try:
+            db._undo(self._batch)
+        finally:
+            db._turn.give()
+        if _is_trouble(error):
+            raise db._trouble.seen(error) from error
+
+
 def _is_trouble(error: BaseException) -> bool:
     """The disk or the file, and not a wrong statement, is the cause."""
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLE
-
-
-@contextmanager
-def _translated(trouble: Trouble) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if _is_trouble(error):
-            raise trouble.seen(error) from error
-        raise
-
-
-def _fail(batch: asyncio.Future[None]) -> None:
-    batch.set_exception(Unavailable("database", 1.0))
-    batch.exception()  # a transaction that was cancelled while waiting leaves nobody to look
 
 
 def _connect(path: str) -> sqlite3.Connection:
