@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from bridge.errors import Refused, Unavailable
 
 Json = dict[str, Any]
 _BYTES = "application/octet-stream"
+_AWAY = (TimeoutError, aiohttp.ClientError, ConnectionError)
 
 
 class MatrixRefused(Refused):
@@ -49,6 +51,7 @@ class Homeserver:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             timeout=self._timeout,
             auto_decompress=True,
@@ -73,19 +76,21 @@ class Homeserver:
         timeout: float | None = None,
     ) -> Json:
         """One call as the ghost ``user``. ``path`` begins with ``/_matrix/``, its parts quoted (:func:`part`)."""
-        asked = dict(query or {})
-        if user is not None:
-            asked["user_id"] = user
-        if device is not None:
-            asked["device_id"] = device
+        asked = _as(user, device)
+        if query:
+            asked = f"{urlencode(query)}&{asked}" if asked else urlencode(query)
         data = None if body is None else orjson.dumps(body)
-        async with self._request(method, path, asked, data, timeout=timeout) as response:
-            return _result(response.status, response.headers.get("Retry-After"), await response.read())
+        try:
+            async with self._ask(method, path, asked, data, timeout=timeout) as response:
+                raw = await response.read()
+        except _AWAY as error:
+            raise Unavailable("homeserver_away") from error
+        return _result(response.status, response.headers.get("Retry-After"), raw)
 
     async def upload(self, data: bytes, *, user: str, timeout: float) -> str:
         """Upload bytes that say nothing of themselves, as a ghost; gives the ``mxc://`` address."""
         path, body = "/_matrix/media/v3/upload", BytesIO(data)  # in pieces: others are served meanwhile
-        async with self._request("POST", path, {"user_id": user}, body, _BYTES, timeout=timeout) as response:
+        async with self._request("POST", path, user, body, timeout) as response:
             answer = _result(response.status, response.headers.get("Retry-After"), await response.read())
         if not isinstance(answer.get("content_uri"), str):
             raise Unavailable("homeserver_error")
@@ -105,7 +110,7 @@ class Homeserver:
             raise
 
     async def _download(self, path: str, user: str, most: int, timeout: float) -> bytes:
-        async with self._request("GET", path, {"user_id": user}, None, timeout=timeout) as response:
+        async with self._request("GET", path, user, None, timeout) as response:
             if response.status != 200:
                 raw = await response.content.read(1 << 16)
                 if response.status in (502, 504) and b'"errcode"' in raw:
@@ -120,18 +125,30 @@ class Homeserver:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, path: str, asked: Mapping[str, str], data: bytes | BytesIO | None,
+        self, method: str, path: str, user: str, data: BytesIO | None, timeout: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        try:
+            async with self._ask(method, path, _as(user, None), data, _BYTES, timeout=timeout) as response:
+                yield response
+        except _AWAY as error:
+            raise Unavailable("homeserver_away") from error
+
+    def _ask(
+        self, method: str, path: str, asked: str, data: bytes | BytesIO | None,
         mime: str = "application/json", *, timeout: float | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:  # fmt: skip
         assert self._session is not None, "use `async with Homeserver(…)`"
-        url = URL(f"{self._base}{path}?{urlencode(asked)}" if asked else self._base + path, encoded=True)
+        url = URL(f"{self._base}{path}?{asked}" if asked else self._base + path, encoded=True)
         headers = {"Content-Type": mime} if data is not None else None
         limit = aiohttp.ClientTimeout(total=timeout) if timeout else self._timeout
-        try:
-            async with self._session.request(method, url, data=data, headers=headers, timeout=limit) as response:
-                yield response
-        except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
-            raise Unavailable("homeserver_away") from error
+        return self._session.request(method, url, data=data, headers=headers, timeout=limit)
+
+
+@lru_cache(10_000)
+def _as(user: str | None, device: str | None) -> str:
+    """Who calls, as a query: the same few people again and again."""
+    asked = {"user_id": user, "device_id": device}
+    return urlencode({key: value for key, value in asked.items() if value is not None})
 
 
 def _result(status: int, retry_after: str | None, raw: bytes) -> Json:
@@ -158,6 +175,7 @@ def _result(status: int, retry_after: str | None, raw: bytes) -> Json:
     raise Unavailable("homeserver_error")
 
 
+@lru_cache(10_000)
 def part(value: str) -> str:
     """Quote one part of a path (a room id, an MXID)."""
     return quote(value, safe="")

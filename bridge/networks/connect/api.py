@@ -11,7 +11,7 @@ import time
 import traceback
 import uuid
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -111,12 +111,13 @@ class ConnectApi:
 
     def routes(self, app: web.Application) -> None:
         """Add ``/connect/v1`` to an application that leaves bodies as they were sent."""
-        inner = web.Application(middlewares=[_problems])
-        for operation in OPERATIONS:
-            inner.router.add_route(operation.method, operation.path, self._handler(operation))
-        described = orjson.dumps(document())
-        inner.router.add_route("GET", "/openapi.json", _constant(described))
-        app.add_subapp(PREFIX, inner)
+        found = list[web.AbstractResource]()
+        served = [(one.method, one.path, self._handler(one)) for one in OPERATIONS]
+        for method, path, handler in [*served, ("GET", "/openapi.json", _constant(orjson.dumps(document())))]:
+            route = app.router.add_route(method, PREFIX + path, _answered(handler))
+            assert route.resource is not None
+            found.append(route.resource)
+        app.router.add_route("*", PREFIX + "{rest:(/.*)?}", _answered(_nothing_there(found)))
 
     def _handler(self, operation: Operation) -> Handler:
         if operation.open:
@@ -297,14 +298,17 @@ async def _own_chat(call: Call, chat_id: str) -> Chat:
 
 def _parse(model: type[W], body: Body) -> W:
     data = body.take()
-    parsed = model.model_validate_json(data)  # raises ValidationError, answered by _problems
-    json.loads(data, object_pairs_hook=_unique)  # RFC 7493: two readers of one body must not differ
+    parsed = model.model_validate_json(data)  # raises ValidationError, answered by _answered
+    _UNIQUE.decode(data.decode())  # RFC 7493: two readers of one body must not differ
     return parsed
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
-    if len({key for key, _ in pairs}) != len(pairs):
+    if len(dict(pairs)) != len(pairs):
         raise Refused("duplicate_key")
+
+
+_UNIQUE = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _json(value: Mapping[str, Any], status: int = 200) -> web.Response:
@@ -320,26 +324,38 @@ def _constant(body: bytes) -> Handler:
     return answer
 
 
-@web.middleware
-async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that can go wrong into a problem document."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return problems.of_refused(refused)
-    except Unavailable as unavailable:
-        return problems.of_unavailable(unavailable)
-    except ValidationError as error:
-        return problems.of_validation(error)
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return problems.problem(405, "bad_method", headers={"Allow": allowed})
-    except web.HTTPException as error:
-        return problems.problem(error.status, "unknown_path" if error.status == 404 else "invalid")
-    except (ConnectionError, asyncio.CancelledError):
-        raise
-    except Exception as error:
-        return _unexpected(error)
+def _nothing_there(resources: Sequence[web.AbstractResource]) -> Handler:
+    """For every other path, and for the known ones when they are asked for something that they do not do."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        allowed = set[str]().union(*[(await resource.resolve(request))[1] for resource in resources])
+        if not allowed:
+            return problems.problem(404, "unknown_path")
+        return problems.problem(405, "bad_method", headers={"Allow": ", ".join(sorted(allowed))})
+
+    return answer
+
+
+def _answered(handler: Handler) -> Handler:
+    """Turn everything that can go wrong into a problem document. (A middleware of aiohttp costs every request more.)"""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return problems.of_refused(refused)
+        except Unavailable as unavailable:
+            return problems.of_unavailable(unavailable)
+        except ValidationError as error:
+            return problems.of_validation(error)
+        except web.HTTPException as error:
+            return problems.problem(error.status, "invalid")
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            return _unexpected(error)
+
+    return answer
 
 
 def _unexpected(error: Exception) -> web.Response:

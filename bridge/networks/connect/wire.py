@@ -52,7 +52,12 @@ class NewMessage(Wire):
     html: Text | None = Field(
         default=None, repr=False, description="The same as HTML; all that Matrix does not allow is removed."
     )
-    to: list[Handle] = Field(default=[], max_length=200, description="People to add; needed on the first message.")
+    to: list[Handle] = Field(
+        default_factory=list,
+        json_schema_extra={"default": []},
+        max_length=200,
+        description="People to add; needed on the first message.",
+    )
     reply_to: Id | None = Field(
         default=None, description="The product's id of the message that this one answers; the hub must have it."
     )
@@ -60,7 +65,8 @@ class NewMessage(Wire):
         default=None, description="The product's id of the message that began the thread; the hub must have it."
     )
     files: list[NewFile] = Field(
-        default=[],
+        default_factory=list,
+        json_schema_extra={"default": []},
         max_length=MOST_FILES,
         repr=False,
         description="Documents; together as large as the limit of the product (25 MB unless configured otherwise).",
@@ -79,8 +85,13 @@ class MembersChange(Wire):
 
     id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
     by: Id = Field(description="The product's user who does it.")
-    add: list[Handle] = Field(default=[], max_length=200)
-    remove: list[Handle] = Field(default=[], max_length=200, description="Ignored for those who are not members.")
+    add: list[Handle] = Field(default_factory=list, json_schema_extra={"default": []}, max_length=200)
+    remove: list[Handle] = Field(
+        default_factory=list,
+        json_schema_extra={"default": []},
+        max_length=200,
+        description="Ignored for those who are not members.",
+    )
 
 
 class Receipt(Wire):
