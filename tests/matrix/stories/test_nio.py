@@ -59,7 +59,7 @@ async def test_a_hub_that_allows_unsigned_devices_is_read_and_heard(
         assert thanks.cites == mine
         await nina.read(room, thanks.event_id)
         await _read_by(node, "thanks", nina.user_id)
-        assert await node.hub.read(answer, Address("pandalab", "cleo"), now_ms())
+        assert await node.hub.signs.read(answer, Address("pandalab", "cleo"), now_ms())
         await nina.timeline.until(lambda: nina.timeline.receipts[room].get(cleo) == mine, "cleo's read mark")
         assert nina.timeline.bodies(room) == ["Un avis ?", "Oui, tout de suite", "Merci !"]
 
@@ -68,7 +68,7 @@ async def _read_by(node: Node, ref: str, user: str) -> None:
     """Wait until the hub knows that a person has read a message of cleo."""
     async with asyncio.timeout(120):
         while True:
-            status = await node.hub.status(Ref("pandalab", ref))
+            status = await node.hub.facts.status(Ref("pandalab", ref))
             if status and {str(r.state) for r in status.states if r.person.id == f"matrix:{user}"} == {"read"}:
                 return
             await asyncio.sleep(0.1)
