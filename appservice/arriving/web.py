@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import orjson
 from aiohttp import web
@@ -18,31 +19,30 @@ _BESIDE = 2.0  # s; no homeserver ends and starts again within
 _START = 50.0  # s; the homeserver gives up after 60
 
 
-class Web:
-    """The routes. ``exists`` says whether a user id is a ghost of ours; ``rang`` is told of each transaction,
-    ``new_peer`` of a new connection that may be of a homeserver that was started again,
-    ``skipped`` of each number that is missing."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the routes ask the edge, and tell it.
 
-    def __init__(
-        self,
-        token: str,
-        transactions: Transactions,
-        exists: Callable[[str], Awaitable[bool]],
-        rang: Callable[[Transaction], None],
-        *,
-        max_body: int,
-        ready: Callable[[], bool],
-        new_peer: Callable[[], None] = lambda: None,
-        skipped: Callable[[], None] = lambda: None,
-    ) -> None:
+    ``exists`` says whether a user id is a ghost of ours, ``ready`` whether the hub works; ``rang`` is told of each
+    transaction, ``new_peer`` of a new connection that may be of a homeserver that was started again, ``skipped`` of
+    each number that is missing.
+    """
+
+    exists: Callable[[str], Awaitable[bool]]
+    ready: Callable[[], bool]
+    rang: Callable[[Transaction], None]
+    new_peer: Callable[[], None] = lambda: None
+    skipped: Callable[[], None] = lambda: None
+
+
+class Web:
+    """The routes; bodies longer than ``max_body`` (bytes) are set aside."""
+
+    def __init__(self, token: str, transactions: Transactions, edge: Asked, *, max_body: int) -> None:
         self._token = token.encode()
         self._transactions = transactions
-        self._exists = exists
-        self._rang = rang
+        self._edge = edge
         self._max_body = max_body
-        self._ready = ready
-        self._new_peer = new_peer
-        self._skipped = skipped
         self._open = asyncio.Event()
         self._last: int | None = None
         self._peers: dict[asyncio.BaseTransport, float] = {}  # open connections: when each was last used
@@ -76,7 +76,7 @@ class Web:
             transaction = await self._transactions.take(raw)
         except (Unavailable, TimeoutError):
             return _json(503, "M_UNKNOWN", "the database is away")
-        self._rang(transaction)
+        self._edge.rang(transaction)
         return _json(200)
 
     def _from(self, peer: asyncio.BaseTransport | None) -> None:
@@ -87,7 +87,7 @@ class Web:
         now, known = time.monotonic(), self._peers
         if peer is not None and peer not in known:
             if not any(now - at < _BESIDE and not other.is_closing() for other, at in known.items()):
-                self._new_peer()
+                self._edge.new_peer()
             for other in [other for other in known if other.is_closing()]:
                 del known[other]
         if peer is not None:
@@ -98,7 +98,7 @@ class Web:
         if not txn.isdecimal() or len(txn) > 18:
             return
         if self._last is not None and int(txn) > self._last + 1:
-            self._skipped()
+            self._edge.skipped()
         self._last = max(self._last or 0, int(txn))
 
     async def _read(self, request: web.Request) -> tuple[bytes, bool]:
@@ -114,7 +114,7 @@ class Web:
         if (refusal := self._refusal(request)) is not None:
             return refusal
         try:
-            found = await self._exists(request.match_info["user"])
+            found = await self._edge.exists(request.match_info["user"])
         except Unavailable:
             return _json(503, "M_UNKNOWN", "not now")
         return _json(200) if found else _json(404, "M_NOT_FOUND", "no such professional")
@@ -129,7 +129,7 @@ class Web:
         return _json(200)
 
     async def _readiness(self, request: web.Request) -> web.Response:
-        return _json(200) if self._ready() else _json(503, "M_UNKNOWN", "starting or stopping")
+        return _json(200) if self._edge.ready() else _json(503, "M_UNKNOWN", "starting or stopping")
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -11,6 +11,7 @@ from typing import Any
 
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee.claims import Claims
+from appservice.e2ee.common import Common
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghosts import Ghosts
 from appservice.e2ee.giving import Giving
@@ -65,13 +66,10 @@ class Engine:
         self._claims = claims = Claims(db, homeserver, olm, clock_ms)
         self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
         self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost)
-        self._requests = Requests(db, ghosts, devices, megolm, claims, self._repair, todevice, policy, clock_ms)
-        giving = Giving(db, seal, olm, claims, todevice)
-        self._sharing = Sharing(
-            db, ghosts, devices, megolm, giving, self._identity, pickles, policy, is_ghost, clock_ms
-        )
-        parts = (ghosts, olm, devices, megolm, self._identity, self._requests, self._repair)
-        self._inbox = Inbox(db, homeserver, *parts, clock_ms, on_keys)
+        common = Common(db, pickles, ghosts, devices, megolm, policy, clock_ms)
+        self._requests = Requests(common, claims, self._repair, todevice)
+        self._sharing = Sharing(common, Giving(db, seal, olm, claims, todevice), self._identity, is_ghost)
+        self._inbox = Inbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused
-from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.common import Common
+from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.identity import Identity
-from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_room_key
+from appservice.e2ee.megolm_in import NewKey, read_room_key
 from appservice.e2ee.model import OLM, Device, Json, Trust
 from appservice.e2ee.olm import Olm, OlmChanges, Unreadable
 from appservice.e2ee.repair import Repair
@@ -69,28 +69,21 @@ class Inbox:
 
     def __init__(
         self,
-        db: Database,
+        common: Common,
         homeserver: Homeserver,
-        ghosts: Ghosts,
         olm: Olm,
-        devices: Devices,
-        megolm: MegolmIn,
         identity: Identity,
         requests: Requests,
         repair: Repair,
-        clock_ms: Callable[[], int],
         on_keys: OnKeys | None,
     ) -> None:
-        self._db = db
+        self._db, self._clock = common.db, common.clock_ms
+        self._ghosts, self._devices, self._megolm = common.ghosts, common.devices, common.megolm
         self._homeserver = homeserver
-        self._ghosts = ghosts
         self._olm = olm
-        self._devices = devices
-        self._megolm = megolm
         self._identity = identity
         self._requests = requests
         self._repair = repair
-        self._clock = clock_ms
         self._on_keys = on_keys
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[str, asyncio.Task[None]] = {}

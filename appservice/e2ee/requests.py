@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from appservice.e2ee.claims import Claims
-from appservice.e2ee.devices import Devices, Person
-from appservice.e2ee.ghosts import Ghost, Ghosts
-from appservice.e2ee.megolm_in import MegolmIn, NewKey, read_forwarded
-from appservice.e2ee.model import MEGOLM, Device, Json, Policy, ShareState
+from appservice.e2ee.common import Common
+from appservice.e2ee.devices import Person
+from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.megolm_in import NewKey, read_forwarded
+from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
 from appservice.e2ee.repair import Repair
 from appservice.e2ee.todevice import ToDevice
-from bridge.db import Database, Tx
+from bridge.db import Tx
 from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
@@ -30,27 +31,12 @@ _ANSWER_MS = 600_000  # one answer to one device about one session
 class Requests:
     """Key requests in both directions."""
 
-    def __init__(
-        self,
-        db: Database,
-        ghosts: Ghosts,
-        devices: Devices,
-        megolm: MegolmIn,
-        claims: Claims,
-        repair: Repair,
-        todevice: ToDevice,
-        policy: Policy,
-        clock_ms: Callable[[], int],
-    ) -> None:
-        self._db = db
-        self._ghosts = ghosts
-        self._devices = devices
-        self._megolm = megolm
+    def __init__(self, common: Common, claims: Claims, repair: Repair, todevice: ToDevice) -> None:
+        self._db, self._policy, self._clock = common.db, common.policy, common.clock_ms
+        self._ghosts, self._devices, self._megolm = common.ghosts, common.devices, common.megolm
         self._claims = claims
         self._repair = repair
         self._todevice = todevice
-        self._policy = policy
-        self._clock = clock_ms
         self._answered: Lru[tuple[str, str, str], int] = Lru(10_000)
 
     # -- asking -----------------------------------------------------------------------------------------------------

@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from vodozemac import GroupSession, InboundGroupSession
 
 from appservice.client.homeserver import MatrixRefused
-from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.common import Common
+from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
 from appservice.e2ee.identity import Identity
-from appservice.e2ee.megolm_in import MegolmIn, NewKey
+from appservice.e2ee.megolm_in import NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
-from appservice.e2ee.model import Device, Policy, RoomState, ShareState
-from appservice.e2ee.pickles import Pickles
-from bridge.db import Database
+from appservice.e2ee.model import Device, RoomState, ShareState
 from bridge.errors import Unavailable
 from bridge.parts.lru import Lru
 
@@ -45,29 +43,14 @@ class Sharing:
     """The outbound sessions of all ghosts in all rooms."""
 
     def __init__(
-        self,
-        db: Database,
-        ghosts: Ghosts,
-        devices: Devices,
-        megolm_in: MegolmIn,
-        giving: Giving,
-        identity: Identity,
-        pickles: Pickles,
-        policy: Policy,
-        is_ghost: Callable[[str], bool],
-        clock_ms: Callable[[], int],
-        size: int = 4096,
+        self, common: Common, giving: Giving, identity: Identity, is_ghost: Callable[[str], bool], size: int = 4096
     ) -> None:
-        self._db = db
-        self._ghosts = ghosts
-        self._devices = devices
-        self._in = megolm_in
+        self._db, self._policy, self._clock = common.db, common.policy, common.clock_ms
+        self._ghosts, self._devices, self._in = common.ghosts, common.devices, common.megolm
+        self._pickles = common.pickles
         self._giving = giving
         self._identity = identity
-        self._pickles = pickles
-        self._policy = policy
         self._is_ghost = is_ghost
-        self._clock = clock_ms
         self._tried: Lru[str, tuple[int, int]] = Lru(size)
         self.waits: Callable[[str, str], Awaitable[bool]] | None = None
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)

@@ -57,16 +57,7 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
         refused = [state for state in report.states if state.state is State.REFUSED]
         arrived = [state for state in report.states if state.state in _ARRIVED]
         users = tuple(sorted(user for state in arrived if (user := names.of(state.person.id)) is not None))
-        step = _step(report)
-        if step is not None and not {(event, step), (event, _SUCCESS)} & told:
-            bad = [state for state in refused if state.reason not in GOOD_NEWS]
-            if bad and arrived:
-                news.failed[event] = _failed(bad[0], names, users)
-            elif not bad and (arrived or not refused) and (event, PENDING) in told:
-                news.alone.append((users, event))
-            elif not bad and (arrived or not refused):
-                news.success[users].append(event)
-            news.told.add((event, step))
+        _whole(news, report, names, users, told)
         _late(news, report, names, told)
         for state in arrived:
             mark, ghost = (event, f"read {state.person.id}"), names.of(state.person.id)
@@ -82,6 +73,23 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
                 news.refused.append((event, ghost, code, state.person.name))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
+
+
+def _whole(news: News, report: Report, names: Names, users: tuple[str, ...], told: Told) -> None:
+    """What became of the whole message, once it waits for nobody any more; ``users`` are those it arrived with."""
+    event, step = report.ref.id, _step(report)
+    if step is None or {(event, step), (event, _SUCCESS)} & told:
+        return
+    refused = [state for state in report.states if state.state is State.REFUSED]
+    bad = [state for state in refused if state.reason not in GOOD_NEWS]
+    arrived = any(state.state in _ARRIVED for state in report.states)
+    if bad and arrived:
+        news.failed[event] = _failed(bad[0], names, users)
+    elif not bad and (arrived or not refused) and (event, PENDING) in told:
+        news.alone.append((users, event))
+    elif not bad and (arrived or not refused):
+        news.success[users].append(event)
+    news.told.add((event, step))
 
 
 def _late(news: News, report: Report, names: Names, told: Told) -> None:

@@ -18,7 +18,7 @@ from appservice.arriving.reading import Reading, Waiting
 from appservice.arriving.receipts import Receipts
 from appservice.arriving.signs import Signs
 from appservice.arriving.transactions import HEARTBEAT, Item, Transaction, Transactions
-from appservice.arriving.web import Web
+from appservice.arriving.web import Asked, Web
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
@@ -104,16 +104,16 @@ class Matrix:
         self._web = Web(
             self._settings.read_hs_token(),
             self._transactions,
-            self._exists,
-            self._on_transaction,
+            Asked(self._exists, self.working, self._on_transaction, self._gaps.suspect, self._gaps.skipped),
             max_body=self._settings.max_body,
-            new_peer=self._gaps.suspect,
-            skipped=self._gaps.skipped,
-            ready=lambda: self._ready and self._db.working,
         )
         if self._ready:
             self._web.open()  # the edge may have started before its routes were asked for
         self._web.routes(app)
+
+    def working(self) -> bool:
+        """Whether the edge has started, has not stopped, and its database works."""
+        return self._ready and self._db.working
 
     async def start(self) -> None:
         """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, TypeVar
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from deploy.world import process
 
@@ -28,6 +28,29 @@ class ClientError(Exception):
         super().__init__(message)
         self.errcode = errcode
         self.status = status
+
+
+class LogIn(TypedDict, total=False):
+    """How somebody logs in: with a password, or with a token and its device.
+
+    By default only signed devices are trusted, and `cross_sign` makes new cross-signing keys and a recovery key (needs
+    the password), or with `recovery_key` signs this device with the keys that another device of the user has made.
+    """
+
+    token: str
+    device_id: str
+    isolation: Literal["signed", "all"]
+    cross_sign: bool
+    recovery_key: str | None
+    auto_join: bool
+
+
+class About(TypedDict, total=False):
+    """What a file's message says beside the file."""
+
+    caption: str
+    reply_to: str
+    thread: str
 
 
 class Event(TypedDict):
@@ -80,38 +103,12 @@ class RustClient:
         threading.Thread(target=self._read, daemon=True, name="rust-client").start()
 
     @classmethod
-    async def start(
-        cls,
-        url: str,
-        user: str,
-        password: str | None = None,
-        *,
-        token: str | None = None,
-        device_id: str | None = None,
-        isolation: Literal["signed", "all"] = "signed",
-        cross_sign: bool = True,
-        recovery_key: str | None = None,
-        auto_join: bool = False,
-    ) -> Self:
-        """Log in, or take a token and its device; set up keys; return once the first sync is done.
-
-        `cross_sign` makes new cross-signing keys and a recovery key (needs the password), or with `recovery_key` signs
-        this device with the keys that another device of the user has made.
-        """
+    async def start(cls, url: str, user: str, password: str | None = None, **how: Unpack[LogIn]) -> Self:
+        """Log in, or take a token and its device; set up keys; return once the first sync is done."""
         client = cls()
         try:
-            me = await client.do(
-                "start",
-                url=url,
-                user=user,
-                password=password,
-                token=token,
-                device_id=device_id,
-                isolation=isolation,
-                cross_sign=cross_sign,
-                recovery_key=recovery_key,
-                auto_join=auto_join,
-            )
+            asked: Json = {"isolation": "signed", "cross_sign": True, **how}
+            me = await client.do("start", url=url, user=user, password=password, **asked)
         except BaseException:
             await client.stop()
             raise
@@ -207,11 +204,11 @@ class RustClient:
 
     async def send_file(
         self, room: str, name: str, data: bytes, mimetype: str = "application/octet-stream", msgtype: str = "m.file",
-        *, caption: str | None = None, reply_to: str | None = None, thread: str | None = None,
+        **about: Unpack[About],
     ) -> str:  # fmt: skip
         """Upload a file, encrypted when the room is, and send its message."""
         said: Json = {"name": name, "mimetype": mimetype, "msgtype": msgtype, "base64": b64encode(data).decode()}
-        return str(await self.do("send_file", room=room, **said, caption=caption, reply_to=reply_to, thread=thread))
+        return str(await self.do("send_file", room=room, **said, **about))
 
     async def react(self, room: str, event_id: str, key: str) -> str:
         """React to an event."""

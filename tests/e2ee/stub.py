@@ -115,21 +115,8 @@ class Stub:
             case ["devices", name]:
                 del self.devices[user][name]
                 return {}
-            case ["keys", "upload"]:
-                return self._upload(user, device, body)
-            case ["keys", "device_signing", "upload"]:
-                self.cross[user] = body
-                self.changes(user)
-                return {}
-            case ["keys", "signatures", "upload"]:
-                for name, keys in body[user].items():
-                    self.signatures.setdefault((user, name), keys["signatures"])  # the first one stays for ever
-                self.changes(user)
-                return {"failures": {}}
-            case ["keys", "query"]:
-                return self._query(body)
-            case ["keys", "claim"]:
-                return self._claim(body)
+            case ["keys", *what]:
+                return self._keys(what, user, device, body)
             case ["sendToDevice", kind, _]:
                 if path not in self.answered:
                     for to, messages in body["messages"].items():
@@ -139,6 +126,25 @@ class Stub:
                 return {}
             case ["sync"]:
                 return self._sync(user, device, int(query["since"]) if "since" in query else None)
+        raise web.HTTPNotFound
+
+    def _keys(self, what: list[str], user: str, device: str, body: Json) -> Json:
+        match what:
+            case ["upload"]:
+                return self._upload(user, device, body)
+            case ["device_signing", "upload"]:
+                self.cross[user] = body
+                self.changes(user)
+                return {}
+            case ["signatures", "upload"]:
+                for name, keys in body[user].items():
+                    self.signatures.setdefault((user, name), keys["signatures"])  # the first one stays for ever
+                self.changes(user)
+                return {"failures": {}}
+            case ["query"]:
+                return self._query(body)
+            case ["claim"]:
+                return self._claim(body)
         raise web.HTTPNotFound
 
     def _upload(self, user: str, device: str, body: Json) -> Json:

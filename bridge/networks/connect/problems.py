@@ -136,14 +136,12 @@ def problem(
     status: int,
     code: str,
     *,
-    field: str | None = None,
     about: str = "",
-    errors: list[dict[str, str]] | None = None,
     retry_after: float | None = None,
     headers: Mapping[str, str] | None = None,
-    instance: str | None = None,
+    **members: object,
 ) -> web.Response:
-    """A problem document; ``retry_after`` in seconds."""
+    """A problem document; ``retry_after`` in seconds; ``members`` of its own: ``field``, ``errors``, ``instance``."""
     fr, en = words(code)
     extra = f" ({about})" if about else ""
     document: dict[str, Any] = {
@@ -153,7 +151,7 @@ def problem(
         "detail": f"{fr} / {en}{extra}",
         "code": code,
     }
-    document |= {k: v for k, v in (("field", field), ("errors", errors), ("instance", instance)) if v}
+    document |= {name: value for name, value in members.items() if value}
     sent = dict(headers or {})
     if retry_after is not None:
         sent["Retry-After"] = str(max(1, math.ceil(retry_after)))

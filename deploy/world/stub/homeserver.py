@@ -187,8 +187,11 @@ class StubHomeserver(Pusher):
         return Caller(user, device, False, request.query)
 
     def _table(self) -> list[tuple[re.Pattern[str], Callable[..., Any]]]:
+        return [(re.compile(pattern), handler) for pattern, handler in (*self._of_devices(), *self._of_rooms())]
+
+    def _of_devices(self) -> list[tuple[str, Callable[..., Any]]]:
         client, room = _CLIENT, _ROOM
-        rows: list[tuple[str, Callable[..., Any]]] = [
+        return [
             (f"PUT {room}/send/([^/]+)/([^/]+)", self._send),
             (f"GET {client}/sync", self._sync),
             (f"PUT {client}/sendToDevice/([^/]+)/([^/]+)", self._send_to_device),
@@ -212,6 +215,11 @@ class StubHomeserver(Pusher):
             (f"POST {client}/register", self._register),
             (f"PUT {client}/devices/([^/]+)", self._put_device),
             (f"DELETE {client}/devices/([^/]+)", lambda c, b, d: self.world.user(c.user).devices.pop(d, None)),
+        ]
+
+    def _of_rooms(self) -> list[tuple[str, Callable[..., Any]]]:
+        client, room = _CLIENT, _ROOM
+        return [
             (f"POST {client}/createRoom", self._create),
             (f"POST {client}/join/([^/]+)", lambda c, b, r: self._member(c, {"user_id": c.user}, r, "join")),
             (f"POST {room}/(join|leave|invite|kick|ban)", self._member),
@@ -242,7 +250,6 @@ class StubHomeserver(Pusher):
                 lambda c, b, s, m: self.media.download(c.user, s, m),
             ),
         ]
-        return [(re.compile(pattern), handler) for pattern, handler in rows]
 
     def _upload(self, caller: Caller, mime: str, query: str, raw: bytes) -> Json:
         return self.media.upload(caller.user, mime, query, raw)

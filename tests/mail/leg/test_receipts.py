@@ -62,14 +62,20 @@ async def report(node: Node, kind: str, fields: str, sender: str, domains: Colle
 
 
 async def dsn(
-    node: Node, about: str, action: str, who: str, *, original: str = "", status: str = "5.0.0", by: str = PEER,
+    node: Node,
+    about: str,
+    action: str,
+    who: str,
+    *,
+    by: str = PEER,
     domains: Collection[str] | None = None,
-) -> None:  # fmt: skip
-    """An operator says what became of a mail (RFC 3464)."""
-    first = f"Original-Recipient: rfc822; {original}\r\n" if original else ""
+    **more: str,
+) -> None:
+    """An operator says what became of a mail (RFC 3464); ``more``: the fields ``original`` and ``status``."""
+    first = f"Original-Recipient: rfc822; {more['original']}\r\n" if "original" in more else ""
     fields = (
         f"Original-Envelope-Id: {about.partition('@')[0]}\r\nReporting-MTA: dns; mx\r\n\r\n"
-        f"{first}Final-Recipient: rfc822; {who}\r\nAction: {action}\r\nStatus: {status}"
+        f"{first}Final-Recipient: rfc822; {who}\r\nAction: {action}\r\nStatus: {more.get('status', '5.0.0')}"
     )
     await report(node, "delivery-status", fields, f"postmaster@{by}", domains)
 

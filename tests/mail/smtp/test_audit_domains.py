@@ -17,7 +17,7 @@ from bridge.networks.mail.smtp.smtp_out import Outcome, SmtpOut
 from bridge.networks.mail.trust.judge import Judge
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
-from deploy.world.mailbox import Mailbox
+from deploy.world.mail_client import Mailbox
 from deploy.world.ports import free_port
 from deploy.world.postfix import Identity, Options, Postfix
 from deploy.world.trust import ISSUER_CN, SIGNER_CN, Row, signed_list, subject

@@ -14,7 +14,7 @@ import pytest_asyncio
 from bridge.networks.mail.smtp.lmtp_in import LmtpIn
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
 from bridge.networks.mail.smtp.smtp_out import SmtpOut
-from deploy.world.mailbox import Attachment, Mailbox
+from deploy.world.mail_client import Attachment, Mailbox
 from deploy.world.ports import free_port
 from deploy.world.postfix import Identity, Options, Postfix, Route
 from tests.mail.smtp.peer import PLAIN_MAIL

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from appservice.arriving.transactions import Transaction, parse
-from appservice.arriving.web import Web
+from appservice.arriving.web import Asked, Web
 from bridge.db import Tx
 from bridge.errors import Unavailable
 from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet, until
@@ -247,9 +247,11 @@ class Taken:
 async def test_a_second_connection_beside_one_in_use_is_no_restart() -> None:
     news = list[str]()
     doors = Web(
-        "hs-token", Taken(), exists, lambda _: None, max_body=1000, ready=lambda: True,  # type: ignore[arg-type]
-        new_peer=lambda: news.append("new"),
-    )  # fmt: skip
+        "hs-token",
+        Taken(),  # type: ignore[arg-type]
+        Asked(exists, ready=lambda: True, rang=lambda _: None, new_peer=lambda: news.append("new")),
+        max_body=1000,
+    )
     app = web.Application()
     doors.routes(app)
     doors.open()
