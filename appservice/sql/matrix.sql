@@ -6,7 +6,7 @@ INSERT INTO matrix_seen (id) SELECT jsonb_array_elements_text($1::text::jsonb) O
 INSERT INTO matrix_seen (id) SELECT value FROM json_each($1) WHERE true ON CONFLICT DO NOTHING RETURNING id; -- sqlite
 
 -- name: seen_of
-SELECT id FROM matrix_seen WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)); -- pg
+SELECT id FROM matrix_seen WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
 SELECT id FROM matrix_seen WHERE id IN (SELECT value FROM json_each($1)); -- sqlite
 
 -- name: rooms
@@ -95,7 +95,7 @@ DELETE FROM matrix_outbox WHERE id = $1;
 
 -- name: told
 SELECT event_id, what FROM matrix_told
-WHERE event_id IN (SELECT jsonb_array_elements_text($1::text::jsonb)); -- pg
+WHERE event_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
 WHERE event_id IN (SELECT value FROM json_each($1)); -- sqlite
 
 -- name: tell

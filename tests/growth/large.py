@@ -96,3 +96,39 @@ def _deliveries(n: int, chat: list[str]) -> Iterator[tuple[Any, ...]]:
         yield delivery(i), message(i), LANE, "siilo", i, 0, b"x", i, 0, int(i < n - 5)
         yield delivery(i + n), message(i + n), chat[i + n], "siilo", i + n, 0, b"x", i, 0, 0
         yield delivery(i + 2 * n), message(i), LANE, "medipeps", i, 1, b"x", i, 0, 0
+
+
+def mail(n: int) -> dict[str, Table]:
+    """The tables of the mail leg: a chat with a thread of ``n`` mails and one of ``n`` messages without any.
+
+    ``n`` mails wait for one domain, half of them until later, and one for each of ``n`` domains.
+    """
+    return {
+        "mail_in": ("envelope, raw, received_at", ((b"x", b"x", i) for i in range(n))),
+        "mail_box": ("address, person", ((f"p{i}@a.example", f"rpps:{i}") for i in range(n))),
+        "mail_ref": (
+            "chat, mid, thread, ref, people, n, about",
+            (
+                ("chat", f"{thread}-{i}", thread, f"{thread}-ref-{i}", "people", 2 * i + k, [None, b"x"][k])
+                for i in range(n)
+                for k, thread in enumerate(("said", "mailed"))
+            ),
+        ),
+        "mail_thread": ("chat, thread, about", (("chat", f"t{i}", b"x") for i in range(n))),
+        "mail_draft": (
+            "id, chat, thread, n, at, body",
+            ((f"d{i}", f"c{i:09}", f"{'fix:' * (i % 2)}t", i, i, b"x") for i in range(n)),
+        ),
+        "mail_out": (
+            "id, n, mid, sender, refs, raw, created_at",
+            ((f"o{i}", i, f"mid{i}", f"s{i}@hub.example", "[]", b"x", i) for i in range(3 * n)),
+        ),
+        "mail_to": ("mail, recipient, domain, state, next_at, told, n", _recipients_of_mails(n)),
+    }
+
+
+def _recipients_of_mails(n: int) -> Iterator[tuple[Any, ...]]:
+    for i in range(n):
+        yield f"o{i}", "a@one.example", "one.example", "queued", i if i % 2 else 10**15, 0, i
+        yield f"o{i + n}", f"a@d{i}.example", f"d{i}.example", "queued", i, 0, i + n
+        yield f"o{i + 2 * n}", "a@one.example", "one.example", "accepted", i, 2 if i < n - 3 else 0, i + 2 * n

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.world.postgres import Postgres
-from tests.growth.large import BEN, CLEO, DAN, EVE, FAY, LANE, ROOM, conversation, core, delivery, message
+from tests.growth.large import BEN, CLEO, DAN, EVE, FAY, LANE, ROOM, conversation, core, delivery, mail, message
 from tests.growth.measure import Filled, InPostgres, InSqlite, grew
 
 SIZES = {"sqlite": (500, 10_000), "postgresql": (1_000, 10_000)}
@@ -49,6 +49,23 @@ CASES: dict[str, Case] = {
     "files of a message that is over": ("store.end_files", lambda n: (message(n),), -1),
     "the end of a delivery": ("store.end_delivery", lambda n: (delivery(n),), -1),
     "somebody leaves a conversation": ("store.withdraw", lambda n: (BEN, conversation(n + 1), "siilo", 5), 0),
+    "what comes back to a mail": ("mail.out_of_mid", lambda n: (f"mid{n}",), 1),
+    "a mail's place": ("mail.refs", lambda n: (f'["mailed-{n // 2}", "nowhere"]',), 1),
+    "what the next mail of a long thread cites": ("mail.chain", lambda n: ("chat", "mailed", 20), 21),
+    "what the first mail of a long talk cites": ("mail.chain", lambda n: ("chat", "said", 20), 0),
+    "the last mail of a long thread": ("mail.last_mail", lambda n: ("chat", "mailed"), 1),
+    "the last mail of a long talk": ("mail.last_mail", lambda n: ("chat", "said"), 0),
+    "the last number of a thread": ("mail.last_n", lambda n: (), 1),
+    "the last number of a mail": ("mail.last_out", lambda n: (), 1),
+    "mails that came and wait": ("mail.waiting", lambda n: (0, 100), 100),
+    "threads that gather": ("mail.gathering", lambda n: ("", "", 100), 100),
+    "the next domain": ("mail.domain_after", lambda n: ("d9",), 1),
+    "the next mails of a domain": ("mail.due", lambda n: ("one.example", n + 1, 3, 3), 100),
+    "the end of a domain's mails": ("mail.due", lambda n: ("one.example", n + 1, n, n), 0),
+    "who waits for a mail": ("mail.waits_for", lambda n: (f"o{n - 1}", "one.example", n + 1), 1),
+    "when the next mail is due": ("mail.next", lambda n: ("one.example",), 1),
+    "outcomes that nobody knows": ("mail.untold", lambda n: (), 3),
+    "the end of a mail": ("mail.end_out", lambda n: (f"o{3 * n - 1}",), -1),
     "what waited only for them": ("store.end_withdrawn", lambda n: (conversation(n + 1), "siilo"), 1),
 }
 
@@ -59,7 +76,7 @@ async def two_sizes(request: pytest.FixtureRequest) -> AsyncIterator[list[tuple[
     for size in SIZES[request.param]:
         db: Filled = InSqlite() if request.param == "sqlite" else await _postgres(request)
         pair.append((size, db))
-        await db.fill(core(size))
+        await db.fill(core(size) | mail(size))
     yield pair
     for _, db in pair:
         await db.close()

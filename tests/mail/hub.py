@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -24,8 +24,8 @@ from bridge.networks.mail.leg.connector import MailConnector
 from bridge.networks.mail.leg.ledger import COMPONENT as MAIL
 from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.mime.mail import Mail, parse
+from bridge.networks.mail.smtp.peer import Outcome
 from bridge.networks.mail.smtp.reception import Envelope
-from bridge.networks.mail.smtp.smtp_out import Outcome
 from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
@@ -63,6 +63,9 @@ class StubOut:
     def __init__(self) -> None:
         self.sent: list[tuple[str, list[str], Mail, bytes]] = []
         self.answer: Callable[[str, str], tuple[str, str]] = lambda domain, recipient: ("accepted", "2.0.0")
+
+    def session(self) -> AbstractAsyncContextManager[StubOut]:
+        return nullcontext(self)
 
     async def send(self, sender: str, recipients: Sequence[str], raw: bytes, envid: str) -> list[Outcome]:
         outcomes = []

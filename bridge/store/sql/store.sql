@@ -123,7 +123,7 @@ SELECT id, pos FROM message WHERE conversation = $2
 AND pos >= (SELECT pos FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3) ORDER BY pos LIMIT 100;
 -- name: arrived
 UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent'
-AND message IN (SELECT jsonb_array_elements_text($1::text::jsonb)) RETURNING message; -- pg
+AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) RETURNING message; -- pg
 AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
 -- name: await_from
 UPDATE awaited SET pos = $4 WHERE network = $1 AND conversation = $2 AND person = $3;
@@ -155,7 +155,7 @@ AND pos > (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN reading r ON r.con
 AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
 -- name: read
 UPDATE recipient SET state = 'read', at = $3, reason = NULL WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered')
-AND message IN (SELECT jsonb_array_elements_text($1::text::jsonb)) RETURNING message; -- pg
+AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) RETURNING message; -- pg
 AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
 -- name: has_read
 INSERT INTO reading (conversation, person, pos) VALUES ($1, $2, $3)

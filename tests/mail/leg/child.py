@@ -33,7 +33,13 @@ from tests.mail.hub import PEER, PEOPLE, Trust, assembled
 
 PRODUCT = "pandalab"
 NEWCOMERS = ("ines", "jules")  # they write without having a mailbox yet
-_LEFT = ("store.lanes", "mail.waiting", "mail.gathering", "mail.domains", "mail.untold")
+_LEFT = (
+    ("store.lanes",),
+    ("mail.waiting", 0, 1),
+    ("mail.gathering", "", "", 1),
+    ("mail.domain_after", ""),
+    ("mail.untold",),
+)
 _BROKEN = File("cr.xml", "text/xml", b'<ClinicalDocument xmlns="urn:hl7-org:v3"><broken>')
 
 
@@ -110,7 +116,7 @@ class Node:
             await asyncio.sleep(0.01)
 
     async def _left(self) -> bool:
-        waiting = [await self.store.db.all(name) for name in _LEFT]
+        waiting = [await self.store.db.all(*question) for question in _LEFT]
         return any(waiting) or any([await self.store.reports(n, now_ms()) for n in (PRODUCT, "mail")])
 
     async def do(self, acts: tuple[Act, ...]) -> None:

@@ -44,7 +44,7 @@ async def said(node: Node, space: Space, raw: bytes) -> str:
 
 
 async def stored(node: Node) -> list[bytes]:
-    rows = await node.db.all("mail.waiting")
+    rows = await node.db.all("mail.waiting", 0, 100)
     return [SEAL.open(bytes((await node.db.one("mail.taken", r["n"]))["raw"]), "mail raw") for r in rows]  # type: ignore[index]
 
 

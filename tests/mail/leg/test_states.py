@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from bridge.model import Address, Kind, Ref, State
-from bridge.networks.mail.smtp.smtp_out import Outcome
+from bridge.networks.mail.smtp.peer import Outcome
 from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, StubOut, running, until
 from tests.mail.space import Space
 
@@ -59,6 +60,9 @@ class Slow:
     def __init__(self, out: StubOut) -> None:
         self.kind, self.status, self.asked = "later", "4.2.0", 0
         self._out = out
+
+    def session(self) -> AbstractAsyncContextManager[Slow]:
+        return nullcontext(self)
 
     async def send(self, sender: str, recipients: Sequence[str], raw: bytes, envid: str) -> list[Outcome]:
         if b"le premier attend" not in raw:

@@ -17,13 +17,15 @@ SILENCE = "…"
 class Stub:
     """``replies``: the first key with which a command begins decides; HANG_UP closes, SILENCE never answers.
 
-    ``said`` holds every command, ``mails`` every mail that came to its end.
+    ``once`` replies to one command (a verb) and is gone then; ``said`` holds every command, ``mails`` every mail that
+    came to its end.
     """
 
     context: ssl.SSLContext | None = None
     greeting: str = "220 stub ESMTP"
     extensions: list[str] = field(default_factory=lambda: list(EHLO))
     replies: dict[str, str] = field(default_factory=dict)
+    once: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     mails: list[bytes] = field(default_factory=list)
     connections: int = 0
@@ -74,12 +76,14 @@ class Stub:
                 secure = True
             if verb == "DATA" and reply.startswith("354"):
                 self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
-                end = self.replies.get(".", "250 2.0.0 Ok: queued as ABC")
+                end = self.once.pop(".", self.replies.get(".", "250 2.0.0 Ok: queued as ABC"))
                 if end == HANG_UP:
                     return
                 writer.write(end.encode() + b"\r\n")
 
     def _reply(self, line: str, verb: str, secure: bool) -> str:
+        if verb in self.once:
+            return self.once.pop(verb)
         for begin, reply in self.replies.items():
             if line.upper().startswith(begin.upper()):
                 return reply

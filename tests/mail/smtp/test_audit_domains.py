@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
+from bridge.networks.mail.smtp.peer import Outcome
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
-from bridge.networks.mail.smtp.smtp_out import Outcome, SmtpOut
+from bridge.networks.mail.smtp.smtp_out import SmtpOut
 from bridge.networks.mail.trust.judge import Judge
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust

@@ -13,7 +13,8 @@ import dns.rrset
 import pytest
 
 from bridge.networks.mail.smtp.mx import Host
-from bridge.networks.mail.smtp.smtp_out import Outcome, SmtpOut
+from bridge.networks.mail.smtp.peer import Outcome
+from bridge.networks.mail.smtp.smtp_out import SmtpOut
 from tests.mail.smtp.stub_operator import HANG_UP, SILENCE, Stub
 from tests.mail.space import HUB, Party, Space
 

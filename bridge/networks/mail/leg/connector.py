@@ -19,7 +19,7 @@ from bridge.networks.mail.leg.departures import Departures
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import Intake, Taken
 from bridge.networks.mail.leg.ledger import COMPONENT, Ledger
-from bridge.networks.mail.leg.outgoing import Gather, Queue, Sends
+from bridge.networks.mail.leg.outgoing import Connects, Gather, Queue
 from bridge.networks.mail.leg.receipts import Receipts
 from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
 from bridge.networks.mail.leg.threads import people_key
@@ -59,7 +59,7 @@ class MailConnector:
 
     def __init__(
         self, settings: MailSettings, outfit: Outfit, trust: Trusts, clock: Callable[[], int] = _now,
-        out: Sends | None = None,
+        out: Connects | None = None,
     ) -> None:  # fmt: skip
         self._settings = settings
         self.trust = trust

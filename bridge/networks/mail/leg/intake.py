@@ -24,6 +24,7 @@ from bridge.seal import Seal, SealBroken
 log = logging.getLogger(__name__)
 _INLINE = 64_000  # bytes; longer mails are parsed in a thread
 _IN_MEMORY = 64_000_000  # bytes of parsed mails that wait in memory; the others are read again
+_PAGE = 100  # mails that one look at the disk takes up
 _WAITING = 20_000  # mails; beyond, peers are asked to come again
 _AGAIN, _LONGEST = 0.5, 60.0  # s between two attempts
 _ENVELOPE = tuple(each.name for each in fields(Envelope))
@@ -80,14 +81,19 @@ class Intake:
 
     async def start(self) -> None:
         """Take up what an earlier life left."""
-        for row in await self._ledger.db.all("mail.waiting"):
-            try:
-                taken = await self._load(int(row["n"]))
-            except (Refused, SealBroken) as reason:
-                log.error("ALARM mail %d cannot be read any more and stays on disk: %s", row["n"], reason)
-                continue
-            if taken is not None and taken.mail is not None:
-                self._add(taken, taken.mail)
+        n = 0
+        while rows := await self._ledger.db.all("mail.waiting", n, _PAGE):
+            for n in (int(row["n"]) for row in rows):
+                await self._resume(n)
+
+    async def _resume(self, n: int) -> None:
+        try:
+            taken = await self._load(n)
+        except (Refused, SealBroken) as reason:
+            log.error("ALARM mail %d cannot be read any more and stays on disk: %s", n, reason)
+            return
+        if taken is not None and taken.mail is not None:
+            self._add(taken, taken.mail)
 
     async def stop(self) -> None:
         """Stop; everything not settled is on disk."""

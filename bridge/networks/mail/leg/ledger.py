@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
-from bridge.db import Component, Database, Row, Tx
+from bridge.db import Component, Database, Tx
 from bridge.networks.mail.leg.threads import Known
+from bridge.networks.mail.letters.compose import MOST_REFERENCES
 from bridge.seal import Seal
 
 COMPONENT = Component("mail", Path(__file__).parent / "sql")
@@ -44,7 +45,7 @@ class Ledger:
     async def start(self) -> None:
         """Continue the numbering where it ended."""
         rows = [await self.db.one("mail.last_n"), await self.db.one("mail.last_out")]
-        self._n = itertools.count(max(int(row["n"]) for row in rows if row is not None) + 1)
+        self._n = itertools.count(max((int(row["n"]) for row in rows if row is not None), default=0) + 1)
 
     def next_n(self) -> int:
         """The next number: everything of this leg is ordered by it."""
@@ -104,8 +105,8 @@ class Ledger:
         await tx.run("mail.add_thread", chat, refs[0], self.close(topic, f"thread {chat} {refs[0]}"))
 
     async def chain(self, chat: str, thread: str) -> list[str]:
-        """The message ids of a thread's mails, oldest first."""
-        return [row["mid"] for row in await self.db.all("mail.chain", chat, thread)]
+        """The message ids that a thread's next mail cites: of its first mail and of the newest ones, oldest first."""
+        return [row["mid"] for row in await self.db.all("mail.chain", chat, thread, MOST_REFERENCES)]
 
     async def last_mail(self, chat: str, thread: str) -> Json | None:
         """What is noted about the newest mail of a thread that came from outside or went out."""
@@ -133,25 +134,46 @@ class Ledger:
         """A mail is ready; a row for each recipient. ``refused``: to whom it cannot go, and why; nobody was told."""
         sealed = self._seal.seal(letter.raw, f"out {letter.id}")
         refs = orjson.dumps(list(letter.refs)).decode()
-        row = (letter.id, self.next_n(), letter.mid, letter.sender, refs, sealed, letter.at)
-        await tx.run("mail.add_out", *row)
+        n, at = self.next_n(), letter.at
+        await tx.run("mail.add_out", letter.id, n, letter.mid, letter.sender, refs, sealed, at)
         for recipient in letter.recipients:
-            await tx.run("mail.add_to", letter.id, recipient, recipient.rpartition("@")[2].lower())
+            await tx.run("mail.add_to", letter.id, recipient, recipient.rpartition("@")[2].lower(), at, n)
             if recipient in refused:
                 await tx.run("mail.outcome", letter.id, recipient, "refused", refused[recipient])
         if refused:
             await tx.run("mail.end_out", letter.id)
 
-    async def due(self, domain: str, now: int) -> Due | None:
-        """The oldest mail of a domain that may be tried now, with those of its recipients that still wait."""
-        rows = await self.db.all("mail.due", domain, now)
-        if not rows:
+    async def domains(self) -> list[str]:
+        """The domains for which something waits; a look for each of them, however much that is."""
+        found = [""]
+        while (row := await self.db.one("mail.domain_after", found[-1])) is not None:
+            found.append(str(row["domain"]))
+        return found[1:]
+
+    async def due(self, domain: str, now: int) -> AsyncIterator[list[tuple[str, str]]]:
+        """The mails of a domain that may be tried now, page by page in the order in which they are due.
+
+        As (id, envelope sender). What comes to wait meanwhile may be missing; a mail with several recipients may come
+        on two pages.
+        """
+        after = (-1, -1)
+        while rows := await self.db.all("mail.due", domain, now, *after):
+            after = (rows[-1]["next_at"], rows[-1]["n"])
+            yield list(dict.fromkeys((row["mail"], row["sender"]) for row in rows))
+
+    async def letter(self, mail: str, domain: str, now: int) -> Due | None:
+        """A mail with those of its recipients in a domain that may be tried now; None if there are none."""
+        waiting = {
+            r["recipient"]: (int(r["attempt"]), bool(r["told"]))
+            for r in await self.db.all("mail.waits_for", mail, domain, now)
+        }
+        row = await self.db.one("mail.letter", mail) if waiting else None
+        if row is None or row["raw"] is None:
             return None
-        first = rows[0]
-        raw = self._seal.open(bytes(first["raw"]), f"out {first['id']}")
-        waiting = {r["recipient"]: (int(r["attempt"]), bool(r["told"])) for r in rows}
-        refs = tuple(orjson.loads(first["refs"]))
-        return Due(first["id"], first["mid"], first["sender"], refs, raw, first["created_at"], waiting)
+        raw = self._seal.open(bytes(row["raw"]), f"out {row['id']}")
+        return Due(
+            row["id"], row["mid"], row["sender"], tuple(orjson.loads(row["refs"])), raw, row["created_at"], waiting
+        )
 
     async def untold(self) -> list[tuple[Due, str, str, str]]:
         """Outcomes that nobody was told of: the mail (without its bytes), recipient, state, reason."""
@@ -194,8 +216,3 @@ class Due:
     raw: bytes = field(repr=False)
     created_at: int
     waiting: Mapping[str, tuple[int, bool]] = field(repr=False)
-
-
-def pieces(rows: Iterable[Row]) -> list[str]:
-    """The domains of rows."""
-    return [str(row["domain"]) for row in rows]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from bridge.errors import Refused, Unavailable, where
 from bridge.networks.mail.leg.ledger import Due, Ledger
 from bridge.networks.mail.leg.settings import GatherSettings, RetrySettings
-from bridge.networks.mail.smtp.smtp_out import Outcome
+from bridge.networks.mail.smtp.peer import Outcome
 from bridge.parts.failpoint import failpoint
 
 log = logging.getLogger(__name__)
+_CONNECTIONS = 4  # of one domain at once
+_PAGE = 100  # rows that one look at the disk takes up
 _AGAIN = 1.0  # s until a database that was away is asked again
 _BUG = 60.0  # s until a mail that failed unexpectedly is tried again
 
@@ -22,10 +26,17 @@ Close = Callable[[str, str], Awaitable[None]]
 
 
 class Sends(Protocol):
-    """One attempt to one domain: :class:`bridge.networks.mail.smtp.smtp_out.SmtpOut`."""
+    """Attempts to one domain: :class:`bridge.networks.mail.smtp.smtp_out.Session`."""
 
     async def send(self, sender: str, recipients: Sequence[str], raw: bytes, envid: str) -> list[Outcome]:
-        """One outcome for each recipient."""
+        """One attempt; one outcome for each recipient."""
+
+
+class Connects(Protocol):
+    """:class:`bridge.networks.mail.smtp.smtp_out.SmtpOut`."""
+
+    def session(self) -> AbstractAsyncContextManager[Sends]:
+        """Attempts to one domain, one after the other over one connection."""
 
 
 Told = Callable[[Due, str, str, str], Awaitable[None]]
@@ -45,8 +56,11 @@ class Gather:
 
     async def start(self, ledger: Ledger) -> None:
         """Go on with what was being gathered."""
-        for row in await ledger.db.all("mail.gathering"):
-            self.add(row["chat"], row["thread"], int(row["first"]))
+        after = ("", "")
+        while rows := await ledger.db.all("mail.gathering", *after, _PAGE):
+            for row in rows:
+                self.add(row["chat"], row["thread"], int(row["first"]))
+            after = (rows[-1]["chat"], rows[-1]["thread"])
 
     async def stop(self) -> None:
         """Stop; what was gathered is on disk."""
@@ -94,10 +108,13 @@ class Gather:
 
 
 class Queue:
-    """One lane for each domain; a mail is tried again after the pauses of the settings until it is given up."""
+    """One lane for each domain; a mail is tried again after the pauses of the settings until it is given up.
+
+    A lane has a few connections; the mails of one sender (a conversation, a team) go over one of them, in their order.
+    """
 
     def __init__(
-        self, ledger: Ledger, out: Sends, told: Told, settings: RetrySettings, clock: Callable[[], int]
+        self, ledger: Ledger, out: Connects, told: Told, settings: RetrySettings, clock: Callable[[], int]
     ) -> None:
         self._ledger = ledger
         self._out = out
@@ -115,8 +132,8 @@ class Queue:
         task = asyncio.create_task(self._tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        for row in await self._ledger.db.all("mail.domains"):
-            self.wake(row["domain"])
+        for domain in await self._ledger.domains():
+            self.wake(domain)
 
     async def stop(self) -> None:
         """Stop; what waits is on disk. A mail in flight is sent again with the same Message-ID."""
@@ -148,8 +165,7 @@ class Queue:
             bell.clear()
             self._working += 1
             try:
-                while (due := await self._ledger.due(domain, self._clock())) is not None:
-                    await self._attempt(due)
+                await self._drain(domain)
                 pause = await self._pause(domain)
             except Unavailable:
                 pause = _AGAIN
@@ -170,30 +186,54 @@ class Queue:
             return None
         return max(0.05, (int(row["next_at"]) - self._clock()) / 1000)
 
-    async def _attempt(self, due: Due) -> None:
+    async def _drain(self, domain: str) -> None:
+        """One pass over everything that is due. What fails unexpectedly stops its sender's mails of that page only."""
+        bug: BaseException | None = None
+        async for page in self._ledger.due(domain, self._clock()):
+            shares: dict[int, list[str]] = {}
+            for mail, sender in page:
+                shares.setdefault(zlib.crc32((sender or mail).encode()) % _CONNECTIONS, []).append(mail)
+            ended = await asyncio.gather(
+                *(self._give(domain, each) for each in shares.values()), return_exceptions=True
+            )
+            for error in (each for each in ended if each is not None):
+                if isinstance(error, Unavailable):
+                    raise error
+                bug = error
+        if bug is not None:
+            raise bug
+
+    async def _give(self, domain: str, mails: Sequence[str]) -> None:
+        async with self._out.session() as session:
+            for mail in mails:
+                due = await self._ledger.letter(mail, domain, self._clock())
+                if due is not None:
+                    await self._attempt(session, due)
+
+    async def _attempt(self, session: Sends, due: Due) -> None:
         try:
-            outcomes = await self._out.send(due.sender, list(due.waiting), due.raw, due.id)
+            outcomes = await session.send(due.sender, list(due.waiting), due.raw, due.id)
         except Refused as refusal:
             outcomes = [Outcome(each, 550, "5.0.0", "refused", refusal.code) for each in due.waiting]
         except Unavailable:
             outcomes = [Outcome(each, 451, "4.0.0", "later") for each in due.waiting]
         failpoint("mail.sent")
-        for outcome in outcomes:
-            await self._settle(due, outcome)
-        async with self._ledger.db.transaction("mail.out-ended") as tx:
-            await tx.run("mail.end_out", due.id)
-
-    async def _settle(self, due: Due, outcome: Outcome) -> None:
-        """One recipient."""
         age = (self._clock() - due.created_at) / 1000
-        kind, reason = outcome.kind, reason_of(outcome)
-        if kind == "later" and age < self._settings.give_up:
-            await self._later(due, outcome, age)
-            return
-        if kind == "later":
-            kind, reason = "refused", reason if reason != "mail_refused" else "mail_gave_up"
+        again = [each for each in outcomes if each.kind == "later" and age < self._settings.give_up]
+        if again:
+            await self._later(due, again, age)
+        if len(again) < len(outcomes):
+            await self._settle(due, [each for each in outcomes if each not in again])
+
+    async def _settle(self, due: Due, outcomes: Sequence[Outcome]) -> None:
+        """For these recipients it is over."""
         async with self._ledger.db.transaction("mail.outcome") as tx:
-            await tx.run("mail.outcome", due.id, outcome.recipient, kind, reason)
+            for outcome in outcomes:
+                kind, reason = outcome.kind, reason_of(outcome)
+                if kind == "later":
+                    kind, reason = "refused", reason if reason != "mail_refused" else "mail_gave_up"
+                await tx.run("mail.outcome", due.id, outcome.recipient, kind, reason)
+            await tx.run("mail.end_out", due.id)
         self._news.set()
 
     async def _tell(self) -> None:
@@ -203,10 +243,7 @@ class Queue:
             self._news.clear()
             try:
                 while rows := await self._ledger.untold():
-                    for due, recipient, state, reason in rows:
-                        await self._told(due, recipient, state, reason)
-                        async with self._ledger.db.transaction("mail.told") as tx:
-                            await tx.run("mail.told", due.id, recipient)
+                    await self._tell_these(rows)
             except Unavailable:
                 await asyncio.sleep(_AGAIN)
                 self._news.set()
@@ -215,15 +252,29 @@ class Queue:
                 await asyncio.sleep(_BUG)
                 self._news.set()
 
-    async def _later(self, due: Due, outcome: Outcome, age: float) -> None:
-        attempt, told = due.waiting[outcome.recipient]
-        if not told and age >= self._settings.delay_notice:
-            await self._told(due, outcome.recipient, "delayed", reason_of(outcome))
-            told = True
-        pauses = self._settings.pauses
-        at = self._clock() + int(pauses[min(attempt, len(pauses) - 1)] * 1000)
+    async def _tell_these(self, rows: Sequence[tuple[Due, str, str, str]]) -> None:
+        done: list[tuple[str, str]] = []
+        try:
+            for due, recipient, state, reason in rows:
+                await self._told(due, recipient, state, reason)
+                done.append((due.id, recipient))
+        finally:
+            if done:
+                async with self._ledger.db.transaction("mail.told") as tx:
+                    await tx.many("mail.told", done)
+
+    async def _later(self, due: Due, outcomes: Sequence[Outcome], age: float) -> None:
+        """For these recipients it is tried again; their writer hears of it once, when it takes long."""
+        rows, pauses = [], self._settings.pauses
+        for outcome in outcomes:
+            attempt, told = due.waiting[outcome.recipient]
+            if not told and age >= self._settings.delay_notice:
+                await self._told(due, outcome.recipient, "delayed", reason_of(outcome))
+                told = True
+            at = self._clock() + int(pauses[min(attempt, len(pauses) - 1)] * 1000)
+            rows.append((due.id, outcome.recipient, at, int(told)))
         async with self._ledger.db.transaction("mail.later") as tx:
-            await tx.run("mail.later", due.id, outcome.recipient, at, int(told))
+            await tx.many("mail.later", rows)
 
 
 def reason_of(outcome: Outcome) -> str:

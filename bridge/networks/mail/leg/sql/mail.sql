@@ -1,7 +1,7 @@
 -- name: take
 INSERT INTO mail_in (envelope, raw, received_at) VALUES ($1, $2, $3) RETURNING n;
 -- name: waiting
-SELECT n FROM mail_in ORDER BY n;
+SELECT n FROM mail_in WHERE n > $1 ORDER BY n LIMIT $2;
 -- name: taken
 SELECT envelope, raw FROM mail_in WHERE n = $1;
 -- name: settled
@@ -15,12 +15,12 @@ SELECT person FROM mail_box WHERE address = $1;
 INSERT INTO mail_box (address, person) VALUES ($1, $2) ON CONFLICT (address) DO NOTHING;
 
 -- name: refs
-SELECT chat, mid, thread, ref, people, n FROM mail_ref WHERE mid IN (SELECT jsonb_array_elements_text($1::text::jsonb)); -- pg
+SELECT chat, mid, thread, ref, people, n FROM mail_ref WHERE mid = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
 SELECT chat, mid, thread, ref, people, n FROM mail_ref WHERE mid IN (SELECT value FROM json_each($1)); -- sqlite
 -- name: ref
 SELECT chat, mid, thread, ref, people, n, about FROM mail_ref WHERE ref = $1;
 -- name: last_n
-SELECT COALESCE(MAX(n), 0) AS n FROM mail_ref;
+SELECT n FROM mail_ref ORDER BY -n LIMIT 1;
 -- name: add_ref
 INSERT INTO mail_ref (chat, mid, thread, ref, people, n, about) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (chat, mid) DO UPDATE SET ref = excluded.ref, thread = excluded.thread, people = excluded.people, n = excluded.n, about = excluded.about
@@ -34,7 +34,10 @@ UPDATE mail_ref SET mid = $3 WHERE chat = $1 AND mid = $2;
 -- name: move
 UPDATE mail_ref SET thread = $3 WHERE chat = $1 AND ref = $2;
 -- name: chain
-SELECT mid FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL ORDER BY n;
+SELECT mid, n FROM (SELECT mid, n FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL
+                    ORDER BY n LIMIT 1) AS first UNION
+SELECT mid, n FROM (SELECT mid, n FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL
+                    ORDER BY n DESC LIMIT $3) AS newest ORDER BY n;
 -- name: last_mail
 SELECT mid, about FROM mail_ref WHERE chat = $1 AND thread = $2 AND about IS NOT NULL ORDER BY n DESC LIMIT 1;
 -- name: thread
@@ -61,36 +64,41 @@ INSERT INTO mail_draft (id, chat, thread, n, at, body) VALUES ($1, $2, $3, $4, $
 -- name: redraft
 UPDATE mail_draft SET body = $2 WHERE id = $1;
 -- name: gathering
-SELECT chat, thread, MIN(at) AS first, MAX(at) AS last FROM mail_draft WHERE thread NOT LIKE 'fix:%' GROUP BY chat, thread;
+SELECT chat, thread, MIN(at) AS first FROM mail_draft WHERE thread NOT LIKE 'fix:%' AND (chat, thread) > ($1, $2)
+GROUP BY chat, thread ORDER BY chat, thread LIMIT $3;
 -- name: drafts
 SELECT id, at, body FROM mail_draft WHERE chat = $1 AND thread = $2 ORDER BY n;
 -- name: end_draft
 DELETE FROM mail_draft WHERE id = $1;
 
 -- name: last_out
-SELECT COALESCE(MAX(n), 0) AS n FROM mail_out;
+SELECT n FROM mail_out ORDER BY -n LIMIT 1;
 -- name: add_out
 INSERT INTO mail_out (id, n, mid, sender, refs, raw, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO NOTHING;
 -- name: add_to
-INSERT INTO mail_to (mail, recipient, domain, state) VALUES ($1, $2, $3, 'queued')
+INSERT INTO mail_to (mail, recipient, domain, state, next_at, n) VALUES ($1, $2, $3, 'queued', $4, $5)
 ON CONFLICT (mail, recipient) DO NOTHING;
--- name: domains
-SELECT DISTINCT domain FROM mail_to WHERE state = 'queued';
+-- name: domain_after
+SELECT domain FROM mail_to WHERE state = 'queued' AND domain > $1 ORDER BY domain LIMIT 1;
 -- name: due
-SELECT o.id, o.mid, o.sender, o.refs, o.raw, o.created_at, t.recipient, t.attempt, t.next_at, t.told
-FROM mail_to t JOIN mail_out o ON o.id = t.mail
-WHERE t.domain = $1 AND t.state = 'queued' AND o.id =
-  (SELECT o2.id FROM mail_to t2 JOIN mail_out o2 ON o2.id = t2.mail WHERE t2.domain = $1 AND t2.state = 'queued'
-   AND t2.next_at <= $2 ORDER BY o2.n LIMIT 1)
-AND t.next_at <= $2;
+SELECT t.mail, t.next_at, t.n, o.sender FROM mail_to t JOIN mail_out o ON o.id = t.mail
+WHERE t.domain = $1 AND t.state = 'queued' AND t.next_at <= $2 AND (t.next_at, t.n) > ($3, $4)
+ORDER BY t.next_at, t.n LIMIT 100;
+-- name: waits_for
+SELECT recipient, attempt, told FROM mail_to
+WHERE mail = $1 AND state = 'queued' AND next_at <= $3
+AND domain || '' = $2 -- by the mail: its recipients are few, the domain's are not
+;
+-- name: letter
+SELECT id, mid, sender, refs, raw, created_at FROM mail_out WHERE id = $1;
 -- name: next
 SELECT MIN(next_at) AS next_at FROM mail_to WHERE domain = $1 AND state = 'queued';
 -- name: outcome
 UPDATE mail_to SET state = $3, reason = $4, told = 0 WHERE mail = $1 AND recipient = $2 AND state = 'queued';
 -- name: untold
 SELECT o.id, o.mid, o.sender, o.refs, o.created_at, t.recipient, t.state, t.reason
-FROM mail_to t JOIN mail_out o ON o.id = t.mail WHERE t.told < 2 AND t.state <> 'queued' LIMIT 100;
+FROM mail_to t JOIN mail_out o ON o.id = t.mail WHERE t.told < 2 AND t.state <> 'queued' ORDER BY t.n LIMIT 100;
 -- name: told
 UPDATE mail_to SET told = 2 WHERE mail = $1 AND recipient = $2;
 -- name: later
