@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _ROOMS = 10_000  # rooms whose typing people are remembered
 
 
-class Signs:
+class Ephemerals:
     """``take`` queues what came; it is handed on in order, receipts (which may ask the homeserver) beside the rest.
 
     ``hub`` is set when the connector starts.

@@ -26,7 +26,7 @@ _BATCH = 200  # devices in one claim
 _EMPTY_MS = 60_000  # a device that had no key is asked again after this
 
 
-class Claims:
+class KeyClaims:
     """Makes Olm sessions with devices that have none with a ghost."""
 
     def __init__(self, db: Database, homeserver: Homeserver, olm: Olm, clock_ms: Callable[[], int]) -> None:

@@ -29,7 +29,7 @@ _AGAIN_MS = 60_000  # at most this often a list that should be fresh is asked fo
 
 
 @dataclass(slots=True, eq=False)
-class Person:
+class DeviceList:
     """One person's devices."""
 
     user: str
@@ -60,10 +60,10 @@ class Devices:
         self._clock = clock_ms
         self._asking: dict[str, asyncio.Task[None]] = {}
         # Who is being asked for stays: a change that is told meanwhile must find the very entry that is waiting.
-        self._people: Lru[str, Person] = Lru(size, lambda person: person.user in self._asking)
+        self._people: Lru[str, DeviceList] = Lru(size, lambda person: person.user in self._asking)
         self.changes = Changes()
 
-    async def person(self, user: str) -> Person:
+    async def person(self, user: str) -> DeviceList:
         """What we know of somebody, from memory or disk."""
         known = self._people.get(user)
         if known is not None:
@@ -73,7 +73,7 @@ class Devices:
         known = self._people.get(user)
         if known is not None:
             return known
-        person = Person(user)
+        person = DeviceList(user)
         if row is not None:
             person.master, person.found, person.outdated = row["master"], row["found"], row["outdated"] == 1
         for r in rows:
@@ -116,7 +116,7 @@ class Devices:
                     raise error
         return {p.user for p in people if p.outdated}
 
-    def _ask(self, people: list[Person], asker: str) -> set[asyncio.Task[None]]:
+    def _ask(self, people: list[DeviceList], asker: str) -> set[asyncio.Task[None]]:
         """One query per homeserver, so that one that is away does not delay the others."""
         tasks = set()
         people.sort(key=lambda p: _server(p.user))
@@ -132,7 +132,7 @@ class Devices:
                 tasks.add(task)
         return tasks
 
-    async def _query(self, people: list[Person], asker: str) -> None:
+    async def _query(self, people: list[DeviceList], asker: str) -> None:
         try:
             epochs = [person.epoch for person in people]
             body = {"device_keys": {person.user: [] for person in people}, "timeout": 10_000}
@@ -151,12 +151,12 @@ class Devices:
             for person in people:
                 self._asking.pop(person.user, None)
 
-    def _later(self, person: Person) -> None:
+    def _later(self, person: DeviceList) -> None:
         delay = _RETRY_MS[min(person.failures, len(_RETRY_MS) - 1)]
         person.failures += 1
         person.retry_at = self._clock() + delay
 
-    async def _take(self, people: list[tuple[Person, int]], answer: Json) -> None:
+    async def _take(self, people: list[tuple[DeviceList, int]], answer: Json) -> None:
         people.sort(key=lambda pair: pair[0].user)  # rows are always locked in this order
         changes = [(p, epoch, self._change(p, answer)) for p, epoch in people]
         async with self._db.transaction("e2ee.devices") as tx:
@@ -178,7 +178,7 @@ class Devices:
                 person.master, person.found, person.devices = master, found, devices
             self.changes.note(person.user)
 
-    def _change(self, person: Person, answer: Json) -> tuple[str | None, str | None, dict[str, Device]]:
+    def _change(self, person: DeviceList, answer: Json) -> tuple[str | None, str | None, dict[str, Device]]:
         """The new master, the master found, the devices: one whose keys changed under its id is never taken."""
         listing = read_listing(person.user, answer, person.master)
         master = person.master or listing.master

@@ -10,13 +10,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from appservice.client.homeserver import Homeserver
-from appservice.e2ee.claims import Claims
+from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghosts
+from appservice.e2ee.ghosts import GhostDevices
 from appservice.e2ee.giving import Giving
 from appservice.e2ee.identity import Identity
-from appservice.e2ee.inbox import Inbox, OnKeys, tidy
+from appservice.e2ee.inbox import DeviceInbox, OnKeys, tidy
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
 from appservice.e2ee.model import Decrypted, Json, Policy, RoomState
@@ -58,18 +58,18 @@ class Engine:
         self._db, self._clock, self._is_ghost = db, clock_ms, is_ghost
         self._seal = seal
         pickles = Pickles(seal)
-        self._ghosts = ghosts = Ghosts(db, seal, pickles)
+        self._ghosts = ghosts = GhostDevices(db, seal, pickles)
         self._olm = olm = Olm(db, ghosts, pickles, clock_ms)
         self._devices = devices = Devices(db, homeserver, policy, clock_ms)
         self._identity = Identity(ghosts, homeserver)
         self._todevice = todevice = ToDevice(db, homeserver, ghosts)
-        self._claims = claims = Claims(db, homeserver, olm, clock_ms)
+        self._claims = claims = KeyClaims(db, homeserver, olm, clock_ms)
         self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
         self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost)
         common = Common(db, pickles, ghosts, devices, megolm, policy, clock_ms)
         self._requests = Requests(common, claims, self._repair, todevice)
         self._sharing = Sharing(common, Giving(db, seal, olm, claims, todevice), self._identity, is_ghost)
-        self._inbox = Inbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
+        self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:

@@ -34,7 +34,7 @@ class Ghost:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
-class Ghosts:
+class GhostDevices:
     """All ghosts of this hub that have a device."""
 
     def __init__(self, db: Database, seal: Seal, pickles: Pickles, accounts: int = 256) -> None:

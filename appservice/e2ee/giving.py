@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from appservice.e2ee.claims import Claims
+from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.megolm_out import Share
 from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
@@ -49,7 +49,7 @@ class Want:
 class Giving:
     """The way of a session key to the devices."""
 
-    def __init__(self, db: Database, seal: Seal, olm: Olm, claims: Claims, todevice: ToDevice) -> None:
+    def __init__(self, db: Database, seal: Seal, olm: Olm, claims: KeyClaims, todevice: ToDevice) -> None:
         self._db = db
         self._seal = seal
         self._olm = olm

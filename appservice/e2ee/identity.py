@@ -14,7 +14,7 @@ import secrets
 from vodozemac import Account, Curve25519PublicKey
 
 from appservice.client.homeserver import Homeserver, part
-from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.ghosts import Ghost, GhostDevices
 from appservice.e2ee.model import MEGOLM, OLM, Json
 from appservice.e2ee.signing import Seed, Sign, read_listing, signed
 from bridge.errors import Unavailable
@@ -103,7 +103,7 @@ def key_upload(user: str, device_id: str, account: Account, *, one_time: bool) -
 class Identity:
     """Makes devices and keeps their one-time and fallback keys filled up."""
 
-    def __init__(self, ghosts: Ghosts, homeserver: Homeserver) -> None:
+    def __init__(self, ghosts: GhostDevices, homeserver: Homeserver) -> None:
         self._ghosts = ghosts
         self._homeserver = homeserver
 

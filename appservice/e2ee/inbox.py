@@ -41,7 +41,7 @@ OnKeys = Callable[[str, str], None]
 
 
 @dataclass(slots=True)
-class Batch:
+class SyncBatch:
     """What one sync brought, ready to be stored."""
 
     olm: OlmChanges = field(default_factory=OlmChanges)
@@ -55,7 +55,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OlmMessage:
     """An Olm message that was read and found to be from who it says."""
 
     device: Device  # its id is empty if nobody told us
@@ -64,7 +64,7 @@ class Letter:
     trust: Trust
 
 
-class Inbox:
+class DeviceInbox:
     """Syncs ghosts' devices when the doorbell rings."""
 
     def __init__(
@@ -162,8 +162,8 @@ class Inbox:
 
     async def _store(
         self, ghost: Ghost, events: list[Json], people: list[str], position: str
-    ) -> tuple[Batch, list[NewKey]]:
-        batch = Batch()
+    ) -> tuple[SyncBatch, list[NewKey]]:
+        batch = SyncBatch()
         async with ghost.lock:
             try:
                 for event in events:
@@ -189,7 +189,7 @@ class Inbox:
                 raise
         return batch, stored
 
-    def _tell(self, batch: Batch, stored: list[NewKey]) -> None:
+    def _tell(self, batch: SyncBatch, stored: list[NewKey]) -> None:
         for key in stored:
             self._megolm.forget(key.room_id, key.session_id, key.sender)
         if self._on_keys is not None:
@@ -198,7 +198,7 @@ class Inbox:
             for room, session, _, _ in batch.withheld:
                 self._on_keys(room, session)
 
-    async def _follow_up(self, ghost: Ghost, batch: Batch, answer: Json) -> None:
+    async def _follow_up(self, ghost: Ghost, batch: SyncBatch, answer: Json) -> None:
         """Things that need the network; what fails here is done at the next sync or flush."""
         counts = answer.get("device_one_time_keys_count")
         unused = answer.get("device_unused_fallback_key_types")
@@ -221,7 +221,7 @@ class Inbox:
 
     # -- one event --------------------------------------------------------------------------------------------------
 
-    async def _take(self, ghost: Ghost, event: Json, batch: Batch) -> None:
+    async def _take(self, ghost: Ghost, event: Json, batch: SyncBatch) -> None:
         kind, sender, content = event.get("type"), event.get("sender"), event.get("content")
         if not isinstance(sender, str) or not isinstance(content, dict) or _has_nul(content):
             return
@@ -234,7 +234,7 @@ class Inbox:
         elif kind == "m.room_key_request":
             batch.asked.append((sender, content))
 
-    async def _open(self, ghost: Ghost, sender: str, content: Json, batch: Batch) -> Letter | None:
+    async def _open(self, ghost: Ghost, sender: str, content: Json, batch: SyncBatch) -> OlmMessage | None:
         """Decrypt an Olm event and check what it says about itself."""
         try:
             curve, part = content["sender_key"], content["ciphertext"][ghost.curve]
@@ -262,7 +262,7 @@ class Inbox:
             log.warning("device %s got an Olm message that is not what it says, from %s", ghost.device, sender)
         return letter
 
-    async def _check(self, ghost: Ghost, sender: str, curve: str, plain: Any) -> Letter | None:
+    async def _check(self, ghost: Ghost, sender: str, curve: str, plain: Any) -> OlmMessage | None:
         try:
             ed, kind, content = plain["keys"]["ed25519"], plain["type"], plain["content"]
             ours = plain["recipient"] == ghost.user and plain["recipient_keys"]["ed25519"] == ghost.ed
@@ -280,12 +280,12 @@ class Inbox:
                 return None
             device = device or told
         if device is None:
-            return Letter(Device(sender, "", curve, ed, False), kind, content, "unknown_device")
+            return OlmMessage(Device(sender, "", curve, ed, False), kind, content, "unknown_device")
         if device.ed != ed:
             return None
-        return Letter(device, kind, content, "signed" if device.signed else "unsigned")
+        return OlmMessage(device, kind, content, "signed" if device.signed else "unsigned")
 
-    def _read(self, ghost: Ghost, letter: Letter, batch: Batch) -> None:
+    def _read(self, ghost: Ghost, letter: OlmMessage, batch: SyncBatch) -> None:
         if letter.type == "m.room_key":
             key = read_room_key(letter.content, ghost.user, letter.device, letter.trust)
             if key is not None:
@@ -302,7 +302,7 @@ def _has_nul(value: Any) -> bool:
         return True
 
 
-def _withheld(sender: str, content: Json, batch: Batch) -> None:
+def _withheld(sender: str, content: Json, batch: SyncBatch) -> None:
     """``m.room_key.withheld``: kept for whoever meets the event; ``m.no_olm`` asks for a new Olm session."""
     code, room, session = content.get("code"), content.get("room_id"), content.get("session_id")
     if code == "m.no_olm" and isinstance(content.get("sender_key"), str):

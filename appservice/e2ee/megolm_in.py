@@ -44,7 +44,7 @@ class NewKey:
 
 
 @dataclass(slots=True, eq=False)
-class Known:
+class KnownSession:
     """A session in memory and which events used its indices (the newest ones; ``whole``: all of them)."""
 
     key: NewKey
@@ -106,7 +106,7 @@ class MegolmIn:
         self._devices = devices
         self._policy = policy
         self._is_ghost = is_ghost
-        self._known: Lru[tuple[str, str, str], Known] = Lru(size)
+        self._known: Lru[tuple[str, str, str], KnownSession] = Lru(size)
 
     async def put(self, tx: Tx, key: NewKey) -> bool:
         """Store a session in the caller's transaction; True if it opens events that were closed before.
@@ -139,7 +139,7 @@ class MegolmIn:
         """A better copy was stored: read it again."""
         self._known.drop((room_id, session_id, sender))
 
-    async def session(self, room_id: str, session_id: str, sender: str) -> Known | None:
+    async def session(self, room_id: str, session_id: str, sender: str) -> KnownSession | None:
         """A readable session, from memory or disk."""
         place = (room_id, session_id, sender)
         known = self._known.get(place)
@@ -155,7 +155,7 @@ class MegolmIn:
         again = self._known.get(place)
         if again is not None:
             return again
-        return self._known.put(place, Known(key, {r["place"]: r["event_id"] for r in rows}, len(rows) < _SEEN))
+        return self._known.put(place, KnownSession(key, {r["place"]: r["event_id"] for r in rows}, len(rows) < _SEEN))
 
     async def decrypt(self, room_id: str, sender: str, event_id: str, content: Json) -> Decrypted:
         """Read a room event. Raises KeyMissing, Undecryptable, Unavailable (no device list of the sender for now)."""
@@ -191,7 +191,7 @@ class MegolmIn:
         row = await self._db.one("e2ee.withheld", room_id, session_id, sender)
         return KeyMissing(session_id, row["code"] if row is not None else None)
 
-    async def _not_replayed(self, known: Known, index: int, event_id: str) -> None:
+    async def _not_replayed(self, known: KnownSession, index: int, event_id: str) -> None:
         first = known.seen.get(index)
         if first is None and not known.whole:
             key = known.key
@@ -200,7 +200,7 @@ class MegolmIn:
         if first is not None and first != event_id:
             raise Undecryptable("replay")
 
-    async def _seen(self, known: Known, index: int, event_id: str, tx: Tx) -> None:
+    async def _seen(self, known: KnownSession, index: int, event_id: str, tx: Tx) -> None:
         key = known.key
         row = await tx.one("e2ee.seen", key.room_id, key.session_id, key.sender, index, event_id)
         if row is not None and row["event_id"] != event_id:
@@ -208,7 +208,7 @@ class MegolmIn:
         if len(known.seen) > 2 * _SEEN:
             known.seen, known.whole = {}, False
 
-    async def _trust(self, known: Known) -> tuple[Trust, str | None]:
+    async def _trust(self, known: KnownSession) -> tuple[Trust, str | None]:
         """Who spoke, and may policy let us listen? Raises Undecryptable, Unavailable."""
         key = known.key
         if self._is_ghost(key.sender):

@@ -20,7 +20,7 @@ from vodozemac import (
     Session,
 )
 
-from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.ghosts import Ghost, GhostDevices
 from appservice.e2ee.model import OLM, Device, Json
 from appservice.e2ee.pickles import Pickles
 from appservice.e2ee.signing import b64, unb64
@@ -64,7 +64,7 @@ class Olm:
     """All Olm sessions. Hold the ghost's lock from reading a session to saving it."""
 
     def __init__(
-        self, db: Database, ghosts: Ghosts, pickles: Pickles, clock_ms: Callable[[], int], size: int = 8192
+        self, db: Database, ghosts: GhostDevices, pickles: Pickles, clock_ms: Callable[[], int], size: int = 8192
     ) -> None:
         self._db = db
         self._ghosts = ghosts

@@ -9,9 +9,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from appservice.e2ee.claims import Claims
+from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghost, Ghosts
+from appservice.e2ee.ghosts import Ghost, GhostDevices
 from appservice.e2ee.model import Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.todevice import ToDevice
@@ -28,10 +28,10 @@ class Repair:
     def __init__(
         self,
         db: Database,
-        ghosts: Ghosts,
+        ghosts: GhostDevices,
         devices: Devices,
         olm: Olm,
-        claims: Claims,
+        claims: KeyClaims,
         todevice: ToDevice,
         clock_ms: Callable[[], int],
     ) -> None:

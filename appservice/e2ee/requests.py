@@ -10,9 +10,9 @@ import logging
 import secrets
 from collections.abc import Sequence
 
-from appservice.e2ee.claims import Claims
+from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
-from appservice.e2ee.devices import Person
+from appservice.e2ee.devices import DeviceList
 from appservice.e2ee.ghosts import Ghost
 from appservice.e2ee.megolm_in import NewKey, read_forwarded
 from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
@@ -31,7 +31,7 @@ _ANSWER_MS = 600_000  # one answer to one device about one session
 class Requests:
     """Key requests in both directions."""
 
-    def __init__(self, common: Common, claims: Claims, repair: Repair, todevice: ToDevice) -> None:
+    def __init__(self, common: Common, claims: KeyClaims, repair: Repair, todevice: ToDevice) -> None:
         self._db, self._policy, self._clock = common.db, common.policy, common.clock_ms
         self._ghosts, self._devices, self._megolm = common.ghosts, common.devices, common.megolm
         self._claims = claims
@@ -135,7 +135,7 @@ class Requests:
         if exported is not None:
             await self._forward(ghost, device, room, session_id, exported.to_base64())
 
-    def _may(self, person: Person, device: Device) -> bool:
+    def _may(self, person: DeviceList, device: Device) -> bool:
         """What was right when the session was shared must still be right."""
         changed = person.changed and self._policy.changed_identity == "refuse"
         return not changed and (device.signed or self._policy.send_unsigned)

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
-from appservice.e2ee.ghosts import Ghosts
+from appservice.e2ee.ghosts import GhostDevices
 from appservice.e2ee.model import Json, ShareState
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
@@ -52,7 +52,7 @@ def transaction_id(ghost: str) -> str:
 class ToDevice:
     """The queue of to-device messages in the database, and the calls that empty it."""
 
-    def __init__(self, db: Database, homeserver: Homeserver, ghosts: Ghosts) -> None:
+    def __init__(self, db: Database, homeserver: Homeserver, ghosts: GhostDevices) -> None:
         self._db = db
         self._homeserver = homeserver
         self._ghosts = ghosts

@@ -10,7 +10,7 @@ from appservice.client.events import STATUS, to_notice, to_status
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import txn_id
 from appservice.e2ee import Engine
-from appservice.leaving.outbox import Letter, NotInRoom, Outbox
+from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
 from bridge.errors import Refused
@@ -61,7 +61,7 @@ class Notices:
         if speaker is None or not room.facts.encrypted:
             return False
         try:
-            await self._outbox.send(room, Letter(key, speaker, to_notice(text, about)))
+            await self._outbox.send(room, EventToSend(key, speaker, to_notice(text, about)))
         except (NotInRoom, Refused) as reason:
             log.warning("a notice for %s could not be posted: %r", room.room_id, reason)
             return False

@@ -47,7 +47,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class EventToSend:
     """Something to be said encrypted; ``key`` makes it unique for ever."""
 
     key: str
@@ -58,7 +58,7 @@ class Letter:
 
 
 class Outbox:
-    """Sends each letter exactly once. A row lives until its echo was seen and its room has moved on, at least a day."""
+    """Sends each event exactly once. A row lives until its echo was seen and its room has moved on, at least a day."""
 
     def __init__(self, edge: MatrixEdge, engine: Engine, look_ms: int) -> None:
         self._db = edge.db
@@ -87,57 +87,57 @@ class Outbox:
             self._done.setdefault(row.room, []).append(row)
 
     def sent(self, key: str) -> str | None:
-        """The event id of a letter that is in its room already."""
+        """The id of an event that is in its room already."""
         row = self._rows.get(key)
         return row.event_id if row else None
 
     def room_of(self, key: str) -> str:
-        """The room of a letter that was sent or encrypted."""
+        """The room of an event that was sent or encrypted."""
         return self._rows[key].room
 
     def holds(self, key: str, room: Room, ghost: str) -> bool:
-        """Whether a letter to this room is encrypted already: a repeat needs no content."""
+        """Whether an event to this room is encrypted already: a repeat needs no content."""
         row = self._rows.get(key)
         return row is not None and (row.room, row.ghost) == (room.room_id, ghost)
 
-    async def send(self, room: Room, letter: Letter) -> str:
-        """The event id of the letter, sent now or before. Raises NotInRoom, Refused, Unavailable."""
-        row = self._rows.get(letter.key)
+    async def send(self, room: Room, asked: EventToSend) -> str:
+        """Its event id, sent now or before. Raises NotInRoom, Refused, Unavailable."""
+        row = self._rows.get(asked.key)
         if row is not None and row.event_id is not None:
             return row.event_id
         if row is not None and (found := await self._adopt(row, room)) is not None:
             return found
-        if row is None or row.room != room.room_id or row.ghost != letter.ghost:
-            row = await self._encrypt(room, letter)
+        if row is None or row.room != room.room_id or row.ghost != asked.ghost:
+            row = await self._encrypt(room, asked)
         return await self._put(row)
 
-    async def _encrypt(self, room: Room, letter: Letter) -> Sent:
-        device = self._engine.device_of(letter.ghost)
+    async def _encrypt(self, room: Room, asked: EventToSend) -> Sent:
+        device = self._engine.device_of(asked.ghost)
         if device is None:
             raise Unavailable("ghost_without_device", 1.0)
-        over = [row for row in self._done.get(room.room_id, ()) if row.message != letter.message]
-        over = over if letter.message else []
-        async with self._engine.outbound(room.state(), letter.ghost) as out:
+        over = [row for row in self._done.get(room.room_id, ()) if row.message != asked.message]
+        over = over if asked.message else []
+        async with self._engine.outbound(room.state(), asked.ghost) as out:
             async with self._db.transaction("matrix.encrypt") as tx:
-                content = await out.encrypt(tx, letter.type, letter.content)
-                row = self._row(room.room_id, device, letter, content)
+                content = await out.encrypt(tx, asked.type, asked.content)
+                row = self._row(room.room_id, device, asked, content)
                 await self._add(tx, row)
                 if over:
                     await tx.many("matrix.outbox_end", [(old.id,) for old in over])
             if out.withheld:
-                log.info("%d devices in %s cannot read %s", len(out.withheld), room.room_id, letter.key)
+                log.info("%d devices in %s cannot read %s", len(out.withheld), room.room_id, asked.key)
         for old in over:
             self._rows.pop(old.id, None)
             self._done[room.room_id].remove(old)
         self._remember(row)
-        if letter.message:
+        if asked.message:
             self._last[room.room_id] = row.message
         return row
 
-    def _row(self, room_id: str, device: str, letter: Letter, content: Json) -> Sent:
-        txn = txn_id(letter.ghost, room_id, letter.key)
+    def _row(self, room_id: str, device: str, asked: EventToSend, content: Json) -> Sent:
+        txn = txn_id(asked.ghost, room_id, asked.key)
         cipher = cipher_hash(content["ciphertext"])
-        keys = (letter.key, letter.message, room_id, letter.ghost, device, txn, _ENCRYPTED)
+        keys = (asked.key, asked.message, room_id, asked.ghost, device, txn, _ENCRYPTED)
         return Sent(*keys, content, cipher, self._clock())
 
     async def _add(self, tx: Tx, row: Sent) -> None:
@@ -179,7 +179,7 @@ class Outbox:
         return self._ciphers.get(cipher)
 
     async def echo(self, tx: Tx, row: Sent, event_id: str) -> None:
-        """Note on disk that a letter is in its room; its ciphertext is not needed any more."""
+        """Note on disk that an event is in its room; its ciphertext is not needed any more."""
         row.gone = self._passed(row)
         if row.gone:
             await tx.run("matrix.outbox_end", row.id)

@@ -1,6 +1,6 @@
 """A delivery of the hub becomes events of its room: the text, then one event for each file; a reaction is one event.
 
-Each event is a letter with a key of its own (``<delivery>``, ``<delivery>/1``, …), so that each is sent exactly once.
+Each event has a key of its own (``<delivery>``, ``<delivery>/1``, …), so that each is sent exactly once.
 All files are uploaded before anything is said: what the homeserver does not take is refused as a whole.
 """
 
@@ -16,7 +16,7 @@ from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
-from appservice.leaving.outbox import Letter, NotInRoom, Outbox, translate
+from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox, translate
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
@@ -40,7 +40,7 @@ class Outgoing:
         self._engine = engine
         self._ghosts = ghosts
         self._rooms = rooms
-        self._arrivals = rooms.arrivals
+        self._newcomers = rooms.newcomers
         self._outbox = outbox
         self._media = media
 
@@ -59,9 +59,9 @@ class Outgoing:
         ghost = await self._ghosts.ensure(delivery.sender)
         if delivery.kind is Kind.REACTION:
             return await self._reaction(room, ghost, delivery)
-        letters = await self._letters(room, ghost, await self._linked(delivery, ghost), keys)
-        await self._arrivals.before(room, ghost)
-        events = [await self._send(room, letter) for letter in letters]
+        asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
+        await self._newcomers.before(room, ghost)
+        events = [await self._send(room, one) for one in asked]
         return self._handed(room, delivery, events[0])
 
     def _handed(self, room: Room, delivery: Delivery, event: str) -> Ref | Handed:
@@ -84,29 +84,29 @@ class Outgoing:
             return delivery
         return replace(delivery, body=link(delivery.body, earlier.chat, delivery.continues.id, server_of(ghost)))
 
-    async def _letters(self, room: Room, ghost: str, delivery: Delivery, keys: list[str]) -> list[Letter]:
+    async def _asked(self, room: Room, ghost: str, delivery: Delivery, keys: list[str]) -> list[EventToSend]:
         """What to send. What is encrypted already is only repeated, hence needs neither upload nor content."""
-        letters, rest = [], list(keys)
+        asked, rest = [], list(keys)
         if len(keys) > len(delivery.body.files):  # there is a text
-            letters.append(Letter(rest.pop(0), ghost, to_content(delivery), delivery.message))
+            asked.append(EventToSend(rest.pop(0), ghost, to_content(delivery), delivery.message))
         for key, file in zip(rest, delivery.body.files, strict=True):
             content: Json = {}
             if not self._outbox.holds(key, room, ghost):
                 opened = await self._media.upload(key, ghost, file)
                 content = to_file(file, opened, delivery, first=key == keys[0])
-            letters.append(Letter(key, ghost, content, delivery.message))
-        return letters
+            asked.append(EventToSend(key, ghost, content, delivery.message))
+        return asked
 
-    async def _send(self, room: Room, letter: Letter) -> str:
+    async def _send(self, room: Room, one: EventToSend) -> str:
         try:
-            event = await self._outbox.send(room, letter)
+            event = await self._outbox.send(room, one)
         except NotInRoom:
-            await self._repair(room, letter.ghost)
+            await self._repair(room, one.ghost)
             try:
-                event = await self._outbox.send(room, letter)
+                event = await self._outbox.send(room, one)
             except NotInRoom as still:
                 raise Refused("not_in_room", about=room.room_id) from still
-        self._media.left(letter.key)
+        self._media.left(one.key)
         return event
 
     async def _repair(self, room: Room, ghost: str) -> None:

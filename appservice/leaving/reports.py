@@ -30,7 +30,7 @@ Told = set[tuple[str, str]]
 
 
 @dataclass(slots=True)
-class News:
+class RoomNews:
     """What one room has to be told. ``read``: ghost -> newest event read.
 
     ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``alone``:
@@ -49,9 +49,9 @@ class News:
     told: Told = field(default_factory=set)
 
 
-def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, News]:
+def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, RoomNews]:
     """Pure: what is new in these reports, by room. ``told`` holds what was told before."""
-    rooms: dict[str, News] = defaultdict(News)
+    rooms: dict[str, RoomNews] = defaultdict(RoomNews)
     for report in reports:
         news, event = rooms[report.chat], report.ref.id
         refused = [state for state in report.states if state.state is State.REFUSED]
@@ -75,7 +75,7 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ne
     return {room: news for room, news in rooms.items() if news.told}
 
 
-def _whole(news: News, report: Report, names: Names, users: tuple[str, ...], told: Told) -> None:
+def _whole(news: RoomNews, report: Report, names: Names, users: tuple[str, ...], told: Told) -> None:
     """What became of the whole message, once it waits for nobody any more; ``users`` are those it arrived with."""
     event, step = report.ref.id, _step(report)
     if step is None or {(event, step), (event, _SUCCESS)} & told:
@@ -92,7 +92,7 @@ def _whole(news: News, report: Report, names: Names, users: tuple[str, ...], tol
     news.told.add((event, step))
 
 
-def _late(news: News, report: Report, names: Names, told: Told) -> None:
+def _late(news: RoomNews, report: Report, names: Names, told: Told) -> None:
     """What waits for long, once for each person and room; and that it went on, where that was said."""
     event = report.ref.id
     for state in report.states:
@@ -154,7 +154,7 @@ class Reports:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _room(self, room_id: str, news: News) -> None:
+    async def _room(self, room_id: str, news: RoomNews) -> None:
         async with self._slots:
             room = await self._rooms.get(room_id)
             for users, events in [*news.success.items(), *((users, [event]) for users, event in news.alone)]:

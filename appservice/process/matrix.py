@@ -16,7 +16,7 @@ from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.reading import Reading, Waiting
 from appservice.arriving.receipts import Receipts
-from appservice.arriving.signs import Signs
+from appservice.arriving.signs import Ephemerals
 from appservice.arriving.transactions import HEARTBEAT, Item, Transaction, Transactions
 from appservice.arriving.web import Asked, Web
 from appservice.client.edge import MatrixEdge
@@ -31,7 +31,7 @@ from appservice.leaving.reports import Reports
 from appservice.process.settings import MatrixSettings
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.membership import Membership
-from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
 from bridge.connector import Capabilities
@@ -74,8 +74,8 @@ class Matrix:
         engine.waits(self._waits)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self._store = store = RoomStore(db)
-        arrivals = Arrivals(settings.settle_s, settings.join_wait_s, names.is_ghost)
-        self._rooms = rooms = Rooms(edge, ghosts, store, arrivals, self._tell, settings.room_version)
+        newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ghost)
+        self._rooms = rooms = Rooms(edge, ghosts, store, newcomers, self._tell, settings.room_version)
         self._outbox = outbox = Outbox(edge, engine, int(settings.resend_look_s * 1000))
         self._notices = notices = Notices(edge, engine, rooms, outbox)
         self._membership = Membership(edge, ghosts, rooms, engine, self._tell, self._newcomer)
@@ -87,7 +87,7 @@ class Matrix:
         self._reading = Reading(edge, engine, self._membership, outbox, notices, waiting, incoming, self._inbox)
         self._reports = Reports(edge, store, notices)
         self._receipts = Receipts(edge, rooms)
-        self._signs = Signs(edge, self._receipts)
+        self._signs = Ephemerals(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
@@ -240,7 +240,7 @@ class Matrix:
     async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
         """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
         user = event["state_key"]
-        await self._rooms.arrivals.settled(room, user)
+        await self._rooms.newcomers.settled(room, user)
         for pause in _WELCOME_AGAIN:
             try:
                 await self.engine.late(room.room_id)

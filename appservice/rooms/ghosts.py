@@ -27,7 +27,7 @@ _INTENDED, _REGISTERED, _READY = 0, 1, 2
 RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
 
 
-class Devices(Protocol):
+class DeviceMaker(Protocol):
     """What the key engine does for a ghost."""
 
     async def ensure_device(self, ghost: str) -> str:
@@ -63,7 +63,7 @@ def profile(person: Person) -> dict[str, Any]:
 class Ghosts:
     """``ensure`` makes a ghost; what is done is remembered, what is under way is shared."""
 
-    def __init__(self, db: Database, homeserver: Homeserver, names: Names, devices: Devices, parallel: int) -> None:
+    def __init__(self, db: Database, homeserver: Homeserver, names: Names, devices: DeviceMaker, parallel: int) -> None:
         self._db = db
         self._homeserver = homeserver
         self._names = names

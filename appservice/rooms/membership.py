@@ -128,7 +128,7 @@ class Membership:
         news = room.membership(user) != "join"
         room.set_member(user, "join")
         if news:
-            self._rooms.arrivals.came(room, user)
+            self._rooms.newcomers.came(room, user)
             self.newcomer(room, event)
         await self._arrived(room, user)
         known = self._inviters.pop((room.room_id, user), None)

@@ -28,7 +28,7 @@ class _Coming:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Arrivals:
+class Newcomers:
     """``settle`` is the time a newcomer's client gets, ``patience`` how long a new room waits for people (seconds)."""
 
     def __init__(self, settle: float, patience: float, is_ghost: Callable[[str], bool]) -> None:

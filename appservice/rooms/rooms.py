@@ -11,7 +11,7 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import txn_id
 from appservice.rooms.ghosts import Ghosts
-from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, RoomStore, apply, save
 from bridge.db import Tx
@@ -36,13 +36,13 @@ class Rooms:
         edge: MatrixEdge,
         ghosts: Ghosts,
         store: RoomStore,
-        arrivals: Arrivals,
+        newcomers: Newcomers,
         tell: Tell,
         version: str | None = None,
     ) -> None:
         self.hub = edge.hub
         self.tell = tell
-        self.arrivals = arrivals
+        self.newcomers = newcomers
         self._db = edge.db
         self._homeserver = edge.homeserver
         self._names = edge.names
@@ -108,7 +108,7 @@ class Rooms:
             failpoint("matrix.room-created")
             room = await self.store.get(str(answer["room_id"]))
             await self.reload(room, creator)
-            self.arrivals.made(room)
+            self.newcomers.made(room)
         await self._bind(room, delivery.conversation)
         return room
 
@@ -301,7 +301,7 @@ class Rooms:
                 if pause is None or refusal.status != 403:
                     raise Refused("not_in_room", about=room.room_id) from refusal
                 await asyncio.sleep(pause)
-        self.arrivals.came(room, ghost)
+        self.newcomers.came(room, ghost)
         await self._note(room, ghost, "join")
 
     async def leave(self, room: Room, ghost: str, reason: str = "") -> None:

@@ -20,7 +20,7 @@ _IN = ("join", "invite")
 
 
 @dataclass(slots=True)
-class Facts:
+class RoomFacts:
     """What a room's state says, as far as it matters here."""
 
     version: str = "1"
@@ -42,7 +42,7 @@ class Room:
 
     room_id: str
     conversation: str | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: RoomFacts = field(default_factory=RoomFacts)
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
@@ -162,8 +162,8 @@ class RoomStore:
         members = {r["user_id"]: r["membership"] for r in await self._db.all("matrix.members", room_id)}
         if room_id in self._cache:  # somebody else was faster
             return self._cache[room_id]
-        known = {f.name for f in fields(Facts)}
-        facts = Facts(**{k: v for k, v in orjson.loads(row["facts"]).items() if k in known}) if row else Facts()
+        known = {f.name for f in fields(RoomFacts)}
+        facts = RoomFacts(**{k: v for k, v in orjson.loads(row["facts"]).items() if k in known}) if row else RoomFacts()
         room = Room(room_id, row["conversation"] if row else None, facts, members)
         self._cache[room_id] = room
         if len(self._cache) > _CACHED:

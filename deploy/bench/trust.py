@@ -39,7 +39,7 @@ async def _measure(folder: Path) -> dict[str, float]:
     rows = list(made.made_up())
     data = made.signed_list(rows, signer, now - timedelta(hours=2))
     later = made.signed_list(rows[:-5], signer, now - timedelta(hours=1))
-    pin = trustlist.Signer(made.SIGNER_CN, made.ISSUER_CN)
+    pin = trustlist.ListSigner(made.SIGNER_CN, made.ISSUER_CN)
     seconds = [_timed(lambda: trustlist.verify(data, authority.bundle, pin)) for _ in range(_ROUNDS)]
     (folder / "ca.pem").write_bytes(authority.bundle)
     (folder / "list.xml").write_bytes(data)

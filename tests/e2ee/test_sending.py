@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from appservice.e2ee import Policy
-from appservice.e2ee.devices import Person
+from appservice.e2ee.devices import DeviceList
 from bridge.errors import Unavailable
 from bridge.parts.lru import Lru
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
@@ -531,7 +531,7 @@ async def test_a_list_read_again_too_early_is_not_taken_for_an_empty_one(
 
         async def fresh(users: list[str], asker: str) -> set[str]:
             late = await ask(users, asker)
-            devices._people.put(BEN, Person(BEN))  # as it was before somebody was asked
+            devices._people.put(BEN, DeviceList(BEN))  # as it was before somebody was asked
             return late
 
         with monkeypatch.context() as during:
@@ -558,7 +558,7 @@ async def test_a_change_told_while_a_list_is_asked_for_is_not_lost(url: str, mon
         asking = asyncio.create_task(devices.fresh([BEN], ANNA))
         await asked.wait()
         for n in range(3):  # others push it out of memory
-            devices._people.put(f"@other{n}:home", Person(f"@other{n}:home"))
+            devices._people.put(f"@other{n}:home", DeviceList(f"@other{n}:home"))
         devices.outdated([BEN])
         go.set()
         await asking

@@ -38,7 +38,7 @@ from bridge.networks.connect.operations import (
 )
 from bridge.networks.connect.prints import Prints
 from bridge.networks.connect.products import Product, Tokens
-from bridge.networks.connect.reading import Body, Reader, Room
+from bridge.networks.connect.reading import ByteBudget, Reader, RequestBody
 from bridge.networks.connect.wire import MembersChange, NewMessage, Receipt, TypingSign, Vouch, milliseconds
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What one request may cost, and ``room_bytes``: what all those may cost together that are larger."""
 
     body_bytes: int = 256 * 1024  # without files
@@ -69,7 +69,7 @@ class Call:
     product: Product
     hub: Receiver
     request: web.Request
-    body: Body
+    body: RequestBody
 
     @property
     def id(self) -> str:
@@ -89,7 +89,7 @@ class ConnectApi:
     def __init__(
         self,
         products: Mapping[str, Product],
-        limits: Limits = Limits(),
+        limits: RequestLimits = RequestLimits(),
         known: Prints | None = None,
         *,
         clock: Callable[[], float] = time.time,
@@ -98,7 +98,7 @@ class ConnectApi:
         self.products = products
         self._limits = limits
         self._known = known
-        self._reader = Reader(Room(limits.room_bytes), limits.body_bytes, limits.body_timeout_s)
+        self._reader = Reader(ByteBudget(limits.room_bytes), limits.body_bytes, limits.body_timeout_s)
         self._tokens = Tokens(products.values())
         self._clock = clock
         self._ticks = ticks
@@ -133,7 +133,11 @@ class ConnectApi:
             if product.hub is None or not product.open:
                 raise Unavailable("not_ready", 2)
             with self._reader.room.place(product.name) as place:
-                body = await self._reader.read(request, self._limit(operation, product), place) if has_body else Body()
+                body = (
+                    await self._reader.read(request, self._limit(operation, product), place)
+                    if has_body
+                    else RequestBody()
+                )
                 return await act(Call(product, product.hub, request, body))
 
         return handle
@@ -296,7 +300,7 @@ async def _own_chat(call: Call, chat_id: str) -> Chat:
     return chat
 
 
-def _parse(model: type[W], body: Body) -> W:
+def _parse(model: type[W], body: RequestBody) -> W:
     data = body.take()
     parsed = model.model_validate_json(data)  # raises ValidationError, answered by _answered
     _UNIQUE.decode(data.decode())  # RFC 7493: two readers of one body must not differ

@@ -17,7 +17,7 @@ from bridge.model import AccountNews, Delivery, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import accounts, problems, translate
 from bridge.networks.connect.apart import apart
-from bridge.networks.connect.api import ConnectApi, Limits
+from bridge.networks.connect.api import ConnectApi, RequestLimits
 from bridge.networks.connect.prints import COMPONENT, Prints
 from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.profiles import PROFILES
@@ -137,7 +137,7 @@ def build(
         name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels)
         for name, settings in section.products.items()
     }
-    limits = Limits(
+    limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,
         text_bytes=section.max_text_bytes,

@@ -49,7 +49,9 @@ OPERATIONS = (
         "The user says whether an account that another product declares is theirs, too.", 200,
         accounts.Confirmed, accounts.Confirmation, may_lack=True, decides=True,
     ),
-    Operation("people", "GET", "/people", "Find people by name, place, profession or identifier.", 200, wire.People),
+    Operation(
+        "people", "GET", "/people", "Find people by name, place, profession or identifier.", 200, wire.FoundPeople,
+    ),
     Operation(
         "conversation", "GET", "/conversations/{id}", "A conversation of this product's users.", 200,
         wire.ConversationView, may_lack=True,

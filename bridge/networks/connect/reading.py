@@ -19,7 +19,7 @@ _BUSY = 2.0  # seconds until there may be room again
 T = TypeVar("T")
 
 
-class Room:
+class ByteBudget:
     """How many bytes large bodies may take, all requests together; one product has at most half of it."""
 
     def __init__(self, total: int) -> None:
@@ -27,19 +27,19 @@ class Room:
         self.taken: Counter[str] = Counter()
 
     @contextmanager
-    def place(self, product: str) -> Iterator[Place]:
+    def place(self, product: str) -> Iterator[BudgetShare]:
         """A place of no bytes yet; it is free again when the request is answered."""
-        place = Place(self, product)
+        place = BudgetShare(self, product)
         try:
             yield place
         finally:
             self.taken[product] -= place.size
 
 
-class Place:
+class BudgetShare:
     """What one request has of the room, in bytes."""
 
-    def __init__(self, room: Room, product: str) -> None:
+    def __init__(self, room: ByteBudget, product: str) -> None:
         self._room = room
         self._product = product
         self.size = 0
@@ -56,7 +56,7 @@ class Place:
         self.size = size
 
 
-class Body:
+class RequestBody:
     """The body of one request, in the parts in which it came; :meth:`take` gives it once and keeps nothing."""
 
     def __init__(self) -> None:
@@ -77,12 +77,12 @@ class Body:
 class Reader:
     """Reads bodies and what is in them. ``small``: up to so many bytes a body needs no room; ``timeout`` in seconds."""
 
-    def __init__(self, room: Room, small: int, timeout: float) -> None:
+    def __init__(self, room: ByteBudget, small: int, timeout: float) -> None:
         self.room = room
         self._small = small
         self._timeout = timeout
 
-    async def read(self, request: web.Request, limit: int, place: Place) -> Body:
+    async def read(self, request: web.Request, limit: int, place: BudgetShare) -> RequestBody:
         """A JSON body of at most ``limit`` bytes, as it came: never decompressed.
 
         Raises Refused (wrong_encoding, wrong_type, too_large, too_slow, broken_body) or Unavailable.
@@ -91,7 +91,7 @@ class Reader:
             raise Refused("wrong_encoding", CONTENT_ENCODING)
         if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
             raise Refused("wrong_type")
-        body = Body()
+        body = RequestBody()
         told = request.content_length
         self._check(told or 0, limit, place)
         expected = limit if told is None else told
@@ -106,12 +106,12 @@ class Reader:
             raise Refused("broken_body") from None
         return body
 
-    def _check(self, size: int, limit: int, place: Place) -> None:
+    def _check(self, size: int, limit: int, place: BudgetShare) -> None:
         if size > limit:
             raise Refused("files_too_large" if limit > self._small else "too_large", about=f"{limit} bytes of JSON")
         if size > self._small:
             place.grow(size)
 
-    async def apart(self, body: Body, work: Callable[[], T]) -> T:
+    async def apart(self, body: RequestBody, work: Callable[[], T]) -> T:
         """Do what the body asks for: at once if it is small, else in a thread and one at a time (it takes copies)."""
         return work() if body.size <= self._small else await apart(work)

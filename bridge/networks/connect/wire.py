@@ -161,7 +161,7 @@ class FoundPerson(PersonView):
     networks: list[str]
 
 
-class People(Wire):
+class FoundPeople(Wire):
     """People who were found, those who can be reached first."""
 
     people: list[FoundPerson]

@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents.patient import Patient
-from bridge.networks.mail.documents.xdm_compose import Author, Code, Entry, Submission, compose
+from bridge.networks.mail.documents.xdm_compose import ArchiveEntry, Author, Code, Submission, compose
 
 GOLDEN = Path(__file__).parent / "golden" / "documents"
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
@@ -75,7 +75,7 @@ TABLE = (
 )
 
 
-def entry(data: bytes, mime: str = "text/xml", title: str = "Bilan du 1er mars") -> Entry:
+def entry(data: bytes, mime: str = "text/xml", title: str = "Bilan du 1er mars") -> ArchiveEntry:
     codes = (
         ("class", Code("11", "1.2.250.1.213.1.1.4.1", "Comptes rendus")),
         ("type", Code("11502-2", LOINC, "CR d'examens biologiques")),
@@ -84,10 +84,10 @@ def entry(data: bytes, mime: str = "text/xml", title: str = "Bilan du 1er mars")
         ("facility", Code("SA01", "1.2.250.1.71.4.2.4", "Établissement")),
         ("practice", Code("BIO", "1.2.250.1.213.1.1.4.9", "Biologie")),
     )
-    return Entry(data, mime, title, MOMENT, PAUL, codes)
+    return ArchiveEntry(data, mime, title, MOMENT, PAUL, codes)
 
 
-def submission(*entries: Entry, patient: Patient = ODILE) -> Submission:
+def submission(*entries: ArchiveEntry, patient: Patient = ODILE) -> Submission:
     content = Code("04", "1.2.250.1.213.2.2", "Résultats")
     return Submission(
         entries,
@@ -102,7 +102,7 @@ def submission(*entries: Entry, patient: Patient = ODILE) -> Submission:
     )
 
 
-def archive(*entries: Entry) -> bytes:
+def archive(*entries: ArchiveEntry) -> bytes:
     return compose(submission(*entries))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import Reading, cda, narrative, read, xmlsafe
+from bridge.networks.mail.documents import ReadDocuments, cda, narrative, read, xmlsafe
 from tests.mail.documents import make
 
 N3 = make.cda(make.section(make.TABLE))
@@ -25,7 +25,7 @@ def level1(data: str, attributes: str = 'mediaType="application/pdf" representat
     return make.cda(f"<nonXMLBody><text {attributes}>{data}</text></nonXMLBody>")
 
 
-def reading(data: bytes, name: str = "cr.xml") -> Reading:
+def reading(data: bytes, name: str = "cr.xml") -> ReadDocuments:
     return read([File(name, "text/xml", data)])
 
 

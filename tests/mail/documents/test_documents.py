@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bridge.errors import Refused
 from bridge.model import File
 from bridge.networks.mail import documents
-from bridge.networks.mail.documents import Reading, cda, patient, read, words
+from bridge.networks.mail.documents import ReadDocuments, cda, patient, read, words
 from tests.mail.documents import make
 from tests.mail.documents import test_hprim as hprims
 from tests.mail.documents import test_invitation as calendars
@@ -45,7 +45,7 @@ INPUTS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def told(found: Reading) -> Any:
+def told(found: ReadDocuments) -> Any:
     return {
         "cards": [{"title": one.title, "text": one.text.split("\n"), "html": one.html} for one in found.cards],
         "files": [[one.name, one.mime, hashlib.sha256(one.data).hexdigest()] for one in found.files],
@@ -114,7 +114,7 @@ def test_plain_files_are_left_alone() -> None:
         File("e.docx", "application/zip", make.zipped({"word/document.xml": b"x"})),
         File("", "", b""),
     ]
-    assert read(files) == Reading()
+    assert read(files) == ReadDocuments()
 
 
 def test_the_originals_are_untouched() -> None:

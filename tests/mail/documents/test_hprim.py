@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import Reading, hprim, hprim_card, patient, read
+from bridge.networks.mail.documents import ReadDocuments, hprim, hprim_card, patient, read
 from tests.mail.documents import make
 
 HEAD = [
@@ -41,7 +41,7 @@ def text(*changes: tuple[int, str], lines: list[str] | None = None) -> str:
     return "\r\n".join([*head, *LETTER, *(LAB if lines is None else lines), *END])
 
 
-def reading(data: bytes, name: str = "resultat.hpr") -> Reading:
+def reading(data: bytes, name: str = "resultat.hpr") -> ReadDocuments:
     return read([File(name, "application/octet-stream", data)])
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import Reading, read
+from bridge.networks.mail.documents import ReadDocuments, read
 from bridge.networks.mail.documents import invitation as calendar
 
 ZONE = """BEGIN:VTIMEZONE
@@ -37,7 +37,7 @@ def ics(event: str = EVENT, method: str = "METHOD:REQUEST\n", zone: str = ZONE) 
     return text.replace("\n", "\r\n").encode()
 
 
-def reading(data: bytes) -> Reading:
+def reading(data: bytes) -> ReadDocuments:
     return read([File("invite.ics", "text/calendar", data)])
 
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import Reading, read, tnef
+from bridge.networks.mail.documents import ReadDocuments, read, tnef
 from tests.mail.documents import make
 
 CDA = make.cda(make.section(make.TABLE))
 GOOD = make.tnef("Bonjour Zoé,\r\nci-joint.", ("Échographie n°2.pdf", make.PDF), ("note.txt", b"fin\0\0"))
 
 
-def reading(data: bytes, name: str = "winmail.dat") -> Reading:
+def reading(data: bytes, name: str = "winmail.dat") -> ReadDocuments:
     return read([File(name, "application/ms-tnef", data)])
 
 

@@ -27,7 +27,7 @@ CDA = make.cda(make.section(make.TABLE))
 GOOD = make.archive(make.entry(CDA), make.entry(make.PDF, "application/pdf", "Bilan (PDF)"))
 
 
-def refused(data: bytes, limits: zipsafe.Limits | None = None) -> str:
+def refused(data: bytes, limits: zipsafe.ZipLimits | None = None) -> str:
     with pytest.raises(Refused) as no:
         zipsafe.unpack(data, limits)
     return no.value.code
@@ -210,7 +210,7 @@ def test_a_bomb_by_number() -> None:
 
 def test_a_bomb_by_total() -> None:
     assert refused(make.zipped({f"f{n}": bytes(1 << 20) for n in range(65)})) == "zip_too_large"
-    assert refused(make.zipped({"a": bytes(99)}), zipsafe.Limits(entry=98)) == "zip_too_large"
+    assert refused(make.zipped({"a": bytes(99)}), zipsafe.ZipLimits(entry=98)) == "zip_too_large"
 
 
 def test_a_bomb_in_an_archive_in_an_archive_is_not_opened() -> None:

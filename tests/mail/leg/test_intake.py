@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
-from bridge.networks.mail.leg.intake import Intake, Taken
-from bridge.networks.mail.mime.mail import Limits, Mail
+from bridge.networks.mail.leg.intake import Intake, TakenMail
+from bridge.networks.mail.mime.mail import Mail, MailLimits
 from bridge.networks.mail.smtp.reception import Envelope
 from tests.mail.hub import ANNA, CLEO_BOX, PEER, SEAL, Written, running, until
 from tests.mail.space import Space
@@ -21,14 +21,14 @@ async def test_an_answer_waits_for_the_mail_that_it_names(tmp_path: Path, space:
     settled: list[str] = []
     tries: list[str] = []
 
-    async def settle(taken: Taken, mail: Mail) -> None:
+    async def settle(taken: TakenMail, mail: Mail) -> None:
         tries.append(str(mail.message_id))
         if mail.message_id == PARENT and tries.count(PARENT) == 1:
             raise Unavailable("not_yet")
         settled.append(str(mail.message_id))
 
     async with running(tmp_path, space) as node:
-        intake = Intake(node.mail._ledger, SEAL, settle, Limits())
+        intake = Intake(node.mail._ledger, SEAL, settle, MailLimits())
         await intake.take(ENVELOPE, Written("Premier", mid=ROOT).raw())
         await until(lambda: settled == [ROOT])
         await intake.take(ENVELOPE, Written("Deuxième", mid=PARENT, replies=[ROOT]).raw())

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.db import open_database
-from bridge.networks.mail.leg.ledger import COMPONENT, Due, Entry, Ledger, Posted
+from bridge.networks.mail.leg.ledger import COMPONENT, Due, Ledger, LedgerEntry, Posted
 from bridge.networks.mail.leg.outgoing import Queue
 from bridge.networks.mail.leg.settings import RetrySettings
 from bridge.networks.mail.smtp.peer import Outcome
@@ -185,7 +185,7 @@ async def test_a_mail_cites_the_first_and_the_newest_of_a_long_thread(rig: Rig) 
     async with rig.ledger.db.transaction("test") as tx:
         for n in range(60):
             about = {"mail": n} if n % 2 else None  # every other one is only said in chat
-            await rig.ledger.enter(tx, Entry("chat", f"mid{n}", "t", f"ref{n}", "", about))
+            await rig.ledger.enter(tx, LedgerEntry("chat", f"mid{n}", "t", f"ref{n}", "", about))
     assert await rig.ledger.chain("chat", "t") == [f"mid{n}" for n in (1, *range(21, 60, 2))]
     assert await rig.ledger.last_mail("chat", "t") == {"mail": 59}
     assert await rig.ledger.chain("chat", "other") == []
@@ -193,7 +193,7 @@ async def test_a_mail_cites_the_first_and_the_newest_of_a_long_thread(rig: Rig) 
 
 async def test_numbers_go_on_after_a_restart(rig: Rig) -> None:
     async with rig.ledger.db.transaction("test") as tx:
-        await rig.ledger.enter(tx, Entry("chat", "mid", "t", "ref", ""))
+        await rig.ledger.enter(tx, LedgerEntry("chat", "mid", "t", "ref", ""))
     await rig.post(("m1", "room@hub.example", ("a@one.example",)))
     again = Ledger(rig.ledger.db, SEAL)
     await again.start()

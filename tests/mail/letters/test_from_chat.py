@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.networks.mail.letters.compose import Letter, compose
-from bridge.networks.mail.letters.from_chat import Frame, Said, letter
+from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, letter
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import parse
 
@@ -17,8 +17,8 @@ def frame(room: Box = ROOM, team: Box | None = None) -> Frame:
     return Frame((ANNA,), (DAN,), "Message de Cléo", room, None, (), team=team)
 
 
-def written(*said: Said, room: Box = ROOM, team: Box | None = None) -> Letter:
-    return letter("m1@hub.example", said or (Said("d1", 1, CLEO, "bonjour"),), frame(room, team))
+def written(*said: ChatMessage, room: Box = ROOM, team: Box | None = None) -> Letter:
+    return letter("m1@hub.example", said or (ChatMessage("d1", 1, CLEO, "bonjour"),), frame(room, team))
 
 
 def test_the_conversation_s_own_address_is_named() -> None:
@@ -26,7 +26,7 @@ def test_the_conversation_s_own_address_is_named() -> None:
     last = made.text.rstrip().splitlines()[-1]
     assert last == f"Écrire à toute la conversation · write to the whole conversation: {ROOM.address}"
     assert "répondez à tous" in made.text
-    rich = written(Said("d1", 1, CLEO, "bonjour", "<b>bonjour</b>"))
+    rich = written(ChatMessage("d1", 1, CLEO, "bonjour", "<b>bonjour</b>"))
     assert rich.html is not None
     assert rich.html.count(ROOM.address) == 1
 
@@ -36,7 +36,7 @@ def test_the_conversation_s_own_address_is_named() -> None:
     [(Box("postmaster@hub.example"), None), (ROOM, Box("cardio@hub.example", "Cardio")), (Box("x-salon-1@h.ex"), None)],
 )
 def test_an_address_that_answers_could_not_use_is_not_named(room: Box, team: Box | None) -> None:
-    made = written(Said("d1", 1, CLEO, "bonjour", "<b>bonjour</b>"), room=room, team=team)
+    made = written(ChatMessage("d1", 1, CLEO, "bonjour", "<b>bonjour</b>"), room=room, team=team)
     assert "Écrire à toute" not in made.text + (made.html or "")
     assert "salon-" not in made.text + (made.html or "")
     assert "répondez à tous" in made.text
@@ -51,23 +51,25 @@ def test_the_footer_stands_below_the_mark_of_signatures() -> None:
 def test_who_wrote_is_said_where_it_is_not_plain() -> None:
     alone = written()
     assert (alone.sender, "Cléo :" in alone.text) == (CLEO, False)
-    both = written(Said("d1", 1, CLEO, "un"), Said("d2", 2, DAN, "deux"))
+    both = written(ChatMessage("d1", 1, CLEO, "un"), ChatMessage("d2", 2, DAN, "deux"))
     assert both.sender == Box(ROOM.address, "Cléo, Dan")
     assert both.text.startswith("Cléo :\nun\n\nDan :\ndeux\n\n-- \n")
-    team = written(Said("d1", 1, CLEO, "un"), team=Box("cardio@hub.example", "Cardio"))
+    team = written(ChatMessage("d1", 1, CLEO, "un"), team=Box("cardio@hub.example", "Cardio"))
     assert team.sender.name == "Cardio"
     assert team.text.startswith("Cléo :\nun")
 
 
 def test_html_is_escaped_and_corrections_are_marked() -> None:
-    made = written(Said("d1", 1, CLEO, "<x>", correction="edit"), Said("d2", 2, CLEO, "y", "<i>y</i>"))
+    made = written(ChatMessage("d1", 1, CLEO, "<x>", correction="edit"), ChatMessage("d2", 2, CLEO, "y", "<i>y</i>"))
     assert made.html is not None
     assert "&lt;x&gt;" in made.html
     assert "[Correction d&#x27;un message" in made.html
     at = 1_795_340_520_000  # 2026-11-22
-    dated = written(Said("d1", 1, CLEO, "1 mg", correction="edit", corrects=at), Said("d2", 2, CLEO, "", "<i>y</i>"))
+    dated = written(
+        ChatMessage("d1", 1, CLEO, "1 mg", correction="edit", corrects=at), ChatMessage("d2", 2, CLEO, "", "<i>y</i>")
+    )
     assert dated.text.startswith("[Correction du message du 22/11/2026 10:42 CET · corrects the message of 22/11/2026 ")
     assert "Correction du message du 22/11/2026 10:42 CET" in (dated.html or "")
-    gone = written(Said("d1", 1, CLEO, "", correction="removal", corrects=at))
+    gone = written(ChatMessage("d1", 1, CLEO, "", correction="removal", corrects=at))
     assert gone.text.startswith("[Le message du 22/11/2026 10:42 CET a été retiré")
     assert made.text.startswith("[Correction d'un message précédent")

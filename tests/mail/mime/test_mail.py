@@ -7,7 +7,7 @@ import pytest
 
 from bridge.errors import Refused
 from bridge.networks.mail.mime.boxes import Box
-from bridge.networks.mail.mime.mail import Limits, Mail, parse
+from bridge.networks.mail.mime.mail import Mail, MailLimits, parse
 
 HEAD = b"From: Anna <anna@cabinet.mssante.fr>\r\nTo: ben@chu.mssante.fr\r\nMessage-ID: <1@cabinet.mssante.fr>\r\n"
 
@@ -168,7 +168,7 @@ def test_a_multipart_without_parts_is_text() -> None:
 
 
 def test_long_text_is_cut_and_says_so() -> None:
-    found = parse(HEAD + b"\r\n" + b"a" * 5000, Limits(text=1000))
+    found = parse(HEAD + b"\r\n" + b"a" * 5000, MailLimits(text=1000))
     assert (len(found.text), "text_cut" in found.problems, "long_line" in found.problems) == (1000, True, True)
 
 
@@ -177,5 +177,5 @@ def test_line_ends_of_all_kinds() -> None:
     macintosh = parse((HEAD + b"\r\nBonjour\r\nBen").replace(b"\r\n", b"\r"))
     assert (macintosh.text, macintosh.sender) == ("Bonjour\nBen", Box("anna@cabinet.mssante.fr", "Anna"))
     with pytest.raises(Refused, match="bare_newline"):
-        parse(HEAD + b"\r\na\n.\r\nb", Limits(bare_newlines=False))
-    assert parse(HEAD + b"\r\na\r\n", Limits(bare_newlines=False)).text == "a"
+        parse(HEAD + b"\r\na\n.\r\nb", MailLimits(bare_newlines=False))
+    assert parse(HEAD + b"\r\na\r\n", MailLimits(bare_newlines=False)).text == "a"

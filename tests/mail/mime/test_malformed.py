@@ -15,7 +15,7 @@ from bridge.errors import Refused
 from bridge.networks.mail.letters.seven_bit import seven_bit
 from bridge.networks.mail.mime.boxes import parse_boxes
 from bridge.networks.mail.mime.headers import MOST_VALUE, message_ids, parameters, words
-from bridge.networks.mail.mime.mail import Limits, Mail, parse
+from bridge.networks.mail.mime.mail import Mail, MailLimits, parse
 from bridge.networks.mail.mime.parts import take_apart
 from bridge.networks.mail.mime.safe_html import clean
 
@@ -92,7 +92,7 @@ DIFFERENT = {"msg_15", "msg_37"}
 @pytest.mark.parametrize("path", [path for path in MESSAGES if path.stem not in DIFFERENT], ids=lambda path: path.stem)
 def test_the_parts_are_those_that_the_standard_library_finds(path: Path) -> None:
     raw = path.read_bytes()
-    assert [part.mime for part in take_apart(raw, Limits()).walk() if not part.parts] == standard_leaves(raw)
+    assert [part.mime for part in take_apart(raw, MailLimits()).walk() if not part.parts] == standard_leaves(raw)
 
 
 SMALL = [path.read_bytes() for path in MESSAGES if path.stat().st_size < 6000]
@@ -180,7 +180,7 @@ def test_headers_are_bounded() -> None:
 
 def test_size_is_bounded() -> None:
     with pytest.raises(Refused, match="too_big"):
-        parse(HEAD + b"\r\n" + b"x" * 1000, Limits(size=1000))
+        parse(HEAD + b"\r\n" + b"x" * 1000, MailLimits(size=1000))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_mail_of_full_size_takes_its_own_size_a_few_times() -> None:
 
 def test_a_body_of_full_size_in_a_wrong_charset() -> None:
     found = parse(HEAD + b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + b"\xe9" * 20_000_000)
-    assert found.text == "é" * Limits().text
+    assert found.text == "é" * MailLimits().text
     assert {"charset", "text_cut"} <= set(found.problems)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge.networks.mail.trust.settings import TrustListSettings
-from bridge.networks.mail.trust.trustlist import Signer
+from bridge.networks.mail.trust.trustlist import ListSigner
 from deploy.world.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
 
-PIN = Signer(SIGNER_CN, ISSUER_CN)
+PIN = ListSigner(SIGNER_CN, ISSUER_CN)
 ANNA = subject("smtp.anna.example", "1750000001", "CENTRE HOSPITALIER D'ANNA", "Paris (75)")
 BEN = subject("smtp.ben.example", "3000000000001", "BEN SANTÉ", "Haute-Vienne (87)")
 EVE = subject("smtp.eve.example", "1999999999", "EVE", "Nord (59)")

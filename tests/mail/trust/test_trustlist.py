@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from bridge.networks.mail.trust import dn, trustlist
-from bridge.networks.mail.trust.trustlist import BadList, Signer, TrustList, difference
+from bridge.networks.mail.trust.trustlist import BadList, ListSigner, TrustList, difference
 from deploy.world.trust import DSIG, ISSUER_CN, NAMESPACE, SIGNER_CN, Row, document, sign, signed_list
 from tests.mail.trust.make import ANNA, BEN, EVE, PIN, ROWS, at, authority, foreign, signer
 
@@ -168,9 +168,9 @@ def test_an_operator_of_the_right_authority_is_no_signer() -> None:
 
 def test_the_issuer_is_pinned_too() -> None:
     with pytest.raises(BadList) as bad:
-        trustlist.verify(good(), authority().bundle, Signer(SIGNER_CN, "AC AUTRE"))
+        trustlist.verify(good(), authority().bundle, ListSigner(SIGNER_CN, "AC AUTRE"))
     assert bad.value.code == "other_signer"
-    assert trustlist.verify(good(), authority().bundle, Signer(SIGNER_CN, ISSUER_CN)).rows == 3
+    assert trustlist.verify(good(), authority().bundle, ListSigner(SIGNER_CN, ISSUER_CN)).rows == 3
 
 
 def test_a_renewed_signer_is_the_same_signer() -> None:

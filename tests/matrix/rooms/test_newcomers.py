@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from appservice.rooms.newcomers import Arrivals
+from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.roomstate import Room
 from tests.matrix.make import World, ghost, meet, until
 
 GHOST, BEN, EVE = ghost("10000000001"), "@ben:chu.example", "@eve:chu.example"
 
 
-def arrivals(settle: float = 0.1, patience: float = 0.3) -> Arrivals:
-    return Arrivals(settle, patience, lambda user: user.startswith("@rpps_"))
+def newcomers(settle: float = 0.1, patience: float = 0.3) -> Newcomers:
+    return Newcomers(settle, patience, lambda user: user.startswith("@rpps_"))
 
 
 def room(**members: str) -> Room:
@@ -20,7 +20,7 @@ def room(**members: str) -> Room:
     return Room("!r", members={names[name]: membership for name, membership in members.items()})
 
 
-async def elapsed(coming: Arrivals, where: Room, who: str = GHOST) -> float:
+async def elapsed(coming: Newcomers, where: Room, who: str = GHOST) -> float:
     start = asyncio.get_running_loop().time()
     await coming.before(where, who)
     return asyncio.get_running_loop().time() - start
@@ -28,21 +28,21 @@ async def elapsed(coming: Arrivals, where: Room, who: str = GHOST) -> float:
 
 async def test_a_room_where_nobody_comes_or_goes_never_waits() -> None:
     where = room(ghost="join", ben="join")
-    coming = arrivals()
+    coming = newcomers()
     await asyncio.wait_for(coming.before(where, GHOST), 0.05)
     where.set_member(EVE, "invite")  # an old room: who is invited does not hold up the others
     await asyncio.wait_for(coming.before(where, GHOST), 0.05)
 
 
 async def test_a_new_room_waits_for_the_invited_but_not_for_ever() -> None:
-    where, coming = room(ghost="join", ben="invite"), arrivals(patience=0.2)
+    where, coming = room(ghost="join", ben="invite"), newcomers(patience=0.2)
     coming.made(where)
     assert await elapsed(coming, where) >= 0.19
     await asyncio.wait_for(coming.before(where, GHOST), 0.05)
 
 
 async def test_a_new_room_goes_on_once_everybody_has_settled() -> None:
-    where, coming = room(ghost="join", ben="invite"), arrivals(settle=0.1, patience=60)
+    where, coming = room(ghost="join", ben="invite"), newcomers(settle=0.1, patience=60)
     coming.made(where)
     waiting = asyncio.create_task(coming.before(where, GHOST))
     await asyncio.sleep(0.05)
@@ -57,7 +57,7 @@ async def test_a_new_room_goes_on_once_everybody_has_settled() -> None:
 
 
 async def test_a_ghost_that_has_just_joined_lets_others_learn_its_keys_first() -> None:
-    where, coming = room(ghost="join", ben="join"), arrivals(settle=0.15)
+    where, coming = room(ghost="join", ben="join"), newcomers(settle=0.15)
     coming.came(where, GHOST)
     assert not where.waits(GHOST)  # ghosts need no keys
     assert await elapsed(coming, where) >= 0.1

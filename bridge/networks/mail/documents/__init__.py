@@ -15,7 +15,7 @@ from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents.card import MOST_HTML, Card, card, escape, file_name, mime_type
 from bridge.networks.mail.documents.patient import Patient
 
-__all__ = ["Card", "Patient", "Reading", "read"]
+__all__ = ["Card", "Patient", "ReadDocuments", "read"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _UNREADABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadDocuments:
     """What the documents of one mail say.
 
     ``files`` are taken out of others; the originals are kept by the caller. ``problems`` are codes: ``refused: …`` for
@@ -45,7 +45,7 @@ class Reading:
     problems: tuple[str, ...] = ()
 
 
-def read(files: Sequence[File], subject: str = "") -> Reading:
+def read(files: Sequence[File], subject: str = "") -> ReadDocuments:
     """Cards, files, patients and problems of a mail's attachments. Never raises; bounded in number and size."""
     reader = _Reader(files)
     reader.guarded("subject", lambda: reader.subject(subject))
@@ -65,14 +65,14 @@ class _Reader:
         self.seen = {_digest(one.data) for one in originals}
         self.left = MOST_BYTES
 
-    def reading(self) -> Reading:
+    def reading(self) -> ReadDocuments:
         """Everything together."""
         if len(self.patients) > MOST_PATIENTS:
             self.problems.append("too_many_documents")
         found = patients.merged(self.patients[:MOST_PATIENTS])
         if any(patients.same_patient(a, b) is False for a in found for b in found):
             self.problems.append("several_patients")
-        return Reading(tuple(self.cards), tuple(self.files), found, tuple(dict.fromkeys(self.problems)))
+        return ReadDocuments(tuple(self.cards), tuple(self.files), found, tuple(dict.fromkeys(self.problems)))
 
     def subject(self, text: str) -> None:
         """The patient that a subject of the XDM form names."""

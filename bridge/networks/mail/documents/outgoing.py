@@ -26,7 +26,7 @@ from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents import read as read_documents
 from bridge.networks.mail.documents.cda_header import Header
 from bridge.networks.mail.documents.patient import Patient
-from bridge.networks.mail.documents.xdm_compose import Author, Code, Entry, Submission
+from bridge.networks.mail.documents.xdm_compose import ArchiveEntry, Author, Code, Submission
 
 ARCHIVE = "IHE_XDM.ZIP"
 COMMAND = "/xdm"
@@ -198,7 +198,7 @@ def _merged(sheets: Sequence[Sheet]) -> Patient:
 def _submission(sheets: Sequence[Sheet], sender: Sender, at: datetime, patient: Patient) -> Submission:
     first = sheets[0].header
     entries = tuple(
-        Entry(sheet.file.data, "text/xml", sheet.header.title or "Document", sheet.header.created or at,
+        ArchiveEntry(sheet.file.data, "text/xml", sheet.header.title or "Document", sheet.header.created or at,
               sheet.header.author if sheet.header.author.family else sender.author, sheet.header.codes,
               sheet.header.language)
         for sheet in sheets

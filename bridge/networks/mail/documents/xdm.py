@@ -65,7 +65,7 @@ def looks_like(name: str, data: bytes) -> bool:
     return zipsafe.is_zip(data) and re.search(rb"IHE_XDM/", data, re.I) is not None
 
 
-def parse(data: bytes, limits: zipsafe.Limits | None = None) -> Xdm:
+def parse(data: bytes, limits: zipsafe.ZipLimits | None = None) -> Xdm:
     """The documents of an archive. Raises Refused (codes of zipsafe, xmlsafe; xdm_no_metadata, xdm_too_many)."""
     entries = zipsafe.unpack(data, limits)
     folders = [found[1] for name in entries if (found := _METADATA.fullmatch(name))]

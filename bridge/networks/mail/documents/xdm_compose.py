@@ -73,7 +73,7 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveEntry:
     """A document to send. ``codes`` may hold class, type, format, facility, practice, confidentiality."""
 
     data: bytes = field(repr=False)
@@ -92,7 +92,7 @@ class Submission:
     ``family`` and ``given`` are the patient's names as written; without them the folded ones are used.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ArchiveEntry, ...]
     patient: Patient = field(repr=False)
     author: Author
     sent: datetime
@@ -189,7 +189,7 @@ def _package(parent: etree._Element, sent: Submission, identity: str) -> str:
     return ident
 
 
-def _extrinsic(parent: etree._Element, sent: Submission, one: Entry, name: str) -> str:
+def _extrinsic(parent: etree._Element, sent: Submission, one: ArchiveEntry, name: str) -> str:
     identity = f"{name}|{hashlib.sha256(one.data).hexdigest()}|{sent.sent.isoformat()}"
     ident = _uuid(identity)
     document = _child(parent, "ExtrinsicObject", id=ident, mimeType=one.mime, objectType=_STABLE)

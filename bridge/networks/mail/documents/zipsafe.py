@@ -20,7 +20,7 @@ _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ZipLimits:
     """Bounds of one archive; sizes in bytes, unpacked. ``ratio`` counts from ``free`` bytes on."""
 
     entries: int = 200
@@ -31,14 +31,14 @@ class Limits:
     name: int = 240
 
 
-def unpack(data: bytes, limits: Limits | None = None) -> dict[str, bytes]:
+def unpack(data: bytes, limits: ZipLimits | None = None) -> dict[str, bytes]:
     """Every file of the archive by its name, folders left out, in the archive's order.
 
     Raises Refused: ``zip_entries``, ``zip_too_large``, ``zip_ratio``, ``zip_overlap``, ``zip_name``,
     ``zip_duplicate``, ``zip_link``, ``zip_encrypted``, ``zip_method``, ``zip_damaged``. Nothing is written to disk and
     no archive within is opened (see :func:`is_zip`).
     """
-    limits = limits or Limits()
+    limits = limits or ZipLimits()
     if data.count(_CENTRAL) > 2 * limits.entries:  # each entry of the directory has one: bounds what is built below
         raise Refused("zip_entries", about=str(limits.entries))
     try:
@@ -56,7 +56,7 @@ def is_zip(data: bytes) -> bool:
     return data.startswith(_ZIPS)
 
 
-def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
+def _check(entries: list[zipfile.ZipInfo], limits: ZipLimits) -> None:
     if len(entries) > limits.entries:
         raise Refused("zip_entries", about=str(limits.entries))
     seen: set[str] = set()
@@ -70,7 +70,7 @@ def _check(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
         raise Refused("zip_too_large", about=f"{limits.total} bytes")
 
 
-def _check_entry(entry: zipfile.ZipInfo, limits: Limits) -> None:
+def _check_entry(entry: zipfile.ZipInfo, limits: ZipLimits) -> None:
     name = entry.orig_filename
     if not name or len(name) > limits.name or _ODD.search(unicodedata.normalize("NFKC", name)):
         raise Refused("zip_name")
@@ -98,7 +98,7 @@ def _check_places(entries: list[zipfile.ZipInfo], size: int) -> None:
         raise Refused("zip_damaged")
 
 
-def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: Limits) -> dict[str, bytes]:
+def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: ZipLimits) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     left = limits.total
     for entry in entries:

@@ -17,9 +17,9 @@ from bridge.networks.mail.documents.patient import may_join, merged, of_plain, p
 from bridge.networks.mail.leg import threads as placing
 from bridge.networks.mail.leg.contents import Content, addressed, content, heading
 from bridge.networks.mail.leg.edge import MailEdge
-from bridge.networks.mail.leg.intake import Taken
-from bridge.networks.mail.leg.ledger import Entry, Posted
-from bridge.networks.mail.leg.threads import MAIN, Known, Place
+from bridge.networks.mail.leg.intake import TakenMail
+from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
+from bridge.networks.mail.leg.threads import MAIN, KnownMail, Place
 from bridge.networks.mail.letters.compose import compose
 from bridge.networks.mail.letters.copies import copied, copy_id, copy_letter
 from bridge.networks.mail.letters.writing import writable
@@ -64,7 +64,7 @@ class Arrivals:
         self.ended = edge.ended
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def accept(self, taken: Taken, mail: Mail, target: Target) -> None:
+    async def accept(self, taken: TakenMail, mail: Mail, target: Target) -> None:
         """Bring a mail into one conversation. Raises Refused, Unavailable."""
         key = placing.people_key(target.people)
         turn = self._turns.setdefault(key, asyncio.Lock())
@@ -77,7 +77,9 @@ class Arrivals:
 
     # -- where ---------------------------------------------------------------------------------------------
 
-    async def _place(self, mail: Mail, target: Target, key: str, known: dict[str, list[Known]]) -> tuple[Place, bool]:
+    async def _place(
+        self, mail: Mail, target: Target, key: str, known: dict[str, list[KnownMail]]
+    ) -> tuple[Place, bool]:
         """The place, and whether the conversation is new."""
         cites = placing.cited(mail)
         chat, fresh = target.chat, False
@@ -90,7 +92,7 @@ class Arrivals:
         return Place(chat, thread, placing.answered(chat, cites, known)), fresh
 
     async def _chat(
-        self, target: Target, key: str, cites: Sequence[str], known: dict[str, list[Known]]
+        self, target: Target, key: str, cites: Sequence[str], known: dict[str, list[KnownMail]]
     ) -> tuple[str, bool]:
         same, wider = set[str](), set[str]()
         for chat in {row.chat for rows in known.values() for row in rows}:
@@ -123,7 +125,7 @@ class Arrivals:
 
     # -- what ----------------------------------------------------------------------------------------------
 
-    async def _write(self, taken: Taken, mail: Mail, target: Target, placed: _Placed) -> None:
+    async def _write(self, taken: TakenMail, mail: Mail, target: Target, placed: _Placed) -> None:
         ref = await self._ref(mail, target, placed)
         shown = await self._content(taken, mail)
         place, notes = placed.place, []
@@ -167,7 +169,9 @@ class Arrivals:
         if refused:
             self.ended()
 
-    async def _copy(self, taken: Taken, mail: Mail, target: Target, entry: Entry) -> tuple[Posted, dict[str, str]]:
+    async def _copy(
+        self, taken: TakenMail, mail: Mail, target: Target, entry: LedgerEntry
+    ) -> tuple[Posted, dict[str, str]]:
         """The mail to the conversation's mailboxes that the author did not write to; to whom it cannot go, and why.
 
         For those it is refused in the same transaction: the room and the author are told.
@@ -207,7 +211,7 @@ class Arrivals:
         named = outside and not any(row.chat == chat for row in (await self._ledger.known([mark])).get(mark, ()))
         return addressed(outside) if named else "", mark
 
-    async def _content(self, taken: Taken, mail: Mail) -> Content:
+    async def _content(self, taken: TakenMail, mail: Mail) -> Content:
         """Documents may take seconds to read: they must not hold up anybody else."""
         if mail.size < _QUICK:
             return content(mail, taken.raw)
@@ -222,17 +226,17 @@ class Arrivals:
             return f"{ref}#{mail.digest[:16]}"
         return ref
 
-    def _entry(self, taken: Taken, mail: Mail, where: _Place, patients: list[Json]) -> Entry:
+    def _entry(self, taken: TakenMail, mail: Mail, where: _Place, patients: list[Json]) -> LedgerEntry:
         place, ref = where.place, where.ref
         thread = ref if where.begins else (place.thread or MAIN)
         mid = ref if mail.message_id is None or ref.endswith(f"#{mail.digest[:16]}") else mail.message_id
         cites = tuple(ident for ident in placing.cited(mail))
         topic = {"subject": mail.subject, "patients": patients} if where.begins else None
-        return Entry(place.chat, mid, thread, ref, where.key, _about(taken, mail), cites, topic)
+        return LedgerEntry(place.chat, mid, thread, ref, where.key, _about(taken, mail), cites, topic)
 
     # -- who -----------------------------------------------------------------------------------------------
 
-    async def targets(self, taken: Taken, mail: Mail) -> tuple[list[Target], list[str]]:
+    async def targets(self, taken: TakenMail, mail: Mail) -> tuple[list[Target], list[str]]:
         """The conversations of a mail (teams, conversations by address, its people, each hidden recipient), and the
         recipients whose conversation its author may not write to. Raises Refused for an author nobody vouches for,
         and for one who writes to nobody else."""
@@ -338,7 +342,7 @@ class _Placed:
     place: Place
     fresh: bool
     key: str
-    known: dict[str, list[Known]]
+    known: dict[str, list[KnownMail]]
     outside: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -358,7 +362,7 @@ def _handle(person: Person) -> str:
     return f"rpps:{person.rpps}" if person.rpps else person.id
 
 
-def _about(taken: Taken, mail: Mail) -> Json:
+def _about(taken: TakenMail, mail: Mail) -> Json:
     """What reports and answers need to know of a mail later."""
     envelope = taken.envelope
     return {

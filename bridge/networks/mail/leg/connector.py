@@ -17,13 +17,13 @@ from bridge.networks.mail.leg.apicrypt_opening import Opener
 from bridge.networks.mail.leg.arrivals import Arrivals
 from bridge.networks.mail.leg.departures import Departures
 from bridge.networks.mail.leg.edge import MailEdge
-from bridge.networks.mail.leg.intake import Intake, Taken
+from bridge.networks.mail.leg.intake import Intake, TakenMail
 from bridge.networks.mail.leg.ledger import COMPONENT, Ledger
 from bridge.networks.mail.leg.outgoing import Connects, Gather, Queue
-from bridge.networks.mail.leg.receipts import Receipts
+from bridge.networks.mail.leg.receipts import MailReports
 from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
 from bridge.networks.mail.leg.threads import people_key
-from bridge.networks.mail.mime.mail import Limits, Mail
+from bridge.networks.mail.mime.mail import Mail, MailLimits
 from bridge.networks.mail.smtp.lmtp_in import LmtpIn
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
 from bridge.networks.mail.smtp.smtp_out import SmtpOut
@@ -76,8 +76,8 @@ class MailConnector:
         self._departures = Departures(
             edge, lambda chat, thread, at: self._gather.add(chat, thread, at), ask_displayed=settings.ask_displayed
         )
-        self._receipts = Receipts(edge, hostname=smtp.hostname, give_displayed=settings.give_displayed)
-        limits = Limits(size=smtp.limits.size + 100_000)
+        self._receipts = MailReports(edge, hostname=smtp.hostname, give_displayed=settings.give_displayed)
+        limits = MailLimits(size=smtp.limits.size + 100_000)
         opener = Opener(settings.apicrypt)
         self._intake = Intake(ledger, outfit.seal, self._settle, limits, opener, book.domains)
         self._gather = Gather(settings.gather, self._departures.close, clock)
@@ -168,7 +168,7 @@ class MailConnector:
 
     # -- in ------------------------------------------------------------------------------------------------
 
-    async def _settle(self, taken: Taken, mail: Mail) -> None:
+    async def _settle(self, taken: TakenMail, mail: Mail) -> None:
         if mail.report is not None:
             await self._receipts.read(mail.report, taken, mail)
             return
@@ -187,7 +187,7 @@ class MailConnector:
             except Refused as refusal:
                 await self._bounce(taken, mail, target.recipients, refusal.code)
 
-    async def _bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
+    async def _bounce(self, taken: TakenMail, mail: Mail, recipients: Sequence[str], code: str) -> None:
         log.warning("mail %d is not delivered: %s", taken.n, code)
         await self._receipts.bounce(taken, mail, recipients, code)
 

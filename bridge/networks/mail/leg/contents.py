@@ -112,7 +112,7 @@ def _paragraph(text: str, tag: str = "") -> str:
     return f"<p><{tag}>{inner}</{tag}></p>" if tag else f"<p>{inner}</p>"
 
 
-def _files(mail: Mail, reading: documents.Reading) -> tuple[File, ...]:
+def _files(mail: Mail, reading: documents.ReadDocuments) -> tuple[File, ...]:
     """The attachments as they came, what was taken out of them; whatever is too much is left out last."""
     found = mail.files
     for file in reading.files:

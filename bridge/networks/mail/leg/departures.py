@@ -19,12 +19,12 @@ from bridge.networks.mail.documents.outgoing import Conformed, asked
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
 from bridge.networks.mail.leg import threads as placing
 from bridge.networks.mail.leg.edge import MailEdge
-from bridge.networks.mail.leg.ledger import Entry, Posted
+from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
 from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
 from bridge.networks.mail.leg.taken_charge import Handling
-from bridge.networks.mail.leg.threads import MAIN, Known
+from bridge.networks.mail.leg.threads import MAIN, KnownMail
 from bridge.networks.mail.letters.compose import Letter, compose
-from bridge.networks.mail.letters.from_chat import Frame, Said, letter
+from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, letter
 from bridge.networks.mail.letters.per_patient import Parcel, conformed, divided, parcels, with_documents
 from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
@@ -77,7 +77,7 @@ class Departures:
         internal = team and thread == MAIN
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
         people = placing.people_key(member.person.id for member in delivery.members)
-        entry = Entry(chat, ref.id, thread, ref.id, people)
+        entry = LedgerEntry(chat, ref.id, thread, ref.id, people)
         async with self._ledger.db.transaction("mail.draft") as tx:
             await self._ledger.enter(tx, entry)
             body = {} if internal else _draft(delivery, box)
@@ -110,7 +110,7 @@ class Departures:
         waiting = {ident: body for ident, _, body in await self._ledger.drafts(chat, thread)}
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
         own = f"{delivery.id}@{self._book.domain}"
-        entry = Entry(chat, own, thread, own, found[0].people)
+        entry = LedgerEntry(chat, own, thread, own, found[0].people)
         async with self._ledger.db.transaction("mail.correction") as tx:
             await self._ledger.enter(tx, entry)
             if target in waiting and delivery.kind is Kind.EDIT:
@@ -122,7 +122,7 @@ class Departures:
                 body = _draft(delivery, box) | {"correction": delivery.kind.value, "corrects": left or 0}
                 await self._ledger.draft(tx, delivery.id, (chat, FIX + thread), self._clock(), body)
 
-    async def _left_at(self, known: Known, about: Json | None) -> int | None:
+    async def _left_at(self, known: KnownMail, about: Json | None) -> int | None:
         """When a message of ours was said that has left in a mail (0: unknown); None if it has not left."""
         mail = known.mid.partition("#")[0]
         if mail != known.mid:
@@ -175,7 +175,7 @@ class Departures:
                 if await self._mail(where, parcel, fixes):
                     fixes = ()
 
-    async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[Said, ...]) -> bool:
+    async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[ChatMessage, ...]) -> bool:
         """One mail, or the refusal of what cannot leave; whether the thread's corrections went with it."""
         try:
             documents, begins = await self._documents(where, parcel)
@@ -213,7 +213,7 @@ class Departures:
         return found, found is not None and where.thread == MAIN
 
     async def _post(
-        self, where: Where, said: Sequence[Said], written: Letter, raw: bytes, documents: Conformed | None,
+        self, where: Where, said: Sequence[ChatMessage], written: Letter, raw: bytes, documents: Conformed | None,
         unwritable: Sequence[str],
     ) -> None:  # fmt: skip
         refs, chat = self._refs(said), where.chat
@@ -269,10 +269,10 @@ class Departures:
             values = topic | {"patients": [plain(one) for one in everyone]}
             await self._ledger.set_topic(tx, where.chat, where.thread, values)
 
-    def _refs(self, said: Sequence[Said]) -> tuple[str, ...]:
+    def _refs(self, said: Sequence[ChatMessage]) -> tuple[str, ...]:
         return tuple(f"{one.id}@{self._book.domain}" for one in said)
 
-    async def _taken_back(self, where: Where, said: Sequence[Said]) -> None:
+    async def _taken_back(self, where: Where, said: Sequence[ChatMessage]) -> None:
         """What was taken back in time reached nobody; its author is told so."""
         for ref in self._refs(said):
             for member in where.members:
@@ -289,7 +289,7 @@ class Departures:
         async with self._ledger.db.transaction("mail.internal") as tx:
             await tx.many("mail.end_draft", [(ident,) for ident in idents])
 
-    async def _failed(self, where: Where, said: Sequence[Said], code: str) -> None:
+    async def _failed(self, where: Where, said: Sequence[ChatMessage], code: str) -> None:
         for ref in self._refs(said):
             for member in where.members:
                 if member.address.network == MAIL:
@@ -311,7 +311,7 @@ def _patients(topic: Json) -> list[Patient]:
     return [of_plain(one) for one in topic.get("patients", ())]
 
 
-def _size(said: Sequence[Said]) -> int:
+def _size(said: Sequence[ChatMessage]) -> int:
     return sum(file.size for one in said for file in one.files)
 
 
@@ -326,9 +326,9 @@ def _draft(delivery: Delivery, box: Box) -> Json:
     }  # fmt: skip
 
 
-def _said(ident: str, at: int, body: Json) -> Said:
+def _said(ident: str, at: int, body: Json) -> ChatMessage:
     files = tuple(File(name, mime, base64.b64decode(data), inline) for name, mime, data, inline in body["files"])
-    said = Said(
+    said = ChatMessage(
         ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
         body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),
         corrects=body.get("corrects", 0),

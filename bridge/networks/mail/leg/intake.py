@@ -16,7 +16,7 @@ from bridge.networks.mail.leg.apicrypt_opening import Opener
 from bridge.networks.mail.leg.ledger import Ledger
 from bridge.networks.mail.leg.threads import cited, lane
 from bridge.networks.mail.mime.mail import Mail, parse
-from bridge.networks.mail.mime.parts import Limits
+from bridge.networks.mail.mime.parts import MailLimits
 from bridge.networks.mail.smtp.reception import Envelope
 from bridge.parts.failpoint import failpoint
 from bridge.seal import Seal, SealBroken
@@ -32,7 +32,7 @@ _BUGS = 5  # unexpected errors before a mail is given to the operator
 
 
 @dataclass(slots=True)
-class Taken:
+class TakenMail:
     """A mail that is on disk. ``mail`` is None when it has to be read from there."""
 
     n: int
@@ -45,11 +45,11 @@ class Taken:
 class _Lane:
     """Mails that are worked on one after another, and all that they are called and cite."""
 
-    queue: deque[Taken] = field(default_factory=deque)
+    queue: deque[TakenMail] = field(default_factory=deque)
     ids: set[str] = field(default_factory=set)
 
 
-Settle = Callable[[Taken, Mail], Awaitable[None]]
+Settle = Callable[[TakenMail, Mail], Awaitable[None]]
 """Bring a mail into the hub; may be called again for the same mail. Raises Unavailable."""
 
 
@@ -64,7 +64,7 @@ class Intake:
         ledger: Ledger,
         seal: Seal,
         settle: Settle,
-        limits: Limits,
+        limits: MailLimits,
         opener: Opener | None = None,
         own: Collection[str] = (),
     ) -> None:
@@ -118,22 +118,22 @@ class Intake:
             sealed = (self._seal.seal(said, "mail envelope"), self._seal.seal(raw, "mail raw"))
             row = await tx.one("mail.take", *sealed, envelope.received_at)
         assert row is not None
-        self._add(Taken(int(row["n"]), envelope, mail, raw), mail)
+        self._add(TakenMail(int(row["n"]), envelope, mail, raw), mail)
 
     async def _parse(self, raw: bytes) -> Mail:
         if len(raw) < _INLINE:
             return parse(raw, self._limits)
         return await asyncio.to_thread(parse, raw, self._limits)
 
-    async def _load(self, n: int) -> Taken | None:
+    async def _load(self, n: int) -> TakenMail | None:
         row = await self._ledger.db.one("mail.taken", n)
         if row is None:
             return None
         envelope = _envelope(orjson.loads(self._seal.open(bytes(row["envelope"]), "mail envelope")))
         raw = self._seal.open(bytes(row["raw"]), "mail raw")
-        return Taken(n, envelope, await self._parse(raw), raw)
+        return TakenMail(n, envelope, await self._parse(raw), raw)
 
-    def _add(self, taken: Taken, mail: Mail) -> None:
+    def _add(self, taken: TakenMail, mail: Mail) -> None:
         name = lane(mail)
         ids = [*cited(mail), *([mail.message_id] if mail.message_id else [])]
         found = next((self._ids[ident] for ident in ids if ident in self._ids), None) or self._lanes.get(name)
@@ -159,7 +159,7 @@ class Intake:
         for ident in of.ids:
             del self._ids[ident]
 
-    async def _one(self, taken: Taken) -> None:
+    async def _one(self, taken: TakenMail) -> None:
         wait, bugs = _AGAIN, 0
         while True:
             try:

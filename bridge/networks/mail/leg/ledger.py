@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from bridge.db import Component, Database, Tx
-from bridge.networks.mail.leg.threads import Known
+from bridge.networks.mail.leg.threads import KnownMail
 from bridge.networks.mail.letters.compose import MOST_REFERENCES
 from bridge.seal import Seal
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """A message that takes its place in a thread. ``about`` is None for what is no mail of its own."""
 
     chat: str
@@ -61,25 +61,25 @@ class Ledger:
 
     # -- threads -------------------------------------------------------------------------------------------
 
-    async def known(self, ids: Sequence[str]) -> dict[str, list[Known]]:
+    async def known(self, ids: Sequence[str]) -> dict[str, list[KnownMail]]:
         """What is known of some message ids, in every chat."""
-        found: dict[str, list[Known]] = {}
+        found: dict[str, list[KnownMail]] = {}
         for r in await self.db.all("mail.refs", orjson.dumps(list(ids)).decode()):
-            row = Known(r["chat"], r["mid"], r["thread"], r["ref"], r["people"], r["n"])
+            row = KnownMail(r["chat"], r["mid"], r["thread"], r["ref"], r["people"], r["n"])
             found.setdefault(row.mid, []).append(row)
         for rows in found.values():
             rows.sort(key=lambda row: -row.n)
         return found
 
-    async def of_ref(self, ref: str) -> tuple[Known, Json | None] | None:
+    async def of_ref(self, ref: str) -> tuple[KnownMail, Json | None] | None:
         """A message by the hub's name of it, and what is noted about its mail."""
         r = await self.db.one("mail.ref", ref)
         if r is None:
             return None
         about = None if r["about"] is None else self.open(r["about"], f"about {r['chat']} {r['mid']}")
-        return Known(r["chat"], r["mid"], r["thread"], r["ref"], r["people"], r["n"]), about
+        return KnownMail(r["chat"], r["mid"], r["thread"], r["ref"], r["people"], r["n"]), about
 
-    async def enter(self, tx: Tx, entry: Entry) -> None:
+    async def enter(self, tx: Tx, entry: LedgerEntry) -> None:
         """A message takes its place; what it cites and nobody knows yet belongs to the same thread."""
         about = None if entry.about is None else self.close(entry.about, f"about {entry.chat} {entry.mid}")
         row = (entry.chat, entry.mid, entry.thread, entry.ref, entry.people, self.next_n(), about)

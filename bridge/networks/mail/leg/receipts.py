@@ -10,11 +10,11 @@ from typing import Any
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Address, Body, Kind, Message, RecipientState, Ref, Report, State
 from bridge.networks.mail.leg.edge import MailEdge
-from bridge.networks.mail.leg.intake import Taken
+from bridge.networks.mail.leg.intake import TakenMail
 from bridge.networks.mail.leg.ledger import Due, Posted
 from bridge.networks.mail.leg.outgoing import reason_of_status
 from bridge.networks.mail.leg.reply_envelope import TEAM
-from bridge.networks.mail.leg.threads import MAIN, Known
+from bridge.networks.mail.leg.threads import MAIN, KnownMail
 from bridge.networks.mail.letters.report_writing import Notice, compose_dsn, compose_mdn
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Dsn, Mail, Mdn
@@ -34,7 +34,7 @@ _PATIENCE = 300_000  # ms in which the hub notes what it has handed to us; a rep
 log = logging.getLogger(__name__)
 
 
-class Receipts:
+class MailReports:
     """``posted`` is told of the domains that have mail."""
 
     def __init__(self, edge: MailEdge, *, hostname: str, give_displayed: bool) -> None:
@@ -71,7 +71,7 @@ class Receipts:
         await self._remark(found[0], f"lost:{ident}:{recipient}", recipient, notice(reason, name=recipient))
         await self._dsn(f"lost:{ident}:{recipient}", about, recipient, reason)
 
-    async def _remark(self, about: Known, ident: str, recipient: str, text: str) -> None:
+    async def _remark(self, about: KnownMail, ident: str, recipient: str, text: str) -> None:
         """Said in the room, once."""
         chat, thread = about.chat, about.thread
         box = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
@@ -82,7 +82,7 @@ class Receipts:
         except Refused as refusal:  # whoever could be told has left
             log.info("nobody is told what became of a mail: %s", refusal.code)
 
-    async def read(self, report: Dsn | Mdn, taken: Taken, mail: Mail) -> None:
+    async def read(self, report: Dsn | Mdn, taken: TakenMail, mail: Mail) -> None:
         """A report that came by mail; what it is about is found by envelope id or message id.
 
         It counts for recipients of the domains of whoever handed it in. Raises Unavailable.
@@ -172,7 +172,7 @@ class Receipts:
         if State.READ in now and self._give and about.get("mdn_to"):
             await self._mdn(f"mdn:{ident}", about, box or await self._book.box(states[0].person))
 
-    async def bounce(self, taken: Taken, mail: Mail, recipients: Sequence[str], code: str) -> None:
+    async def bounce(self, taken: TakenMail, mail: Mail, recipients: Sequence[str], code: str) -> None:
         """A mail that was taken and cannot be delivered after all."""
         header = taken.raw.partition(b"\r\n\r\n")[0].decode("latin-1")
         about = {"sender": taken.envelope.sender, "envid": taken.envelope.envid, "header": header}

@@ -12,7 +12,7 @@ from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.networks.mail.leg.ledger import Ledger
 from bridge.networks.mail.leg.threads import MAIN
 from bridge.networks.mail.letters.compose import reply_subject
-from bridge.networks.mail.letters.from_chat import Frame, Said
+from bridge.networks.mail.letters.from_chat import ChatMessage, Frame
 from bridge.networks.mail.mime.boxes import Box
 
 TEAM = "team:"  # before a team's address: the name of its chat
@@ -41,7 +41,7 @@ class Frames:
         self._mss = mss
         self._ask = ask
 
-    async def of(self, where: Where, said: Sequence[Said]) -> Frame:
+    async def of(self, where: Where, said: Sequence[ChatMessage]) -> Frame:
         """The frame of the next mail. Raises Refused (not_reachable), Unavailable."""
         chat, thread, found = where.chat, where.thread, where.found
         chain = await self._chain(chat, thread)

@@ -13,7 +13,7 @@ _CITES = 40  # ids looked up for one mail
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMail:
     """One id that a thread holds or has heard of. ``ref`` is None while it is only cited; ``people`` is a key."""
 
     chat: str
@@ -58,7 +58,7 @@ def lane(mail: Mail) -> str:
     return first[0] if first else mail.digest
 
 
-def home(cites: Sequence[str], known: Mapping[str, Sequence[Known]], key: str, same: Collection[str]) -> str | None:
+def home(cites: Sequence[str], known: Mapping[str, Sequence[KnownMail]], key: str, same: Collection[str]) -> str | None:
     """The chat of the newest cited mail that had the same readers; ``same``: chats whose members are these people."""
     for ident in cites:
         for row in known.get(ident, ()):
@@ -67,7 +67,7 @@ def home(cites: Sequence[str], known: Mapping[str, Sequence[Known]], key: str, s
     return None
 
 
-def thread(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]], own: str | None) -> str | None:
+def thread(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[KnownMail]], own: str | None) -> str | None:
     """The thread of the newest cited id; else the one that was waiting for this very mail; else None."""
     for ident in [*cites, *([own] if own else [])]:
         for row in known.get(ident, ()):
@@ -76,13 +76,13 @@ def thread(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]]
     return None
 
 
-def elsewhere(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]]) -> str | None:
+def elsewhere(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[KnownMail]]) -> str | None:
     """The ref of the newest cited message that is in another chat."""
     rows = (row for ident in cites for row in known.get(ident, ()))
     return next((row.ref for row in rows if row.ref is not None and row.chat != chat), None)
 
 
-def answered(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[Known]]) -> str | None:
+def answered(chat: str, cites: Sequence[str], known: Mapping[str, Sequence[KnownMail]]) -> str | None:
     """The ref of the newest cited message that is in this chat."""
     for ident in cites:
         for row in known.get(ident, ()):

@@ -35,7 +35,7 @@ except ZoneInfoNotFoundError:  # a system without the database of time zones
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChatMessage:
     """One message of the chat. ``at`` in milliseconds since 1970."""
 
     id: str
@@ -71,7 +71,7 @@ class Frame:
     team: Box | None = None
 
 
-def letter(message_id: str, said: Sequence[Said], frame: Frame) -> Letter:
+def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter:
     """The mail of some messages of one thread, oldest first (at least one)."""
     writers = list(dict.fromkeys(one.sender for one in said))
     sender = frame.team or (writers[0] if len(writers) == 1 else _together(writers, frame.room))
@@ -105,7 +105,7 @@ def _footer(frame: Frame) -> str:
     return _FOOTER + (f"{_ROOM}{room}" if room.startswith("salon-") else "")
 
 
-def _text(said: Sequence[Said], footer: str, *, named: bool) -> str:
+def _text(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"{one.sender.name} :\n" if named else ""
@@ -113,7 +113,7 @@ def _text(said: Sequence[Said], footer: str, *, named: bool) -> str:
     return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{footer}\n"
 
 
-def _corrected(one: Said) -> str:
+def _corrected(one: ChatMessage) -> str:
     """Which message it corrects: the words are no longer kept once they have left, the time is."""
     if not one.corrects:
         return _CORRECTED[one.correction]
@@ -121,7 +121,7 @@ def _corrected(one: Said) -> str:
     return _CORRECTED_AT[one.correction].format(f"{at:%d/%m/%Y %H:%M %Z}")
 
 
-def _html(said: Sequence[Said], footer: str, *, named: bool) -> str:
+def _html(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
     parts = []
     for one in said:
         who = f"<p><b>{html.escape(one.sender.name)}</b></p>" if named else ""

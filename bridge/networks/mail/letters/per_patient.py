@@ -16,18 +16,18 @@ from bridge.networks.mail.documents.outgoing import (
     conform,
 )
 from bridge.networks.mail.letters.compose import Letter
-from bridge.networks.mail.letters.from_chat import Said
+from bridge.networks.mail.letters.from_chat import ChatMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """The messages of one mail, and what each of them carries; ``carried`` is empty where no document can conform."""
 
-    said: tuple[Said, ...] = field(repr=False)
+    said: tuple[ChatMessage, ...] = field(repr=False)
     carried: tuple[Carried, ...] = field(default=(), repr=False)
 
 
-def parcels(said: Sequence[Said]) -> list[Parcel]:
+def parcels(said: Sequence[ChatMessage]) -> list[Parcel]:
     """The mails of some messages of one thread, in order. Large documents take a while."""
     if not any(one.asked or concerned(one.files) for one in said):
         return [Parcel(tuple(said))]

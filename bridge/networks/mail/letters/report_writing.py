@@ -25,10 +25,10 @@ from bridge.networks.mail.letters.writing import (
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.charsets import one_line
 from bridge.networks.mail.mime.headers import Headers, message_ids, parse_headers
-from bridge.networks.mail.mime.parts import Limits
+from bridge.networks.mail.mime.parts import MailLimits
 from bridge.networks.mail.mime.report_reading import INTEGRATION_ERRORS, DsnRecipient
 
-_LIMITS = Limits()
+_LIMITS = MailLimits()
 _ACTIONS = {
     "failed": ("n’a pas pu être remis", "could not be delivered"),
     "delayed": ("n’est pas encore remis, nous essayons encore", "is not delivered yet, we keep trying"),

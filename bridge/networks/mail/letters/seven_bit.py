@@ -7,10 +7,10 @@ import re
 from bridge.networks.mail.letters.writing import base64_lines, boxes_value, field_lines, text_value
 from bridge.networks.mail.mime.boxes import parse_boxes
 from bridge.networks.mail.mime.headers import Headers, raw_text
-from bridge.networks.mail.mime.parts import Limits, Part, long_lines, take_apart
+from bridge.networks.mail.mime.parts import MailLimits, Part, long_lines, take_apart
 
 _BOXES = {"from", "sender", "to", "cc", "reply-to"}
-_WIDE = Limits(size=1 << 31, depth=50, parts=5000, header_lines=20_000, header_size=1 << 24)
+_WIDE = MailLimits(size=1 << 31, depth=50, parts=5000, header_lines=20_000, header_size=1 << 24)
 
 
 def seven_bit(raw: bytes) -> bytes:

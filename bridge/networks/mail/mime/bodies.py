@@ -12,7 +12,7 @@ from bridge.networks.mail.mime.charsets import decode, one_line, readable
 from bridge.networks.mail.mime.file_names import better_mime, safe_name
 from bridge.networks.mail.mime.flowed import unflow
 from bridge.networks.mail.mime.headers import words
-from bridge.networks.mail.mime.parts import Limits, Part
+from bridge.networks.mail.mime.parts import MailLimits, Part
 from bridge.networks.mail.mime.safe_html import content_ids, to_text
 
 _NOISE = {"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"}  # a third form of the same words
@@ -27,7 +27,7 @@ _STUB = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class MailBody:
     """What a mail says: readable text, HTML as decoded (not sanitised), documents, and codes of what was odd."""
 
     text: str = field(repr=False)
@@ -46,7 +46,7 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Reader:
-    limits: Limits
+    limits: MailLimits
     pieces: list[_Piece] = field(default_factory=list)
     loose: list[tuple[Part, str]] = field(default_factory=list)  # documents and their Content-ID
     problems: set[str] = field(default_factory=set)
@@ -144,7 +144,7 @@ def is_body(part: Part, first: bool) -> bool:
     return first or not part.type.get("name")
 
 
-def read_body(root: Part, limits: Limits) -> Body:
+def read_body(root: Part, limits: MailLimits) -> MailBody:
     """The readable body and the documents of a mail. Never raises; what is cut or odd is in ``problems``."""
     reader = _Reader(limits)
     reader.take(root)
@@ -159,7 +159,7 @@ def read_body(root: Part, limits: Limits) -> Body:
         reader.problems.add("text_cut")
     shown = content_ids(html) if html else frozenset()
     files = tuple(_file(part, cid if cid and cid in shown else None) for part, cid in reader.loose)
-    return Body(text, html, files, tuple(sorted(reader.problems)))
+    return MailBody(text, html, files, tuple(sorted(reader.problems)))
 
 
 def _joined_html(pieces: list[_Piece]) -> str | None:

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from bridge.errors import Refused
 from bridge.model import File
 from bridge.networks.mail.mime.automatic import automatic, loops
-from bridge.networks.mail.mime.bodies import Body, read_body
+from bridge.networks.mail.mime.bodies import MailBody, read_body
 from bridge.networks.mail.mime.boxes import Box as Box
 from bridge.networks.mail.mime.boxes import parse_boxes
 from bridge.networks.mail.mime.headers import Headers, date, message_ids, words
-from bridge.networks.mail.mime.parts import Limits as Limits
+from bridge.networks.mail.mime.parts import MailLimits as MailLimits
 from bridge.networks.mail.mime.parts import Part, bare_newlines, long_lines, only_cr, take_apart
 from bridge.networks.mail.mime.report_reading import Dsn as Dsn
 from bridge.networks.mail.mime.report_reading import Mdn as Mdn
 from bridge.networks.mail.mime.report_reading import read_report
 from bridge.networks.mail.mime.threadindex import parse_thread_index
 
-_STANDARD = Limits()
+_STANDARD = MailLimits()
 _SIGNED = {"multipart/signed": "signed", "multipart/encrypted": "encrypted"}
 _OPAQUE = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 
@@ -54,7 +54,7 @@ class Mail:
     size: int = 0  # bytes
 
 
-def parse(raw: bytes, limits: Limits = _STANDARD) -> Mail:
+def parse(raw: bytes, limits: MailLimits = _STANDARD) -> Mail:
     """Reads a mail.
 
     Raises Refused only: ``no_sender``, ``many_senders``, and those of :class:`bridge.networks.mail.mime.parts.Limits`
@@ -70,7 +70,7 @@ def parse(raw: bytes, limits: Limits = _STANDARD) -> Mail:
     return _read(root, body, limits, problems)
 
 
-def _read(root: Part, body: Body, limits: Limits, problems: set[str]) -> Mail:
+def _read(root: Part, body: MailBody, limits: MailLimits, problems: set[str]) -> Mail:
     headers = root.headers
     subject = headers.text("subject")
     sender = _sender(headers, problems)
@@ -127,7 +127,7 @@ def _sender(headers: Headers, problems: set[str]) -> Box | None:
     raise Refused("no_sender", "from")
 
 
-def _boxes(headers: Headers, name: str, limits: Limits, problems: set[str]) -> tuple[Box, ...]:
+def _boxes(headers: Headers, name: str, limits: MailLimits, problems: set[str]) -> tuple[Box, ...]:
     boxes, wrong = parse_boxes(", ".join(headers.all(name)), limits.boxes)
     if wrong:
         problems.add(f"odd_{name.replace('-', '_')}")
@@ -154,7 +154,7 @@ def _sent_at(headers: Headers, problems: set[str]) -> int | None:
     return found
 
 
-def _digest(headers: Headers, body: Body) -> str:
+def _digest(headers: Headers, body: MailBody) -> str:
     """SHA-256 of what stays when a mail is sent again: who, when, text, documents; not the traces of its way."""
     digest = hashlib.sha256()
     for name in ("message-id", "from", "to", "cc", "subject", "date", "in-reply-to", "references"):

@@ -19,7 +19,7 @@ _FALSE_ENDS = 2000  # lines that begin like a boundary and are none
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MailLimits:
     """What a mail may be; beyond it is refused (``too_big``, ``too_deep``, ``too_many_parts``, ``too_many_headers``).
 
     ``text`` and ``html`` (characters) are no reason to refuse: the readable body is cut, the mail itself stays whole.
@@ -91,7 +91,7 @@ class Part:
 @dataclass(slots=True)
 class _Reader:
     raw: bytes
-    limits: Limits
+    limits: MailLimits
     count: int = 0
     false_ends: int = 0
 
@@ -160,8 +160,8 @@ class _Reader:
         return at - 1 if at - 1 >= start and self.raw[at - 1 : at] == b"\n" else at
 
 
-def take_apart(raw: bytes, limits: Limits) -> Part:
-    """The mail as a tree of parts. A mail inside a mail is one part. Raises Refused (see :class:`Limits`)."""
+def take_apart(raw: bytes, limits: MailLimits) -> Part:
+    """The mail as a tree of parts. A mail inside a mail is one part. Raises Refused (see :class:`MailLimits`)."""
     if len(raw) > limits.size:
         raise Refused("too_big", "body", about=f"{limits.size} bytes")
     if not limits.bare_newlines and bare_newlines(raw):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bridge.networks.mail.mime.boxes import Box, clean_address, parse_boxes
 from bridge.networks.mail.mime.charsets import one_line
 from bridge.networks.mail.mime.headers import Headers, message_ids, parse_headers, words
-from bridge.networks.mail.mime.parts import Limits, Part
+from bridge.networks.mail.mime.parts import MailLimits, Part
 
 MOST_RECIPIENTS = 200
 _KO = re.compile(r"(?i)\s*\[\s*(?:ko intégration système|erreur d.intégration)\s*!?\s*\]\s*\[\s*([0-9]{1,4})\s*\]")
@@ -76,7 +76,7 @@ class Mdn:
         return self.error is not None or self.disposition == "failed"
 
 
-def read_report(root: Part, subject: str, sender: Box | None, limits: Limits) -> Dsn | Mdn | None:
+def read_report(root: Part, subject: str, sender: Box | None, limits: MailLimits) -> Dsn | Mdn | None:
     """The report in a mail, in whatever form it comes; None if it is none. Never raises for what is odd in it."""
     found = {part.mime: part for part in root.walk()}
     original = _original(root, limits)
@@ -93,7 +93,7 @@ def read_report(root: Part, subject: str, sender: Box | None, limits: Limits) ->
     return _ko_without_mdn(original, subject, sender)
 
 
-def _original(root: Part, limits: Limits) -> Headers:
+def _original(root: Part, limits: MailLimits) -> Headers:
     """The header of the mail that the report is about, where it is enclosed."""
     for part in root.walk():
         if part.mime in ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"):
@@ -106,7 +106,7 @@ def _message_id(headers: Headers, name: str = "message-id") -> str | None:
     return next(iter(message_ids(headers.get(name))), None)
 
 
-def _blocks(part: Part, limits: Limits) -> Iterator[Headers]:
+def _blocks(part: Part, limits: MailLimits) -> Iterator[Headers]:
     """The groups of fields between empty lines (RFC 3464 §2.1)."""
     data = part.data[: limits.header_size].replace(b"\r\n", b"\n").strip(b"\n")
     for block in re.split(rb"\n[ \t]*\n+", data)[: MOST_RECIPIENTS + 1]:
@@ -114,7 +114,7 @@ def _blocks(part: Part, limits: Limits) -> Iterator[Headers]:
             yield parse_headers(block, 0, len(block), limits.header_lines, limits.header_size + 1)[0]
 
 
-def _dsn(part: Part, original: Headers, limits: Limits) -> Dsn:
+def _dsn(part: Part, original: Headers, limits: MailLimits) -> Dsn:
     blocks = list(_blocks(part, limits))
     first = blocks[0] if blocks else Headers()
     return Dsn(
@@ -161,7 +161,7 @@ def _mailbox(value: str) -> str:
     return clean_address(bare.strip().strip("<>")) or ""
 
 
-def _mdn(part: Part, original: Headers, subject: str, limits: Limits) -> Mdn:
+def _mdn(part: Part, original: Headers, subject: str, limits: MailLimits) -> Mdn:
     fields = next(_blocks(part, limits), Headers())
     mode, disposition, problem = _disposition(fields.get("disposition"))
     said = fields.text("error") or fields.text("failure") or problem

@@ -19,7 +19,7 @@ _SPACES = str.maketrans(
 _ODD = re.compile("[" + "".join(map(chr, _SPACES)) + "]")
 
 
-class Kind(Enum):
+class MarkKind(Enum):
     """What a mark announces."""
 
     QUOTE = "quote"  # an attribution ("Le …, X a écrit :")
@@ -33,7 +33,7 @@ class Mark:
 
     start: int
     body: int
-    kind: Kind
+    kind: MarkKind
     strong: bool
 
 
@@ -150,7 +150,7 @@ def _separator(view: View, place: int) -> Mark | None:
     framed = _FRAMED.match(line) if line[0] in "-_=*" and line[-1] in "-_=*" else None
     inside = framed.group(1).strip() if framed else ""
     if _BARE_FORWARD.match(line) or (inside and _HANDED_ON.match(inside)):
-        return Mark(place, place + 1, Kind.FORWARD, True)
+        return Mark(place, place + 1, MarkKind.FORWARD, True)
     if inside.casefold() not in _ORIGINAL and not _ORANGE.match(line):
         return None
     following = next_written(view, place + 1)
@@ -158,13 +158,13 @@ def _separator(view: View, place: int) -> Mark | None:
         return None
     block = _block(view, following)
     if block.first == "subject":  # Thunderbird and Roundcube write a forward so
-        return Mark(place, block.end, Kind.FORWARD, True)
+        return Mark(place, block.end, MarkKind.FORWARD, True)
     if len(block.fields) >= 2:
-        return Mark(_over_rule(view, place), block.end, Kind.BLOCK, True)
+        return Mark(_over_rule(view, place), block.end, MarkKind.BLOCK, True)
     said = _attribution(view, following, True)
     if said is not None:
-        return Mark(place, said.body, Kind.QUOTE, said.strong)
-    return Mark(place, place + 1, Kind.QUOTE, False)
+        return Mark(place, said.body, MarkKind.QUOTE, said.strong)
+    return Mark(place, place + 1, MarkKind.QUOTE, False)
 
 
 def _dashed(view: View, place: int) -> Mark | None:
@@ -178,7 +178,7 @@ def _dashed(view: View, place: int) -> Mark | None:
         following = next_written(view, end)
         block = _block(view, following) if following is not None else _NO_BLOCK
         fields = len(block.fields) >= 2
-        return Mark(place, block.end if fields else end, Kind.QUOTE, fields or bool(_ADDRESS.search(said.group(1))))
+        return Mark(place, block.end if fields else end, MarkKind.QUOTE, fields or bool(_ADDRESS.search(said.group(1))))
     return None
 
 
@@ -192,7 +192,7 @@ def _attribution(view: View, place: int, hinted: bool) -> Mark | None:
         if _SAYS.search(said[-80:]):
             return _attributed(place, end, said, hinted)
         if _OLD_GMAIL.match(said) or (end == place + 1 and _QUOTING.match(line)):
-            return Mark(place, end, Kind.QUOTE, False)
+            return Mark(place, end, MarkKind.QUOTE, False)
         if not _OPENS.match(line) and not _ADDRESS.search(said):
             return None
     return None
@@ -203,10 +203,10 @@ def _attributed(place: int, end: int, said: str, hinted: bool) -> Mark | None:
     if _SOMEBODY.search(said) and not address:
         return None  # "le 12 mars, le patient a écrit :" is told, not quoted by a program
     if not _OPENS.match(said):
-        return Mark(place, end, Kind.QUOTE, hinted) if address else None
+        return Mark(place, end, MarkKind.QUOTE, hinted) if address else None
     if not date or not (address or time or hinted):
         return None
-    return Mark(place, end, Kind.QUOTE, (address and time) or hinted)
+    return Mark(place, end, MarkKind.QUOTE, (address and time) or hinted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ def _fields(view: View, place: int, hinted: bool) -> Mark | None:
     known = "sent" in fields and "to" in fields and _TIME.search(date)
     if not (known or hinted or view.plain[start].startswith("_" * 20) or _ADDRESS.search(people)):
         return None
-    return Mark(start, block.end, Kind.BLOCK if block.first == "from" else Kind.FORWARD, True)
+    return Mark(start, block.end, MarkKind.BLOCK if block.first == "from" else MarkKind.FORWARD, True)
 
 
 def _block(view: View, place: int) -> _Block:

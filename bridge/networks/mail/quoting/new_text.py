@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from bridge.networks.mail.quoting import html_lines as quoting_html
 from bridge.networks.mail.quoting import signatures
 from bridge.networks.mail.quoting.html_lines import Page
-from bridge.networks.mail.quoting.marks import Kind, Mark, View, look, marks, next_written
+from bridge.networks.mail.quoting.marks import Mark, MarkKind, View, look, marks, next_written
 
 MOST_TEXT = 1_000_000  # characters; a longer text is no answer to anybody
 MOST_LINES = 20_000
@@ -93,7 +93,7 @@ def forwarded(text: str, subject: str = "") -> bool:
         return False
     lines = _lines(text)[:MOST_LINES]
     first = next(marks(look(lines), _NONE), None)
-    return first is not None and first.kind is Kind.FORWARD
+    return first is not None and first.kind is MarkKind.FORWARD
 
 
 def _lines(text: str) -> list[str]:
@@ -157,7 +157,7 @@ def _trimmed(view: View) -> View:
 def _quotation(view: View, hints: frozenset[int]) -> tuple[frozenset[int], bool, bool]:
     """What to cut; whether that is sure; whether what is left may be looked at for a signature."""
     for mark in marks(view, hints):
-        if mark.kind is Kind.FORWARD:
+        if mark.kind is MarkKind.FORWARD:
             return _NONE, True, False
         cut = _reach(view, mark)
         if cut is None:
@@ -182,7 +182,7 @@ def _reach(view: View, mark: Mark) -> frozenset[int] | None:
     while end < len(view) and (view.depth[end] or not view.plain[end]):
         end += 1
     after = [p for p in range(end, len(view)) if view.plain[p]]
-    if any(view.depth[p] for p in after) or (after and mark.kind is Kind.BLOCK and not prefixed):
+    if any(view.depth[p] for p in after) or (after and mark.kind is MarkKind.BLOCK and not prefixed):
         return _NONE
     return frozenset(range(mark.start, end))
 

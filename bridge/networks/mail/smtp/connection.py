@@ -18,7 +18,7 @@ from bridge.errors import Unavailable, where
 from bridge.networks.mail.smtp import commands as smtp_commands
 from bridge.networks.mail.smtp import replies
 from bridge.networks.mail.smtp.commands import BadCommand
-from bridge.networks.mail.smtp.reception import Desk, Line, Mail
+from bridge.networks.mail.smtp.reception import Desk, Line, MailTransaction
 from bridge.networks.mail.smtp.tls import Tls
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ class Doorway:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.wires: set[Wire] = set()
+        self.wires: set[SmtpConnection] = set()
         self._per_peer: defaultdict[str, int] = defaultdict(int)
 
-    def admit(self, wire: Wire) -> bool:
+    def admit(self, wire: SmtpConnection) -> bool:
         """Count a connection; False when there are too many."""
         limits, peer = self.desk.settings.limits, wire.peer
         if self.desk.closing or len(self.wires) >= limits.sessions or self._per_peer[peer] >= limits.sessions_per_peer:
@@ -50,7 +50,7 @@ class Doorway:
         self._per_peer[peer] += 1
         return True
 
-    def leave(self, wire: Wire) -> None:
+    def leave(self, wire: SmtpConnection) -> None:
         """The connection is over."""
         if wire in self.wires:
             self.wires.discard(wire)
@@ -58,11 +58,11 @@ class Doorway:
         if not self._per_peer[wire.peer]:
             del self._per_peer[wire.peer]
 
-    def answers(self, mail: Mail, reply: replies.Reply) -> str:
+    def answers(self, mail: MailTransaction, reply: replies.Reply) -> str:
         """What is said after DATA: once in SMTP."""
         return str(reply)
 
-    async def handle_DATA(self, wire: Wire, session: LibrarySession, envelope: LibraryEnvelope) -> str:
+    async def handle_DATA(self, wire: SmtpConnection, session: LibrarySession, envelope: LibraryEnvelope) -> str:
         """The library has read a whole mail."""
         return await wire.finish(envelope.content)
 
@@ -82,7 +82,7 @@ class Doorway:
             wire.hang_up()
 
 
-class Wire(SMTP):
+class SmtpConnection(SMTP):
     """One connection."""
 
     def __init__(self, doorway: Doorway) -> None:
@@ -103,7 +103,7 @@ class Wire(SMTP):
         self.peer = "?"
         self._doorway = doorway
         self._desk = doorway.desk
-        self._mail: Mail | None = None
+        self._mail: MailTransaction | None = None
         self._errors = 0
         self._busy = False
 
@@ -225,7 +225,7 @@ class Wire(SMTP):
             await self.push(str(replies.NESTED_MAIL))
             return
         try:
-            mail = Mail(smtp_commands.mail(arg))
+            mail = MailTransaction(smtp_commands.mail(arg))
         except BadCommand as bad:
             await self.push(str(bad.reply))
             return

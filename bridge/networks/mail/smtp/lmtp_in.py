@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bridge.networks.mail.smtp import replies
 from bridge.networks.mail.smtp.address import domain_of
-from bridge.networks.mail.smtp.connection import Doorway, Wire
-from bridge.networks.mail.smtp.reception import Desk, Known, Line, Mail, Take
+from bridge.networks.mail.smtp.connection import Doorway, SmtpConnection
+from bridge.networks.mail.smtp.reception import Desk, Known, Line, MailTransaction, Take
 from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import LmtpSettings, SmtpSettings
 from bridge.networks.mail.trust.judge import Judge
@@ -61,19 +61,19 @@ class LmtpIn:
             if self._settings.path is not None:
                 _remove_socket(self._settings.path)
 
-    def _wire(self) -> Wire:
+    def _wire(self) -> SmtpConnection:
         return _LmtpWire(self._doorway)
 
 
 class _LmtpDoorway(Doorway):
     protocol = "LMTP"
 
-    def answers(self, mail: Mail, reply: Reply) -> str:
+    def answers(self, mail: MailTransaction, reply: Reply) -> str:
         """One reply for each recipient that was accepted, in their order (RFC 2033, 4.2)."""
         return "\r\n".join([str(reply)] * len(mail.recipients))
 
 
-class _LmtpWire(Wire):
+class _LmtpWire(SmtpConnection):
     async def smtp_LHLO(self, hostname: str) -> None:
         await super().smtp_EHLO(hostname)
 
@@ -91,7 +91,7 @@ class _Front:
         self._judge = judge
         self._check = settings.check_list
 
-    async def sender(self, line: Line, mail: Mail) -> Reply | None:
+    async def sender(self, line: Line, mail: MailTransaction) -> Reply | None:
         """The sender's domain takes part, or there is no sender."""
         if self._check and self._judge.stale:
             return replies.STALE
@@ -99,7 +99,7 @@ class _Front:
             return self._unknown(frozenset({domain_of(mail.command.sender)}))
         return None
 
-    def authors(self, mail: Mail, domains: frozenset[str]) -> Reply | None:
+    def authors(self, mail: MailTransaction, domains: frozenset[str]) -> Reply | None:
         """The author's domain takes part."""
         return self._unknown(domains)
 

@@ -69,7 +69,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Mail:
+class MailTransaction:
     """A mail while it is being taken."""
 
     command: MailCommand
@@ -81,10 +81,10 @@ class Mail:
 class Trusting(Protocol):
     """Who may send: judged by the certificate, or by the server in front."""
 
-    async def sender(self, line: Line, mail: Mail) -> Reply | None:
+    async def sender(self, line: Line, mail: MailTransaction) -> Reply | None:
         """At MAIL: the refusal, or None after noting in ``mail`` what the peer may write as."""
 
-    def authors(self, mail: Mail, domains: frozenset[str]) -> Reply | None:
+    def authors(self, mail: MailTransaction, domains: frozenset[str]) -> Reply | None:
         """After DATA, about the domains of the From header: the refusal or None."""
 
 
@@ -113,7 +113,7 @@ class Desk:
         """Where mail to ``<postmaster>`` goes (RFC 5321, 4.5.1)."""
         return f"postmaster@{self.settings.domains[0]}"
 
-    async def sender(self, line: Line, mail: Mail) -> Reply:
+    async def sender(self, line: Line, mail: MailTransaction) -> Reply:
         """The answer to MAIL."""
         limit = self.settings.limits.size
         if mail.command.size > limit:
@@ -123,7 +123,7 @@ class Desk:
             log.warning("mail from %s refused at MAIL: %s %s", line.peer, refusal.code, refusal.status)
         return refusal or replies.OK
 
-    async def recipient(self, mail: Mail, command: RcptCommand) -> Reply:
+    async def recipient(self, mail: MailTransaction, command: RcptCommand) -> Reply:
         """The answer to RCPT; the recipient is noted when it is a yes."""
         domain = domain_of(command.recipient)
         if domain not in self._domains:
@@ -138,7 +138,7 @@ class Desk:
             mail.recipients.append(command)
         return refusal or replies.RECIPIENT_OK
 
-    async def message(self, line: Line, mail: Mail, raw: bytes) -> Reply:
+    async def message(self, line: Line, mail: MailTransaction, raw: bytes) -> Reply:
         """The answer to the end of DATA: a yes only after ``take`` has returned."""
         name = secrets.token_hex(8)
         try:
@@ -163,7 +163,7 @@ class Desk:
         if self._taking:
             await asyncio.wait(self._taking, timeout=patience)
 
-    def _check(self, mail: Mail, raw: bytes) -> None:
+    def _check(self, mail: MailTransaction, raw: bytes) -> None:
         limits = self.settings.limits
         header_rules.check_lines(raw)
         fields = header_rules.header(raw, limits.header)
@@ -189,7 +189,7 @@ class Desk:
         if not task.cancelled():
             task.exception()  # who waited has it; if the peer has gone, nobody did, and it will come again
 
-    def _envelope(self, name: str, line: Line, mail: Mail) -> Envelope:
+    def _envelope(self, name: str, line: Line, mail: MailTransaction) -> Envelope:
         return Envelope(
             peer=line.peer,
             helo=line.helo,

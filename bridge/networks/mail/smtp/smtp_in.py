@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from bridge.networks.mail.smtp import replies
 from bridge.networks.mail.smtp.address import domain_of
-from bridge.networks.mail.smtp.connection import Doorway, Wire
-from bridge.networks.mail.smtp.reception import Desk, Envelope, Known, Line, Mail, Take
+from bridge.networks.mail.smtp.connection import Doorway, SmtpConnection
+from bridge.networks.mail.smtp.reception import Desk, Envelope, Known, Line, MailTransaction, Take
 from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.smtp.tls import Tls
@@ -59,8 +59,8 @@ class SmtpIn:
             self._server = None
             await self._doorway.close(_PATIENCE)
 
-    def _wire(self) -> Wire:
-        return Wire(self._doorway)
+    def _wire(self) -> SmtpConnection:
+        return SmtpConnection(self._doorway)
 
 
 class _Certificates:
@@ -70,7 +70,7 @@ class _Certificates:
         self._judge = judge
         self._rates = _Rates(settings.limits.mails_per_minute, clock)
 
-    async def sender(self, line: Line, mail: Mail) -> Reply | None:
+    async def sender(self, line: Line, mail: MailTransaction) -> Reply | None:
         """Judged anew for every mail: a domain taken off the list is refused on an open connection, too."""
         if self._judge.stale:
             return replies.STALE
@@ -88,7 +88,7 @@ class _Certificates:
                 return replies.SENDER_REFUSED.about(domain)
         return None if self._rates.pass_one(mail.dn) else replies.TOO_OFTEN
 
-    def authors(self, mail: Mail, domains: frozenset[str]) -> Reply | None:
+    def authors(self, mail: MailTransaction, domains: frozenset[str]) -> Reply | None:
         """The From header may name domains of this certificate only."""
         foreign = sorted(domain for domain in domains if not self._judge.allows(domain, mail.dn))
         return replies.AUTHOR_REFUSED.about(foreign[0]) if foreign else None

@@ -34,14 +34,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ListRules:
     """When a well-signed list is used. ``ahead`` of our clock; ``max_drop``: the share of rows that may go at once."""
 
     ahead: timedelta = timedelta(minutes=5)
     max_drop: float = 0.10
 
 
-def objection(old: TrustList | None, new: TrustList, now: datetime, rules: Rules, allowed: str = "") -> str | None:
+def objection(old: TrustList | None, new: TrustList, now: datetime, rules: ListRules, allowed: str = "") -> str | None:
     """Why a verified list is not used: ``rollback``, ``future``, ``mass_drop`` (unless its digest is ``allowed``)."""
     if new.generated > now + rules.ahead:
         return "future"

@@ -15,7 +15,7 @@ from bridge.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Validators:
     """What a web server said of the version that we have (RFC 9110, 8.8)."""
 
     etag: str = ""
@@ -28,7 +28,7 @@ class Fetched:
 
     data: bytes | None = field(repr=False)
     at: float
-    mark: Mark = Mark()
+    mark: Validators = Validators()
 
 
 class Source(Protocol):
@@ -36,7 +36,7 @@ class Source(Protocol):
 
     where: str
 
-    async def fetch(self, known: Mark = Mark()) -> Fetched:
+    async def fetch(self, known: Validators = Validators()) -> Fetched:
         """The document, unless it is still the known one. Raises Unavailable with a reason."""
         ...
 
@@ -59,7 +59,7 @@ class WebSource:
         self._largest = largest
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
-    async def fetch(self, known: Mark = Mark()) -> Fetched:
+    async def fetch(self, known: Validators = Validators()) -> Fetched:
         """By GET. Raises Unavailable: unreachable, answered_NNN, too_large."""
         headers = {"User-Agent": "Liaison", "Accept-Encoding": "identity"}
         if known.etag:
@@ -82,7 +82,7 @@ class WebSource:
             return Fetched(None, self._clock())
         if answer.status != 200:
             raise Unavailable(f"answered_{answer.status}")
-        mark = Mark(answer.headers.get("ETag", "")[:256], answer.headers.get("Last-Modified", "")[:64])
+        mark = Validators(answer.headers.get("ETag", "")[:256], answer.headers.get("Last-Modified", "")[:64])
         parts: list[bytes] = []
         size = 0
         while part := await answer.content.readany():
@@ -102,7 +102,7 @@ class FileSource:
         self._path = path
         self._largest = largest
 
-    async def fetch(self, known: Mark = Mark()) -> Fetched:
+    async def fetch(self, known: Validators = Validators()) -> Fetched:
         """By reading. Raises Unavailable: unreadable, too_large."""
         return await asyncio.to_thread(self._read)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from bridge.networks.mail.trust.dn import DN
 
 
-class Verdict(Protocol):
+class Judged(Protocol):
     """What the list and the revocation lists say about one certificate."""
 
     @property
@@ -36,7 +36,7 @@ class Judge(Protocol):
     def allows(self, domain: str, dn: DN) -> bool:
         """Whether this very domain is listed with this very subject."""
 
-    async def look_up(self, der: bytes) -> Verdict:
+    async def look_up(self, der: bytes) -> Judged:
         """The verdict on a certificate in DER; asks outside only about a revocation that memory knows nothing of."""
 
     @property

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtensionOID as OID
 
 from bridge.errors import Unavailable
 from bridge.networks.mail.trust.authority import Authority, key_id
-from bridge.networks.mail.trust.fetching import Mark, Source
+from bridge.networks.mail.trust.fetching import Source, Validators
 from bridge.networks.mail.trust.kept_list import Shelf
 from bridge.networks.mail.trust.ocsp import Ocsp, Status
 
@@ -118,7 +118,7 @@ class Revocation:
         self._grace = grace
         self._ahead = ahead
         self._crls: dict[bytes, Crl] = {}
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, Validators] = {}
         self._above: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
         self.troubles: dict[str, str] = {}  # address or path → reason, of the last attempt
 
@@ -186,7 +186,7 @@ class Revocation:
 
     async def _refresh(self, source: Source) -> None:
         try:
-            fetched = await source.fetch(self._marks.get(source.where, Mark()))
+            fetched = await source.fetch(self._marks.get(source.where, Validators()))
             if fetched.data is not None:
                 await self._take(fetched.data, save=True)
                 self._marks[source.where] = fetched.mark

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bridge.networks.mail.trust.xmlsig import Signer
+from bridge.networks.mail.trust.xmlsig import ListSigner
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -84,9 +84,9 @@ class TrustListSettings(BaseModel):
         return self
 
     @property
-    def signer(self) -> Signer:
+    def signer(self) -> ListSigner:
         """Who signs."""
-        return Signer(self.signer_cn, self.signer_issuer_cn)
+        return ListSigner(self.signer_cn, self.signer_issuer_cn)
 
     @property
     def source(self) -> str:

@@ -19,9 +19,9 @@ from cryptography import x509
 from bridge.errors import Unavailable, where
 from bridge.networks.mail.trust import dn as names
 from bridge.networks.mail.trust.authority import Authority
-from bridge.networks.mail.trust.decision import Rules, Verdict, objection
+from bridge.networks.mail.trust.decision import ListRules, Verdict, objection
 from bridge.networks.mail.trust.dn import DN
-from bridge.networks.mail.trust.fetching import Fetched, Mark, source
+from bridge.networks.mail.trust.fetching import Fetched, Validators, source
 from bridge.networks.mail.trust.kept_list import Note, Shelf
 from bridge.networks.mail.trust.ocsp import Ocsp, over_http
 from bridge.networks.mail.trust.revocation import LARGEST as LARGEST_CRL
@@ -77,7 +77,7 @@ class Trust:
             grace=settings.crl_grace,
             ahead=settings.ahead,
         )
-        self._rules = Rules(timedelta(seconds=settings.ahead), settings.max_drop)
+        self._rules = ListRules(timedelta(seconds=settings.ahead), settings.max_drop)
         self._list: TrustList | None = None
         self._note = Note("", 0.0, 0.0)
         self._peer = lru_cache(maxsize=2048)(self._read_peer)
@@ -200,8 +200,8 @@ class Trust:
             self._tell(code)
             return found
 
-    def _mark(self) -> Mark:
-        return Mark(self._note.etag, self._note.modified) if self._list else Mark()
+    def _mark(self) -> Validators:
+        return Validators(self._note.etag, self._note.modified) if self._list else Validators()
 
     def _tell(self, code: str | None) -> None:
         self.trouble = code
@@ -257,7 +257,7 @@ class Trust:
             raise BadList(code)
 
     async def _confirm(self, fetched: Fetched) -> None:
-        mark = Mark(self._note.etag, self._note.modified) if fetched.data is None else fetched.mark
+        mark = Validators(self._note.etag, self._note.modified) if fetched.data is None else fetched.mark
         note = replace(
             self._note,
             confirmed_at=max(fetched.at, self._note.confirmed_at),

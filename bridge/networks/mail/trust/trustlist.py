@@ -22,9 +22,9 @@ from signxml.exceptions import SignXMLException
 from bridge.networks.mail.trust import dn as names
 from bridge.networks.mail.trust import xmlsig
 from bridge.networks.mail.trust.dn import DN
-from bridge.networks.mail.trust.xmlsig import BadList, Signer
+from bridge.networks.mail.trust.xmlsig import BadList, ListSigner
 
-__all__ = ["DN", "LARGEST", "BadList", "Difference", "Signer", "TrustList", "difference", "domain", "verify"]
+__all__ = ["DN", "LARGEST", "BadList", "Difference", "ListSigner", "TrustList", "difference", "domain", "verify"]
 
 NAMESPACE = "https://listeblanche.mssante.fr/schema"
 LARGEST = 32 * 1024 * 1024  # bytes of a list; the real one has 4 MB
@@ -114,7 +114,7 @@ def domain(name: str) -> str:
     return name
 
 
-def verify(data: bytes, authority: bytes, signer: Signer, at: datetime | None = None) -> TrustList:
+def verify(data: bytes, authority: bytes, signer: ListSigner, at: datetime | None = None) -> TrustList:
     """The list, if the pinned signer signed exactly this.
 
     ``authority``: PEM bundle of root and intermediates; ``at``: the time at which certificates must be valid (now).

@@ -30,7 +30,7 @@ class BadList(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class ListSigner:
     """Who signs the list: common names of the certificate and of its issuer (not a fingerprint: it gets renewed)."""
 
     cn: str
@@ -45,7 +45,7 @@ def parser() -> etree.XMLParser:
 
 
 def verify(
-    root: etree._Element, authority: bytes, signer: Signer, at: datetime | None
+    root: etree._Element, authority: bytes, signer: ListSigner, at: datetime | None
 ) -> tuple[etree._Element, x509.Certificate]:
     """What was signed, and the signer's certificate. Raises BadList."""
     _one_signature(root)
@@ -114,7 +114,7 @@ def _configuration(at: datetime) -> SignatureConfiguration:
 class _Chain(X509CertChainVerifier):
     """Trusts the given authority only (signxml's own falls back to the public web authorities), and one signer."""
 
-    def __init__(self, authority: list[x509.Certificate], signer: Signer, at: datetime) -> None:
+    def __init__(self, authority: list[x509.Certificate], signer: ListSigner, at: datetime) -> None:
         super().__init__(ca_pem_file="", verification_time=at)  # type: ignore[no-untyped-call]
         self._authority = authority
         self._signer = signer
