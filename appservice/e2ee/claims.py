@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from appservice.client.homeserver import Homeserver
-from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.model import Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.signing import verifies

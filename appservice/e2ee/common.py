@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import GhostDevices
+from appservice.e2ee.ghost_devices import GhostDevices
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.model import Policy
 from appservice.e2ee.pickles import Pickles

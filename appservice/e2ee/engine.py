@@ -12,11 +12,11 @@ from typing import Any
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
+from appservice.e2ee.device_inbox import DeviceInbox, OnKeys, tidy
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import GhostDevices
+from appservice.e2ee.ghost_devices import GhostDevices
 from appservice.e2ee.giving import Giving
 from appservice.e2ee.identity import Identity
-from appservice.e2ee.inbox import DeviceInbox, OnKeys, tidy
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
 from appservice.e2ee.model import Decrypted, Json, Policy, RoomState

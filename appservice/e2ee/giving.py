@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from appservice.e2ee.claims import KeyClaims
-from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.megolm_out import Share
 from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
 from appservice.e2ee.olm import Olm, OlmChanges

@@ -14,7 +14,7 @@ import secrets
 from vodozemac import Account, Curve25519PublicKey
 
 from appservice.client.homeserver import Homeserver, part
-from appservice.e2ee.ghosts import Ghost, GhostDevices
+from appservice.e2ee.ghost_devices import Ghost, GhostDevices
 from appservice.e2ee.model import MEGOLM, OLM, Json
 from appservice.e2ee.signing import Seed, Sign, read_listing, signed
 from bridge.errors import Unavailable

@@ -20,7 +20,7 @@ from vodozemac import (
     Session,
 )
 
-from appservice.e2ee.ghosts import Ghost, GhostDevices
+from appservice.e2ee.ghost_devices import Ghost, GhostDevices
 from appservice.e2ee.model import OLM, Device, Json
 from appservice.e2ee.pickles import Pickles
 from appservice.e2ee.signing import b64, unb64

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.devices import Devices
-from appservice.e2ee.ghosts import Ghost, GhostDevices
+from appservice.e2ee.ghost_devices import Ghost, GhostDevices
 from appservice.e2ee.model import Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.todevice import ToDevice

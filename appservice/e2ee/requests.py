@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
 from appservice.e2ee.devices import DeviceList
-from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.megolm_in import NewKey, read_forwarded
 from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
 from appservice.e2ee.repair import Repair

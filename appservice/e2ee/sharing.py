@@ -14,7 +14,7 @@ from vodozemac import GroupSession, InboundGroupSession
 
 from appservice.client.homeserver import MatrixRefused
 from appservice.e2ee.common import Common
-from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import NewKey

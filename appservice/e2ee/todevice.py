@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
-from appservice.e2ee.ghosts import GhostDevices
+from appservice.e2ee.ghost_devices import GhostDevices
 from appservice.e2ee.model import Json, ShareState
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from appservice.arriving.ephemerals import Ephemerals
 from appservice.arriving.gaps import Gaps
 from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.reading import Reading, Waiting
 from appservice.arriving.receipts import Receipts
-from appservice.arriving.signs import Ephemerals
 from appservice.arriving.transactions import HEARTBEAT, Item, Transaction, Transactions
 from appservice.arriving.web import Asked, Web
 from appservice.client.edge import MatrixEdge

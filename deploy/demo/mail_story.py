@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from deploy.demo.story import Details, Step, expect, unshielded
 from deploy.world.client import Event, RustClient
 from deploy.world.mail_client import Attachment, Mailbox
+from deploy.world.mail_space import ANNA, TEAM, TEAM_NAME, UNLISTED
 from deploy.world.product import Json, wait_for
-from deploy.world.space import ANNA, TEAM, TEAM_NAME, UNLISTED
 from deploy.world.world import World
 
 ANNA_RPPS, CLEO_RPPS = "10001000001", "10001002027"

@@ -17,12 +17,12 @@ from typing import Any
 
 from deploy.demo.mail_story import MailStory
 from deploy.demo.story import Story, tell
-from deploy.demo.tell import Teller
+from deploy.demo.terminal import Teller
 from deploy.world import synapse
 from deploy.world.client import RustClient
+from deploy.world.mail_space import ANNA
 from deploy.world.postfix import PASSWORD
-from deploy.world.space import ANNA
-from deploy.world.state import OPERATORS, InUse, StateDirectory
+from deploy.world.state_directory import OPERATORS, InUse, StateDirectory
 from deploy.world.world import World
 
 _INTERRUPTED = 130

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from bridge.networks.connect.operations import PREFIX
-from deploy.demo.tell import Outcome, Teller
+from deploy.demo.terminal import Outcome, Teller
 from deploy.world.client import ClientError, Event, RustClient
 from deploy.world.hub import BEN
 from deploy.world.product import Json, ProductError, wait_for

@@ -17,9 +17,9 @@ from appservice.process.registration import registration, to_yaml
 from appservice.process.settings import MatrixSettings
 from bridge.networks.connect.operations import PREFIX
 from deploy.world import process
+from deploy.world.mail_space import Space
 from deploy.world.product import wait_for
-from deploy.world.space import Space
-from deploy.world.state import PRODUCTS, Kept, StateDirectory
+from deploy.world.state_directory import PRODUCTS, Kept, StateDirectory
 from deploy.world.supervised import Supervised
 from deploy.world.synapse import ROOT, Synapse
 

@@ -15,9 +15,9 @@ from typing import Any, Self
 from deploy.world import process
 from deploy.world.certificates import Authority
 from deploy.world.hub import BEN, Hub
+from deploy.world.mail_space import Space
 from deploy.world.product import ProductClient, wait_for
-from deploy.world.space import Space
-from deploy.world.state import PRODUCTS, Kept, Server, StateDirectory
+from deploy.world.state_directory import PRODUCTS, Kept, Server, StateDirectory
 from deploy.world.supervised import Supervised
 from deploy.world.synapse import ROOT, Synapse, start_all
 

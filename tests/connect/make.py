@@ -22,7 +22,7 @@ from bridge.hub.assembly import Rules, assemble
 from bridge.hub.hub import Hub
 from bridge.model import Address, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
-from bridge.networks.connect.prints import COMPONENT as PRINTS
+from bridge.networks.connect.fingerprints import COMPONENT as PRINTS
 from bridge.networks.loopback import Loopback
 from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile

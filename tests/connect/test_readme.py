@@ -16,7 +16,7 @@ from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import OPERATIONS
 from bridge.networks.connect.problems import words
 from bridge.networks.connect.profiles import MAX_FILES
-from bridge.networks.connect.reading import SLOWEST
+from bridge.networks.connect.request_body import SLOWEST
 from bridge.networks.connect.settings import CapabilitiesSettings
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.wire import MOST_FILES, NewMessage

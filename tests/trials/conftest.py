@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from deploy.world.state import StateDirectory
+from deploy.world.state_directory import StateDirectory
 from deploy.world.world import World
 
 

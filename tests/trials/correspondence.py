@@ -19,8 +19,8 @@ import yaml
 from bridge.networks.mail.mime.mail import Mail, parse
 from deploy.world.client import ClientError, Event, RustClient
 from deploy.world.hub import PEOPLE
+from deploy.world.mail_space import DOMAIN
 from deploy.world.product import wait_for
-from deploy.world.space import DOMAIN
 from deploy.world.world import World
 from tests.mail.correspondence.check import Letter, Shown
 from tests.mail.correspondence.drive import head_of, letter_of, numbers

@@ -15,8 +15,8 @@ import pytest
 from deploy.demo.mail_story import ANNA_RPPS, LABORATORY, RESULT, text_of, thread_of, to_all
 from deploy.world.client import Event, RustClient
 from deploy.world.mail_client import Attachment, Mailbox
+from deploy.world.mail_space import ANNA, TEAM, TEAM_NAME
 from deploy.world.product import wait_for
-from deploy.world.space import ANNA, TEAM, TEAM_NAME
 from deploy.world.world import World
 from tests.trials.make import assert_clean, bodies, settled, strict
 

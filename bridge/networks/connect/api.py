@@ -23,9 +23,10 @@ from pydantic import ValidationError
 from bridge.connector import Chat, Receiver, Within
 from bridge.errors import Refused, Unavailable
 from bridge.model import Account, Address, Message, Ref
-from bridge.networks.connect import accounts, prints, problems, translate
+from bridge.networks.connect import accounts, fingerprints, problems, translate
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.files import room_for
+from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import (
     FOUND_DEFAULT,
@@ -36,9 +37,8 @@ from bridge.networks.connect.operations import (
     SEARCH_SHORTEST,
     Operation,
 )
-from bridge.networks.connect.prints import Prints
 from bridge.networks.connect.products import Product, Tokens
-from bridge.networks.connect.reading import ByteBudget, Reader, RequestBody
+from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
 from bridge.networks.connect.wire import MembersChange, NewMessage, Receipt, TypingSign, Vouch, milliseconds
 
 _log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ class ConnectApi:
 
     async def send(self, call: Call) -> web.Response:
         """POST /messages."""
-        message, said = await self._reader.apart(call.body, lambda: self._written(call))
+        message, said = await self._reader.in_executor(call.body, lambda: self._written(call))
         await _declared(call, message.sender.id, "sender")
         await _cited(call, message.chat, message.reply_to, "reply_to")
         await _cited(call, message.chat, message.thread, "thread")
@@ -183,7 +183,7 @@ class ConnectApi:
         """The message that a product sends, and its print."""
         sent, now = _parse(NewMessage, call.body), int(self._clock() * 1000)
         message = translate.to_message(call.product.name, sent, self._limits.text_bytes, now)
-        return message, prints.of_message(message)
+        return message, fingerprints.of_message(message)
 
     def _once(self, ref: Ref, said: bytes) -> Within | None:
         """An id stands for one request only."""
@@ -250,7 +250,7 @@ class ConnectApi:
         leaving = translate.to_leaving(change.remove, chat.members)
         by = Address(network, change.by)
         ref = Ref(network, change.id)
-        once = self._once(ref, prints.of_change(chat_id, change))
+        once = self._once(ref, fingerprints.of_change(chat_id, change))
         await call.hub.change_members(ref, chat_id, network, by, change.add, leaving, once)
         return _json({"id": change.id, "conversation": chat_id}, 202)
 

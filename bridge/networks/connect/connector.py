@@ -16,9 +16,9 @@ from bridge.errors import Refused, Unavailable
 from bridge.model import AccountNews, Delivery, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import accounts, problems, translate
-from bridge.networks.connect.apart import apart
 from bridge.networks.connect.api import ConnectApi, RequestLimits
-from bridge.networks.connect.prints import COMPONENT, Prints
+from bridge.networks.connect.executor import in_executor
+from bridge.networks.connect.fingerprints import COMPONENT, Prints
 from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.profiles import PROFILES
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
@@ -72,7 +72,7 @@ class ConnectConnector:
         html = self.capabilities.html
         if delivery.body.files:
             async with self._large:
-                body = await apart(lambda: translate.to_event(delivery, html))
+                body = await in_executor(lambda: translate.to_event(delivery, html))
                 answer = await self._webhook.post(delivery.id, body)
         else:
             answer = await self._webhook.post(delivery.id, translate.to_event(delivery, html))
@@ -127,7 +127,7 @@ def build(
 ) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
     """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read.
 
-    With ``seal``, and :data:`bridge.networks.connect.prints.COMPONENT` in the hub's database, an id that is used
+    With ``seal``, and :data:`bridge.networks.connect.fingerprints.COMPONENT` in the hub's database, an id that is used
     again for something else is refused.
     """
     sessions = Sessions()

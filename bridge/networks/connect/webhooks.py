@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.errors import Refused, Unavailable
-from bridge.networks.connect.apart import apart
-from bridge.networks.connect.reading import SLOWEST
+from bridge.networks.connect.executor import in_executor
+from bridge.networks.connect.request_body import SLOWEST
 from bridge.networks.connect.signing import Signer
 
 _NEVER = {400, 410, 413, 422}
@@ -110,7 +110,7 @@ class Webhook:
         if len(body) < _LARGE:
             signature = sign(webhook_id, now, body)
         else:
-            signature = await apart(lambda: sign(webhook_id, now, body))
+            signature = await in_executor(lambda: sign(webhook_id, now, body))
         headers = CIMultiDict[str]()
         headers["Content-Type"] = "application/json"
         headers["webhook-id"] = webhook_id

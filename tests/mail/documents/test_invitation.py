@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import ReadDocuments, read
-from bridge.networks.mail.documents import invitation as calendar
+from bridge.networks.mail.documents import ReadDocuments, invitation, read
 
 ZONE = """BEGIN:VTIMEZONE
 TZID:Europe/Paris
@@ -43,7 +42,7 @@ def reading(data: bytes) -> ReadDocuments:
 
 def when(start: str, end: str = "") -> str:
     """The line ``Quand`` of a card."""
-    text = calendar.card(ics(f"SUMMARY:x\n{start}\n{end}\n".replace("\n\n", "\n"))).text
+    text = invitation.card(ics(f"SUMMARY:x\n{start}\n{end}\n".replace("\n\n", "\n"))).text
     return next(one for one in text.split("\n") if one.startswith("Quand")).removeprefix("Quand : ")
 
 
@@ -69,8 +68,8 @@ def test_an_invitation() -> None:
     ],
 )
 def test_what_it_asks(method: str, word: str) -> None:
-    assert calendar.card(ics(method=f"METHOD:{method}\n")).title.startswith(f"{word} : ")
-    assert calendar.card(ics(method="")).title.startswith("Rendez-vous : ")
+    assert invitation.card(ics(method=f"METHOD:{method}\n")).title.startswith(f"{word} : ")
+    assert invitation.card(ics(method="")).title.startswith("Rendez-vous : ")
 
 
 @pytest.mark.parametrize(
@@ -98,14 +97,14 @@ def test_when(start: str, end: str, shown: str) -> None:
 
 
 def test_repeated_events_are_said_not_worked_out() -> None:
-    assert "Répétition : chaque semaine" in calendar.card(ics(EVENT + "RRULE:FREQ=WEEKLY;COUNT=5\n")).text
-    card = calendar.card(ics(EVENT + "RRULE:FREQ=SECONDLY\nRDATE:20260101T000000Z,20260102T000000Z\n"))
+    assert "Répétition : chaque semaine" in invitation.card(ics(EVENT + "RRULE:FREQ=WEEKLY;COUNT=5\n")).text
+    card = invitation.card(ics(EVENT + "RRULE:FREQ=SECONDLY\nRDATE:20260101T000000Z,20260102T000000Z\n"))
     assert "Répétition" not in card.text
 
 
 def test_endless_zone_rules_are_not_worked_out() -> None:
     zone = ZONE.replace("FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10", "FREQ=SECONDLY").replace("Europe/Paris", "Mine")
-    card = calendar.card(ics(EVENT.replace("Europe/Paris", "Mine"), zone=zone * 50))
+    card = invitation.card(ics(EVENT.replace("Europe/Paris", "Mine"), zone=zone * 50))
     assert "14:00 – 15:30 (heure de Mine)" in card.text
 
 
@@ -116,7 +115,7 @@ def test_zones_that_never_end() -> None:
 
 def test_several_events() -> None:
     more = "END:VEVENT\nBEGIN:VEVENT\n".join([EVENT] * 8)
-    assert "Autres : 3 autres rendez-vous" in calendar.card(ics(more)).text
+    assert "Autres : 3 autres rendez-vous" in invitation.card(ics(more)).text
 
 
 def test_markup_is_shown_as_text() -> None:
@@ -127,8 +126,8 @@ def test_markup_is_shown_as_text() -> None:
 
 def test_folded_lines_charsets_and_recognition() -> None:
     folded = ics().replace(b"digestive", b"dig\r\n estive")
-    assert "RCP digestive" in calendar.card(folded).title
-    assert "Salle B, 2e étage" in calendar.card(ics().decode().replace("–", "-").encode("cp1252")).text
+    assert "RCP digestive" in invitation.card(folded).title
+    assert "Salle B, 2e étage" in invitation.card(ics().decode().replace("–", "-").encode("cp1252")).text
     assert read([File("x", "application/octet-stream", b"\xef\xbb\xbf" + ics())]).cards
 
 
@@ -145,7 +144,7 @@ def test_folded_lines_charsets_and_recognition() -> None:
 )
 def test_what_is_refused(data: bytes, code: str) -> None:
     with pytest.raises(Refused) as no:
-        calendar.card(data)
+        invitation.card(data)
     assert no.value.code in (code, "ics_no_event")
 
 

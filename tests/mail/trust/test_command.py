@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from bridge.networks.mail.trust import command as trust_cli
+from bridge.networks.mail.trust import command
 from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.world.trust import Authority, Issued, Row
 from tests.mail.trust.make import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
@@ -18,8 +18,8 @@ from tests.mail.trust.make import ANNA, BEN, EVE, ROWS, Clock, Place, at, author
 
 def run(place: Place, *arguments: str, clock: Clock | None = None) -> int:
     parser = argparse.ArgumentParser()
-    trust_cli.add_arguments(parser)
-    return trust_cli.main(parser.parse_args(arguments), place.settings, clock or Clock())
+    command.add_arguments(parser)
+    return command.main(parser.parse_args(arguments), place.settings, clock or Clock())
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from bridge.errors import Refused, where
 from bridge.model import File
-from bridge.networks.mail.documents import apicrypt, cda, hprim, hprim_card, subject, tnef, words, xdm
-from bridge.networks.mail.documents import invitation as calendar
+from bridge.networks.mail.documents import apicrypt, cda, hprim, hprim_card, invitation, subject, tnef, words, xdm
 from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents.card import MOST_HTML, Card, card, escape, file_name, mime_type
 from bridge.networks.mail.documents.patient import Patient
@@ -173,7 +172,7 @@ def _read_tnef(reader: _Reader, one: File, depth: int) -> None:
 
 
 def _read_calendar(reader: _Reader, one: File, depth: int) -> None:
-    reader.show(calendar.card(one.data))
+    reader.show(invitation.card(one.data))
 
 
 def _read_apicrypt(reader: _Reader, one: File, depth: int) -> None:
@@ -192,7 +191,7 @@ _KINDS: tuple[tuple[str, Callable[[File], bool], Callable[[_Reader, File, int], 
     ("cda", lambda one: cda.looks_like(one.data), _read_cda),
     (
         "calendar",
-        lambda one: calendar.looks_like(one.data) or mime_type(one.mime) == "text/calendar" or _named(one, ".ics"),
+        lambda one: invitation.looks_like(one.data) or mime_type(one.mime) == "text/calendar" or _named(one, ".ics"),
         _read_calendar,
     ),
     (

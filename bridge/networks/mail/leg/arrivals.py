@@ -14,7 +14,7 @@ from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import MAIL, Address, Kind, Message, Person, Ref
 from bridge.networks.mail.documents.patient import may_join, merged, of_plain, plain
-from bridge.networks.mail.leg import threads as placing
+from bridge.networks.mail.leg import threads
 from bridge.networks.mail.leg.contents import Content, addressed, content, heading
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import TakenMail
@@ -66,10 +66,10 @@ class Arrivals:
 
     async def accept(self, taken: TakenMail, mail: Mail, target: Target) -> None:
         """Bring a mail into one conversation. Raises Refused, Unavailable."""
-        key = placing.people_key(target.people)
+        key = threads.people_key(target.people)
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
-            ids = [*placing.cited(mail), *([mail.message_id] if mail.message_id else [])]
+            ids = [*threads.cited(mail), *([mail.message_id] if mail.message_id else [])]
             known = await self._ledger.known(ids)
             place, fresh = await self._place(mail, target, key, known)
             outside = await self._outside(mail, target)
@@ -81,15 +81,15 @@ class Arrivals:
         self, mail: Mail, target: Target, key: str, known: dict[str, list[KnownMail]]
     ) -> tuple[Place, bool]:
         """The place, and whether the conversation is new."""
-        cites = placing.cited(mail)
+        cites = threads.cited(mail)
         chat, fresh = target.chat, False
         if chat is None:
             own = [mail.message_id] if mail.message_id else []
             chat, fresh = await self._chat(target, key, [*cites, *own], known)
         elif chat.startswith("team:"):
             fresh = await self.hub.facts.chat(MAIL, chat) is None
-        thread = placing.thread(chat, cites, known, mail.message_id)
-        return Place(chat, thread, placing.answered(chat, cites, known)), fresh
+        thread = threads.thread(chat, cites, known, mail.message_id)
+        return Place(chat, thread, threads.answered(chat, cites, known)), fresh
 
     async def _chat(
         self, target: Target, key: str, cites: Sequence[str], known: dict[str, list[KnownMail]]
@@ -103,7 +103,7 @@ class Arrivals:
                 if people == target.people:
                     same.add(chat)
         allowed = {ident: [row for row in rows if row.chat in wider] for ident, rows in known.items()}
-        home = placing.home(cites, allowed, key, same)
+        home = threads.home(cites, allowed, key, same)
         if home is not None:
             return home, False
         among = await self.hub.facts.among(MAIL, target.people)
@@ -134,7 +134,7 @@ class Arrivals:
         if place.thread is not None and may_join(patients, shown.patients) is False:
             place, topic, patients = Place(place.chat), {}, []
             notes.append(_OTHER_PATIENT)
-        earlier = placing.elsewhere(place.chat, placing.cited(mail), placed.known) if placed.fresh else None
+        earlier = threads.elsewhere(place.chat, threads.cited(mail), placed.known) if placed.fresh else None
         if earlier is not None:
             notes.append(_CONTINUES)
             place = replace(place, reply_to=earlier)
@@ -207,7 +207,7 @@ class Arrivals:
 
     async def _aside(self, chat: str, thread: str, outside: Sequence[str]) -> tuple[str, str]:
         """What is said of them, empty if just these were named in this thread before; the thread cites the mark."""
-        mark = f"outside:{placing.people_key([thread, '>', *outside])}"
+        mark = f"outside:{threads.people_key([thread, '>', *outside])}"
         named = outside and not any(row.chat == chat for row in (await self._ledger.known([mark])).get(mark, ()))
         return addressed(outside) if named else "", mark
 
@@ -230,7 +230,7 @@ class Arrivals:
         place, ref = where.place, where.ref
         thread = ref if where.begins else (place.thread or MAIN)
         mid = ref if mail.message_id is None or ref.endswith(f"#{mail.digest[:16]}") else mail.message_id
-        cites = tuple(ident for ident in placing.cited(mail))
+        cites = tuple(ident for ident in threads.cited(mail))
         topic = {"subject": mail.subject, "patients": patients} if where.begins else None
         return LedgerEntry(place.chat, mid, thread, ref, where.key, _about(taken, mail), cites, topic)
 
@@ -319,7 +319,7 @@ class Arrivals:
             found.append(Target(author, tuple(named.values()), people, recipients=boxes))
         for ident, (holder, address) in holders.items():
             if ident not in named and ident != person.id:  # a hidden recipient: nobody else learns of it
-                suffix = f"#bcc:{placing.people_key([ident])[:16]}"
+                suffix = f"#bcc:{threads.people_key([ident])[:16]}"
                 alone = frozenset({person.id, ident})
                 found.append(Target(author, (_handle(holder),), alone, suffix=suffix, recipients=(address,)))
         return found

@@ -19,8 +19,8 @@ from bridge.networks.mail.leg.departures import Departures
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import Intake, TakenMail
 from bridge.networks.mail.leg.ledger import COMPONENT, Ledger
+from bridge.networks.mail.leg.mail_reports import MailReports
 from bridge.networks.mail.leg.outgoing import Connects, Gather, Queue
-from bridge.networks.mail.leg.receipts import MailReports
 from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
 from bridge.networks.mail.leg.threads import people_key
 from bridge.networks.mail.mime.mail import Mail, MailLimits

@@ -17,7 +17,7 @@ from bridge.kinds import KINDS, not_carried
 from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
 from bridge.networks.mail.documents.outgoing import Conformed, asked
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
-from bridge.networks.mail.leg import threads as placing
+from bridge.networks.mail.leg import threads
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
 from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
@@ -76,7 +76,7 @@ class Departures:
         team = chat.startswith(TEAM)
         internal = team and thread == MAIN
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
-        people = placing.people_key(member.person.id for member in delivery.members)
+        people = threads.people_key(member.person.id for member in delivery.members)
         entry = LedgerEntry(chat, ref.id, thread, ref.id, people)
         async with self._ledger.db.transaction("mail.draft") as tx:
             await self._ledger.enter(tx, entry)

@@ -11,8 +11,7 @@ import unicodedata
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
-from bridge.networks.mail.quoting import html_lines as quoting_html
-from bridge.networks.mail.quoting import signatures
+from bridge.networks.mail.quoting import html_lines, signatures
 from bridge.networks.mail.quoting.html_lines import Page
 from bridge.networks.mail.quoting.marks import Mark, MarkKind, View, look, marks, next_written
 
@@ -70,7 +69,7 @@ def visible(text: str, html: str | None, subject: str = "") -> Visible:
 
     Without ``text`` the HTML's lines take its place. Never raises; what is too large is left whole.
     """
-    page = quoting_html.read(html) if html else None
+    page = html_lines.read(html) if html else None
     written = text.strip() != ""
     lines = _lines(text) if written or page is None else list(page.lines)
     if len(text) > MOST_TEXT or len(lines) > MOST_LINES or _HANDED_ON.match(subject.strip()):
@@ -250,7 +249,7 @@ def _html_side(lines: Sequence[str], parts: _Parts, page: Page, seen: _Parts, ht
 
 def _rewritten(page: Page, dropped: frozenset[int], html: str | None) -> str | None:
     try:
-        return quoting_html.without(page, dropped) if dropped else html
+        return html_lines.without(page, dropped) if dropped else html
     except ValueError:  # characters that XML does not know, in a place that nobody thought of
         return None
 

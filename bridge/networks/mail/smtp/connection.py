@@ -15,8 +15,7 @@ from aiosmtpd.smtp import Envelope as LibraryEnvelope
 from aiosmtpd.smtp import Session as LibrarySession
 
 from bridge.errors import Unavailable, where
-from bridge.networks.mail.smtp import commands as smtp_commands
-from bridge.networks.mail.smtp import replies
+from bridge.networks.mail.smtp import commands, replies
 from bridge.networks.mail.smtp.commands import BadCommand
 from bridge.networks.mail.smtp.reception import Desk, Line, MailTransaction
 from bridge.networks.mail.smtp.tls import Tls
@@ -225,7 +224,7 @@ class SmtpConnection(SMTP):
             await self.push(str(replies.NESTED_MAIL))
             return
         try:
-            mail = MailTransaction(smtp_commands.mail(arg))
+            mail = MailTransaction(commands.mail(arg))
         except BadCommand as bad:
             await self.push(str(bad.reply))
             return
@@ -242,7 +241,7 @@ class SmtpConnection(SMTP):
             await self.push(str(replies.NEED_MAIL))
             return
         try:
-            command = smtp_commands.rcpt(arg, utf8=self._mail.command.utf8, postmaster=self._desk.postmaster)
+            command = commands.rcpt(arg, utf8=self._mail.command.utf8, postmaster=self._desk.postmaster)
         except BadCommand as bad:
             await self.push(str(bad.reply))
             return

@@ -20,12 +20,12 @@ from appservice.process import matrix
 from bridge.db import Component, open_database, read_migrations
 from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite
-from bridge.networks.connect import prints
+from bridge.networks.connect import fingerprints
 from bridge.networks.mail.leg import ledger
 from bridge.store import store
 
 HERE = Path(__file__).parent
-COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, prints.COMPONENT)
+COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, fingerprints.COMPONENT)
 FROZEN: dict[str, str] = json.loads((HERE / "frozen.json").read_text()) if (HERE / "frozen.json").exists() else {}
 
 

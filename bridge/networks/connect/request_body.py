@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.hdrs import CONTENT_ENCODING
 
 from bridge.errors import Refused, Unavailable
-from bridge.networks.connect.apart import apart
+from bridge.networks.connect.executor import in_executor
 
 SLOWEST = 256 * 1024  # bytes per second that a large body may come, or go, at least
 _BUSY = 2.0  # seconds until there may be room again
@@ -112,6 +112,6 @@ class Reader:
         if size > self._small:
             place.grow(size)
 
-    async def apart(self, body: RequestBody, work: Callable[[], T]) -> T:
+    async def in_executor(self, body: RequestBody, work: Callable[[], T]) -> T:
         """Do what the body asks for: at once if it is small, else in a thread and one at a time (it takes copies)."""
-        return work() if body.size <= self._small else await apart(work)
+        return work() if body.size <= self._small else await in_executor(work)

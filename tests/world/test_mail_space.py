@@ -19,9 +19,9 @@ from bridge.networks.mail import documents
 from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.trust.trustfeed import Trust
 from deploy.demo.mail_story import LABORATORY, RESULT
+from deploy.world.mail_space import ANNA, DOMAIN, TEAM, UNLISTED, Space
 from deploy.world.postfix import Postfix
-from deploy.world.space import ANNA, DOMAIN, TEAM, UNLISTED, Space
-from deploy.world.state import OPERATORS, StateDirectory
+from deploy.world.state_directory import OPERATORS, StateDirectory
 from deploy.world.world import World
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused
 from appservice.e2ee.common import Common
-from appservice.e2ee.ghosts import Ghost
+from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import NewKey, read_room_key
 from appservice.e2ee.model import OLM, Device, Json, Trust

@@ -13,7 +13,7 @@ import pytest
 from bridge.db import Database, open_database
 from bridge.errors import Refused
 from bridge.model import Address, Body, File, Kind, Message, Ref
-from bridge.networks.connect.prints import COMPONENT, Prints, of_change, of_message
+from bridge.networks.connect.fingerprints import COMPONENT, Prints, of_change, of_message
 from bridge.networks.connect.wire import MembersChange
 from bridge.seal import Seal
 from tests.connect.make import BEN_HANDLE, Json, World, message, time_text

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from deploy.demo.story import Details, NotSeen, Step, tell
-from deploy.demo.tell import Teller
+from deploy.demo.terminal import Teller
 
 
 async def seen() -> Details:

@@ -197,7 +197,7 @@ async def test_it_waits_so_long_and_no_longer(
             return False
 
         monkeypatch.setattr(node.hub.signs, "received", never)
-        monkeypatch.setattr("bridge.networks.mail.leg.receipts._PATIENCE", 800)
+        monkeypatch.setattr("bridge.networks.mail.leg.mail_reports._PATIENCE", 800)
         await dsn(node, mid, "delivered", ANNA)
         await until(lambda: "reports about what the hub does not know" in caplog.text)
         await node.rest()

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.world import ports, process
 from deploy.world.product import wait_for
-from deploy.world.state import InUse, Kept, StateDirectory
+from deploy.world.state_directory import InUse, Kept, StateDirectory
 from deploy.world.supervised import Supervised
 
 

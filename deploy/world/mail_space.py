@@ -16,7 +16,7 @@ from typing import Any
 from bridge.networks.mail.leg.addressbook import local_part
 from deploy.world.mail_client import Mailbox
 from deploy.world.postfix import PASSWORD, Identity, Postfix, Route
-from deploy.world.state import OPERATORS, Kept, StateDirectory
+from deploy.world.state_directory import OPERATORS, Kept, StateDirectory
 from deploy.world.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
 
 DOMAIN, HOST = "liaison.mss.example", "mx.liaison.example"

@@ -11,6 +11,6 @@ T = TypeVar("T")
 _THREAD = ThreadPoolExecutor(1, "connect-large")  # one: what it frees is used again by the next
 
 
-async def apart(work: Callable[[], T]) -> T:
+async def in_executor(work: Callable[[], T]) -> T:
     """Do it in the thread, after what was asked for before."""
     return await asyncio.get_running_loop().run_in_executor(_THREAD, work)
