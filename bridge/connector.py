@@ -149,8 +149,11 @@ class Receiver(Protocol):
     def signs(self) -> Signals:
         """What may be told of messages that are there."""
 
-    async def accept(self, message: Message, within: Within | None = None) -> Accepted:
-        """Return once the message is safely on disk; raises Refused (never) or Unavailable (later)."""
+    async def accept(self, message: Message, within: Within | None = None, again: Within | None = None) -> Accepted:
+        """Return once the message is safely on disk; raises Refused (never) or Unavailable (later).
+
+        ``within`` is written with it; where the hub has the message already, ``again`` is (without it, ``within``).
+        """
 
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """The echoing network has shown this message (hub id) in its order: other legs may have it now."""

@@ -194,13 +194,21 @@ class Reading:
 
         async def within(tx: Tx) -> None:
             if decrypted is not None:
+                await decrypted.first(tx)
+            await settled(tx)
+
+        async def again(tx: Tx) -> None:
+            if decrypted is not None:
                 await decrypted.seen(tx)
+            await settled(tx)
+
+        async def settled(tx: Tx) -> None:
             if item.parked_at is not None:
                 await tx.run("matrix.tell", item.event_id, PENDING, item.parked_at)
             await self.inbox.done(tx, item)
 
         failpoint("matrix.before-accept")
-        await self.hub.accept(message, within)
+        await self.hub.accept(message, within, again)
         failpoint("matrix.after-accept")
 
     async def _react(self, item: Item, event: Json, content: Json, decrypted: Decrypted | None = None) -> None:

@@ -177,8 +177,9 @@ class MegolmIn:
         relation = content.get("m.relates_to")
         if isinstance(relation, dict) and "m.relates_to" not in inner:
             inner["m.relates_to"] = relation
-        seen = partial(self._seen, known, index, event_id)
-        return Decrypted(plain["type"], inner, known.key.curve, device_id, trust, session_id, index, seen)
+        note = (known, index, event_id)
+        noted = partial(self._seen, *note), partial(self._first, *note)
+        return Decrypted(plain["type"], inner, known.key.curve, device_id, trust, session_id, index, *noted)
 
     async def _missing(self, room_id: str, session_id: str, sender: str) -> Exception:
         rows = await self._db.all("e2ee.in-elsewhere", session_id)
@@ -205,6 +206,14 @@ class MegolmIn:
         row = await tx.one("e2ee.seen", key.room_id, key.session_id, key.sender, index, event_id)
         if row is not None and row["event_id"] != event_id:
             raise Undecryptable("replay")
+        self._trim(known)
+
+    async def _first(self, known: KnownSession, index: int, event_id: str, tx: Tx) -> None:
+        key = known.key
+        await tx.run("e2ee.seen-first", key.room_id, key.session_id, key.sender, index, event_id)
+        self._trim(known)
+
+    def _trim(self, known: KnownSession) -> None:
         if len(known.seen) > 2 * _SEEN:
             known.seen, known.whole = {}, False
 

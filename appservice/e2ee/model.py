@@ -59,7 +59,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Decrypted:
-    """A room event in clear. Call ``seen`` in the transaction that stores it: it refuses a replay for ever."""
+    """A room event in clear. Call ``seen`` in the transaction that stores it: it refuses a replay for ever.
+
+    ``first`` is the same for an event that was not stored before: a replay ends the transaction in a Conflict.
+    """
 
     type: str
     content: Json = field(repr=False)
@@ -69,6 +72,7 @@ class Decrypted:
     session_id: str
     index: int
     seen: Callable[[Tx], Awaitable[None]] = field(repr=False)
+    first: Callable[[Tx], Awaitable[None]] = field(repr=False)
 
 
 class ShareState(StrEnum):

@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 
-from bridge.db.database import Component, Counts, Database, Row, Tx, brief, read_migrations, read_statements, translate
+from bridge.db.database import (
+    Component,
+    Conflict,
+    Counts,
+    Database,
+    Row,
+    Tx,
+    brief,
+    read_migrations,
+    read_statements,
+    translate,
+)
 
 __all__ = [
-    "Component", "Counts", "Database", "Row", "Tx", "brief", "open_database", "read_migrations", "read_statements",
-    "translate",
+    "Component", "Conflict", "Counts", "Database", "Row", "Tx", "brief", "open_database", "read_migrations",
+    "read_statements", "translate",
 ]  # fmt: skip
 
 

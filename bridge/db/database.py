@@ -24,6 +24,10 @@ _AGAIN = 60.0  # s between two lines about one trouble
 _OVER = 10.0  # s without trouble
 
 
+class Conflict(Exception):
+    """Something is there already that must be there once only; nothing of the transaction was written."""
+
+
 class Row(Protocol):
     """One row of a result: columns by name."""
 
@@ -82,6 +86,7 @@ class Database(Protocol):
         """Everything inside is durable once the block has been left, or nothing is; ``name`` names its failpoints.
 
         On SQLite blocks of many tasks share one fsync: nobody waits longer than the current one.
+        Raises Conflict where a row was there already, Unavailable where the disk or the server is to blame.
         """
 
     async def all(self, name: str, *args: Any) -> list[Row]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from bridge.db.database import Component, Counts, Row, Trouble, missing_migrations, read_statements
+from bridge.db.database import Component, Conflict, Counts, Row, Trouble, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import failpoint
 
@@ -107,6 +107,8 @@ class Postgres:
                 self._counts.trips += 3  # BEGIN, COMMIT, and the reset of the connection
                 self._trouble.passed()
                 failpoint(f"{name}.after-commit")
+        except asyncpg.UniqueViolationError as error:
+            raise Conflict from error
         except _AWAY as error:
             raise self._trouble.seen(error) from error
 

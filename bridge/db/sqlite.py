@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bridge.db.commits import Batch, Committer
-from bridge.db.database import Component, Counts, Row, Trouble, Tx, missing_migrations, read_statements
+from bridge.db.database import Component, Conflict, Counts, Row, Trouble, Tx, missing_migrations, read_statements
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
 from bridge.parts.turns import Turn
@@ -30,6 +30,7 @@ _TROUBLE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
+_CONFLICT = sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE
 _SPOILT = sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT
 
 
@@ -246,7 +247,7 @@ class _Step:
             failpoint(f"{self._name}.after-commit")
 
     def _back(self, error: BaseException) -> None:
-        """Undo it. Raises Unavailable if the disk is to blame."""
+        """Undo it. Raises Unavailable if the disk is to blame, Conflict if a row was there already."""
         db = self._db
         try:
             db._undo(self._batch)
@@ -254,6 +255,8 @@ class _Step:
             db._turn.give()
         if _is_trouble(error):
             raise db._trouble.seen(error) from error
+        if getattr(error, "sqlite_errorcode", 0) in _CONFLICT:
+            raise Conflict from error
 
 
 def _is_trouble(error: BaseException) -> bool:

@@ -81,7 +81,7 @@ class Facts:
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """See :class:`bridge.connector.Questions`."""
-        ident = await self._store.conversation_of(self._store.db, network, chat)
+        ident = await self._store.conversation_of(network, chat)
         if ident is None:
             return None
         found = await self._store.conversation(ident)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 
 from bridge.capabilities import check
 from bridge.connector import Within
-from bridge.db import Tx
+from bridge.db import Conflict, Tx
 from bridge.errors import Refused
 from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
@@ -75,10 +76,11 @@ class Hub:
 
     # ---- in
 
-    async def accept(self, message: Message, within: Within | None = None) -> Accepted:
+    async def accept(self, message: Message, within: Within | None = None, again: Within | None = None) -> Accepted:
         """See :class:`bridge.connector.Receiver`."""
-        if known := await self._store.known(self._store.db, message.ref):
-            return await self._again(message.ref, known, within)
+        return await self._once(message.ref, partial(self._accept, message, within), again or within)
+
+    async def _accept(self, message: Message, within: Within | None) -> Accepted:
         check(message.body, self._connectors[message.ref.network].capabilities)
         sender = await self.facts.identify(message.sender, "sender")
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
@@ -91,16 +93,32 @@ class Hub:
         within: Within | None = None,
     ) -> str:  # fmt: skip
         """See :class:`bridge.connector.Receiver`."""
-        if known := await self._store.known(self._store.db, ref):
-            return (await self._again(ref, known, within)).conversation
-        sender = await self.facts.identify(by, "by")
-        ident = await self._store.conversation_of(self._store.db, network, chat) if add else None
+        change = partial(self._change, ref, chat, by, add, remove, within)
+        return (await self._once(ref, change, within)).conversation
+
+    async def _change(
+        self, ref: Ref, chat: str, by: Address, add: Sequence[str], remove: Sequence[Address], within: Within | None
+    ) -> Accepted:
+        sender, network = await self.facts.identify(by, "by"), ref.network
+        ident = await self._store.conversation_of(network, chat) if add else None
         legs = (await self._store.conversation(ident)).legs if ident else {}
         names = [name for name in legs.values() if name is not None]
         members = [await self._people.find(h, network, f"add.{i}", names) for i, h in enumerate(add)]
         gone = [p.id for a in remove if (p := await self._people.who(self._as_person(a)))]
         message = Message(ref, chat, by, Kind.MEMBERS, Body(), self._clock())
-        return (await self._write(message, sender, members, gone, within)).conversation
+        return await self._write(message, sender, members, gone, within)
+
+    async def _once(self, ref: Ref, write: Callable[[], Awaitable[Accepted]], again: Within | None) -> Accepted:
+        """Write something new; what the hub has already gets the answer that it got."""
+        if known := await self._store.known(self._store.db, ref):
+            return await self._again(ref, known, again)
+        try:
+            return await write()
+        except (Conflict, Refused):  # it may have been handed in twice at once, and the other one was faster
+            known = await self._store.known(self._store.db, ref)
+            if known is None:
+                raise
+            return await self._again(ref, known, again)
 
     def _as_person(self, address: Address) -> Address:
         person = self._people.ghost_of(address)
@@ -117,27 +135,35 @@ class Hub:
     async def _write(
         self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None
     ) -> Accepted:
-        network = message.ref.network
-        async with self._in_turn(network, message.chat) as known:
-            people = await self._people_of(known, sender, add)
-            with self._store.changing(known if add or remove else None):
-                async with self._store.db.transaction("hub.accept") as tx:
-                    if again := await self._store.known(tx, message.ref):
-                        if within is not None:
-                            await within(tx)
-                        return Accepted(again[0], again[1], duplicate=True)
-                    conversation = await self._place(tx, message, sender, add, people)
-                    held = self._must_wait(conversation, network)
-                    about = await self._corrected(tx, message, sender)
-                    able, now, sign = (
-                        self._able(message, conversation, about),
-                        self._clock(),
-                        not KINDS[about].recipients,
-                    )
-                    networks = await self._store.record(tx, message, conversation, sender, held, now, able, sign=sign)
-                    await self._leave(tx, conversation, remove)
-                    if within is not None:
-                        await within(tx)
+        """Accept something new, in the turn of its conversation."""
+        network, chat = message.ref.network, message.chat
+        entry = partial(self._enter, message, sender, add, remove, within)
+        known = await self._store.conversation_of(network, chat)
+        if known is None:
+            async with self._turns.of(f"{network}|{chat}"):
+                known = await self._store.conversation_of(network, chat)
+                if known is None:
+                    return await entry(None)
+        async with self._turns.of(known):
+            return await entry(known)
+
+    async def _enter(
+        self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None,
+        known: str | None,
+    ) -> Accepted:  # fmt: skip
+        whole = await self._store.conversation(known) if known is not None else None
+        with self._store.changing(known) if add or remove else nullcontext():
+            async with self._store.db.transaction("hub.accept") as tx:
+                conversation = await self._place(tx, message, sender, add, whole)
+                held = self._must_wait(conversation, message.ref.network)
+                about = await self._corrected(tx, message, sender)
+                able, sign = self._able(message, conversation, about), not KINDS[about].recipients
+                networks = await self._store.record(
+                    tx, message, conversation, sender, held, self._clock(), able, sign=sign
+                )
+                await self._leave(tx, conversation, remove)
+                if within is not None:
+                    await within(tx)
         ident = message_id(message.ref)
         if held & networks:
             self._order.hold(ident, conversation.id)
@@ -145,26 +171,27 @@ class Hub:
             self._courier.wake(conversation.id, out)
         return Accepted(ident, conversation.id)
 
-    async def _people_of(self, known: str | None, sender: Person, add: Sequence[Member]) -> dict[str, Person]:
-        """Everybody who will be in the conversation, looked up while no transaction is open."""
-        members = (await self._store.conversation(known)).members if known is not None else ()
-        return {sender.id: sender} | {m.person.id: m.person for m in (*add, *members)}
-
     async def _place(
-        self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], people: Mapping[str, Person]
+        self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], whole: Conversation | None
     ) -> Conversation:
         """Where the message belongs: its chat's conversation, or a new one of exactly the people named."""
         network, now = message.ref.network, self._clock()
-        ident = await self._store.conversation_of(tx, network, message.chat)
-        if ident is None:
+
+        def everybody() -> dict[str, Person]:
+            """Looked up while no transaction was open."""
+            members = whole.members if whole is not None else ()
+            return {sender.id: sender} | {m.person.id: m.person for m in (*add, *members)}
+
+        if whole is None:
             if not add:
                 raise Refused("unknown_conversation", "conversation" if message.kind is Kind.MEMBERS else "to")
             ident = "c_" + secrets.token_hex(12)
             await self._store.create_conversation(tx, ident, network, message.chat, now)
             await self._store.add_members(tx, ident, [Member(sender, message.sender)], self._named, now)
-            conversation = await self._store.placed(tx, ident, people)
+            conversation = await self._store.placed(tx, ident, everybody)
         else:
-            conversation = await self._store.placed(tx, ident, people)
+            ident = whole.id
+            conversation = await self._store.placed(tx, ident, everybody)
             if conversation.member(sender.id) is None:
                 raise Refused("not_a_member", "sender")
         new = [m for m in add if conversation.member(m.person.id) is None]
@@ -172,7 +199,7 @@ class Hub:
             raise Refused("too_many_members", "to")
         if new:
             await self._store.add_members(tx, ident, new, self._named, now)
-            conversation = await self._store.placed(tx, ident, people)
+            conversation = await self._store.placed(tx, ident, everybody)
         if KINDS[message.kind].said:
             self._somebody(conversation, sender, network)
         return conversation
@@ -202,7 +229,7 @@ class Hub:
 
     def _able(self, message: Message, conversation: Conversation, about: Kind) -> frozenset[str]:
         """The networks that can carry this kind of message. Raises Refused if none can."""
-        networks = {m.address.network for m in conversation.members} - {message.ref.network}
+        networks = set(conversation.networks) - {message.ref.network}
         for kind in (about, message.kind):  # taking back a reaction needs both
             rule = KINDS[kind]
             if rule.unable is Unable.CARRY:
@@ -214,22 +241,9 @@ class Hub:
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
         """The networks that wait until the ordering network has shown the message."""
-        networks = {m.address.network for m in conversation.members} - {origin}
+        networks = conversation.networks - {origin}
         ordering = {n for n in networks if self._connectors[n].capabilities.echoes}
         return frozenset(networks - ordering) if ordering else frozenset()
-
-    @asynccontextmanager
-    async def _in_turn(self, network: str, chat: str) -> AsyncIterator[str | None]:
-        """A turn in the conversation of this chat; gives its id, None if there is none yet."""
-        known = await self._store.conversation_of(self._store.db, network, chat)
-        if known is None:
-            async with self._turns.of(f"{network}|{chat}"):
-                known = await self._store.conversation_of(self._store.db, network, chat)
-                if known is None:
-                    yield None
-                    return
-        async with self._turns.of(known):
-            yield known
 
     # ---- order
 

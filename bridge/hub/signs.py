@@ -52,7 +52,7 @@ class Signs:
 
     async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
         """See :class:`bridge.connector.Signals`."""
-        ident = await self._store.conversation_of(self._store.db, network, chat)
+        ident = await self._store.conversation_of(network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:
             return
@@ -86,7 +86,7 @@ class Signs:
 
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """See :class:`bridge.connector.Signals`."""
-        ident = await self._store.conversation_of(self._store.db, network, chat)
+        ident = await self._store.conversation_of(network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from bridge.model import (
     Person,
     Ref,
 )
+from bridge.parts.lru import Lru
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.outcomes import Outcomes
@@ -41,6 +42,7 @@ class Conversation:
     id: str
     legs: dict[str, str | None]
     members: tuple[Member, ...]
+    networks: frozenset[str] = frozenset()  # of its members
 
     def member(self, person: str) -> Member | None:
         """The member with this person id."""
@@ -59,7 +61,8 @@ def message_id(ref: Ref) -> str:
 
 def _conversation(ident: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person]) -> Conversation:
     members = (Member(people[row["person"]], Address(row["network"], row["address"])) for row in rows)
-    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members))
+    networks = frozenset(row["network"] for row in rows)
+    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members), networks)
 
 
 def _short(text: str) -> str:
@@ -79,6 +82,7 @@ class Store(Outcomes):
         self._seal = seal
         self._pos = itertools.count(1)
         self._cache: OrderedDict[str, Conversation] = OrderedDict()
+        self._chats: Lru[tuple[str, str], str] = Lru(_CACHED_CONVERSATIONS)
         self._changing: Counter[str] = Counter()
         self._changes = 0
 
@@ -97,10 +101,14 @@ class Store(Outcomes):
 
     # ---- conversations
 
-    async def conversation_of(self, reader: Tx | Database, network: str, chat: str) -> str | None:
-        """The conversation that a network knows under this name."""
-        row = await reader.one("store.leg_by_chat", network, chat)
-        return None if row is None else str(row["conversation"])
+    async def conversation_of(self, network: str, chat: str) -> str | None:
+        """The conversation that a network knows under this name: what was asked last is believed while it is cached."""
+        known = self._chats.get((network, chat))
+        cached = self._cache.get(known) if known is not None else None
+        if cached is not None and cached.legs.get(network) == chat:
+            return known
+        row = await self.db.one("store.leg_by_chat", network, chat)
+        return None if row is None else self._chats.put((network, chat), str(row["conversation"]))
 
     async def among(self, network: str, people: Collection[str]) -> str | None:
         """The newest conversation of exactly these people with a leg on this network."""
@@ -119,7 +127,7 @@ class Store(Outcomes):
             conversation, legs, rows, {r["person"]: await self._people.get(r["person"]) for r in rows}, changes
         )
 
-    async def placed(self, tx: Tx, conversation: str, people: Mapping[str, Person]) -> Conversation:
+    async def placed(self, tx: Tx, conversation: str, everybody: Callable[[], Mapping[str, Person]]) -> Conversation:
         """The same inside of a transaction, with the people who were looked up before it began.
 
         Somebody who became a member after that has no name here, and what has no names is not kept.
@@ -128,6 +136,7 @@ class Store(Outcomes):
             return cached
         changes = self._changes
         legs, rows = await self._rows(tx, conversation)
+        people = everybody()
         if all(row["person"] in people for row in rows):
             return self._keep(conversation, legs, rows, people, changes)
         nameless = {row["person"]: Person(row["person"], row["person"], listed=False) for row in rows}
@@ -229,12 +238,13 @@ class Store(Outcomes):
     ) -> set[str]:
         """Write a message and a sealed delivery for every ``able`` leg that has members; gives those networks.
 
+        Ends in a Conflict if the hub has it already, or has something else by that name.
         A ``sign`` is said to nobody (members, reactions, what takes one back): nobody is its recipient.
         """
         ident, pos = message_id(message.ref), self.next_pos()
         row = (ident, conversation.id, pos, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
-        await tx.run("store.add_ref", message.ref.network, message.ref.id, ident)
+        await tx.run("store.add_own_ref", message.ref.network, message.ref.id, ident)
         others = [m for m in conversation.members if m.address.network in able]
         networks = {m.address.network for m in others}
         if not sign:

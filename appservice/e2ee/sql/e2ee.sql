@@ -109,6 +109,9 @@ INSERT INTO e2ee_seen (room_id, session_id, sender, place, event_id) VALUES ($1,
 ON CONFLICT (room_id, session_id, sender, place) DO UPDATE SET event_id = e2ee_seen.event_id
 RETURNING event_id
 
+-- name: seen-first
+INSERT INTO e2ee_seen (room_id, session_id, sender, place, event_id) VALUES ($1, $2, $3, $4, $5)
+
 -- name: seen-all
 SELECT place, event_id FROM e2ee_seen WHERE room_id = $1 AND session_id = $2 AND sender = $3 ORDER BY place DESC LIMIT $4
 

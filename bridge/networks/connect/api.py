@@ -175,7 +175,8 @@ class ConnectApi:
         await _declared(call, message.sender.id, "sender")
         await _cited(call, message.chat, message.reply_to, "reply_to")
         await _cited(call, message.chat, message.thread, "thread")
-        accepted = await call.hub.accept(message, self._once(message.ref, said))
+        first = self._known.first(message.ref, said) if self._known else None
+        accepted = await call.hub.accept(message, first, self._once(message.ref, said))
         answer = {"id": message.ref.id, "message": accepted.message, "conversation": message.chat, "state": "accepted"}
         return _json(answer, 202)
 

@@ -43,14 +43,22 @@ class Prints:
         self._seal = seal
         self._keys: dict[str, bytes] = {}
 
+    def first(self, ref: Ref, said: bytes) -> Within:
+        """To be written with a message that is new: keeps the print."""
+
+        async def within(tx: Tx) -> None:
+            active = self._seal.active
+            await tx.run("connect.add_print", ref.network, ref.id, active, self._print(active, ref, said))
+
+        return within
+
     def same(self, ref: Ref, said: bytes) -> Within:
-        """To be written with the message: keeps the print, or raises Refused (id_in_use) if another one is known."""
+        """To be written with a message that may be known: the same, or raises Refused (id_in_use) for another print."""
 
         async def within(tx: Tx) -> None:
             known = await tx.one("connect.print", ref.network, ref.id)
             if known is None:  # new, or of a time before there were prints
-                active = self._seal.active
-                await tx.run("connect.add_print", ref.network, ref.id, active, self._print(active, ref, said))
+                await self.first(ref, said)(tx)
             elif not self._is(known["key"], bytes(known["print"]), ref, said):
                 raise Refused("id_in_use", "id")
 

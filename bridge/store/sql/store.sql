@@ -16,6 +16,8 @@ SELECT m.sender, m.kind FROM ref r JOIN message m ON m.id = r.message WHERE r.ne
 -- name: add_ref
 INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO UPDATE SET also = 0
 WHERE ref.also = 1 AND ref.message = excluded.message;
+-- name: add_own_ref
+INSERT INTO ref (network, id, message) VALUES ($1, $2, $3);
 -- name: also
 INSERT INTO ref (network, id, message, also) VALUES ($1, $2, $3, 1) ON CONFLICT (network, id) DO NOTHING;
 

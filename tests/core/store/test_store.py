@@ -83,7 +83,7 @@ async def test_somebody_who_was_not_looked_up_is_a_member_without_a_name_until_t
         done = await w.pandalab.write("p1", "A", "cleo", "x", [BEN])
         w.store.forget(done.conversation)
         async with w.db.transaction("test") as tx:
-            found = await w.store.placed(tx, done.conversation, {})
+            found = await w.store.placed(tx, done.conversation, dict)
         assert {m.person.name for m in found.members} == {"rpps:10000000002", "rpps:10000000003"}
         assert await members(w, done.conversation) == {"Cléo Petit", "Ben Durand"}
 
