@@ -100,14 +100,17 @@ async def test_a_connection_that_breaks_between_two_steps_is_unavailable(
     """Seen when the server was restarted under load: asyncpg names it an error of its own."""
     async with opened(await own_server.create_database(), tmp_path) as db:
 
-        class Broken:
-            async def fetch(self, *_: object) -> None:
-                raise asyncpg.InternalClientError("got result for unknown protocol state")
+        async def broken(*_: object) -> None:
+            raise asyncpg.InternalClientError("got result for unknown protocol state")
 
         with monkeypatch.context() as patch:
-            patch.setattr(db, "_pool", Broken())
+            patch.setattr(asyncpg.Connection, "fetch", broken)
             with pytest.raises(Unavailable):
                 await words(db)
+            with pytest.raises(Unavailable):
+                await write(db, "lost")
+        await write(db, "next")  # on a new connection: nobody knows what became of the other
+        assert await words(db) == ["next"]
 
 
 async def test_a_password_that_is_wrong_by_now_is_unavailable(own_server: Postgres, tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.db import Database
-from bridge.db.postgres import Postgres
-from bridge.db.sqlite import Sqlite
 from bridge.model import MATRIX, Address, Delivery, Handed, Ref, State
 from bridge.networks.loopback import Loopback
+from tests.core.db.own import teach
 from tests.core.make import World, networks, running
 
 BEN, DAN = "matrix:@ben:chu.example", "siilo:dan"
@@ -28,8 +27,7 @@ READ = "SELECT message, person FROM recipient WHERE state = 'read'"
 
 async def rows(db: Database, sql: str, *args: Any) -> set[tuple[Any, ...]]:
     """What a statement of this test's own gives."""
-    assert isinstance(db, Sqlite | Postgres)
-    db._statements["test.look"] = sql.replace("$", "?") if db.engine == "sqlite" else sql
+    teach(db, "test.look", sql)
     found: list[Any] = await db.all("test.look", *args)
     return {tuple(row) for row in found}
 

@@ -23,6 +23,7 @@ from bridge.db.sqlite import Sqlite
 from bridge.networks.connect import fingerprints
 from bridge.networks.mail.leg import ledger
 from bridge.store import store
+from tests.core.db.own import teach
 
 HERE = Path(__file__).parent
 COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, fingerprints.COMPONENT)
@@ -100,8 +101,6 @@ def _at(component: Component, number: int, folder: Path) -> Component:
 async def _insert(db: Sqlite | Postgres, table: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
-        db._statements["insert"] = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"
-        if db.engine == "sqlite":
-            db._statements["insert"] = db._statements["insert"].replace("$", "?")
+        teach(db, "insert", f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})")
         async with db.transaction("test") as tx:
             await tx.run("insert", *map(_unpack, row.values()))

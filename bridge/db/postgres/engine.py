@@ -1,20 +1,24 @@
-"""PostgreSQL through asyncpg: one pool, one connection held for the lock that keeps a second hub out."""
+"""PostgreSQL through asyncpg: some connections that work, and one that holds the lock that keeps a second hub out."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
 from bridge.db.database import Component, Conflict, Counts, Row, Trouble, missing_migrations, read_statements
+from bridge.db.postgres.connections import Connections
+from bridge.db.postgres.together import Statement, Together
+from bridge.db.postgres.transaction import PostgresTx
 from bridge.errors import Unavailable
-from bridge.parts.failpoint import failpoint
+from bridge.parts.failpoint import ACTIVE, failpoint
 
 _LOCK = zlib.crc32(b"liaison hub")
+_CONNECTIONS = 16  # at most, beside the one that holds the lock
 _AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError,
     asyncpg.OperatorInterventionError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
@@ -23,44 +27,20 @@ _AWAY = (
 )  # fmt: skip
 
 
-class _Tx:
-    def __init__(self, connection: Any, statements: dict[str, str], counts: Counts) -> None:
-        self._connection = connection
-        self._statements = statements
-        self._counts = counts
-
-    def _sql(self, name: str) -> str:
-        self._counts.statements[name] += 1
-        self._counts.trips += 1
-        return self._statements[name]
-
-    async def all(self, name: str, *args: Any) -> list[Row]:
-        return list(await self._connection.fetch(self._sql(name), *args))
-
-    async def one(self, name: str, *args: Any) -> Row | None:
-        row: Row | None = await self._connection.fetchrow(self._sql(name), *args)
-        return row
-
-    async def run(self, name: str, *args: Any) -> None:
-        await self._connection.execute(self._sql(name), *args)
-
-    async def many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
-        await self._connection.executemany(self._sql(name), rows)
-
-
 class Postgres:
-    """A pool of connections; every transaction is one of the server's own."""
+    """Some connections that do the work, and the one that holds the lock."""
 
     engine = "postgresql"
 
-    def __init__(self, url: str, pool: Any, keeper: Any, statements: dict[str, str]) -> None:
+    def __init__(self, url: str, keeper: Any, statements: dict[str, Statement], together: Together) -> None:
         self._url = url
-        self._pool = pool
+        self._counts = Counts()
+        self._connections = Connections(url, _CONNECTIONS, self._counts)
         self._keeper = keeper
         self._statements = statements
+        self._together = together
         self._relock = asyncio.Lock()
         self._trouble = Trouble()
-        self._counts = Counts()
 
     @classmethod
     async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
@@ -75,37 +55,46 @@ class Postgres:
 
     @classmethod
     async def _open(cls, url: str, components: Sequence[Component]) -> Postgres:
-        statements = {k: v for c in components for k, v in read_statements(c, "postgresql").items()}
+        texts = {k: v for c in components for k, v in read_statements(c, "postgresql").items()}
+        statements = {name: Statement.of(text) for name, text in texts.items()}
         keeper = await _keep_out(url)
         try:
             for component in components:
                 await _migrate(keeper, component)
-            pool = await asyncpg.create_pool(url, min_size=2, max_size=16, command_timeout=60)
+            together = Together(statements, await _types(keeper, statements))
+            await _make(keeper, together)
         except BaseException:
             await keeper.close()
             raise
-        return cls(url, pool, keeper, statements)
+        return cls(url, keeper, statements, together)
 
-    async def _still_alone(self) -> None:
-        """The lock went with its connection: have it back before anything is written."""
+    async def _alone(self) -> Any:
+        """The connection with the lock. If it was lost, the lock is taken again before anything is written."""
         if self._keeper.is_closed():
             async with self._relock:
                 if self._keeper.is_closed():
-                    self._keeper = await _keep_out(self._url)
+                    self._keeper = keeper = await _keep_out(self._url)
+                    await _make(keeper, self._together)  # a hub of another version may have been here
+        return self._keeper
 
     @asynccontextmanager
-    async def transaction(self, name: str) -> AsyncIterator[_Tx]:
+    async def transaction(self, name: str) -> AsyncIterator[PostgresTx]:
         """See :class:`bridge.db.Database`. A lost connection raises Unavailable."""
         try:
-            await self._still_alone()
-            async with self._pool.acquire() as connection:
-                async with connection.transaction():
-                    yield _Tx(connection, self._statements, self._counts)
+            keeper = await self._alone()
+            transaction = PostgresTx(self._connections, self._statements, self._together, self._counts)
+            try:
+                yield transaction
+                if ACTIVE:
                     failpoint(f"{name}.before-commit")
-                self._counts.transactions += 1
-                self._counts.commits += 1
-                self._counts.trips += 3  # BEGIN, COMMIT, and the reset of the connection
-                self._trouble.passed()
+                if keeper.is_closed():  # another hub may have written since this one has read
+                    raise asyncpg.ConnectionDoesNotExistError("the lock was lost")
+                await transaction.commit()
+            except BaseException:
+                await transaction.undo()
+                raise
+            self._trouble.passed()
+            if ACTIVE:
                 failpoint(f"{name}.after-commit")
         except asyncpg.UniqueViolationError as error:
             raise Conflict from error
@@ -114,23 +103,21 @@ class Postgres:
 
     def _sql(self, name: str) -> str:
         self._counts.statements[name] += 1
-        self._counts.trips += 2  # the statement, and the reset of the connection
-        return self._statements[name]
+        return self._statements[name].text
 
     async def all(self, name: str, *args: Any) -> list[Row]:
         """See :class:`bridge.db.Database`."""
         try:
-            return list(await self._pool.fetch(self._sql(name), *args))
+            return await self._connections.fetch(self._sql(name), args)
         except _AWAY as error:
             raise self._trouble.seen(error) from error
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
         try:
-            row: Row | None = await self._pool.fetchrow(self._sql(name), *args)
+            return await self._connections.fetch_one(self._sql(name), args)
         except _AWAY as error:
             raise self._trouble.seen(error) from error
-        return row
 
     @property
     def counts(self) -> Counts:
@@ -144,7 +131,7 @@ class Postgres:
 
     async def close(self) -> None:
         """Finish and let go of the lock."""
-        await self._pool.close()
+        await self._connections.close()
         await self._keeper.close()
 
 
@@ -171,3 +158,29 @@ async def _migrate(connection: Any, component: Component) -> None:
         async with connection.transaction():
             await connection.execute(text)
             await connection.execute("INSERT INTO migration VALUES ($1, $2)", component.name, number)
+
+
+async def _types(connection: Any, statements: Mapping[str, Statement]) -> dict[str, tuple[str, ...]]:
+    """The types of the parameters of every statement that gives nothing back, as the server understands them."""
+    names = [name for name, statement in statements.items() if statement.gives_nothing]
+    if not names:
+        return {}
+    marks = {f"liaison_{n}": name for n, name in enumerate(names)}
+    await connection.execute("; ".join(f"PREPARE {mark} AS {statements[name].text}" for mark, name in marks.items()))
+    rows = await connection.fetch("SELECT name, parameter_types::text[] AS types FROM pg_prepared_statements")
+    await connection.execute("; ".join(f"DEALLOCATE {mark}" for mark in marks))
+    return {marks[row["name"]]: tuple(row["types"]) for row in rows if row["name"] in marks}
+
+
+async def _make(connection: Any, together: Together) -> None:
+    """Make the function that runs statements together; that of another version of the program goes."""
+    rows = await connection.fetch(
+        "SELECT proname AS name, oid::regprocedure::text AS text FROM pg_proc"
+        " WHERE starts_with(proname, $1) AND pronamespace = current_schema()::regnamespace",
+        together.prefix,
+    )
+    for row in rows:
+        if row["name"] != together.name:
+            await connection.execute(f"DROP FUNCTION {row['text']}")
+    if together.steps and together.name not in {row["name"] for row in rows}:
+        await connection.execute(together.text)

@@ -1,0 +1,129 @@
+"""Connections to a PostgreSQL server, kept open: taking one and giving it back costs no round trip and no timer.
+
+asyncpg's own pool asks the server to reset each connection that comes back. Here nothing is ever left in a session: a
+connection that comes back has ended its transaction, and one of which that is not certain does not come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from bridge.db.database import Counts
+
+_COMMAND = 60.0  # s in which the server has to answer
+_FAREWELL = 5.0  # s for a connection to end
+_IDLE = 300.0  # s after which a connection that nobody used may have been cut off silently (firewalls)
+_STATEMENTS = 1024  # prepared at most on each connection: all that there are
+
+
+class Connections:
+    """At most ``most`` connections; whoever comes when all are taken gets the next one, first come first served."""
+
+    def __init__(self, url: str, most: int, counts: Counts) -> None:
+        self._url = url
+        self._most = most
+        self._counts = counts
+        self._places = asyncio.Semaphore(most)
+        self._idle: deque[tuple[Any, float]] = deque()  # the one used last is the first to be used again
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def take(self) -> Any:
+        """A connection outside of any transaction. Raises what asyncpg raises when there is no server."""
+        await self._places.acquire()
+        try:
+            if self._closed:
+                raise asyncpg.InterfaceError("the connections are closed")
+            return self._kept() or await self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def give_back(self, connection: Any) -> None:
+        """It is outside of any transaction, and no call on it was left unfinished."""
+        now = time.monotonic()
+        self._idle.append((connection, now))
+        if now - self._idle[0][1] > _IDLE:
+            self._end(self._idle.popleft()[0])
+        self._places.release()
+
+    def drop(self, connection: Any) -> None:
+        """It may be in the middle of something: the server takes that back when the connection ends."""
+        self._end(connection)
+        self._places.release()
+
+    async def fetch(self, text: str, args: Sequence[Any]) -> list[Any]:
+        """Every row of one statement, which is a transaction of its own."""
+        connection = await self.take()
+        self._counts.trips += 1
+        try:
+            rows: list[Any] = await connection.fetch(text, *args)
+        except BaseException as error:
+            self._after(connection, error)
+            raise
+        self.give_back(connection)
+        return rows
+
+    async def fetch_one(self, text: str, args: Sequence[Any]) -> Any | None:
+        """The first row of one statement, which is a transaction of its own."""
+        connection = await self.take()
+        self._counts.trips += 1
+        try:
+            row = await connection.fetchrow(text, *args)
+        except BaseException as error:
+            self._after(connection, error)
+            raise
+        self.give_back(connection)
+        return row
+
+    async def close(self) -> None:
+        """Wait until every connection has come back, then end them."""
+        self._closed = True
+        for _ in range(self._most):
+            await self._places.acquire()
+        while self._idle:
+            self._end(self._idle.pop()[0])
+        while self._ending:
+            await asyncio.wait(self._ending)
+        for _ in range(self._most):
+            self._places.release()
+
+    def _kept(self) -> Any | None:
+        while self._idle:
+            connection, since = self._idle.pop()
+            if not connection.is_closed() and time.monotonic() - since <= _IDLE:
+                return connection
+            self._end(connection)
+        return None
+
+    async def _connect(self) -> Any:
+        return await asyncpg.connect(
+            self._url, command_timeout=_COMMAND, statement_cache_size=_STATEMENTS, max_cached_statement_lifetime=0
+        )
+
+    def _after(self, connection: Any, error: BaseException) -> None:
+        """A statement that the server refused leaves its connection as it was; after anything else nobody knows."""
+        if isinstance(error, asyncpg.PostgresError):
+            self.give_back(connection)
+        else:
+            self.drop(connection)
+
+    def _end(self, connection: Any) -> None:
+        if connection.is_closed():
+            connection.terminate()
+            return
+        task = asyncio.create_task(_farewell(connection))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+async def _farewell(connection: Any) -> None:
+    with suppress(Exception):  # asyncpg cuts it off when it cannot end it
+        await connection.close(timeout=_FAREWELL)

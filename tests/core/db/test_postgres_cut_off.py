@@ -1,0 +1,139 @@
+"""Transactions on PostgreSQL that are cancelled, cut off, too many or in one another's way: nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bridge.db import open_database
+from bridge.db.postgres import Postgres
+from bridge.errors import Unavailable
+from tests.core.db.notes import component, until, words, write
+
+pytestmark = pytest.mark.postgres
+
+
+_BLOCKED = "wait_event_type = 'Lock'"
+
+
+async def test_a_transaction_that_is_cancelled_while_it_is_sent_leaves_nothing(
+    pg: Postgres, somebody: asyncpg.Connection, pg_url: str
+) -> None:
+    async with somebody.transaction():
+        await somebody.execute("INSERT INTO note (word) VALUES ('theirs')")
+        tasks = [asyncio.create_task(write(pg, f"w{n}", "theirs")) for n in range(20)]  # more than connections
+        await until(pg_url, _BLOCKED, 16)
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(r, asyncio.CancelledError) for r in results), results
+        await asyncio.gather(*(write(pg, f"next {n}") for n in range(20)))  # all places are free again
+    assert sorted(await words(pg)) == sorted(["theirs", *(f"next {n}" for n in range(20))])
+
+
+async def test_a_transaction_of_the_servers_that_is_cancelled_leaves_nothing_locked(
+    pg: Postgres, somebody: asyncpg.Connection, pg_url: str
+) -> None:
+    await write(pg, "a", "b")
+
+    async def take(*, for_ever: bool) -> None:
+        async with pg.transaction("test") as tx:
+            await tx.one("note.take", "a")
+            if for_ever:
+                await asyncio.Event().wait()
+            await tx.one("note.take", "b")
+
+    async with somebody.transaction():
+        await somebody.execute("SELECT word FROM note WHERE word = 'b' FOR UPDATE")
+        between = asyncio.create_task(take(for_ever=True))
+        await until(pg_url, "state = 'idle in transaction' AND query LIKE 'DELETE%'")
+        between.cancel()
+        await asyncio.gather(between, return_exceptions=True)
+        within = asyncio.create_task(take(for_ever=False))
+        await until(pg_url, _BLOCKED)
+        within.cancel()
+        await asyncio.gather(within, return_exceptions=True)
+    assert await words(pg) == ["a", "b"]
+    await take(for_ever=False)
+    assert await words(pg) == []
+
+
+_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE $1"
+
+
+async def test_a_connection_that_is_cut_off_while_it_commits_is_unavailable(
+    pg: Postgres, somebody: asyncpg.Connection, pg_url: str
+) -> None:
+    async with somebody.transaction():
+        await somebody.execute("INSERT INTO note (word) VALUES ('theirs')")
+        task = asyncio.create_task(write(pg, "lost", "theirs"))
+        await until(pg_url, _BLOCKED)
+        await somebody.execute(_CUT, "SELECT liaison_run%")
+        with pytest.raises(Unavailable):
+            await task
+    assert await words(pg) == ["theirs"]
+
+
+async def test_a_connection_that_is_cut_off_between_two_statements_is_unavailable(
+    pg: Postgres, somebody: asyncpg.Connection
+) -> None:
+    async def cut_off() -> None:
+        async with pg.transaction("test") as tx:
+            await tx.run("note.add", "lost", None, None, None)
+            assert len(await tx.all("note.notes")) == 1
+            await somebody.execute(_CUT, "SELECT word, size%")
+            await tx.run("note.add", "lost, too", None, None, None)
+
+    with pytest.raises(Unavailable):
+        await cut_off()
+    assert await words(pg) == []
+    await write(pg, "next")
+
+
+async def test_who_lost_the_lock_while_reading_does_not_write(
+    pg: Postgres, somebody: asyncpg.Connection, pg_url: str, tmp_path: Path
+) -> None:
+    """Between the two another hub may have begun, and what was read is old."""
+
+    async def read_and_write() -> None:
+        async with pg.transaction("test") as tx:
+            assert await tx.all("note.notes") == []
+            await somebody.execute(_CUT, "SELECT pg_try_advisory_lock%")
+            await somebody.execute(_CUT, "%liaison_run%")  # the same connection, if it has made the function since
+            second = await open_database(pg_url, [component(tmp_path)])
+            await write(second, "second")
+            await second.close()
+            await tx.run("note.add", "first", None, None, None)
+
+    with pytest.raises(Unavailable):
+        await read_and_write()
+    assert await words(pg) == ["second"]
+    await write(pg, "third")
+
+
+async def test_a_deadlock_is_unavailable_and_can_be_tried_again(pg: Postgres) -> None:
+    await write(pg, "a", "b")
+    both = asyncio.Barrier(2)
+
+    async def take(first: str, then: str) -> None:
+        async with pg.transaction("test") as tx:
+            await tx.one("note.lock", first)
+            await both.wait()
+            await tx.run("note.gone", then)
+
+    results = await asyncio.gather(take("a", "b"), take("b", "a"), return_exceptions=True)
+    assert sorted(type(r).__name__ for r in results) == ["NoneType", "Unavailable"]
+    assert len(await words(pg)) == 1
+
+
+async def test_more_transactions_than_connections_wait_for_their_turn(pg: Postgres) -> None:
+    async def read_own(n: int) -> None:
+        async with pg.transaction("test") as tx:
+            await tx.run("note.add", f"w{n}", None, None, None)
+            assert f"w{n}" in [row["word"] for row in await tx.all("note.notes")]
+
+    await asyncio.gather(*(read_own(n) for n in range(100)))
+    assert len(await words(pg)) == 100
