@@ -10,7 +10,8 @@ from deploy.demo.story import Details, Step, expect, unshielded
 from deploy.world.client import Event, RustClient
 from deploy.world.mail_client import Attachment, Mailbox
 from deploy.world.mail_space import ANNA, TEAM, TEAM_NAME, UNLISTED
-from deploy.world.product import Json, wait_for
+from deploy.world.product import Json
+from deploy.world.waiting import wait_for
 from deploy.world.world import World
 
 ANNA_RPPS, CLEO_RPPS = "10001000001", "10001002027"
@@ -197,7 +198,7 @@ class MailStory:
             await self.ben.send(self.room, text, thread=self.root)
         self.world.hub.process.start()
         texts = [f"Précision {number} d'Anna" for number in range(1, 7)]
-        await wait_for(lambda: self._all_there(texts, written), "everything that was under way", 90)
+        await wait_for(lambda: self._all_there(texts, written), "everything that was under way")
         await asyncio.sleep(1.0)  # what comes twice comes now
         for view in (await self._room_texts(), [m["text"] for m in await self.pandalab.arrived("cleo", self.chat)]):
             expect(all(view.count(text) == 1 for text in texts), "a mail was shown twice")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from deploy.world import process
+from deploy.world.waiting import PATIENCE, wait_for
 
 SCRIPT = Path(__file__).parent / "js/client.mjs"
 Json = dict[str, Any]
@@ -258,17 +259,13 @@ class RustClient:
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
-    async def wait_for(self, look: Callable[[], Awaitable[T | None]], *, what: str = "it", patience: float = 60.0) -> T:
+    async def wait_for(
+        self, look: Callable[[], Awaitable[T | None]], *, what: str = "it", patience: float = PATIENCE
+    ) -> T:
         """Look until there is something to see. Raises TimeoutError naming `what`."""
-        deadline = asyncio.get_running_loop().time() + patience
-        while asyncio.get_running_loop().time() < deadline:
-            found = await look()
-            if found:
-                return found
-            await asyncio.sleep(0.05)
-        raise TimeoutError(f"{self.user_id} waited {patience} s in vain for {what}")
+        return await wait_for(look, f"{self.user_id} to see {what}", patience)
 
-    async def wait_event(self, room: str, fits: Callable[[Event], bool], *, patience: float = 60.0) -> Event:
+    async def wait_event(self, room: str, fits: Callable[[Event], bool], *, patience: float = PATIENCE) -> Event:
         """Wait for the first event of a room that fits. Raises TimeoutError with the types of what was there."""
 
         async def look() -> Event | None:
@@ -280,16 +277,16 @@ class RustClient:
             seen = [(event["type"], event["decryption_failure"]) for event in await self.timeline(room)]
             raise TimeoutError(f"{error}; seen: {seen}") from None
 
-    async def wait_text(self, room: str, body: str, *, patience: float = 60.0) -> Event:
+    async def wait_text(self, room: str, body: str, *, patience: float = PATIENCE) -> Event:
         """Wait for a message that says exactly this."""
         return await self.wait_event(room, lambda event: event["content"].get("body") == body, patience=patience)
 
-    async def wait_id(self, room: str, event_id: str, *, patience: float = 60.0) -> Event:
+    async def wait_id(self, room: str, event_id: str, *, patience: float = PATIENCE) -> Event:
         """Wait for an event by its id, decrypted or not."""
         return await self.wait_event(room, lambda event: event["event_id"] == event_id, patience=patience)
 
     async def wait_room(
-        self, fits: Callable[[Json], bool] = lambda room: room["membership"] == "join", *, patience: float = 60.0
+        self, fits: Callable[[Json], bool] = lambda room: room["membership"] == "join", *, patience: float = PATIENCE
     ) -> str:
         """Wait for a room that fits, by default the first that this user is in; gives back its id."""
 
@@ -298,7 +295,7 @@ class RustClient:
 
         return await self.wait_for(look, what="a room", patience=patience)
 
-    async def wait_member(self, room: str, user: str, membership: str = "join", *, patience: float = 60.0) -> None:
+    async def wait_member(self, room: str, user: str, membership: str = "join", *, patience: float = PATIENCE) -> None:
         """Wait until a user is in a room, or invited, or gone."""
 
         async def look() -> bool:
@@ -306,7 +303,7 @@ class RustClient:
 
         await self.wait_for(look, what=f"{membership} of {user}", patience=patience)
 
-    async def wait_devices(self, user: str, *, signed: int = 1, patience: float = 60.0) -> list[Device]:
+    async def wait_devices(self, user: str, *, signed: int = 1, patience: float = PATIENCE) -> list[Device]:
         """Wait until a user has so many devices that their owner has signed."""
 
         async def look() -> list[Device] | None:
@@ -317,7 +314,7 @@ class RustClient:
 
     # --- the process -------------------------------------------------------------------------------------------------
 
-    async def do(self, op: str, *, patience: float = 90.0, **arguments: Any) -> Any:
+    async def do(self, op: str, *, patience: float = PATIENCE, **arguments: Any) -> Any:
         """Have the process do one thing. Raises ClientError, or TimeoutError after `patience` seconds."""
         number, answer = next(self._ids), Future[Any]()
         self._waiting[number] = answer

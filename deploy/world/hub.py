@@ -18,10 +18,10 @@ from appservice.process.settings import MatrixSettings
 from bridge.networks.connect.operations import PREFIX
 from deploy.world import process
 from deploy.world.mail_space import Space
-from deploy.world.product import wait_for
 from deploy.world.state_directory import PRODUCTS, Kept, StateDirectory
 from deploy.world.supervised import Supervised
 from deploy.world.synapse import ROOT, Synapse
+from deploy.world.waiting import PATIENCE, wait_for
 
 PEOPLE = ROOT / "deploy/people.csv"
 BEN = "10001001014"  # has an account of his own on the second homeserver
@@ -103,14 +103,14 @@ class Hub:
         """The Matrix user that stands for a professional."""
         return f"@{self._settings['ghost_prefix']}{rpps}:{self._home.name}"
 
-    async def ready(self, patience: float = 60.0) -> None:
+    async def ready(self, patience: float = PATIENCE) -> None:
         """Wait until it takes work from both sides. Raises TimeoutError or RuntimeError with the end of its log."""
         starts = self.process.starts
 
         async def look() -> bool:
             if self.process.starts > starts + 2:
                 raise RuntimeError(f"the hub does not start\n{self.process.log}")
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
                 try:
                     return all([await _ok(session, f"{self.url}/ready"), await self._api(session)])
                 except (aiohttp.ClientError, OSError, TimeoutError):
@@ -128,7 +128,7 @@ class Hub:
         async with session.get(url, headers=headers) as answer:
             return answer.status == 404
 
-    async def pinged(self, patience: float = 60.0) -> None:
+    async def pinged(self, patience: float = PATIENCE) -> None:
         """Have the homeserver reach the hub (application service API, "Pinging"). Raises TimeoutError."""
         path = f"/_matrix/client/v1/appservice/{self._settings['id']}/ping"
 
@@ -137,7 +137,7 @@ class Hub:
 
         await wait_for(look, "the homeserver to reach the hub", patience)
 
-    async def warmed(self, patience: float = 120.0) -> None:
+    async def warmed(self, patience: float = PATIENCE) -> None:
         """Wait until everybody who may be found has a signed device. Raises TimeoutError."""
         ghosts = {self.ghost(rpps) for product in PRODUCTS for rpps in self.users(product).values()}
         body: dict[str, dict[str, list[str]]] = {"device_keys": {ghost: [] for ghost in ghosts}}
@@ -151,7 +151,7 @@ class Hub:
 
     async def _as_hub(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         headers = {"Authorization": f"Bearer {self._kept.secrets.as_token}"}
-        async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as session:
+        async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
             try:
                 async with session.request(method, self._home.url + path, json=body) as answer:
                     said: dict[str, Any] = await answer.json()

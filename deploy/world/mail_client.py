@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, localtime, make_msgid
 
 from deploy.world.postfix import PASSWORD, Postfix
+from deploy.world.waiting import PATIENCE
 
 Wanted = Callable[[EmailMessage], bool]
 
@@ -98,7 +99,7 @@ class Mailbox:
         """What lies in the inbox, oldest first."""
         return await asyncio.to_thread(self._fetch)
 
-    async def wait(self, wanted: Wanted = lambda _: True, patience: float = 60.0) -> EmailMessage:
+    async def wait(self, wanted: Wanted = lambda _: True, patience: float = PATIENCE) -> EmailMessage:
         """The first mail that is wanted, as soon as it is there.
 
         Raises TimeoutError with the operator's log.
@@ -112,13 +113,15 @@ class Mailbox:
         raise TimeoutError(f"no such mail for {self.address}:\n{self._operator.log[-3000:]}")
 
     def _submit(self, to: Sequence[str], raw: bytes, options: Sequence[str], sender: str | None = None) -> None:
-        with smtplib.SMTP("127.0.0.1", self._operator.submission, local_hostname="poste.example", timeout=60) as client:
+        with smtplib.SMTP(
+            "127.0.0.1", self._operator.submission, local_hostname="poste.example", timeout=PATIENCE
+        ) as client:
             client.sendmail(self.address if sender is None else sender, list(to), raw, rcpt_options=options)
 
     def _fetch(self) -> list[EmailMessage]:
         context = ssl.create_default_context(cafile=str(self._operator.identity.authority))
         context.check_hostname = False  # by address; the authority is private to this run
-        with imaplib.IMAP4_SSL("127.0.0.1", self._operator.imaps, ssl_context=context, timeout=60) as client:
+        with imaplib.IMAP4_SSL("127.0.0.1", self._operator.imaps, ssl_context=context, timeout=PATIENCE) as client:
             client.login(self.address, PASSWORD)
             client.select("INBOX")
             _, found = client.search(None, "ALL")

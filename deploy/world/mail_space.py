@@ -18,6 +18,7 @@ from deploy.world.mail_client import Mailbox
 from deploy.world.postfix import PASSWORD, Identity, Postfix, Route
 from deploy.world.state_directory import OPERATORS, Kept, StateDirectory
 from deploy.world.trust import ISSUER_CN, SIGNER_CN, Authority, Issued, Row, signed_list, subject
+from deploy.world.waiting import PATIENCE
 
 DOMAIN, HOST = "liaison.mss.example", "mx.liaison.example"
 TEAM, TEAM_NAME = f"secretariat.cardiologie@{DOMAIN}", "Secrétariat de cardiologie"
@@ -25,7 +26,6 @@ ANNA = f"anna@{OPERATORS[0]}"
 UNLISTED = "hors-liste.example"  # a domain that the list does not have
 _LASTS = timedelta(days=30)
 _OPEN = 0o022
-_START = 8.0  # seconds
 
 
 class Space:
@@ -95,7 +95,7 @@ class Space:
     async def stop(self) -> None:
         """Stop them; what lies in their mailboxes is thrown away."""
         if self._starting:  # one that was broken off would leave a process behind
-            await asyncio.wait(self._starting, timeout=_START)
+            await asyncio.wait(self._starting, timeout=PATIENCE)
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)

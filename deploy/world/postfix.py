@@ -19,6 +19,7 @@ from pathlib import Path
 
 from deploy.world import process
 from deploy.world.ports import free_ports
+from deploy.world.waiting import STARTING
 
 PASSWORD = "anna-lit-son-courrier"  # of every mailbox of the demo; the servers listen on 127.0.0.1 only
 
@@ -210,7 +211,7 @@ class Postfix:
         _check()
         self._lay_out()
         await self._run([*self._command(), "check"])
-        for patience in (20.0, 60.0):  # seen once: a master that took connections and started nothing to serve them
+        for patience in (60.0, STARTING):  # seen once: a master that took connections and started nothing to serve them
             self._spawn("dovecot", ["dovecot", "-F", "-c", self.directory / "dovecot.conf"])
             self._spawn("postfix", ["sh", "-c", _KEEPER, "postfix", _daemons() / "master", "-c", self._etc, "-s"])
             if await self._listening(patience):
@@ -311,7 +312,7 @@ class Postfix:
         launch = process.Launch(log=self.directory / "postfix.out", cwd=self.directory, group=True)
         child = process.spawn(command, launch)
         try:
-            if not await process.gone(child, 30) or child.returncode:
+            if not await process.gone(child, STARTING) or child.returncode:
                 raise RuntimeError(f"{command[-1]} failed:\n{self.log[-2000:]}")
         finally:  # whoever is interrupted leaves none of the scripts that `postfix` is made of
             process.end_group(child)

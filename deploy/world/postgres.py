@@ -1,5 +1,6 @@
 """A throw-away PostgreSQL server on a free port."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -12,6 +13,7 @@ import asyncpg
 
 from deploy.world import process
 from deploy.world.ports import free_port
+from deploy.world.waiting import PATIENCE, STARTING
 
 _FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"]
 _DURABLE = ["max_connections=300"]
@@ -91,15 +93,15 @@ class Postgres:
 
     async def _run(self, command: list[str | Path], owner: tuple[int, int] | None) -> None:
         child = process.spawn(command, process.Launch(log=self._log, cwd=self.directory, user=owner))
-        if not await process.gone(child, 60) or child.returncode:
+        if not await process.gone(child, STARTING) or child.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{self._log.read_text()[-2000:]}")
 
     async def _answering(self) -> None:
-        for _ in range(600):
-            if self._process is None or self._process.poll() is not None:
-                break
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STARTING
+        while self._process is not None and self._process.poll() is None and loop.time() < deadline:
             try:
-                connection = await asyncpg.connect(self.url("postgres"), timeout=5)
+                connection = await asyncpg.connect(self.url("postgres"), timeout=PATIENCE)
             except (OSError, asyncpg.PostgresError):
                 await process.pause()
                 continue

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Sequence
+from typing import Any, Self
 
 import aiohttp
 
+from deploy.world.waiting import PATIENCE, wait_for
+
 Json = dict[str, Any]
-T = TypeVar("T")
 Attached = tuple[str, str, bytes]
 """A file to write: its name, its type (``application/pdf``), its bytes."""
 
 
 class ProductError(Exception):
     """The simulator answered with an error."""
-
-
-async def wait_for(look: Callable[[], Awaitable[T | None]], what: str, patience: float = 60.0) -> T:
-    """Look until there is something to see. Raises TimeoutError that names `what`."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience
-    while True:
-        found = await look()
-        if found:
-            return found
-        if loop.time() > deadline:
-            raise TimeoutError(f"waited {patience:.0f} s in vain for {what}")
-        await asyncio.sleep(0.05)
 
 
 class ProductClient:
@@ -43,7 +30,7 @@ class ProductClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), trust_env=False)
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE), trust_env=False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -127,7 +114,7 @@ class ProductClient:
         known = (await self.call("GET", "/conversations"))["conversations"]
         return {m["name"] for one in known if one["id"] == conversation for m in one["members"]}
 
-    async def wait_text(self, user: str, text: str, patience: float = 60.0) -> Json:
+    async def wait_text(self, user: str, text: str, patience: float = PATIENCE) -> Json:
         """Wait for a message to a user that says exactly this."""
 
         async def look() -> Json | None:
@@ -135,7 +122,7 @@ class ProductClient:
 
         return await wait_for(look, f"{user} in {self.name} to see a message", patience)
 
-    async def wait_state(self, ident: str, *states: str, patience: float = 60.0) -> Json:
+    async def wait_state(self, ident: str, *states: str, patience: float = PATIENCE) -> Json:
         """Wait until a message that was sent is in one of these states."""
 
         async def look() -> Json | None:

@@ -19,6 +19,7 @@ import yaml
 from deploy.world import process
 from deploy.world.certificates import Authority
 from deploy.world.ports import free_ports
+from deploy.world.waiting import STARTING
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-synapse/bin/python"
@@ -86,10 +87,10 @@ class Synapse:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
-    async def start(self, patience: float = 60.0) -> None:
+    async def start(self, patience: float = STARTING) -> None:
         """Start, or start again on the same data; return when it answers.
 
-        Raises RuntimeError with the end of the log when it does not within `patience` seconds.
+        Raises RuntimeError with the end of the log at once when it has ended, else after `patience` seconds.
         """
         if self.running:
             return

@@ -16,10 +16,11 @@ from deploy.world import process
 from deploy.world.certificates import Authority
 from deploy.world.hub import BEN, Hub
 from deploy.world.mail_space import Space
-from deploy.world.product import ProductClient, wait_for
+from deploy.world.product import ProductClient
 from deploy.world.state_directory import PRODUCTS, Kept, Server, StateDirectory
 from deploy.world.supervised import Supervised
 from deploy.world.synapse import ROOT, Synapse, start_all
+from deploy.world.waiting import wait_for
 
 Say = Callable[[str], None]
 TEAM = (f"rpps:{BEN}", "rpps:10001002027", "rpps:10001003040")  # ben, cleo and dan read the secretariat's mailbox

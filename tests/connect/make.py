@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import json
@@ -32,6 +31,7 @@ from bridge.store.store import COMPONENT
 from deploy.world.ports import free_port
 from deploy.world.simulator import Simulator
 from deploy.world.simulator.web import application
+from deploy.world.waiting import until
 
 Json = dict[str, Any]
 
@@ -185,11 +185,9 @@ class World:
             post = await served.sim.outbox.wait(served.sim.add_user(user, rpps), 5)
             assert post["status"] == 200, post
 
-    async def until(self, true: Callable[[], object], seconds: float = 20.0) -> None:
-        """Wait for a condition; fails after ``seconds``."""
-        async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait for a condition."""
+        await until(true)
 
 
 async def serve(app: web.Application, port: int, **more: Any) -> web.AppRunner:

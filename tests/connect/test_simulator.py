@@ -18,6 +18,7 @@ import pytest
 from bridge.networks.connect.__main__ import main as make_secrets
 from deploy.world.ports import free_port
 from deploy.world.simulator import Faults
+from deploy.world.waiting import PATIENCE
 from tests.connect.make import CLEO, GUS, SECRETS, TOKENS, Json, World, running
 
 
@@ -199,7 +200,7 @@ async def test_what_is_written_while_the_hub_is_down_arrives(tmp_path: Path) -> 
 
 
 async def _reachable(client: aiohttp.ClientSession, url: str) -> Json:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with client.get(url) as answer:

@@ -44,6 +44,8 @@ class Stub:
         self.body: bytes = b'{"id": "mine-1"}'
         self.headers: dict[str, str] = {}
         self.delay = 0.0
+        self.free = asyncio.Event()  # nothing is answered before
+        self.free.set()
         self.drop = False
         self.calls: list[tuple[dict[str, str], Any]] = []
         self.refuses: set[str] = set()
@@ -57,6 +59,7 @@ class Stub:
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
         await asyncio.sleep(self.delay)
+        await self.free.wait()
         self.at_once -= 1
         if self.drop and request.transport is not None:
             request.transport.abort()

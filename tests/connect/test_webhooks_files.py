@@ -15,6 +15,7 @@ from aiohttp import web
 from bridge.errors import Refused, Unavailable
 from bridge.model import Body, Delivery, File, Ref
 from deploy.world.ports import free_port
+from deploy.world.waiting import PATIENCE, until
 from tests.connect.make import serve
 from tests.connect.test_translate import DELIVERY
 from tests.connect.test_webhooks import Stub, connector
@@ -69,17 +70,18 @@ async def test_a_product_that_takes_no_large_bodies_refuses_them() -> None:
 
 
 async def test_large_webhooks_go_two_at_a_time_and_small_ones_pass_them(large: Stub) -> None:
-    product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=20.0)
+    product = connector(f"http://127.0.0.1:{large.port}/webhook", timeout=PATIENCE)
     await product.start()
-    large.delay = 0.3
+    large.free.clear()
     try:
         waiting = [asyncio.create_task(product.deliver(with_files(f"d_{n}", 100_000))) for n in range(6)]
-        while len(large.calls) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-        large.delay = 0.0
-        await product.deliver(DELIVERY)
-        assert not all(task.done() for task in waiting)
-        await asyncio.gather(*waiting)
+        await until(lambda: len(large.calls) == 2)
+        large.calls.clear()
+        small = asyncio.create_task(product.deliver(DELIVERY))
+        await until(lambda: large.calls)
+        assert [event["data"].get("files") for _, event in large.calls] == [[]]
+        large.free.set()
+        await asyncio.gather(small, *waiting)
     finally:
         await product.stop()
     assert large.most_at_once <= 3  # two with files, one without

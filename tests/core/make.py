@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from bridge.people.directories.flatfile import FlatFile
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT, Store
+from deploy.world.waiting import until
 
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
 FAST = Patience(first=0.02, longest=0.1, give_up=5.0, reports=0.001)
@@ -65,11 +65,9 @@ class World:
         for delivery in self.nets["matrix"].delivered:
             await self.hub.sequenced(delivery.message)
 
-    async def until(self, true: Callable[[], object], seconds: float = 5.0) -> None:
-        """Wait for a condition; fails after ``seconds``."""
-        async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110
-                await asyncio.sleep(0.002)
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait for a condition."""
+        await until(true, pause=0.002)
 
 
 def networks() -> dict[str, Loopback]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deploy.world.waiting import PATIENCE, STARTING
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,23 +40,23 @@ class Demo:
         """Everything on its terminal."""
         return self.output.read_text("utf-8", "replace")
 
-    async def end(self, patience: float) -> int:
+    async def end(self, patience: float = PATIENCE) -> int:
         """Wait for its end; gives the exit status. Raises TimeoutError with what it said."""
         try:
             return await asyncio.to_thread(self.process.wait, patience)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"still there after {patience} s:\n{self.said[-3000:]}") from None
 
-    async def stop(self, patience: float = 12.0) -> int:
+    async def stop(self) -> int:
         """SIGTERM, and wait."""
         self.process.send_signal(signal.SIGTERM)
-        return await self.end(patience)
+        return await self.end()
 
     def left(self) -> list[str]:
         """The processes of its session that are still there."""
         return [f"{pid} {command}" for pid, command in _session(self.process.pid)]
 
-    async def endpoints(self, state: Path, patience: float = 90.0) -> dict[str, Any]:
+    async def endpoints(self, state: Path, patience: float = STARTING) -> dict[str, Any]:
         """Wait for endpoints.json."""
         deadline = asyncio.get_running_loop().time() + patience
         while not (state / "endpoints.json").exists():
@@ -74,7 +76,7 @@ def demo(folder: Path, *arguments: str | Path) -> Iterator[Demo]:
         for pid, _ in _session(run.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        run.process.wait(10)
+        run.process.wait(PATIENCE)
         shutil.rmtree(run.temporary, ignore_errors=True)
 
 

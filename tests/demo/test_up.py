@@ -19,7 +19,8 @@ from appservice.process.settings import MatrixSettings
 from bridge.config import Config, read_config, validate
 from bridge.networks.mail.leg.settings import MailSettings
 from deploy.world.client import RustClient
-from deploy.world.product import ProductClient, wait_for
+from deploy.world.product import ProductClient
+from deploy.world.waiting import PATIENCE, wait_for
 from tests.demo.run import demo, read_endpoints
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
@@ -95,13 +96,13 @@ async def check_mail(mail: Json, config: Config) -> None:
     assert mail["people"]["Cléo Petit"] == f"cleo.petit@{mail['domain']}"
     for place in (mail["smtp"], mail["anna"]["submission"]):
         host, _, port = place.partition(":")
-        with smtplib.SMTP(host, int(port), timeout=30) as client:
+        with smtplib.SMTP(host, int(port), timeout=PATIENCE) as client:
             assert client.ehlo()[0] == 250
             assert client.has_extn("starttls") == (place == mail["smtp"])
     trusted = ssl.create_default_context(cafile=mail["authority"])
     trusted.check_hostname = False
     host, _, port = mail["anna"]["imaps"].partition(":")
-    with imaplib.IMAP4_SSL(host, int(port), ssl_context=trusted, timeout=30) as box:
+    with imaplib.IMAP4_SSL(host, int(port), ssl_context=trusted, timeout=PATIENCE) as box:
         box.login(mail["anna"]["address"], mail["anna"]["password"])
         assert box.select("INBOX")[0] == "OK"
 
@@ -155,9 +156,9 @@ async def people_write(endpoints: Json, state: Path) -> str:
         first = endpoints["hub"]["pid"]
         os.kill(first, signal.SIGKILL)
         await ben.send(room, "Reçu")
-        second = await wait_for(lambda: _other_pid(state, first), "another hub", 20)
+        second = await wait_for(lambda: _other_pid(state, first), "another hub")
         assert alive(second)
-        await wait_for(lambda: _ready(endpoints), "the hub to be ready", 30)
+        await wait_for(lambda: _ready(endpoints), "the hub to be ready")
         await own.write("Toujours là", chat, [])
         await ben.wait_text(room, "Toujours là")
     async with ProductClient("siilo", endpoints["connect"]["products"]["siilo"]["simulator"]) as siilo:
@@ -185,17 +186,20 @@ async def test_a_start_that_is_broken_off_leaves_nothing(tmp_path: Path, after: 
         async def nobody() -> bool:  # the mail servers' own children follow a moment later
             return not run.left()
 
-        await wait_for(nobody, "everybody to be gone", 10)
+        await wait_for(nobody, "everybody to be gone")
 
 
 async def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
     with demo(tmp_path, "up") as run:
-        await asyncio.sleep(4)
-        assert run.left()
+
+        async def under_way() -> bool:
+            return len(run.left()) > 3
+
+        await wait_for(under_way, "some servers to be there")
         run.process.kill()
-        await run.end(5)
+        await run.end()
 
         async def nobody() -> bool:
             return not run.left()
 
-        await wait_for(nobody, "everybody to be gone", 10)
+        await wait_for(nobody, "everybody to be gone")

@@ -12,6 +12,7 @@ from appservice.e2ee.signing import read_listing
 from bridge.config import BadConfig
 from bridge.errors import Unavailable
 from bridge.seal import Seal
+from deploy.world.waiting import until
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Peer
 from tests.e2ee.stub import StubDevice
@@ -183,11 +184,7 @@ async def test_hints_of_a_transaction_ring_only_our_own_devices(url: str) -> Non
         assert here.stub.count("/sync") == syncs
         device.one_time.clear()
         here.engine.note_counts({ANNA: {name: {"signed_curve25519": 0}}}, {})
-        for _ in range(100):
-            await asyncio.sleep(0.01)
-            if len(device.one_time) == 20:
-                return
-        raise AssertionError("nothing was filled up")
+        await until(lambda: len(device.one_time) == 20)
 
 
 @pytest.mark.parametrize("how", ["ring", "say"])

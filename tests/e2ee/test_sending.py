@@ -15,6 +15,7 @@ from appservice.e2ee import Policy
 from appservice.e2ee.devices import DeviceList
 from bridge.errors import Unavailable
 from bridge.parts.lru import Lru
+from deploy.world.waiting import PATIENCE, until
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Owner, Peer
 
@@ -377,7 +378,7 @@ async def test_a_homeserver_that_is_away_delays_nobody_else(url: str) -> None:
         (eve,) = here.person(EVE, "PHONE")
         here.stub.away.add("away")
         room = here.room(BEN, EVE)
-        first = await asyncio.wait_for(here.say(room, "one"), 5)
+        first = await asyncio.wait_for(here.say(room, "one"), PATIENCE)
         assert await here.withheld(room) == [(EVE, "*", "device_list_away")]
         ben.sync()
         assert ben.read(first)["content"]["body"] == "one"
@@ -395,12 +396,12 @@ async def test_a_slow_homeserver_delays_others_by_seconds_only(tmp_path: Path) -
         (eve,) = here.person(EVE, "PHONE")
         here.stub.slow.add("away")
         room = here.room(BEN, EVE)
-        first = await asyncio.wait_for(here.say(room, "one"), 5)
+        first = await asyncio.wait_for(here.say(room, "one"), PATIENCE)
         ben.sync()
         assert ben.read(first)["content"]["body"] == "one"
         assert eve.sync() == []
         here.stub.slow.clear()
-        await asyncio.sleep(5.5)  # the first query ends
+        await until(lambda: not here.engine._devices._asking, "the end of the first query")
         await here.engine.flush()
         eve.sync()
         assert eve.read(first)["content"]["body"] == "one"

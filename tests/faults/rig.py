@@ -27,6 +27,7 @@ from deploy.world.simulator import Simulator, outbox
 from deploy.world.simulator.web import application
 from deploy.world.stub.homeserver import StubHomeserver
 from deploy.world.stub.human import Human, Seen
+from deploy.world.waiting import PATIENCE, until
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,18 +182,18 @@ class Rig:
 
     async def died(self, done: Callable[[], bool]) -> bool:
         """Wait for the failpoint to kill the hub; False if it has done all there was to do and lives."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while not done():
                 with suppress(TimeoutError):
-                    await until(lambda: self.dead, 1.0)  # `done` looks at every message: seldom
+                    await until(lambda: self.dead, patience=1.0)  # `done` looks at every message: seldom
                     break
         self.kills += self.dead
         return self.dead
 
-    async def ready(self, patience: float = 20.0) -> None:
+    async def ready(self) -> None:
         """Wait until the hub takes work."""
         url = f"http://127.0.0.1:{self.ports['matrix']}/ready"
-        async with asyncio.timeout(patience), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
             while True:
                 with suppress(aiohttp.ClientError):
                     async with session.get(url) as answer:
@@ -228,16 +229,6 @@ class Rig:
     def statuses(self, product: str) -> dict[str, str]:
         """What a product's users know of the messages that they sent, by text."""
         return {m["text"]: m["state"] for m in self.sims[product].state.messages()["sent"]}
-
-
-async def until(true: Callable[[], object], seconds: float = 10.0, what: str = "it") -> None:
-    """Wait for a condition; fails after ``seconds``."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise TimeoutError(f"{what} did not happen in {seconds} s") from None
 
 
 @asynccontextmanager

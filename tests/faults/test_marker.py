@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 
 from deploy.world.simulator import Faults
-from tests.faults.rig import AS_TOKEN, HS_TOKEN, SEAL_KEY, TOKENS, WEBHOOKS, Rig, rig, until
+from deploy.world.waiting import until
+from tests.faults.rig import AS_TOKEN, HS_TOKEN, SEAL_KEY, TOKENS, WEBHOOKS, Rig, rig
 from tests.faults.traffic import TWO, Traffic
 
 OUT, BACK, WRONG = "Xylophone-Marqueur-7c1f", "Quartz-Marqueur-9e2d", "Zéphyr-Marqueur-55ab"
@@ -76,29 +77,29 @@ async def test_a_marker_is_found_nowhere(tmp_path: Path) -> None:
         traffic = Traffic(world)
         world.start()
         await traffic.begin()
-        await traffic.settle(10)
+        await traffic.settle()
         await world.ben.say(world.rooms[TWO], "before")
         await until(lambda: any(m["text"] == "before" for m in world.arrived("pandalab", "cleo")))
 
         world.stub.fault("PUT .*/send/m.room.encrypted/", 1_000_000, status=503)
         world.sims["pandalab"].write("cleo", {"text": f"{OUT} : résultats", "conversation": TWO})
-        await until(lambda: waiting(world), 10)
+        await until(lambda: waiting(world))
         assert places(world, OUT) == []
         sealed = waiting(world)
         world.stub._faults.clear()
 
         world.sims["pandalab"].set_faults(Faults(down=True))
         await world.ben.say(world.rooms[TWO], f"{BACK} : merci")
-        await until(lambda: set(waiting(world)) - set(sealed), 10)
+        await until(lambda: set(waiting(world)) - set(sealed))
         await wrong_requests(world)
         await asyncio.sleep(1.0)
         sealed += waiting(world)
         assert places(world, OUT, BACK, WRONG) == []
 
         world.sims["pandalab"].set_faults(Faults())
-        await until(lambda: any(BACK in m["text"] for m in world.arrived("pandalab", "cleo")), 30)
-        await until(lambda: any(OUT in (s.text or "") for s in world.timeline(world.rooms[TWO])), 30)
-        await until(lambda: not waiting(world), 30)
+        await until(lambda: any(BACK in m["text"] for m in world.arrived("pandalab", "cleo")))
+        await until(lambda: any(OUT in (s.text or "") for s in world.timeline(world.rooms[TWO])))
+        await until(lambda: not waiting(world))
         assert places(world, OUT, BACK, WRONG) == []
         world.kill()
         assert places(world, OUT, BACK, WRONG) == []

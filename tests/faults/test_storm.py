@@ -164,8 +164,8 @@ async def weather(steps: list[tuple[str, str | int]], url: str) -> None:
                 else:
                     setattr(storm.nets[str(value)], what, 2)
     async with life(storm, url) as w:
-        await w.until(storm.complete, 10)
-        await w.until(lambda: storm.pumped == len(storm.timeline), 10)
+        await w.until(storm.complete)
+        await w.until(lambda: storm.pumped == len(storm.timeline))
         await asyncio.sleep(0.02)
     storm.check()
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from deploy.world.simulator import Faults
 from deploy.world.stub.human import Seen
-from tests.faults.rig import BEN, SERVER, Rig, spare, until
+from deploy.world.waiting import until
+from tests.faults.rig import BEN, SERVER, Rig, spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,10 @@ class Traffic:
         self._cleo(THREE, ("ben", "dan"), to=[BEN, "siilo:dan"])
         for chat in (TWO, THREE):
             text = next(said.text for said in self.said if said.chat == chat)
-            await until(lambda text=text: self._room(text), 40, "ben is written to")  # type: ignore[misc]
+            await until(lambda text=text: self._room(text), "ben is written to")  # type: ignore[misc]
             self.rig.rooms[chat] = room = self._room(text) or ""
-            await until(lambda room=room: self._is_in(room), 40, "ben joins")  # type: ignore[misc]
-        await until(lambda: self.rig.arrived(*DAN), 40, "dan hears")
+            await until(lambda room=room: self._is_in(room), "ben joins")  # type: ignore[misc]
+        await until(lambda: self.rig.arrived(*DAN), "dan hears")
         for sim in self.rig.sims.values():
             sim.set_faults(Faults(status_5xx=0.05, lose_answer=0.05))
 
@@ -142,11 +143,11 @@ class Traffic:
 
     # ---- what must be true in the end
 
-    async def settle(self, patience: float = 60.0) -> None:
+    async def settle(self) -> None:
         """Give a hub that lives the time to bring everything to its end; :meth:`check` says whether it did."""
         for left in (self.missing, self.untold):
             with suppress(TimeoutError):
-                await until(lambda left=left: not left(), patience)  # type: ignore[misc]
+                await until(lambda left=left: not left(), pause=0.02)  # type: ignore[misc]
 
     def left(self) -> bool:
         """Whether the hub still has something to bring or to tell."""

@@ -30,6 +30,7 @@ from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
 from bridge.store.store import Store
+from deploy.world.waiting import until
 from tests.mail.space import HUB, Space, StubJudge
 
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
@@ -114,20 +115,20 @@ class Node:
         """What a product was given, members' changes apart."""
         return [d for d in self.products[network].delivered if d.kind is not Kind.MEMBERS]
 
-    async def got(self, text: str, network: str = "pandalab", seconds: float = 10.0) -> Delivery:
+    async def got(self, text: str, network: str = "pandalab") -> Delivery:
         """The delivery that holds this text, once the product has it."""
-        await until(lambda: any(text in d.body.text for d in self.shown(network)), seconds)
+        await until(lambda: any(text in d.body.text for d in self.shown(network)), text)
         return next(d for d in self.shown(network) if text in d.body.text)
 
-    async def mailed(self, count: int = 1, seconds: float = 10.0) -> list[tuple[str, list[str], Mail, bytes]]:
+    async def mailed(self, count: int = 1) -> list[tuple[str, list[str], Mail, bytes]]:
         """The mails that went out, once there are so many."""
-        await until(lambda: len(self.out.sent) >= count, seconds)
+        await until(lambda: len(self.out.sent) >= count, f"{count} mails")
         return self.out.sent
 
     async def rest(self, seconds: float = 0.3) -> None:
         """Let everything be worked on."""
         await asyncio.sleep(seconds)
-        await until(lambda: self.mail.idle, 20)
+        await until(lambda: self.mail.idle)
 
 
 @asynccontextmanager
@@ -170,13 +171,6 @@ async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[N
     async with assembled(url, settings, trust, PEOPLE, products, out=out) as (hub, store, mail):
         await mail.show([p for p in PEOPLE if p.addresses[0].network != "mail"])
         yield Node(hub, store.db, mail, products, out, trust)
-
-
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for a condition; fails after ``seconds``."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from bridge.networks.mail.smtp.reception import Envelope
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.trust import dn
 from deploy.world.trust import Authority, Issued, subject
+from deploy.world.waiting import PATIENCE
 
 HUB = "liaison.mss.example"
 HUB_HOST = "mx.liaison.example"
@@ -144,15 +145,8 @@ class Shelf:
         return self.boxes.get(address.partition("@")[0], "ok")
 
     async def next(self) -> tuple[Envelope, bytes]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not self.mails:
                 self.arrived.clear()
                 await self.arrived.wait()
         return self.mails.pop(0)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that comes about by itself; a minute at most."""
-    async with asyncio.timeout(60):
-        while not true():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.005)

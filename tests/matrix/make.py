@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,6 +32,7 @@ from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
 from deploy.world.stub.homeserver import StubHomeserver
 from deploy.world.stub.human import Human
+from deploy.world.waiting import until
 
 SERVER = "stub.example"
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
@@ -117,14 +117,14 @@ class Node:
         body, kind = Body(text, more.pop("html", None), files), more.pop("kind", Kind.TEXT)
         return await self.hub.accept(Message(ref, chat, Address("mail", sender), kind, body, now_ms(), to, **more))
 
-    async def mailed(self, test: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+    async def mailed(self, test: Callable[[Any], bool]) -> Any:
         """The first delivery by mail that passes ``test``."""
-        await until(lambda: any(test(d) for d in self.mail.delivered), seconds)
+        await until(lambda: any(test(d) for d in self.mail.delivered), "a mail")
         return next(d for d in self.mail.delivered if test(d))
 
-    async def got(self, text: str, seconds: float = 10.0) -> Any:
+    async def got(self, text: str) -> Any:
         """The delivery with this text, once the product has it."""
-        await until(lambda: any(d.body.text == text for d in self.product.delivered), seconds)
+        await until(lambda: any(d.body.text == text for d in self.product.delivered), text)
         return next(d for d in self.product.delivered if d.body.text == text)
 
     async def warm(self, *numbers: str) -> None:
@@ -132,7 +132,7 @@ class Node:
         people = [await self.people.get(f"rpps:{number}") for number in numbers]
         await self.matrix.show(people)
         names = self.matrix.names
-        await until(lambda: all(self.matrix.ghosts.is_ready(names.of_rpps(number)) for number in numbers), 30)
+        await until(lambda: all(self.matrix.ghosts.is_ready(names.of_rpps(number)) for number in numbers))
 
     def texts(self) -> list[str]:
         """What the product has been given, in order."""
@@ -198,13 +198,6 @@ async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], p
 def trusted(server: str) -> bool:
     """Our own server and one other."""
     return server in (SERVER, "chu.example")
-
-
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for a condition; fails after ``seconds``."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from bridge.networks.mail.mime.mail import Mail, parse
 from deploy.world.client import ClientError, Event, RustClient
 from deploy.world.hub import PEOPLE
 from deploy.world.mail_space import DOMAIN
-from deploy.world.product import wait_for
+from deploy.world.waiting import PATIENCE, wait_for
 from deploy.world.world import World
 from tests.mail.correspondence.check import Letter, Shown
 from tests.mail.correspondence.drive import head_of, letter_of, numbers
@@ -31,7 +31,6 @@ from tests.trials.make import strict
 Json = dict[str, Any]
 T = TypeVar("T")
 PRODUCTS = ("pandalab", "siilo")
-_PATIENCE = 120.0  # seconds
 
 
 def listed(network: str, count: int) -> list[Human]:
@@ -161,7 +160,8 @@ class Ends:
         context.check_hostname = False  # by address
         context.load_cert_chain(own.certificate, own.key)
         try:
-            with smtplib.SMTP("127.0.0.1", self.world.mail.port, local_hostname=own.hostname, timeout=30) as client:
+            port, name = self.world.mail.port, own.hostname
+            with smtplib.SMTP("127.0.0.1", port, name, PATIENCE) as client:
                 client.starttls(context=context)
                 client.sendmail(sender, recipients, raw)
         except (OSError, smtplib.SMTPServerDisconnected):  # SMTPException is an OSError
@@ -200,7 +200,7 @@ class Ends:
         return await self._wait(look, n, person)
 
     async def _wait(self, look: Callable[[], Awaitable[T | None]], n: int, person: str) -> T:
-        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        deadline = asyncio.get_running_loop().time() + PATIENCE
         while (found := await look()) is None:
             if asyncio.get_running_loop().time() > deadline:
                 told = await self.rooms[person].told() if person in self.rooms else ""
@@ -297,8 +297,8 @@ class _Rooms:
         everybody = [user for user in self._users(said) if user != self.client.user_id]
         room = await self.client.create_room(invite=everybody)
         for user in everybody:
-            await self.client.wait_member(room, user, patience=_PATIENCE)
-            await self.client.wait_devices(user, patience=_PATIENCE)
+            await self.client.wait_member(room, user)
+            await self.client.wait_devices(user)
         return room
 
     def _users(self, said: Said) -> Iterator[str]:

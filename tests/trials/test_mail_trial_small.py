@@ -16,7 +16,7 @@ from deploy.demo.mail_story import ANNA_RPPS, LABORATORY, RESULT, text_of, threa
 from deploy.world.client import Event, RustClient
 from deploy.world.mail_client import Attachment, Mailbox
 from deploy.world.mail_space import ANNA, TEAM, TEAM_NAME
-from deploy.world.product import wait_for
+from deploy.world.waiting import wait_for
 from deploy.world.world import World
 from tests.trials.make import assert_clean, bodies, settled, strict
 
@@ -235,7 +235,7 @@ async def test_a_hub_killed_with_mails_under_way(world: World) -> None:
             return there <= arrived and all(text in inbox for text in chats) and all(there <= one for one in seen)
 
         await asyncio.gather(by_anna(), by_hana(), chaos())
-        await wait_for(everything, "everything that was under way", 120)
+        await wait_for(everything, "everything that was under way")
         await settled()
         for client in (c.hana, c.ben):
             events = [e for e in await client.timeline(c.room) if e["content"].get("body") in {*mails, *chats}]

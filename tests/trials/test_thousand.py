@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.world.mail_space import DOMAIN
-from deploy.world.product import wait_for
+from deploy.world.waiting import wait_for
 from deploy.world.world import World
 from tests.mail.correspondence.check import Verdict
 from tests.mail.correspondence.drive import Drive

@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from deploy.world.client import RustClient
-from deploy.world.product import ProductClient, wait_for
+from deploy.world.product import ProductClient
+from deploy.world.waiting import wait_for
 from deploy.world.world import World
 from tests.peers.world import PASSWORD
 from tests.trials.make import Talk, assert_clean, bodies, settled, strict, talk
@@ -65,7 +66,7 @@ async def test_200_each_way_through_kills_and_a_homeserver_restart(world: World)
         await asyncio.gather(from_panda(), from_matrix(), chaos())
         assert kills >= 5
         panda = [f"m{n}" for n in range(count)]
-        await wait_for(lambda: _at_least(t, count), "all messages at the product", 90)
+        await wait_for(lambda: _at_least(t, count), "all messages at the product")
         await _readable(client, t.room, count)
         await settled()
         arrived = await _texts(t.panda, t.conversation)
@@ -80,7 +81,7 @@ async def test_200_each_way_through_kills_and_a_homeserver_restart(world: World)
 
 async def _readable(client: RustClient, room: str, count: int) -> None:
     try:
-        await client.wait_text(room, f"p{count - 1}", patience=90)
+        await client.wait_text(room, f"p{count - 1}")
     except TimeoutError:
         events = await client.timeline(room)
         lost = [(e["event_id"], e["decryption_failure"]) for e in events if e["decryption_failure"]]
@@ -218,7 +219,7 @@ async def test_five_people_of_two_products_and_two_homeservers(world: World) -> 
             at_panda, at_siilo = await _texts(panda, chat), await _siilo(siilo, first["conversation"])
             return all(t >= expected for t in timelines) and len(at_panda) >= 3 * each and len(at_siilo) > 4 * each
 
-        await wait_for(seen, "everybody to see everything", 120)
+        await wait_for(seen, "everybody to see everything")
         await settled()
         at_panda, at_siilo = await _texts(panda, chat), await _siilo(siilo, first["conversation"])
         for client in (home, away):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from deploy.world import ports, process
-from deploy.world.product import wait_for
 from deploy.world.state_directory import InUse, Kept, StateDirectory
 from deploy.world.supervised import Supervised
+from deploy.world.waiting import until, wait_for
 
 
 def test_what_was_chosen_is_kept(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_who_is_killed_is_back_at_once(tmp_path: Path) -> None:
         async def back(lives: int = lives) -> bool:
             return sleeper.starts == lives and sleeper.running
 
-        await wait_for(back, "another life", 2)
+        await wait_for(back, "another life")
     await sleeper.stop()
     await asyncio.sleep(0.2)
     assert (sleeper.running, sleeper.starts) == (False, 4)
@@ -100,8 +100,9 @@ async def test_who_is_killed_is_back_at_once(tmp_path: Path) -> None:
 async def test_who_crashes_at_start_is_slowed_down(tmp_path: Path) -> None:
     log = tmp_path / "log"
     crashing = Supervised("crashing", [sys.executable, "-c", "raise SystemExit('no')"], process.Launch(log=log))
+    began = asyncio.get_running_loop().time()
     crashing.start()
-    await asyncio.sleep(2)
+    await until(lambda: crashing.starts == 4)
     await crashing.stop()
-    assert 2 <= crashing.starts <= 6
+    assert asyncio.get_running_loop().time() - began > 0.1 + 0.2 + 0.4
     assert "no" in crashing.log

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from deploy.world.simulator.state import Json, State
+from deploy.world.waiting import PATIENCE
 
 _AGAIN = {408, 425, 429}
 _LONGEST = 3.0  # seconds between two attempts
@@ -37,7 +38,7 @@ class Outbox:
 
     async def start(self) -> None:
         """Take up what waits."""
-        timeout = aiohttp.ClientTimeout(total=60)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
         headers = {"Authorization": f"Bearer {self._token}"}
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False)
         for lane in self._state.lanes():

@@ -23,6 +23,7 @@ from aiohttp import web
 from deploy.world.stub.media import StubMedia
 from deploy.world.stub.push import Pusher
 from deploy.world.stub.world import Device, Json, StubError, User, World
+from deploy.world.waiting import PATIENCE
 
 _CLIENT = r"/_matrix/client/v3"
 _ROOM = _CLIENT + r"/rooms/([^/]+)"
@@ -114,7 +115,7 @@ class StubHomeserver(Pusher):
         self.world.tokens[token] = (user.mxid, device_id)
         return device_id, token
 
-    async def idle(self, patience: float = 10.0) -> None:
+    async def idle(self, patience: float = PATIENCE) -> None:
         """Return when everything has been pushed and answered."""
         async with asyncio.timeout(patience):
             while self._queue or self._pushing:  # noqa: ASYNC110

@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deploy.world.waiting import PATIENCE
+
 Json = dict[str, Any]
 OLM, MEGOLM = "m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"
 
@@ -309,7 +311,7 @@ class Human:
 
     # -- sync ----------------------------------------------------------------------------------------------
 
-    async def wait(self, test: Callable[[Seen], bool], patience: float = 10.0) -> Seen:
+    async def wait(self, test: Callable[[Seen], bool], patience: float = PATIENCE) -> Seen:
         """The first readable message that passes ``test``, now or soon; raises TimeoutError."""
         async with asyncio.timeout(patience):
             while True:
@@ -319,11 +321,11 @@ class Human:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def heard(self, text: str, patience: float = 10.0) -> Seen:
+    async def heard(self, text: str, patience: float = PATIENCE) -> Seen:
         """Wait for a message whose text contains this."""
         return await self.wait(lambda seen: text in (seen.text or ""), patience)
 
-    async def event(self, test: Callable[[Json], bool], patience: float = 10.0) -> Json:
+    async def event(self, test: Callable[[Json], bool], patience: float = PATIENCE) -> Json:
         """The first event of any kind (in clear) that passes ``test``; raises TimeoutError."""
         async with asyncio.timeout(patience):
             while True:
@@ -333,7 +335,7 @@ class Human:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def invited(self, patience: float = 10.0) -> str:
+    async def invited(self, patience: float = PATIENCE) -> str:
         """Wait for an invitation; gives the room."""
         async with asyncio.timeout(patience):
             while not self.invites:

@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 
 from deploy.world.stub.world import Json, World
+from deploy.world.waiting import PATIENCE
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ class Pusher:
                 f"{self.appservice}/_matrix/app/v1/transactions/{number}",
                 data=orjson.dumps(body),
                 headers={"Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=10),
+                timeout=aiohttp.ClientTimeout(total=PATIENCE),
             ) as answer:
                 raw = await answer.read()
                 return 200 <= answer.status < 300 and isinstance(orjson.loads(raw), dict)

@@ -9,11 +9,12 @@ import pytest
 
 from bridge.db import open_database
 from deploy.world.stub.homeserver import StubHomeserver
+from deploy.world.waiting import until
 from tests.core.db import versions
 from tests.core.db.versions import COMPONENTS, FROZEN, HERE, digest, migration_files, recorded
 from tests.core.make import running
 from tests.core.store.test_reading import COVERED, rows
-from tests.matrix.make import hub, settings, until
+from tests.matrix.make import hub, settings
 
 CLEO = "@rpps_10000000003:stub.example"
 VERSIONS = [

@@ -12,6 +12,7 @@ import pytest
 from bridge.db import Database, brief, open_database
 from bridge.errors import Unavailable
 from deploy.world.postgres import Postgres
+from deploy.world.waiting import PATIENCE
 from tests.core.db.test_db import component, opened, words, write
 
 # a server that is killed leaves the connection that was being made to it to the garbage collector
@@ -28,7 +29,7 @@ async def own_server() -> AsyncIterator[Postgres]:
 
 
 async def until(db: Database, word: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await write(db, word)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from bridge.hub import facts
 from bridge.model import Delivery, Ref
 from bridge.networks.loopback import Loopback
 from tests.core.make import networks, running
@@ -39,13 +42,13 @@ async def test_an_answer_may_come_before_the_hub_knows_the_name_of_the_question(
         assert w.pandalab.delivered[0].reply_to == Ref("pandalab", "p1")
 
 
-async def test_what_nobody_knows_is_not_waited_for(url: str) -> None:
+async def test_what_nobody_knows_is_not_waited_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "_PATIENCE", 600)
     async with running(url) as w:
         done = await w.pandalab.write("p1", "chat-1", "cleo", "Question", ["siilo:dan"])
         await w.until(lambda: w.siilo.delivered)
         await w.until(lambda: w.pandalab.told)
-        async with asyncio.timeout(2):
-            await w.siilo.write("s1", done.conversation, "dan", "Réponse", reply_to="siilo-999")
+        await w.siilo.write("s1", done.conversation, "dan", "Réponse", reply_to="siilo-999")
         await w.until(lambda: w.pandalab.delivered)
         assert w.pandalab.delivered[0].reply_to is None
 

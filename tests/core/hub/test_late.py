@@ -55,6 +55,6 @@ async def test_a_long_lane_becomes_late_bit_by_bit_and_whole(url: str) -> None:
         await w.pandalab.write("p0", "A", "cleo", "x", [DAN])
         for n in range(1, 250):
             await w.pandalab.write(f"p{n}", "A", "cleo", "x")
-        await w.until(lambda: {r.ref.id for r in w.pandalab.told} == {f"p{n}" for n in range(250)}, 20)
+        await w.until(lambda: {r.ref.id for r in w.pandalab.told} == {f"p{n}" for n in range(250)})
         assert all(r.states[0].reason == "late" for r in w.pandalab.told)
         assert len(w.pandalab.told) == 250

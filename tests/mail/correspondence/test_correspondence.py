@@ -17,11 +17,12 @@ from bridge.model import Address, Body, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.mime.mail import Mail
+from deploy.world.waiting import until
 from tests.mail.correspondence.check import Letter, Shown
 from tests.mail.correspondence.drive import Drive, head_of, letter_of, numbers
 from tests.mail.correspondence.mails import Head, Mails, message_id
 from tests.mail.correspondence.plan import MAIL, Human, Plan, Said, Size, make, pretend
-from tests.mail.hub import Node, StubOut, Trust, assembled, until
+from tests.mail.hub import Node, StubOut, Trust, assembled
 from tests.mail.space import HUB, Space
 
 T = TypeVar("T")
@@ -130,7 +131,7 @@ class World:
         own, network = self.own.get(n), self.people[person].network
         if own is not None and own.network == network:
             return own
-        await until(lambda: (n, person) in self._look(), 60)
+        await until(lambda: (n, person) in self._look())
         return self._found[n, person]
 
     def _look(self) -> dict[tuple[int, str], Shown]:
@@ -159,7 +160,7 @@ class World:
         def look() -> Mail | None:
             return next((m for _, to, m, _ in self.out.sent if box in to and n in numbers(m.text)), None)
 
-        await until(look, 60)
+        await until(look)
         mail = look()
         assert mail is not None
         return head_of(mail, HUB)
@@ -197,17 +198,17 @@ async def carry_out(plan: Plan, url: str, space: Space, folder: Path, crashes: i
                 await again.wait()
                 if over.is_set():
                     with suppress(TimeoutError):  # the verdict says what is missing
-                        await until(lambda: node.mail.idle and _rested(plan, world), 30)
+                        await until(lambda: node.mail.idle and _rested(plan, world))
                     await node.rest()
                 again.clear()
 
     async def crash() -> None:
         again.set()
-        await until(lambda: not again.is_set(), 20)
+        await until(lambda: not again.is_set())
 
     async with asyncio.TaskGroup() as group:
         group.create_task(live())
-        await until(lambda: world._node.done(), 20)
+        await until(lambda: world._node.done())
         drive = Drive(plan, Mails(plan, world.boxes()), world, HUB)
         await drive.run(crash, crashes)
         over.set()

@@ -17,6 +17,7 @@ from bridge.errors import Refused, Unavailable
 from bridge.model import File
 from bridge.networks.mail.documents import apicrypt, read, words
 from bridge.networks.mail.documents.codec import CodecSettings, decode
+from deploy.world.waiting import PATIENCE
 
 BLOCK = "$apicrypt 1.0\nGHTREZA\nPLMOKN\n"
 APZ = File("bilan.APZ", "application/octet-stream", b"\x01\x02")
@@ -116,7 +117,7 @@ async def test_refusals(fake: tuple[str, ...]) -> None:
         await decode(CodecSettings(argv=(*fake, "fail")), b"x")
     assert (no.value.code, no.value.about) == ("codec_refused", "exit 3")
     for much in ("flood", "gush"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(Refused, match="codec_too_large"):
                 await decode(CodecSettings(argv=(*fake, much), max_bytes=1000), b"x")
 

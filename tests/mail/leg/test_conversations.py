@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from bridge.errors import Refused, Unavailable
 from bridge.model import Delivery, File, Kind, Ref, State
 from bridge.networks.mail.mime.automatic import LOOP_HEADER
+from deploy.world.waiting import until
 from tests.mail.hub import (
     ANNA,
     BEN,
@@ -22,7 +22,6 @@ from tests.mail.hub import (
     TEAM,
     Written,
     running,
-    until,
 )
 from tests.mail.space import HUB, Space
 
@@ -319,11 +318,10 @@ async def test_addresses_are_given_once(tmp_path: Path, space: Space) -> None:
 
 
 async def test_what_is_corrected_in_time_leaves_corrected(tmp_path: Path, space: Space) -> None:
-    async with running(tmp_path, space, gather={"quiet": 0.6, "longest": 5.0}) as node:
+    async with running(tmp_path, space, gather={"quiet": 2.0, "longest": 60.0}) as node:
         await node.write("room-1", "deux comprimés", to=[f"mailto:{ANNA}"], ref="p1")
         await node.write("room-1", "à oublier", ref="p2")
         await until(lambda: len(node.mail._gather._tasks) == 1)
-        await asyncio.sleep(0.2)
         await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
         await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p2"), ref="e2")
         await node.mailed()
@@ -495,9 +493,9 @@ async def test_what_is_not_in_memory_is_read_from_disk(
 
 
 async def test_who_is_added_later_reads_nothing_said_before(tmp_path: Path, space: Space) -> None:
-    async with running(tmp_path, space, gather={"quiet": 0.8, "longest": 5.0}) as node:
+    async with running(tmp_path, space, gather={"quiet": 2.0, "longest": 60.0}) as node:
         await node.write("room-1", "pour Anna", to=[f"mailto:{ANNA}"])
-        await asyncio.sleep(0.3)  # it is gathered by now
+        await until(lambda: len(node.mail._gather._tasks) == 1)
         await node.write("room-1", "pour les deux", to=[f"mailto:{MARC}"])
         await node.mailed(3)
         await node.rest()

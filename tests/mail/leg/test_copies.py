@@ -13,7 +13,8 @@ from bridge.model import Address, Delivery, Kind
 from bridge.networks.mail.letters.copies import COPY_HEADER
 from bridge.networks.mail.mime.mail import Mail
 from bridge.networks.mail.mime.report_reading import Dsn
-from tests.mail.hub import ANNA, MARC, OTHER, PEER, Node, Written, running, until
+from deploy.world.waiting import until
+from tests.mail.hub import ANNA, MARC, OTHER, PEER, Node, Written, running
 from tests.mail.space import HUB, Space
 
 ZOE = f"zoe@{PEER}"

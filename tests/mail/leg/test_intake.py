@@ -9,7 +9,8 @@ from bridge.hub.hub import now_ms
 from bridge.networks.mail.leg.intake import Intake, TakenMail
 from bridge.networks.mail.mime.mail import Mail, MailLimits
 from bridge.networks.mail.smtp.reception import Envelope
-from tests.mail.hub import ANNA, CLEO_BOX, PEER, SEAL, Written, running, until
+from deploy.world.waiting import until
+from tests.mail.hub import ANNA, CLEO_BOX, PEER, SEAL, Written, running
 from tests.mail.space import Space
 
 ROOT, PARENT, CHILD, OTHER = (f"{name}@{PEER}" for name in ("root", "parent", "child", "other"))

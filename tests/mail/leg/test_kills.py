@@ -22,6 +22,7 @@ import pytest
 from bridge.networks.mail import leg
 from bridge.networks.mail.mime.mail import Mail, parse
 from deploy.world.ports import free_port
+from deploy.world.waiting import PATIENCE
 from tests.mail.hub import ANNA, CLEO, CLEO_BOX, DAN, PEER, TEAM, Written
 from tests.mail.leg.child import Act, Job
 from tests.mail.smtp.peer import Peer
@@ -121,7 +122,7 @@ class Lives:
         self.peers |= {asyncio.create_task(self._hand_in(mail)) for mail in mails}
 
     async def _handed_in(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*self.peers)
         self.peers.clear()
 
@@ -142,7 +143,7 @@ class Lives:
         assert self.process.stdout is not None
         last: list[Any] = []
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while last[:1] != [word]:
                     last = json.loads(await self.process.stdout.readline())
                     self._note(*last)

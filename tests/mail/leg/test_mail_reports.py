@@ -12,6 +12,7 @@ import pytest
 
 from bridge.errors import Refused, Unavailable
 from bridge.model import Address, Delivery, Ref, State
+from deploy.world.waiting import until
 from tests.mail import hub
 from tests.mail.hub import (
     ANNA,
@@ -25,7 +26,6 @@ from tests.mail.hub import (
     Node,
     Written,
     running,
-    until,
 )
 from tests.mail.space import Space
 

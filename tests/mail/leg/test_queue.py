@@ -14,8 +14,8 @@ from bridge.networks.mail.leg.ledger import COMPONENT, Due, Ledger, LedgerEntry,
 from bridge.networks.mail.leg.outgoing import Queue
 from bridge.networks.mail.leg.settings import RetrySettings
 from bridge.networks.mail.smtp.peer import Outcome
+from deploy.world.waiting import until
 from tests.core.make import SEAL
-from tests.mail.hub import until
 
 PAUSES = RetrySettings(pauses=[300.0])
 
@@ -75,7 +75,7 @@ class Rig:
                 await self.ledger.post(tx, Posted(ident, ident, sender, recipients, (), b"x", self.now))
 
     async def rest(self) -> None:
-        await until(lambda: self.queue.idle, 20)
+        await until(lambda: self.queue.idle)
 
     @property
     def mails(self) -> list[str]:
@@ -157,7 +157,7 @@ async def test_a_mail_that_cannot_be_sent_stops_nobody_elses(rig: Rig, caplog: p
     rig.far.answer = bug
     await rig.post(*((f"m{n:03}", f"room{n}@hub.example", ("a@one.example",)) for n in range(150)))
     await rig.queue.start()
-    await until(lambda: "ALARM mail to one.example failed unexpectedly" in caplog.text, 20)
+    await until(lambda: "ALARM mail to one.example failed unexpectedly" in caplog.text)
     assert len(rig.mails) > 100  # all of the second page, most of the first
     assert "m000" not in rig.mails
 

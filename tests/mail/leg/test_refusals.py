@@ -10,7 +10,8 @@ import pytest
 
 from bridge.errors import Refused
 from bridge.model import Address, Ref, State
-from tests.mail.hub import MARC, running, until
+from deploy.world.waiting import until
+from tests.mail.hub import MARC, running
 from tests.mail.space import Space
 
 

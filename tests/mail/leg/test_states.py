@@ -11,7 +11,8 @@ import pytest
 
 from bridge.model import Address, Kind, Ref, State
 from bridge.networks.mail.smtp.peer import Outcome
-from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, StubOut, running, until
+from deploy.world.waiting import until
+from tests.mail.hub import ANNA, CLEO_BOX, MARC, OTHER, PEER, Node, StubOut, running
 from tests.mail.space import Space
 
 A, M = "rpps:10000000001", f"mail:{MARC}"

@@ -6,6 +6,8 @@ import asyncio
 import ssl
 from types import TracebackType
 
+from deploy.world.waiting import PATIENCE
+
 PLAIN_MAIL = b"From: Anna <anna@mss-a.example>\r\nTo: ben@liaison.mss.example\r\nSubject: essai\r\n\r\nBonjour.\r\n"
 
 
@@ -34,7 +36,7 @@ class Peer:
     async def answer(self) -> str:
         """The next reply; empty when the connection has ended."""
         lines: list[str] = []
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     line = await self._reader.readuntil(b"\n")
@@ -79,7 +81,7 @@ class Peer:
 
     async def ended(self) -> bool:
         """Whether the hub ends the connection."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             try:
                 return not await self._reader.read(1)
             except (ConnectionError, ssl.SSLError):

@@ -8,6 +8,8 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from deploy.world.waiting import PATIENCE
+
 EHLO = ["stub", "PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
 HANG_UP = ""
 SILENCE = "…"
@@ -41,7 +43,7 @@ class Stub:
             yield self
         finally:
             server.close()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while self.open:  # noqa: ASYNC110 - until the hub has hung up
                     await asyncio.sleep(0.005)
 

@@ -17,9 +17,10 @@ from bridge.networks.mail.smtp.smtp_out import SmtpOut
 from deploy.world.mail_client import Attachment, Mailbox
 from deploy.world.ports import free_port
 from deploy.world.postfix import Identity, Options, Postfix, Route
+from deploy.world.waiting import until
 from tests.mail.smtp.peer import PLAIN_MAIL
 from tests.mail.smtp.swaks import eml, swaks
-from tests.mail.space import HUB, HUB_HOST, Shelf, Space, until
+from tests.mail.space import HUB, HUB_HOST, Shelf, Space
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
 

@@ -16,8 +16,9 @@ import pytest_asyncio
 
 from bridge.errors import Refused, Unavailable
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
+from deploy.world.waiting import until
 from tests.mail.smtp.peer import PLAIN_MAIL, Peer
-from tests.mail.space import HUB, Party, Shelf, Space, until
+from tests.mail.space import HUB, Party, Shelf, Space
 
 A = "mss-a.example"
 Start = Callable[..., Any]

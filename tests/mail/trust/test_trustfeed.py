@@ -22,6 +22,7 @@ from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.networks.mail.trust.trustlist import Difference
 from deploy.world.trust import Authority, Row
+from deploy.world.waiting import PATIENCE
 from tests.mail.trust.make import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
 
 
@@ -420,7 +421,7 @@ async def test_it_goes_on_refreshing(tmp_path: Path) -> None:
     await asyncio.sleep(0.1)
     assert live.knows("anna.sante.example")
     place.publish([Row("eve.sante.example", EVE)], at(hours=1))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await came.wait()
     await live.stop()
     await live.stop()

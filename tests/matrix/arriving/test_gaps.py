@@ -14,7 +14,8 @@ from appservice.arriving.gaps import Gaps
 from appservice.rooms.membership import Membership
 from deploy.world.stub.human import Human
 from deploy.world.stub.world import Json
-from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet
 
 
 @contextmanager
@@ -74,7 +75,7 @@ async def test_a_room_that_stays_silent_is_compared_too(world: World) -> None:
     with lost(world):
         await chat.ben.say(chat.room, "et puis plus rien")
     async with world.node() as node:
-        await node.got("et puis plus rien", 15)
+        await node.got("et puis plus rien")
         assert node.texts() == ["et puis plus rien"]
 
 
@@ -226,7 +227,7 @@ async def test_what_is_only_late_is_not_overtaken(world: World) -> None:
     arrived += node.texts()  # with what was delivered while it stopped
     async with world.node() as node:
         await chat.ben.say(chat.room, "fin")
-        await node.got("fin", 20)
+        await node.got("fin")
         await world.stub.idle()
         await until(lambda: node.matrix.idle)
         arrived += node.texts()
@@ -250,9 +251,9 @@ async def test_what_is_pushed_while_a_room_is_compared_keeps_its_place(
 
     monkeypatch.setattr(Gaps, "_page", slow)
     async with world.node() as node:
-        await node.got(texts[-1], 20)
+        await node.got(texts[-1])
         await chat.ben.say(chat.room, "fin")
-        await node.got("fin", 20)
+        await node.got("fin")
         assert node.texts() == [*texts, "fin"]
 
 
@@ -284,7 +285,7 @@ async def test_more_than_a_page_is_found(world: World) -> None:
             await chat.ben.say(chat.room, text)
     async with world.node() as node:
         await chat.ben.say(chat.room, "poussé")
-        await node.got("poussé", 30)
+        await node.got("poussé")
         assert node.texts() == [*texts, "poussé"]
 
 

@@ -11,7 +11,8 @@ from appservice.arriving import heartbeat
 from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.transactions import HEARTBEAT as TYPE
 from bridge.errors import Unavailable
-from tests.matrix.make import World, until
+from deploy.world.waiting import until
+from tests.matrix.make import World
 
 
 @pytest.fixture(autouse=True)

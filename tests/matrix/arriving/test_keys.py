@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.matrix.make import World, meet, statuses, until
+from deploy.world.waiting import until
+from tests.matrix.make import World, meet, statuses
 
 WAITING = "en attente de sa clé"
 

@@ -13,8 +13,9 @@ from appservice.arriving.transactions import Item
 from bridge.errors import Unavailable
 from bridge.model import Address
 from deploy.world.postgres import Postgres
+from deploy.world.waiting import until, wait_for
 from tests.matrix.arriving.test_gaps import lost
-from tests.matrix.make import ANNA, CLEO, Node, World, ghost, meet, until
+from tests.matrix.make import ANNA, CLEO, Node, World, ghost, meet
 
 
 async def members(node: Node, room: str) -> set[Address]:
@@ -29,6 +30,15 @@ async def rest(world: World, node: Node, seconds: float = 0.5) -> None:
     await asyncio.sleep(seconds)
     await world.stub.idle()
     await until(lambda: node.matrix.idle)
+
+
+async def becomes_member(node: Node, room: str, user: str) -> None:
+    """Wait until the hub knows somebody as a member."""
+
+    async def look() -> bool:
+        return Address("matrix", user) in await members(node, room)
+
+    await wait_for(look, f"{user} to be a member")
 
 
 async def test_a_stranger_whom_a_member_lets_in_gets_no_keys(world: World) -> None:
@@ -73,8 +83,7 @@ async def test_a_join_that_was_seen_early_still_counts(world: World, first: str)
     await eve.member(chat.room, "join")
     async with world.node() as node:
         await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
-        await rest(world, node, 1.5)
-        assert Address("matrix", eve.mxid) in await members(node, chat.room)
+        await becomes_member(node, chat.room, eve.mxid)
 
 
 async def test_a_leave_that_was_seen_early_still_counts(world: World) -> None:
@@ -84,8 +93,7 @@ async def test_a_leave_that_was_seen_early_still_counts(world: World) -> None:
         await node.warm(CLEO)
         await chat.ben.member(chat.room, "invite", eve.mxid)
         await eve.member(chat.room, "join")
-        await rest(world, node)
-        assert Address("matrix", eve.mxid) in await members(node, chat.room)
+        await becomes_member(node, chat.room, eve.mxid)
     await chat.ben.member(chat.room, "invite", ghost(CLEO))
     await eve.member(chat.room, "leave")
     async with world.node() as node:
@@ -101,17 +109,18 @@ async def test_the_last_event_of_a_room_may_be_the_lost_one(world: World) -> Non
     with lost(world):
         await chat.ben.say(chat.room, "perdu, le dernier")
     async with world.node() as node:
-        await node.got("perdu, le dernier", 20)
+        await node.got("perdu, le dernier")
         assert node.texts() == ["poussé", "perdu, le dernier"]
 
 
 async def test_a_comparison_that_fails_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appservice.arriving.gaps._SILENT_AFTER", 0.2)
     async with world.node() as node:
         chat = await meet(world, node)
-        await asyncio.sleep(6)  # the comparison of the start is over
+        gaps = node.matrix._gaps
+        await until(lambda: not gaps._suspected.is_set() and not gaps.due(chat.room))  # the comparison of the start
         with lost(world):
             await chat.ben.say(chat.room, "perdu")
-        gaps = node.matrix._gaps
         page, calls = gaps._page, 0
 
         async def once(*args: Any) -> Any:
@@ -123,7 +132,7 @@ async def test_a_comparison_that_fails_is_made_again(world: World, monkeypatch: 
 
         monkeypatch.setattr(gaps, "_page", once)
         gaps.suspect()
-        await node.got("perdu", 25)
+        await node.got("perdu")
 
 
 async def test_a_key_that_comes_while_its_event_is_parked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +151,7 @@ async def test_a_key_that_comes_while_its_event_is_parked(world: World, monkeypa
 
         monkeypatch.setattr(node.matrix._inbox, "_park", slow)
         await chat.ben.say(chat.room, "garé", share=False)
-        await node.got("garé", 8)
+        await node.got("garé")
 
 
 async def test_nothing_is_remembered_of_those_who_came(world: World) -> None:
@@ -182,7 +191,7 @@ async def test_a_nul_from_a_stranger_does_not_block_an_inbox(world: World, postg
         await asyncio.sleep(0.5)
         chat.ben.rotate(chat.room)
         await chat.ben.say(chat.room, "nouvelle session")
-        await node.got("nouvelle session", 15)
+        await node.got("nouvelle session")
 
 
 async def test_an_invitation_that_is_faster_than_its_own_server(world: World) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from appservice.arriving.receipts import thread_of
 from bridge.model import Ref
-from tests.matrix.make import Chat, Node, World, meet, until
+from deploy.world.waiting import PATIENCE, until
+from tests.matrix.make import Chat, Node, World, meet
 
 
 async def _says(node: Node, chat: Chat, text: str, thread: str | None = None) -> str:
@@ -25,7 +26,7 @@ async def _read(node: Node, *texts: str) -> set[str]:
 
 
 async def _becomes(node: Node, expected: set[str], *texts: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await _read(node, *texts) != expected:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
@@ -143,12 +144,12 @@ async def test_a_receipt_waits_for_nobody_who_writes(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
         events = await _thread(node, chat)
-        world.stub.fault("GET .*/context/", delay=3.0, status=502)
+        world.stub.fault("GET .*/context/", delay=600.0, status=502)
         await chat.ben.receipt(chat.room, events["fil 2"], events["racine"])
         await chat.ben.say(chat.room, "vite")
-        await node.got("vite", 2.5)
+        await node.got("vite")
         await chat.ben.typing(chat.room)
-        await until(lambda: node.product.signs, 2.5)
+        await until(lambda: node.product.signs)
 
 
 def test_the_thread_of_an_event_follows_its_relations() -> None:

@@ -16,7 +16,8 @@ from appservice.arriving.transactions import Transaction, parse
 from appservice.arriving.web import Asked, Web
 from bridge.db import Tx
 from bridge.errors import Unavailable
-from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet
 
 HS = {"Authorization": "Bearer hs-token"}
 
@@ -272,7 +273,7 @@ async def test_a_second_connection_beside_one_in_use_is_no_restart() -> None:
             assert await suspected(first)
             assert not await suspected(second)
             assert not await suspected(first)
-        await asyncio.sleep(0.05)  # both have ended
+        await until(lambda: all(peer.is_closing() for peer in doors._peers), "the end of both")
         async with aiohttp.ClientSession() as third:
             assert await suspected(third)
     finally:

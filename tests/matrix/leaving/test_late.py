@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.errors import Refused, Unavailable
+from deploy.world.waiting import until
 from tests.matrix import make
-from tests.matrix.make import Node, World, meet, statuses, until
+from tests.matrix.make import Node, World, meet, statuses
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from bridge.model import State
-from tests.matrix.make import Node, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import Node, World, ghost, meet
 
 SENDS = r"PUT .*/send/m\.room\.encrypted/.*user_id="
 
@@ -159,7 +160,7 @@ async def test_many_messages_both_ways_stay_in_order(world: World) -> None:
                 await chat.ben.say(chat.room, f"entrée {number}")
 
         await asyncio.gather(out(), back())
-        await chat.ben.heard("sortie 29", 20)
-        await node.got("entrée 29", 20)
+        await chat.ben.heard("sortie 29")
+        await node.got("entrée 29")
         assert [s.text for s in chat.ben.seen] == [f"sortie {n}" for n in range(30)]
         assert node.texts()[1:] == [f"entrée {n}" for n in range(30)]

@@ -8,7 +8,8 @@ from dataclasses import replace
 from appservice.client.events import STATUS
 from bridge.errors import Refused
 from bridge.model import Address, Delivery, Kind, RecipientState, Ref, Report, State
-from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses
 
 
 async def test_reading_in_the_product_moves_the_ghosts_receipt(world: World) -> None:

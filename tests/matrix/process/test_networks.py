@@ -14,6 +14,7 @@ from appservice.process.app import running
 from appservice.process.command import main
 from bridge.config import read_config
 from bridge.networks import NETWORKS
+from deploy.world.waiting import PATIENCE
 from tests.matrix.process.test_start import said, written
 
 ANNA, BEN = "10000000001", "10000000002"
@@ -42,7 +43,7 @@ def post(loft: Path, ident: str, **letter: Any) -> None:
 
 async def found(look: Callable[[], list[Any]]) -> list[Any]:
     """What there is, once there is something."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not (there := look()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return there

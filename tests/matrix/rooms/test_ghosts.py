@@ -10,7 +10,8 @@ import pytest
 from appservice.rooms.ghosts import Ghosts
 from bridge.errors import Unavailable
 from bridge.model import Person
-from tests.matrix.make import ANNA, CLEO, PEOPLE, World, entry, ghost, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, PEOPLE, World, entry, ghost
 
 STEPS = [
     r"POST .*/register",
@@ -84,9 +85,9 @@ async def test_warming_is_bounded_and_survives_refusals(world: World) -> None:
     world.stub.fault(r"POST .*/register", times=3, status=503)
     async with world.node(warm_parallel=2) as node:
         await node.matrix.show([*people, Person("pandalab:x", "sans RPPS")])
-        await until(lambda: len(node.matrix.ghosts.all()) == 27, 30)
+        await until(lambda: len(node.matrix.ghosts.all()) == 27)
         await node.matrix.show(people)
-        await until(lambda: len(node.matrix.ghosts.all()) == 30, 30)
+        await until(lambda: len(node.matrix.ghosts.all()) == 30)
 
 
 async def test_a_wrong_name_space_is_an_alarm_not_a_refusal(world: World, caplog: pytest.LogCaptureFixture) -> None:

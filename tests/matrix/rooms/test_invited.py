@@ -10,7 +10,8 @@ from appservice.rooms.membership import Membership
 from bridge.model import Accepted, Address, RecipientState, Ref
 from bridge.store.store import Store
 from deploy.world.stub.human import Human
-from tests.matrix.make import ANNA, Node, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, Node, World, ghost, meet
 from tests.matrix.rooms.test_outside import settled
 
 Found = dict[str, tuple[str, str | None]]

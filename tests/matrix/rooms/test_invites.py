@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.model import Address, Kind, Ref
-from tests.matrix.make import ANNA, CLEO, DAN, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, DAN, World, ghost, meet
 
 
 def left(world: World, room: str, rpps: str) -> dict[str, Any] | None:

@@ -13,7 +13,8 @@ from bridge.kinds import EVERYWHERE
 from bridge.model import Kind, Ref, State
 from bridge.networks.mail.leg.addressbook import AddressBook
 from deploy.world.stub.human import Human
-from tests.matrix.make import ANNA, SPACE, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, SPACE, World, ghost, meet
 
 BOX = f"secretariat@{SPACE}"
 GHOST = f"@mss_secretariat=40{SPACE}:stub.example"

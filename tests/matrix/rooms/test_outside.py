@@ -6,7 +6,8 @@ import pytest
 
 from bridge.model import Accepted, Address, Kind, RecipientState, Ref
 from deploy.world.stub.human import Human
-from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet, until
+from deploy.world.waiting import until, wait_for
+from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet
 
 
 async def settled(world: World, node: Node) -> None:
@@ -59,7 +60,11 @@ async def test_who_is_banned_gets_the_room_back_by_nobody(world: World) -> None:
         await change(node, chat.chat, "anna", "pandalab:cleo")
         await chat.ben.heard("Petit : Cette personne n'a pas pu entrer")
         await until(lambda: len(node.product.delivered) > told)
-        assert await members(node, chat.room) == {f"matrix:{chat.ben.mxid}", f"rpps:{ANNA}"}
+
+        async def out() -> bool:
+            return await members(node, chat.room) == {f"matrix:{chat.ben.mxid}", f"rpps:{ANNA}"}
+
+        await wait_for(out, "cleo to be out again")
         assert node.product.delivered[told].kind is Kind.MEMBERS
         await chat.ben.say(chat.room, "sans elle")
         delivery = await node.got("sans elle")

@@ -11,7 +11,8 @@ from appservice.e2ee import Engine
 from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, apply
 from bridge.model import Address, Ref
-from tests.matrix.make import ANNA, CLEO, World, ghost, meet, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, World, ghost, meet
 
 GHOSTS = [ghost(CLEO), ghost(ANNA)]
 
@@ -181,7 +182,7 @@ async def test_an_upgraded_room_is_followed(world: World) -> None:
         await asyncio.sleep(0.3)
         assert all(s.text != "pendant la mise à niveau" for s in chat.ben.seen)
         await chat.ben.member(new, "invite", ghost(ANNA))
-        seen = await chat.ben.heard("pendant la mise à niveau", 20)
+        seen = await chat.ben.heard("pendant la mise à niveau")
         assert seen.room == new
         await chat.ben.say(new, "on continue")
         delivery = await node.got("on continue")

@@ -7,7 +7,8 @@ import hashlib
 from typing import Any
 
 from bridge.model import File, State
-from tests.matrix.make import ANNA, SPACE, Chat, Node, World, ghost, meet, statuses, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, SPACE, Chat, Node, World, ghost, meet, statuses
 
 SENDS = r"PUT .*/send/m\.room\.encrypted/.*user_id="
 UPLOADS = r"POST /_matrix/media/v3/upload.*user_id="
@@ -117,7 +118,7 @@ async def test_25_megabytes_pass_while_others_are_served(world: World) -> None:
         content = await content_of(chat, "irm.zip")
         assert hashlib.sha256(await chat.ben.read_file(content)).digest() == hashlib.sha256(big).digest()
         await chat.ben.send_file(chat.room, big, "retour.zip", "application/zip")
-        delivery = await node.mailed(lambda d: bool(d.body.files), 30)
+        delivery = await node.mailed(lambda d: bool(d.body.files))
         assert delivery.body.files[0].data == big
 
 
@@ -255,7 +256,7 @@ async def test_two_rooms_are_served_while_one_waits_for_a_file(world: World) -> 
         await node.warm(ANNA)
         other = await chat.ben.create_room(ghost(ANNA), is_direct=True)
         await until(lambda: world.stub.world.rooms[other].membership(ghost(ANNA)) == "join")
-        world.stub.fault(DOWNLOADS, times=1, delay=3.0)
+        world.stub.fault(DOWNLOADS, times=1, delay=600.0)
         await chat.ben.send_file(chat.room, PDF.data, PDF.name, PDF.mime)
         await asyncio.sleep(0.1)
         await chat.ben.say(other, "sans attendre")

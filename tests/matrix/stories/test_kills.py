@@ -13,7 +13,8 @@ import pytest
 
 from deploy.world.ports import free_port
 from deploy.world.stub.human import Human
-from tests.matrix.make import World, until
+from deploy.world.waiting import PATIENCE, until
+from tests.matrix.make import World
 
 OUT = [
     *(f"matrix.{step}:{n}" for step in ("before-upload", "uploaded") for n in (1, 2)),
@@ -39,7 +40,7 @@ class Lives:
             sys.executable, "-m", "tests.matrix.stories.child", *args, stdout=PIPE, stderr=DEVNULL
         )
         assert child.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (line := (await child.stdout.readline()).decode().split()) != ["armed"]:
                 assert line, f"the hub ended before {failpoint}"
                 self._note(line)
@@ -48,7 +49,7 @@ class Lives:
     async def death(self, child: Process) -> int:
         """Wait until it has died; gives the signal's number, negative."""
         assert child.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while line := (await child.stdout.readline()).decode().split():
                 self._note(line)
             return await child.wait()

@@ -12,6 +12,7 @@ import pytest_asyncio
 from bridge.hub.hub import now_ms
 from bridge.model import Address, Ref
 from deploy.world.client import RustClient
+from deploy.world.waiting import PATIENCE
 from tests.matrix.make import CLEO, Node, hub
 from tests.matrix.servers import Servers
 from tests.peers.nio_client import NioClient
@@ -48,7 +49,7 @@ async def test_a_hub_that_allows_unsigned_devices_is_read_and_heard(
         assert (await rosa.wait_text(room, "Un avis ?"))["shield_colour"] == 0
 
         mine = await nina.send(room, "Oui, tout de suite", reply_to=question.event_id)
-        heard = await node.got("Oui, tout de suite", 120)
+        heard = await node.got("Oui, tout de suite")
         assert heard.reply_to == Ref("pandalab", "question")
         answer = await node.product.deliver(heard)  # once more, for its name there
         assert await nina.timeline.status(room, mine) == "SUCCESS"
@@ -66,7 +67,7 @@ async def test_a_hub_that_allows_unsigned_devices_is_read_and_heard(
 
 async def _read_by(node: Node, ref: str, user: str) -> None:
     """Wait until the hub knows that a person has read a message of cleo."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while True:
             status = await node.hub.facts.status(Ref("pandalab", ref))
             if status and {str(r.state) for r in status.states if r.person.id == f"matrix:{user}"} == {"read"}:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from deploy.world.postgres import Postgres
-from tests.matrix.make import World, meet, statuses, until
+from deploy.world.waiting import until
+from tests.matrix.make import World, meet, statuses
 
 pytestmark = pytest.mark.postgres
 
@@ -25,8 +26,8 @@ async def test_both_ways_in_order_with_lost_answers(world: World, url: str) -> N
         for number in range(10):
             await node.write(chat.chat, f"sortie {number}", by="anna")
             await chat.ben.say(chat.room, f"entrée {number}")
-        await chat.ben.heard("sortie 9", 20)
-        await node.got("entrée 9", 20)
+        await chat.ben.heard("sortie 9")
+        await node.got("entrée 9")
         assert [s.text for s in chat.ben.seen] == [f"sortie {n}" for n in range(10)]
         assert node.texts()[1:] == [f"entrée {n}" for n in range(10)]
 

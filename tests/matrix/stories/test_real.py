@@ -11,7 +11,8 @@ from appservice.process.check import check
 from appservice.process.settings import MatrixSettings
 from bridge.model import Ref
 from deploy.world.client import Event
-from tests.matrix.make import ANNA, CLEO, Node, hub, until
+from deploy.world.waiting import PATIENCE, until
+from tests.matrix.make import ANNA, CLEO, Node, hub
 from tests.matrix.servers import Servers
 from tests.peers.world import NewClient
 
@@ -29,7 +30,7 @@ async def test_a_local_client_begins_and_sees_no_warning(servers: Servers, node:
     await ben.wait_member(room, servers.ghost(ANNA))
     await ben.wait_devices(servers.ghost(ANNA))
     event_id = await ben.send(room, "Bonjour Anna")
-    delivery = await node.got("Bonjour Anna", 20)
+    delivery = await node.got("Bonjour Anna")
     status = await ben.wait_event(room, _status)
     assert status["content"]["status"] == "SUCCESS"
     assert status["content"]["m.relates_to"]["event_id"] == event_id
@@ -51,7 +52,7 @@ async def test_a_federated_client_is_written_to_and_answers(
     assert seen["sender"] == servers.ghost(CLEO)
     assert seen["decryption_failure"] is None
     await ben.send(room, "Bien reçu")
-    await node.got("Bien reçu", 30)
+    await node.got("Bien reçu")
 
 
 async def test_a_federated_client_invites_a_ghost(servers: Servers, node: Node, new_client: NewClient) -> None:
@@ -61,7 +62,7 @@ async def test_a_federated_client_invites_a_ghost(servers: Servers, node: Node, 
     await ben.wait_member(room, servers.ghost(ANNA))
     await ben.wait_devices(servers.ghost(ANNA))
     await ben.send(room, "Par fédération")
-    await node.got("Par fédération", 30)
+    await node.got("Par fédération")
 
 
 async def test_a_client_upgrades_its_room(servers: Servers, node: Node, new_client: NewClient) -> None:
@@ -70,16 +71,16 @@ async def test_a_client_upgrades_its_room(servers: Servers, node: Node, new_clie
     room = await ben.create_room(invite=[servers.ghost(ANNA)], room_version="11")
     await ben.wait_member(room, servers.ghost(ANNA))
     await ben.send(room, "avant")
-    delivery = await node.got("avant", 20)
+    delivery = await node.got("avant")
     answer = await ben.call("POST", f"/_matrix/client/v3/rooms/{room}/upgrade", {"new_version": "12"})
     new = answer["replacement_room"]
     await node.write(delivery.chat, "pendant", by="anna")
     await asyncio.sleep(0.5)
     await ben.wait_room(lambda r: bool(r["room_id"] == new))
     await ben.invite(new, servers.ghost(ANNA))
-    await ben.wait_text(new, "pendant", patience=40)
+    await ben.wait_text(new, "pendant")
     await ben.send(new, "après")
-    got = await node.got("après", 30)
+    got = await node.got("après")
     assert got.conversation == delivery.conversation
 
 
@@ -104,13 +105,13 @@ async def test_the_hub_was_away_while_a_client_wrote(servers: Servers, tmp_path:
         room = await ben.create_room(invite=[servers.ghost(ANNA)])
         await ben.wait_member(room, servers.ghost(ANNA))
         await ben.send(room, "un")
-        await node.got("un", 20)
+        await node.got("un")
     await ben.rotate(room)
     for text in ("deux", "trois"):
         await ben.send(room, text)
     await asyncio.sleep(1)
     async with hub(url, servers.settings(), servers.trusted, servers.port) as node:
-        await node.got("trois", 30)
+        await node.got("trois")
         await until(lambda: node.texts() == ["deux", "trois"])
 
 
@@ -151,7 +152,7 @@ async def test_a_receipt_on_a_reaction_or_in_a_thread_is_understood(
         return str(status.states[0].state) if status else ""
 
     async def read(ref: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while await state(ref) != "read":  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 

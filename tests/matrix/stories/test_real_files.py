@@ -58,7 +58,7 @@ async def test_files_both_ways_byte_exact_and_spotless(
         room, SCAN.name, SCAN.data, SCAN.mime, "m.image", caption="La plaie", reply_to=event["event_id"]
     )
     await ben.send_file(room, PDF.name, PDF.data, PDF.mime)
-    got = await node.mailed(lambda d: bool(d.body.files and d.body.files[0].name == PDF.name), 30)
+    got = await node.mailed(lambda d: bool(d.body.files and d.body.files[0].name == PDF.name))
     assert (got.body.text, got.body.files[0].data, got.body.files[0].mime) == ("", PDF.data, PDF.mime)
     got = await node.mailed(lambda d: bool(d.body.files and d.body.files[0].name == SCAN.name))
     assert (got.body.text, got.body.files[0].data) == ("La plaie", SCAN.data)
@@ -72,7 +72,7 @@ async def test_a_mailbox_is_a_user_like_any_other(servers: Servers, node: Node, 
     assert all(device["signed"] for device in await ben.wait_devices(ghost))
     assert (await ben.members(room))[ghost]["displayname"] == box
     await ben.send(room, "Une question")
-    got = await node.mailed(lambda d: bool(d.body.text == "Une question"), 30)
+    got = await node.mailed(lambda d: bool(d.body.text == "Une question"))
     await node.post(box, "Une réponse", chat=got.chat)
     assert spotless(await ben.wait_text(room, "Une réponse"))
     profile = await ben.call("GET", f"/_matrix/client/v3/profile/{ghost}")
@@ -89,7 +89,7 @@ async def test_reactions_and_threads(servers: Servers, node: Node, new_client: N
         assert (relation["rel_type"], relation["event_id"]) == ("m.thread", root)
     answer = await ben.send(room, "Dans le fil", thread=root)
     await ben.react(room, root, "👍")
-    got = await node.mailed(lambda d: d.kind is Kind.REACTION, 30)
+    got = await node.mailed(lambda d: d.kind is Kind.REACTION)
     assert (got.body.text, got.reply_to) == ("👍", Ref("mail", "threads/1"))
     told = next(d for d in node.mail.delivered if d.body.text == "Dans le fil")
     assert (told.thread, told.reply_to) == (Ref("mail", "threads/1"), None)

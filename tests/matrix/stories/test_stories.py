@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bridge.model import Kind
-from tests.matrix.make import ANNA, CLEO, World, ghost, until
+from deploy.world.waiting import until
+from tests.matrix.make import ANNA, CLEO, World, ghost
 
 
 async def test_a_product_writes_to_a_matrix_user_who_answers(world: World) -> None:

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 from deploy.world.simulator import Faults
+from deploy.world.waiting import until
 from tests.core.db.versions import record
-from tests.faults.rig import rig, until
+from tests.faults.rig import rig
 from tests.faults.traffic import TWO, Traffic
 
 
@@ -21,7 +22,7 @@ async def main() -> None:
             world.start()
             await traffic.begin()
             await traffic.burst(0)
-            await traffic.settle(10)
+            await traffic.settle()
             for sim in world.sims.values():
                 sim.set_faults(Faults(down=True))
             await world.ben.say(world.rooms[TWO], "En attente, de Ben")
