@@ -126,7 +126,7 @@ class Gaps:
                 later.add((event["type"], name))
         if not replaced or not (new := await self._unseen(replaced)):
             return set()
-        readers = self._rooms.ghosts_in(await self._rooms.store.get(room_id))
+        readers = self._rooms.doors.ghosts_in(await self._rooms.store.get(room_id))
         return {e["event_id"] for e in replaced if e["event_id"] in new and not await self._holds(room_id, e, readers)}
 
     async def _unseen(self, events: Sequence[Json]) -> set[str]:
@@ -181,8 +181,8 @@ class Gaps:
     async def _back(self, room_id: str, waiting: Collection[str]) -> list[Json]:
         """From the newest event back to a page without anything new, or to where the first ghost came in."""
         room = await self._rooms.store.get(room_id)
-        readers = self._rooms.ghosts_in(room)
-        present = {*readers, *self._rooms.ghosts_in(room, "invite")}
+        readers = self._rooms.doors.ghosts_in(room)
+        present = {*readers, *self._rooms.doors.ghosts_in(room, "invite")}
         history: list[Json] = []
         token = ""
         for _ in range(_PAGES if readers else 0):

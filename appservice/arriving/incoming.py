@@ -60,7 +60,7 @@ class Incoming:
         if said.file is None:
             return said.body
         room = await self.rooms.store.get(room_id)
-        ghost = next(iter(self.rooms.ghosts_in(room)), None)
+        ghost = next(iter(self.rooms.doors.ghosts_in(room)), None)
         if ghost is None:
             raise Refused("not_in_room", about=room_id)
         return replace(said.body, files=(await self._media.download(said.file, ghost),))

@@ -262,7 +262,7 @@ class Reading:
         """Ring for the key, ask for it, wait; the lane stands still meanwhile, so that the order is kept."""
         room, sender, content = event["room_id"], event["sender"], event["content"]
         known = await self._rooms.store.get(room)
-        ghosts = self._rooms.ghosts_in(known)
+        ghosts = self._rooms.doors.ghosts_in(known)
         first = self._waiting.request_after
         for step, seconds in enumerate((first, self._waiting.patience - first)):
             bell = self._waiting.bell(room, session)

@@ -122,7 +122,7 @@ class Receipts:
         return found
 
     async def _ask(self, room: Room, path: str, query: Mapping[str, str]) -> Json | None:
-        for ghost in self._rooms.ghosts_in(room)[:2]:  # one may have left, which has not come in yet
+        for ghost in self._rooms.doors.ghosts_in(room)[:2]:  # one may have left, which has not come in yet
             try:
                 return await self._homeserver.call("GET", path, user=ghost, query=query, timeout=10.0)
             except MatrixRefused:

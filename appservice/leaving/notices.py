@@ -83,7 +83,7 @@ class Notices:
             log.warning("a status for %s could not be posted: %s", room.room_id, refusal)
 
     def _speaker(self, room: Room) -> str | None:
-        ghosts = self._rooms.ghosts_in(room)
+        ghosts = self._rooms.doors.ghosts_in(room)
         return next((ghost for ghost in ghosts if self._engine.device_of(ghost) is not None), None)
 
 

@@ -111,10 +111,10 @@ class Outgoing:
 
     async def _repair(self, room: Room, ghost: str) -> None:
         """The homeserver refuses a send: see what the room is like now, come back if somebody can let us in."""
-        others = [g for g in self._rooms.ghosts_in(room) if g != ghost]
+        others = [g for g in self._rooms.doors.ghosts_in(room) if g != ghost]
         for witness in (ghost, *others):
             try:
-                await self._rooms.reload(room, witness)
+                await self._rooms.doors.reload(room, witness)
                 break
             except Refused:
                 room.set_member(witness, "leave")
@@ -123,8 +123,8 @@ class Outgoing:
         if room.facts.successor is not None:
             raise Unavailable("room_upgraded")
         if room.membership(ghost) != "join":
-            await self._rooms.invite(room, ghost)
-            await self._rooms.join(room, ghost)
+            await self._rooms.doors.invite(room, ghost)
+            await self._rooms.doors.join(room, ghost)
 
     async def _reaction(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
         """In clear, as clients send reactions: the server counts them, and what they are about is in clear anyhow."""

@@ -88,7 +88,7 @@ class Matrix:
         self._reports = Reports(edge, store, notices)
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
-        self._transactions = Transactions(db, seal, names, clock, self._inbox.add, self._inbox.reload)
+        self._transactions = Transactions(db, seal, names, clock, self._arrived, self._inbox.reload)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
@@ -141,6 +141,7 @@ class Matrix:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._inbox.stop()
+        await self._membership.stop()
         await self.ghosts.stop()
         await self.engine.close()
 
@@ -159,6 +160,11 @@ class Matrix:
         task.add_done_callback(self._tasks.discard)
 
     # -- in ------------------------------------------------------------------------------------------------
+
+    def _arrived(self, items: list[Item]) -> None:
+        """Room events that are new, on disk."""
+        self._membership.expect(item.event for item in items if item.event is not None)
+        self._inbox.add(items)
 
     def _on_transaction(self, transaction: Transaction) -> None:
         """After the answer: signs are handed on; key material is only a bell, /sync of the ghosts has the truth."""
@@ -251,7 +257,7 @@ class Matrix:
                 log.info("keys for %s wait: %s", user, reason)
                 await asyncio.sleep(pause)
         if server_of(user) != self.names.server:
-            await self._rooms.tie(room, event["event_id"])
+            await self._rooms.doors.tie(room, event["event_id"])
 
     async def _flush(self) -> None:
         """Send to-device messages that wait, give keys to devices that had none."""

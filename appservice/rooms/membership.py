@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
 from appservice.client.names import server_of
 from appservice.e2ee import Engine
+from appservice.rooms.entering import Entering
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
@@ -20,6 +22,7 @@ from bridge.words import say
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
+_FRESH = 30.0  # s for which a room's state that was read is not read again for each ghost who is invited
 Newcomer = Callable[[Room, Json], None]
 """Somebody has joined, by this event."""
 
@@ -41,6 +44,15 @@ class Membership:
         self._engine = engine
         self._trusted = edge.trusted
         self._reachable = edge.reachable
+        self._entering = Entering(self._let_in)
+
+    def expect(self, events: Iterable[Json]) -> None:
+        """What has just come in: ghosts who are invited begin to join before the lane comes to their invitations."""
+        self._entering.begin(event for event in events if self._invites(event))
+
+    async def stop(self) -> None:
+        """Begin nothing more."""
+        await self._entering.stop()
 
     async def meanwhile(self) -> None:
         """Tell of those who came or went before an earlier life of the hub had noted that a message waits for them."""
@@ -97,8 +109,10 @@ class Membership:
     async def _sort(self, room: Room, event: Json, user: str, membership: object, done: Within) -> None:
         if not isinstance(membership, str):
             await self._write(None, [], done)
-        elif membership == "invite" and self._names.is_ghost(user) and not self._names.is_ghost(event["sender"]):
+        elif self._invites(event):
             await self._invited(room, event, done)
+        elif membership == "invite" and self._names.is_ghost(user) and room.membership(user) == "join":
+            await self._write(None, [], done)  # the answer to our own join was faster than this event
         elif membership == "join" and not self._names.is_ghost(user):
             await self._joined(room, event, done)
         elif membership in ("leave", "ban") and await self._belongs(room, user):
@@ -142,7 +156,7 @@ class Membership:
     def _somebody(self, room: Room, chat: Chat, user: str) -> str:
         """A member of the conversation in this room: somebody must have brought the newcomer."""
         people = {m.address.id for m in chat.members if m.address.network == MATRIX}
-        return next((p for p in self._rooms.people_in(room) if p in people), user)
+        return next((p for p in self._rooms.doors.people_in(room) if p in people), user)
 
     async def _left(self, room: Room, event: Json, membership: str, done: Within) -> None:
         user, sender = event["state_key"], event["sender"]
@@ -188,16 +202,30 @@ class Membership:
         """A person invites one of our ghosts. Whoever may not, is told why in the refusal."""
         ghost, inviter = event["state_key"], event["sender"]
         try:
-            if room.membership(ghost) != "join":
+            if room.membership(ghost) == "join":
+                self._entering.forget(event)
+            else:
                 room.set_member(ghost, "invite")
-                await self._check(ghost, inviter, event)
-                await self._enter(room, ghost, inviter)
+                await self._enter(room, ghost, event)
             await self._settle(room, event, ghost, inviter, done)
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
             await self._ghosts.register(ghost)  # only a user that exists can decline
-            await self._rooms.leave(room, ghost, " / ".join(say(refusal.code)))
+            await self._rooms.doors.leave(room, ghost, " / ".join(say(refusal.code)))
             await self._write(room, [ghost], done)
+
+    def _invites(self, event: Json) -> bool:
+        """Whether a person invites one of our ghosts."""
+        if event["type"] != "m.room.member" or event["content"].get("membership") != "invite":
+            return False
+        invited = event.get("state_key")
+        return isinstance(invited, str) and self._names.is_ghost(invited) and not self._names.is_ghost(event["sender"])
+
+    async def _let_in(self, event: Json) -> None:
+        """Judge an invitation and have the ghost join. Raises Refused, Unavailable."""
+        ghost, inviter = event["state_key"], event["sender"]
+        await self._check(ghost, inviter, event)
+        await self._rooms.doors.enter(event["room_id"], ghost, [server_of(inviter)])  # a v12 room id names no server
 
     async def _check(self, ghost: str, inviter: str, event: Json) -> None:
         ident = self._names.person(ghost)
@@ -214,9 +242,13 @@ class Membership:
             raise Refused("mail_own_box" if ident.startswith(f"{MAIL}:") else "unknown_recipient", about=ghost)
         await self._ghosts.ensure(person)
 
-    async def _enter(self, room: Room, ghost: str, inviter: str) -> None:
-        await self._rooms.join(room, ghost, [server_of(inviter)])  # a room id of version 12 names no server
-        await self._rooms.reload(room, ghost)
+    async def _enter(self, room: Room, ghost: str, event: Json) -> None:
+        """The ghost reads the room's state, unless one who is there has just done so: changes are pushed."""
+        followed = self._rooms.doors.ghosts_in(room) and time.monotonic() - room.read_at < _FRESH
+        await self._entering.end(event)
+        await self._rooms.doors.entered(room, ghost)
+        if not followed:
+            await self._rooms.doors.reload(room, ghost)
         if not room.facts.encrypted:
             raise Refused("room_not_encrypted", about=room.room_id)
 
@@ -228,24 +260,27 @@ class Membership:
             await self._follow(room, old)
             chat = await self.hub.facts.chat(MATRIX, room.room_id)
         person, handle = self._names.person(ghost), self._names.handle
+        news = list(room.members) if room.unsaved else [ghost]
         add = [handle(ghost)]
         if chat is None:
-            add += [f"{MATRIX}:{p}" for p in self._rooms.people_in(room) if p != inviter]
-            ghosts = [g for g in self._rooms.ghosts_in(room) if g != ghost]
+            add += [f"{MATRIX}:{p}" for p in self._rooms.doors.people_in(room) if p != inviter]
+            ghosts = [g for g in self._rooms.doors.ghosts_in(room) if g != ghost]
             add += [handle(g) for g in ghosts]
         elif any(m.person.id == person for m in chat.members):
             room.conversation = chat.conversation
-            await self._write(room, list(room.members), done)
+            await self._write(room, news, done)
+            room.unsaved = False
             return
 
         async def within(tx: Tx) -> None:
-            await save(tx, room, list(room.members))
+            await save(tx, room, news)
             await done(tx)
 
         ref = Ref(MATRIX, event["event_id"])
         room.conversation = await self.hub.change_members(
             ref, room.room_id, MATRIX, Address(MATRIX, inviter), [h for h in add if h], [], within
         )
+        room.unsaved = False
         await self._rooms.store.write(room)
 
     # -- upgrades ------------------------------------------------------------------------------------------
@@ -255,8 +290,8 @@ class Membership:
         if room.facts.predecessor is None:
             return None
         old = await self._rooms.store.get(room.facts.predecessor)
-        if old.facts.successor is None and ghost in self._rooms.ghosts_in(old):
-            await self._rooms.reload(old, ghost)
+        if old.facts.successor is None and ghost in self._rooms.doors.ghosts_in(old):
+            await self._rooms.doors.reload(old, ghost)
         return old if old.facts.successor == room.room_id else None
 
     async def _follow(self, room: Room, old: Room) -> None:
@@ -266,7 +301,7 @@ class Membership:
         """
         conversation = old.conversation
         assert conversation is not None
-        for user in self._rooms.people_in(old, "invite"):
+        for user in self._rooms.doors.people_in(old, "invite"):
             await self.hub.signs.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
         room.conversation = conversation
         room.facts.encrypted = room.facts.encrypted or old.facts.encrypted

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.homeserver import MatrixRefused, part
-from appservice.client.names import txn_id
+from appservice.client.homeserver import MatrixRefused
+from appservice.rooms.doors import Doors
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.newroom import create_body, marker
-from appservice.rooms.roomstate import Room, RoomStore, apply, save
+from appservice.rooms.roomstate import Room, RoomStore, save
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
@@ -22,14 +22,14 @@ from bridge.parts.failpoint import failpoint
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
-_JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
+_AT_ONCE = 8  # ghosts on their way into one room
 
 Tell = Callable[[Room, str, str, str], Awaitable[None]]
 """Say in a room why something about a user (a key, a code, who) was not done."""
 
 
 class Rooms:
-    """Makes rooms and keeps the right people in them. ``hub`` is set when the connector starts, ``tell`` before."""
+    """Makes rooms and keeps the right people in them."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Rooms:
         self._names = edge.names
         self._ghosts = ghosts
         self.store = store
+        self.doors = Doors(edge, store, newcomers)
         self._clock = edge.clock
         self._version = version
         self._default: str | None = version
@@ -78,11 +79,11 @@ class Rooms:
         room = await self.store.get(delivery.chat)
         while room.facts.successor is not None:
             successor = await self.store.get(room.facts.successor)
-            if not any(successor.membership(ghost) == "join" for ghost in self.ghosts_in(successor)):
+            if not any(successor.membership(ghost) == "join" for ghost in self.doors.ghosts_in(successor)):
                 raise Unavailable("room_upgraded")
             room = successor
         if not room.members:
-            await self._reload_as(room, [self._names.mxid(delivery.sender)])
+            await self.doors.reload_as(room, [self._names.mxid(delivery.sender)])
         return room
 
     # -- making --------------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ class Rooms:
                 raise _not_created(refusal) from refusal
             failpoint("matrix.room-created")
             room = await self.store.get(str(answer["room_id"]))
-            await self.reload(room, creator)
+            await self.doors.reload(room, creator)
             self.newcomers.made(room)
         await self._bind(room, delivery.conversation)
         return room
@@ -131,7 +132,7 @@ class Rooms:
             if room.conversation not in (None, conversation):
                 continue
             if room.facts.marker is None:
-                await self.reload(room, ghost)
+                await self.doors.reload(room, ghost)
             if room.facts.marker == marker(conversation):
                 return room
         return None
@@ -146,14 +147,6 @@ class Rooms:
         await self.hub.bind(conversation, MATRIX, room.room_id, within)
 
     # -- members -------------------------------------------------------------------------------------------
-
-    def ghosts_in(self, room: Room, *memberships: str) -> list[str]:
-        """Our ghosts in a room (joined unless said otherwise)."""
-        return [user for user in room.present(*(memberships or ("join",))) if self._names.is_ghost(user)]
-
-    def people_in(self, room: Room, *memberships: str) -> list[str]:
-        """Everybody else in a room (joined unless said otherwise)."""
-        return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ghost(user)]
 
     def without(self, room: Room, delivery: Delivery) -> dict[str, str]:
         """Who of a delivery's people is not in its room, not even invited (person id), and the code that says so."""
@@ -209,7 +202,7 @@ class Rooms:
             return frozenset()
         members = {m.person.id for m in chat.members}
         found = set()
-        for user in self.people_in(room, "join", "invite"):
+        for user in self.doors.people_in(room, "join", "invite"):
             person = await self.hub.facts.who(Address(MATRIX, user))
             joined = room.membership(user) == "join"  # whoever is only invited becomes a member by joining
             if person is None or (joined and person.id not in members):
@@ -229,7 +222,7 @@ class Rooms:
         for human in humans:
             if room.membership(human) == "none" or human in back:
                 try:
-                    await self.invite(room, human)
+                    await self.doors.invite(room, human)
                 except Refused as no:
                     log.warning("an invitation to %s was refused: %s", room.room_id, no)
                     refusal = no
@@ -240,18 +233,26 @@ class Rooms:
         """Gives the ghosts that the room does not let in. Raises Refused if no ghost of ours is there to say so."""
         if not (outside := await self._not_brought(room, ghosts)):
             return []
-        if not await self._reload_as(room, self.ghosts_in(room)):
+        if not await self.doors.reload_as(room, self.doors.ghosts_in(room)):
             raise Refused("not_in_room", about=room.room_id)
         return await self._not_brought(room, outside)  # what we knew of the room may have been old
 
     async def _not_brought(self, room: Room, ghosts: Sequence[str]) -> list[str]:
-        outside = []
-        for ghost in ghosts:
-            try:
+        """Several come at once, as each join keeps the homeserver busy; one that fails holds up no other."""
+        turns, missing = asyncio.Semaphore(_AT_ONCE), [g for g in ghosts if room.membership(g) != "join"]
+
+        async def bring(ghost: str) -> None:
+            async with turns:
                 await self._bring_ghost(room, ghost)
-            except Refused as refusal:
-                log.warning("%s does not come into %s: %s", ghost, room.room_id, refusal)
+
+        ended = await asyncio.gather(*map(bring, missing), return_exceptions=True)
+        outside = []
+        for ghost, error in zip(missing, ended, strict=True):
+            if isinstance(error, Refused):
+                log.warning("%s does not come into %s: %s", ghost, room.room_id, error)
                 outside.append(ghost)
+            elif error is not None:
+                raise error
         return outside
 
     async def _shut_out(self, room: Room, delivery: Delivery, ghost: str) -> None:
@@ -268,65 +269,9 @@ class Rooms:
             log.info("%s is no member of the conversation of %s: %s", ghost, room.room_id, refusal)
 
     async def _bring_ghost(self, room: Room, ghost: str) -> None:
-        if room.membership(ghost) == "join":
-            return
         if room.membership(ghost) != "invite":
-            await self.invite(room, ghost)
-        await self.join(room, ghost)
-
-    async def invite(self, room: Room, user: str) -> None:
-        """Invite somebody by whichever ghost may. Raises Refused (not_in_room) if none can, or they refuse."""
-        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "invite")), None)
-        if by is None or room.membership(user) == "ban":
-            raise Refused("not_in_room", about=room.room_id)
-        path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"
-        try:
-            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
-        except MatrixRefused as refusal:
-            await self.reload(room, by)
-            if room.membership(user) not in ("join", "invite"):
-                raise Refused("not_invited", about=user) from refusal
-            return
-        await self._note(room, user, "invite")
-
-    async def join(self, room: Room, ghost: str, via: Sequence[str] = ()) -> None:
-        """Let a ghost join. Raises Refused (not_in_room), Unavailable."""
-        path = f"{_CLIENT}/join/{part(room.room_id)}"
-        query = {"server_name": via[0], "via": via[0]} if via else None
-        for pause in (*_JOIN_AGAIN, None) if via else (None,):
-            try:
-                await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
-                break
-            except MatrixRefused as refusal:
-                if pause is None or refusal.status != 403:
-                    raise Refused("not_in_room", about=room.room_id) from refusal
-                await asyncio.sleep(pause)
-        self.newcomers.came(room, ghost)
-        await self._note(room, ghost, "join")
-
-    async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
-        """Let a ghost leave, or refuse an invitation, with a reason that people can read."""
-        path = f"{_CLIENT}/rooms/{part(room.room_id)}/leave"
-        try:
-            await self._homeserver.call("POST", path, {"reason": reason} if reason else {}, user=ghost)
-        except MatrixRefused as refusal:
-            log.info("a ghost could not leave %s: %s", room.room_id, refusal)
-        await self._note(room, ghost, "leave")
-
-    async def tie(self, room: Room, join: str) -> None:
-        """Send an event that nobody sees after somebody of another server came in.
-
-        A message that our homeserver took while it took the join is no ancestor of it: their server hears of such a
-        message only with the next event of the room. Synapse shows this type to no client.
-        """
-        ghost = next(iter(self.ghosts_in(room)), None)
-        if ghost is None:
-            return
-        path = f"{_CLIENT}/rooms/{part(room.room_id)}/send/org.matrix.dummy_event/{txn_id(ghost, room.room_id, join)}"
-        try:
-            await self._homeserver.call("PUT", path, {}, user=ghost)
-        except (MatrixRefused, Unavailable) as reason:
-            log.info("no event ties the newcomer of %s in: %s", room.room_id, reason)
+            await self.doors.invite(room, ghost)
+        await self.doors.join(room, ghost)
 
     async def _take_out(self, room: Room, wanted: set[str]) -> frozenset[str]:
         """Gives the people who stay because nobody may remove them."""
@@ -336,59 +281,10 @@ class Rooms:
             if user in wanted:
                 continue
             if self._names.is_ghost(user):
-                await self.leave(room, user)
-            elif not await self._kick(room, user):
+                await self.doors.leave(room, user)
+            elif not await self.doors.kick(room, user):
                 stay.add(user)
         return frozenset(stay)
-
-    async def _kick(self, room: Room, user: str) -> bool:
-        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "kick")), None)
-        if by is None:
-            log.warning("nobody may remove a former member from %s", room.room_id)
-            return False
-        path = f"{_CLIENT}/rooms/{part(room.room_id)}/kick"
-        try:
-            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
-        except MatrixRefused as refusal:
-            log.warning("a former member stays in %s: %s", room.room_id, refusal)
-            return False
-        await self._note(room, user, "leave")
-        return True
-
-    async def _note(self, room: Room, user: str, membership: str) -> None:
-        if room.set_member(user, membership):
-            await self.store.write(room, [user])
-
-    # -- reading -------------------------------------------------------------------------------------------
-
-    async def reload(self, room: Room, ghost: str) -> None:
-        """Read the whole state as a joined ghost: nothing from before its join is ever pushed."""
-        path = f"{_CLIENT}/rooms/{part(room.room_id)}/state"
-        try:
-            events = (await self._homeserver.call("GET", path, user=ghost)).get("list", [])
-        except MatrixRefused as refusal:
-            raise Refused("not_in_room", about=room.room_id) from refusal
-        members: dict[str, str] = {}
-        for event in events:
-            if event["type"] == "m.room.member":
-                members[event["state_key"]] = str(event["content"].get("membership"))
-            else:
-                apply(room, event)
-        gone = [user for user in room.members if user not in members]
-        before = room.present()
-        room.members = members | dict.fromkeys(gone, "leave")
-        room.leaving |= {user for user in before if room.membership(user) == "leave"}
-        room.changed()
-        await self.store.write(room, list(room.members))
-
-    async def _reload_as(self, room: Room, ghosts: Iterable[str]) -> bool:
-        for ghost in ghosts:
-            try:
-                await self.reload(room, ghost)
-            except Refused:
-                continue
-            return True
-        return False
 
 
 def _not_created(refusal: MatrixRefused) -> Exception:

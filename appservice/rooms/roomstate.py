@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -48,6 +49,8 @@ class Room:
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
+    read_at: float = -math.inf  # when its whole state was last read (monotonic)
+    unsaved: bool = False  # its members were read anew, and that could not be written yet
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
 

@@ -104,6 +104,7 @@ class Setup:
             },
             "matrix_listen": {"port": self.port},
             "connect_listen": {"port": self.connect},
+            "delivery": {"max_members": 500},
             "networks": {"connect": {"products": {"pandalab": one}}} | ({"mail": self.mail} if self.mail else {}),
             "log_level": "WARNING",
         }

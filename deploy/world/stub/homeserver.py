@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -70,6 +71,9 @@ class StubHomeserver(Pusher):
         self.account_data: dict[tuple[str, str], Json] = {}
         self.url = ""
         self.calls: dict[str, int] = {}
+        self.asked: Counter[str] = Counter()  # calls by kind: "join", "state", "sync" …
+        self.together: Counter[str] = Counter()  # the most of a kind that were under way at once
+        self._under_way: Counter[str] = Counter()
         self._port = port
         self._txns: dict[tuple[str, str], Json] = {}
         self._faults: list[Fault] = []
@@ -124,6 +128,17 @@ class StubHomeserver(Pusher):
     # -- answering -----------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        parts = request.rel_url.raw_path.split("/")
+        kind = "/".join(parts[6:7] if parts[4:5] == ["rooms"] else parts[4:5])
+        self.asked[kind] += 1
+        self._under_way[kind] += 1
+        self.together[kind] = max(self.together[kind], self._under_way[kind])
+        try:
+            return await self._answered(request)
+        finally:
+            self._under_way[kind] -= 1
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         path = request.rel_url.raw_path
         name = f"{request.method} {path}"
         fault = self._fault(f"{request.method} {request.rel_url.raw_path_qs}") if self._faults else None

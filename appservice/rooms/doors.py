@@ -1,0 +1,153 @@
+"""How users come into a room and leave it: by which ghost, and noted once the homeserver has said so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from appservice.client.edge import MatrixEdge
+from appservice.client.homeserver import MatrixRefused, part
+from appservice.client.names import txn_id
+from appservice.rooms.newcomers import Newcomers
+from appservice.rooms.roomstate import Room, RoomStore, apply
+from bridge.errors import Refused, Unavailable
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+_CLIENT = "/_matrix/client/v3"
+_JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
+
+
+class Doors:
+    """Invites, joins, leaves and removals in the name of our ghosts, and the look at a room's whole state."""
+
+    def __init__(self, edge: MatrixEdge, store: RoomStore, newcomers: Newcomers) -> None:
+        self._homeserver = edge.homeserver
+        self._names = edge.names
+        self._store = store
+        self._newcomers = newcomers
+
+    def ghosts_in(self, room: Room, *memberships: str) -> list[str]:
+        """Our ghosts in a room (joined unless said otherwise)."""
+        return [user for user in room.present(*(memberships or ("join",))) if self._names.is_ghost(user)]
+
+    def people_in(self, room: Room, *memberships: str) -> list[str]:
+        """Everybody else in a room (joined unless said otherwise)."""
+        return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ghost(user)]
+
+    async def invite(self, room: Room, user: str) -> None:
+        """Invite somebody by whichever ghost may. Raises Refused (not_in_room) if none can, or they refuse."""
+        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "invite")), None)
+        if by is None or room.membership(user) == "ban":
+            raise Refused("not_in_room", about=room.room_id)
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"
+        try:
+            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
+        except MatrixRefused as refusal:
+            await self.reload(room, by)
+            if room.membership(user) not in ("join", "invite"):
+                raise Refused("not_invited", about=user) from refusal
+            return
+        await self._note(room, user, "invite")
+
+    async def join(self, room: Room, ghost: str) -> None:
+        """Let a ghost join. Raises Refused (not_in_room), Unavailable."""
+        await self.enter(room.room_id, ghost)
+        await self.entered(room, ghost)
+
+    async def enter(self, room_id: str, ghost: str, via: Sequence[str] = ()) -> None:
+        """Have a ghost join, by these servers, and note nothing. Raises Refused (not_in_room), Unavailable."""
+        path = f"{_CLIENT}/join/{part(room_id)}"
+        query = {"server_name": via[0], "via": via[0]} if via else None
+        for pause in (*_JOIN_AGAIN, None) if via else (None,):
+            try:
+                await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
+                break
+            except MatrixRefused as refusal:
+                if pause is None or refusal.status != 403:
+                    raise Refused("not_in_room", about=room_id) from refusal
+                await asyncio.sleep(pause)
+
+    async def entered(self, room: Room, ghost: str) -> None:
+        """Note that a ghost is in a room."""
+        self._newcomers.came(room, ghost)
+        await self._note(room, ghost, "join")
+
+    async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
+        """Let a ghost leave, or refuse an invitation, with a reason that people can read."""
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/leave"
+        try:
+            await self._homeserver.call("POST", path, {"reason": reason} if reason else {}, user=ghost)
+        except MatrixRefused as refusal:
+            log.info("a ghost could not leave %s: %s", room.room_id, refusal)
+        await self._note(room, ghost, "leave")
+
+    async def tie(self, room: Room, join: str) -> None:
+        """Send an event that nobody sees after somebody of another server came in.
+
+        A message that our homeserver took while it took the join is no ancestor of it: their server hears of such a
+        message only with the next event of the room. Synapse shows this type to no client.
+        """
+        ghost = next(iter(self.ghosts_in(room)), None)
+        if ghost is None:
+            return
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/send/org.matrix.dummy_event/{txn_id(ghost, room.room_id, join)}"
+        try:
+            await self._homeserver.call("PUT", path, {}, user=ghost)
+        except (MatrixRefused, Unavailable) as reason:
+            log.info("no event ties the newcomer of %s in: %s", room.room_id, reason)
+
+    async def kick(self, room: Room, user: str) -> bool:
+        """Remove somebody by whichever ghost may; False if none can."""
+        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "kick")), None)
+        if by is None:
+            log.warning("nobody may remove a former member from %s", room.room_id)
+            return False
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/kick"
+        try:
+            await self._homeserver.call("POST", path, {"user_id": user}, user=by)
+        except MatrixRefused as refusal:
+            log.warning("a former member stays in %s: %s", room.room_id, refusal)
+            return False
+        await self._note(room, user, "leave")
+        return True
+
+    async def _note(self, room: Room, user: str, membership: str) -> None:
+        if room.set_member(user, membership):
+            await self._store.write(room, [user])
+
+    async def reload(self, room: Room, ghost: str) -> None:
+        """Read the whole state as a joined ghost: nothing from before its join is ever pushed."""
+        path, known = f"{_CLIENT}/rooms/{part(room.room_id)}/state", set(self.ghosts_in(room))
+        try:
+            events = (await self._homeserver.call("GET", path, user=ghost)).get("list", [])
+        except MatrixRefused as refusal:
+            raise Refused("not_in_room", about=room.room_id) from refusal
+        members: dict[str, str] = {}
+        for event in events:
+            if event["type"] == "m.room.member":
+                members[event["state_key"]] = str(event["content"].get("membership"))
+            else:
+                apply(room, event)
+        gone = [user for user in room.members if user not in members]
+        before = room.present()
+        came = [user for user in self.ghosts_in(room) if user not in known]  # meanwhile
+        room.members = members | dict.fromkeys(gone, "leave") | dict.fromkeys(came, "join")
+        room.leaving |= {user for user in before if room.membership(user) == "leave"}
+        room.read_at, room.unsaved = time.monotonic(), True
+        room.changed()
+        await self._store.write(room, list(room.members))
+        room.unsaved = False
+
+    async def reload_as(self, room: Room, ghosts: Iterable[str]) -> bool:
+        """Read the whole state as the first of these who may; False if none may."""
+        for ghost in ghosts:
+            try:
+                await self.reload(room, ghost)
+            except Refused:
+                continue
+            return True
+        return False
