@@ -9,7 +9,8 @@ import pytest
 
 from appservice.rooms import doors
 from bridge.model import Kind
-from tests.matrix.make import SPACE, Node, World, until
+from deploy.world.waiting import until
+from tests.matrix.make import SPACE, Node, World
 
 MANY = 20
 BOXES = [f"p{n:02}@{SPACE}" for n in range(MANY)]
@@ -23,7 +24,7 @@ def ghosts(node: Node) -> list[str]:
 async def warm(node: Node) -> None:
     """Every ghost has its device."""
     await node.matrix.show([await node.people.get(f"mail:{box}") for box in BOXES])
-    await until(lambda: all(node.matrix.ghosts.is_ready(user) for user in ghosts(node)), 30)
+    await until(lambda: all(node.matrix.ghosts.is_ready(user) for user in ghosts(node)))
 
 
 def slow(world: World) -> None:
