@@ -36,7 +36,7 @@ def run(out: Path, *parts: str) -> dict[str, float]:
     command = [sys.executable, "-m", "deploy.bench", "--quick", "--out", str(out)]
     for part in parts:
         command += ["--only", part]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=240, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=500, stdout=subprocess.DEVNULL)
     found: dict[str, float] = json.loads(out.read_text())
     return found
 

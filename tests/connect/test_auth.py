@@ -11,11 +11,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 import trustme
+from pytest_aiohttp import AiohttpServer
 
 from bridge.connector import Capabilities
 from bridge.networks.connect import ConnectSettings, build
 from bridge.networks.connect.products import Bucket, Product, Tokens
-from tests.connect.make import TOKENS, Json, World, digest, running, section, serve
+from tests.connect.make import TOKENS, Json, World, digest, running, section
 
 OPERATIONS = [
     ("POST", "/messages"), ("GET", "/messages/x"), ("PUT", "/users/x"), ("GET", "/users/x"), ("GET", "/people?q=ab"),
@@ -103,7 +104,7 @@ def _client(ca: trustme.CA, certificate: trustme.LeafCert | None) -> ssl.SSLCont
     return context
 
 
-async def test_a_client_certificate_over_tls(unused_port: int) -> None:
+async def test_a_client_certificate_over_tls(aiohttp_server: AiohttpServer) -> None:
     ca = trustme.CA()
     right, other = ca.issue_cert("pandalab.example"), ca.issue_cert("other.example")
     configured = section({"pandalab": 9, "siilo": 9})
@@ -114,8 +115,7 @@ async def test_a_client_certificate_over_tls(unused_port: int) -> None:
     ca.issue_cert("127.0.0.1").configure_cert(server)
     ca.configure_trust(server)
     server.verify_mode = ssl.CERT_OPTIONAL  # products without one use the same port
-    runner = await serve(api.application(), unused_port, ssl_context=server)
-    url = f"https://127.0.0.1:{unused_port}/connect/v1/users/x"
+    url = (await aiohttp_server(api.application(), ssl=server)).make_url("/connect/v1/users/x")
 
     async def status(product: str, certificate: trustme.LeafCert | None) -> int:
         headers = {"Authorization": f"Bearer {TOKENS[product]}"}
@@ -130,16 +130,7 @@ async def test_a_client_certificate_over_tls(unused_port: int) -> None:
     assert await status("pandalab", other) == 403
     assert await status("pandalab", None) == 403
     assert await status("siilo", None) == started
-    await runner.cleanup()
     assert list(connectors) == ["pandalab", "siilo"]
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """A port on the loopback interface."""
-    from deploy.world.ports import free_port
-
-    return free_port()
 
 
 def _certified(trusted: bool, der: bytes) -> Callable[[Json], None]:

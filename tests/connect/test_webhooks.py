@@ -11,12 +11,13 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import pytest_asyncio
 import trustme
 from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from bridge.connector import Capabilities
 from bridge.errors import Refused, Unavailable
@@ -25,8 +26,6 @@ from bridge.networks.connect.connector import ConnectConnector
 from bridge.networks.connect.products import Bucket, Product
 from bridge.networks.connect.signing import Signer
 from bridge.networks.connect.webhooks import Sessions, Webhook, retry_after
-from deploy.world.ports import free_port
-from tests.connect.make import serve
 from tests.connect.test_translate import BEN, DELIVERY, REPORT
 
 NOW = 1_772_352_000.0
@@ -36,7 +35,7 @@ class Stub:
     """A product's webhook address that answers as told."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = 0
         self.signed: list[bytes] = []
         self.at_once = 0
         self.most_at_once = 0
@@ -49,6 +48,13 @@ class Stub:
         self.drop = False
         self.calls: list[tuple[dict[str, str], Any]] = []
         self.refuses: set[str] = set()
+
+    async def begin(self, serve: AiohttpServer, largest: int = 1 << 20, **more: Any) -> Self:
+        """Take requests (``largest`` 0: of any size); ends with the test."""
+        app = web.Application(client_max_size=largest)
+        app.router.add_post("/webhook", self.answer)
+        self.port = (await serve(app, **more)).port or 0
+        return self
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -68,13 +74,8 @@ class Stub:
 
 
 @pytest_asyncio.fixture
-async def stub() -> AsyncIterator[Stub]:
-    made = Stub()
-    app = web.Application()
-    app.router.add_post("/webhook", made.answer)
-    runner = await serve(app, made.port)
-    yield made
-    await runner.cleanup()
+async def stub(aiohttp_server: AiohttpServer) -> Stub:
+    return await Stub().begin(aiohttp_server)
 
 
 def connector(url: str, capabilities: Capabilities = Capabilities(), **more: Any) -> ConnectConnector:  # noqa: B008
@@ -261,13 +262,11 @@ async def test_what_a_product_cannot_show_is_not_sent(stub: Stub) -> None:
     await product.stop()
 
 
-async def test_tls_is_checked(tmp_path: Path) -> None:
+async def test_tls_is_checked(tmp_path: Path, aiohttp_server: AiohttpServer) -> None:
     ca, stub = trustme.CA(), Stub()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ca.issue_cert("localhost").configure_cert(server)
-    app = web.Application()
-    app.router.add_post("/webhook", stub.answer)
-    runner = await serve(app, stub.port, ssl_context=server)
+    await stub.begin(aiohttp_server, ssl=server)
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     known = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     right = connector(f"https://localhost:{stub.port}/webhook", tls=known)
@@ -282,4 +281,3 @@ async def test_tls_is_checked(tmp_path: Path) -> None:
     assert len(stub.calls) == 1
     for made in (right, stranger, other_name):
         await made.stop()
-    await runner.cleanup()

@@ -6,17 +6,15 @@ import asyncio
 import dataclasses
 import gc
 from base64 import b64decode
-from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from bridge.errors import Refused, Unavailable
 from bridge.model import Body, Delivery, File, Ref
 from deploy.world.ports import free_port
 from deploy.world.waiting import PATIENCE, until
-from tests.connect.make import serve
 from tests.connect.test_translate import DELIVERY
 from tests.connect.test_webhooks import Stub, connector
 
@@ -28,14 +26,9 @@ def with_files(ident: str, *sizes: int) -> Delivery:
 
 
 @pytest_asyncio.fixture
-async def large() -> AsyncIterator[Stub]:
+async def large(aiohttp_server: AiohttpServer) -> Stub:
     """A product that takes bodies of any size."""
-    made = Stub()
-    app = web.Application(client_max_size=0)
-    app.router.add_post("/webhook", made.answer)
-    runner = await serve(app, made.port)
-    yield made
-    await runner.cleanup()
+    return await Stub().begin(aiohttp_server, largest=0)
 
 
 async def test_large_files_go_out_whole_and_signed(large: Stub) -> None:
@@ -53,10 +46,8 @@ async def test_large_files_go_out_whole_and_signed(large: Stub) -> None:
     assert [headers["webhook-signature"].encode()] * 2 == large.signed
 
 
-async def test_a_product_that_takes_no_large_bodies_refuses_them() -> None:
-    stub, app = Stub(), web.Application()  # aiohttp takes 1 MiB unless told otherwise
-    app.router.add_post("/webhook", stub.answer)
-    runner = await serve(app, stub.port)
+async def test_a_product_that_takes_no_large_bodies_refuses_them(aiohttp_server: AiohttpServer) -> None:
+    stub = await Stub().begin(aiohttp_server, largest=1_000_000)
     product = connector(f"http://127.0.0.1:{stub.port}/webhook", timeout=10.0)
     await product.start()
     try:
@@ -64,7 +55,6 @@ async def test_a_product_that_takes_no_large_bodies_refuses_them() -> None:
             await product.deliver(with_files("d_1", 2_000_000))
     finally:
         await product.stop()
-        await runner.cleanup()
     assert (raised.value.code, raised.value.about) == ("product_refused", "413")
     assert stub.calls == []
 

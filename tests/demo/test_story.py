@@ -7,7 +7,7 @@ import pytest
 
 from tests.demo.run import demo
 
-pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.peers
 STEPS = 21
 
 

@@ -23,7 +23,7 @@ from deploy.world.product import ProductClient
 from deploy.world.waiting import PATIENCE, wait_for
 from tests.demo.run import demo, read_endpoints
 
-pytestmark = [pytest.mark.peers, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.peers
 Json = dict[str, Any]
 
 

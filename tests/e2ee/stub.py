@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 Json = dict[str, Any]
 Fault = Callable[[web.Request], str | None]
@@ -80,15 +81,9 @@ class Stub:
         """Serve on a free port."""
         app = web.Application(client_max_size=10_000_000)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with TestServer(app) as server:
+            self.url = str(server.make_url("/")).rstrip("/")
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None

@@ -92,7 +92,6 @@ async def circle(world: World) -> AsyncIterator[Circle]:
         )
 
 
-@pytest.mark.timeout(240)
 async def test_mail_members_are_ordinary_people(world: World) -> None:
     async with circle(world) as c:
         for client in (c.hana, c.ben):
@@ -107,7 +106,6 @@ async def test_mail_members_are_ordinary_people(world: World) -> None:
         await c.all_clean()
 
 
-@pytest.mark.timeout(240)
 async def test_threads_and_replies_hold_on_every_side(world: World) -> None:
     panda = world.products["pandalab"]
     async with circle(world) as c:
@@ -148,7 +146,6 @@ async def test_threads_and_replies_hold_on_every_side(world: World) -> None:
         await c.all_clean()
 
 
-@pytest.mark.timeout(240)
 async def test_a_second_mail_is_a_thread_of_its_own_in_the_same_room(world: World) -> None:
     async with circle(world) as c:
         everybody = [a.addr_spec for a in c.first["To"].addresses]
@@ -164,7 +161,6 @@ async def test_a_second_mail_is_a_thread_of_its_own_in_the_same_room(world: Worl
         assert str(c.first["Message-ID"]) not in str(mail["References"])
 
 
-@pytest.mark.timeout(240)
 async def test_files_are_the_same_bytes_both_ways(world: World) -> None:
     panda = world.products["pandalab"]
     pdf = b"%PDF-1.4 essai\n" + random.Random(3).randbytes(300_000)
@@ -200,7 +196,6 @@ async def test_files_are_the_same_bytes_both_ways(world: World) -> None:
         await c.all_clean()
 
 
-@pytest.mark.timeout(300)
 async def test_a_hub_killed_with_mails_under_way(world: World) -> None:
     panda, count = world.products["pandalab"], 12
     mark = secrets.token_hex(3)
@@ -249,7 +244,6 @@ async def test_a_hub_killed_with_mails_under_way(world: World) -> None:
         await c.all_clean()
 
 
-@pytest.mark.timeout(240)
 async def test_a_team_room_handles_a_result(world: World) -> None:
     """ben of the directory is a member, as are cleo and dan."""
     laboratory = world.mail.mailbox(LABORATORY, "Laboratoire des Tilleuls")

@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.peers]
 KILLS = 3
 
 
-@pytest.mark.timeout(280)
 async def test_a_hundred_and_fifty_mails_in_thirty_threads(world: World) -> None:
     await _carry_out(world, each=4, size=Size(150, 30), at_once=15)
 

@@ -37,7 +37,6 @@ async def _texts(panda: ProductClient, conversation: str) -> list[str]:
     return [m["text"] for m in await panda.arrived("cleo", conversation)]
 
 
-@pytest.mark.timeout(600)
 async def test_200_each_way_through_kills_and_a_homeserver_restart(world: World) -> None:
     count, kills = 200, 0
     random.seed(20)
@@ -97,7 +96,6 @@ async def _at_least(t: Talk, count: int) -> bool:
     return len(await _texts(t.panda, t.conversation)) >= count
 
 
-@pytest.mark.timeout(240)
 async def test_what_another_homeserver_wrote_while_ours_was_away(world: World) -> None:
     """Federation catches up from the newest event; what lies further back is filled in later and never pushed."""
     async with strict(world.away, "ben") as client:
@@ -114,7 +112,6 @@ async def test_what_another_homeserver_wrote_while_ours_was_away(world: World) -
         assert await _texts(t.panda, t.conversation) == ["before", *(f"apart {n}" for n in range(40)), "after"]
 
 
-@pytest.mark.timeout(180)
 async def test_keys_sent_while_the_hub_is_down(world: World) -> None:
     async with strict(world.away, "ben") as client:
         t = await talk(world, client)
@@ -131,7 +128,6 @@ async def test_keys_sent_while_the_hub_is_down(world: World) -> None:
         assert await _texts(t.panda, t.conversation) == ["before", *(f"in absence {n}" for n in range(5))]
 
 
-@pytest.mark.timeout(180)
 async def test_a_new_signed_device_reads_and_an_unsigned_one_does_not(world: World) -> None:
     async with strict(world.away, "ben") as client:
         t = await talk(world, client)
@@ -165,7 +161,6 @@ async def _known_at_home(world: World, user: str, device: str) -> None:
     await settled()
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("version", ["11", "12"])
 async def test_rooms_of_both_versions_in_both_directions(world: World, version: str) -> None:
     async with strict(world.home, "ben") as client:
@@ -180,7 +175,6 @@ async def test_rooms_of_both_versions_in_both_directions(world: World, version: 
         assert_clean([await client.wait_text(room, f"answer v{version}")])
 
 
-@pytest.mark.timeout(300)
 async def test_five_people_of_two_products_and_two_homeservers(world: World) -> None:
     """cleo and fay in PandaLab, dan in Siilo, one client on each homeserver; all write at once."""
     each = 20

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from deploy.world.stub.homeserver import StubHomeserver
 from deploy.world.stub.human import Human
@@ -41,7 +42,7 @@ async def test_key_shared_late_makes_the_message_readable() -> None:
         await eve.heard("plus tard")
 
 
-async def test_a_refused_first_push_loses_its_to_device_part() -> None:
+async def test_a_refused_first_push_loses_its_to_device_part(aiohttp_server: AiohttpServer) -> None:
     bodies = []
 
     async def transactions(request: web.Request) -> web.Response:
@@ -50,11 +51,7 @@ async def test_a_refused_first_push_loses_its_to_device_part() -> None:
 
     app = web.Application()
     app.router.add_put("/_matrix/app/v1/transactions/{n}", transactions)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    address = str((await aiohttp_server(app)).make_url("/")).rstrip("/")
     async with StubHomeserver(appservice=address) as stub, Human(stub.url, *stub.human("ben")) as ben:
         await ben.call("GET", "/_matrix/client/v3/account/whoami")
         stub.world.register("rpps_10000000001", True)
@@ -63,7 +60,6 @@ async def test_a_refused_first_push_loses_its_to_device_part() -> None:
         await ben.to_device("m.dummy", {"@rpps_10000000001:stub.example": {"D": {"x": 1}}})
         await stub.idle()
         await asyncio.sleep(0.05)
-    await runner.cleanup()
     numbers = [number for number, _ in bodies]
     assert numbers[:2] == ["1", "1"]
     assert bodies[0][1]["events"] == bodies[1][1]["events"]

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from bridge.parts import logs
-from deploy.world.ports import free_port
 
 
 @pytest.fixture
@@ -48,18 +48,12 @@ async def test_what_a_task_leaves_is_named_too(said: io.StringIO) -> None:
     assert "secret" not in said.getvalue()
 
 
-async def test_a_broken_request_leaves_nothing_of_its_header(said: io.StringIO) -> None:
+async def test_a_broken_request_leaves_nothing_of_its_header(said: io.StringIO, aiohttp_server: AiohttpServer) -> None:
     """aiohttp quotes the line that it could not read: a token may be in it."""
-    port = free_port()
-    runner = web.AppRunner(web.Application())
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cr3t" + b"t" * 9000 + b"\r\n\r\n")
-        assert b"400" in await reader.readline()
-        writer.close()
-    finally:
-        await runner.cleanup()
+    server = await aiohttp_server(web.Application())
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cr3t" + b"t" * 9000 + b"\r\n\r\n")
+    assert b"400" in await reader.readline()
+    writer.close()
     assert "Error handling request" in said.getvalue()
     assert "s3cr3t" not in said.getvalue()

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 from bridge.connector import Capabilities
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
@@ -239,7 +237,6 @@ def test_a_plan_is_what_it_says() -> None:
     assert len({message_id(said) for said in plan.mails}) == 1000
 
 
-@pytest.mark.timeout(240)
 async def test_every_message_is_in_its_thread(url: str, space: Space, tmp_path: Path) -> None:
     plan = make(pretend(), Size(300, 60), 7)
     drive, world = await carry_out(plan, url, space, tmp_path, 3)

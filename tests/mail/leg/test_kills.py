@@ -261,7 +261,6 @@ def sent(operator: Stub) -> list[tuple[Mail, int]]:
     return found
 
 
-@pytest.mark.timeout(120)
 async def test_a_mail_in_arrives_once(url: str, space: Space, tmp_path: Path) -> None:
     steps = tried(IN, url)
     async with lives(url, space, tmp_path) as world:
@@ -279,7 +278,6 @@ async def test_a_mail_in_arrives_once(url: str, space: Space, tmp_path: Path) ->
         assert world.errors == []
 
 
-@pytest.mark.timeout(120)
 async def test_a_message_leaves_in_one_mail(url: str, space: Space, tmp_path: Path) -> None:
     steps = tried(OUT, url)
     async with lives(url, space, tmp_path) as world:

@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from pytest_aiohttp import AiohttpServer
 
 from appservice.arriving.transactions import Transaction, parse
 from appservice.arriving.web import Asked, Web
@@ -245,7 +246,7 @@ class Taken:
         return parse(raw)
 
 
-async def test_a_second_connection_beside_one_in_use_is_no_restart() -> None:
+async def test_a_second_connection_beside_one_in_use_is_no_restart(aiohttp_server: AiohttpServer) -> None:
     news = list[str]()
     doors = Web(
         "hs-token",
@@ -256,28 +257,22 @@ async def test_a_second_connection_beside_one_in_use_is_no_restart() -> None:
     app = web.Application()
     doors.routes(app)
     doors.open()
+    url = (await aiohttp_server(app)).make_url("/_matrix/app/v1/transactions/own")
 
     async def suspected(session: aiohttp.ClientSession) -> bool:
         before = len(news)
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/_matrix/app/v1/transactions/own"
         async with session.put(url, data=b'{"events": []}', headers=HS) as answer:
             assert answer.status == 200
             await answer.read()
         return len(news) > before
 
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as first, aiohttp.ClientSession() as second:
-            assert await suspected(first)
-            assert not await suspected(second)
-            assert not await suspected(first)
-        await until(lambda: all(peer.is_closing() for peer in doors._peers), "the end of both")
-        async with aiohttp.ClientSession() as third:
-            assert await suspected(third)
-    finally:
-        await runner.cleanup()
+    async with aiohttp.ClientSession() as first, aiohttp.ClientSession() as second:
+        assert await suspected(first)
+        assert not await suspected(second)
+        assert not await suspected(first)
+    await until(lambda: all(peer.is_closing() for peer in doors._peers), "the end of both")
+    async with aiohttp.ClientSession() as third:
+        assert await suspected(third)
 
 
 async def exists(_: str) -> bool:

@@ -9,8 +9,6 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 
-import pytest
-
 from deploy.world.ports import free_port
 from deploy.world.stub.human import Human
 from deploy.world.waiting import PATIENCE, until
@@ -58,7 +56,6 @@ class Lives:
         self.given[(line[1], line[2])] += 1
 
 
-@pytest.mark.timeout(240)
 async def test_a_kill_at_each_step(world: World) -> None:
     ben = await world.human("ben", "chu.example")
     lives = Lives(world, ben)
