@@ -191,7 +191,9 @@ class Courier:
         try:
             async with self._store.db.transaction("courier.sent" if handed else "courier.refused") as tx:
                 for member in lost:
-                    await self._store.failed(tx, delivery.message, member.person.id, "not_reachable", self._clock())
+                    await self._store.outcomes.failed(
+                        tx, delivery.message, member.person.id, "not_reachable", self._clock()
+                    )
                 if handed is not None:
                     await self._sent(tx, delivery, handed)
                 else:
@@ -211,7 +213,7 @@ class Courier:
         known, now = not self._connectors[delivery.network].capabilities.own_states, self._clock()
         await self._store.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
         for person, why in sorted(handed.without.items()):
-            await self._store.failed(tx, delivery.message, person, why, now)
+            await self._store.outcomes.failed(tx, delivery.message, person, why, now)
 
     async def _later(self, delivery: Delivery, reason: str, retry_after: float | None) -> bool:
         now = self._clock()
@@ -241,9 +243,9 @@ class Courier:
             network.news.clear()
             name = network.connector.network
             try:
-                while due := await self._store.reports(name, self._clock()):
+                while due := await self._store.outcomes.reports(name, self._clock()):
                     await self._tell_once(network, [r for r, _ in due], max(a for _, a in due))
-                next_at = await self._store.next_report(name)
+                next_at = await self._store.outcomes.next_report(name)
             except Unavailable:
                 next_at = self._clock() + int(self._patience.first * 1000)
             if next_at is not None:
@@ -263,7 +265,7 @@ class Courier:
             await self._tell_apart(network, reports, bug)
         else:
             async with self._store.db.transaction("courier.told") as tx:
-                await self._store.told(tx, reports)
+                await self._store.outcomes.told(tx, reports)
 
     async def _tell_apart(self, network: _Network, reports: list[Report], bug: Exception) -> None:
         """One of these cannot be told: find it, drop it with an alarm, keep the others."""

@@ -51,7 +51,7 @@ class Facts:
         return Status(
             message=row["id"], ref=ref, conversation=row["conversation"], chat=row["chat"],
             sender=Address(row["network"], row["address"]), kind=Kind(row["kind"]), accepted_at=row["accepted_at"],
-            states=await self._store.states(row["id"]),
+            states=await self._store.outcomes.states(row["id"]),
         )  # fmt: skip
 
     async def cited(self, ref: Ref) -> Chat | None:

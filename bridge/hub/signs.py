@@ -28,25 +28,25 @@ class Signs:
 
     async def read(self, ref: Ref, reader: Address, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
-        return await self._sign(ref, reader, at, self._store.read_up_to)
+        return await self._sign(ref, reader, at, self._store.outcomes.read_up_to)
 
     async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
-        return await self._sign(ref, reader, at, self._store.seen)
+        return await self._sign(ref, reader, at, self._store.outcomes.seen)
 
     async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
-        return await self._sign(ref, recipient, at, self._store.taken)
+        return await self._sign(ref, recipient, at, self._store.outcomes.taken)
 
     async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
-        return await self._sign(ref, recipient, at, self._store.received)
+        return await self._sign(ref, recipient, at, self._store.outcomes.received)
 
     async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
 
         async def change(tx: Tx, message: str, person: str, at: int) -> bool:
-            return await self._store.failed(tx, message, person, reason, at)
+            return await self._store.outcomes.failed(tx, message, person, reason, at)
 
         return await self._sign(ref, recipient, at, change, anybody=True)
 
@@ -57,7 +57,7 @@ class Signs:
         if ident is None or person is None:
             return
         async with self._store.db.transaction("hub.arrived") as tx:
-            news = await self._store.arrived(tx, ident, network, person.id, self._clock(), never)
+            news = await self._store.outcomes.arrived(tx, ident, network, person.id, self._clock(), never)
         if news:
             self._courier.wake_reports()
 

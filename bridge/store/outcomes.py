@@ -12,19 +12,21 @@ from bridge.people.people import People
 
 
 class Outcomes:
-    """A part of the store; each operation takes the open transaction, or reads what is committed."""
+    """What the store knows of them; each operation takes the open transaction, or reads what is committed."""
 
     def __init__(self, db: Database, people: People) -> None:
         self.db = db
         self._people = people
 
-    async def _changed(self, tx: Tx, message: str) -> None:
+    async def changed(self, tx: Tx, message: str) -> None:
+        """Something became of a message: its sender is to be told."""
         await tx.run("store.changed", message)
         await tx.run("store.add_report", message)
 
-    async def _all_changed(self, tx: Tx, rows: Sequence[Row]) -> bool:
+    async def all_changed(self, tx: Tx, rows: Sequence[Row]) -> bool:
+        """The same of several (``message`` of each row); True if there are any."""
         for message in sorted({row["message"] for row in rows}):  # in one order everywhere: no deadlock
-            await self._changed(tx, message)
+            await self.changed(tx, message)
         return bool(rows)
 
     async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
@@ -33,7 +35,7 @@ class Outcomes:
         while rows := await tx.all("store.unread", message, person):
             news += await tx.all("store.read", _ids(rows), person, at)
             await tx.run("store.has_read", rows[-1]["conversation"], person, rows[-1]["pos"])
-        return await self._all_changed(tx, news)
+        return await self.all_changed(tx, news)
 
     async def seen(self, tx: Tx, message: str, person: str, at: int) -> bool:
         """``person`` has read this one; True if that is news."""
@@ -55,7 +57,7 @@ class Outcomes:
             news += await tx.all("store.arrived", _ids(rows), network, person, at, became, never)
             await tx.run("store.await_from", *where, rows[-1]["pos"] + 1)
         await tx.run("store.end_await", *where)
-        return await self._all_changed(tx, news)
+        return await self.all_changed(tx, news)
 
     async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""
@@ -64,7 +66,7 @@ class Outcomes:
     async def _moved(self, tx: Tx, operation: str, message: str, *values: str | int) -> bool:
         row = await tx.one(operation, message, *values)
         if row is not None:
-            await self._changed(tx, message)
+            await self.changed(tx, message)
         return row is not None
 
     async def states(self, message: str) -> tuple[RecipientState, ...]:

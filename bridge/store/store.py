@@ -74,11 +74,13 @@ def _audience(people: Iterable[str]) -> str:
     return hashlib.sha256(orjson.dumps(sorted(set(people)))).hexdigest()
 
 
-class Store(Outcomes):
+class Store:
     """Named operations; each takes the open transaction, or reads what is committed."""
 
     def __init__(self, db: Database, seal: Seal, people: People) -> None:
-        super().__init__(db, people)
+        self.db = db
+        self.outcomes = Outcomes(db, people)
+        self._people = people
         self._seal = seal
         self._pos = itertools.count(1)
         self._cache: OrderedDict[str, Conversation] = OrderedDict()
@@ -276,7 +278,7 @@ class Store(Outcomes):
         for network in {member.address.network for member in left}:
             await tx.run("store.refused", ident, network, now, reason)
         if left:
-            await self._changed(tx, ident)
+            await self.outcomes.changed(tx, ident)
 
     async def wrote(self, tx: Tx, ref: Ref | None, sender: Person) -> Kind | None:
         """What a message of this person's own is; None for anybody else's."""
@@ -378,7 +380,7 @@ class Store(Outcomes):
                     await tx.run("store.await", delivery.message, delivery.network, person)
             await tx.run("store.delivered", delivery.message, delivery.network, now)
         if known or delivery.gone:
-            await self._changed(tx, delivery.message)
+            await self.outcomes.changed(tx, delivery.message)
 
     async def _end(self, tx: Tx, delivery: Delivery) -> None:
         await tx.run("store.end_delivery", delivery.id)
@@ -389,7 +391,7 @@ class Store(Outcomes):
         """The network will never have it: erase the body, let the sender know."""
         await self._end(tx, delivery)
         await tx.run("store.refused", delivery.message, delivery.network, now, reason)
-        await self._changed(tx, delivery.message)
+        await self.outcomes.changed(tx, delivery.message)
 
     async def later(self, tx: Tx, delivery: Delivery, next_at: int, late: int) -> bool:
         """Try again at ``next_at`` (ms). True if it is news that what the lane got before ``late`` (ms) still waits.
@@ -402,4 +404,4 @@ class Store(Outcomes):
         lane = (delivery.conversation, delivery.network)
         waiting = {row["message"] for row in await tx.all("store.become_late", *lane, late, _PAGE)}
         news = [row for m in sorted(waiting) for row in await tx.all("store.late", m, delivery.network)]
-        return await self._all_changed(tx, news)
+        return await self.outcomes.all_changed(tx, news)

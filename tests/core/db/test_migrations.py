@@ -71,7 +71,7 @@ async def test_what_stood_open_is_covered_by_the_next_receipt(url: str, tmp_path
             messages = {message for (message,) in await rows(w.db, last)}
             stood = [bool(await rows(w.db, COVERED, message, person)) for message in messages]
             async with w.db.transaction("test") as tx:
-                news = [await w.store.read_up_to(tx, message, person, 5) for message in messages]
+                news = [await w.store.outcomes.read_up_to(tx, message, person, 5) for message in messages]
             assert news == stood
             assert not any([await rows(w.db, COVERED, message, person) for message in messages])
 

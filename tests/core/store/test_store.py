@@ -40,7 +40,7 @@ async def test_a_member_whose_joining_could_not_be_written_is_no_member(tmp_path
     async with running(f"sqlite:///{tmp_path}/hub.db") as w:
         done = await w.pandalab.write("p1", "A", "cleo", "x", [BEN])
         await w.until(lambda: w.pandalab.told)
-        while await w.store.reports("pandalab", 1 << 60):  # noqa: ASYNC110  (the hub writes no more of its own)
+        while await w.store.outcomes.reports("pandalab", 1 << 60):  # noqa: ASYNC110  (the hub writes no more of its own)
             await asyncio.sleep(0.002)
         assert isinstance(w.db, Sqlite)
         watch(w.db).fail = 1
@@ -209,7 +209,7 @@ async def test_news_that_comes_while_older_news_is_told_is_not_forgotten(url: st
 
         async def tell() -> None:
             async with w.db.transaction("test") as tx:
-                await w.store.told(tx, [told])
+                await w.store.outcomes.told(tx, [told])
 
         async with w.db.transaction("test") as tx:
             await tx.run("store.changed", told.message)
@@ -217,7 +217,7 @@ async def test_news_that_comes_while_older_news_is_told_is_not_forgotten(url: st
             telling = asyncio.create_task(tell())
             await asyncio.sleep(0.1)
         await telling
-        assert len(await w.store.reports("pandalab", 1 << 60)) == 1
+        assert len(await w.store.outcomes.reports("pandalab", 1 << 60)) == 1
 
 
 async def test_the_lanes_of_a_network_come_in_the_order_in_which_they_wait(url: str) -> None:

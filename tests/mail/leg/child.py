@@ -117,7 +117,7 @@ class Node:
 
     async def _left(self) -> bool:
         waiting = [await self.store.db.all(*question) for question in _LEFT]
-        return any(waiting) or any([await self.store.reports(n, now_ms()) for n in (PRODUCT, "mail")])
+        return any(waiting) or any([await self.store.outcomes.reports(n, now_ms()) for n in (PRODUCT, "mail")])
 
     async def do(self, acts: tuple[Act, ...]) -> None:
         """One after the other."""
