@@ -8,13 +8,11 @@ from typing import Any
 
 from appservice.arriving.inbox import Inbox, Parked
 from appservice.arriving.incoming import Incoming
-from appservice.arriving.transactions import ECHO, Item, is_encrypted
+from appservice.arriving.transactions import Item, is_encrypted
 from appservice.client.edge import MatrixEdge
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.leaving.notices import Notices, failure
-from appservice.leaving.outbox import Outbox
 from appservice.leaving.reports import PENDING
-from appservice.rooms.membership import Membership
 from bridge.connector import Status
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
@@ -56,14 +54,12 @@ class Waiting:
 
 
 class Reading:
-    """Settles one event at a time. ``hub`` and ``inbox`` are set when the connector starts."""
+    """Settles one message of a room at a time."""
 
     def __init__(
         self,
         edge: MatrixEdge,
         engine: Engine,
-        membership: Membership,
-        outbox: Outbox,
         notices: Notices,
         waiting: Waiting,
         incoming: Incoming,
@@ -75,21 +71,14 @@ class Reading:
         self._names = edge.names
         self._engine = engine
         self._rooms = incoming.rooms
-        self._membership = membership
-        self._outbox = outbox
         self._notices = notices
         self._waiting = waiting
         self._incoming = incoming
         self._judged: dict[str, float] = {}  # people whose device was found wanting, and when (s)
 
     async def work(self, item: Item, event: Json) -> None:
-        """Settle one event. Raises Parked, Unavailable."""
-        kind = event["type"]
-        if kind == ECHO:
-            await self._echo(item, event)
-        elif isinstance(event.get("state_key"), str):
-            await self._membership.state(event, lambda tx: self.inbox.done(tx, item))
-        elif self._names.is_ghost(event["sender"]):
+        """Settle one event that is neither state nor our own. Raises Parked, Unavailable."""
+        if self._names.is_ghost(event["sender"]):
             await self._done(item)
         elif is_encrypted(event):
             await self._encrypted(item, event)
@@ -101,28 +90,6 @@ class Reading:
             if decrypted is not None:
                 await decrypted.seen(tx)
             await self.inbox.done(tx, item)
-
-    # -- echoes --------------------------------------------------------------------------------------------
-
-    async def _echo(self, item: Item, event: Json) -> None:
-        """Our own event has its place in the room: the hub lets the others have the message now."""
-        row = self._outbox.by_cipher(event["content"]["cipher"])
-        if row is None or row.ghost != event["sender"]:
-            await self._done(item)
-            return
-
-        async def within(tx: Tx) -> None:
-            await self._outbox.echo(tx, row, item.event_id)
-            if row.message:  # every event of a message is the message: an answer to its file finds it
-                await tx.run("store.also", MATRIX, item.event_id, row.message)
-            await self.inbox.done(tx, item)
-
-        if row.message:
-            await self.hub.sequenced(row.message, within)
-        else:
-            async with self._db.transaction("matrix.echo") as tx:
-                await within(tx)
-        self._outbox.echoed(row, item.event_id)
 
     # -- messages ------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from appservice.arriving.echoes import Echoes
 from appservice.arriving.ephemerals import Ephemerals
 from appservice.arriving.gaps import Gaps
 from appservice.arriving.heartbeat import Heartbeat
@@ -17,7 +18,7 @@ from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.reading import Reading, Waiting
 from appservice.arriving.receipts import Receipts
-from appservice.arriving.transactions import HEARTBEAT, Item, Transaction, Transactions
+from appservice.arriving.transactions import ECHO, HEARTBEAT, Item, Transaction, Transactions
 from appservice.arriving.web import Asked, Web
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import MatrixRefused, part
@@ -84,7 +85,8 @@ class Matrix:
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, outbox, media)
         incoming = Incoming(edge, rooms, media)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
-        self._reading = Reading(edge, engine, self._membership, outbox, notices, waiting, incoming, self._inbox)
+        self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox)
+        self._echoes = Echoes(edge, outbox, self._inbox)
         self._reports = Reports(edge, store, notices)
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
@@ -193,7 +195,12 @@ class Matrix:
             self._ringing = False
 
     async def _work(self, item: Item, event: dict[str, Any]) -> None:
-        await self._reading.work(item, event)
+        if event["type"] == ECHO:
+            await self._echoes.settle(item, event)
+        elif isinstance(event.get("state_key"), str):
+            await self._membership.state(event, lambda tx: self._inbox.done(tx, item))
+        else:
+            await self._reading.work(item, event)
 
     async def _parked(self, item: Item, event: dict[str, Any]) -> None:
         await self._reading.parked(item, event)

@@ -24,7 +24,8 @@ from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, 
 from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.served import Served
-from bridge.store.store import Conversation, Store, message_id
+from bridge.store.conversation import Conversation, message_id
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -15,7 +14,6 @@ import orjson
 from bridge.db import Component, Database, Row, Tx
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import (
-    Address,
     Body,
     Delivery,
     File,
@@ -28,50 +26,12 @@ from bridge.model import (
 from bridge.parts.lru import Lru
 from bridge.people.people import People
 from bridge.seal import Seal
+from bridge.store.conversation import Conversation, audience, conversation_from, delivery_id, message_id
 from bridge.store.outcomes import Outcomes
 
 COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000
 _PAGE = 100  # rows that one look or one transaction takes of something that may have piled up
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A conversation as it is now: members and, per network, that network's name of the chat (None: has none yet)."""
-
-    id: str
-    legs: dict[str, str | None]
-    members: tuple[Member, ...]
-    networks: frozenset[str] = frozenset()  # of its members
-
-    def member(self, person: str) -> Member | None:
-        """The member with this person id."""
-        return next((m for m in self.members if m.person.id == person), None)
-
-
-def delivery_id(message: str, network: str) -> str:
-    """The idempotency key of a message on one leg: the same for ever, and it tells nothing."""
-    return "d_" + _short(f"{message}|{network}")
-
-
-def message_id(ref: Ref) -> str:
-    """The hub's id of a message, derived from where it came from: a message that is handed in twice is one."""
-    return "m_" + _short(f"{ref.network}|{ref.id}")
-
-
-def _conversation(ident: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person]) -> Conversation:
-    members = (Member(people[row["person"]], Address(row["network"], row["address"])) for row in rows)
-    networks = frozenset(row["network"] for row in rows)
-    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members), networks)
-
-
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _audience(people: Iterable[str]) -> str:
-    """One word for exactly these people (ids)."""
-    return hashlib.sha256(orjson.dumps(sorted(set(people)))).hexdigest()
 
 
 class Store:
@@ -114,7 +74,7 @@ class Store:
 
     async def among(self, network: str, people: Collection[str]) -> str | None:
         """The newest conversation of exactly these people with a leg on this network."""
-        row = await self.db.one("store.among", _audience(people), network) if people else None
+        row = await self.db.one("store.among", audience(people), network) if people else None
         return None if row is None else str(row["id"])
 
     async def conversation(self, conversation: str) -> Conversation:
@@ -142,7 +102,7 @@ class Store:
         if all(row["person"] in people for row in rows):
             return self._keep(conversation, legs, rows, people, changes)
         nameless = {row["person"]: Person(row["person"], row["person"], listed=False) for row in rows}
-        return _conversation(conversation, legs, rows, nameless | dict(people))
+        return conversation_from(conversation, legs, rows, nameless | dict(people))
 
     def _cached(self, conversation: str) -> Conversation | None:
         cached = self._cache.get(conversation)
@@ -156,7 +116,7 @@ class Store:
     def _keep(
         self, conversation: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person], changes: int
     ) -> Conversation:
-        found = _conversation(conversation, legs, rows, people)
+        found = conversation_from(conversation, legs, rows, people)
         if conversation not in self._changing and changes == self._changes:
             self._cache[conversation] = found
             if len(self._cache) > _CACHED_CONVERSATIONS:
@@ -211,7 +171,7 @@ class Store:
     async def set_audience(self, tx: Tx, conversation: str) -> None:
         """Note which people are its members now; :meth:`among` looks for it."""
         rows = await tx.all("store.members", conversation)
-        await tx.run("store.set_audience", conversation, _audience(row["person"] for row in rows))
+        await tx.run("store.set_audience", conversation, audience(row["person"] for row in rows))
 
     async def bind(self, tx: Tx, conversation: str, network: str, chat: str) -> None:
         """The network's own name of the chat."""

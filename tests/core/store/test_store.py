@@ -13,7 +13,7 @@ from bridge.errors import Unavailable
 from bridge.hub.courier import Patience
 from bridge.model import Address, Delivery, Ref, State
 from bridge.seal import Seal
-from bridge.store.store import delivery_id, message_id
+from bridge.store.conversation import delivery_id, message_id
 from tests.core import make
 from tests.core.db.test_db import watch
 from tests.core.hub.test_late import away

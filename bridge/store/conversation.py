@@ -1,0 +1,52 @@
+"""A conversation as it is read from the tables, and the ids that the hub computes. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from bridge.db import Row
+from bridge.model import Address, Member, Person, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as it is now: members and, per network, that network's name of the chat (None: has none yet)."""
+
+    id: str
+    legs: dict[str, str | None]
+    members: tuple[Member, ...]
+    networks: frozenset[str] = frozenset()  # of its members
+
+    def member(self, person: str) -> Member | None:
+        """The member with this person id."""
+        return next((m for m in self.members if m.person.id == person), None)
+
+
+def delivery_id(message: str, network: str) -> str:
+    """The idempotency key of a message on one leg: the same for ever, and it tells nothing."""
+    return "d_" + _short(f"{message}|{network}")
+
+
+def message_id(ref: Ref) -> str:
+    """The hub's id of a message, derived from where it came from: a message that is handed in twice is one."""
+    return "m_" + _short(f"{ref.network}|{ref.id}")
+
+
+def conversation_from(ident: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person]) -> Conversation:
+    """A conversation from its rows of ``store.legs`` and ``store.members``; ``people`` by id."""
+    members = (Member(people[row["person"]], Address(row["network"], row["address"])) for row in rows)
+    networks = frozenset(row["network"] for row in rows)
+    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members), networks)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def audience(people: Iterable[str]) -> str:
+    """One word for exactly these people (ids)."""
+    return hashlib.sha256(orjson.dumps(sorted(set(people)))).hexdigest()
