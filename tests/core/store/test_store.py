@@ -201,7 +201,7 @@ async def test_news_that_comes_while_older_news_is_told_is_not_forgotten(url: st
         await w.pandalab.write("p1", "A", "cleo", "x", [BEN])
         await w.until(lambda: w.pandalab.told)
         told = w.pandalab.told[-1]
-        while await w.store.reports("pandalab", 1 << 60):  # noqa: ASYNC110
+        while await w.store.outcomes.reports("pandalab", 1 << 60):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         Deaf(w, 1_000_000)
         async with w.db.transaction("test") as tx:
