@@ -13,6 +13,7 @@ import orjson
 from appservice.client.attachments import Attachment, describe, safe_mime, safe_name
 from bridge.errors import Refused
 from bridge.model import MATRIX, Body, Delivery, File, Kind, Ref
+from bridge.parts.markup import cheap
 
 Json = dict[str, Any]
 
@@ -25,6 +26,7 @@ _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _LONGEST_CONTENT = 45_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
+_LONGEST_HTML = 40_000  # bytes: where the formatted text is longer, the plain one says it
 _LONGEST_KEY = 64  # characters of a reaction
 _TAGS = {
     "del",
@@ -141,7 +143,8 @@ def _body(content: Json, *, strip: bool) -> Body:
     html = content.get("formatted_body")
     if content.get("format") != "org.matrix.custom.html" or not isinstance(html, str):
         return Body(text)
-    return Body(text, clean(html) or None)
+    html = clean(html)
+    return Body(text, html if html and len(html.encode()) <= _LONGEST_HTML else None)
 
 
 def _relations(relation: Json) -> tuple[Ref | None, Ref | None]:
@@ -163,7 +166,9 @@ def without_fallback(text: str) -> str:
 
 
 def clean(html: str) -> str:
-    """HTML as Matrix allows it: no scripts, no styles, no pictures, no reply fallback."""
+    """HTML as Matrix allows it: no scripts, no styles, no pictures, no reply fallback. Nothing of it if it is dear."""
+    if not cheap(html):
+        return ""
     return nh3.clean(
         html,
         tags=_TAGS,
@@ -177,9 +182,10 @@ def clean(html: str) -> str:
 def to_content(delivery: Delivery) -> Json:
     """The content of a delivery. ``m.mentions`` is empty, so that nobody is notified for a name within a text."""
     content: Json = {"msgtype": _MSGTYPES[delivery.kind], "body": delivery.body.text, "m.mentions": {}}
-    if delivery.body.html is not None:
+    html = clean(delivery.body.html) if delivery.body.html is not None else ""
+    if html:
         content["format"] = "org.matrix.custom.html"
-        content["formatted_body"] = clean(delivery.body.html)
+        content["formatted_body"] = html
     content |= _related(delivery.reply_to, delivery.thread)
     if len(orjson.dumps(content)) > _LONGEST_CONTENT and "format" in content:
         del content["format"], content["formatted_body"]  # the text says it too

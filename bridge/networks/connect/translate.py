@@ -28,13 +28,13 @@ from bridge.model import (
 from bridge.networks.connect.fields import time_text
 from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
+from bridge.parts.markup import MOST_TAGS, cheap
 
 Say = Callable[[str], tuple[str, str]]
 """The French and the English sentence of a code."""
 
 Json = dict[str, Any]
 
-MOST_TAGS = 2000  # the time to clean grows with the square of what is nested: this many take 0.1 s at worst
 FUTURE_MS = 10 * 60 * 1000  # clocks of phones differ; more than that would put messages out of order for good
 
 # Matrix client-server API v1.16, "m.room.message msgtypes": the subset of HTML that clients show. No images: they would
@@ -58,8 +58,8 @@ _CLEANER = nh3.Cleaner(
 
 
 def clean_html(html: str) -> str | None:
-    """What Matrix allows of it; None if nothing is left, or if it has too many tags to be cleaned in good time."""
-    if html.count("<") > MOST_TAGS:
+    """What Matrix allows of it; None if nothing is left, or if it cannot be cleaned in good time."""
+    if not cheap(html):
         return None
     return _CLEANER.clean(html).strip() or None
 

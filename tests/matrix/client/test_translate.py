@@ -51,6 +51,12 @@ def test_to_message(case: dict[str, Any]) -> None:
     assert {key: value for key, value in found.items() if value is not None} == case["said"]
 
 
+@pytest.mark.parametrize("html", ["".join(f"<p><b {n}>" for n in range(900)), "<div>" * 3000, "<p>" + "é" * 39_000])
+def test_formatting_that_costs_too_much_is_left_out_and_the_text_stays(html: str) -> None:
+    content = {"msgtype": "m.text", "body": "Bonjour", "format": "org.matrix.custom.html", "formatted_body": html}
+    assert to_message("m.room.message", content).body == Body("Bonjour")
+
+
 @pytest.mark.parametrize("case", golden("to_content.json"))
 def test_to_content(case: dict[str, Any]) -> None:
     refs: dict[str, Any] = {name: Ref("matrix", case[name]) for name in ("reply_to", "thread") if name in case}
