@@ -22,6 +22,7 @@ SELECT r.message FROM recipient r JOIN message m ON m.id = r.message JOIN messag
 WHERE r.person = $2 AND r.state IN ('accepted', 'sent', 'delivered')
 AND m.conversation = upto.conversation AND m.pos <= upto.pos
 """
+REFUSED = "SELECT message, person FROM recipient WHERE state = 'refused'"
 READ = "SELECT message, person FROM recipient WHERE state = 'read'"
 
 
@@ -54,7 +55,9 @@ class Play:
         before = await rows(self.w.db, READ)
         async with self.w.db.transaction("test") as tx:
             news = await self.w.store.outcomes.read_up_to(tx, message, person, 5)
-        assert (await rows(self.w.db, READ), news) == (before | covered, bool(covered))
+        gone = await rows(self.w.db, REFUSED)  # the courier may have given somebody up who left, just before
+        assert await rows(self.w.db, READ) == before | (covered - gone)
+        assert news == bool(covered - gone)
 
     async def place(self) -> None:
         if self.w.hub._order._held:
