@@ -19,12 +19,17 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """It does not work now; the same call may work later. ``retry_after`` is in seconds, None if unknown."""
+    """It does not work now; the same call may work later. ``retry_after`` is in seconds, None if unknown.
 
-    def __init__(self, code: str, retry_after: float | None = None) -> None:
+    ``alone``: this call alone has to wait (for a room, for a device, for the hub itself). The network works as far as
+    this failure tells, and everything else may go on. Without it the failure counts against the whole network.
+    """
+
+    def __init__(self, code: str, retry_after: float | None = None, *, alone: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.retry_after = retry_after
+        self.alone = alone
 
 
 def where(bug: BaseException) -> str:

@@ -106,7 +106,7 @@ class Homeserver:
             return await self._download(path, user, most, timeout)
         except Unavailable as reason:
             if isinstance(reason.__cause__, TimeoutError):
-                raise Unavailable("media_away") from reason
+                raise Unavailable("media_away", alone=True) from reason
             raise
 
     async def _download(self, path: str, user: str, most: int, timeout: float) -> bytes:
@@ -114,7 +114,7 @@ class Homeserver:
             if response.status != 200:
                 raw = await response.content.read(1 << 16)
                 if response.status in (502, 504) and b'"errcode"' in raw:
-                    raise Unavailable("media_away")
+                    raise Unavailable("media_away", alone=True)
                 _result(max(response.status, 400), response.headers.get("Retry-After"), raw)
             parts = bytearray()
             async for piece in response.content.iter_chunked(1 << 18):

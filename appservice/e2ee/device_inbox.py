@@ -146,7 +146,7 @@ class DeviceInbox:
             if refused.errcode != "M_UNKNOWN_DEVICE":
                 raise
             await self._identity.lost(ghost)
-            raise Unavailable("ghost_device_lost", 0.0) from refused
+            raise Unavailable("ghost_device_lost", 0.0, alone=True) from refused
         position = answer.get("next_batch")
         if not isinstance(position, str):
             raise Unavailable("homeserver_error")

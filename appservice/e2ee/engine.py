@@ -127,7 +127,7 @@ class Engine:
         """
         known = self._ghosts.get(ghost)
         if known is None or not known.ready:
-            raise Unavailable("ghost_without_device", 1.0)
+            raise Unavailable("ghost_without_device", 1.0, alone=True)
         return self._sharing.outbound(room, known)
 
     async def decrypt(self, room_id: str, sender: str, event_id: str, content: Json) -> Decrypted:

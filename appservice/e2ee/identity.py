@@ -124,7 +124,7 @@ class Identity:
                 )
                 await self._call(ghost, "DELETE", f"/_matrix/client/v3/devices/{part(ghost.device)}", None)
                 ghost = await self._create(user)
-        raise Unavailable("ghost_keys_not_served")
+        raise Unavailable("ghost_keys_not_served", alone=True)
 
     async def _create(self, user: str) -> Ghost:
         old = self._ghosts.get(user)

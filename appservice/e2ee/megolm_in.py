@@ -241,7 +241,7 @@ class MegolmIn:
         if (await self._devices.person(key.sender)).changed and self._policy.changed_identity == "refuse":
             raise Undecryptable("identity_changed")
         if stale and not (device is not None and device.signed) and not self._policy.receive_unsigned:
-            raise Unavailable("device_list_away", 5.0)
+            raise Unavailable("device_list_away", 5.0, alone=True)
         if device is None or device.ed != key.ed:
             return key
         trust: Trust = "signed" if device.signed else "unsigned"

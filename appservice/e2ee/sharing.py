@@ -67,7 +67,7 @@ class Sharing:
                 if refused.errcode != "M_UNKNOWN_DEVICE":
                     raise
                 await self._identity.lost(ghost)
-                raise Unavailable("ghost_device_lost", 0.0) from refused
+                raise Unavailable("ghost_device_lost", 0.0, alone=True) from refused
         assert state.session is not None
         return Outbound(state, state.session, ghost.device, ghost.curve, self._pickles)
 

@@ -114,7 +114,7 @@ class Outbox:
     async def _encrypt(self, room: Room, asked: EventToSend) -> Sent:
         device = self._engine.device_of(asked.ghost)
         if device is None:
-            raise Unavailable("ghost_without_device", 1.0)
+            raise Unavailable("ghost_without_device", 1.0, alone=True)
         over = [row for row in self._done.get(room.room_id, ()) if row.message != asked.message]
         over = over if asked.message else []
         async with self._engine.outbound(room.state(), asked.ghost) as out:

@@ -121,7 +121,7 @@ class Outgoing:
         else:
             raise Refused("not_in_room", about=room.room_id)
         if room.facts.successor is not None:
-            raise Unavailable("room_upgraded")
+            raise Unavailable("room_upgraded", alone=True)
         if room.membership(ghost) != "join":
             await self._rooms.doors.invite(room, ghost)
             await self._rooms.doors.join(room, ghost)

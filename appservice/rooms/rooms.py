@@ -80,7 +80,7 @@ class Rooms:
         while room.facts.successor is not None:
             successor = await self.store.get(room.facts.successor)
             if not any(successor.membership(ghost) == "join" for ghost in self.doors.ghosts_in(successor)):
-                raise Unavailable("room_upgraded")
+                raise Unavailable("room_upgraded", alone=True)
             room = successor
         if not room.members:
             await self.doors.reload_as(room, [self._names.mxid(delivery.sender)])

@@ -125,7 +125,7 @@ class Trouble:
         if self._said is None or now - self._said >= _AGAIN:
             self._said = now
             log.error("ALARM the database fails: %s; messages wait where they are until it works", brief(error))
-        return Unavailable("database", 1.0)
+        return Unavailable("database", 1.0, alone=True)
 
     def passed(self) -> None:
         """Something was written."""

@@ -93,7 +93,7 @@ class Sqlite:
             return cls._open(path, components)
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, OSError) or _is_trouble(error) or error.sqlite_errorcode in _SPOILT:
-                raise Unavailable("database", 1.0) from error
+                raise Unavailable("database", 1.0, alone=True) from error
             raise
 
     @classmethod
@@ -138,7 +138,7 @@ class Sqlite:
             self._writer.execute("RELEASE step")
         else:
             self._batch = None
-            batch.end(Unavailable("database", 1.0))
+            batch.end(Unavailable("database", 1.0, alone=True))
 
     def _commit(self, batch: Batch) -> None:
         """In its turn, which ends with the commit."""
@@ -166,7 +166,7 @@ class Sqlite:
             self._trouble.seen(error)
             with suppress(sqlite3.Error):
                 self._writer.rollback()
-            batch.end(Unavailable("database", 1.0))
+            batch.end(Unavailable("database", 1.0, alone=True))
         self._turn.give()
 
     async def all(self, name: str, *args: Any) -> list[Row]:

@@ -72,7 +72,8 @@ class Hub:
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
-        self._order.stop()
+        await self._order.stop()
+        await self.signs.stop()
         await self._news.stop()
 
     # ---- in
@@ -271,6 +272,7 @@ class Hub:
         """See :class:`bridge.connector.Receiver`."""
         former = await self.claims.declare(address, await self._people.rpps(rpps))
         if former is not None:
+            self._courier.wake_all(address.network)  # what was first in a lane may be gone
             self._courier.wake_reports()
         account = await self.claims.account(address)
         assert account is not None
@@ -281,12 +283,14 @@ class Hub:
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
         """See :class:`bridge.connector.Receiver`."""
         claim = await self.claims.confirm(by, network, accept)
+        self._courier.wake_all(network)
         self._courier.wake_reports()
         return claim
 
     async def decide(self, network: str, person: str, standing: Standing, by: str) -> Claim:
         """The operator's word; see :meth:`bridge.hub.claims.Claims.decide`."""
         claim = await self.claims.decide(network, person, standing, by)
+        self._courier.wake_all(network)
         self._courier.wake_reports()
         return claim
 

@@ -7,6 +7,7 @@ import asyncio
 from bridge.connector import Within
 from bridge.errors import Unavailable
 from bridge.hub.courier import Courier
+from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
 from bridge.store.store import Store
 
@@ -25,7 +26,7 @@ class Order:
         self._wait = wait
         self._held: dict[str, tuple[str, asyncio.TimerHandle]] = {}  # message: conversation, timer
         self._progress: dict[str, float] = {}  # conversation: when the ordering leg last showed one that was held
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("order")
 
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
@@ -35,13 +36,12 @@ class Order:
                 self.hold(message, conversation)
             after = rows[-1]["pos"]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
         for _, timer in self._held.values():
             timer.cancel()
         self._held.clear()
-        for task in self._tasks:
-            task.cancel()
+        await self._tasks.stop()
 
     def hold(self, message: str, conversation: str) -> None:
         """This message waits for its place, as the disk says too."""
@@ -59,9 +59,7 @@ class Order:
             self._waited(message)
 
     def _waited(self, message: str) -> None:
-        task = asyncio.create_task(self._release_at_last(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._release_at_last(message))
 
     async def _release_at_last(self, message: str) -> None:
         """Nobody asks again: this has to work, and before anything later of the conversation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
@@ -9,8 +10,12 @@ from bridge.connector import Connector
 from bridge.db import Tx
 from bridge.hub.courier import Courier
 from bridge.model import Address, Ref, Typing
+from bridge.parts.tasks import Tasks
+from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.store.store import Store
+
+_TYPING = 16  # typing signs on their way to one network; more are dropped
 
 
 class Signs:
@@ -25,6 +30,8 @@ class Signs:
         self._courier = courier
         self._connectors = connectors
         self._clock = clock
+        self._typing: dict[str, Tasks] = defaultdict(lambda: Tasks("typing signs"))
+        self._typists = Turns()  # nobody stops typing before they have begun
 
     async def read(self, ref: Ref, reader: Address, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
@@ -95,6 +102,15 @@ class Signs:
             return
         for other in {m.address.network for m in conversation.members} - {network}:
             name = conversation.legs.get(other)
-            if name is not None and self._connectors[other].capabilities.typing:
-                with suppress(Exception):  # best effort by contract
-                    await self._connectors[other].typing(Typing(other, name, ident, person, typing))
+            if name is not None and self._connectors[other].capabilities.typing and len(self._typing[other]) < _TYPING:
+                self._typing[other].start(self._show(Typing(other, name, ident, person, typing)))
+
+    async def _show(self, typing: Typing) -> None:
+        async with self._typists.of(f"{typing.network}|{typing.chat}|{typing.person.id}"):
+            with suppress(Exception):  # best effort by contract
+                await self._connectors[typing.network].typing(typing)
+
+    async def stop(self) -> None:
+        """End what nobody waits for."""
+        for tasks in self._typing.values():
+            await tasks.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
@@ -58,6 +58,12 @@ class Outcomes:
             await tx.run("store.await_from", *where, rows[-1]["pos"] + 1)
         await tx.run("store.end_await", *where)
         return await self.all_changed(tx, news)
+
+    async def late(self, tx: Tx, network: str, waiting: Mapping[str, str]) -> bool:
+        """These wait for long (deliveries of a network, and their messages); True if that is news."""
+        await tx.many("store.set_late", [(delivery,) for delivery in sorted(waiting)])
+        messages = sorted(set(waiting.values()))
+        return await self.all_changed(tx, [r for m in messages for r in await tx.all("store.late", m, network)])
 
     async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""

@@ -29,6 +29,7 @@ from bridge.seal import Seal
 from bridge.store.conversation import Conversation, audience, conversation_from, delivery_id, message_id
 from bridge.store.outcomes import Outcomes
 
+LANE = 20  # deliveries of a lane that are read at once
 COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000
 _PAGE = 100  # rows that one look or one transaction takes of something that may have piled up
@@ -264,18 +265,9 @@ class Store:
 
     # ---- deliveries
 
-    async def lanes_of(self, network: str, after: int, limit: int) -> list[tuple[str, int]]:
-        """The next ``limit`` waiting deliveries of a network after a place in the order, as (conversation, place).
-
-        Whichever has waited longest comes first; a conversation comes again with each of its deliveries. One look costs
-        ``limit`` rows, however many wait.
-        """
-        rows = await self.db.all("store.lanes_of", network, after, limit)
-        return [(row["conversation"], row["pos"]) for row in rows]
-
     async def due(self, conversation: str, network: str) -> list[tuple[Delivery, int]]:
         """The next deliveries of a lane in order, with the time (ms) before which each must wait."""
-        rows = await self.db.all("store.lane", conversation, network)
+        rows = await self.db.all("store.lane", conversation, network, LANE)
         if not rows:
             return []
         whole = await self.conversation(conversation)
@@ -353,15 +345,13 @@ class Store:
         await tx.run("store.refused", delivery.message, delivery.network, now, reason)
         await self.outcomes.changed(tx, delivery.message)
 
-    async def later(self, tx: Tx, delivery: Delivery, next_at: int, late: int) -> bool:
-        """Try again at ``next_at`` (ms). True if it is news that what the lane got before ``late`` (ms) still waits.
+    async def gave_up(self, tx: Tx, network: str, delivery: str, message: str, now: int) -> None:
+        """Nobody tries any more to bring this delivery: erase it, let the sender know."""
+        await tx.run("store.end_delivery", delivery)
+        await tx.run("store.end_files", message)
+        await tx.run("store.refused", message, network, now, "gave_up")
+        await self.outcomes.changed(tx, message)
 
-        A long lane becomes late in several attempts, the oldest first.
-        """
+    async def later(self, tx: Tx, delivery: Delivery, next_at: int) -> None:
+        """Try again at ``next_at`` (ms)."""
         await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
-        if delivery.created_at >= late:
-            return False
-        lane = (delivery.conversation, delivery.network)
-        waiting = {row["message"] for row in await tx.all("store.become_late", *lane, late, _PAGE)}
-        news = [row for m in sorted(waiting) for row in await tx.all("store.late", m, delivery.network)]
-        return await self.outcomes.all_changed(tx, news)

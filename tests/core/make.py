@@ -10,7 +10,7 @@ from bridge.connector import Capabilities
 from bridge.db import Database, open_database
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.courier import Courier
-from bridge.hub.hub import Hub
+from bridge.hub.hub import Hub, now_ms
 from bridge.model import Address, Person
 from bridge.networks.loopback import Loopback
 from bridge.parts.patience import Patience
@@ -69,6 +69,10 @@ class World:
         """Wait for a condition."""
         await until(true, pause=0.002)
 
+    async def waiting(self) -> int:
+        """How many deliveries wait for any network, at most ten for each."""
+        return sum([len(await self.db.all("store.lanes_of", name, 0, 10)) for name in self.nets])
+
 
 def networks() -> dict[str, Loopback]:
     """Matrix (orders the conversation, names its chats) and two products."""
@@ -78,13 +82,14 @@ def networks() -> dict[str, Loopback]:
 
 @asynccontextmanager
 async def running(
-    url: str, nets: dict[str, Loopback] | None = None, patience: Patience = FAST, order_wait: float = 0.2
-) -> AsyncIterator[World]:
+    url: str, nets: dict[str, Loopback] | None = None, patience: Patience = FAST, order_wait: float = 0.2,
+    clock: Callable[[], int] = now_ms,
+) -> AsyncIterator[World]:  # fmt: skip
     """A hub that runs until the block is left, as suddenly as a crash: nothing is told to stop."""
     nets = nets or networks()
     db = await open_database(url, [COMPONENT])
     rules = Rules(lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost, patience, order_wait)
-    core = assemble(db, SEAL, FlatFile(PEOPLE), rules)
+    core = assemble(db, SEAL, FlatFile(PEOPLE), rules, clock)
     for net in nets.values():
         net.hub = core.hub
     core.serve(*nets.values())

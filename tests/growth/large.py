@@ -91,10 +91,10 @@ def _recipients(n: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _deliveries(n: int, chat: list[str]) -> Iterator[tuple[Any, ...]]:
-    """One long lane of old ones that were told to be late, many short ones, some that are held."""
+    """One long lane of old ones that were told to be late, many short ones that wait for a time, some that are held."""
     for i in range(1, n + 1):
         yield delivery(i), message(i), LANE, "siilo", i, 0, b"x", i, 0, int(i < n - 5)
-        yield delivery(i + n), message(i + n), chat[i + n], "siilo", i + n, 0, b"x", i, 0, 0
+        yield delivery(i + n), message(i + n), chat[i + n], "siilo", i + n, 0, b"x", i, i if i <= 5 else 10**15, 0
         yield delivery(i + 2 * n), message(i), LANE, "medipeps", i, 1, b"x", i, 0, 0
 
 

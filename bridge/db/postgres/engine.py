@@ -48,7 +48,7 @@ class Postgres:
         try:
             return await cls._open(url, components)
         except (*_AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
-            raise Unavailable("database", 1.0) from error
+            raise Unavailable("database", 1.0, alone=True) from error
         except ValueError:  # its text may hold a part of the password
             said = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
             raise ValueError(said) from None

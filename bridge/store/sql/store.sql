@@ -93,16 +93,24 @@ UPDATE delivery SET held = 0, pos = $2 WHERE message = $1 AND held = 1;
 -- name: place
 UPDATE message SET pos = $2 WHERE id = $1;
 
--- name: lanes
-SELECT DISTINCT conversation, network FROM delivery WHERE held = 0;
 -- name: lanes_of
-SELECT conversation, pos FROM delivery WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;
+SELECT conversation, pos, next_at FROM delivery WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;
+-- name: again
+SELECT conversation FROM delivery WHERE network = $1 AND held = 0 AND next_at > 0 AND next_at <= $2 ORDER BY next_at LIMIT $3;
+-- name: next_again
+SELECT MIN(next_at) AS next_at FROM delivery WHERE network = $1 AND held = 0 AND next_at > 0 AND next_at > $2;
+-- name: postpone
+UPDATE delivery SET next_at = $3 WHERE id =
+  (SELECT id FROM delivery WHERE conversation = $1 AND network = $2 AND held = 0 ORDER BY pos LIMIT 1);
+-- name: older
+SELECT id, message, conversation FROM delivery
+WHERE network = $1 AND late = $2 AND created_at < $3 AND held <= $4 ORDER BY created_at LIMIT $5;
 -- name: lane
 SELECT d.id, d.message, d.pos, d.body, d.reply_to, d.thread, d.attempt, d.next_at, d.created_at,
        m.sender, m.kind, m.sent_at, l.chat
 FROM delivery d JOIN message m ON m.id = d.message
 LEFT JOIN leg l ON l.conversation = d.conversation AND l.network = d.network
-WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT 20;
+WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT $3;
 -- name: ref_on
 SELECT r.id, m.conversation FROM ref r JOIN message m ON m.id = r.message
 WHERE r.message = $1 AND r.network = $2 ORDER BY r.also, r.id LIMIT 1;
@@ -137,10 +145,8 @@ WHERE a.network = $1 AND l.chat IS NOT NULL;
 -- name: late
 UPDATE recipient SET reason = 'late'
 WHERE message = $1 AND network = $2 AND state = 'accepted' AND reason IS NULL RETURNING message;
--- name: become_late
-UPDATE delivery SET late = 1 WHERE id IN
-  (SELECT id FROM delivery WHERE conversation = $1 AND network = $2 AND late = 0 AND created_at < $3
-   ORDER BY created_at LIMIT $4) RETURNING message;
+-- name: set_late
+UPDATE delivery SET late = 1 WHERE id = $1;
 -- name: received
 UPDATE recipient SET state = 'delivered', at = $3, reason = NULL
 WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;

@@ -97,7 +97,7 @@ async def test_what_waits_for_the_former_one_is_refused_and_erased(url: str) -> 
         await asyncio.sleep(0.05)
         assert [[m.person.name for m in d.recipients] for d in w.siilo.delivered] == [["Dan Moreau"]]
         assert await outcome(w, "p2") == {"Anna Martin": NOT_REACHABLE, "Dan Moreau": (State.DELIVERED, None)}
-        assert await w.db.all("store.lanes") == []
+        assert await w.waiting() == 0
 
 
 async def test_what_waits_for_its_place_is_refused_too(url: str) -> None:
@@ -129,7 +129,7 @@ async def test_nothing_is_handed_out_at_an_address_that_is_somebody_elses(url: s
         assert [m.person.name for m in delivery.recipients] == ["Dan Moreau"]
         assert await outcome(w, "p1") == {"Anna Martin": NOT_REACHABLE}
         assert await outcome(w, "p2") == {"Anna Martin": NOT_REACHABLE, "Dan Moreau": (State.DELIVERED, None)}
-        assert await w.db.all("store.lanes") == []
+        assert await w.waiting() == 0
 
 
 async def test_an_address_of_the_directory_goes_to_somebody_else(url: str) -> None:

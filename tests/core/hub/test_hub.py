@@ -9,7 +9,8 @@ import pytest
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.hub.courier import Patience
-from bridge.model import Address, Delivery, Kind, Ref, State
+from bridge.model import Address, Delivery, Kind, Ref, State, Typing
+from bridge.networks.loopback import Loopback
 from tests.core.make import FAST, networks, running
 
 BEN = "matrix:@ben:chu.example"
@@ -29,7 +30,7 @@ async def test_a_product_writes_to_matrix_and_is_told(url: str) -> None:
         [state] = w.pandalab.told[-1].states
         assert (state.person.name, state.state) == ("Ben Durand", State.DELIVERED)
         assert w.pandalab.told[-1].ref == Ref("pandalab", "p1")
-        assert await w.db.all("store.lanes") == []  # the body is gone
+        assert await w.waiting() == 0  # the body is gone
 
 
 async def test_the_same_message_twice_is_one(url: str) -> None:
@@ -163,7 +164,7 @@ async def test_giving_up_is_visible(url: str) -> None:
         await w.pandalab.write("p1", "A", "cleo", "x", [BEN])
         await w.until(lambda: w.pandalab.told)
         assert w.pandalab.told[0].states[0].reason == "gave_up"
-        assert await w.db.all("store.lanes") == []
+        assert await w.waiting() == 0
 
 
 async def test_a_poisonous_delivery_ends_with_a_notice(url: str) -> None:
@@ -291,8 +292,32 @@ async def test_typing_passes_to_the_other_legs(url: str) -> None:
         await w.until(lambda: w.siilo.delivered)
         await w.hub.signs.typing("pandalab", "A", Address("pandalab", "cleo"), True)
         await w.hub.signs.typing("pandalab", "A", Address("pandalab", "nobody"), True)
+        await w.until(lambda: w.siilo.signs)
         assert [(s.person.name, s.typing) for s in w.siilo.signs] == [("Cléo Petit", True)]
         assert w.pandalab.signs == []
+
+
+async def test_typing_waits_for_no_network_and_keeps_its_order(url: str) -> None:
+    class Hangs(Loopback):
+        gate = asyncio.Event()
+
+        async def typing(self, typing: Typing) -> None:
+            await self.gate.wait()
+            await super().typing(typing)
+
+    async with running(url, networks() | {"siilo": Hangs("siilo")}) as w:
+        said = await w.pandalab.write("p1", "A", "cleo", "x", ["siilo:dan", BEN])
+        await w.until(lambda: w.siilo.delivered and w.matrix.delivered)
+        await w.hub.bind(said.conversation, "matrix", "!r")
+        before = len(asyncio.all_tasks())
+        for n in range(200):
+            await w.hub.signs.typing("pandalab", "A", Address("pandalab", "cleo"), n % 2 == 0)
+            await asyncio.sleep(0)
+        await w.until(lambda: len(w.matrix.signs) > 16)  # the one that hangs takes nothing from the other
+        assert len(asyncio.all_tasks()) - before <= 2 * 16
+        Hangs.gate.set()
+        await w.until(lambda: len(w.siilo.signs) == 16)
+        assert [s.typing for s in w.siilo.signs] == [True, False] * 8
 
 
 async def test_a_long_text_is_refused_at_the_door(url: str) -> None:

@@ -108,7 +108,7 @@ async def test_whoever_joins_gets_everything_that_was_kept_and_once(url: str, ne
         await w.hub.bind(done.conversation, MATRIX, "!r")
         for n in range(1, count):
             await write(w, f"p{n}")
-        await w.until(lambda: len(w.matrix.delivered) == count and not w.courier._lanes)
+        await w.until(lambda: len(w.matrix.delivered) == count and w.courier.idle)
         sent = await rows(w.db, "SELECT message, person FROM recipient WHERE state = 'sent'")
         assert len(sent) == count
         assert await w.hub.facts.waiting(MATRIX) == ["!r"]

@@ -13,6 +13,7 @@ from bridge.errors import Unavailable
 from bridge.hub.courier import Patience
 from bridge.model import Address, Delivery, Ref, State
 from bridge.seal import Seal
+from bridge.store.backlog import Backlog
 from bridge.store.conversation import delivery_id, message_id
 from tests.core import make
 from tests.core.db.test_db import watch
@@ -190,7 +191,7 @@ async def test_a_database_that_is_away_for_a_moment_loses_and_repeats_nothing(tm
                 with suppress(Unavailable):
                     await w.pandalab.write(f"p{n}", "A", "cleo", str(n), [BEN])
                     break
-        await w.until(lambda: len(w.matrix.delivered) == 30 and not w.courier._lanes)
+        await w.until(lambda: len(w.matrix.delivered) == 30 and w.courier.idle)
         assert [d.body.text for d in w.matrix.delivered] == [str(n) for n in range(30)]
         await w.until(lambda: len({r.ref.id for r in w.pandalab.told}) == 30)
 
@@ -225,13 +226,13 @@ async def test_the_lanes_of_a_network_come_in_the_order_in_which_they_wait(url: 
         w.siilo.before = away
         for n, chat in enumerate("BAAC"):
             await w.pandalab.write(f"p{n}", chat, "cleo", "x", [DAN])
-        seen, after = [], 0
-        while page := await w.store.lanes_of("siilo", after, 2):
+        backlog, seen, after = Backlog(w.db, "siilo"), [], 0
+        while page := await backlog.after(after, 2):
             assert len(page) <= 2
-            seen += [(await w.store.conversation(conversation)).legs["pandalab"] for conversation, _ in page]
-            after = page[-1][1]
+            seen += [(await w.store.conversation(row.conversation)).legs["pandalab"] for row in page]
+            after = page[-1].place
         assert seen == ["B", "A", "A", "C"]
-        assert await w.store.lanes_of("matrix", 0, 2) == []
+        assert await Backlog(w.db, "matrix").after(0, 2) == []
 
 
 async def test_the_conversation_of_exactly_these_people_as_they_come_and_go(url: str) -> None:

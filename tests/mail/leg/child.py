@@ -34,7 +34,8 @@ from tests.mail.hub import PEER, PEOPLE, Trust, assembled
 PRODUCT = "pandalab"
 NEWCOMERS = ("ines", "jules")  # they write without having a mailbox yet
 _LEFT = (
-    ("store.lanes",),
+    ("store.lanes_of", PRODUCT, 0, 1),
+    ("store.lanes_of", "mail", 0, 1),
     ("mail.waiting", 0, 1),
     ("mail.gathering", "", "", 1),
     ("mail.domain_after", ""),

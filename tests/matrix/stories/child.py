@@ -36,8 +36,14 @@ async def live(url: str, homeserver: str, port: int, mxid: str, done: int, targe
 
 async def settled(node: Node) -> None:
     """Until everything is delivered."""
-    while await node.db.all("store.lanes") or not node.matrix.idle:  # noqa: ASYNC110
+    while await left(node) or not node.matrix.idle:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
+
+
+async def left(node: Node) -> bool:
+    """Whether something waits for a network."""
+    networks = (node.matrix.network, node.product.network, node.mail.network)
+    return any([await node.db.all("store.lanes_of", network, 0, 1) for network in networks])
 
 
 def arm(target: str) -> None:

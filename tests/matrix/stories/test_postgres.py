@@ -45,7 +45,7 @@ async def test_restarts_with_parked_and_waiting_messages(world: World, url: str)
         world.stub.appservice = None
     world.stub._faults.clear()
     await chat.ben.share(chat.room)
-    async with world.node(url) as node:
+    async with world.node(url, park_notice_s=60.0) as node:
         await node.got("garé")
         await node.write(chat.chat, "la suite", by="anna")
         await chat.ben.heard("la suite")

@@ -255,7 +255,7 @@ class Departures:
     async def _refuse(self, ref: str, who: Address, reason: str) -> None:
         """Raises Unavailable as long as the hub has not noted that it gave us the message."""
         if not await self.hub.signs.failed(Ref(MAIL, ref), who, reason, self._clock()):
-            raise Unavailable("not_yet")
+            raise Unavailable("not_yet", alone=True)
 
     async def _note(self, tx: Tx, where: Where, refs: tuple[str, ...], documents: Conformed) -> None:
         """Whose documents a thread has: an answer about somebody else must not join it."""
@@ -285,7 +285,7 @@ class Departures:
         box = Address(MAIL, chat.removeprefix(TEAM))
         for ident in idents:
             if not await self.hub.signs.received(Ref(MAIL, f"{ident}@{self._book.domain}"), box, self._clock()):
-                raise Unavailable("not_yet")
+                raise Unavailable("not_yet", alone=True)
         async with self._ledger.db.transaction("mail.internal") as tx:
             await tx.many("mail.end_draft", [(ident,) for ident in idents])
 

@@ -54,7 +54,7 @@ class MailReports:
         """What the operator of a recipient said about one of our mails."""
         for ref in due.refs:
             if not await self._note(due.id, ref, recipient, "failed" if kind == "refused" else kind, reason):
-                raise Unavailable("not_yet")  # the hub has not written down yet that it gave us this message
+                raise Unavailable("not_yet", alone=True)  # the hub has not yet noted that it gave us this message
         if kind == "delayed" and due.refs:  # nothing arrived for hours
             found = await self._ledger.of_ref(due.refs[0])
             if found is not None:
@@ -112,7 +112,7 @@ class MailReports:
         """Raises Unavailable as long as the hub may still write down that it gave us what the report is about."""
         now = self._clock()
         if not known and now - self._early.setdefault(n, now) < _PATIENCE:
-            raise Unavailable("not_yet")
+            raise Unavailable("not_yet", alone=True)
         if not known:
             log.warning("mail %d reports about what the hub does not know", n)
         self._early.pop(n, None)

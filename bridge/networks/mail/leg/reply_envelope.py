@@ -78,7 +78,7 @@ class Frames:
             return [thread]
         waiting = await self._ledger.drafts(chat, found[0].thread)
         if any(f"{ident}@{self._book.domain}" == thread for ident, _, _ in waiting):
-            raise Unavailable("not_yet")
+            raise Unavailable("not_yet", alone=True)
         return [found[0].mid.removesuffix(f"#{thread}")]
 
     async def _team(self, chat: str, thread: str, frame: Frame) -> Frame:
