@@ -24,7 +24,7 @@ from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, 
 from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.served import Served
-from bridge.store.conversation import Conversation, message_id
+from bridge.store.conversation import Conversation, Reach, message_id
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class Hub:
                 about = await self._corrected(tx, message, sender)
                 able, sign = self._able(message, conversation, about), not KINDS[about].recipients
                 networks = await self._store.record(
-                    tx, message, conversation, sender, held, self._clock(), able, sign=sign
+                    tx, message, conversation, sender, Reach(able, held), self._clock(), sign=sign
                 )
                 await self._leave(tx, conversation, remove)
                 if within is not None:

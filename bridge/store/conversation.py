@@ -13,6 +13,14 @@ from bridge.model import Address, Member, Person, Ref
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Networks that can carry a message, and those of them that wait for the room's order."""
+
+    able: frozenset[str]
+    held: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation as it is now: members and, per network, that network's name of the chat (None: has none yet)."""
 

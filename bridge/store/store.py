@@ -26,7 +26,7 @@ from bridge.model import (
 from bridge.parts.lru import Lru
 from bridge.people.people import People
 from bridge.seal import Seal
-from bridge.store.conversation import Conversation, audience, conversation_from, delivery_id, message_id
+from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
 from bridge.store.outcomes import Outcomes
 
 LANE = 20  # deliveries of a lane that are read at once
@@ -193,13 +193,12 @@ class Store:
         message: Message,
         conversation: Conversation,
         sender: Person,
-        held: frozenset[str],
+        reach: Reach,
         now: int,
-        able: frozenset[str],
         *,
         sign: bool = False,
     ) -> set[str]:
-        """Write a message and a sealed delivery for every ``able`` leg that has members; gives those networks.
+        """Write a message and a sealed delivery for every able leg that has members; gives those networks.
 
         Ends in a Conflict if the hub has it already, or has something else by that name.
         A ``sign`` is said to nobody (members, reactions, what takes one back): nobody is its recipient.
@@ -208,7 +207,7 @@ class Store:
         row = (ident, conversation.id, pos, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
         await tx.run("store.add_own_ref", message.ref.network, message.ref.id, ident)
-        others = [m for m in conversation.members if m.address.network in able]
+        others = [m for m in conversation.members if m.address.network in reach.able]
         networks = {m.address.network for m in others}
         if not sign:
             for member in others:
@@ -217,10 +216,10 @@ class Store:
         for network in networks:
             name = delivery_id(ident, network)
             body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
-            values = (name, ident, conversation.id, network, pos, int(network in held), body, *cites, now)
+            values = (name, ident, conversation.id, network, pos, int(network in reach.held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
-            await self._not_corrected(tx, message, conversation, able, now)
+            await self._not_corrected(tx, message, conversation, reach.able, now)
         if networks:
             for n, file in enumerate(message.body.files):
                 about = orjson.dumps([file.name, file.mime, file.inline])
