@@ -100,8 +100,8 @@ class Questions(Protocol):
     async def unnamed(self, network: str, chat: str) -> bool:
         """Whether the network may have been given something in a chat without its name for it being noted."""
 
-    async def among(self, network: str, people: Collection[str]) -> Chat | None:
-        """The newest conversation of exactly these people (person ids) that has a leg on this network, or None."""
+    async def among(self, people: Collection[str], by: Address) -> Chat | None:
+        """The newest conversation of exactly these people (person ids) in which one takes part by this address."""
 
     async def leg(self, conversation: str, network: str) -> Chat | None:
         """A conversation by the hub's name of it, as a network sees it, or None."""
@@ -113,8 +113,12 @@ class Questions(Protocol):
 class Signals(Protocol):
     """What an edge tells of messages that are there: taken, delivered, read, refused; and that somebody writes."""
 
-    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
-        """``reader`` has read everything of this conversation up to ``ref``. False: the hub does not know ``ref``."""
+    async def read(self, ref: Ref, reader: Address, at: int, *, strict: bool = False) -> bool:
+        """``reader`` has read everything of this conversation up to ``ref``. False: the hub does not know ``ref``.
+
+        Like every sign it counts only from the address by which the reader takes part. ``strict``: raises Refused
+        (other_account) for one from elsewhere.
+        """
 
     async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
         """``reader`` has read this one message, whatever of the others. False: the hub does not know ``ref``."""
@@ -122,7 +126,7 @@ class Signals(Protocol):
     async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
         """``recipient``'s operator has taken this one message. False: the hub does not know ``ref``."""
 
-    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
+    async def received(self, ref: Ref, recipient: Address, at: int, *, strict: bool = False) -> bool:
         """``recipient``'s own device has taken this one message. False: the hub does not know ``ref``."""
 
     async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:

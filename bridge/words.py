@@ -22,6 +22,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ce compte a été refusé pour ce professionnel. Si c'est une erreur, contactez l'exploitant de Liaison.",
         "This account was refused for this professional. If that is wrong, ask the operator of Liaison.",
     ),
+    "other_account": (
+        "Ce professionnel participe à cette conversation depuis un autre produit : qu'il y réponde, ou commencez une "
+        "nouvelle conversation.",
+        "This professional takes part in this conversation from another product: answer there, or begin a new "
+        "conversation.",
+    ),
     "not_contested": (
         "Aucun compte de ce produit n'attend de réponse pour ce professionnel.",
         "No account of this product waits for an answer about this professional.",

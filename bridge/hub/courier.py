@@ -172,7 +172,7 @@ class Courier:
         async with self._store.db.transaction("courier.sent" if handed else "courier.refused") as tx:
             for member in lost:
                 await self._store.outcomes.failed(
-                    tx, delivery.message, member.person.id, "not_reachable", self._clock()
+                    tx, delivery.message, member.person.id, delivery.network, "not_reachable", now
                 )
             if handed is not None:
                 await self._sent(tx, delivery, handed)
@@ -190,7 +190,7 @@ class Courier:
         known, now = not self._connectors[delivery.network].capabilities.own_states, self._clock()
         await self._store.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
         for person, why in sorted(handed.without.items()):
-            await self._store.outcomes.failed(tx, delivery.message, person, why, now)
+            await self._store.outcomes.failed(tx, delivery.message, person, delivery.network, why, now)
 
     async def _later(self, delivery: Delivery, reason: Unavailable) -> bool:
         """The lane waits: it is on disk until when."""

@@ -66,13 +66,13 @@ class Facts:
         """See :class:`bridge.connector.Questions`."""
         return await self._store.on_its_way(network, chat)
 
-    async def among(self, network: str, people: Collection[str]) -> Chat | None:
+    async def among(self, people: Collection[str], by: Address) -> Chat | None:
         """See :class:`bridge.connector.Questions`."""
-        ident = await self._store.among(network, people)
+        ident = await self._store.among(people, by)
         if ident is None:
             return None
         found = await self._store.conversation(ident)
-        return Chat(ident, found.legs.get(network), found.members)
+        return Chat(ident, found.legs.get(by.network), found.members)
 
     async def leg(self, conversation: str, network: str) -> Chat | None:
         """See :class:`bridge.connector.Questions`."""

@@ -18,7 +18,7 @@ from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
 from bridge.hub.news import News
 from bridge.hub.order import Order
-from bridge.hub.signs import Signs
+from bridge.hub.signs import Signs, partakes
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, Message, Person, Ref, Standing
 from bridge.parts.turns import Turns
@@ -194,8 +194,7 @@ class Hub:
         else:
             ident = whole.id
             conversation = await self._store.placed(tx, ident, everybody)
-            if conversation.member(sender.id) is None:
-                raise Refused("not_a_member", "sender")
+            partakes(conversation, sender.id, message.sender, "sender")
         new = [m for m in add if conversation.member(m.person.id) is None]
         if len(conversation.members) + len(new) > self._max_members:
             raise Refused("too_many_members", "to")

@@ -8,14 +8,30 @@ from contextlib import suppress
 
 from bridge.connector import Connector
 from bridge.db import Tx
+from bridge.errors import Refused
 from bridge.hub.courier import Courier
 from bridge.model import Address, Ref, Typing
 from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
 from bridge.people.people import People
+from bridge.store.conversation import Conversation
 from bridge.store.store import Store
 
 _TYPING = 16  # typing signs on their way to one network; more are dropped
+Change = Callable[[Tx, str, str, str, int], Awaitable[bool]]
+"""What a sign does to (message, person, network) at a time (ms); True if that is news."""
+
+
+def partakes(conversation: Conversation, person: str, address: Address, field: str) -> None:
+    """Raises Refused (not_a_member; other_account, about the network of her membership) for who speaks from elsewhere.
+
+    Whoever has accounts in several networks takes part by one of them, and only its product may speak for her here.
+    """
+    member = conversation.member(person)
+    if member is None:
+        raise Refused("not_a_member", field)
+    if member.address != address:
+        raise Refused("other_account", field, about=member.address.network)
 
 
 class Signs:
@@ -33,9 +49,9 @@ class Signs:
         self._typing: dict[str, Tasks] = defaultdict(lambda: Tasks("typing signs"))
         self._typists = Turns()  # nobody stops typing before they have begun
 
-    async def read(self, ref: Ref, reader: Address, at: int) -> bool:
+    async def read(self, ref: Ref, reader: Address, at: int, *, strict: bool = False) -> bool:
         """See :class:`bridge.connector.Signals`."""
-        return await self._sign(ref, reader, at, self._store.outcomes.read_up_to)
+        return await self._sign(ref, reader, at, self._store.outcomes.read_up_to, strict=strict)
 
     async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
@@ -45,15 +61,15 @@ class Signs:
         """See :class:`bridge.connector.Signals`."""
         return await self._sign(ref, recipient, at, self._store.outcomes.taken)
 
-    async def received(self, ref: Ref, recipient: Address, at: int) -> bool:
+    async def received(self, ref: Ref, recipient: Address, at: int, *, strict: bool = False) -> bool:
         """See :class:`bridge.connector.Signals`."""
-        return await self._sign(ref, recipient, at, self._store.outcomes.received)
+        return await self._sign(ref, recipient, at, self._store.outcomes.received, strict=strict)
 
     async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
         """See :class:`bridge.connector.Signals`."""
 
-        async def change(tx: Tx, message: str, person: str, at: int) -> bool:
-            return await self._store.outcomes.failed(tx, message, person, reason, at)
+        async def change(tx: Tx, message: str, person: str, network: str, at: int) -> bool:
+            return await self._store.outcomes.failed(tx, message, person, network, reason, at)
 
         return await self._sign(ref, recipient, at, change, anybody=True)
 
@@ -75,9 +91,12 @@ class Signs:
                 await tx.run("store.also", ref.network, ref.id, message[0])
 
     async def _sign(
-        self, ref: Ref, who: Address, at: int, change: Callable[..., Awaitable[bool]], *, anybody: bool = False
+        self, ref: Ref, who: Address, at: int, change: Change, *, anybody: bool = False, strict: bool = False
     ) -> bool:
-        """``anybody``: of a member, too, for whom nothing vouches any more."""
+        """``anybody``: of a member, too, for whom nothing vouches any more. ``strict``: raises Refused (other_account).
+
+        A sign counts for the member at that very address; of somebody who has left, for what went to that network.
+        """
         known = await self._store.known(self._store.db, ref)
         if known is None:
             return False
@@ -85,8 +104,15 @@ class Signs:
         if person is None and not anybody:
             return True
         ident = str(who) if person is None else person.id
+        member = (await self._store.conversation(known[1])).member(ident)
+        if member is None and not await self._store.outcomes.meant(known[0], ident, who.network):
+            return True
+        if member is not None and member.address != who:
+            if strict:
+                raise Refused("other_account", "user", about=member.address.network)
+            return True
         async with self._store.db.transaction("hub.sign") as tx:
-            news = await change(tx, known[0], ident, at)
+            news = await change(tx, known[0], ident, who.network, at)
         if news:
             self._courier.wake_reports()
         return True
@@ -98,7 +124,8 @@ class Signs:
         if ident is None or person is None:
             return
         conversation = await self._store.conversation(ident)
-        if conversation.member(person.id) is None:
+        member = conversation.member(person.id)
+        if member is None or member.address != who:
             return
         for other in {m.address.network for m in conversation.members} - {network}:
             name = conversation.legs.get(other)

@@ -159,7 +159,7 @@ class People:
             return await self._mailbox(Address(MAIL, rest.lower()), origin, field)
         if kind == MATRIX:
             return await self._matrix(rest, origin, field)
-        return await self._account(Address(kind, rest), field)
+        return await self._account(box or Address(kind, rest), field)
 
     def _box(self, handle: str) -> Address | None:
         """The mailbox that a handle names, be it as the ghost of that mailbox."""

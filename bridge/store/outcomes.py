@@ -29,25 +29,30 @@ class Outcomes:
             await self.changed(tx, message)
         return bool(rows)
 
-    async def read_up_to(self, tx: Tx, message: str, person: str, at: int) -> bool:
-        """``person`` has read this and everything before it; True if that is news."""
+    async def meant(self, message: str, person: str, network: str) -> bool:
+        """Whether the message was for ``person``, on ``network``."""
+        rows = await self.db.all("store.recipients", message)
+        return any((row["person"], row["network"]) == (person, network) for row in rows)
+
+    async def read_up_to(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
+        """``person`` has read this and everything before it that went to ``network``; True if that is news."""
         news: list[Row] = []
         while rows := await tx.all("store.unread", message, person):
-            news += await tx.all("store.read", _ids(rows), person, at)
+            news += await tx.all("store.read", _ids(rows), person, at, network)
             await tx.run("store.has_read", rows[-1]["conversation"], person, rows[-1]["pos"])
         return await self.all_changed(tx, news)
 
-    async def seen(self, tx: Tx, message: str, person: str, at: int) -> bool:
+    async def seen(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
         """``person`` has read this one; True if that is news."""
-        return await self._moved(tx, "store.seen", message, person, at)
+        return await self._moved(tx, "store.seen", message, person, network, at)
 
-    async def taken(self, tx: Tx, message: str, person: str, at: int) -> bool:
+    async def taken(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
         """``person``'s operator has taken the message; True if that is news."""
-        return await self._moved(tx, "store.taken", message, person, at)
+        return await self._moved(tx, "store.taken", message, person, network, at)
 
-    async def received(self, tx: Tx, message: str, person: str, at: int) -> bool:
+    async def received(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
         """``person``'s device has taken the message; True if that is news."""
-        return await self._moved(tx, "store.received", message, person, at)
+        return await self._moved(tx, "store.received", message, person, network, at)
 
     async def arrived(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
         """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news."""
@@ -65,9 +70,9 @@ class Outcomes:
         messages = sorted(set(waiting.values()))
         return await self.all_changed(tx, [r for m in messages for r in await tx.all("store.late", m, network)])
 
-    async def failed(self, tx: Tx, message: str, person: str, reason: str, at: int) -> bool:
+    async def failed(self, tx: Tx, message: str, person: str, network: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""
-        return await self._moved(tx, "store.failed", message, person, at, reason)
+        return await self._moved(tx, "store.failed", message, person, network, at, reason)
 
     async def _moved(self, tx: Tx, operation: str, message: str, *values: str | int) -> bool:
         row = await tx.one(operation, message, *values)

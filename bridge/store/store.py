@@ -14,6 +14,7 @@ import orjson
 from bridge.db import Component, Database, Row, Tx
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import (
+    Address,
     Body,
     Delivery,
     File,
@@ -73,9 +74,9 @@ class Store:
         row = await self.db.one("store.leg_by_chat", network, chat)
         return None if row is None else self._chats.put((network, chat), str(row["conversation"]))
 
-    async def among(self, network: str, people: Collection[str]) -> str | None:
-        """The newest conversation of exactly these people with a leg on this network."""
-        row = await self.db.one("store.among", audience(people), network) if people else None
+    async def among(self, people: Collection[str], by: Address) -> str | None:
+        """The newest conversation of exactly these people with a member at this address."""
+        row = await self.db.one("store.among", audience(people), by.network, by.id) if people else None
         return None if row is None else str(row["id"])
 
     async def conversation(self, conversation: str) -> Conversation:
@@ -324,10 +325,10 @@ class Store:
         await tx.run("store.add_ref", ref.network, ref.id, delivery.message)
         await self._end(tx, delivery)
         for person in sorted(delivery.gone):
-            await tx.one("store.failed", delivery.message, person, now, "left_before")
+            await tx.one("store.failed", delivery.message, person, delivery.network, now, "left_before")
         if known:
             for person in sorted(waiting):
-                if await tx.one("store.taken", delivery.message, person, now) is not None:
+                if await tx.one("store.taken", delivery.message, person, delivery.network, now) is not None:
                     await tx.run("store.await", delivery.message, delivery.network, person)
             await tx.run("store.delivered", delivery.message, delivery.network, now)
         if known or delivery.gone:

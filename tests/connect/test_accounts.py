@@ -166,3 +166,27 @@ async def test_every_webhook_about_an_account_fits_its_model(w: World, caplog: p
             if call["type"] in EVENTS:
                 EVENTS[call["type"]].model_validate_json(json.dumps(call["body"]))
                 assert UserNews.model_validate_json(json.dumps(call["body"]["data"])).product == "siilo"
+
+
+async def test_who_is_in_both_products_speaks_in_a_conversation_from_the_one_she_began_it_in(w: World) -> None:
+    await declare(w)
+    await w.hub.decide("siilo", f"rpps:{CLEO}", Standing.ACTIVE, "operator")
+    w.pandalab.sim.write("cleo", {"text": "Bonjour Dan", "to": ["siilo:dan"]})
+    await w.until(lambda: w.siilo.texts("dan"))
+    conversation = w.siilo.arrived("dan")[0]["conversation"]
+    w.siilo.sim.write("dan", {"text": "Pour Cléo", "conversation": conversation})
+    await w.until(lambda: w.siilo.states() == {"Pour Cléo": "delivered"})
+    got = w.pandalab.arrived("cleo")[0]["id"]
+    for path, body, field in (
+        ("/messages", message("e-1", sender="evil", conversation=conversation, to=[]), "sender"),
+        (f"/conversations/{conversation}/members", {"id": "e-2", "by": "evil", "add": [BEN_HANDLE]}, "sender"),
+    ):
+        status, problem = await w.call("POST", path, body, token=TOKENS["siilo"])
+        assert (status, problem["code"], problem["field"]) == (403, "other_account", field)
+        assert problem["detail"].endswith("(pandalab)")
+    evil = w.siilo.arrived("dan")[0]["id"]
+    read = {"message": evil, "user": "evil", "state": "read", "at": time_text()}
+    status, problem = await w.call("POST", "/receipts", read, token=TOKENS["siilo"])
+    assert (status, problem["code"]) == (403, "other_account")
+    w.pandalab.sim.read("cleo", got)
+    await w.until(lambda: w.siilo.states() == {"Pour Cléo": "read"})

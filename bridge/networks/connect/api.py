@@ -263,7 +263,7 @@ class ConnectApi:
         act = call.hub.signs.read if receipt.state == "read" else call.hub.signs.received
         seen = (Ref(network, receipt.message), Address(network, receipt.user), milliseconds(receipt.at))
         for _ in range(_LOOKS):
-            if await act(*seen):
+            if await act(*seen, strict=True):
                 return web.Response(status=204)
             await asyncio.sleep(_WAIT)
         raise Refused("unknown_message", "message")

@@ -27,6 +27,7 @@ _STATUS = {
     "unknown_sender": 403,
     "account_held": 403,
     "account_refused": 403,
+    "other_account": 403,
     "not_a_member": 403,
     "untrusted_server": 403,
     "unknown_conversation": 404,

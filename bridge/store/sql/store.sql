@@ -34,8 +34,8 @@ UPDATE leg SET chat = $3 WHERE conversation = $1 AND network = $2;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person;
 -- name: among
-SELECT c.id FROM conversation c JOIN leg l ON l.conversation = c.id AND l.network = $2
-WHERE c.audience = $1 ORDER BY c.created_at DESC, c.id LIMIT 1;
+SELECT c.id FROM conversation c WHERE c.audience = $1
+AND EXISTS (SELECT 1 FROM member m WHERE m.conversation = c.id AND m.network = $2 AND m.address = $3) ORDER BY c.created_at DESC, c.id LIMIT 1;
 -- name: set_audience
 UPDATE conversation SET audience = $2 WHERE id = $1;
 -- name: without_audience
@@ -124,7 +124,8 @@ UPDATE recipient SET state = 'delivered', at = $3, reason = NULL WHERE message =
 -- name: refused
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: taken
-UPDATE recipient SET state = 'sent', at = $3, reason = NULL WHERE message = $1 AND person = $2 AND state = 'accepted' RETURNING message;
+UPDATE recipient SET state = 'sent', at = $4, reason = NULL
+WHERE message = $1 AND person = $2 AND network = $3 AND state = 'accepted' RETURNING message;
 -- name: await
 INSERT INTO awaited (network, conversation, person, pos) SELECT $2, conversation, $3, pos FROM message WHERE id = $1
 ON CONFLICT (network, conversation, person) DO NOTHING;
@@ -148,21 +149,22 @@ WHERE message = $1 AND network = $2 AND state = 'accepted' AND reason IS NULL RE
 -- name: set_late
 UPDATE delivery SET late = 1 WHERE id = $1;
 -- name: received
-UPDATE recipient SET state = 'delivered', at = $3, reason = NULL
-WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent') RETURNING message;
+UPDATE recipient SET state = 'delivered', at = $4, reason = NULL
+WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent') RETURNING message;
 -- name: seen
-UPDATE recipient SET state = 'read', at = $3, reason = NULL
-WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
+UPDATE recipient SET state = 'read', at = $4, reason = NULL
+WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: failed
-UPDATE recipient SET state = 'refused', at = $3, reason = $4
-WHERE message = $1 AND person = $2 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
+UPDATE recipient SET state = 'refused', at = $4, reason = $5
+WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: unread
 SELECT id, pos, conversation FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
 AND pos > (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN reading r ON r.conversation = m.conversation
            WHERE m.id = $1 AND r.person = $2)
 AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
 -- name: read
-UPDATE recipient SET state = 'read', at = $3, reason = NULL WHERE person = $2 AND state IN ('accepted', 'sent', 'delivered')
+UPDATE recipient SET state = 'read', at = $3, reason = NULL
+WHERE person = $2 AND network = $4 AND state IN ('accepted', 'sent', 'delivered')
 AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) RETURNING message; -- pg
 AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
 -- name: has_read

@@ -67,11 +67,12 @@ async def test_what_stood_open_is_covered_by_the_next_receipt(url: str, tmp_path
     last = "SELECT id FROM message m WHERE pos = (SELECT MAX(pos) FROM message x WHERE x.conversation = m.conversation)"
     await versions.make(url, tmp_path / "old", was)
     async with running(url) as w:
-        for person in ("rpps:10000000003", "rpps:10000000004", "matrix:@ben:stub.example"):
+        people = ("rpps:10000000003", "pandalab"), ("rpps:10000000004", "siilo"), ("matrix:@ben:stub.example", "matrix")
+        for person, network in people:
             messages = {message for (message,) in await rows(w.db, last)}
             stood = [bool(await rows(w.db, COVERED, message, person)) for message in messages]
             async with w.db.transaction("test") as tx:
-                news = [await w.store.outcomes.read_up_to(tx, message, person, 5) for message in messages]
+                news = [await w.store.outcomes.read_up_to(tx, message, person, network, 5) for message in messages]
             assert news == stood
             assert not any([await rows(w.db, COVERED, message, person) for message in messages])
 

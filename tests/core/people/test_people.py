@@ -88,6 +88,13 @@ async def test_handles_that_name_nobody(handle: str, refusal: str) -> None:
     assert await code(people(), handle) == refusal
 
 
+@pytest.mark.parametrize("handle", ["mailto:ANNA@mss.example", "mail:Anna@MSS.example", "rpps:10000000001"])
+async def test_a_mailbox_is_one_address_however_it_is_written(handle: str) -> None:
+    served = people(networks={"matrix", "pandalab", "mail"})
+    found = await served.find(handle, "pandalab", "to.0")
+    assert (found.person.id, str(found.address)) == (ANNA, "mail:anna@mss.example")
+
+
 async def test_a_network_that_is_not_served_reaches_nobody() -> None:
     small = people(networks={"matrix", "pandalab"})
     assert await code(small, "rpps:10000000004", "matrix") == "not_reachable"

@@ -54,7 +54,7 @@ class Play:
         covered = {(m, person) for (m,) in await rows(self.w.db, COVERED, message, person)}
         before = await rows(self.w.db, READ)
         async with self.w.db.transaction("test") as tx:
-            news = await self.w.store.outcomes.read_up_to(tx, message, person, 5)
+            news = await self.w.store.outcomes.read_up_to(tx, message, person, AT[who].network, 5)
         gone = await rows(self.w.db, REFUSED)  # the courier may have given somebody up who left, just before
         assert await rows(self.w.db, READ) == before | (covered - gone)
         assert news == bool(covered - gone)
@@ -85,7 +85,7 @@ async def test_hundreds_are_read_at_once(url: str) -> None:
         messages = [await write(w, f"p{n}", [] if n else [BEN]) for n in range(250)]
         await w.until(lambda: len(w.matrix.delivered) == 250)
         async with w.db.transaction("test") as tx:
-            assert await w.store.outcomes.read_up_to(tx, messages[-1], PERSON[BEN], 5)
+            assert await w.store.outcomes.read_up_to(tx, messages[-1], PERSON[BEN], MATRIX, 5)
         assert await rows(w.db, READ) == {(m, PERSON[BEN]) for m in messages}
 
 

@@ -237,20 +237,21 @@ async def test_the_lanes_of_a_network_come_in_the_order_in_which_they_wait(url: 
 
 async def test_the_conversation_of_exactly_these_people_as_they_come_and_go(url: str) -> None:
     cleo, ben, dan = "rpps:10000000003", "rpps:10000000002", "rpps:10000000004"
+    at_ben, at_cleo, at_dan = BEN_THERE, Address("pandalab", "cleo"), Address("siilo", "dan")
     async with running(url) as w:
         old = (await w.pandalab.write("p1", "A", "cleo", "x", [BEN])).conversation
         new = (await w.pandalab.write("p2", "B", "cleo", "x", [DAN])).conversation
-        assert await w.store.among("matrix", [ben, cleo]) == old
-        assert await w.store.among("siilo", [ben, cleo]) is None  # no leg there
+        assert await w.store.among([ben, cleo], at_ben) == old
+        assert await w.store.among([ben, cleo], Address("siilo", "cleo")) is None  # she is there as pandalab:cleo
         await w.pandalab.write("p3", "A", "cleo", "x", [DAN])
-        assert await w.store.among("matrix", [ben, cleo]) is None
-        assert await w.store.among("matrix", [cleo, ben, dan, ben]) == old
+        assert await w.store.among([ben, cleo], at_cleo) is None
+        assert await w.store.among([cleo, ben, dan, ben], at_ben) == old
         await w.hub.change_members(Ref("pandalab", "m"), "A", "pandalab", Address("pandalab", "cleo"), [], [BEN_THERE])
-        assert await w.store.among("siilo", [cleo, dan]) in (old, new)
-        assert await w.store.among("siilo", []) is None
+        assert await w.store.among([cleo, dan], at_dan) in (old, new)
+        assert await w.store.among([], at_dan) is None
         await w.hub.declare(Address("siilo", "dan"), "10000000005")  # somebody else's from now on
-        assert await w.store.among("siilo", [cleo, dan]) is None
-        assert await w.store.among("siilo", [cleo]) in (old, new)
+        assert await w.store.among([cleo, dan], at_dan) is None
+        assert await w.store.among([cleo], at_cleo) in (old, new)
 
 
 async def test_conversations_of_an_earlier_version_are_found_by_their_people(url: str) -> None:
@@ -260,7 +261,7 @@ async def test_conversations_of_an_earlier_version_are_found_by_their_people(url
             for conversation in done:
                 await tx.run("store.set_audience", conversation, None)
         people = ["rpps:10000000002", "rpps:10000000003"]
-        assert await w.store.among("matrix", people) is None
+        assert await w.store.among(people, BEN_THERE) is None
         await w.store.start()
-        assert await w.store.among("matrix", people) in done
+        assert await w.store.among(people, BEN_THERE) in done
         assert await w.db.all("store.without_audience", 1) == []

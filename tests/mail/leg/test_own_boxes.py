@@ -54,8 +54,10 @@ async def test_who_is_a_member_by_a_mailbox_of_ours_is_said_to_be_not_reached(tm
         first = await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}"])
         await node.mailed()
         members = [Member(Person(f"mail:{box}", box, listed=False), Address("mail", box)) for box in lost]
-        async with node.db.transaction("test.members") as tx:
-            await node.hub._store.add_members(tx, first.conversation, members, [], 0)
+        store = node.hub._store
+        with store.changing(first.conversation):
+            async with node.db.transaction("test.members") as tx:
+                await store.add_members(tx, first.conversation, members, [], 0)
         await node.write("room-1", "et vous ?", ref="p2")
         assert (await node.mailed(2))[1][1] == [ANNA]
         await node.rest()

@@ -98,7 +98,7 @@ class Arrivals:
         for chat in {row.chat for rows in known.values() for row in rows}:
             found = await self.hub.facts.chat(MAIL, chat)
             people = _people(found)
-            if found is not None and people >= target.people:
+            if found is not None and people >= target.people and _at(found, target.sender):
                 wider.add(chat)
                 if people == target.people:
                     same.add(chat)
@@ -106,20 +106,20 @@ class Arrivals:
         home = threads.home(cites, allowed, key, same)
         if home is not None:
             return home, False
-        among = await self.hub.facts.among(MAIL, target.people)
+        among = await self.hub.facts.among(target.people, target.sender)
         if among is not None:
             return among.chat or among.conversation, False
-        return await self._new(key, target.people)
+        return await self._new(key, target.people, target.sender)
 
-    async def _new(self, key: str, people: frozenset[str]) -> tuple[str, bool]:
-        """A name that no conversation has, unless it is one of exactly these people."""
+    async def _new(self, key: str, people: frozenset[str], author: Address) -> tuple[str, bool]:
+        """A name that no conversation has, unless it is one of exactly these people, and of this author's mailbox."""
         number = 0
         while True:
             chat = f"people:{key}" + (f"/{number}" if number else "")
             found = await self.hub.facts.chat(MAIL, chat)
             if found is None:
                 return chat, True
-            if _people(found) == people:
+            if _people(found) == people and _at(found, author):
                 return chat, False
             number += 1
 
@@ -281,7 +281,7 @@ class Arrivals:
     async def _room(self, mail: Mail, person: Person, recipient: str) -> Target | None:
         conversation = self._book.conversation(recipient)
         chat = await self.hub.facts.leg(conversation, MAIL) if conversation else None
-        if chat is None or mail.sender is None or person.id not in _people(chat):
+        if chat is None or mail.sender is None or not _at(chat, Address(MAIL, mail.sender.address.lower())):
             return None
         missed = await self._missed(mail, chat, person) if copied(mail, self._book.domains) else ()
         author, room = Address(MAIL, mail.sender.address.lower()), self._book.room(chat.conversation) or recipient
@@ -352,6 +352,11 @@ class _Place:
     ref: str
     key: str
     begins: bool
+
+
+def _at(chat: Chat, author: Address) -> bool:
+    """Whether somebody takes part in it by this mailbox: a member by another account does not."""
+    return any(member.address == author for member in chat.members)
 
 
 def _people(chat: Chat | None) -> frozenset[str]:
