@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.process import examine
+from appservice.process import accounts, examine
 from appservice.process import matrix as matrix_edge
+from appservice.process.door import Door
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, Config
 from bridge.db import open_database
@@ -120,6 +121,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application(handler_args={"auto_decompress": False})
     parts.matrix.routes(matrix_app)
+    Door(parts.core.seal, accounts.acts(parts.core)).routes(matrix_app)
     for add in parts.routes:
         add(open_app)
     served = ("matrix_listen", matrix_app, config.matrix_listen), ("connect_listen", open_app, config.connect_listen)

@@ -13,12 +13,19 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from appservice.process import accounts as accounts_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Unavailable
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
 
+_DOOR = {
+    "no_hub": "matrix_listen: no hub answers there: start it first",
+    "other_hub": "matrix_listen: what answers there is no hub with this configuration's seal key",
+    "unknown": "matrix_listen: the hub is of another version: restart it",
+    "clock": "the clocks of this command and of the hub differ by more than a minute",
+}
 _CONFIG = Path("/etc/liaison/hub.yaml")
 
 
@@ -48,7 +55,7 @@ def _why(reason: Unavailable) -> str:
     if reason.code == "database":
         cause = reason.__cause__
         return f"database.url: the database cannot be used ({brief(cause) if cause else 'it does not answer'})"
-    return f"not available: {reason.code}"
+    return _DOOR.get(reason.code) or f"not available: {reason.code}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     trust.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
     trust_cli.add_arguments(trust)
     trust.set_defaults(call=_trust)
+    accounts = commands.add_parser(
+        "accounts", help="professionals whom two products declare: list, accept, refuse (asks the running hub)"
+    )
+    accounts.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+    accounts_cli.add_arguments(accounts)
+    accounts.set_defaults(call=_accounts)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
@@ -124,6 +137,10 @@ def _trust(asked: argparse.Namespace) -> int:
     if "mail" not in config.networks:
         raise BadConfig("networks.mail: there is no such section: this hub takes no part in secure mail")
     return trust_cli.main(asked, validate(MailSettings, config.networks["mail"], "networks.mail").trust)
+
+
+def _accounts(asked: argparse.Namespace) -> int:
+    return _loop(accounts_cli.main(asked, read_config(asked.config)))
 
 
 def _registration(asked: argparse.Namespace) -> int:

@@ -39,7 +39,7 @@ class Claims:
 
     async def start(self) -> None:
         """Name those in the log who are in several products already: they stay as they are until somebody decides."""
-        found = await self.all_rivals()
+        found = list((await self.all_rivals()).values())
         for accounts in found[:_NAMED]:
             log.warning("%s are declared for one person and stay so: see `liaison accounts`", _named(accounts))
         if len(found) > _NAMED:
@@ -64,9 +64,9 @@ class Claims:
         """The newest claims that stand like this."""
         return [_claim(row) for row in await self._store.db.all("claims.page", standing.value, limit)]
 
-    async def all_rivals(self) -> list[list[Address]]:
+    async def all_rivals(self) -> dict[str, list[Address]]:
         """The accounts of everybody who was in several products at start, though nobody has said that this is right."""
-        return [rivals for person in self._people.several if (rivals := await self._rivals(person))]
+        return {person: rivals for person in self._people.several if (rivals := await self._rivals(person))}
 
     async def _rivals(self, person: str) -> list[Address]:
         accounts = await self._accounts(person)
@@ -75,6 +75,10 @@ class Claims:
         accepted = {one.network for one in await self.of(person) if one.standing is Standing.ACTIVE}
         doubtful = networks - proven - accepted
         return accounts if len(doubtful) > 1 or (doubtful and proven) else []
+
+    async def had_elsewhere(self, claim: Claim) -> list[Address]:
+        """Where other products have the person of a claim."""
+        return [one for one in await self._accounts(claim.person) if one.network != claim.network]
 
     async def _accounts(self, person: str) -> list[Address]:
         """Where products have her: active accounts and what the directory lists."""
@@ -177,7 +181,7 @@ class Claims:
         return claim
 
     async def _carry_out(self, claim: Claim, accounts: Sequence[Address]) -> None:
-        others = [one for one in await self._accounts(claim.person) if one.network != claim.network]
+        others = await self.had_elsewhere(claim)
         gone = accounts if claim.standing is Standing.REFUSED else []
         for address in gone:
             await leave(self._store, await self._people.get(claim.person), address, self._write, self._clock)

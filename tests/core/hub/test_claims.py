@@ -311,7 +311,7 @@ async def test_who_is_in_two_products_already_stays_and_is_named(url: str, caplo
             assert len(await w.hub.claims.all_rivals()) == 2
             await accept(w)
             await refuse(w, "siilo", ANNA)
-            assert await w.hub.claims.all_rivals() == []
+            assert await w.hub.claims.all_rivals() == {}
             assert await w.hub.facts.who(Address("siilo", "a")) is None
     caplog.clear()
     async with running(url):
