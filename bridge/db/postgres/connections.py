@@ -22,6 +22,13 @@ _FAREWELL = 5.0  # s for a connection to end
 _IDLE = 300.0  # s after which a connection that nobody used may have been cut off silently (firewalls)
 _STATEMENTS = 1024  # prepared at most on each connection: all that there are
 
+AWAY = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError,
+    asyncpg.OperatorInterventionError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.PostgresSystemError, asyncpg.PostgresIOError,
+    asyncpg.InternalClientError,  # what a connection that is broken in the wrong moment ends with
+)  # fmt: skip
+
 
 class Connections:
     """At most ``most`` connections; whoever comes when all are taken gets the next one, first come first served."""
@@ -61,7 +68,10 @@ class Connections:
 
     async def fetch(self, text: str, args: Sequence[Any]) -> list[Any]:
         """Every row of one statement, which is a transaction of its own."""
-        connection = await self.take()
+        return await self.fetch_on(await self.take(), text, args)
+
+    async def fetch_on(self, connection: Any, text: str, args: Sequence[Any]) -> list[Any]:
+        """The same on a connection that was taken; it is given back."""
         self._counts.trips += 1
         try:
             rows: list[Any] = await connection.fetch(text, *args)

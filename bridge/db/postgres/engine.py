@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
 
-from bridge.db.database import Component, Conflict, Counts, Row, Trouble, missing_migrations, read_statements
-from bridge.db.postgres.connections import Connections
+from bridge.db.database import Component, Conflict, Counts, Row, Trouble, Tx, missing_migrations, read_statements
+from bridge.db.postgres.commits import Commits
+from bridge.db.postgres.connections import AWAY, Connections
 from bridge.db.postgres.together import Statement, Together
 from bridge.db.postgres.transaction import PostgresTx
 from bridge.errors import Unavailable
@@ -19,12 +20,6 @@ from bridge.parts.failpoint import ACTIVE, failpoint
 
 _LOCK = zlib.crc32(b"liaison hub")
 _CONNECTIONS = 16  # at most, beside the one that holds the lock
-_AWAY = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError,
-    asyncpg.OperatorInterventionError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.PostgresSystemError, asyncpg.PostgresIOError,
-    asyncpg.InternalClientError,  # what a connection that is broken in the wrong moment ends with
-)  # fmt: skip
 
 
 class Postgres:
@@ -36,6 +31,7 @@ class Postgres:
         self._url = url
         self._counts = Counts()
         self._connections = Connections(url, _CONNECTIONS, self._counts)
+        self._commits = Commits(self._connections, together, self._counts)
         self._keeper = keeper
         self._statements = statements
         self._together = together
@@ -47,7 +43,7 @@ class Postgres:
         """Connect, keep other hubs out (advisory lock), migrate. Raises Unavailable."""
         try:
             return await cls._open(url, components)
-        except (*_AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
+        except (*AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
             raise Unavailable("database", 1.0, alone=True) from error
         except ValueError:  # its text may hold a part of the password
             said = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
@@ -77,29 +73,9 @@ class Postgres:
                     await _make(keeper, self._together)  # a hub of another version may have been here
         return self._keeper
 
-    @asynccontextmanager
-    async def transaction(self, name: str) -> AsyncIterator[PostgresTx]:
+    def transaction(self, name: str) -> AbstractAsyncContextManager[Tx]:
         """See :class:`bridge.db.Database`. A lost connection raises Unavailable."""
-        try:
-            keeper = await self._alone()
-            transaction = PostgresTx(self._connections, self._statements, self._together, self._counts)
-            try:
-                yield transaction
-                if ACTIVE:
-                    failpoint(f"{name}.before-commit")
-                if keeper.is_closed():  # another hub may have written since this one has read
-                    raise asyncpg.ConnectionDoesNotExistError("the lock was lost")
-                await transaction.commit()
-            except BaseException:
-                await transaction.undo()
-                raise
-            self._trouble.passed()
-            if ACTIVE:
-                failpoint(f"{name}.after-commit")
-        except asyncpg.UniqueViolationError as error:
-            raise Conflict from error
-        except _AWAY as error:
-            raise self._trouble.seen(error) from error
+        return _Block(self, name)
 
     def _sql(self, name: str) -> str:
         self._counts.statements[name] += 1
@@ -109,14 +85,14 @@ class Postgres:
         """See :class:`bridge.db.Database`."""
         try:
             return await self._connections.fetch(self._sql(name), args)
-        except _AWAY as error:
+        except AWAY as error:
             raise self._trouble.seen(error) from error
 
     async def one(self, name: str, *args: Any) -> Row | None:
         """See :class:`bridge.db.Database`."""
         try:
             return await self._connections.fetch_one(self._sql(name), args)
-        except _AWAY as error:
+        except AWAY as error:
             raise self._trouble.seen(error) from error
 
     @property
@@ -131,8 +107,53 @@ class Postgres:
 
     async def close(self) -> None:
         """Finish and let go of the lock."""
+        await self._commits.close()
         await self._connections.close()
         await self._keeper.close()
+
+
+class _Block:
+    """A transaction from its first statement to its end."""
+
+    __slots__ = ("_db", "_keeper", "_name", "_tx")
+
+    def __init__(self, db: Postgres, name: str) -> None:
+        self._db = db
+        self._name = name
+
+    async def __aenter__(self) -> PostgresTx:
+        db = self._db
+        try:
+            self._keeper = await db._alone()
+        except AWAY as error:
+            raise db._trouble.seen(error) from error
+        self._tx = PostgresTx(db._connections, db._commits, db._statements, db._together, db._counts)
+        return self._tx
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            try:
+                return await self._end()
+            except BaseException as failed:
+                await self._tx.undo()
+                self._translate(failed)
+                raise
+        await self._tx.undo()
+        self._translate(error)
+
+    def _translate(self, error: BaseException) -> None:
+        if isinstance(error, asyncpg.UniqueViolationError):
+            raise Conflict from error
+        if isinstance(error, AWAY):
+            raise self._db._trouble.seen(error) from error
+
+    async def _end(self) -> None:
+        if ACTIVE:
+            failpoint(f"{self._name}.before-commit")
+        await self._tx.commit(self._keeper)
+        self._db._trouble.passed()
+        if ACTIVE:
+            failpoint(f"{self._name}.after-commit")
 
 
 async def _keep_out(url: str) -> Any:
@@ -173,14 +194,14 @@ async def _types(connection: Any, statements: Mapping[str, Statement]) -> dict[s
 
 
 async def _make(connection: Any, together: Together) -> None:
-    """Make the function that runs statements together; that of another version of the program goes."""
+    """Make the functions that run statements together; those of another version of the program go."""
     rows = await connection.fetch(
         "SELECT proname AS name, oid::regprocedure::text AS text FROM pg_proc"
         " WHERE starts_with(proname, $1) AND pronamespace = current_schema()::regnamespace",
         together.prefix,
     )
     for row in rows:
-        if row["name"] != together.name:
+        if row["name"] not in together.names:
             await connection.execute(f"DROP FUNCTION {row['text']}")
-    if together.steps and together.name not in {row["name"] for row in rows}:
+    if together.steps and not together.names <= {row["name"] for row in rows}:
         await connection.execute(together.text)

@@ -1,7 +1,8 @@
-"""Many statements in one round trip: a function of the server that runs what it is told to, in order, as one step.
+"""Many statements in one round trip, by two functions of the server that run what they are told to, in order.
 
-The function holds every statement of the program that gives nothing back. It is told which of them to run, and the
-parameters of all of them one after the other: texts and numbers as texts, bytes as they are.
+The first holds every statement of the program that gives nothing back. It is told which of them to run, and the
+parameters of all of them one after the other: texts and numbers as texts, bytes as they are. A call of it is a
+transaction. The second calls the first for each of many transactions.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ _READS = re.compile(r"\b(?:FROM|JOIN|USING)\s+([a-z_]\w*)((?:\s+[a-z_]\w*)?(?:\s
 _LOCKS = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?(?:UPDATE|KEY\s+SHARE|SHARE)\b")
 _GIVES = re.compile(r"\s*SELECT\b|.*\bRETURNING\b", re.S)
 _PARAMETER = re.compile(r"\$(\d+)")
-
-Call = tuple[list[int], list[str | None], list[bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,55 +53,99 @@ class Step:
     types: tuple[str, ...]
 
 
-class Together:
-    """The function's name and text, and how it is called. Another set of statements is another name."""
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What one transaction writes, as the functions take it: which steps, and their parameters in a row."""
 
-    prefix = "liaison_run_"
+    which: list[int]
+    words: list[str | None]
+    raws: list[bytes | None]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it carries beside its texts."""
+        return sum(len(raw) for raw in self.raws if raw is not None)
+
+
+class Together:
+    """The functions' names and texts, and how they are called. Another set of statements is another name."""
+
+    prefix = "liaison_run"
 
     def __init__(self, statements: Mapping[str, Statement], types: Mapping[str, tuple[str, ...]]) -> None:
         """``types`` of the parameters of each statement that gives nothing back."""
         names = [name for name in sorted(types) if all(t in _TYPES for t in types[name])]
         self.steps = {name: Step(n, types[name]) for n, name in enumerate(names)}
-        self._body = _body([(self.steps[name], statements[name].text) for name in names])
-        self.name = f"{self.prefix}{zlib.crc32(self._body.encode()):08x}"
-        self.call = f"SELECT {self.name}($1, $2, $3)"
+        body = _body([(self.steps[name], statements[name].text) for name in names])
+        mark = f"{zlib.crc32((body + _ALL + _MANY).encode()):08x}"
+        self.name = f"{self.prefix}_{mark}"
+        self.text = _ALL.format(name=self.name, body=body) + _MANY.format(name=self.name, mark=mark)
+        self.names = {self.name, f"{self.prefix}s_{mark}"}
+        self._one = f"SELECT {self.name}($1, $2, $3, 1, $4, 0, 0)"
+        self._many = f"SELECT {self.prefix}s_{mark}($1, $2, $3, $4)"
 
-    @property
-    def text(self) -> str:
-        """The statement that makes the function."""
-        arguments = "which integer[], words text[], raws bytea[]"
-        return (
-            f"CREATE FUNCTION {self.name}({arguments}) RETURNS void LANGUAGE plpgsql AS $liaison${self._body}$liaison$"
-        )
+    def writes(self, todo: Iterable[tuple[str, Sequence[Any]]]) -> Writes:
+        """These statements (names with their parameters)."""
+        writes = Writes([], [], [])
+        for name, values in todo:
+            step = self.steps[name]
+            writes.which.append(step.number)
+            for kind, value in zip(step.types, values, strict=True):
+                if kind == "bytea":
+                    writes.raws.append(value)
+                else:
+                    writes.words.append(value if kind == "text" or value is None else str(value))
+        return writes
 
-    def arguments(self, todo: Iterable[tuple[str, Sequence[Any]]]) -> Call:
-        """The function's arguments for these statements (names with their parameters)."""
+    def one(self, writes: Writes) -> tuple[str, Sequence[Any]]:
+        """The call that does one transaction, or fails as the statement in it that fails."""
+        return self._one, (writes.which, writes.words, writes.raws, len(writes.which))
+
+    def many(self, several: Sequence[Writes]) -> tuple[str, Sequence[Any]]:
+        """The call that does each of these transactions whole or not at all; gives the places of those that failed."""
         which: list[int] = []
         words: list[str | None] = []
         raws: list[bytes | None] = []
-        for name, values in todo:
-            step = self.steps[name]
-            which.append(step.number)
-            for kind, value in zip(step.types, values, strict=True):
-                if kind == "bytea":
-                    raws.append(value)
-                else:
-                    words.append(value if kind == "text" or value is None else str(value))
-        return which, words, raws
+        bounds = [0, 0, 0]
+        for writes in several:
+            which += writes.which
+            words += writes.words
+            raws += writes.raws
+            bounds += (len(which), len(words), len(raws))
+        return self._many, (which, words, raws, bounds)
+
+
+# Steps $4 to $5 of $1; $6 texts and $7 bytes stand before their parameters.
+_ALL = """
+CREATE FUNCTION {name}(integer[], text[], bytea[], integer, integer, integer, integer) RETURNS void
+LANGUAGE plpgsql AS $liaison$
+#variable_conflict use_column
+DECLARE liaison_word integer := $6; liaison_raw integer := $7;
+BEGIN
+FOR liaison_step IN $4..$5 LOOP CASE $1[liaison_step]
+{body}
+END CASE; END LOOP;
+END
+$liaison$;
+"""
+# A transaction that has to wait for somebody's lock is not waited for by the others: it fails here, and is tried alone.
+_MANY = """
+CREATE FUNCTION liaison_runs_{mark}(integer[], text[], bytea[], integer[]) RETURNS integer[]
+LANGUAGE plpgsql SET lock_timeout = '10ms' AS $liaison$
+DECLARE failed integer[] := ARRAY[]::integer[];
+BEGIN
+FOR n IN 0 .. array_length($4, 1) / 3 - 2 LOOP
+BEGIN PERFORM {name}($1, $2, $3, $4[3*n + 1] + 1, $4[3*n + 4], $4[3*n + 2], $4[3*n + 3]);
+EXCEPTION WHEN OTHERS THEN failed := failed || n;
+END; END LOOP;
+RETURN failed;
+END
+$liaison$;
+"""
 
 
 def _body(statements: Iterable[tuple[Step, str]]) -> str:
-    """A loop over what is to be run; ``word`` and ``raw`` are what came before the parameters of its turn."""
-    cases = "\n".join(_case(step, text) for step, text in statements)
-    return f"""
-#variable_conflict use_column
-DECLARE liaison_step integer; liaison_word integer := 0; liaison_raw integer := 0;
-BEGIN
-FOREACH liaison_step IN ARRAY $1 LOOP CASE liaison_step
-{cases}
-END CASE; END LOOP;
-END
-"""
+    return "\n".join(_case(step, text) for step, text in statements)
 
 
 def _case(step: Step, text: str) -> str:

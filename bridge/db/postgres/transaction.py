@@ -14,8 +14,9 @@ from typing import Any
 import asyncpg
 
 from bridge.db.database import Counts, Row
+from bridge.db.postgres.commits import Commits
 from bridge.db.postgres.connections import Connections
-from bridge.db.postgres.together import Statement, Together
+from bridge.db.postgres.together import Statement, Together, Writes
 
 _MANY = 500  # statements that wait at most
 
@@ -24,9 +25,11 @@ class PostgresTx:
     """See :class:`bridge.db.Tx`; ended by :meth:`commit` or :meth:`undo`."""
 
     def __init__(
-        self, connections: Connections, statements: Mapping[str, Statement], together: Together, counts: Counts
-    ) -> None:
+        self, connections: Connections, commits: Commits, statements: Mapping[str, Statement], together: Together,
+        counts: Counts,
+    ) -> None:  # fmt: skip
         self._connections = connections
+        self._commits = commits
         self._statements = statements
         self._together = together
         self._counts = counts
@@ -70,8 +73,10 @@ class PostgresTx:
         if len(self._waiting) > _MANY:
             await self._send(await self._begun())
 
-    async def commit(self) -> None:
-        """Everything is on the server's disk when this returns."""
+    async def commit(self, keeper: Any) -> None:
+        """Everything is on the server's disk when this returns. ``keeper`` has to hold the hub's lock until then."""
+        if keeper.is_closed():  # another hub may have written since this one has read
+            raise asyncpg.ConnectionDoesNotExistError("the lock was lost")
         if self._connection is not None:
             await self._send(self._connection)
             self._counts.trips += 1
@@ -81,9 +86,7 @@ class PostgresTx:
             self._connection = None
             self._counts.commits += 1
         elif self._waiting:
-            text, args = self._call()
-            await self._connections.fetch(text, args)
-            self._counts.commits += 1
+            await self._commits.commit(self._gathered(), keeper)
         self._counts.transactions += 1
 
     async def undo(self) -> None:
@@ -124,15 +127,12 @@ class PostgresTx:
 
     async def _send(self, connection: Any) -> None:
         if self._waiting:
-            text, args = self._call()
+            text, args = self._together.one(self._gathered())
             self._counts.trips += 1
             await connection.fetch(text, *args)
 
-    def _call(self) -> tuple[str, Sequence[Any]]:
-        """What waits, as one statement; nothing waits any more."""
+    def _gathered(self) -> Writes:
+        """What waits; nothing waits any more."""
         waiting, self._waiting = self._waiting, []
         self._touched.clear()
-        if len(waiting) == 1:
-            name, args = waiting[0]
-            return self._statements[name].text, args
-        return self._together.call, self._together.arguments(waiting)
+        return self._together.writes(waiting)

@@ -31,6 +31,8 @@ SELECT word FROM note WHERE word = $1 FOR UPDATE;
 SELECT word, size, at, raw FROM note ORDER BY n;
 -- name: others
 SELECT word FROM other ORDER BY word;
+-- name: slow
+INSERT INTO other (word) SELECT $1 FROM pg_sleep(60);
 -- name: other
 INSERT INTO other (word) VALUES ($1);
 """

@@ -78,13 +78,14 @@ def test_tables(text: str, writes: str, tables: str) -> None:
 
 
 async def functions(connection: asyncpg.Connection) -> list[str]:
-    return [r["proname"] for r in await connection.fetch("SELECT proname FROM pg_proc WHERE proname LIKE 'liaison%'")]
+    rows = await connection.fetch("SELECT proname FROM pg_proc WHERE proname LIKE 'liaison%' ORDER BY proname")
+    return [row["proname"] for row in rows]
 
 
 async def test_the_function_is_made_once_and_that_of_another_version_goes(
     pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
 ) -> None:
-    [first] = await functions(somebody)
+    [first, beside] = await functions(somebody)
     made = await somebody.fetchval("SELECT oid FROM pg_proc WHERE proname = $1", first)
     await pg.close()
     again = await open_database(pg_url, [component(tmp_path)])
@@ -92,14 +93,14 @@ async def test_the_function_is_made_once_and_that_of_another_version_goes(
     assert await somebody.fetchval("SELECT oid FROM pg_proc WHERE proname = $1", first) == made
     more = STATEMENTS + "-- name: all_gone\nDELETE FROM note;\n"
     newer = await open_database(pg_url, [component(tmp_path / "newer", more)])
-    [second] = await functions(somebody)
-    assert second != first
+    second = await functions(somebody)
+    assert {first, beside}.isdisjoint(second)
     await write(newer, "a", "b")
     await newer.close()
     older = await open_database(pg_url, [component(tmp_path)])
     await write(older, "c", "d")
     await older.close()
-    assert await functions(somebody) == [first]
+    assert await functions(somebody) == [first, beside]
 
 
 async def test_the_function_of_a_hub_that_was_pushed_aside_for_a_while_is_made_again(
