@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -74,21 +73,22 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
-async def two_sizes(request: pytest.FixtureRequest) -> AsyncIterator[list[tuple[int, Filled]]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Postgres | None:
+    """PostgreSQL, None for SQLite; asked for outside of any thread, as it ends with the thread that began it."""
+    return request.getfixturevalue("postgres") if request.param == "postgresql" else None
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def two_sizes(server: Postgres | None) -> AsyncIterator[list[tuple[int, Filled]]]:
     pair: list[tuple[int, Filled]] = []
-    for size in SIZES[request.param]:
-        db: Filled = InSqlite() if request.param == "sqlite" else await _postgres(request)
+    for size in SIZES["sqlite" if server is None else "postgresql"]:
+        db: Filled = InSqlite() if server is None else await InPostgres.open(await server.create_database())
         pair.append((size, db))
         await db.fill(core(size) | mail(size))
     yield pair
     for _, db in pair:
         await db.close()
-
-
-async def _postgres(request: pytest.FixtureRequest) -> Filled:
-    server: Postgres = await asyncio.to_thread(request.getfixturevalue, "postgres")
-    return await InPostgres.open(await server.create_database())
 
 
 @pytest.mark.asyncio(loop_scope="module")
