@@ -1,4 +1,4 @@
-"""``python -m deploy.bench [--quick] [--only cost|ghosts|real|mail|trust] [--out file]``: measure, print, write."""
+"""``python -m deploy.bench [--quick] [--only PART] [--out file]``: measure, print, write."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import cost, ghosts, mail, real, trust
+from deploy.bench import backlog, cost, ghosts, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {
     "cost": cost.measure,
     "ghosts": ghosts.measure,
+    "backlog": backlog.measure,
     "real": real.measure,
     "mail": mail.measure,
     "trust": trust.measure,
@@ -31,6 +32,8 @@ TARGETS = {
     "cpu_puts_to_product": ("≤", 6.0),
     "cpu_postgres_share_of_sqlite": ("≤", 1.5),
     "throughput_share_of_bare": ("≥", 0.9),
+    "waiting_100k_ready_s": ("≤", 5.0),
+    "waiting_100k_others_p99_ms": ("≤", 200.0),
     "mail_delivered_share_of_postfix": ("≥", 0.5),
     "trust_verify_and_load_s": ("≤", 2.0),
     "trust_decision_us": ("≤", 50.0),

@@ -28,6 +28,7 @@ from deploy.world.synapse import ROOT
 
 PREFIX = "rpps_"
 BEN = 900_000_000
+OTHERS = 800_000_000
 _STILL_MS = 10.0  # what a hub that has nothing to do may use between two looks
 
 
@@ -47,6 +48,7 @@ class Setup:
     unlisted: int = 0  # more people of the directory, who have no account yet
     mail: Mapping[str, Any] | None = None  # ``networks.mail``; then ben of the homeserver is professional BEN
     database: str | None = None  # its URL; None: SQLite in the folder
+    products: Mapping[str, Product] = field(default_factory=dict)  # more than the one; each has one user, ``u``
     as_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     hs_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     port: int = field(default_factory=free_port)
@@ -72,6 +74,7 @@ class Setup:
         self.folder.mkdir(parents=True, exist_ok=True)
         rows = [f"{rpps(n)},Professional {n},pandalab:u{n}," for n in range(self.people)]
         rows += [f"{rpps(n)},Professional {n},," for n in range(self.people, self.people + self.unlisted)]
+        rows += [f"{rpps(OTHERS + n)},User of {name},{name}:u," for n, name in enumerate(self.products)]
         rows += [f"{rpps(BEN)},Ben Durand,,@ben:{self.server_name}"] if self.mail else []
         (self.folder / "people.csv").write_text("rpps,name,products,matrix\n" + "\n".join(rows) + "\n")
         for name, text in (("as", self.as_token), ("hs", self.hs_token), ("seal", b64encode(os.urandom(32)).decode())):
@@ -81,14 +84,7 @@ class Setup:
         return path
 
     def _configuration(self, product: Product) -> Mapping[str, Any]:
-        one = {
-            "profile": "pandalab",
-            "webhook_url": product.url,
-            "webhook_secrets": [product.secret],
-            "tokens": ["sha256:" + hashlib.sha256(product.token.encode()).hexdigest()],
-            "rate_per_second": 1_000_000,
-            "burst": 1_000_000,
-        }
+        sections = {name: _product(one) for name, one in {"pandalab": product, **self.products}.items()}
         return {
             "database": {"url": self.database or f"sqlite:///{self.folder}/hub.db"},
             "seal": {"active": "k", "keys": {"k": str(self.folder / "seal")}},
@@ -105,9 +101,20 @@ class Setup:
             "matrix_listen": {"port": self.port},
             "connect_listen": {"port": self.connect},
             "delivery": {"max_members": 500},
-            "networks": {"connect": {"products": {"pandalab": one}}} | ({"mail": self.mail} if self.mail else {}),
+            "networks": {"connect": {"products": sections}} | ({"mail": self.mail} if self.mail else {}),
             "log_level": "WARNING",
         }
+
+
+def _product(product: Product) -> Mapping[str, Any]:
+    return {
+        "profile": "pandalab",
+        "webhook_url": product.url,
+        "webhook_secrets": [product.secret],
+        "tokens": ["sha256:" + hashlib.sha256(product.token.encode()).hexdigest()],
+        "rate_per_second": 1_000_000,
+        "burst": 1_000_000,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +142,15 @@ class Hub:
 
 
 @asynccontextmanager
-async def hub(setup: Setup, product: Product) -> AsyncIterator[Hub]:
-    """Start a hub, and wait until it takes work. ``PROFILE=file`` in the environment writes a profile of it."""
+async def hub(setup: Setup, product: Product, config: Path | None = None) -> AsyncIterator[Hub]:
+    """Start a hub, and wait until it takes work; ``config``: it was written before.
+
+    ``PROFILE=file`` in the environment writes a profile of it.
+    """
     command: list[str | Path] = [sys.executable]
     if profile := os.environ.get("PROFILE"):
         command += ["-m", "cProfile", "-o", profile]
-    command += ["-m", "appservice", "run", "-c", setup.write(product)]
+    command += ["-m", "appservice", "run", "-c", config or setup.write(product)]
     log = setup.folder / "hub.log"
     running = process.spawn(command, process.Launch(log=log, cwd=ROOT))
     try:

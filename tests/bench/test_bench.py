@@ -55,6 +55,18 @@ def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
     assert [key for key in found if not key.endswith(UNITS) and not key.startswith("machine")] == []
 
 
+def test_what_waits_for_a_product_that_is_away_is_measured(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "backlog")
+    for count in ("2", "100k"):
+        assert found[f"waiting_{count}_ready_s"] > 0
+        assert 0 < found[f"waiting_{count}_others_median_ms"] <= found[f"waiting_{count}_others_p99_ms"]
+        assert found[f"waiting_{count}_rss_mib"] > 10
+        assert found[f"waiting_{count}_stop_s"] > 0
+    assert [
+        key for key in found if not key.endswith((*UNITS, "_mib", "_share")) and not key.startswith("machine")
+    ] == []
+
+
 @pytest.mark.peers
 def test_throughput_and_latency_are_measured_beside_a_real_homeserver(tmp_path: Path) -> None:
     found = run(tmp_path / "bench.json", "real")
