@@ -224,7 +224,7 @@ class _Products:
     def __init__(self, ends: Ends) -> None:
         self.ends = ends
         self.odd: list[str] = []
-        self._after = dict.fromkeys(PRODUCTS, 0)
+        self.after = dict.fromkeys(PRODUCTS, 0)
         self._found: dict[tuple[int, str], list[Shown]] = {}
 
     async def write(
@@ -250,9 +250,9 @@ class _Products:
 
     async def _look(self, product: str) -> None:
         users = {h.address: h.id for h in self.ends.plan.people.values() if h.network == product}
-        answer = await self.ends.world.products[product].call("GET", f"/messages?after={self._after[product]}")
+        answer = await self.ends.world.products[product].call("GET", f"/messages?after={self.after[product]}")
         for one in answer["arrived"]:
-            if one["seq"] <= self._after[product]:
+            if one["seq"] <= self.after[product]:
                 continue  # somebody else has looked meanwhile
             found = numbers(one["text"])
             mine = [users[user] for user in one["recipients"] if user in users]
@@ -262,7 +262,7 @@ class _Products:
                 for person in mine:
                     shown = Shown(n, person, product, one["conversation"], one["id"], one["thread"], frozenset())
                     self._found.setdefault((n, person), []).append(shown)
-        self._after[product] = max([self._after[product], *(one["seq"] for one in answer["arrived"])])
+        self.after[product] = max([self.after[product], *(one["seq"] for one in answer["arrived"])])
 
     async def everything(self) -> list[Shown]:
         members: dict[tuple[str, str], frozenset[str]] = {}
