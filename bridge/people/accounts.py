@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass
-from sys import intern
 
 from bridge.model import Address, Standing
 
@@ -35,8 +34,7 @@ class Accounts:
         if old is None or (old.person, old.at) != (person, at):
             if old is not None:
                 self._forget(old)
-            declared = _Declared(Address(intern(address.network), address.id), person, at)
-            self._known[declared.address] = declared
+            declared = self._known[address] = _Declared(address, person, at)
             if person in self._of:
                 insort(self._of[person], declared, key=lambda one: one.order)
             else:
@@ -77,6 +75,10 @@ class Accounts:
         """Every account of a person in one product, active or not."""
         return [one.address for one in self._of.get(person, ()) if one.address.network == network]
 
+    def networks(self, person: str) -> set[str]:
+        """The products in which a person has an active account."""
+        return {one.address.network for one in self._of.get(person, ()) if one.address not in self._apart}
+
     def people(self) -> Iterator[str]:
         """The ids of everybody with an active account."""
-        return (person for person in self._of if self.of(person))
+        return (person for person in self._of if not self._apart or self.of(person))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from sys import intern
 
 from bridge.db import Database
 from bridge.errors import Refused
@@ -53,13 +54,16 @@ class People:
         for row in await db.all("store.names"):
             self.call(row["person"], row["name"])
         for row in await db.all("claims.accounts"):
-            address, standing = Address(row["network"], row["id"]), Standing(row["state"] or Standing.ACTIVE)
+            address = Address(intern(row["network"]), row["id"])
+            standing = Standing.ACTIVE if row["state"] is None else Standing(row["state"])
             if standing is not Standing.ACTIVE and await self.proven(address, row["person"]):
                 standing = Standing.ACTIVE
             self.accounts.remember(address, row["person"], row["declared_at"], standing)
-        for ident in self.accounts.people():
-            if len(listed.get(ident, set()) | {a.network for a in self.accounts.of(ident)}) > 1:
-                self.several.append(ident)
+        self.several = [
+            ident
+            for ident in self.accounts.people()
+            if len(listed.get(ident, set()) | self.accounts.networks(ident)) > 1
+        ]
 
     def _is_product(self, address: Address) -> bool:
         return is_product(address) and address.network in self._networks

@@ -51,6 +51,7 @@ CASES: dict[str, Case] = {
     "something waits in a chat": ("store.on_its_way", lambda n: ("siilo", f"siilo-{LANE}"), 1),
     "files of a message that is over": ("store.end_files", lambda n: (message(n),), -1),
     "the end of a delivery": ("store.end_delivery", lambda n: (delivery(n),), -1),
+    "what is left behind by nobody": ("store.chats_at", lambda n: ("nobody", "siilo", "nobody"), 0),
     "somebody leaves a conversation": ("store.withdraw", lambda n: (BEN, conversation(n + 1), "siilo", 5), 0),
     "what comes back to a mail": ("mail.out_of_mid", lambda n: (f"mid{n}",), 1),
     "a mail's place": ("mail.refs", lambda n: (f'["mailed-{n // 2}", "nowhere"]',), 1),

@@ -50,8 +50,9 @@ ON CONFLICT (conversation, person) DO NOTHING;
 -- name: remove_member
 DELETE FROM member WHERE conversation = $1 AND person = $2;
 -- name: chats_at
-SELECT m.conversation, l.chat FROM member m JOIN leg l ON l.conversation = m.conversation AND l.network = m.network
-WHERE m.person = $1 AND m.network = $2 AND m.address = $3 AND l.chat IS NOT NULL ORDER BY m.conversation;
+SELECT m.conversation, l.chat FROM member m CROSS JOIN leg l WHERE l.conversation = m.conversation
+AND l.network = m.network AND m.person = $1 AND m.network = $2 AND m.address = $3 AND l.chat IS NOT NULL
+ORDER BY m.conversation;
 -- name: move_out
 DELETE FROM member WHERE person = $1 AND network = $2 AND address = $3 RETURNING conversation;
 -- name: withdraw
