@@ -22,6 +22,9 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 
+_PRESSES, _PRESS = 20, 0.5  # how often, and after how many seconds, somebody who is invited tries to join again
+
+
 class ClientError(Exception):
     """What the client or its homeserver answered instead; `errcode` and `status` as Matrix gave them."""
 
@@ -159,8 +162,25 @@ class RustClient:
         await self.do("kick", room=room, user=user, reason=reason)
 
     async def join(self, room: str, via: Sequence[str] | None = None) -> None:
-        """Join, by way of the inviter's server unless told otherwise; returns once the room is known."""
+        """Join, by way of the inviter's server unless told otherwise; returns once the room is known.
+
+        A federated invitation is shown before the inviter's server has stored it: a join within that moment is refused,
+        and a person would press the button again.
+        """
+        for again in reversed(range(_PRESSES)):
+            try:
+                return await self._join(room, via)
+            except ClientError as refused:
+                if refused.status != 403 or not again or not await self._invited(room):
+                    raise
+            await asyncio.sleep(_PRESS)
+        return None
+
+    async def _join(self, room: str, via: Sequence[str] | None) -> None:
         await self.do("join", room=room, via=list(via) if via is not None else None)
+
+    async def _invited(self, room: str) -> bool:
+        return any(one["room_id"] == room and one["membership"] == "invite" for one in await self.rooms())
 
     async def leave(self, room: str) -> None:
         """Leave a room."""
