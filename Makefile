@@ -1,6 +1,6 @@
 # The scripts a person runs are the scripts that CI runs. `make help` lists them.
 PY := .venv/bin/python
-# Test files side by side; most of them wait for servers. WORKERS=0 runs everything one after the other.
+# Test files side by side, those that share servers in one worker; most of them wait. WORKERS=0 runs everything one after the other.
 WORKERS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help setup test check fmt lock demo bench faults clean

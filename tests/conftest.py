@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadFileScheduling
 
 from bridge.db.sqlite import Sqlite
 from bridge.people.directories.flatfile import FlatFile
@@ -16,15 +18,31 @@ from tests.peers import world
 
 # Files that take a minute or so: first, so that no worker is left with one at the end.
 _LONGEST = (
-    "tests/faults/test_kills.py", "tests/trials/test_trial.py", "tests/trials/test_mail_trial_small.py",
-    "tests/bench/test_bench.py", "tests/demo/test_story.py", "tests/demo/test_up.py", "tests/peers/test_servers.py",
+    "tests/trials/test_trial.py", "tests/trials/test_mail_trial_small.py", "tests/bench/test_bench.py",
+    "tests/demo/test_story.py", "tests/demo/test_up.py", "tests/faults/test_kills.py", "tests/connect/test_openapi.py",
+    "tests/mail/correspondence/test_correspondence.py", "tests/peers/test_servers.py",
 )  # fmt: skip
+# Files that share servers which take seconds to start: one worker has them all.
+_TOGETHER = ("tests/trials/", "tests/matrix/stories/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; the order is the same in every worker."""
     places = {path: n for n, path in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+class ByServers(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives a whole file to one worker, and all files that share servers to one, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((start for start in _TOGETHER if path.startswith(start)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServers:
+    """See :class:`ByServers`."""
+    return ByServers(config, log)
 
 
 @pytest.fixture(autouse=True)
