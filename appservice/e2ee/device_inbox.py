@@ -313,7 +313,11 @@ def _withheld(sender: str, content: Json, batch: SyncBatch) -> None:
 
 async def tidy(db: Database, now: int) -> None:
     """Drop hashes of Olm messages that no homeserver gives again, and old sessions that nobody asks for any more."""
-    async with db.transaction("e2ee.tidy") as tx:
-        await tx.run("e2ee.olm-read-old", now - _READ_MS)
-        await tx.run("e2ee.shares-old", now - _ASKED_MS)
-        await tx.run("e2ee.out-old", now - _ASKED_MS)
+    some = True
+    while some:
+        async with db.transaction("e2ee.tidy") as tx:
+            some = bool(await tx.all("e2ee.olm-read-old", now - _READ_MS))
+            old = [(row["session_id"],) for row in await tx.all("e2ee.out-old", now - _ASKED_MS)]
+            await tx.many("e2ee.shares-gone", old)
+            await tx.many("e2ee.out-gone", old)
+            some = some or bool(old)

@@ -83,7 +83,9 @@ class Devices:
 
     async def note_outdated(self, tx: Tx, users: Iterable[str]) -> None:
         """A sync says that these lists changed; part of that sync's transaction."""
-        await tx.many("e2ee.user-outdated", [(user,) for user in sorted(set(users))])
+        rows = [(user,) for user in sorted(set(users))]
+        await tx.many("e2ee.user-outdated", rows)
+        await tx.many("e2ee.late-news", rows)
 
     def outdated(self, users: Iterable[str]) -> None:
         """The same in memory; call it before the transaction."""
@@ -171,6 +173,7 @@ class Devices:
                     if person.devices.get(d.id) != d
                 ]
                 await tx.many("e2ee.device-save", rows)
+                await tx.run("e2ee.late-news", person.user)
         for person, epoch, (master, found, devices) in changes:
             person.outdated = person.epoch != epoch
             person.failures, person.retry_at, person.asked_at = 0, 0, self._clock()
@@ -201,6 +204,7 @@ class Devices:
         person = await self.person(user)
         async with self._db.transaction("e2ee.identity") as tx:
             await tx.run("e2ee.user-save", user, person.found, person.found, 1)
+            await tx.run("e2ee.late-news", user)
         person.master = person.found
         self.outdated([user])
 

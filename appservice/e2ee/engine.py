@@ -90,9 +90,14 @@ class Engine:
     async def _can_open(self) -> None:
         """Devices live for years: a hub without their key would run, and read and write nothing with them."""
         names = {str(row["key_id"]) for row in await self._db.all("e2ee.seal-keys")}
-        names |= {self._seal.name_in(bytes(row["head"])) for row in await self._db.all("e2ee.seal-heads")}
-        if gone := self._seal.missing(names):
-            raise BadConfig(f"seal.keys: keys of ghosts are stored under the key {gone[0]!r}: give it back, keep it")
+        gone = self._seal.missing(names)
+        for name in gone:
+            if await self._db.one("e2ee.seal-key-used", name) is not None:
+                raise BadConfig(f"seal.keys: keys of ghosts are stored under the key {name!r}: give it back, keep it")
+        if gone or self._seal.active not in names:
+            async with self._db.transaction("e2ee.seal-key") as tx:
+                await tx.run("e2ee.seal-key", self._seal.active)
+                await tx.many("e2ee.seal-key-gone", [(name,) for name in gone])
 
     async def close(self) -> None:
         """Stop what runs in the background."""
@@ -190,9 +195,9 @@ class Engine:
         if not self._is_ghost(user):
             await self._sharing.rotate(room_id)
 
-    async def late(self, room_id: str) -> None:
+    async def late(self, room_id: str, user: str) -> None:
         """Somebody of this room can have their keys now. Raises Unavailable; :meth:`flush` tries again."""
-        await self._sharing.late(room_id)
+        await self._sharing.late(room_id, user)
 
     def waits(self, judge: Callable[[str, str], Awaitable[bool]]) -> None:
         """``judge(room_id, user)`` says whose keys are kept for now, as in :class:`RoomState`."""
@@ -206,8 +211,12 @@ class Engine:
         """Somebody's changed cross-signing identity is known to be right: pin it."""
         await self._devices.accept_identity(user)
 
+    async def tidy(self) -> None:
+        """Forget what nobody asks for any more."""
+        await tidy(self._db, self._clock())
+
     async def flush(self) -> None:
         """Send to-device messages that wait, repair Olm sessions, give keys to those who could not have them before."""
         await self._todevice.flush()
         await self._repair.run()
-        await self._sharing.late()
+        await self._sharing.retry()

@@ -104,7 +104,7 @@ class Giving:
                     await self._olm.save(tx, ghost, changes, None)
                     for txn, group in groups:
                         await self._todevice.put(tx, ghost.user, "m.room.encrypted", group, txn)
-                    await save_shares(tx, gift.session_id, new)
+                    await save_shares(tx, gift.session_id, new, gift.shares)
                     await tx.many("e2ee.no-olm-over", [(ghost.user, user, device) for user, device, _ in messages])
                     told = await self._tell_no_olm(tx, ghost, without)
             except BaseException:
@@ -157,16 +157,24 @@ class Giving:
             if device != "*" and code.startswith("m.")
         ]
         async with self._db.transaction("e2ee.withhold") as tx:
-            await save_shares(tx, gift.session_id, new)
+            await save_shares(tx, gift.session_id, new, gift.shares)
             told = [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
         gift.shares.update(new)
         await self._courtesy(told)
 
 
-async def save_shares(tx: Tx, session_id: str, shares: Shares) -> None:
-    """Write the state of a session for these devices."""
+async def save_shares(tx: Tx, session_id: str, shares: Shares, before: Shares) -> None:
+    """Write the state of a session for these devices; whoever has a key kept since now is tried again."""
     rows = [(session_id, user, dev, s.state.value, s.place, s.code, s.txn, s.kept) for (user, dev), s in shares.items()]
     await tx.many("e2ee.share-save", rows)
+    new = {key for key, s in shares.items() if s.kept is not None and not _kept_as(before.get(key), s.state)}
+    kept = [(session_id, user, device, shares[user, device].state) for user, device in sorted(new)]
+    if kept:
+        await tx.many("e2ee.late-note", kept)
+
+
+def _kept_as(share: Share | None, state: ShareState) -> bool:
+    return share is not None and share.kept is not None and share.state == state
 
 
 def _content(gift: Gift, want: Want) -> Json:

@@ -52,12 +52,17 @@ class Repair:
     async def run(self) -> None:
         """Repair what was noted. Raises Unavailable; the rest stays noted."""
         async with self._turn:
-            for row in await self._db.all("e2ee.wedged-todo"):
-                ghost = self._ghosts.get(row["ghost"])
-                if ghost is not None and ghost.ready and await self._waits(ghost, row["user_id"], row["curve"]):
-                    continue
-                async with self._db.transaction("e2ee.repaired") as tx:
-                    await tx.run("e2ee.wedged-done", row["ghost"], row["user_id"], row["curve"])
+            after = ("", "", "")
+            while rows := await self._db.all("e2ee.wedged-todo", *after):
+                for row in rows:
+                    after = (row["ghost"], row["user_id"], row["curve"])
+                    await self._repair(*after)
+
+    async def _repair(self, user: str, of: str, curve: str) -> None:
+        ghost = self._ghosts.get(user)
+        if ghost is None or not ghost.ready or not await self._waits(ghost, of, curve):
+            async with self._db.transaction("e2ee.repaired") as tx:
+                await tx.run("e2ee.wedged-done", user, of, curve)
 
     async def _waits(self, ghost: Ghost, user: str, curve: str) -> bool:
         """Make a new session and announce it; True if the device cannot be known yet."""

@@ -20,13 +20,14 @@ from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
 from appservice.e2ee.model import Device, RoomState, ShareState
+from bridge.db import Row
 from bridge.errors import Unavailable
 from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 
 _LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
-_RETRY_MS = 5_000  # after which others may have the key that could not have it before
+_HOUR = 3_600_000  # ms; after which keys that are kept are tried again at the latest
 
 
 @dataclass(slots=True)
@@ -51,7 +52,6 @@ class Sharing:
         self._giving = giving
         self._identity = identity
         self._is_ghost = is_ghost
-        self._tried: Lru[str, tuple[int, int]] = Lru(size)
         self.waits: Callable[[str, str], Awaitable[bool]] | None = None
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
@@ -200,7 +200,7 @@ class Sharing:
         }
         if new:
             async with self._db.transaction("e2ee.unknown") as tx:
-                await save_shares(tx, session.id, new)
+                await save_shares(tx, session.id, new, session.shares)
             session.shares.update(new)
 
     async def _settle(self, session_id: str, shares: Shares, audience: Audience, people: Collection[str]) -> None:
@@ -216,39 +216,63 @@ class Sharing:
             for key in over:
                 del shares[key]
 
-    async def late(self, room_id: str | None = None) -> None:
-        """Give sessions to devices that could not have them before, from the index that was kept for them."""
-        rows = await self._db.all("e2ee.shares-late")
-        for row in rows:
-            if room_id not in (None, row["room_id"]):
-                continue
-            ghost = self._ghosts.get(row["ghost"])
-            due = room_id is not None or row["news"] or self._due(row["session_id"])
-            if ghost is not None and ghost.ready and due:
-                async with self._state(row["room_id"], row["ghost"]) as state:
-                    await self._late(state, row["session_id"], row["shared_history"] == 1, ghost)
+    async def retry(self) -> None:
+        """Try again for whom keys are kept: once there is news of their devices, else after twice the time each."""
+        tried = set[tuple[str, str]]()
+        while rows := await self._db.all("e2ee.late", self._clock()):
+            rows = [row for row in rows if (row["user_id"], row["room_id"]) not in tried]
+            if not rows:
+                return
+            for row in rows:
+                tried.add((row["user_id"], row["room_id"]))
+                await self._retry(row["user_id"], row["room_id"], row["delay"])
 
-    def _due(self, session_id: str) -> bool:
-        """Each session is tried again after twice the time, up to an hour."""
-        at, delay = self._tried.get(session_id) or (0, _RETRY_MS)
-        now = self._clock()
-        if now < at:
-            return False
-        self._tried.put(session_id, (now + delay, min(2 * delay, _LATE_MS * 60)))
-        return True
+    async def _retry(self, user: str, room_id: str, delay: int) -> None:
+        at = self._clock() + delay
+        async with self._db.transaction("e2ee.late-again") as tx:  # first: if it fails, the others come before it
+            await tx.run("e2ee.late-again", user, room_id, at, min(2 * delay, _HOUR))
+        if not await self.late(room_id, user):
+            async with self._db.transaction("e2ee.late-over") as tx:
+                await tx.run("e2ee.late-over", user, room_id, at)
 
-    async def _late(self, state: OutState, session_id: str, shared_history: bool, ghost: Ghost) -> None:
+    async def late(self, room_id: str, user: str) -> bool:
+        """Give somebody the sessions of a room that they could not have before, from the index that was kept for them.
+
+        True: something is still kept for them.
+        """
+        if self.waits is not None and await self.waits(room_id, user):
+            return True
+        after, fresh = ("", ""), False
+        while rows := await self._db.all("e2ee.kept", user, room_id, *after):
+            after = (rows[-1]["session_id"], rows[-1]["device_id"])
+            for row in rows:
+                ghost = self._ghosts.get(row["ghost"])
+                if ghost is None or not ghost.ready:
+                    continue
+                if not fresh:
+                    await self._devices.fresh([user], ghost.user)
+                    fresh = True
+                if await self._helps(user, row):
+                    async with self._state(room_id, ghost.user) as state:
+                        await self._late(state, row["session_id"], row["shared_history"] == 1, ghost, user)
+        return await self._db.one("e2ee.kept", user, room_id, "", "") is not None
+
+    async def _helps(self, user: str, row: Row) -> bool:
+        """Whether a key that is kept can be given now, as far as somebody's devices decide it."""
+        person = await self._devices.person(user)
+        if row["state"] == ShareState.WITHHELD:
+            device = person.devices.get(row["device_id"])
+            return device is not None and (device.signed or self._policy.send_unsigned)
+        return row["state"] != ShareState.UNKNOWN or bool(person.devices)
+
+    async def _late(self, state: OutState, session_id: str, shared_history: bool, ghost: Ghost, user: str) -> None:
         session = state.session
         current = session is not None and session.id == session_id
         shares = session.shares if session is not None and current else await self._shares(session_id)
-        waiting = {key: s for key, s in shares.items() if s.state.may_be_kept and s.kept is not None}
-        for user in {user for user, _ in waiting} if self.waits else ():
-            if self.waits and await self.waits(state.room_id, user):
-                waiting = {key: s for key, s in waiting.items() if key[0] != user}
+        waiting = {key: s for key, s in shares.items() if key[0] == user and s.state.may_be_kept and s.kept is not None}
         if not waiting:
             return
-        people = {user for user, _ in waiting}
-        await self._devices.fresh(people, ghost.user)
+        people = {user}
         audience = await self._audience(people)
         gift = Gift(state.room_id, session_id, shared_history, shares)
         held = [want for device in audience.unsigned if (want := self._since(session_id, waiting, device))]

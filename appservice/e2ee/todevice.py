@@ -73,8 +73,11 @@ class ToDevice:
 
     async def flush(self) -> None:
         """Send everything that waits, oldest first. Raises Unavailable."""
-        for row in await self._db.all("e2ee.sends"):
-            await self._send(row)
+        after = 0
+        while rows := await self._db.all("e2ee.sends", after):
+            for row in rows:
+                await self._send(row)
+            after = rows[-1]["id"]
 
     async def _send(self, row: Any) -> ShareState:
         ghost, txn = self._ghosts.get(row["ghost"]), row["txn"]

@@ -256,9 +256,9 @@ class Matrix:
         await self._rooms.newcomers.settled(room, user)
         for pause in _WELCOME_AGAIN:
             try:
-                await self.engine.late(room.room_id)
+                await self.engine.late(room.room_id, user)
                 await asyncio.sleep(1.0)  # what was being sent meanwhile may not have known of the newcomer
-                await self.engine.late(room.room_id)
+                await self.engine.late(room.room_id, user)
                 break
             except (Unavailable, Refused) as reason:
                 log.info("keys for %s wait: %s", user, reason)
@@ -286,7 +286,7 @@ class Matrix:
         """Now and then: read every inbox, send what waits, forget what is old."""
         while True:
             await asyncio.sleep(_SWEEP)
-            for step in (self.engine.catch_up, self._outbox.clean, self._reports.clean):
+            for step in (self.engine.catch_up, self.engine.tidy, self._outbox.clean, self._reports.clean):
                 try:
                     await step()
                 except (Unavailable, Refused) as reason:

@@ -15,7 +15,7 @@ from deploy.bench import child, cost
 from deploy.bench.sender import Letter
 
 MOST = {"to_matrix": (30, 6), "to_product": (26, 5)}  # statements and transactions for one message that is alone
-CLOCKWORK = {"e2ee.shares-late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms"}  # asked by a clock, not by a message
+CLOCKWORK = {"e2ee.late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms"}  # asked by a clock, not by a message
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = (
     "_ms",

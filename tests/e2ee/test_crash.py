@@ -111,7 +111,7 @@ class Story:
             assert self.phone.read(content)["type"] == "m.room.message"
         assert self.late.read(self.sent[-1])["content"]["body"] == "encore"
         await self.here.engine.flush()
-        assert await self.here.count("e2ee.sends") == 0
+        assert await self.here.count("e2ee.sends", 0) == 0
         assert self.here.stub.twice == []
         content = await self.here.say(self.here.room(BEN), "fin")
         self.phone.sync()

@@ -149,7 +149,7 @@ async def test_who_joins_and_signs_later_still_reads_what_was_kept(url: str) -> 
         owner.publish(here.stub)
         ben, room = Peer(here.stub, BEN, "PHONE").publish(), here.room(BEN)
         contents = [await here.say(replace(room, waiting=frozenset({BEN})), "one")]
-        await here.engine.late(ROOM)  # joined by now; not signed
+        await here.engine.late(ROOM, BEN)  # joined by now; not signed
         contents.append(await here.say(room, "two"))
         sign(here, ben, owner)
         await here.engine.ring([ANNA])
@@ -229,7 +229,7 @@ async def test_a_lost_answer_is_followed_by_the_same_bytes(url: str, crash: bool
         assert sends[0] == sends[1]
         assert len(ben.sync()) == 1
         assert ben.read(content)["content"]["body"] == "bonjour"
-        assert await here.count("e2ee.sends") == 0
+        assert await here.count("e2ee.sends", 0) == 0
 
 
 async def test_a_rolled_back_message_skips_an_index(url: str) -> None:
@@ -301,7 +301,7 @@ async def test_a_list_read_again_too_early_is_not_taken_for_an_empty_one(
             during.setattr(devices, "fresh", fresh)
             contents = [await here.say(here.room(BEN), "one")]
         contents.append(await here.say(here.room(BEN), "two"))
-        await here.engine._sharing.late(ROOM)
+        await here.engine._sharing.late(ROOM, BEN)
         ben.sync()
         assert [ben.read(c)["content"]["body"] for c in contents] == ["one", "two"]
 

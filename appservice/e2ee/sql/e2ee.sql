@@ -2,11 +2,21 @@
 SELECT user_id, device_id, stage, curve, ed, next_batch FROM e2ee_ghost
 
 -- name: seal-keys
-SELECT key_id FROM e2ee_ghost UNION SELECT key_id FROM e2ee_olm
-UNION SELECT key_id FROM e2ee_in UNION SELECT key_id FROM e2ee_out
+SELECT key_id FROM e2ee_seal_key
 
--- name: seal-heads
-SELECT substr(seeds, 1, 33) AS head FROM e2ee_ghost WHERE seeds IS NOT NULL
+-- name: seal-key
+INSERT INTO e2ee_seal_key (key_id) VALUES ($1) ON CONFLICT (key_id) DO NOTHING
+
+-- name: seal-key-used
+SELECT key_id FROM e2ee_ghost WHERE key_id = $1 UNION ALL SELECT key_id FROM e2ee_olm WHERE key_id = $1
+UNION ALL SELECT key_id FROM e2ee_in WHERE key_id = $1 UNION ALL SELECT key_id FROM e2ee_out WHERE key_id = $1
+UNION ALL SELECT user_id FROM e2ee_ghost
+WHERE CAST(substr(seeds, 2, unicode(CAST(substr(seeds, 1, 1) AS TEXT))) AS TEXT) = $1 -- sqlite
+WHERE convert_from(substr(seeds, 2, get_byte(seeds, 0)), 'UTF8') = $1 -- pg
+LIMIT 1
+
+-- name: seal-key-gone
+DELETE FROM e2ee_seal_key WHERE key_id = $1
 
 -- name: ghost-keys
 SELECT device_keys, seeds, account, key_id FROM e2ee_ghost WHERE user_id = $1
@@ -34,7 +44,7 @@ UPDATE e2ee_ghost SET next_batch = $2 WHERE user_id = $1
 DELETE FROM e2ee_olm WHERE ghost = $1
 
 -- name: ghost-out-gone
-UPDATE e2ee_out SET retired = 1 WHERE ghost = $1
+UPDATE e2ee_out SET retired = 1 WHERE ghost = $1 AND retired = 0
 
 -- name: user
 SELECT master, found, outdated FROM e2ee_user WHERE user_id = $1
@@ -73,14 +83,15 @@ INSERT INTO e2ee_olm_read (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHI
 SELECT at FROM e2ee_olm_read WHERE hash = $1
 
 -- name: olm-read-old
-DELETE FROM e2ee_olm_read WHERE at < $1
+DELETE FROM e2ee_olm_read WHERE hash IN (SELECT hash FROM e2ee_olm_read WHERE at < $1 ORDER BY at LIMIT 100) RETURNING hash
 
 -- name: wedged
 INSERT INTO e2ee_wedged (ghost, user_id, curve, at, todo) VALUES ($1, $2, $3, $4, 1)
 ON CONFLICT (ghost, user_id, curve) DO UPDATE SET at = excluded.at, todo = 1 WHERE e2ee_wedged.at <= $5
 
 -- name: wedged-todo
-SELECT ghost, user_id, curve FROM e2ee_wedged WHERE todo = 1
+SELECT ghost, user_id, curve FROM e2ee_wedged WHERE todo = 1 AND (ghost, user_id, curve) > ($1, $2, $3)
+ORDER BY ghost, user_id, curve LIMIT 100
 
 -- name: wedged-done
 UPDATE e2ee_wedged SET todo = 0 WHERE ghost = $1 AND user_id = $2 AND curve = $3
@@ -145,11 +156,14 @@ UPDATE e2ee_out SET retired = 1 WHERE room_id = $1 AND retired = 0
 -- name: out-save
 UPDATE e2ee_out SET pickle = $2, key_id = $3, used = $4 WHERE session_id = $1 AND used < $4
 
--- name: shares-old
-DELETE FROM e2ee_share WHERE session_id IN (SELECT session_id FROM e2ee_out WHERE retired = 1 AND created_at < $1)
-
 -- name: out-old
-DELETE FROM e2ee_out WHERE retired = 1 AND created_at < $1
+SELECT session_id FROM e2ee_out WHERE retired = 1 AND created_at < $1 ORDER BY created_at LIMIT 100
+
+-- name: shares-gone
+DELETE FROM e2ee_share WHERE session_id = $1
+
+-- name: out-gone
+DELETE FROM e2ee_out WHERE session_id = $1
 
 -- name: out-of
 SELECT room_id, ghost FROM e2ee_out WHERE session_id = $1
@@ -160,20 +174,36 @@ SELECT user_id, device_id, state, place, code, txn, kept FROM e2ee_share WHERE s
 -- name: share
 SELECT state, place, code FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
 
--- name: shares-late
-SELECT o.room_id, o.ghost, o.session_id, o.shared_history, MAX(CASE WHEN s.code = 'no_device' AND u.outdated = 1 THEN 1 ELSE 0 END) AS news
-FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id LEFT JOIN e2ee_user u ON u.user_id = s.user_id
-WHERE s.state IN ('no_olm', 'unknown') GROUP BY o.room_id, o.ghost, o.session_id, o.shared_history
-UNION
-SELECT o.room_id, o.ghost, o.session_id, o.shared_history, 0 AS news
-FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id JOIN e2ee_user u ON u.user_id = s.user_id
-LEFT JOIN e2ee_device d ON d.user_id = s.user_id AND d.device_id = s.device_id
-WHERE s.state = 'withheld' AND s.kept IS NOT NULL AND (u.outdated = 1 OR d.signed = 1)
+-- name: kept
+SELECT s.session_id, s.device_id, s.state, o.ghost, o.shared_history
+FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id
+WHERE s.user_id = $1 AND s.room = $2 AND s.kept IS NOT NULL 
+AND (s.session_id, s.device_id) > ($3, $4) ORDER BY s.session_id, s.device_id LIMIT 100
+
+-- name: late
+SELECT user_id, room_id, at, delay FROM e2ee_late WHERE at <= $1 ORDER BY at LIMIT 100
+
+-- name: late-again
+UPDATE e2ee_late SET at = $3, delay = $4 WHERE user_id = $1 AND room_id = $2
+
+-- name: late-over
+DELETE FROM e2ee_late WHERE user_id = $1 AND room_id = $2 AND at = $3
+
+-- name: late-news
+UPDATE e2ee_late SET at = 0, delay = 5000 WHERE user_id = $1
+
+-- name: late-note
+-- A key is kept for somebody. Those that were kept before are tried again with it only where that may help.
+INSERT INTO e2ee_late (user_id, room_id, at, delay) SELECT $2, room_id, 0, 5000 FROM e2ee_out WHERE session_id = $1
+ON CONFLICT (user_id, room_id) DO UPDATE SET at = 0 WHERE $4 = 'no_olm'
+    OR NOT EXISTS (SELECT 1 FROM e2ee_user u WHERE u.user_id = $2 AND u.outdated = 0)
+    OR EXISTS (SELECT 1 FROM e2ee_device d WHERE d.user_id = $2 AND ($3 = '*' OR (d.device_id = $3 AND d.signed = 1)))
 
 -- name: share-save
-INSERT INTO e2ee_share (session_id, user_id, device_id, state, place, code, txn, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO e2ee_share (session_id, user_id, device_id, state, place, code, txn, kept, room) VALUES ($1, $2, $3, $4, $5, $6, $7,
+    $8, (SELECT room_id FROM e2ee_out WHERE session_id = $1 AND CAST($8 AS @blob) IS NOT NULL))
 ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET state = excluded.state, place = excluded.place,
-    code = excluded.code, txn = excluded.txn, kept = excluded.kept
+    code = excluded.code, txn = excluded.txn, kept = excluded.kept, room = excluded.room
 
 -- name: share-gone
 DELETE FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
@@ -185,7 +215,7 @@ UPDATE e2ee_share SET state = $2, txn = NULL WHERE txn = $1 AND state = 'pending
 INSERT INTO e2ee_send (ghost, txn, type, body) VALUES ($1, $2, $3, $4)
 
 -- name: sends
-SELECT ghost, txn, type, body FROM e2ee_send ORDER BY id
+SELECT id, ghost, txn, type, body FROM e2ee_send WHERE id > $1 ORDER BY id LIMIT 20
 
 -- name: send
 SELECT ghost, txn, type, body FROM e2ee_send WHERE txn = $1
@@ -210,6 +240,3 @@ ON CONFLICT (room_id, session_id, sender) DO UPDATE SET ghost = excluded.ghost, 
 
 -- name: request-gone
 DELETE FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
-
--- name: requests-of
-SELECT room_id, session_id, sender, ghost, request_id FROM e2ee_request WHERE room_id = $1 AND session_id = $2

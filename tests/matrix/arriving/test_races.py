@@ -63,7 +63,7 @@ async def test_who_declines_gets_no_kept_keys(world: World) -> None:
         await rest(world, node)
         await node.write(chat.chat, "pas pour Eve", by="anna")
         await chat.ben.heard("pas pour Eve")
-        rows = await node.db.all("e2ee.shares-late")
+        rows = await node.db.all("e2ee.kept", eve.mxid, chat.room, "", "")
         await eve.member(chat.room, "leave")
         await rest(world, node)
         await node.matrix.engine.flush()
