@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from bridge.db import open_database
-from bridge.db.postgres import Postgres
+from bridge.db.postgres import Postgres, connections
 from bridge.errors import Unavailable
 from tests.core.db.notes import component, until, words, write
 
@@ -137,3 +139,32 @@ async def test_more_transactions_than_connections_wait_for_their_turn(pg: Postgr
 
     await asyncio.gather(*(read_own(n) for n in range(100)))
     assert len(await words(pg)) == 100
+
+
+async def test_a_server_that_has_frozen_is_unavailable_and_what_waits_goes_on_beside_it(
+    pg: Postgres, somebody: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_COMMAND", 0.5)
+    monkeypatch.setattr(connections, "_FAREWELL", 0.5)
+    await write(pg, "before")
+    [(connection, _)] = pg._connections._idle
+    frozen = connection.get_server_pid()
+    assert await somebody.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", frozen) == 1
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        results = await asyncio.gather(*(write(pg, f"w{n}") for n in range(5)), return_exceptions=True)
+        assert [type(r) for r in results] == [Unavailable] + [type(None)] * 4  # the others went on a new connection
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    assert set(await words(pg)) >= {"before", "w1", "w2", "w3", "w4"}  # whether w0 is there nobody could say
+
+
+async def test_a_connection_that_nobody_used_for_long_is_not_trusted(
+    pg: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(pg, "before")
+    [(old, _)] = pg._connections._idle
+    monkeypatch.setattr(connections, "_IDLE", -1.0)
+    await write(pg, "after")
+    assert old not in [kept for kept, _ in pg._connections._idle]
+    assert await words(pg) == ["before", "after"]
