@@ -21,7 +21,8 @@ from typing import Any
 
 import orjson
 
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.events import sound
+from appservice.client.homeserver import Homeserver, MatrixRefused, may, need, part
 from appservice.client.names import seen_id
 from appservice.rooms.rooms import Rooms
 from bridge.db import Database
@@ -54,13 +55,15 @@ class Gaps:
         rooms: Rooms,
         ghost: Callable[[str], bool],
         no_news: Callable[[Json], bool],
+        doubt: Callable[[], None],
     ) -> None:
-        """``ghost`` tells our users, ``no_news`` names events that never come in."""
+        """``ghost`` tells our users, ``no_news`` events that never come in; ``doubt`` is told of each suspicion."""
         self._db = db
         self._homeserver = homeserver
         self._rooms = rooms
         self._ghost = ghost
         self._no_news = no_news
+        self._doubt_inboxes = doubt
         self._epoch = 1
         self._checked: OrderedDict[str, int] = OrderedDict()
         self._suspected = asyncio.Event()
@@ -93,6 +96,7 @@ class Gaps:
 
     def suspect(self) -> None:
         """Something may have been lost."""
+        self._doubt_inboxes()
         self._epoch += 1
         self._suspected.set()
 
@@ -187,13 +191,13 @@ class Gaps:
         token = ""
         for _ in range(_PAGES if readers else 0):
             page = await self._page(room_id, readers, token)
-            events = page.get("chunk", [])
+            events = [event for event in need(page, "chunk", list) if sound(event)] if readers else []
             for event in events:
                 history.append(event)
                 self._undo(event, present)
                 if not present:
                     return history  # older events were not for us
-            token = str(page.get("end", ""))
+            token = may(page, "end", str)
             if not token or not await self._news(events, waiting):
                 return history
         if history:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from appservice.arriving.transactions import HEARTBEAT as TYPE
-from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.client.homeserver import Homeserver, MatrixRefused, need, part
 from bridge.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Heartbeat:
 
     async def _room(self) -> str:
         """The heartbeat's room; its id is kept in the account data of the appservice's own user."""
-        me = str((await self._homeserver.call("GET", f"{_CLIENT}/account/whoami"))["user_id"])
+        me = need(await self._homeserver.call("GET", f"{_CLIENT}/account/whoami"), "user_id", str)
         path = f"{_CLIENT}/user/{part(me)}/account_data/{TYPE}"
         try:
             known = (await self._homeserver.call("GET", path)).get("room_id")
@@ -100,9 +100,8 @@ class Heartbeat:
         user = {"type": "m.login.application_service", "username": me[1:].partition(":")[0], "inhibit_login": True}
         with contextlib.suppress(MatrixRefused):  # it is there already
             await self._homeserver.call("POST", f"{_CLIENT}/register", user)
-        room = str(
-            (await self._homeserver.call("POST", f"{_CLIENT}/createRoom", {"preset": "private_chat"}))["room_id"]
-        )
+        made = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", {"preset": "private_chat"})
+        room = need(made, "room_id", str)
         await self._homeserver.call("PUT", path, {"room_id": room})
         return room
 

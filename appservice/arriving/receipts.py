@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import orjson
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.homeserver import MatrixRefused, part
+from appservice.client.events import sound
+from appservice.client.homeserver import MatrixRefused, may, need, part
 from appservice.client.names import server_of
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
@@ -102,7 +103,8 @@ class Receipts:
         answer = await self._ask(room, path, {"limit": str(2 * _PAGE), "filter": _FILTER})
         if answer is None:
             return ()
-        events = {event["event_id"]: event for event in (answer["event"], *answer.get("events_before", ()))}
+        found = [need(answer, "event", dict), *may(answer, "events_before", list)]
+        events = {event["event_id"]: event for event in found if sound(event)}
         page = tuple((ident, thread_of(event, events)) for ident, event in events.items())
         _keep(self._pages, key, page, _PAGES_KEPT)
         return page

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from appservice.client.events import MEGOLM
+from appservice.client.events import MEGOLM, sound
 from appservice.client.names import Names, cipher_hash, seen_id
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
@@ -136,7 +136,7 @@ class Transactions:
             return Transaction()
         good: dict[str, Json] = {}
         for event in transaction.events:
-            if _sound(event):
+            if sound(event):
                 if not self.no_news(event):
                     good.setdefault(event["event_id"], event)
             else:
@@ -162,7 +162,7 @@ class Transactions:
         came in since and are not in the history stay last. State that is ``over`` (ids) is noted as seen and not taken
         where something later has been worked on already. Gives what is new; raises Unavailable.
         """
-        good = {e["event_id"]: e for e in reversed(history) if _sound(e) and not self.no_news(e)}
+        good = {e["event_id"]: e for e in reversed(history) if sound(e) and not self.no_news(e)}
         moved: list[tuple[Item, int]] = []
 
         async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
@@ -260,12 +260,6 @@ def _overtaken(events: Mapping[str, Json], over: Collection[str], pending: Colle
         if event_id not in pending:
             done.add(key)
     return found
-
-
-def _sound(event: Any) -> bool:
-    if not isinstance(event, dict) or not isinstance(event.get("content"), dict):
-        return False
-    return all(isinstance(event.get(key), str) for key in ("event_id", "room_id", "sender", "type"))
 
 
 def is_encrypted(event: Json) -> bool:

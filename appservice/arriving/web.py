@@ -75,6 +75,7 @@ class Web:
                 return _json(200)
             transaction = await self._transactions.take(raw)
         except (Unavailable, TimeoutError):
+            self._edge.new_peer()  # the homeserver repeats its events, and not what was for devices
             return _json(503, "M_UNKNOWN", "the database is away")
         self._edge.rang(transaction)
         return _json(200)

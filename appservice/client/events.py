@@ -232,6 +232,13 @@ def _related(reply_to: Ref | None, thread: Ref | None) -> Json:
     return {"m.relates_to": relation} if relation else {}
 
 
+def sound(event: Any) -> bool:
+    """Whether something has what every event of a room has."""
+    if not isinstance(event, dict) or not isinstance(event.get("content"), dict):
+        return False
+    return all(isinstance(event.get(key), str) for key in ("event_id", "room_id", "sender", "type"))
+
+
 def to_notice(text: str, about: str | None = None) -> Json:
     """The content of a notice, as an answer to the event that it is about."""
     content: Json = {"msgtype": "m.notice", "body": text, "m.mentions": {}}

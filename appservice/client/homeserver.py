@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from io import BytesIO
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -17,6 +17,8 @@ from yarl import URL
 from bridge.errors import Refused, Unavailable
 
 Json = dict[str, Any]
+T = TypeVar("T")
+_ODD = {"errcode", "list"}  # no success of a call that does something looks so
 _BYTES = "application/octet-stream"
 _AWAY = (TimeoutError, aiohttp.ClientError, ConnectionError)
 
@@ -85,7 +87,10 @@ class Homeserver:
                 raw = await response.read()
         except _AWAY as error:
             raise Unavailable("homeserver_away") from error
-        return _result(response.status, response.headers.get("Retry-After"), raw)
+        answer = _result(response.status, response.headers.get("Retry-After"), raw)
+        if method != "GET" and not answer.keys().isdisjoint(_ODD):  # an answer to GET may be anybody's content
+            raise Unavailable("homeserver_error")
+        return answer
 
     async def upload(self, data: bytes, *, user: str, timeout: float) -> str:
         """Upload bytes that say nothing of themselves, as a ghost; gives the ``mxc://`` address."""
@@ -153,15 +158,16 @@ def _as(user: str | None, device: str | None) -> str:
 
 def _result(status: int, retry_after: str | None, raw: bytes) -> Json:
     try:
-        answer = orjson.loads(raw) if raw else {}
+        answer = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        answer = {}
+        answer = None
     if isinstance(answer, list):
         answer = {"list": answer}  # GET /rooms/{roomId}/state
-    elif not isinstance(answer, dict):
-        answer = {}
     if 200 <= status < 300:
+        if not isinstance(answer, dict):  # a page of a proxy, say: nobody knows whether anything was done
+            raise Unavailable("homeserver_error")
         return answer
+    answer = answer if isinstance(answer, dict) else {}
     if status == 429:
         delay = answer.get("retry_after_ms")
         seconds = delay / 1000 if isinstance(delay, int) else None
@@ -173,6 +179,20 @@ def _result(status: int, retry_after: str | None, raw: bytes) -> Json:
             raise Unavailable("homeserver_refuses_us")  # its registration is missing: nothing is lost until it is back
         raise MatrixRefused(status, str(answer.get("errcode", "M_UNKNOWN")), answer)
     raise Unavailable("homeserver_error")
+
+
+def need(answer: Json, name: str, kind: type[T]) -> T:
+    """What an answer must hold. Raises Unavailable: without it the homeserver is at fault, and later it may not be."""
+    value = answer.get(name)
+    if not isinstance(value, kind):
+        raise Unavailable("homeserver_error")
+    return value
+
+
+def may(answer: Json, name: str, kind: type[T]) -> T:
+    """What an answer may leave out: empty then, as where it is something else."""
+    value = answer.get(name)
+    return value if isinstance(value, kind) else kind()
 
 
 @lru_cache(10_000)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from appservice.client.homeserver import Homeserver
+from appservice.client.homeserver import Homeserver, may, need
 from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.model import Device, Json
 from appservice.e2ee.olm import Olm, OlmChanges
@@ -87,10 +87,9 @@ class KeyClaims:
             wanted.setdefault(device.user, {})[device.id] = "signed_curve25519"
         body = {"one_time_keys": wanted, "timeout": _REMOTE_MS}
         answer = await self._homeserver.call("POST", _CLAIM, body, user=ghost.user, device=ghost.device)
+        need(answer, "one_time_keys", dict)
         found = {d: key for d in devices if (key := _claimed(answer, d)) is not None}
-        none: set[Device] = (
-            set() if server in (answer.get("failures") or {}) else {d for d in devices if d not in found}
-        )
+        none: set[Device] = set() if server in may(answer, "failures", dict) else {d for d in devices if d not in found}
         if found:
             none |= await self._open(ghost, found)
         for device in none:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from appservice.client.homeserver import Homeserver, MatrixRefused
+from appservice.client.homeserver import Homeserver, MatrixRefused, may, need
 from appservice.e2ee.common import Common
 from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.identity import Identity
@@ -26,7 +26,7 @@ from appservice.e2ee.repair import Repair
 from appservice.e2ee.requests import Requests
 from appservice.e2ee.signing import read_device
 from bridge.db import Database
-from bridge.errors import Refused, Unavailable
+from bridge.errors import Refused, Unavailable, where
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,14 @@ class DeviceInbox:
                 ghost = self._ghosts.get(user)
                 while ghost is not None and await self._sync(ghost) >= _FULL:
                     pass
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            ValueError,
+        ) as bug:  # one odd answer must not end whatever asked for it
+            log.error("the inbox of %s could not be read: %s", user, where(bug))
+            raise Unavailable("homeserver_error") from bug
         finally:
             if self._running.get(user) is asyncio.current_task():
                 del self._running[user]
@@ -137,6 +145,7 @@ class DeviceInbox:
         if not ghost.since_sure:
             row = await self._db.one("e2ee.ghost-position", ghost.user)
             ghost.since, ghost.since_sure = (row["next_batch"] if row else None), True
+        current = self._ghosts.round
         query = {"timeout": "0", "set_presence": "offline", "filter": _FILTER}
         if ghost.since is not None:
             query["since"] = ghost.since
@@ -147,15 +156,14 @@ class DeviceInbox:
                 raise
             await self._identity.lost(ghost)
             raise Unavailable("ghost_device_lost", 0.0, alone=True) from refused
-        position = answer.get("next_batch")
-        if not isinstance(position, str):
-            raise Unavailable("homeserver_error")
-        events = answer.get("to_device", {}).get("events", [])
-        lists = answer.get("device_lists") or {}
-        people = [u for u in (*lists.get("changed", ()), *lists.get("left", ())) if self._ghosts.get(u) is None]
+        position = need(answer, "next_batch", str)
+        events = [e for e in may(may(answer, "to_device", dict), "events", list) if isinstance(e, dict)]
+        lists = may(answer, "device_lists", dict)
+        told = (*may(lists, "changed", list), *may(lists, "left", list))
+        people = [u for u in told if isinstance(u, str) and self._ghosts.get(u) is None]
         self._devices.outdated(people)
         batch, stored = await self._store(ghost, events, people, position)
-        ghost.since = position
+        ghost.since, ghost.looked = position, current
         self._tell(batch, stored)
         await self._follow_up(ghost, batch, answer)
         return len(events)
@@ -201,11 +209,10 @@ class DeviceInbox:
     async def _follow_up(self, ghost: Ghost, batch: SyncBatch, answer: Json) -> None:
         """Things that need the network; what fails here is done at the next sync or flush."""
         counts = answer.get("device_one_time_keys_count")
+        count = may(counts, "signed_curve25519", int) if isinstance(counts, dict) else None
         unused = answer.get("device_unused_fallback_key_types")
         steps: list[Callable[[], Awaitable[Any]]] = [
-            lambda: self._identity.refill(
-                ghost, None if counts is None else counts.get("signed_curve25519", 0), unused
-            ),
+            lambda: self._identity.refill(ghost, count, unused if isinstance(unused, list) else None),
         ]
         if batch.wedged:
             steps.append(self._repair.run)

@@ -12,12 +12,12 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from appservice.client.homeserver import Homeserver
-from appservice.e2ee.changes import Changes
+from appservice.client.homeserver import Homeserver, may, need
 from appservice.e2ee.model import Device, Json, Policy
 from appservice.e2ee.signing import read_listing
 from bridge.db import Database, Tx
 from bridge.errors import Unavailable
+from bridge.parts.changes import Changes
 from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
@@ -139,12 +139,13 @@ class Devices:
             epochs = [person.epoch for person in people]
             body = {"device_keys": {person.user: [] for person in people}, "timeout": 10_000}
             answer = await self._homeserver.call("POST", _QUERY, body, user=asker)
-            failed = set(answer.get("failures") or {})
+            need(answer, "device_keys", dict)
+            failed = set(may(answer, "failures", dict))
             if failed:
                 log.warning("no device lists from %d homeserver(s) for now", len(failed))
             good = []
             for person, epoch in zip(people, epochs, strict=True):
-                if _server(person.user) in failed and person.user not in (answer.get("device_keys") or {}):
+                if _server(person.user) in failed and person.user not in answer["device_keys"]:
                     self._later(person)
                 else:
                     good.append((person, epoch))

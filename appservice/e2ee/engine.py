@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from appservice.client.homeserver import Homeserver
+from appservice.client.homeserver import Homeserver, may
 from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
 from appservice.e2ee.device_inbox import DeviceInbox, OnKeys, tidy
@@ -24,6 +24,7 @@ from appservice.e2ee.olm import Olm
 from appservice.e2ee.pickles import Pickles
 from appservice.e2ee.repair import Repair
 from appservice.e2ee.requests import Requests
+from appservice.e2ee.rounds import Rounds
 from appservice.e2ee.sharing import Sharing
 from appservice.e2ee.todevice import ToDevice
 from bridge.config import BadConfig
@@ -70,6 +71,7 @@ class Engine:
         self._requests = Requests(common, claims, self._repair, todevice)
         self._sharing = Sharing(common, Giving(db, seal, olm, claims, todevice), self._identity, is_ghost)
         self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
+        self._rounds = Rounds(ghosts, self._inbox.ring)
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -151,8 +153,21 @@ class Engine:
         """The doorbell: read the to-device inboxes of these ghosts. Raises Unavailable."""
         await self._inbox.ring(ghosts)
 
+    def doubt(self) -> None:
+        """A doorbell may have been lost: every inbox is read once, little by little (:meth:`rounds`)."""
+        self._rounds.doubt()
+
+    async def rounds(self) -> None:
+        """Read inboxes for ever, at a steady pace."""
+        await self._rounds.run()
+
+    async def look(self, ghosts: Iterable[str]) -> None:
+        """Read the inboxes of those ghosts now that were not read since the last doubt. A failure is no hindrance."""
+        if unsure := self._rounds.unsure(ghosts):
+            await self._ring_quietly(unsure)
+
     async def catch_up(self) -> None:
-        """Read every ghost's inbox: at start and after an outage."""
+        """Read every ghost's inbox at once."""
         await self._inbox.ring([ghost.user for ghost in self._ghosts.all()])
 
     def note_counts(self, counts: Mapping[str, Any], fallback: Mapping[str, Any]) -> None:
@@ -161,7 +176,7 @@ class Engine:
         for user, devices in counts.items():
             ghost = self._ghosts.get(user)
             mine = devices.get(ghost.device) if ghost is not None and isinstance(devices, dict) else None
-            if isinstance(mine, dict) and mine and self._identity.low(mine.get("signed_curve25519", 0)):
+            if isinstance(mine, dict) and mine and self._identity.low(may(mine, "signed_curve25519", int)):
                 low.append(user)
         for user, devices in fallback.items():
             ghost = self._ghosts.get(user)

@@ -30,6 +30,7 @@ class Ghost:
     ed: str
     since: str | None = None
     since_sure: bool = True  # False after a failed commit: read it again
+    looked: int = 0  # the round of :mod:`appservice.e2ee.rounds` in which its inbox was last read
     resumed: bool = False  # its first key upload may already have happened
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -42,6 +43,7 @@ class GhostDevices:
         self._seal = seal
         self._pickles = pickles
         self._ghosts: dict[str, Ghost] = {}
+        self.round = 1  # of looks at every inbox
         self._accounts: Lru[str, tuple[Account, Json, bytes]] = Lru(accounts)
         self._making: dict[str, asyncio.Lock] = {}
         self._makers: defaultdict[str, int] = defaultdict(int)
@@ -138,7 +140,7 @@ class GhostDevices:
 def _ghost(row: Row) -> Ghost:
     stage = row["stage"] == 1
     since = row["next_batch"]
-    return Ghost(row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, True, not stage)
+    return Ghost(row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage)
 
 
 def _context(user: str) -> str:

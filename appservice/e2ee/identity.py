@@ -13,7 +13,7 @@ import secrets
 
 from vodozemac import Account, Curve25519PublicKey
 
-from appservice.client.homeserver import Homeserver, part
+from appservice.client.homeserver import Homeserver, need, part
 from appservice.e2ee.ghost_devices import Ghost, GhostDevices
 from appservice.e2ee.model import MEGOLM, OLM, Json
 from appservice.e2ee.signing import Seed, Sign, read_listing, signed
@@ -159,6 +159,7 @@ class Identity:
 
     async def _served(self, ghost: Ghost, master: str) -> bool:
         answer = await self._call(ghost, "POST", "/_matrix/client/v3/keys/query", {"device_keys": {ghost.user: []}})
+        need(answer, "device_keys", dict)
         listing = read_listing(ghost.user, answer, None)
         device = listing.devices.get(ghost.device)
         if device is None or listing.master != master:

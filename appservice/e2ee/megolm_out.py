@@ -12,10 +12,10 @@ from typing import Self
 import orjson
 from vodozemac import GroupSession
 
-from appservice.e2ee.changes import Changes
 from appservice.e2ee.model import MEGOLM, Json, RoomState, ShareState
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Tx
+from bridge.parts.changes import Changes
 from bridge.parts.turns import Turn
 
 

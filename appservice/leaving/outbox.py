@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.homeserver import MatrixRefused, part
+from appservice.client.events import sound
+from appservice.client.homeserver import MatrixRefused, need, part
 from appservice.client.names import cipher_hash, txn_id
 from appservice.e2ee import Engine
 from appservice.rooms.roomstate import Room
@@ -117,6 +118,7 @@ class Outbox:
             raise Unavailable("ghost_without_device", 1.0, alone=True)
         over = [row for row in self._done.get(room.room_id, ()) if row.message != asked.message]
         over = over if asked.message else []
+        await self._engine.look([asked.ghost])  # a bell that told of a new device may have been missed
         async with self._engine.outbound(room.state(), asked.ghost) as out:
             async with self._db.transaction("matrix.encrypt") as tx:
                 content = await out.encrypt(tx, asked.type, asked.content)
@@ -152,7 +154,7 @@ class Outbox:
         except MatrixRefused as refusal:
             raise translate(refusal) from refusal
         failpoint("matrix.after-send")
-        row.event_id = str(answer["event_id"])
+        row.event_id = need(answer, "event_id", str)
         return row.event_id
 
     async def _adopt(self, row: Sent, room: Room) -> str | None:
@@ -165,9 +167,9 @@ class Outbox:
             answer = await self._homeserver.call("GET", path, user=row.ghost, query=query)
         except MatrixRefused:
             return None
-        for event in answer.get("chunk", []):
-            content = event.get("content", {})
-            if event.get("sender") == row.ghost and cipher_hash(str(content.get("ciphertext"))) == row.cipher:
+        for event in filter(sound, need(answer, "chunk", list)):
+            cipher = cipher_hash(str(event["content"].get("ciphertext")))
+            if event["sender"] == row.ghost and cipher == row.cipher:
                 row.event_id = str(event["event_id"])
                 return row.event_id
         return None

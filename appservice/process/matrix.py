@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from bridge.db import Component
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Person, Ref, Report, Typing
+from bridge.parts.endless import endless
 from bridge.seal import Seal
 from bridge.words import notice
 
@@ -47,7 +49,7 @@ COMPONENT = Component("matrix", Path(__file__).parents[1] / "sql")
 log = logging.getLogger(__name__)
 _WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
 _FLUSH = 20.0  # s between two tries to send keys that wait
-_SWEEP = 600.0  # s between two looks at every inbox and at old rows
+_SWEEP = 600.0  # s between two looks at old rows
 _MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
 
 
@@ -91,7 +93,7 @@ class Matrix:
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._arrived, self._inbox.reload)
-        self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news)
+        self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news, engine.doubt)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,12 +127,16 @@ class Matrix:
         await self._transactions.start()
         await self._inbox.start()
         self._spawn(self._membership.meanwhile())
-        self._spawn(self._signs.run())
-        self._spawn(self._sweep())
-        self._spawn(self._remind())
-        self._spawn(self._heartbeat.run())
-        self._spawn(self._gaps.watch(self._inbox.look))
-        self._spawn(self._flush())
+        for name, work in (
+            ("signs", self._signs.run),
+            ("sweep", self._sweep),
+            ("rounds", self.engine.rounds),
+            ("reminders", self._remind),
+            ("heartbeat", self._heartbeat.run),
+            ("gaps", partial(self._gaps.watch, self._inbox.look)),
+            ("keys", self._flush),
+        ):
+            self._spawn(endless(name, work))
         self._ready = True
         if self._web is not None:
             self._web.open()
@@ -279,14 +285,13 @@ class Matrix:
         """The homeserver answers (again): read what came meanwhile, send what waits."""
         self._gaps.suspect()
         self._edge.hub.answered(MATRIX)
-        await self.engine.catch_up()
         await self.engine.flush()
 
     async def _sweep(self) -> None:
-        """Now and then: read every inbox, send what waits, forget what is old."""
+        """Now and then: forget what is old."""
         while True:
             await asyncio.sleep(_SWEEP)
-            for step in (self.engine.catch_up, self.engine.tidy, self._outbox.clean, self._reports.clean):
+            for step in (self.engine.tidy, self._outbox.clean, self._reports.clean):
                 try:
                     await step()
                 except (Unavailable, Refused) as reason:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.homeserver import MatrixRefused, part
+from appservice.client.events import sound
+from appservice.client.homeserver import MatrixRefused, need, part
 from appservice.client.names import txn_id
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.roomstate import Room, RoomStore, apply
@@ -123,11 +124,13 @@ class Doors:
         """Read the whole state as a joined ghost: nothing from before its join is ever pushed."""
         path, known = f"{_CLIENT}/rooms/{part(room.room_id)}/state", set(self.ghosts_in(room))
         try:
-            events = (await self._homeserver.call("GET", path, user=ghost)).get("list", [])
+            events = need(await self._homeserver.call("GET", path, user=ghost), "list", list)
         except MatrixRefused as refusal:
             raise Refused("not_in_room", about=room.room_id) from refusal
         members: dict[str, str] = {}
-        for event in events:
+        for event in filter(sound, events):
+            if not isinstance(event.get("state_key"), str):
+                continue
             if event["type"] == "m.room.member":
                 members[event["state_key"]] = str(event["content"].get("membership"))
             else:

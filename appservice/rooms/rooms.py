@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.homeserver import MatrixRefused
+from appservice.client.homeserver import MatrixRefused, need
 from appservice.rooms.doors import Doors
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.newcomers import Newcomers
@@ -107,7 +107,7 @@ class Rooms:
             except MatrixRefused as refusal:
                 raise _not_created(refusal) from refusal
             failpoint("matrix.room-created")
-            room = await self.store.get(str(answer["room_id"]))
+            room = await self.store.get(need(answer, "room_id", str))
             await self.doors.reload(room, creator)
             self.newcomers.made(room)
         await self._bind(room, delivery.conversation)
@@ -120,14 +120,14 @@ class Rooms:
                     "GET", f"{_CLIENT}/capabilities", user=next(iter(self._ghosts.all()), None)
                 )
                 self._default = str(answer["capabilities"]["m.room_versions"]["default"])
-            except (MatrixRefused, KeyError, TypeError):
+            except (MatrixRefused, KeyError, TypeError):  # an older homeserver
                 self._default = "12"
         return self._default
 
     async def _find(self, ghost: str, conversation: str) -> Room | None:
         """A room that was made for this conversation before a crash, among those of its creator that we do not know."""
         answer = await self._homeserver.call("GET", f"{_CLIENT}/joined_rooms", user=ghost)
-        for room_id in answer.get("joined_rooms", []):
+        for room_id in need(answer, "joined_rooms", list):
             room = await self.store.get(room_id)
             if room.conversation not in (None, conversation):
                 continue

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.e2ee import RoomState
-from appservice.e2ee.changes import Changes
 from appservice.e2ee.sharing import Sharing
+from bridge.parts.changes import Changes
 from tests.e2ee.lab import ANNA, lab
 from tests.e2ee.peer import Peer
 

@@ -39,6 +39,7 @@ class Fault:
     status: int = 0  # 0: processed, then the connection is cut before the answer
     retry_after_ms: int = 0
     delay: float = 0.0
+    body: bytes | None = None  # with status 200: nothing is done, and this is the answer
 
 
 @dataclass(slots=True)
@@ -145,6 +146,8 @@ class StubHomeserver(Pusher):
         if fault is not None:
             fault.times -= 1
             await asyncio.sleep(fault.delay)
+            if fault.body is not None:
+                return web.Response(body=fault.body, status=200, content_type="text/html")
             if fault.status:
                 body = (
                     {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": fault.retry_after_ms}

@@ -306,7 +306,7 @@ async def test_what_was_said_before_a_ghost_came_back_is_not_taken(world: World)
 
 async def test_numbers_that_others_use_are_believed_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "_DOUBT", 0.1)
-    one = Gaps(None, None, None, lambda _: False, lambda _: False)  # type: ignore[arg-type]
+    one = Gaps(None, None, None, lambda _: False, lambda _: False, lambda: None)  # type: ignore[arg-type]
     start = one._epoch
     for _ in range(3):
         one.skipped()
