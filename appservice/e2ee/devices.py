@@ -62,6 +62,7 @@ class Devices:
         # Who is being asked for stays: a change that is told meanwhile must find the very entry that is waiting.
         self._people: Lru[str, DeviceList] = Lru(size, lambda person: person.user in self._asking)
         self.changes = Changes()
+        self._told: Lru[str, bool] = Lru(100_000)  # changes that a transaction told, also of who is not in memory
 
     async def person(self, user: str) -> DeviceList:
         """What we know of somebody, from memory or disk."""
@@ -79,6 +80,7 @@ class Devices:
         for r in rows:
             device = Device(user, r["device_id"], r["curve"], r["ed"], r["signed"] == 1)
             person.devices[device.id] = device
+        person.outdated = person.outdated or self._told.get(user) is not None
         return self._people.put(user, person)
 
     async def note_outdated(self, tx: Tx, users: Iterable[str]) -> None:
@@ -96,6 +98,7 @@ class Devices:
                 person.outdated = True
                 person.retry_at = 0
             self.changes.note(user)
+            self._told.put(user, True)
 
     async def fresh(self, users: Iterable[str], asker: str, patience: float = 3.0, *, force: bool = False) -> set[str]:
         """Bring lists up to date; returns the users whose list is still outdated after ``patience`` seconds.
@@ -177,6 +180,8 @@ class Devices:
                 await tx.run("e2ee.late-news", person.user)
         for person, epoch, (master, found, devices) in changes:
             person.outdated = person.epoch != epoch
+            if not person.outdated:
+                self._told.drop(person.user)
             person.failures, person.retry_at, person.asked_at = 0, 0, self._clock()
             if (person.master, person.found, person.devices) != (master, found, devices):
                 person.master, person.found, person.devices = master, found, devices

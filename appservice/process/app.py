@@ -111,8 +111,8 @@ def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
 
 async def _people_to_show(parts: Parts) -> list[Person]:
     """Everybody who may be found: their ghosts get device and keys before anybody sees an address."""
-    ids = [p.id for p in await parts.directory.everyone()]
-    ids += [p for p in parts.core.people.declared() if p not in ids]
+    ids = dict.fromkeys(p.id for p in await parts.directory.everyone())
+    ids |= dict.fromkeys(parts.core.people.declared())
     people = [await parts.core.people.get(i) for i in ids]
     return [p for p in people if any(a.network != MATRIX for a in p.addresses)]
 

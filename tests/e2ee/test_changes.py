@@ -71,3 +71,17 @@ async def test_a_new_phone_of_one_person_is_looked_at_in_the_rooms_of_that_perso
         assert sorted(looked) == sorted(theirs)
         assert 0 < len(theirs) < 120
         assert here.stub.count("/keys/query") == asked + 1
+
+
+async def test_a_change_that_is_told_of_somebody_who_is_not_in_memory_is_not_lost(url: str) -> None:
+    """No inbox need be read for it: whoever is told to have changed is asked for before anything is said."""
+    async with lab(url) as here:
+        (ben,) = here.person("@ben:home", "PHONE")
+        room = here.room(ben.user)
+        await here.say(room, "one")
+        await here.restart()
+        tablet = Peer(here.stub, ben.user, "TABLET", ben.owner).publish()
+        here.engine.note_devices([ben.user], [])
+        content = await here.say(room, "two")
+        tablet.sync()
+        assert tablet.read(content)["content"]["body"] == "two"
