@@ -270,6 +270,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Retiré à temps : rien n'est parti par mail.",
         "Taken back in time: nothing was sent by mail.",
     ),
+    "mail_doubtful_report": (
+        "Une autre boîte aux lettres affirme que ce message n'est pas arrivé : ce n'est pas prouvé. Demandez au "
+        "destinataire s'il l'a reçu.",
+        "Another mailbox says that this message did not arrive, which proves nothing. Ask the recipient.",
+    ),
     "mail_delayed": (
         "Pas encore remis à la messagerie du destinataire ; les essais continuent. Si c'est urgent, téléphonez.",
         "Not yet handed to the recipient's mail operator; we keep trying. If it is urgent, telephone.",

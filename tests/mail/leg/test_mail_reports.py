@@ -71,21 +71,26 @@ async def dsn(
     domains: Collection[str] | None = None,
     **more: str,
 ) -> None:
-    """An operator says what became of a mail (RFC 3464); ``more``: the fields ``original`` and ``status``."""
+    """An operator says what became of a mail (RFC 3464); ``more``: the fields ``original`` and
+    ``status``, and the ``author``.
+    """
     first = f"Original-Recipient: rfc822; {more['original']}\r\n" if "original" in more else ""
     fields = (
         f"Original-Envelope-Id: {about.partition('@')[0]}\r\nReporting-MTA: dns; mx\r\n\r\n"
         f"{first}Final-Recipient: rfc822; {who}\r\nAction: {action}\r\nStatus: {more.get('status', '5.0.0')}"
     )
-    await report(node, "delivery-status", fields, f"postmaster@{by}", domains)
+    author = more.get("author", f"postmaster@{by}")
+    await report(node, "delivery-status", fields, author, (by,) if domains is None else domains)
 
 
-async def mdn(node: Node, about: str, who: str, *, original: str = "", by: str = "") -> None:
+async def mdn(
+    node: Node, about: str, who: str, *, original: str = "", by: str = "", disposition: str = "displayed"
+) -> None:
     """A program says that it has shown a mail (RFC 8098)."""
     first = f"Original-Recipient: rfc822; {original}\r\n" if original else ""
     fields = (
         f"{first}Final-Recipient: rfc822; {who}\r\nOriginal-Message-ID: <{about}>\r\n"
-        "Disposition: manual-action/MDN-sent-manually; displayed"
+        f"Disposition: manual-action/MDN-sent-manually; {disposition}"
     )
     await report(node, "disposition-notification", fields, by or who)
 
@@ -133,6 +138,57 @@ async def test_a_substitute_has_not_read_for_her(tmp_path: Path, space: Space, o
         mid = await asked(node)
         await mdn(node, mid, COLLEAGUE, original=original)
         assert await state(node) == (State.DELIVERED, None)
+
+
+async def test_another_mailbox_of_the_same_operator_has_not_read_for_her(tmp_path: Path, space: Space) -> None:
+    """A receipt that names her as the reader and that somebody else has written."""
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await mdn(node, mid, ANNA, by=COLLEAGUE)
+        assert await state(node) == (State.DELIVERED, None)
+        await mdn(node, mid, f"ANNA.MARTIN@{PEER}")
+        assert await state(node) == (State.READ, None)
+
+
+@pytest.mark.parametrize("kind", ["dsn", "mdn"])
+async def test_another_mailbox_of_the_same_operator_does_not_make_it_fail(
+    tmp_path: Path, space: Space, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Nor does what it says stay unsaid: it may be true."""
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "delivered", ANNA)
+        for author in (COLLEAGUE, COLLEAGUE, f"x@ailleurs.{PEER}"):
+            if kind == "dsn":
+                await dsn(node, mid, "failed", ANNA, author=author)
+            else:
+                await mdn(node, mid, ANNA, by=COLLEAGUE, disposition="failed")
+        assert await state(node) == (State.DELIVERED, None)
+        assert "another mailbox failed" in caplog.text
+        seen = [d for d in node.shown() if "ce n'est pas prouvé" in d.body.text]
+        assert len(seen) == (2 if kind == "dsn" else 1)
+        assert f"{COLLEAGUE} → {ANNA}" in seen[0].body.text
+
+
+async def test_another_mailbox_of_the_same_operator_has_not_got_it_for_her(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "delivered", ANNA, author=COLLEAGUE)
+        assert await state(node) == (State.SENT, None)
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        f"MAILER-DAEMON@{PEER}", f"MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@{PEER}", f"noreply@{PEER}",
+        f"ne-pas-repondre@{PEER}", f"Mail-Delivery-System@{PEER}", f"DSN@mta.{PEER}", ANNA,
+    ],
+)  # fmt: skip
+async def test_a_mail_system_and_she_herself_say_that_it_failed(tmp_path: Path, space: Space, author: str) -> None:
+    async with running(tmp_path, space) as node:
+        mid = await asked(node)
+        await dsn(node, mid, "failed", ANNA, author=author)
+        assert (await state(node))[0] is State.REFUSED
 
 
 async def test_who_forwards_answers_for_what_follows(tmp_path: Path, space: Space) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from bridge.networks.mail.mime.automatic import by_system
+from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import parse
 
 
@@ -74,3 +76,16 @@ def test_loops_are_seen() -> None:
     found = parse(raw)
     assert found.loops == ("hub.x.fr", "hub.y.fr")
     assert found.received == 31
+
+
+@pytest.mark.parametrize(
+    ("local", "system"),
+    [
+        ("MAILER-DAEMON", True), ("postmaster", True), ("MicrosoftExchange329e71ec", True), ("no-reply", True),
+        ("noreply", True), ("ne-pas-repondre", True), ("bounces+1", True), ("mail-delivery-subsystem", True),
+        ("anna.martin", False), ("microsoft", False), ("noreply.martin", False), ("mta.martin", False),
+    ],
+)  # fmt: skip
+def test_a_mail_system_is_told_from_a_mailbox(local: str, system: bool) -> None:
+    assert by_system(Box(f"{local}@mss.example")) is system
+    assert by_system(None)

@@ -16,6 +16,7 @@ from bridge.networks.mail.leg.outgoing import reason_of_status
 from bridge.networks.mail.leg.reply_envelope import TEAM
 from bridge.networks.mail.leg.threads import MAIN, KnownMail
 from bridge.networks.mail.letters.report_writing import Notice, compose_dsn, compose_mdn
+from bridge.networks.mail.mime.automatic import by_system
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Dsn, Mail, Mdn
 from bridge.networks.mail.mime.report_reading import DsnRecipient
@@ -30,6 +31,7 @@ _STATUS = {  # RFC 3463; what is not here is "other"
     "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "mail_copy_unwritten": "5.6.0", "gave_up": "5.4.7",
     "late": "4.4.1", "bad_address": "5.6.7",
 }  # fmt: skip
+_SAID_BY_ANOTHER = "said by another"  # a failure, by a mailbox that it is not about
 _PATIENCE = 300_000  # ms in which the hub notes what it has handed to us; a report may be quicker
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,7 @@ class MailReports:
         # A server of the site in front has judged the certificate: its domains are not known here.
         speaks = taken.envelope.dn_domains or {mail.sender.domain if mail.sender else ""}
         known = True
-        for recipient, kind, reason in _news(report, states):
+        for recipient, kind, reason in _news(report, states, mail.sender):
             if recipient is None or domain_of(recipient) not in speaks:
                 log.warning("mail %d is not believed: it reports about a mailbox that is not its sender's", taken.n)
                 continue
@@ -106,7 +108,17 @@ class MailReports:
                 known = await self._note(sent, ref, recipient, kind, reason) and known
             if kind == "failed":
                 await self._lost(sent, refs, recipient, reason)
+            if kind == _SAID_BY_ANOTHER and mail.sender is not None:
+                log.warning("mail %d is not believed: it says that another mailbox failed", taken.n)
+                await self._doubtful(refs, recipient, mail.sender)
         self._wait(taken.n, known)
+
+    async def _doubtful(self, refs: Sequence[str], recipient: str, author: Box) -> None:
+        """A mailbox says that a mail did not arrive in another one: no proof, but nothing to keep quiet either."""
+        found = await self._ledger.of_ref(refs[0]) if refs else None
+        if found is not None:
+            text = notice("mail_doubtful_report", name=f"{author.address} → {recipient}")
+            await self._remark(found[0], f"doubt:{refs[0]}:{recipient}:{author.address.lower()}", recipient, text)
 
     def _wait(self, n: int, known: bool) -> None:
         """Raises Unavailable as long as the hub may still write down that it gave us what the report is about."""
@@ -228,21 +240,31 @@ def _word(ident: str) -> str:
     return "r_" + hashlib.sha256(ident.encode()).hexdigest()[:32]
 
 
-def _news(report: Dsn | Mdn, states: Collection[str]) -> list[tuple[str | None, str, str]]:
-    """(recipient as we wrote it, None for somebody else; what happened; reason)"""
+def _news(report: Dsn | Mdn, states: Collection[str], author: Box | None) -> list[tuple[str | None, str, str]]:
+    """(recipient as we wrote it, None for somebody else; what happened; reason)
+
+    A mail system reports about all of its mailboxes; a mailbox about itself only: a member of its team, or whoever else
+    was written to, knows the id of the mail, too.
+    """
     if not isinstance(report, Mdn):
-        return [
-            (_match(r.original or r.address, r.address, states), r.action, reason_of_status(r.status))
-            for r in report.recipients
-        ]
+        found = [(_match(r.original or r.address, r.address, states), r) for r in report.recipients]
+        return [(whom, _about(r.action, author, r.address, whom), reason_of_status(r.status)) for whom, r in found]
     reader = report.recipient or report.original_recipient
     whom = _match(reader, report.original_recipient, states)
     if whom is not None and domain_of(whom) != domain_of(reader):
         whom = None  # what was forwarded and read elsewhere
     kind = "failed" if report.failed else report.disposition
-    if kind == "displayed" and whom is not None and whom.lower() != reader.lower():
-        kind = "delivered"  # read by a substitute, or under another name: we cannot tell
-    return [(whom, kind, "mail_not_integrated")]
+    own = author is not None and author.address.lower() == reader.lower()  # RFC 8098, 3: the reader is its author
+    if kind == "displayed" and whom is not None and (not own or whom.lower() != reader.lower()):
+        kind = "delivered"  # read by a substitute, or under another name, or so somebody else says: we cannot tell
+    return [(whom, kind if kind != "failed" else _about(kind, author, reader, whom), "mail_not_integrated")]
+
+
+def _about(kind: str, author: Box | None, final: str, whom: str | None) -> str:
+    """What a report says, if its author may say it of this mailbox."""
+    if author is None or by_system(author) or whom is None or author.address.lower() in (final.lower(), whom.lower()):
+        return kind
+    return _SAID_BY_ANOTHER if kind == "failed" else ""
 
 
 def _match(first: str, second: str, states: Collection[str]) -> str | None:

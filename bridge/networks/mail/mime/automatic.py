@@ -11,6 +11,9 @@ LOOP_HEADER = "X-Liaison-Loop"
 MOST_RECEIVED = 30  # a mail with more of them runs in circles (RFC 5321 §6.3 suggests 100; this is a small space)
 
 _DAEMONS = re.compile(r"(?i)(mailer-daemon|mail-daemon|postmaster|mdaemon|no-?reply-?bounce|bounces?)([+-].*)?")
+_SYSTEMS = re.compile(
+    r"(?i)microsoftexchange[0-9a-f]+|no[-_.]?reply|ne[-_.]?pas[-_.]?repondre|mail[-_.]?delivery.*|dsn|mta"
+)
 _BOUNCE = re.compile(
     r"(?i)\s*(undeliver(ed|able)|delivery (status notification|failure|has failed)"
     r"|mail delivery (failed|failure|system)|returned mail|failure notice|message non distribu|non[- ]remis|non remise"
@@ -47,6 +50,11 @@ def _report(headers: Headers) -> str | None:
     if "disposition-notification" in kind:
         return "mdn"
     return "bounce" if "delivery-status" in kind else "report"
+
+
+def by_system(sender: Box | None) -> bool:
+    """Whether a report was written by a mail system, as far as its author's address tells, and not by a mailbox."""
+    return sender is None or any(known.fullmatch(sender.local) for known in (_DAEMONS, _SYSTEMS))
 
 
 def _from_daemon(headers: Headers, sender: Box | None) -> bool:
