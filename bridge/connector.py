@@ -162,6 +162,9 @@ class Receiver(Protocol):
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """The echoing network has shown this message (hub id) in its order: other legs may have it now."""
 
+    async def awaited(self, tx: Tx, messages: Collection[str]) -> set[str]:
+        """Those of these messages (hub ids) for whose place others wait: of these :meth:`sequenced` has to be told."""
+
     def answered(self, network: str) -> None:
         """A sign of life: what waits for this network may be tried now."""
 

@@ -95,7 +95,21 @@ def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-Arrange = Callable[[Tx, Sequence[str]], Awaitable[list[Item]]]
+@dataclass(slots=True)
+class Stored:
+    """What became of new events in the transaction that stores them: some wait in the inbox, some are settled at once.
+
+    ``noted`` is called when that is on disk.
+    """
+
+    items: list[Item]
+    noted: Callable[[], None] = lambda: None
+
+
+Settle = Callable[[Tx, list[Item]], Awaitable[Stored]]
+"""Settles at once what needs no turn in its room's lane."""
+
+Arrange = Callable[[Tx, Sequence[str]], Awaitable[Stored]]
 """Gives the ids of new events their places."""
 
 
@@ -110,6 +124,7 @@ class Transactions:
         clock: Callable[[], int],
         arrived: Callable[[list[Item]], None],
         reload: Callable[[], Awaitable[None]],
+        settle: Settle,
     ) -> None:
         """``reload`` reads from disk what waits: a database that went away during a commit may have kept it."""
         self._db = db
@@ -118,6 +133,7 @@ class Transactions:
         self._clock = clock
         self._arrived = arrived
         self._reload = reload
+        self._settle = settle
         self._turn = asyncio.Lock()
         self._unsure = False
         self._streams = itertools.count(STEP, STEP)
@@ -142,8 +158,8 @@ class Transactions:
             else:
                 await self.set_aside("bad_event", orjson.dumps(_shallow(event)))
 
-        async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
-            return [self._item(good[event_id], next(self._streams)) for event_id in new]
+        async def arrange(tx: Tx, new: Sequence[str]) -> Stored:
+            return await self._settle(tx, [self._item(good[event_id], next(self._streams)) for event_id in new])
 
         if good:
             self._arrived(await self._write(good, arrange))
@@ -165,7 +181,7 @@ class Transactions:
         good = {e["event_id"]: e for e in reversed(history) if sound(e) and not self.no_news(e)}
         moved: list[tuple[Item, int]] = []
 
-        async def arrange(tx: Tx, new: Sequence[str]) -> list[Item]:
+        async def arrange(tx: Tx, new: Sequence[str]) -> Stored:
             moved.clear()
             present, fresh = waiting(), set(new)
             fresh -= _overtaken(good, over, fresh | present.keys())
@@ -179,7 +195,7 @@ class Transactions:
                 else:
                     moved.append((present[ident], place))
             await tx.many("matrix.inbox_move", [(item.stream, place) for item, place in moved])
-            return found
+            return Stored(found)
 
         found = await self._write(good, arrange) if good else []
         for item, place in moved:
@@ -195,12 +211,14 @@ class Transactions:
             self._unsure = True
             async with self._db.transaction("matrix.transaction") as tx:
                 new = {row["id"] for row in await tx.all("matrix.see", orjson.dumps(list(ids)).decode())}
-                items = await arrange(tx, [event_id for seen, event_id in ids.items() if seen in new]) if new else []
-                if items:
-                    await tx.many("matrix.inbox_add", [self._row(item) for item in items])
+                fresh = [event_id for seen, event_id in ids.items() if seen in new]
+                stored = await arrange(tx, fresh) if fresh else Stored([])
+                if stored.items:
+                    await tx.many("matrix.inbox_add", [self._row(item) for item in stored.items])
             self._unsure = False
+            stored.noted()
             failpoint("matrix.transaction-stored")
-        return items
+        return stored.items
 
     def _item(self, event: Json, place: int) -> Item:
         event = _shallow(event)

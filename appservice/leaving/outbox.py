@@ -80,6 +80,16 @@ class Outbox:
             echoed = r["event_id"] is not None
             self._remember(Sent(*keys, content, r["cipher"], r["created_at"], r["event_id"], echoed))
 
+    async def reload(self) -> None:
+        """Compare with the disk after a commit whose answer was lost: an echo may be noted there."""
+        waiting = list(self._ciphers.values())
+        known = {r["id"]: r["event_id"] for r in await self._db.all("matrix.outbox_echoes")}
+        for row in waiting:
+            event_id = known.get(row.id, "")
+            if event_id is not None and not row.echoed:
+                row.gone = row.id not in known
+                self.echoed(row, event_id)
+
     def _remember(self, row: Sent) -> None:
         self._rows[row.id] = row
         if not row.echoed:

@@ -92,7 +92,7 @@ class Matrix:
         self._reports = Reports(edge, store, notices)
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
-        self._transactions = Transactions(db, seal, names, clock, self._arrived, self._inbox.reload)
+        self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news, engine.doubt)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
@@ -100,6 +100,11 @@ class Matrix:
         self._rung: set[str] = set()
         self._ringing = False
         self._ready = False
+
+    async def _reload(self) -> None:
+        """A commit whose answer was lost: the disk says what waits, and which echoes are settled."""
+        await self._outbox.reload()
+        await self._inbox.reload()
 
     # -- life ----------------------------------------------------------------------------------------------
 

@@ -80,6 +80,9 @@ DELETE FROM matrix_intent WHERE conversation = $1;
 -- name: outbox
 SELECT id, message, room_id, ghost, device, txn, type, content, cipher, created_at, event_id FROM matrix_outbox;
 
+-- name: outbox_echoes
+SELECT id, event_id FROM matrix_outbox;
+
 -- name: outbox_add
 INSERT INTO matrix_outbox (id, message, room_id, ghost, device, txn, type, content, cipher, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -251,6 +251,10 @@ class Hub:
     async def sequenced(self, message: str, within: Within | None = None) -> None:
         """See :class:`bridge.connector.Receiver`."""
         await self._order.sequenced(message, within)
+
+    async def awaited(self, tx: Tx, messages: Collection[str]) -> set[str]:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._store.held(tx, messages)
 
     def refused(self, message: str, network: str) -> None:
         """A leg will never show this message: where it is the ordering one, nobody need wait for it."""

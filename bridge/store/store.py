@@ -254,6 +254,11 @@ class Store:
         known = await self.known(tx, ref) if ref else None
         return known[0] if known else None
 
+    async def held(self, tx: Tx, messages: Collection[str]) -> set[str]:
+        """Those of these messages that some network does not get before they have their place."""
+        rows = await tx.all("store.held_among", orjson.dumps(sorted(messages)).decode())
+        return {str(row["message"]) for row in rows}
+
     async def release(self, tx: Tx, message: str) -> list[tuple[str, str]]:
         """Give a held message its place now; gives the lanes (conversation, network) that may have it."""
         lanes = [(r["conversation"], r["network"]) for r in await tx.all("store.held_networks", message)]

@@ -14,7 +14,7 @@ from bridge.networks.mail.mime.mail import parse
 from deploy.bench import child, cost
 from deploy.bench.sender import Letter
 
-MOST = {"to_matrix": (30, 6), "to_product": (26, 5)}  # statements and transactions for one message that is alone
+MOST = {"to_matrix": (27, 5), "to_product": (25, 5)}  # statements and transactions for one message that is alone
 CLOCKWORK = {"e2ee.late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms"}  # asked by a clock, not by a message
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = (

@@ -48,6 +48,7 @@ CASES: dict[str, Case] = {
     "a conversation of nobody yet": ("store.among", lambda n: ("nobody", "mail", "x@y"), 0),
     "the last place": ("store.last_pos", lambda n: (), 1),
     "conversations of an earlier version": ("store.without_audience", lambda n: (10,), 0),
+    "who waits for an echo": ("store.held_among", lambda n: (f'["{message(n)}", "{message(n // 2)}"]',), 2),
     "something waits in a chat": ("store.on_its_way", lambda n: ("siilo", f"siilo-{LANE}"), 1),
     "files of a message that is over": ("store.end_files", lambda n: (message(n),), -1),
     "the end of a delivery": ("store.end_delivery", lambda n: (delivery(n),), -1),

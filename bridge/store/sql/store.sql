@@ -86,6 +86,10 @@ DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE
 SELECT message, conversation, pos FROM delivery WHERE held = 1 AND pos > $1 ORDER BY pos LIMIT $2;
 -- name: held_networks
 SELECT conversation, network FROM delivery WHERE message = $1 AND held = 1;
+-- name: held_among
+SELECT message FROM delivery WHERE held = 1
+AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
+AND message IN (SELECT value FROM json_each($1)); -- sqlite
 -- name: on_its_way
 SELECT d.id FROM leg l JOIN delivery d ON d.conversation = l.conversation AND d.network = l.network
 WHERE l.network = $1 AND l.chat = $2 AND d.held = 0 LIMIT 1;
