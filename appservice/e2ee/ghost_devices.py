@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +14,7 @@ from appservice.e2ee.model import Json
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database, Row, Tx
 from bridge.parts.lru import Lru
+from bridge.parts.turns import Turns
 from bridge.seal import Seal
 
 
@@ -45,8 +44,7 @@ class GhostDevices:
         self._ghosts: dict[str, Ghost] = {}
         self.round = 1  # of looks at every inbox
         self._accounts: Lru[str, tuple[Account, Json, bytes]] = Lru(accounts)
-        self._making: dict[str, asyncio.Lock] = {}
-        self._makers: defaultdict[str, int] = defaultdict(int)
+        self._making = Turns()
 
     async def start(self) -> list[str]:
         """Read them all; returns those whose device was not finished."""
@@ -62,18 +60,9 @@ class GhostDevices:
         """Every ghost whose device is ready."""
         return [ghost for ghost in self._ghosts.values() if ghost.ready]
 
-    @asynccontextmanager
-    async def making(self, user: str) -> AsyncIterator[None]:
+    def making(self, user: str) -> AbstractAsyncContextManager[None]:
         """One at a time makes this ghost's device."""
-        lock = self._making.setdefault(user, asyncio.Lock())
-        self._makers[user] += 1
-        try:
-            async with lock:
-                yield
-        finally:
-            self._makers[user] -= 1
-            if not self._makers[user]:
-                del self._makers[user], self._making[user]
+        return self._making.of(user)
 
     async def add(self, user: str, device: str, account: Account, keys: Json, seeds: bytes) -> Ghost:
         """Save a new device before anybody hears of it; replaces one that could not be verified."""

@@ -18,6 +18,7 @@ from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
 from bridge.parts.failpoint import failpoint
+from bridge.parts.turns import Turns
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Rooms:
         self._clock = edge.clock
         self._version = version
         self._default: str | None = version
-        self._turns = [asyncio.Lock() for _ in range(256)]
+        self._turns = Turns()
 
     # -- the room of a delivery ----------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ class Rooms:
             room = await self.store.get(delivery.chat)
             if room.facts.successor is None and self._settled(room, delivery):
                 return room
-        async with self._turns[hash(delivery.conversation) % len(self._turns)]:
+        async with self._turns.of(delivery.conversation):
             room = await self._existing(delivery) or await self._create(delivery)
             await self.settle(room, delivery)
         return room

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from weakref import WeakValueDictionary
 
 from bridge.connector import Chat
 from bridge.db import Tx
@@ -25,6 +24,7 @@ from bridge.networks.mail.letters.copies import copied, copy_id, copy_letter
 from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Mail
+from bridge.parts.turns import Turns
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -62,13 +62,12 @@ class Arrivals:
         self._mss = {"X-MSS-NIL": edge.product} if edge.product else {}
         self.posted = edge.posted
         self.ended = edge.ended
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def accept(self, taken: TakenMail, mail: Mail, target: Target) -> None:
         """Bring a mail into one conversation. Raises Refused, Unavailable."""
         key = threads.people_key(target.people)
-        turn = self._turns.setdefault(key, asyncio.Lock())
-        async with turn:
+        async with self._turns.of(key):
             ids = [*threads.cited(mail), *([mail.message_id] if mail.message_id else [])]
             known = await self._ledger.known(ids)
             place, fresh = await self._place(mail, target, key, known)

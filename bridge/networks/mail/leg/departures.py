@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
-from weakref import WeakValueDictionary
 
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
@@ -29,6 +28,7 @@ from bridge.networks.mail.letters.per_patient import Parcel, conformed, divided,
 from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
 from bridge.parts.failpoint import failpoint
+from bridge.parts.turns import Turns
 from bridge.words import notice
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ class Departures:
             edge.ledger, edge.book, {"X-MSS-NIL": edge.product} if edge.product else {}, ask_displayed
         )
         self._handling = Handling(edge.ledger, edge.clock)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # a chat's drafts change one by one
+        self._turns = Turns()  # a chat's drafts change one by one
         self.gathered = gathered
         self.posted = edge.posted
         self.ended = edge.ended
@@ -69,7 +69,7 @@ class Departures:
         if delivery.kind is Kind.REMOVAL and await self._handling.withdraw(self.hub, delivery, chat):
             return ref
         if KINDS[delivery.kind].corrects:
-            async with self._turns.setdefault(chat, asyncio.Lock()):
+            async with self._turns.of(chat):
                 await self._correction(delivery, chat)
             return ref
         thread = await self._thread(delivery, chat)
@@ -151,7 +151,7 @@ class Departures:
 
         Raises Unavailable.
         """
-        async with self._turns.setdefault(chat, asyncio.Lock()):
+        async with self._turns.of(chat):
             await self._close(chat, thread)
 
     async def _close(self, chat: str, thread: str) -> None:
