@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from appservice.arriving.receipts import Receipts
 from appservice.client.edge import MatrixEdge
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address
+from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Ephemerals:
         self.hub = edge.hub
         self._names = edge.names
         self._receipts = receipts
-        self._typing: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._typing: Lru[str, frozenset[str]] = Lru(_ROOMS)
         self._queues: dict[str, asyncio.Queue[Json]] = {
             "m.receipt": asyncio.Queue(10_000),
             "m.typing": asyncio.Queue(10_000),
@@ -71,10 +71,8 @@ class Ephemerals:
     async def _typings(self, event: Json) -> None:
         room, users = event["room_id"], event["content"]["user_ids"]
         now = frozenset(user for user in users if not self._names.is_ghost(user))
-        before = self._typing.pop(room, frozenset())
+        before = self._typing.drop(room) or frozenset()
         if now:
-            self._typing[room] = now
-            if len(self._typing) > _ROOMS:
-                self._typing.popitem(last=False)
+            self._typing.put(room, now)
         for user in sorted(now ^ before):
             await self.hub.signs.typing(MATRIX, room, Address(MATRIX, user), user in now)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from appservice.client.names import seen_id
 from appservice.rooms.rooms import Rooms
 from bridge.db import Database
 from bridge.errors import Unavailable
+from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Gaps:
         self._no_news = no_news
         self._doubt_inboxes = doubt
         self._epoch = 1
-        self._checked: OrderedDict[str, int] = OrderedDict()
+        self._checked: Lru[str, int] = Lru(_CHECKED)
         self._suspected = asyncio.Event()
         self._suspected.set()
         self._doubt = 0.0  # s between two suspicions because of missing numbers
@@ -102,7 +102,7 @@ class Gaps:
 
     def due(self, room_id: str) -> bool:
         """Whether something may have been lost in this room."""
-        return self._checked.get(room_id) != self._epoch
+        return self._checked.peek(room_id) != self._epoch
 
     async def history(self, room_id: str, waiting: Collection[str]) -> Sequence[Json]:
         """The room's events, newest first, as far back as something has not come in or waits (ids).
@@ -111,10 +111,7 @@ class Gaps:
         """
         epoch = self._epoch
         events = await self._back(room_id, waiting)
-        self._checked[room_id] = epoch
-        self._checked.move_to_end(room_id)
-        if len(self._checked) > _CHECKED:
-            self._checked.popitem(last=False)
+        self._checked.put(room_id, epoch)
         return events
 
     async def over(self, room_id: str, history: Sequence[Json]) -> set[str]:
@@ -156,7 +153,7 @@ class Gaps:
 
     def again(self, room_id: str) -> None:
         """What was found could not be kept: compare once more."""
-        self._checked.pop(room_id, None)
+        self._checked.drop(room_id)
         self._suspected.set()
 
     async def watch(self, look: Callable[[str], asyncio.Task[None]]) -> None:
@@ -178,7 +175,7 @@ class Gaps:
                 self._suspected.set()
 
     async def _silent(self) -> list[str]:
-        rooms = dict.fromkeys(reversed(self._checked))
+        rooms = dict.fromkeys(reversed(self._checked.known()))
         rooms |= dict.fromkeys(row["room_id"] for row in await self._db.all("matrix.rooms", _ROOMS))
         return [room_id for room_id in list(rooms)[:_ROOMS] if self.due(room_id)]
 

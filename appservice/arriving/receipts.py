@@ -6,9 +6,8 @@ a receipt from another server covers everything; one of ours is believed for the
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
 import orjson
 
@@ -20,11 +19,10 @@ from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
 from bridge.errors import Unavailable
 from bridge.model import MATRIX, Address, Ref
+from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 Page = tuple[tuple[str, str | None], ...]  # events and their threads, newest first
-_Key = TypeVar("_Key", bound=Hashable)
-_Value = TypeVar("_Value")
 
 MAIN = "main"
 _PAGE, _PAGES = 20, 5  # messages asked for at once, and how often for one receipt
@@ -44,9 +42,9 @@ class Receipts:
         self._homeserver = edge.homeserver
         self._names = edge.names
         self._rooms = rooms
-        self._threaded: OrderedDict[str, bool] = OrderedDict()
-        self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
-        self._done: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self._threaded: Lru[str, bool] = Lru(_KEPT)
+        self._pages: Lru[tuple[str, str], Page] = Lru(_PAGES_KEPT)
+        self._done: Lru[tuple[str, str, str], str] = Lru(_KEPT)
 
     def note(self, events: Iterable[Any]) -> None:
         """Learn from what comes in which rooms have threads."""
@@ -54,7 +52,7 @@ class Receipts:
             content = event.get("content") if isinstance(event, dict) else None
             relation = content.get("m.relates_to") if isinstance(content, dict) else None
             if isinstance(relation, dict) and relation.get("rel_type") == "m.thread":
-                _keep(self._threaded, str(event.get("room_id")), True, _KEPT)
+                self._threaded.put(str(event.get("room_id")), True)
 
     async def read(self, room_id: str, event_id: str, user: str, thread: str | None, at: int) -> None:
         """``user`` has read up to an event, which need not be a message. Raises Unavailable."""
@@ -82,7 +80,7 @@ class Receipts:
             if (its == thread or known == event_id) and await self.hub.signs.seen(Ref(MATRIX, known), reader, at):
                 newest = newest or known
         if newest is not None:
-            _keep(self._done, key, newest, _KEPT)
+            self._done.put(key, newest)
 
     async def _back(self, room: Room, event_id: str) -> AsyncIterator[tuple[str, str | None]]:
         """This event, then messages before it, asked for only as far as somebody wants them."""
@@ -97,8 +95,8 @@ class Receipts:
 
     async def _page(self, room: Room, event_id: str) -> Page:
         key = (room.room_id, event_id)
-        if key in self._pages:
-            return self._pages[key]
+        if (known := self._pages.get(key)) is not None:
+            return known
         path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/context/{part(event_id)}"
         answer = await self._ask(room, path, {"limit": str(2 * _PAGE), "filter": _FILTER})
         if answer is None:
@@ -106,8 +104,7 @@ class Receipts:
         found = [need(answer, "event", dict), *may(answer, "events_before", list)]
         events = {event["event_id"]: event for event in found if sound(event)}
         page = tuple((ident, thread_of(event, events)) for ident, event in events.items())
-        _keep(self._pages, key, page, _PAGES_KEPT)
-        return page
+        return self._pages.put(key, page)
 
     async def _has_threads(self, room: Room) -> bool:
         """Whether there are threads in a room; yes if the homeserver does not say."""
@@ -118,10 +115,9 @@ class Receipts:
             answer = await self._ask(room, path, {"limit": "1"})
         except Unavailable:
             return True
-        found = self._threaded.get(room.room_id, answer is None or bool(answer.get("chunk")))  # noted meanwhile
-        if answer is not None:
-            _keep(self._threaded, room.room_id, found, _KEPT)
-        return found
+        if (noted := self._threaded.get(room.room_id)) is not None:  # meanwhile
+            return noted
+        return True if answer is None else self._threaded.put(room.room_id, bool(answer.get("chunk")))
 
     async def _ask(self, room: Room, path: str, query: Mapping[str, str]) -> Json | None:
         for ghost in self._rooms.doors.ghosts_in(room)[:2]:  # one may have left, which has not come in yet
@@ -144,10 +140,3 @@ def thread_of(event: Json, others: Mapping[str, Json], hops: int = _HOPS) -> str
     if kind == "m.thread":
         return target
     return thread_of(others[target], others, hops - 1) if hops and target in others else None
-
-
-def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    if len(kept) > most:
-        kept.popitem(last=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from typing import Any
 
 from appservice.client.attachments import Attachment, decrypt, encrypt
@@ -16,6 +15,7 @@ from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from bridge.errors import Refused, Unavailable
 from bridge.model import File
 from bridge.parts.failpoint import failpoint
+from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ class Media:
         self._most = most
         self._patience = patience
         self._out, self._in = asyncio.Semaphore(_OUT), asyncio.Semaphore(_IN)
-        self._uploaded: OrderedDict[str, Json] = OrderedDict()
-        self._since: OrderedDict[str, float] = OrderedDict()
+        self._uploaded: Lru[str, Json] = Lru(_KEPT)
+        self._since: Lru[str, float] = Lru(_KEPT)
 
     async def upload(self, key: str, ghost: str, file: File) -> Json:
         """Encrypt and upload; gives the ``file`` object. ``key`` names the letter: a second try finds the first upload.
@@ -57,14 +57,11 @@ class Media:
                     raise Refused("files_too_large", about=f"{file.size} bytes") from refusal
                 raise
             failpoint("matrix.uploaded")
-        self._uploaded[key] = opened | {"url": url}
-        if len(self._uploaded) > _KEPT:
-            self._uploaded.popitem(last=False)
-        return self._uploaded[key]
+        return self._uploaded.put(key, opened | {"url": url})
 
     def left(self, key: str) -> None:
         """The message of this upload is on its way."""
-        self._uploaded.pop(key, None)
+        self._uploaded.drop(key)
 
     async def download(self, attachment: Attachment, ghost: str) -> File:
         """Fetch, check and open a file as a ghost that is in the room.
@@ -90,17 +87,16 @@ class Media:
             if reason.code == "media_away" and self._too_long(path):
                 raise Refused("file_not_fetched") from reason
             raise
-        self._since.pop(path, None)
+        self._since.drop(path)
         return raw
 
     def _too_long(self, path: str) -> bool:
         """Whether this file could not be given for longer than we wait."""
-        since = self._since.setdefault(path, time.monotonic())
-        if time.monotonic() - since < self._patience:
-            if len(self._since) > _KEPT:
-                self._since.popitem(last=False)
+        now = time.monotonic()
+        since = self._since.get(path) or self._since.put(path, now)
+        if now - since < self._patience:
             return False
-        del self._since[path]
+        self._since.drop(path)
         return True
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -14,6 +13,7 @@ from appservice.client.events import MEGOLM
 from appservice.e2ee import RoomState
 from bridge.db import Database, Tx
 from bridge.model import Member
+from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 _CACHED = 20_000
@@ -153,25 +153,19 @@ class RoomStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._cache: OrderedDict[str, Room] = OrderedDict()
+        self._cache: Lru[str, Room] = Lru(_CACHED)
 
     async def get(self, room_id: str) -> Room:
         """A room; an unknown one is empty."""
-        room = self._cache.get(room_id)
-        if room is not None:
-            self._cache.move_to_end(room_id)
-            return room
+        if (cached := self._cache.get(room_id)) is not None:
+            return cached
         row = await self._db.one("matrix.room", room_id)
         members = {r["user_id"]: r["membership"] for r in await self._db.all("matrix.members", room_id)}
-        if room_id in self._cache:  # somebody else was faster
-            return self._cache[room_id]
+        if (cached := self._cache.get(room_id)) is not None:  # somebody else was faster
+            return cached
         known = {f.name for f in fields(RoomFacts)}
         facts = RoomFacts(**{k: v for k, v in orjson.loads(row["facts"]).items() if k in known}) if row else RoomFacts()
-        room = Room(room_id, row["conversation"] if row else None, facts, members)
-        self._cache[room_id] = room
-        if len(self._cache) > _CACHED:
-            self._cache.popitem(last=False)
-        return room
+        return self._cache.put(room_id, Room(room_id, row["conversation"] if row else None, facts, members))
 
     async def of(self, conversation: str) -> list[Room]:
         """The rooms of a conversation: one, or several after an upgrade."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
+
+from bridge.parts.lru import Lru
 
 
 class Changes:
@@ -16,16 +17,15 @@ class Changes:
         self.newest = 0
         self._size = size
         self._floor = 0
-        self._people: OrderedDict[str, int] = OrderedDict()
+        self._people: Lru[str, int] = Lru(size)
 
     def note(self, user: str) -> None:
         """This person's list has just changed, or may have."""
         self.newest += 1
-        self._people[user] = self.newest
-        self._people.move_to_end(user)
-        if len(self._people) > self._size:
-            self._floor = self._people.popitem(last=False)[1]
+        if len(self._people) == self._size and self._people.peek(user) is None:
+            self._floor = self._people.oldest() or 0
+        self._people.put(user, self.newest)
 
     def concern(self, users: Iterable[str], since: int) -> bool:
         """Whether any of these people's lists may have changed after the change with the number ``since``."""
-        return since < self._floor or any(self._people.get(user, 0) > since for user in users)
+        return since < self._floor or any((self._people.peek(user) or 0) > since for user in users)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from itertools import islice
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -25,6 +26,10 @@ class Lru(Generic[K, V]):
             self._map.move_to_end(key)
         return value
 
+    def peek(self, key: K) -> V | None:
+        """The value, which becomes no newer by that."""
+        return self._map.get(key)
+
     def put(self, key: K, value: V) -> V:
         """Keep a value; may drop old ones."""
         self._map[key] = value
@@ -34,13 +39,17 @@ class Lru(Generic[K, V]):
         return value
 
     def _shrink(self) -> None:
-        for key in list(self._map)[: len(self._map) - self._size]:
+        for key in list(islice(self._map, len(self._map) - self._size)):
             if self._busy is None or not self._busy(self._map[key]):
                 del self._map[key]
 
-    def drop(self, key: K) -> None:
-        """Forget one key."""
-        self._map.pop(key, None)
+    def drop(self, key: K) -> V | None:
+        """Forget one key; gives its value."""
+        return self._map.pop(key, None)
+
+    def oldest(self) -> V | None:
+        """The value that was not used for longest."""
+        return next(iter(self._map.values()), None)
 
     def known(self) -> list[K]:
         """All keys, oldest first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from sys import intern
 
 from bridge.db import Database
 from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
+from bridge.parts.lru import Lru
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Directory
 from bridge.people.trust import is_mxid, is_rpps, server_of
@@ -42,7 +42,7 @@ class People:
         self.accounts = Accounts()
         self._listed: set[str] = set()
         self._names: dict[str, str] = {}
-        self._unlisted: OrderedDict[str, Person] = OrderedDict()
+        self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
 
     async def start(self, db: Database) -> None:
         """Load the declared accounts, and who can be reached by the directory alone."""
@@ -99,16 +99,13 @@ class People:
         if known is None:
             network, _, ident = person.partition(":")
             name = self._names.get(person, ident)
-            known = Person(person, name, addresses=(Address(network, ident),), listed=False)
-            self._unlisted[person] = known
-            if len(self._unlisted) > _UNLISTED_KEPT:
-                self._unlisted.popitem(last=False)
+            known = self._unlisted.put(person, Person(person, name, addresses=(Address(network, ident),), listed=False))
         return known
 
     def call(self, person: str, name: str) -> None:
         """How somebody who is in no directory calls themselves; already on disk."""
         self._names[person] = name
-        self._unlisted.pop(person, None)
+        self._unlisted.drop(person)
 
     async def who(self, address: Address) -> Person | None:
         """The person behind an address. Somebody of a trusted server or domain needs no directory entry."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,7 +45,7 @@ class Store:
         self._people = people
         self._seal = seal
         self._pos = itertools.count(1)
-        self._cache: OrderedDict[str, Conversation] = OrderedDict()
+        self._cache: Lru[str, Conversation] = Lru(_CACHED_CONVERSATIONS)
         self._chats: Lru[tuple[str, str], str] = Lru(_CACHED_CONVERSATIONS)
         self._changing: Counter[str] = Counter()
         self._changes = 0
@@ -83,7 +83,7 @@ class Store:
         """A conversation with members and legs; cached until :meth:`forget`. Never inside of a transaction: the
         directory, which knows its people, may be far away.
         """
-        if (cached := self._cached(conversation)) is not None:
+        if (cached := self._cache.get(conversation)) is not None:
             return cached
         changes = self._changes
         legs, rows = await self._rows(self.db, conversation)
@@ -96,7 +96,7 @@ class Store:
 
         Somebody who became a member after that has no name here, and what has no names is not kept.
         """
-        if (cached := self._cached(conversation)) is not None:
+        if (cached := self._cache.get(conversation)) is not None:
             return cached
         changes = self._changes
         legs, rows = await self._rows(tx, conversation)
@@ -106,12 +106,6 @@ class Store:
         nameless = {row["person"]: Person(row["person"], row["person"], listed=False) for row in rows}
         return conversation_from(conversation, legs, rows, nameless | dict(people))
 
-    def _cached(self, conversation: str) -> Conversation | None:
-        cached = self._cache.get(conversation)
-        if cached is not None:
-            self._cache.move_to_end(conversation)
-        return cached
-
     async def _rows(self, reader: Tx | Database, conversation: str) -> tuple[list[Row], list[Row]]:
         return await reader.all("store.legs", conversation), await reader.all("store.members", conversation)
 
@@ -120,9 +114,7 @@ class Store:
     ) -> Conversation:
         found = conversation_from(conversation, legs, rows, people)
         if conversation not in self._changing and changes == self._changes:
-            self._cache[conversation] = found
-            if len(self._cache) > _CACHED_CONVERSATIONS:
-                self._cache.popitem(last=False)
+            self._cache.put(conversation, found)
         return found
 
     @contextmanager
@@ -143,7 +135,7 @@ class Store:
 
     def forget(self, conversation: str) -> None:
         """The cached conversation is out of date."""
-        self._cache.pop(conversation, None)
+        self._cache.drop(conversation)
 
     async def create_conversation(self, tx: Tx, conversation: str, network: str, chat: str, now: int) -> None:
         """A conversation that began on ``network``."""

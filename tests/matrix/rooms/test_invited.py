@@ -127,7 +127,7 @@ async def test_who_comes_or_goes_while_it_is_noted(world: World, action: str, mo
 
     async def slow(self: Store, tx: Any, *values: Any, **more: Any) -> None:
         monkeypatch.setattr(Store, "sent", sent)
-        room = next(iter(node.matrix._rooms.store._cache.values()))
+        [(_, room)] = node.matrix._rooms.store._cache.items()
         room.set_member(eve.mxid, action)  # the event is being read
         await sent(self, tx, *values, **more)
 
