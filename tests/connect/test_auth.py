@@ -15,7 +15,8 @@ from pytest_aiohttp import AiohttpServer
 
 from bridge.connector import Capabilities
 from bridge.networks.connect import ConnectSettings, build
-from bridge.networks.connect.products import Bucket, Product, Tokens
+from bridge.networks.connect.products import Product, Tokens
+from bridge.parts.bucket import Bucket
 from tests.connect.make import TOKENS, Json, World, digest, running, section
 
 OPERATIONS = [
@@ -168,13 +169,3 @@ async def test_a_product_that_asks_too_often_waits(tmp_path: Path) -> None:
         status, problem = await w.call("GET", "/users/x")
         assert (status, problem["code"], w.headers["Retry-After"]) == (429, "rate_limited", "2")
         assert (await w.call("GET", "/users/x", token=TOKENS["siilo"]))[0] == 404  # the other product does not
-
-
-def test_the_bucket_fills_again() -> None:
-    bucket = Bucket(rate=10, burst=2)
-    assert [bucket.take(0.0), bucket.take(0.0)] == [0.0, 0.0]
-    assert bucket.take(0.0) == pytest.approx(0.1)
-    assert bucket.take(0.11) == 0.0
-    assert bucket.take(0.05) > 0  # a clock that goes back gives nothing
-    assert [bucket.take(100.0), bucket.take(100.0)] == [0.0, 0.0]
-    assert bucket.take(100.0) > 0

@@ -23,9 +23,10 @@ from bridge.connector import Capabilities
 from bridge.errors import Refused, Unavailable
 from bridge.model import Body, Kind, Ref, Typing
 from bridge.networks.connect.connector import ConnectConnector
-from bridge.networks.connect.products import Bucket, Product
+from bridge.networks.connect.products import Product
 from bridge.networks.connect.signing import Signer
 from bridge.networks.connect.webhooks import Sessions, Webhook, retry_after
+from bridge.parts.bucket import Bucket
 from tests.connect.test_translate import BEN, DELIVERY, REPORT
 
 NOW = 1_772_352_000.0

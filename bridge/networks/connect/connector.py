@@ -19,12 +19,13 @@ from bridge.networks.connect import accounts, problems, translate
 from bridge.networks.connect.api import ConnectApi, RequestLimits
 from bridge.networks.connect.executor import in_executor
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
-from bridge.networks.connect.products import Bucket, Product
+from bridge.networks.connect.products import Product
 from bridge.networks.connect.profiles import PROFILES
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.networks.connect.wire import Taken
+from bridge.parts.bucket import Bucket
 from bridge.seal import Seal
 
 _log = logging.getLogger(__name__)

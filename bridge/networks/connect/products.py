@@ -4,32 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.connector import Capabilities, Receiver
-
-
-class Bucket:
-    """A token bucket: ``rate`` requests per second on average, ``burst`` at once."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._left = float(burst)
-        self._at = -math.inf
-
-    def take(self, now: float) -> float:
-        """Take one; gives 0, or the seconds until there is one again. ``now`` in seconds of a monotonic clock."""
-        if now > self._at:
-            passed = now - self._at
-            self._left = self._burst if math.isinf(passed) else min(self._burst, self._left + passed * self._rate)
-            self._at = now
-        if self._left >= 1:
-            self._left -= 1
-            return 0.0
-        return (1 - self._left) / self._rate
+from bridge.parts.bucket import Bucket
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.dn import DN, show
 from bridge.networks.mail.trust.judge import Judge
+from bridge.parts.bucket import Bucket
 
 __all__ = ["Envelope", "Known", "SmtpIn", "Take"]
 
@@ -68,7 +69,8 @@ class _Certificates:
 
     def __init__(self, judge: Judge, settings: SmtpSettings, clock: Callable[[], float]) -> None:
         self._judge = judge
-        self._rates = _Rates(settings.limits.mails_per_minute, clock)
+        self._most, self._clock = settings.limits.mails_per_minute, clock
+        self._buckets: dict[DN, Bucket] = {}  # only of listed certificates, so there are few
 
     async def sender(self, line: Line, mail: MailTransaction) -> Reply | None:
         """Judged anew for every mail: a domain taken off the list is refused on an open connection, too."""
@@ -86,25 +88,10 @@ class _Certificates:
             domain = domain_of(mail.command.sender)
             if not self._judge.allows(domain, mail.dn):
                 return replies.SENDER_REFUSED.about(domain)
-        return None if self._rates.pass_one(mail.dn) else replies.TOO_OFTEN
+        bucket = self._buckets.setdefault(mail.dn, Bucket(self._most / 60, self._most))
+        return replies.TOO_OFTEN if bucket.take(self._clock()) else None
 
     def authors(self, mail: MailTransaction, domains: frozenset[str]) -> Reply | None:
         """The From header may name domains of this certificate only."""
         foreign = sorted(domain for domain in domains if not self._judge.allows(domain, mail.dn))
         return replies.AUTHOR_REFUSED.about(foreign[0]) if foreign else None
-
-
-class _Rates:
-    """So many mails a minute from one certificate; only listed ones are counted, so there are few."""
-
-    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
-        self._most = float(per_minute)
-        self._clock = clock
-        self._left: dict[DN, tuple[float, float]] = {}
-
-    def pass_one(self, dn: DN) -> bool:
-        now = self._clock()
-        left, at = self._left.get(dn, (self._most, now))
-        left = min(self._most, left + max(0.0, now - at) * self._most / 60)
-        self._left[dn] = (left - 1 if left >= 1 else left, now)
-        return left >= 1
