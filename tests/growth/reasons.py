@@ -99,6 +99,7 @@ WHOLE = {
     "mail.boxes": "once, at start: who has which mailbox is answered from memory",
     "matrix.inbox": "at start and after a commit whose answer was lost: events that wait",
     "matrix.outbox": "once, at start: ciphertexts on their way, and one of each room that spoke within a day",
+    "matrix.outbox_echoes": "after a commit whose answer was lost: what matrix.outbox reads at start",
     "e2ee.seal-keys": "the names of the seal's keys",
     "e2ee.seal-key-used": "at start, only if a key of the seal is missing",
     "matrix.last_stream": "the last entry of the primary key",
