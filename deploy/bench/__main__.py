@@ -14,13 +14,15 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import backlog, cost, ghosts, mail, real, trust
+from deploy.bench import aged, backlog, cost, ghosts, large, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {
     "cost": cost.measure,
+    "aged": aged.measure,
     "ghosts": ghosts.measure,
     "backlog": backlog.measure,
+    "large": large.measure,
     "real": real.measure,
     "mail": mail.measure,
     "trust": trust.measure,
@@ -31,6 +33,8 @@ TARGETS = {
     "cpu_puts_to_matrix": ("≤", 6.0),
     "cpu_puts_to_product": ("≤", 6.0),
     "cpu_postgres_share_of_sqlite": ("≤", 1.5),
+    "receipt_cpu_100k_old_share": ("≤", 1.3),
+    "large_room_first_message_s": ("≤", 8.0),
     "throughput_share_of_bare": ("≥", 0.9),
     "waiting_100k_ready_s": ("≤", 5.0),
     "waiting_100k_others_p99_ms": ("≤", 200.0),

@@ -29,6 +29,7 @@ class Product:
         self.hub = ""
         self.arrived: dict[str, float] = {}  # text: when (s)
         self.chats: dict[str, str] = {}  # text: conversation
+        self.ids: dict[str, str] = {}  # text: our id of the message, which is the hub's of the webhook
         self.told: dict[str, str] = {}  # id of ours: its state
         self._ids = itertools.count()
         self._change = asyncio.Event()
@@ -43,6 +44,11 @@ class Product:
             body["to"] = [to]
         await self._call("POST", "/messages", body)
         return ident
+
+    async def read(self, user: str, text: str) -> None:
+        """Say that a user has read everything up to the message with this text, which has arrived."""
+        at = datetime.now(UTC).isoformat()
+        await self._call("POST", "/receipts", {"user": user, "message": self.ids[text], "state": "read", "at": at})
 
     async def declare(self, user: str, rpps: str) -> None:
         """Vouch for a user."""
@@ -79,6 +85,7 @@ class Product:
         event = orjson.loads(await request.read())
         data = event["data"]
         if event["type"] == "message.created":
+            self.ids[data["text"]] = request.headers["webhook-id"]
             self.arrived[data["text"]] = time.perf_counter()
             self.chats[data["text"]] = data["conversation"]
         elif event["type"] == "message.state":
