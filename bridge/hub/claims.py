@@ -183,13 +183,18 @@ class Claims:
     async def _carry_out(self, claim: Claim, accounts: Sequence[Address]) -> None:
         others = await self.had_elsewhere(claim)
         gone = accounts if claim.standing is Standing.REFUSED else []
+        come = [one for one in accounts if claim.standing is Standing.ACTIVE and self._people.accounts.apart(one)]
         for address in gone:
             await leave(self._store, await self._people.get(claim.person), address, self._write, self._clock)
         with ExitStack() as changing:
             async with self._store.db.transaction("hub.decided") as tx:
                 for address in gone:
                     await move_out(self._store, tx, changing, claim.person, address, self._clock())
+                for address in come:  # after those who have her: what is decided moves no way that is there
+                    await tx.run("claims.place", address.network, address.id, claim.decided_at)
                 await self._decide(tx, claim, accounts, others)
+            for address in come:
+                self._people.accounts.remember(address, claim.person, claim.decided_at or claim.since)
             for address in accounts:
                 self._people.accounts.settle(address, claim.standing)
 

@@ -67,6 +67,10 @@ class Accounts:
         """Of a declared account; what nobody has declared is contested by nobody."""
         return self._apart.get(address, Standing.ACTIVE)
 
+    def apart(self, address: Address) -> bool:
+        """Whether an account is held or refused."""
+        return address in self._apart
+
     def of(self, person: str) -> list[Address]:
         """The active accounts of a person, in the order of their declaration: the same after every start."""
         return [one.address for one in self._of.get(person, ()) if one.address not in self._apart]

@@ -1,6 +1,8 @@
 -- name: accounts
 SELECT a.network, a.id, a.person, a.declared_at, c.state FROM account a
 LEFT JOIN claim c ON c.person = a.person AND c.network = a.network ORDER BY a.declared_at, a.network, a.id;
+-- name: place
+UPDATE account SET declared_at = $3 WHERE network = $1 AND id = $2;
 -- name: one
 SELECT network, person, state, since, decided_at, decided_by FROM claim WHERE person = $1 AND network = $2;
 -- name: of

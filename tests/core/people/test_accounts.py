@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.db import open_database
@@ -149,6 +149,7 @@ async def ways(w: World) -> dict[str, str]:
 
 @settings(max_examples=25, deadline=None)
 @given(story=steps)
+@example([("refuse", "pandalab", ANNA), ("siilo", "a", ANNA), ("accept", "pandalab", ANNA)])
 def test_no_declaration_and_no_restart_changes_a_way_that_is_there(story: list[Step | None]) -> None:
     with TemporaryDirectory() as folder:
         first: list[Step | None] = [(A.network, A.id, ANNA)]
