@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from typing import Any
 
 import yaml
@@ -40,19 +39,9 @@ def registration(
     }
 
 
-def new_token() -> str:
-    """A fresh secret of 256 bits."""
-    return secrets.token_urlsafe(32)
-
-
 def _sender_of(as_token: str) -> str:
     """A localpart that nobody uses, the same each time the registration is printed."""
     return f"liaison-{hashlib.sha256(as_token.encode()).hexdigest()[:16]}"
-
-
-def new_sender() -> str:
-    """A localpart that nobody uses."""
-    return f"liaison-{secrets.token_hex(8)}"
 
 
 def registration_yaml(settings: MatrixSettings) -> str:

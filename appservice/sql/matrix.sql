@@ -36,14 +36,6 @@ UPDATE matrix_inbox SET told = 1 WHERE stream = $1;
 -- name: bury
 INSERT INTO matrix_dead (event_id, room_id, at, why, sealed) VALUES ($1, $2, $3, $4, $5);
 
--- name: dead
-SELECT number, event_id, room_id, at, why, sealed FROM matrix_dead ORDER BY number;
-
--- name: counts
-SELECT (SELECT COUNT(*) FROM matrix_inbox WHERE parked_at IS NULL) AS waiting,
-       (SELECT COUNT(*) FROM matrix_inbox WHERE parked_at IS NOT NULL) AS parked,
-       (SELECT COUNT(*) FROM matrix_dead) AS dead;
-
 -- name: ghosts
 SELECT mxid, state, profile FROM matrix_ghost;
 

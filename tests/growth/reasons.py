@@ -104,8 +104,6 @@ WHOLE = {
     "e2ee.seal-key-used": "at start, only if a key of the seal is missing",
     "matrix.last_stream": "the last entry of the primary key",
     "matrix.rooms": "a page of any rooms",
-    "matrix.dead": "asked by an operator: what was set aside",
-    "matrix.counts": "asked by an operator: what waits",
     "matrix.told_clean": "what is old: all of it goes",
 }
 """Statements that may read everything."""

@@ -53,20 +53,6 @@ def test_one_wrong_digit_is_always_found(number: int, place: int, step: int) -> 
     assert not p.valid_ins(wrong)
 
 
-def test_citizen_mailboxes() -> None:
-    found = p.of_address(f"{make.INS}@patient.mssante.fr")
-    assert found is not None
-    assert p.same_patient(found, ODILE) is True
-    assert p.of_address(f"{make.INS}@PATIENT.MSSANTE.FR") is not None
-    for address in (
-        f"{make.INS[:-1]}0@patient.mssante.fr",
-        "anna@patient.mssante.fr",
-        f"{make.INS}@patient.example",
-        "",
-    ):
-        assert p.of_address(address) is None
-
-
 # names and dates
 
 

@@ -17,7 +17,6 @@ from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.charsets import one_line, readable
 from bridge.networks.mail.mime.file_names import safe_name
 from bridge.networks.mail.mime.mail import parse
-from bridge.networks.mail.mime.threadindex import new_thread
 
 ANNA, BEN = Box("anna@cabinet.mssante.fr", "Dr Anna Müller, cardiologue"), Box("ben@chu.mssante.fr")
 LETTER = Letter(
@@ -50,7 +49,7 @@ def test_a_letter_comes_back_as_it_was() -> None:
         references=("a@x", "p@x", "a@x"),
         mss={"X-MSS-NIL": "DEV935997", "X-MSS-INS": "O"},
         want_mdn=ANNA,
-        thread=new_thread("t", 1),
+        thread="019db1ded53ee3b98a4da31a127d4bde6e43033f66ba",
         extra={"Importance": "high"},
     )
     raw = compose(letter)

@@ -7,6 +7,7 @@ import pytest
 from appservice.arriving import heartbeat
 from bridge.parts import endless
 from deploy.world.waiting import until
+from tests.core.store.test_reading import rows
 from tests.matrix.make import World, meet
 
 HTML = b"<html><body>Bad gateway, but 200</body></html>"
@@ -58,7 +59,7 @@ async def test_every_call_may_be_answered_oddly_and_messages_arrive_once(world: 
         said = [seen.text for seen in chat.ben.seen if seen.text in ("vers la salle", "encore")]
         assert said == ["vers la salle", "encore"]
         assert node.texts().count("après") == 1
-        assert not await node.db.all("matrix.dead")
+        assert await rows(node.db, "SELECT why FROM matrix_dead") == set()
 
 
 async def test_the_heartbeat_outlives_an_answer_that_names_nobody(world: World) -> None:

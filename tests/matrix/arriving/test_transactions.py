@@ -18,6 +18,7 @@ from appservice.arriving.web import Asked, Web
 from bridge.db import Tx
 from bridge.errors import Unavailable
 from deploy.world.waiting import until
+from tests.core.store.test_reading import rows
 from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet
 
 HS = {"Authorization": "Bearer hs-token"}
@@ -41,7 +42,7 @@ def event(event_id: str, **more: Any) -> dict[str, Any]:
 
 
 async def dead(node: Node) -> list[str]:
-    return [row["why"] for row in await node.db.all("matrix.dead")]
+    return [why for _, why in sorted(await rows(node.db, "SELECT number, why FROM matrix_dead"))]
 
 
 def test_every_name_of_every_part_is_understood() -> None:
@@ -118,9 +119,9 @@ async def test_poison_goes_to_the_dead_letters_and_the_lane_moves_on(world: Worl
         await put(node, {"events": [poison]}, "901")
         await chat.ben.say(chat.room, "après le poison")
         await node.got("après le poison")
-        rows = await node.db.all("matrix.dead")
-        assert [(row["event_id"], row["why"].split(" ")[0]) for row in rows] == [("$poison", "KeyError")]
-        assert "secret" not in rows[0]["why"]
+        [(event_id, why)] = await rows(node.db, "SELECT event_id, why FROM matrix_dead")
+        assert (event_id, why.split(" ")[0]) == ("$poison", "KeyError")
+        assert "secret" not in why
         assert not await node.db.all("matrix.inbox")
 
 

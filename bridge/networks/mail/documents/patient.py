@@ -17,7 +17,6 @@ TEST_NIR = "1.2.250.1.213.1.4.10"
 NATIONAL = frozenset({NIR, NIA, TEST_NIR})
 
 _INS = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{6}(?:[0-9]{2})?")
-_CITIZEN = re.compile(r"([0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{8})@patient\.(?:[a-z0-9-]+\.)*mssante\.fr", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +131,6 @@ def valid_ins(number: str) -> bool:
     """Whether it is an INS of 15 characters with the right key."""
     number = number.upper()
     return len(number) == 15 and _INS.fullmatch(number) is not None and ins_key(number) == number[13:]
-
-
-def of_address(address: str) -> Patient | None:
-    """The citizen whose mailbox this is (``<INS>@patient.mssante.fr``), None for anybody else."""
-    found = _CITIZEN.fullmatch(address.strip()[:200])
-    return make([(NIR, found[1])]) if found and valid_ins(found[1]) else None
 
 
 def same_patient(a: Patient, b: Patient) -> bool | None:

@@ -6,7 +6,6 @@ Source: MSSanté client reference #2, rules 2.1.3, 2.1.6, 2.2.8 and 2.4; IHE ITI
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.networks.mail.documents import patient as patients
@@ -16,9 +15,6 @@ from bridge.networks.mail.documents.patient import Patient
 _PREFIX = r"(?:\s*(?:(?:re|r[ée]f|tr|fwd?|aw|wg|i)\s*(?:\[\d+\])?\s*:|\[annule et remplace\]))"
 _FORM = re.compile(rf"(?P<marks>{_PREFIX}*)\s*XDM/1\.0/DDM(?:\s*[+/]\s*(?P<label>.*)|\s*)", re.I | re.S)
 _DATE = re.compile(r"\s*\b(\d{2}/\d{2}/\d{4})\s*$")
-_PDF = re.compile(
-    r"(?P<date>\d{8})_(?P<kind>[^_]+)_(?P<family>[^_]+)_(?P<given>[^_]+)(?:_(?P<number>[^_]+))?\.pdf", re.I
-)
 _REPLACES = re.compile(r"\[annule et remplace\]", re.I)
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
@@ -110,14 +106,6 @@ def pdf_name(name: PdfName) -> str:
     return file_name("_".join(re.sub(r'[\\/:*?"<>|]', "-", part) for part in kept if part) + ".pdf")
 
 
-def parse_pdf_name(name: str) -> PdfName | None:
-    """The parts of such a name, None for any other name."""
-    found = _PDF.fullmatch(line(name, 300))
-    if found is None:
-        return None
-    return PdfName(found["date"], found["kind"], found["family"], found["given"], found["number"] or "")
-
-
 @dataclass(frozen=True, slots=True)
 class Mss:
     """The X-MSS headers: codes of every CDA, whether any INS is qualified (None: no CDA), product reference, end."""
@@ -126,22 +114,6 @@ class Mss:
     ins: bool | None = None
     product: str = ""
     ends: bool = False
-
-
-def parse_mss(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Mss:
-    """The X-MSS headers among ``headers`` (names without case, ``_`` for ``-`` accepted); what is odd is left out."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        found.setdefault(name.strip().upper().replace("_", "-"), line(value, 500))
-    codes = (code.strip() for code in found.get("X-MSS-CODECDA", "").split(","))
-    ins = found.get("X-MSS-INS", "").upper()
-    return Mss(
-        tuple(code for code in codes if _CODE.fullmatch(code))[:50],
-        {"O": True, "N": False}.get(ins),
-        line(found.get("X-MSS-NIL", ""), 80),
-        found.get("X-MSS-MES", "").upper() == "FIN",
-    )
 
 
 def compose_mss(mss: Mss) -> tuple[tuple[str, str], ...]:

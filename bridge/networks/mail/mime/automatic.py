@@ -8,7 +8,6 @@ from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.headers import Headers
 
 LOOP_HEADER = "X-Liaison-Loop"
-MOST_RECEIVED = 30  # a mail with more of them runs in circles (RFC 5321 §6.3 suggests 100; this is a small space)
 
 _DAEMONS = re.compile(r"(?i)(mailer-daemon|mail-daemon|postmaster|mdaemon|no-?reply-?bounce|bounces?)([+-].*)?")
 _SYSTEMS = re.compile(

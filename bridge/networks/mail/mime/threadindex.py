@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 
 from bridge.networks.mail.mime.headers import base64_bytes
@@ -22,12 +21,6 @@ def parse_thread_index(value: str) -> str | None:
     if len(raw) < HEAD or (len(raw) - HEAD) % REPLY or raw[:HEAD] == b"\0" * HEAD:
         return None
     return raw[:HEAD].hex()
-
-
-def new_thread(seed: str, at: int) -> str:
-    """The head (hex) of a conversation that begins ``at`` (milliseconds since 1970); repeatable."""
-    time = _filetime(at).to_bytes(8, "big")[:6]
-    return (time + hashlib.sha256(seed.encode()).digest()[:16]).hex()
 
 
 def compose_thread_index(head: str, replies: int = 0, at: int = 0) -> str:

@@ -110,7 +110,6 @@ LATER = _reply(451, "4.3.0", "Momentanement indisponible: reessayez plus tard", 
 TOO_MANY_RECIPIENTS = _reply(452, "4.5.3", "Trop de destinataires: renvoyez pour les autres", "Too many recipients")
 TOO_OFTEN = _reply(451, "4.7.0", "Trop de messages: ralentissez", "Too many messages, slow down")
 TOO_MANY_SESSIONS = _reply(421, "4.7.0", "Trop de connexions simultanees: fermez-en", "Too many connections from you")
-TOO_MANY_MAILS = _reply(421, "4.7.0", "Open a new connection for further messages")
 TOO_MANY_ERRORS = _reply(421, "4.7.0", "Trop de commandes refusees", "Too many refused commands")
 TIMED_OUT = _reply(421, "4.4.2", "Delai depasse", "Timeout exceeded")
 CLOSING = _reply(421, "4.3.2", "Arret du service: reessayez bientot", "Service shutting down, try again soon")
