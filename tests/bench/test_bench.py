@@ -14,7 +14,9 @@ from bridge.networks.mail.mime.mail import parse
 from deploy.bench import child, cost
 from deploy.bench.sender import Letter
 
-MOST = {"to_matrix": (27, 5), "to_product": (25, 5)}  # statements and transactions for one message that is alone
+# Statements and transactions for one message that is alone. It asks 25 and 23; a busy machine tells its state in more
+# than one round, which is a statement or two more each.
+MOST = {"to_matrix": (32, 6), "to_product": (30, 6)}
 CLOCKWORK = {"e2ee.late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms"}  # asked by a clock, not by a message
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = (
@@ -45,7 +47,7 @@ def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
     found = run(tmp_path / "bench.json", "cost", "ghosts")
     for way in ("to_matrix", "to_product"):
         assert found[f"cpu_puts_{way}"] > 1
-        assert found[f"postgres_trips_per_message_{way}"] > found[f"statements_per_message_{way}"]
+        assert 0 < found[f"postgres_trips_per_message_{way}"] < found[f"statements_per_message_{way}"]
         assert found[f"transactions_per_message_{way}"] >= found[f"commits_per_message_{way}"] > 0
     assert found["cpu_postgres_share_of_sqlite"] > 0.5
     assert 0 < found["hub_cpu_ms_per_message_to_matrix"] < 50
@@ -53,6 +55,12 @@ def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
     assert found["ghost_cpu_ms"] > 0
     assert "memory_kib_per_active_ghost" in found
     assert [key for key in found if not key.endswith(UNITS) and not key.startswith("machine")] == []
+
+
+def test_a_receipt_beside_many_old_messages_is_measured(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "aged")
+    assert 0 < found["receipt_cpu_100k_old_share"] < 10
+    assert found["receipt_cpu_ms"] > 0
 
 
 def test_what_waits_for_a_product_that_is_away_is_measured(tmp_path: Path) -> None:
