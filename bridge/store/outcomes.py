@@ -37,9 +37,9 @@ class Outcomes:
     async def read_up_to(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
         """``person`` has read this and everything before it that went to ``network``; True if that is news."""
         news: list[Row] = []
-        while rows := await tx.all("store.unread", message, person):
+        while rows := await tx.all("store.unread", message, person, network):
             news += await tx.all("store.read", _ids(rows), person, at, network)
-            await tx.run("store.has_read", rows[-1]["conversation"], person, rows[-1]["pos"])
+            await tx.run("store.has_read", rows[-1]["conversation"], person, network, rows[-1]["pos"])
         return await self.all_changed(tx, news)
 
     async def seen(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:

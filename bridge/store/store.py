@@ -151,7 +151,7 @@ class Store:
             await tx.run("store.add_member", conversation, member.person.id, address.network, address.id, now)
             chat = None if address.network in named else conversation
             await tx.run("store.add_leg", conversation, address.network, chat)
-            await tx.run("store.begin_reading", conversation, member.person.id)
+            await tx.run("store.begin_reading", conversation, member.person.id, address.network)
         await self.set_audience(tx, conversation)
         self.forget(conversation)
 

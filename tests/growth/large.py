@@ -62,10 +62,7 @@ def core(n: int) -> dict[str, Table]:
             ((w, f"r{i}", message(i)) for i in both for w in ("matrix", "pandalab")),
         ),
         "recipient": ("message, person, network, state, at", _recipients(n)),
-        "reading": (
-            "conversation, person, pos",
-            ((c, p, pos) for i, c in enumerate(chat) if i >= n for p, pos in ((BEN, n - 2), (DAN, 0), (EVE, n))),
-        ),
+        "looked_at": ("conversation, person, network, pos", _looked_at(n, chat)),
         "awaited": (
             "network, conversation, person, pos",
             (("matrix", chat[i], FAY, max(i, n) - 4) for i in range(n, 2 * n + 1)),
@@ -88,6 +85,12 @@ def _recipients(n: int) -> Iterator[tuple[Any, ...]]:
         yield message(i), DAN, "matrix", "delivered", i
         if i > n - 5:
             yield message(i), FAY, "matrix", "sent", i
+
+
+def _looked_at(n: int, chat: list[str]) -> Iterator[tuple[Any, ...]]:
+    for i in range(n, 2 * n + 1):
+        for person, pos in ((BEN, n - 2), (DAN, 0), (EVE, n)):
+            yield chat[i], person, "matrix", pos
 
 
 def _deliveries(n: int, chat: list[str]) -> Iterator[tuple[Any, ...]]:

@@ -44,9 +44,9 @@ SELECT id FROM conversation WHERE audience IS NULL LIMIT $1;
 INSERT INTO member (conversation, person, network, address, joined_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (conversation, person) DO UPDATE SET network = excluded.network, address = excluded.address;
 -- name: begin_reading
-INSERT INTO reading (conversation, person, pos)
-SELECT $1, $2, COALESCE(MAX(pos), 0) FROM message WHERE conversation = $1
-ON CONFLICT (conversation, person) DO NOTHING;
+INSERT INTO looked_at (conversation, person, network, pos)
+SELECT $1, $2, $3, COALESCE(MAX(pos), 0) FROM message WHERE conversation = $1
+ON CONFLICT (conversation, person, network) DO NOTHING;
 -- name: remove_member
 DELETE FROM member WHERE conversation = $1 AND person = $2;
 -- name: chats_at
@@ -164,8 +164,8 @@ UPDATE recipient SET state = 'refused', at = $4, reason = $5
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: unread
 SELECT id, pos, conversation FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
-AND pos > (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN reading r ON r.conversation = m.conversation
-           WHERE m.id = $1 AND r.person = $2)
+AND pos > (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN looked_at r ON r.conversation = m.conversation
+           WHERE m.id = $1 AND r.person = $2 AND r.network = $3)
 AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
 -- name: read
 UPDATE recipient SET state = 'read', at = $3, reason = NULL
@@ -173,8 +173,8 @@ WHERE person = $2 AND network = $4 AND state IN ('accepted', 'sent', 'delivered'
 AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) RETURNING message; -- pg
 AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
 -- name: has_read
-INSERT INTO reading (conversation, person, pos) VALUES ($1, $2, $3)
-ON CONFLICT (conversation, person) DO UPDATE SET pos = excluded.pos WHERE reading.pos < excluded.pos;
+INSERT INTO looked_at (conversation, person, network, pos) VALUES ($1, $2, $3, $4)
+ON CONFLICT (conversation, person, network) DO UPDATE SET pos = excluded.pos WHERE looked_at.pos < excluded.pos;
 -- name: changed
 UPDATE message SET version = version + 1 WHERE id = $1;
 -- name: add_report

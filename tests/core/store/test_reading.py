@@ -118,3 +118,19 @@ async def test_whoever_joins_gets_everything_that_was_kept_and_once(url: str, ne
         assert await w.hub.facts.waiting(MATRIX) == []
         await w.hub.signs.arrived(MATRIX, "!r", AT[BEN], "not_joined")
         assert await rows(w.db, "SELECT message, person FROM recipient WHERE state = $1", became) == sent
+
+
+async def test_what_went_to_another_network_stays_open_for_that_networks_receipt(url: str) -> None:
+    async with running(url) as w:
+        messages = [await write(w, f"p{n}", [] if n else [DAN]) for n in range(3)]
+        await w.until(lambda: len(w.siilo.delivered) == 3 and w.courier.idle)
+        teach(w.db, "test.move", "UPDATE recipient SET network = 'medipeps' WHERE message = $1")
+        async with w.db.transaction("test") as tx:
+            await tx.run("test.move", messages[0])  # he was reached there when it was said
+        read: list[set[str]] = []
+        for network in ("siilo", "medipeps", "medipeps"):
+            before = await rows(w.db, READ)
+            async with w.db.transaction("test") as tx:
+                await w.store.outcomes.read_up_to(tx, messages[2], PERSON[DAN], network, 5)
+            read.append({message for message, _ in await rows(w.db, READ) - before})
+        assert read == [{messages[1], messages[2]}, {messages[0]}, set()]
