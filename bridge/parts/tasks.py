@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from bridge.errors import where
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Tasks:
@@ -22,14 +24,19 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Begin something. Whoever awaits the task gets its error, too."""
+    def start(self, work: Coroutine[Any, Any, T], *, awaited: bool = False) -> asyncio.Task[T]:
+        """Begin something. Its error is said in the log, or is for those who wait for it (``awaited``) alone."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._awaited if awaited else self._alone)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _awaited(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; perhaps nobody does any more
+
+    def _alone(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s: a task failed unexpectedly: %s", self._owner, where(error))
@@ -45,7 +52,9 @@ class Tasks:
             self.cancel()
             await asyncio.wait(self._running)
 
-    async def ended(self) -> None:
-        """Wait until all have ended by themselves, those too that are begun meanwhile."""
-        while self._running:
-            await asyncio.wait(self._running)
+    async def ended(self, patience: float | None = None) -> None:
+        """Wait until all have ended by themselves, those too that are begun meanwhile; ``patience`` in seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._running:
+                    await asyncio.wait(self._running)
