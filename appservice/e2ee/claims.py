@@ -16,6 +16,7 @@ from appservice.e2ee.olm import Olm, OlmChanges
 from appservice.e2ee.signing import verifies
 from bridge.db import Database
 from bridge.parts.lru import Lru
+from bridge.parts.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class KeyClaims:
         self._olm = olm
         self._clock = clock_ms
         self._empty: Lru[tuple[str, str], int] = Lru(20_000)
-        self._running: set[asyncio.Task[set[Device]]] = set()
+        self._running = Tasks("claims")
 
     async def ensure(self, ghost: Ghost, devices: Iterable[Device], *, anew: bool = False) -> set[Device]:
         """See that each device has a session (``anew``: a new one); returns those that have no key to claim.
@@ -51,16 +52,13 @@ class KeyClaims:
             if device not in without:
                 servers.setdefault(device.user.partition(":")[2], []).append(device)
         tasks = {
-            asyncio.create_task(self._serve(ghost, server, group[i : i + _BATCH]))
+            self._running.start(self._claim(ghost, server, group[i : i + _BATCH]), awaited=True)
             for server, group in servers.items()
             for i in range(0, len(group), _BATCH)
         }
         return without | await self._wait(tasks) if tasks else without
 
     async def _wait(self, tasks: set[asyncio.Task[set[Device]]]) -> set[Device]:
-        self._running |= tasks
-        for task in tasks:
-            task.add_done_callback(self._done)
         done, late = await asyncio.wait(tasks, timeout=_PATIENCE)
         if late:
             log.warning("%d homeservers have not answered a claim of keys", len(late))
@@ -69,16 +67,16 @@ class KeyClaims:
             without |= task.result()
         return without
 
-    def _done(self, task: asyncio.Task[set[Device]]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    async def _claim(self, ghost: Ghost, server: str, devices: list[Device]) -> set[Device]:
+        try:
+            return await self._serve(ghost, server, devices)
+        except Exception as error:  # perhaps nobody waits any more
             log.warning("a claim of one-time keys failed: %s", error)
+            raise
 
     async def close(self) -> None:
         """Let the running claims go."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._running.stop()
 
     async def _serve(self, ghost: Ghost, server: str, devices: list[Device]) -> set[Device]:
         """Claim keys of one homeserver's devices; returns those without any."""

@@ -11,6 +11,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -27,6 +28,8 @@ from appservice.e2ee.requests import Requests
 from appservice.e2ee.signing import read_device
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable, where
+from bridge.parts.shared import Shared
+from bridge.parts.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +89,13 @@ class DeviceInbox:
         self._repair = repair
         self._on_keys = on_keys
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._queued: dict[str, asyncio.Task[None]] = {}
+        self._reading: Shared[str, None] = Shared("inboxes of devices")
+        self._turns = Turns()
 
     async def ring(self, users: Iterable[str]) -> None:
         """Read the inboxes of these ghosts; returns when that is done. Raises Unavailable if any could not be read."""
-        tasks = {self._task(user) for user in users if (g := self._ghosts.get(user)) is not None and g.ready}
+        ready = [user for user in users if (ghost := self._ghosts.get(user)) is not None and ghost.ready]
+        tasks = {self._reading.of(user, partial(self._read_inbox, user)) for user in ready}
         if not tasks:
             return
         await asyncio.wait(tasks)
@@ -99,47 +103,21 @@ class DeviceInbox:
         if errors:
             raise errors[0]
 
-    def _task(self, user: str) -> asyncio.Task[None]:
-        """At most one runs and one waits for each ghost: whoever rings while one waits shares it."""
-        queued = self._queued.get(user)
-        if queued is not None:
-            return queued
-        running = self._running.get(user)
-        task = asyncio.create_task(self._after(running, user))
-        task.add_done_callback(lambda t: t.cancelled() or t.exception())  # nobody may be left to look
-        if running is not None:
-            self._queued[user] = task
-        else:
-            self._running[user] = task
-        return task
-
-    async def _after(self, before: asyncio.Task[None] | None, user: str) -> None:
-        try:
-            if before is not None:
-                await asyncio.wait({before})
-                self._running[user] = self._queued.pop(user)
-            async with self._slots:
+    async def _read_inbox(self, user: str) -> None:
+        """One at a time for each ghost; whoever rings before the look at the homeserver shares it."""
+        async with self._turns.of(user), self._slots:
+            self._reading.no_more(user)
+            try:
                 ghost = self._ghosts.get(user)
                 while ghost is not None and await self._sync(ghost) >= _FULL:
                     pass
-        except (
-            KeyError,
-            TypeError,
-            AttributeError,
-            ValueError,
-        ) as bug:  # one odd answer must not end whatever asked for it
-            log.error("the inbox of %s could not be read: %s", user, where(bug))
-            raise Unavailable("homeserver_error") from bug
-        finally:
-            if self._running.get(user) is asyncio.current_task():
-                del self._running[user]
+            except (KeyError, TypeError, AttributeError, ValueError) as bug:
+                log.error("the inbox of %s could not be read: %s", user, where(bug))
+                raise Unavailable("homeserver_error") from bug  # one odd answer must not end whatever asked for it
 
     async def close(self) -> None:
         """Stop reading."""
-        tasks = [*self._running.values(), *self._queued.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._reading.stop()
 
     async def _sync(self, ghost: Ghost) -> int:
         if not ghost.since_sure:

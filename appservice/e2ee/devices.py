@@ -19,6 +19,7 @@ from bridge.db import Database, Tx
 from bridge.errors import Unavailable
 from bridge.parts.changes import Changes
 from bridge.parts.lru import Lru
+from bridge.parts.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Devices:
         self._policy = policy
         self._clock = clock_ms
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks("device lists")
         # Who is being asked for stays: a change that is told meanwhile must find the very entry that is waiting.
         self._people: Lru[str, DeviceList] = Lru(size, lambda person: person.user in self._asking)
         self.changes = Changes()
@@ -129,11 +131,10 @@ class Devices:
             members = list(group)
             for start in range(0, len(members), _BATCH):
                 batch = members[start : start + _BATCH]
-                task = asyncio.create_task(self._query(batch, asker))
+                task = self._tasks.start(self._query(batch, asker), awaited=True)
                 for person in batch:
                     self._asking[person.user] = task
                     self._people.put(person.user, person)
-                task.add_done_callback(_look)
                 tasks.add(task)
         return tasks
 
@@ -153,6 +154,11 @@ class Devices:
                 else:
                     good.append((person, epoch))
             await self._take(good, answer)
+        except Unavailable:
+            raise
+        except Exception as error:  # perhaps nobody waits any more
+            log.warning("a device query failed: %s", error)
+            raise
         finally:
             for person in people:
                 self._asking.pop(person.user, None)
@@ -221,17 +227,8 @@ class Devices:
 
     async def close(self) -> None:
         """Let the running queries go."""
-        tasks = set(self._asking.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
 
 def _server(user: str) -> str:
     return user.partition(":")[2]
-
-
-def _look(task: asyncio.Task[None]) -> None:
-    """Nobody may be left to look at a query's error."""
-    if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Unavailable):
-        log.warning("a device query failed: %s", error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -30,6 +29,7 @@ from appservice.e2ee.todevice import ToDevice
 from bridge.config import BadConfig
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
+from bridge.parts.tasks import Tasks
 from bridge.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Engine:
         self._sharing = Sharing(common, Giving(db, seal, olm, claims, todevice), self._identity, is_ghost)
         self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
         self._rounds = Rounds(ghosts, self._inbox.ring)
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Tasks("key engine")
 
     async def start(self) -> None:
         """Read what is stored, finish devices that were being made, send what waits; without homeserver later.
@@ -103,9 +103,7 @@ class Engine:
 
     async def close(self) -> None:
         """Stop what runs in the background."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._background.stop()
         await self._inbox.close()
         await self._claims.close()
         await self._devices.close()
@@ -191,9 +189,7 @@ class Engine:
 
     def _later(self, users: list[str]) -> None:
         if users:
-            task = asyncio.create_task(self._ring_quietly(users))
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+            self._background.start(self._ring_quietly(users))
 
     async def _ring_quietly(self, users: list[str]) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Person, Ref, Report, Typing
 from bridge.parts.endless import endless
+from bridge.parts.tasks import Tasks
 from bridge.seal import Seal
 from bridge.words import notice
 
@@ -96,7 +97,7 @@ class Matrix:
         self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news, engine.doubt)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("matrix")
         self._rung: set[str] = set()
         self._ringing = False
         self._ready = False
@@ -131,7 +132,7 @@ class Matrix:
         await self._outbox.start()
         await self._transactions.start()
         await self._inbox.start()
-        self._spawn(self._membership.meanwhile())
+        self._tasks.start(self._membership.meanwhile())
         for name, work in (
             ("signs", self._signs.run),
             ("sweep", self._sweep),
@@ -141,7 +142,7 @@ class Matrix:
             ("gaps", partial(self._gaps.watch, self._inbox.look)),
             ("keys", self._flush),
         ):
-            self._spawn(endless(name, work))
+            self._tasks.start(endless(name, work))
         self._ready = True
         if self._web is not None:
             self._web.open()
@@ -149,10 +150,7 @@ class Matrix:
     async def stop(self) -> None:
         """Stop at once; whatever is under way is on disk."""
         self._ready = False
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
         await self._inbox.stop()
         await self._membership.stop()
         await self.ghosts.stop()
@@ -166,11 +164,6 @@ class Matrix:
     def idle(self) -> bool:
         """Whether nothing that came in is being worked on."""
         return self._inbox.idle
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # -- in ------------------------------------------------------------------------------------------------
 
@@ -193,7 +186,7 @@ class Matrix:
         self._rung |= {user for user in rung if isinstance(user, str) and self.names.is_ghost(user)}
         if self._rung and not self._ringing:
             self._ringing = True
-            self._spawn(self._ring())
+            self._tasks.start(self._ring())
 
     async def _ring(self) -> None:
         try:
@@ -217,7 +210,7 @@ class Matrix:
         await self._reading.parked(item, event)
 
     def _newcomer(self, room: Room, event: dict[str, Any]) -> None:
-        self._spawn(self._welcome(room, event))
+        self._tasks.start(self._welcome(room, event))
 
     def _keys(self, room: str, session: str) -> None:
         self._reading.keys(room, session)

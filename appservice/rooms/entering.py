@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from bridge.parts.slots import Slots
+from bridge.parts.tasks import Tasks
 
 Json = dict[str, Any]
 _AT_ONCE = 8  # joins under way in one room: a room that does not answer holds up no other
@@ -23,14 +24,13 @@ class Entering:
     def __init__(self, let_in: Callable[[Json], Awaitable[None]]) -> None:
         self._let_in = let_in
         self._begun: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks("joins")
         self._slots = Slots(_AT_ONCE)
 
     def begin(self, invitations: Iterable[Json]) -> None:
         """Have these ghosts join as soon as there is room for them."""
         for event in invitations:
-            task = asyncio.create_task(self._early(event))
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whoever awaits it is told
-            self._begun[event["event_id"]] = task
+            self._begun[event["event_id"]] = self._tasks.start(self._early(event), awaited=True)
 
     async def _early(self, event: Json) -> None:
         async with self._slots.of(event["room_id"]):
@@ -47,7 +47,4 @@ class Entering:
 
     async def stop(self) -> None:
         """Begin nothing more; what is not noted is done again after the next start."""
-        tasks = list(self._begun.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()

@@ -16,6 +16,8 @@ from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Person
 from bridge.parts.failpoint import failpoint
+from bridge.parts.shared import Shared
+from bridge.parts.tasks import Tasks
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -70,10 +72,10 @@ class Ghosts:
         self._devices = devices
         self._known: dict[str, tuple[int, str]] = {}
         self._ready: dict[str, int] = {}  # the hash of the person as written
-        self._making: dict[str, asyncio.Task[str]] = {}
+        self._making: Shared[str, str] = Shared("ghosts")
         self._slots = asyncio.Semaphore(parallel)
         self._told: set[str] = set()  # why some could not be prepared
-        self._warming: set[asyncio.Task[None]] = set()
+        self._warming = Tasks("ghosts")
         self._fields = True
 
     async def start(self) -> None:
@@ -82,22 +84,15 @@ class Ghosts:
 
     async def stop(self) -> None:
         """Let go of what runs in the background; it is taken up again another time."""
-        tasks = [*self._warming, *self._making.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._warming.stop()
+        await self._making.stop()
 
     async def ensure(self, person: Person) -> str:
         """The ghost of a person, ready to speak and to be spoken to. Raises Refused (no_ghost), Unavailable."""
         mxid = self._names.mxid(person)
         if self._ready.get(mxid) == hash(person):
             return mxid
-        task = self._making.get(mxid)
-        if task is None:
-            task = asyncio.create_task(self._make(mxid, person))
-            self._making[mxid] = task
-            task.add_done_callback(lambda _: self._making.pop(mxid, None))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._making.of(mxid, lambda: self._make(mxid, person)))
 
     async def _make(self, mxid: str, person: Person) -> str:
         wanted = _digest(person)
@@ -157,9 +152,7 @@ class Ghosts:
             mxid = self._names.of(person.id)
             if mxid is None or self._ready.get(mxid) == hash(person):
                 continue
-            task = asyncio.create_task(self._warm(person))
-            self._warming.add(task)
-            task.add_done_callback(self._warming.discard)
+            self._warming.start(self._warm(person))
 
     async def _warm(self, person: Person) -> None:
         async with self._slots:

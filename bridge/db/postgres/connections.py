@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 
 from bridge.db.database import Counts
+from bridge.parts.tasks import Tasks
 
 _COMMAND = 60.0  # s in which the server has to answer
 _FAREWELL = 5.0  # s for a connection to end
@@ -39,7 +40,7 @@ class Connections:
         self._counts = counts
         self._places = asyncio.Semaphore(most)
         self._idle: deque[tuple[Any, float]] = deque()  # the one used last is the first to be used again
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending = Tasks("PostgreSQL")
         self._closed = False
 
     async def take(self) -> Any:
@@ -100,8 +101,7 @@ class Connections:
             await self._places.acquire()
         while self._idle:
             self._end(self._idle.pop()[0])
-        while self._ending:
-            await asyncio.wait(self._ending)
+        await self._ending.ended()
         for _ in range(self._most):
             self._places.release()
 
@@ -129,9 +129,7 @@ class Connections:
         if connection.is_closed():
             connection.terminate()
             return
-        task = asyncio.create_task(_farewell(connection))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._ending.start(_farewell(connection))
 
 
 async def _farewell(connection: Any) -> None:

@@ -7,11 +7,11 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from bridge.errors import Refused, Unavailable, where
 from bridge.networks.mail.smtp import header_rules, replies
@@ -21,6 +21,7 @@ from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.trust.dn import DN
 from bridge.parts.failpoint import failpoint
+from bridge.parts.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Envelope:
     ret: str | None = None
 
 
-Take = Callable[[Envelope, bytes], Awaitable[None]]
+Take = Callable[[Envelope, bytes], Coroutine[Any, Any, None]]
 """Returns once the mail is durably stored. Raises Refused (a 5xx) or Unavailable (451: the peer comes again)."""
 
 Known = Callable[[str], Awaitable[str]]
@@ -106,7 +107,7 @@ class Desk:
         self._known = known
         self._clock = clock
         self._domains = frozenset(settings.domains)
-        self._taking: set[asyncio.Task[None]] = set()
+        self._taking = Tasks("reception")
 
     @property
     def postmaster(self) -> str:
@@ -160,8 +161,7 @@ class Desk:
 
     async def finish(self, patience: float) -> None:
         """Wait until what is being stored is stored, at most ``patience`` seconds."""
-        if self._taking:
-            await asyncio.wait(self._taking, timeout=patience)
+        await self._taking.ended(patience)
 
     def _check(self, mail: MailTransaction, raw: bytes) -> None:
         limits = self.settings.limits
@@ -178,16 +178,8 @@ class Desk:
     async def _store(self, envelope: Envelope, raw: bytes, line: Line) -> None:
         """A peer that goes away must not interrupt the storing."""
         received = self._received(envelope, line).encode("ascii")
-        task = asyncio.ensure_future(self._take(envelope, received + raw))
-        self._taking.add(task)
-        task.add_done_callback(self._stored)
-        await asyncio.shield(task)
+        await asyncio.shield(self._taking.start(self._take(envelope, received + raw), awaited=True))
         failpoint("mail.taken")
-
-    def _stored(self, task: asyncio.Future[None]) -> None:
-        self._taking.discard(task)
-        if not task.cancelled():
-            task.exception()  # who waited has it; if the peer has gone, nobody did, and it will come again
 
     def _envelope(self, name: str, line: Line, mail: MailTransaction) -> Envelope:
         return Envelope(

@@ -28,6 +28,7 @@ from bridge.networks.mail.trust.revocation import LARGEST as LARGEST_CRL
 from bridge.networks.mail.trust.revocation import Revocation
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustlist import LARGEST, BadList, Difference, TrustList, difference, verify
+from bridge.parts.tasks import Tasks
 
 _log = logging.getLogger(__name__)
 _NOBODY: frozenset[str] = frozenset()
@@ -82,7 +83,7 @@ class Trust:
         self._note = Note("", 0.0, 0.0)
         self._peer = lru_cache(maxsize=2048)(self._read_peer)
         self._one_at_a_time = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks("trust list")
         self._tried = asyncio.Event()
         self.changed: list[Callable[[Difference], None]] = []
         self.trouble: str | None = None
@@ -169,7 +170,7 @@ class Trust:
         """Take what the shelf holds, refresh in the background; without a kept list wait up to 10 s for the first."""
         await self.revocation.load()
         await self._load()
-        self._task = asyncio.create_task(self._keep_fresh(), name="trust list")
+        self._tasks.start(self._keep_fresh())
         if self._list is None or self.revocation.stale:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FIRST):
@@ -177,11 +178,7 @@ class Trust:
 
     async def stop(self) -> None:
         """No more refreshing; answers stay."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._tasks.stop()
 
     async def refresh(self) -> Difference | None:
         """Fetch CRLs and list now; the difference if a new list was accepted, else None (``trouble`` says why)."""
