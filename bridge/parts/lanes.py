@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 
 Failed = Callable[[K, int, Exception], Awaitable[float | None]]
-"""Told of an unexpected error and how many there were in a row. Gives the seconds until the next try (0: what failed
-was set aside), None for the pauses of ``patience``. If it fails itself, that is one more failure."""
+"""Says an unexpected error in the log; told how many there were in a row. Gives the seconds until the next try (0: what
+failed was set aside), None for the pauses of ``patience``. If it fails itself, that is one more failure."""
 
 
 class Lanes(Generic[K]):
@@ -97,10 +97,12 @@ class Lanes(Generic[K]):
             pause = max(pause, error.retry_after or 0.0)
             log.info("%s: %s waits %.1f s: %s", self._owner, key, pause, error)
             return pause
-        log.error("%s: %s failed unexpectedly: %s", self._owner, key, where(error))
+        if self._failed is None:
+            log.error("%s: %s failed unexpectedly: %s", self._owner, key, where(error))
+            return pause
+        named = None
         try:
-            named = await self._failed(key, bugs, error) if self._failed is not None else None
+            named = await self._failed(key, bugs, error)
         except Exception as another:
             log.error("%s: %s could not be set aside: %s", self._owner, key, where(another))
-            return pause
         return pause if named is None else named

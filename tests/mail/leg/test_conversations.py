@@ -337,7 +337,7 @@ async def test_what_is_not_in_memory_is_read_from_disk(
 async def test_who_is_added_later_reads_nothing_said_before(tmp_path: Path, space: Space) -> None:
     async with running(tmp_path, space, gather={"quiet": 2.0, "longest": 60.0}) as node:
         await node.write("room-1", "pour Anna", to=[f"mailto:{ANNA}"])
-        await until(lambda: len(node.mail._gather._tasks) == 1)
+        await until(lambda: len(node.mail._gather._lanes) == 1)
         await node.write("room-1", "pour les deux", to=[f"mailto:{MARC}"])
         await node.mailed(3)
         await node.rest()

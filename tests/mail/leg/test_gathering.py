@@ -59,7 +59,7 @@ async def test_what_is_corrected_in_time_leaves_corrected(tmp_path: Path, space:
     async with running(tmp_path, space, gather={"quiet": 2.0, "longest": 60.0}) as node:
         await node.write("room-1", "deux comprimés", to=[f"mailto:{ANNA}"], ref="p1")
         await node.write("room-1", "à oublier", ref="p2")
-        await until(lambda: len(node.mail._gather._tasks) == 1)
+        await until(lambda: len(node.mail._gather._lanes) == 1)
         await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
         await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p2"), ref="e2")
         await node.mailed()
@@ -77,7 +77,7 @@ async def test_what_is_corrected_in_time_leaves_corrected(tmp_path: Path, space:
 async def test_what_is_taken_back_alone_makes_no_mail_and_no_claim(tmp_path: Path, space: Space) -> None:
     async with running(tmp_path, space, gather={"quiet": 0.4, "longest": 5.0}) as node:
         await node.write("room-1", "à oublier", to=[f"mailto:{ANNA}"], ref="p1")
-        await until(lambda: len(node.mail._gather._tasks) == 1)
+        await until(lambda: len(node.mail._gather._lanes) == 1)
         await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=Ref("pandalab", "p1"), ref="e1")
         await node.rest(1.0)
         status = await node.hub.facts.status(Ref("pandalab", "p1"))
@@ -120,7 +120,7 @@ async def test_what_never_left_or_left_nobody_is_corrected_without_a_word(tmp_pa
         chat = str((await node.got("À traiter")).chat)
         await node.write(chat, "entre nous", ref="p1")
         await node.write("room-1", "deux comprimés", to=[f"mailto:{ANNA}"], ref="p2")
-        await until(lambda: node.mail._gather._tasks)
+        await until(lambda: node.mail._gather._lanes)
         await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p2"), ref="e2")
         await node.mailed()
         await node.rest()

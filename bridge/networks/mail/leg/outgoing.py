@@ -14,12 +14,14 @@ from bridge.networks.mail.leg.ledger import Due, Ledger
 from bridge.networks.mail.leg.settings import GatherSettings, RetrySettings
 from bridge.networks.mail.smtp.peer import Outcome
 from bridge.parts.failpoint import failpoint
+from bridge.parts.lanes import Lanes
+from bridge.parts.patience import Patience
 
 log = logging.getLogger(__name__)
 _CONNECTIONS = 4  # of one domain at once
 _PAGE = 100  # rows that one look at the disk takes up
-_AGAIN = 1.0  # s until a database that was away is asked again
-_BUG = 60.0  # s until a mail that failed unexpectedly is tried again
+_DATABASE = Patience(first=1.0, longest=5.0)  # until a database that was away is asked again
+_BUG = 60.0  # s until a mail that failed unexpectedly is tried again: it may have been sent
 
 Close = Callable[[str, str], Awaitable[None]]
 """Make a mail of what was gathered in a chat and thread. Raises Unavailable."""
@@ -43,6 +45,11 @@ Told = Callable[[Due, str, str, str], Awaitable[None]]
 """(mail, recipient, kind, reason): tell the writers. kind: accepted, delayed, refused."""
 
 
+async def _failed(what: str | tuple[str, str], _: int, bug: Exception) -> float:
+    log.error("ALARM mail to %s failed unexpectedly: %s", what if isinstance(what, str) else what[0], where(bug))
+    return _BUG
+
+
 class Gather:
     """Waits until a thread is quiet, then has it made into a mail."""
 
@@ -52,7 +59,7 @@ class Gather:
         self._clock = clock
         self._first: dict[tuple[str, str], int] = {}
         self._last: dict[tuple[str, str], int] = {}
-        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._lanes = Lanes("gathered mail", self._when_quiet, _DATABASE, failed=_failed)
 
     async def start(self, ledger: Ledger) -> None:
         """Go on with what was being gathered."""
@@ -64,47 +71,32 @@ class Gather:
 
     async def stop(self) -> None:
         """Stop; what was gathered is on disk."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._lanes.stop()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being gathered."""
-        return not self._tasks
+        return not len(self._lanes)
 
     def add(self, chat: str, thread: str, at: int) -> None:
         """Something was said (time in ms) and is on disk."""
         key = (chat, thread)
         self._last[key] = self._clock()
         self._first.setdefault(key, at)
-        if key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(self._wait(key))
+        self._lanes.wake(key)
 
-    async def _wait(self, key: tuple[str, str]) -> None:
-        while True:
-            due = min(self._last[key] + self._quiet * 1000, self._first[key] + self._longest * 1000)
-            left = (due - self._clock()) / 1000
-            if left > 0:
-                await asyncio.sleep(left)
-                continue
-            last = self._last[key]
-            try:
-                await self._close(*key)
-            except Unavailable as reason:
-                log.info("a mail is made later: %s", reason.code)
-                await asyncio.sleep(_AGAIN)
-                continue
-            except Exception as bug:
-                log.error("ALARM a mail could not be made: %s", where(bug))
-                await asyncio.sleep(_BUG)
-                continue
-            self._first.pop(key, None)
-            if self._last[key] == last:
-                del self._last[key], self._tasks[key]
-                return
-            self._first[key] = self._last[key]
+    async def _when_quiet(self, key: tuple[str, str]) -> float | None:
+        last = self._last[key]
+        due = min(last + self._quiet * 1000, self._first[key] + self._longest * 1000)
+        if (left := (due - self._clock()) / 1000) > 0:
+            return left
+        await self._close(*key)
+        del self._first[key]
+        if self._last[key] == last:
+            del self._last[key]
+            return None
+        self._first[key] = self._last[key]  # more was said meanwhile
+        return 0.0
 
 
 class Queue:
@@ -121,64 +113,36 @@ class Queue:
         self._told = told
         self._settings = settings
         self._clock = clock
-        self._lanes: dict[str, asyncio.Event] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._working = 0
-        self._news = asyncio.Event()
+        self._lanes = Lanes("mail", self._drained, _DATABASE, failed=_failed)
+        self._telling = Lanes("outcomes of mails", self._tell, _DATABASE, failed=_failed)
 
     async def start(self) -> None:
         """Go on with what waits."""
-        self._news.set()
-        task = asyncio.create_task(self._tell())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tell()
         for domain in await self._ledger.domains():
             self.wake(domain)
 
     async def stop(self) -> None:
         """Stop; what waits is on disk. A mail in flight is sent again with the same Message-ID."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._lanes.stop()
+        await self._telling.stop()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is due now."""
-        return not self._working and not self._news.is_set() and not any(bell.is_set() for bell in self._lanes.values())
+        return not self._lanes.working and not self._telling.working
 
     def wake(self, domain: str) -> None:
         """Something waits for this domain."""
-        bell = self._lanes.get(domain)
-        if bell is None:
-            bell = self._lanes[domain] = asyncio.Event()
-            task = asyncio.create_task(self._lane(domain, bell))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        bell.set()
+        self._lanes.wake(domain)
 
     def tell(self) -> None:
         """There is an outcome that nobody was told of."""
-        self._news.set()
+        self._telling.wake("all")
 
-    async def _lane(self, domain: str, bell: asyncio.Event) -> None:
-        while True:
-            bell.clear()
-            self._working += 1
-            try:
-                await self._drain(domain)
-                pause = await self._pause(domain)
-            except Unavailable:
-                pause = _AGAIN
-            except Exception as bug:
-                log.error("ALARM mail to %s failed unexpectedly: %s", domain, where(bug))
-                pause = _BUG
-            finally:
-                self._working -= 1
-            try:
-                async with asyncio.timeout(pause):
-                    await bell.wait()
-            except TimeoutError:
-                pass
+    async def _drained(self, domain: str) -> float | None:
+        await self._drain(domain)
+        return await self._pause(domain)
 
     async def _pause(self, domain: str) -> float | None:
         row = await self._ledger.db.one("mail.next", domain)
@@ -234,23 +198,12 @@ class Queue:
                     kind, reason = "refused", reason if reason != "mail_refused" else "mail_gave_up"
                 await tx.run("mail.outcome", due.id, outcome.recipient, kind, reason)
             await tx.run("mail.end_out", due.id)
-        self._news.set()
+        self.tell()
 
-    async def _tell(self) -> None:
+    async def _tell(self, _: str) -> None:
         """Tell the writers what is on disk and was not told; a crash in between tells it again, which does no harm."""
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            try:
-                while rows := await self._ledger.untold():
-                    await self._tell_these(rows)
-            except Unavailable:
-                await asyncio.sleep(_AGAIN)
-                self._news.set()
-            except Exception as bug:
-                log.error("ALARM outcomes of mails cannot be told: %s", where(bug))
-                await asyncio.sleep(_BUG)
-                self._news.set()
+        while rows := await self._ledger.untold():
+            await self._tell_these(rows)
 
     async def _tell_these(self, rows: Sequence[tuple[Due, str, str, str]]) -> None:
         done: list[tuple[str, str]] = []
