@@ -19,6 +19,8 @@ from bridge.networks.mail.mime.mail import Mail, parse
 from bridge.networks.mail.mime.parts import MailLimits
 from bridge.networks.mail.smtp.reception import Envelope
 from bridge.parts.failpoint import failpoint
+from bridge.parts.lanes import Lanes
+from bridge.parts.patience import Patience
 from bridge.seal import Seal, SealBroken
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ _INLINE = 64_000  # bytes; longer mails are parsed in a thread
 _IN_MEMORY = 64_000_000  # bytes of parsed mails that wait in memory; the others are read again
 _PAGE = 100  # mails that one look at the disk takes up
 _WAITING = 20_000  # mails; beyond, peers are asked to come again
-_AGAIN, _LONGEST = 0.5, 60.0  # s between two attempts
+_PATIENCE = Patience(first=0.5, longest=60.0)  # between two attempts
 _ENVELOPE = tuple(each.name for each in fields(Envelope))
 _BUGS = 5  # unexpected errors before a mail is given to the operator
 
@@ -42,7 +44,7 @@ class TakenMail:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Thread:
     """Mails that are worked on one after another, and all that they are called and cite."""
 
     queue: deque[TakenMail] = field(default_factory=deque)
@@ -73,9 +75,9 @@ class Intake:
         self._settle = settle
         self._limits = limits
         self._opener = opener or Opener(None)
-        self._lanes: dict[str, _Lane] = {}
-        self._ids: dict[str, _Lane] = {}  # the lane in which an id is, if any
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads: dict[str, _Thread] = {}
+        self._ids: dict[str, str] = {}  # the thread in which an id is, if any
+        self._lanes = Lanes("mail", self._next, _PATIENCE, failed=self._failed)
         self._held = self._bytes = 0
         self.own = own  # our names in the loop header
 
@@ -97,14 +99,12 @@ class Intake:
 
     async def stop(self) -> None:
         """Stop; everything not settled is on disk."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._lanes.stop()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self._lanes
+        return not len(self._lanes)
 
     async def take(self, envelope: Envelope, raw: bytes) -> None:
         """Store a mail durably, as it came. Raises Refused for what nobody could read, Unavailable."""
@@ -136,51 +136,53 @@ class Intake:
     def _add(self, taken: TakenMail, mail: Mail) -> None:
         name = lane(mail)
         ids = [*cited(mail), *([mail.message_id] if mail.message_id else [])]
-        found = next((self._ids[ident] for ident in ids if ident in self._ids), None) or self._lanes.get(name)
+        name = next((self._ids[ident] for ident in ids if ident in self._ids), name)
         self._held += 1
         self._bytes += len(taken.raw)
         if self._bytes > _IN_MEMORY:
             self._bytes -= len(taken.raw)
             taken.mail, taken.raw = None, b""
-        if found is None:
-            found = self._lanes[name] = _Lane()
-            task = asyncio.create_task(self._lane(name, found))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        found.queue.append(taken)
-        found.ids.update(ident for ident in ids if self._ids.setdefault(ident, found) is found)
+        thread = self._threads.setdefault(name, _Thread())
+        thread.queue.append(taken)
+        thread.ids.update(ident for ident in ids if self._ids.setdefault(ident, name) == name)
+        self._lanes.wake(name)
 
-    async def _lane(self, name: str, of: _Lane) -> None:
-        while of.queue:
-            await self._one(of.queue[0])
-            self._bytes -= len(of.queue.popleft().raw)
-            self._held -= 1
-        del self._lanes[name]
-        for ident in of.ids:
+    async def _next(self, name: str) -> float | None:
+        """Bring the next mail of a thread into the hub."""
+        if name not in self._threads:  # its last mail was set aside
+            return None
+        await self._one(self._threads[name].queue[0])
+        return self._over(name)
+
+    def _over(self, name: str) -> float | None:
+        """The next mail is settled, or set aside; None: it was the last one of its thread."""
+        thread = self._threads[name]
+        self._bytes -= len(thread.queue.popleft().raw)
+        self._held -= 1
+        if thread.queue:
+            return 0.0
+        del self._threads[name]
+        for ident in thread.ids:
             del self._ids[ident]
+        return None
 
     async def _one(self, taken: TakenMail) -> None:
-        wait, bugs = _AGAIN, 0
-        while True:
-            try:
-                whole = taken if taken.mail is not None else await self._load(taken.n)
-                if whole is None or whole.mail is None:
-                    return
-                await self._settle(whole, await self._opener.reopened(whole.mail))
-                async with self._ledger.db.transaction("mail.settled") as tx:
-                    await tx.run("mail.settled", taken.n)
-                failpoint("mail.settled")
-                return
-            except Unavailable as reason:
-                log.info("mail %d waits %.1f s: %s", taken.n, wait, reason.code)
-            except Exception as bug:
-                bugs += 1
-                log.error("mail %d failed: %s", taken.n, where(bug))
-                if bugs >= _BUGS:
-                    log.error("ALARM mail %d cannot be worked on; it stays on disk for the operator", taken.n)
-                    return
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST)
+        whole = taken if taken.mail is not None else await self._load(taken.n)
+        if whole is None or whole.mail is None:
+            return
+        await self._settle(whole, await self._opener.reopened(whole.mail))
+        async with self._ledger.db.transaction("mail.settled") as tx:
+            await tx.run("mail.settled", taken.n)
+        failpoint("mail.settled")
+
+    async def _failed(self, name: str, times: int, bug: Exception) -> float | None:
+        n = self._threads[name].queue[0].n
+        log.error("mail %d failed: %s", n, where(bug))
+        if times < _BUGS:
+            return None
+        log.error("ALARM mail %d cannot be worked on; it stays on disk for the operator", n)
+        self._over(name)
+        return 0.0
 
 
 def _plain(envelope: Envelope) -> dict[str, Any]:
