@@ -98,6 +98,7 @@ class Claims:
 
     async def _enter(self, address: Address, person: str, former: Person | None) -> None:
         accounts, now = self._people.accounts, self._clock()
+        place = accounts.place(person, now)
         standing, claim, others = await self._judged(address, person)
         same = accounts.person(address) == person
         if same and standing is accounts.standing(address):
@@ -107,7 +108,7 @@ class Claims:
         with ExitStack() as changing:
             async with self._store.db.transaction("hub.declare") as tx:
                 if not same:
-                    await tx.run("store.declare", address.network, address.id, person, now)
+                    await tx.run("store.declare", address.network, address.id, person, place)
                 if former is not None:
                     await move_out(self._store, tx, changing, former.id, address, now)
                 if claim is None and standing is Standing.HELD:
@@ -115,7 +116,7 @@ class Claims:
                 if vacant is not None:  # whom nobody else has any more
                     await self._decide(tx, vacant, mine, [])
             since = accounts.since(address) if same else None
-            accounts.remember(address, person, now if since is None else since, standing)
+            accounts.remember(address, person, place if since is None else since, standing)
             for one in mine if vacant is not None else ():
                 accounts.settle(one, standing)
         if claim is None and standing is Standing.HELD:
@@ -186,15 +187,16 @@ class Claims:
         come = [one for one in accounts if claim.standing is Standing.ACTIVE and self._people.accounts.apart(one)]
         for address in gone:
             await leave(self._store, await self._people.get(claim.person), address, self._write, self._clock)
+        place = self._people.accounts.place(claim.person, self._clock())  # what is decided moves no way that is there
         with ExitStack() as changing:
             async with self._store.db.transaction("hub.decided") as tx:
                 for address in gone:
                     await move_out(self._store, tx, changing, claim.person, address, self._clock())
-                for address in come:  # after those who have her: what is decided moves no way that is there
-                    await tx.run("claims.place", address.network, address.id, claim.decided_at)
+                for address in come:
+                    await tx.run("claims.place", address.network, address.id, place)
                 await self._decide(tx, claim, accounts, others)
             for address in come:
-                self._people.accounts.remember(address, claim.person, claim.decided_at or claim.since)
+                self._people.accounts.remember(address, claim.person, place)
             for address in accounts:
                 self._people.accounts.settle(address, claim.standing)
 

@@ -67,6 +67,11 @@ class Accounts:
         """Of a declared account; what nobody has declared is contested by nobody."""
         return self._apart.get(address, Standing.ACTIVE)
 
+    def place(self, person: str, now: int) -> int:
+        """The time (ms) that puts an account after all that a person has: two things may happen in one millisecond."""
+        known = self._of.get(person)
+        return max(now, known[-1].at + 1) if known else now
+
     def apart(self, address: Address) -> bool:
         """Whether an account is held or refused."""
         return address in self._apart

@@ -168,3 +168,12 @@ async def test_a_hundred_thousand_accounts(tmp_path: Path) -> None:
         assert w.store._people.accounts.of("rpps:20000099999") == [Address("pandalab", "u99999")]
         await vouched(w.hub, (B, ANNA))
         assert await reached(w, ANNA) == str(B)
+
+
+def test_two_things_in_one_millisecond_have_an_order() -> None:
+    known = Accounts()
+    assert known.place("p", 7) == 7
+    known.remember(B, "p", 7)
+    known.remember(A, "p", known.place("p", 7))
+    assert known.of("p") == [B, A]
+    assert known.place("p", 100) == 100
