@@ -202,9 +202,15 @@ class Engine:
         await self._requests.ask(room_id, sender, content, ghosts)
 
     async def forget_member(self, room_id: str, user: str) -> None:
-        """Somebody left: what is said next must not be readable by them."""
+        """Somebody left: neither what is said next nor what was kept for them may be readable by them."""
         if not self._is_ghost(user):
             await self._sharing.rotate(room_id)
+            await self._sharing.forget(room_id, user)
+
+    async def forget_invited(self, room_id: str, user: str) -> None:
+        """Somebody who was only invited is not any more: what was kept for them is refused, and stays so."""
+        if not self._is_ghost(user):
+            await self._sharing.forget(room_id, user)
 
     async def late(self, room_id: str, user: str) -> None:
         """Somebody of this room can have their keys now. Raises Unavailable; :meth:`flush` tries again."""

@@ -214,7 +214,7 @@ class Sharing:
             async with self._db.transaction("e2ee.settled") as tx:
                 await tx.many("e2ee.share-gone", [(session_id, *key) for key in over])
             for key in over:
-                del shares[key]
+                shares.pop(key, None)  # whoever has left meanwhile is forgotten already
 
     async def retry(self) -> None:
         """Try again for whom keys are kept: once there is news of their devices, else after twice the time each."""
@@ -288,6 +288,20 @@ class Sharing:
         await self._settle(session_id, shares, audience, people)
         if current:
             state.seen = -1
+
+    async def forget(self, room_id: str, user: str) -> None:
+        """Somebody is not in the room any more: what is kept for them is for nobody.
+
+        Whoever speaks there just now is not waited for: what they still keep goes when somebody is invited again.
+        """
+        for key, state in self._states.items():
+            if key[0] == room_id and state.session is not None:
+                shares = state.session.shares
+                for kept in [one for one, share in shares.items() if one[0] == user and share.kept is not None]:
+                    del shares[kept]
+                    state.seen = -1
+        async with self._db.transaction("e2ee.forget") as tx:
+            await tx.run("e2ee.kept-gone", user, room_id)
 
     async def rotate(self, room_id: str) -> None:
         """New sessions for everybody's next message in a room."""

@@ -118,6 +118,8 @@ class Membership:
         elif membership in ("leave", "ban") and await self._belongs(room, user):
             await self._left(room, event, membership, done)
         else:
+            if membership == "invite" and room.membership(user) not in ("invite", "join"):
+                await self._engine.forget_invited(room.room_id, user)  # what was still on its way when they left
             room.set_member(user, membership)
             if membership in ("leave", "ban") and not self._names.is_ghost(user):
                 await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
@@ -167,6 +169,8 @@ class Membership:
             await self._arrived(room, user)
             if was == "join":
                 await self._engine.forget_member(room.room_id, user)
+            else:
+                await self._engine.forget_invited(room.room_id, user)
         if self._names.is_ghost(sender):  # by the hub itself, which knows
             await self._write(room, [user], done)
             return
@@ -303,6 +307,7 @@ class Membership:
         assert conversation is not None
         for user in self._rooms.doors.people_in(old, "invite"):
             await self.hub.signs.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
+            await self._engine.forget_invited(old.room_id, user)
         room.conversation = conversation
         room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
 

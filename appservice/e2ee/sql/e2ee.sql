@@ -208,6 +208,9 @@ ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET state = excluded.stat
 -- name: share-gone
 DELETE FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
 
+-- name: kept-gone
+DELETE FROM e2ee_share WHERE user_id = $1 AND room = $2 AND kept IS NOT NULL
+
 -- name: share-sent
 UPDATE e2ee_share SET state = $2, txn = NULL WHERE txn = $1 AND state = 'pending'
 

@@ -381,7 +381,10 @@ class Human:
         session = self._inbound.get((seen.room, content["session_id"]))
         if session is None:
             return False
-        clear = session.decrypt(vodozemac.MegolmMessage.from_base64(content["ciphertext"])).plaintext
+        try:
+            clear = session.decrypt(vodozemac.MegolmMessage.from_base64(content["ciphertext"])).plaintext
+        except vodozemac.MegolmDecryptionException:  # of before the index from which the key was given
+            return False
         seen.clear = orjson.loads(clear)
         return True
 

@@ -79,6 +79,35 @@ async def test_who_declines_has_not_got_it(world: World) -> None:
         assert told(node, first)[-1] == expected
 
 
+@pytest.mark.parametrize("meanwhile", [[], ["sans elle"]])
+@pytest.mark.parametrize("how", ["declines", "is taken out"])
+async def test_what_was_refused_stays_unreadable_for_who_is_invited_again(
+    world: World, url: str, meanwhile: list[str], how: str
+) -> None:
+    async with world.node(url) as node:
+        ben, eve, room, first = await two(world, node)
+        if how == "declines":
+            await eve.member(room, "leave")
+        else:
+            gone, by = Address("matrix", eve.mxid), Address("pandalab", "cleo")
+            await node.hub.change_members(Ref("pandalab", "r"), "g", "pandalab", by, [], [gone])
+        await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: ("refused", "not_joined")})
+        for text in meanwhile:
+            await until_told(node, await node.write("g", text), {ben.mxid: ("delivered", None)})
+    async with world.node(url) as node:
+        await ben.member(room, "invite", eve.mxid)
+        await settled(world, node)
+        await node.write("g", "pour elle aussi")
+        await ben.heard("pour elle aussi")
+        await eve.member(room, "join")
+        await eve.heard("pour elle aussi")
+        await node.write("g", "dedans")
+        await eve.heard("dedans")
+        await node.matrix.engine.flush()
+        await settled(world, node)
+        assert {s.text for s in eve.seen} == {"pour elle aussi", "dedans"}
+
+
 async def test_whose_invitation_is_taken_back_has_not_got_it(world: World) -> None:
     async with world.node() as node:
         ben, eve, room, first = await two(world, node)

@@ -168,3 +168,32 @@ async def test_a_receipt_on_a_reaction_or_in_a_thread_is_understood(
     await receipt((await ben.wait_text(room, "fil"))["event_id"])  # Synapse would not tell us a thread_id
     await read("fil")
     assert await state("suite") == "delivered"
+
+
+@pytest.mark.parametrize("where", ["home", "away"])
+async def test_what_was_refused_stays_unreadable_after_a_second_invitation(
+    servers: Servers, node: Node, new_client: NewClient, where: str
+) -> None:
+    ben, kim = await new_client(servers.home, "ben"), await new_client(getattr(servers, where), "kim")
+    chat = f"chat-declined-{where}"
+    await node.write(chat, "secret", to=(f"matrix:{ben.user_id}", f"matrix:{kim.user_id}"))
+    room = await ben.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await ben.join(room)
+    secret = await ben.wait_text(room, "secret")
+    await kim.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await kim.leave(room)
+    await ben.wait_member(room, kim.user_id, "leave")
+
+    def refused() -> bool:
+        states = [s for r in node.product.told for s in r.states if s.person.id == f"matrix:{kim.user_id}"]
+        return bool(states) and states[-1].reason == "not_joined"
+
+    await until(refused)
+    await ben.invite(room, kim.user_id)
+    await kim.wait_room(lambda r: bool(r["room_id"] == room and r["membership"] == "invite"))
+    await kim.join(room)
+    await node.write(chat, "bienvenue")
+    await kim.wait_text(room, "bienvenue")
+    known = {event["event_id"]: event for event in await kim.timeline(room)}
+    assert secret["event_id"] not in known or known[secret["event_id"]]["decryption_failure"] is not None
+    assert not any(event["content"].get("body") == "secret" for event in known.values())
