@@ -118,7 +118,8 @@ class Membership:
         elif membership in ("leave", "ban") and await self._belongs(room, user):
             await self._left(room, event, membership, done)
         else:
-            if membership == "invite" and room.membership(user) not in ("invite", "join"):
+            left, hub = room.membership(user) == "leave", self._names.is_ghost(event["sender"])
+            if membership == "invite" and left and not hub:
                 await self._engine.forget_invited(room.room_id, user)  # what was still on its way when they left
             room.set_member(user, membership)
             if membership in ("leave", "ban") and not self._names.is_ghost(user):
