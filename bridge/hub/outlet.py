@@ -220,7 +220,7 @@ class Outlet:
         if pause := self._breaker.pause(True):
             return pause
         self._try(self._take(self._fresh)[0], fresh=True, eager=False)
-        return math.inf
+        return math.inf if True in self._tries.values() else 0.0
 
     async def _probe_stored(self) -> float:
         if False in self._tries.values():
@@ -254,12 +254,16 @@ class Outlet:
         return lane, bool(queue.pop(lane))
 
     def _try(self, lane: str, *, fresh: bool, eager: bool) -> None:
-        self._breaker.begun(fresh)
-        self._tries[lane] = fresh
+        if lane not in self._running:
+            self._breaker.begun(fresh)
+            self._tries[lane] = fresh
         self._start(lane, eager)
 
     def _start(self, lane: str, eager: bool = False) -> None:
         assert self._group is not None
+        if lane in self._running:  # claimed: it is looked at again once it is free
+            self._running[lane] = True
+            return
         self._running[lane] = False
         self._group.create_task(self._lane(lane, eager))
 

@@ -53,6 +53,9 @@ class Telling:
                 next_at = await self._tell_all()
             except Unavailable:
                 next_at = self._clock() + int(self._patience.first * 1000)
+            except Exception as bug:  # it would end the courier, and the hub
+                log.error("reports for %s cannot be told: %s", self._connector.network, where(bug))
+                next_at = self._clock() + int(self._patience.longest * 1000)
             if next_at is not None:
                 self._look_again((next_at - self._clock()) / 1000)
 

@@ -335,6 +335,24 @@ async def test_a_lane_whose_rows_cannot_be_worked_on_ends_nothing(url: str, monk
         await w.until(lambda: w.siilo.delivered)
 
 
+async def test_a_lane_that_is_claimed_is_worked_on_by_nobody_and_goes_on_afterwards(url: str) -> None:
+    nets, siilo = world()
+    async with running(url, nets, replace(FAST, parallel=2)) as w:
+        said = await w.pandalab.write("p1", "A", "cleo", "un", [DAN])
+        await w.until(lambda: siilo.delivered and w.courier.idle)
+        siilo.gate.clear()
+        for chat in "BC":
+            await w.pandalab.write(f"p{chat}", chat, "cleo", "other", [DAN])
+        await w.pandalab.write("p2", "A", "cleo", "deux")  # it comes next
+        mine = outlet(w).claim({said.conversation})
+        assert mine == {said.conversation}
+        siilo.gate.set()
+        await w.until(lambda: len(siilo.delivered) == 3 and not outlet(w)._fresh)
+        assert [d.body.text for d in siilo.delivered] == ["un", "other", "other"]
+        outlet(w).release(mine)
+        await w.until(lambda: len(siilo.delivered) == 4)
+
+
 async def test_a_hub_that_stops_has_next_to_nothing_to_stop(tmp_path: Any) -> None:
     url = f"sqlite:///{tmp_path}/hub.db"
     await planted(url, MANY)
