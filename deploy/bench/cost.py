@@ -77,7 +77,7 @@ async def world(
         "ben",
     ]
     command += ["--server-name", SERVER, "--appservice", f"http://127.0.0.1:{setup.port}"]
-    command += ["--as-token", setup.as_token, "--hs-token", setup.hs_token]
+    command += [f"--as-token={setup.as_token}", f"--hs-token={setup.hs_token}"]  # one may begin with a dash
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stub.log"
     async with AsyncExitStack() as stack:

@@ -13,7 +13,7 @@ from tests.faults.rig import Rig, Zygote, rig
 from tests.faults.traffic import Traffic
 
 _GROUPS = 8  # each is a test with a hub of its own
-_RARE = 1  # of a group: a place that traffic passes by chance; the long run goes on until it has died at every one
+_RARE = 0
 _TRIES = 4  # bursts that differ; some failpoints are passed in one of them only
 
 
@@ -99,13 +99,17 @@ class Killing:
         return sorted(set(self.names) - self.reached)
 
     async def _kill_at(self, name: str, n: int, burst: int) -> bool:
-        """Start a hub that dies when it passes ``name`` for the n-th time, and give it reasons to."""
-        self.world.start_quickly(self.zygote, f"{name}:{n}")
-        for again in range(n + _TRIES):
-            await self.traffic.burst(burst + again)
-            if again >= n - 1 and await self.world.died(lambda: not self.traffic.left()):
-                return True
-        self.world.kill()
+        """Start a hub that dies when it passes ``name`` for the n-th time, and give it reasons to.
+
+        A second one is started if the first has no reason left: some places are passed at a start that finds something.
+        """
+        for tries in (n + _TRIES, n):
+            self.world.start_quickly(self.zygote, f"{name}:{n}")
+            for again in range(tries):
+                await self.traffic.burst(burst + again)
+                if again >= n - 1 and await self.world.died(lambda: not self.traffic.left()):
+                    return True
+            self.world.kill()
         return False
 
     async def _verify(self) -> None:
@@ -123,7 +127,7 @@ async def test_a_kill_at_every_failpoint(tmp_path: Path, zygote: Zygote, names: 
         killing = Killing(world, zygote, names[group::_GROUPS])
         await killing.begin()
         await killing.round()
-    assert len(killing.missed) <= _RARE, killing.missed
+    assert killing.missed == []
 
 
 async def test_a_kill_in_the_very_first_start(tmp_path: Path, zygote: Zygote, passed: Passed) -> None:
