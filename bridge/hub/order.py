@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from bridge.connector import Within
 from bridge.errors import Unavailable
@@ -10,6 +11,8 @@ from bridge.hub.courier import Courier
 from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
 from bridge.store.store import Store
+
+log = logging.getLogger(__name__)
 
 _AGAIN = 0.5  # seconds until a database that was away is tried again
 _PROGRESS_KEPT = 20_000
@@ -56,6 +59,10 @@ class Order:
         if message in self._held and left > 0:
             self._held[message] = (conversation, loop.call_later(left, self._over, message))
         else:
+            if message in self._held:
+                log.info(
+                    "%s: other networks get it without its place, which was not known after %g s", message, self._wait
+                )
             self._waited(message)
 
     def _waited(self, message: str) -> None:

@@ -84,7 +84,9 @@ async def test_matrix_decides_the_order_for_all(url: str) -> None:
         assert [d.body.text for d in w.siilo.delivered] == ["zwei", "eins"]
 
 
-async def test_nobody_waits_for_ever_for_the_order(url: str) -> None:
+async def test_nobody_waits_for_ever_for_the_order(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "bridge.hub.order")
+
     def away(delivery: Delivery) -> None:
         raise Unavailable("homeserver_away")
 
@@ -94,6 +96,7 @@ async def test_nobody_waits_for_ever_for_the_order(url: str) -> None:
             await w.pandalab.write(f"p{n}", "c", "cleo", str(n), [BEN, "siilo:dan"] if n == 0 else [])
         await w.until(lambda: len(w.siilo.delivered) == 5)
         assert [d.body.text for d in w.siilo.delivered] == list("01234")
+    assert sum("without its place" in record.getMessage() for record in caplog.records) == 5
 
 
 async def test_what_was_held_is_taken_up_after_a_restart(url: str) -> None:
