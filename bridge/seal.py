@@ -40,10 +40,19 @@ class Seal:
         """The id of the key that seals now."""
         return self._active
 
+    @property
+    def names(self) -> list[str]:
+        """The ids of all keys."""
+        return sorted(self._keys)
+
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypt; ``context`` (a row's id) must be the same to open."""
         nonce = os.urandom(_NONCE)
         return self._prefix + nonce + self._keys[self._active].encrypt(nonce, plain, context.encode())
+
+    def seal_with(self, name: str, plain: bytes, context: str) -> bytes:
+        """The same with any of the keys."""
+        return Seal(self._raw, name).seal(plain, context)
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Decrypt what :meth:`seal` made. Raises SealBroken."""

@@ -67,7 +67,7 @@ class GhostDevices:
     async def add(self, user: str, device: str, account: Account, keys: Json, seeds: bytes) -> Ghost:
         """Save a new device before anybody hears of it; replaces one that could not be verified."""
         ghost = Ghost(user, device, False, account.curve25519_key.to_base64(), account.ed25519_key.to_base64())
-        sealed = self._seal.seal(seeds, _context(user))
+        sealed = self._seal.seal(seeds, seeds_context(user))
         text, pickle, key_id = orjson.dumps(keys).decode(), self._pickles.dump(account), self._pickles.key_id
         async with self._db.transaction("e2ee.device") as tx:
             await tx.run("e2ee.ghost-new", user, device, ghost.curve, ghost.ed, text, sealed, pickle, key_id)
@@ -102,7 +102,7 @@ class GhostDevices:
             return known
         row: Any = await self._db.one("e2ee.ghost-keys", ghost.user)
         account = self._pickles.load(Account, row["account"], row["key_id"])
-        seeds = self._seal.open(row["seeds"], _context(ghost.user))
+        seeds = self._seal.open(row["seeds"], seeds_context(ghost.user))
         again = self._accounts.get(ghost.user)  # somebody else may have read it meanwhile: there is one account only
         return again or self._accounts.put(ghost.user, (account, orjson.loads(row["device_keys"]), seeds))
 
@@ -132,5 +132,6 @@ def _ghost(row: Row) -> Ghost:
     return Ghost(row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage)
 
 
-def _context(user: str) -> str:
+def seeds_context(user: str) -> str:
+    """With what a ghost's cross-signing seeds are sealed."""
     return f"e2ee cross-signing {user}"

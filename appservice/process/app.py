@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.process import accounts, examine
+from appservice.process import accounts, examine, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.door import Door
 from appservice.process.matrix import Matrix
@@ -31,7 +31,7 @@ from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
 
 log = logging.getLogger(__name__)
-COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE)
+COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     except ValueError as error:
         raise BadConfig(str(error)) from None
     stack.push_async_callback(db.close)
+    await proof.prove(db, seal)
     homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
 
     def trusted(server: str) -> bool:

@@ -69,14 +69,14 @@ class Sqlite:
 
     engine = "sqlite"
 
-    def __init__(self, path: str, statements: dict[str, str], lock: IO[bytes]) -> None:
+    def __init__(self, path: str, statements: dict[str, str], lock: IO[bytes], own: int) -> None:
         self._counts = Counts()
         self._trouble = Trouble()
         self._writer = _connect(path)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
         self._statements = statements
-        self._lock = lock
+        self._lock, self._own = lock, own
         self._turn = Turn()
         self._tx = _Tx(self._writer, statements, self._counts)
         self._read = _Tx(self._reader, statements, self._counts)
@@ -104,6 +104,7 @@ class Sqlite:
         lock = open(path + ".lock", "wb")  # noqa: SIM115  (held for the life of the process)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            own = _lock_itself(path)
         except OSError:
             lock.close()
             raise Unavailable("database_in_use") from None
@@ -112,10 +113,11 @@ class Sqlite:
             _migrate(connection, components)
             connection.close()
         except BaseException:
+            os.close(own)
             lock.close()
             raise
         statements = {k: v for c in components for k, v in read_statements(c, "sqlite").items()}
-        return cls(path, statements, lock)
+        return cls(path, statements, lock, own)
 
     def transaction(self, name: str) -> AbstractAsyncContextManager[Tx]:
         """See :class:`bridge.db.Database`. A full or broken disk raises Unavailable."""
@@ -206,6 +208,7 @@ class Sqlite:
         self._committer.put(None)
         self._reader.close()
         self._writer.close()
+        os.close(self._own)
         self._lock.close()
 
 
@@ -257,6 +260,20 @@ class _Step:
             raise db._trouble.seen(error) from error
         if getattr(error, "sqlite_errorcode", 0) in _CONFLICT:
             raise Conflict from error
+
+
+def _lock_itself(path: str) -> int:
+    """Lock the file, whatever name it has: by a hard link, or once the lock beside it was removed. Raises OSError.
+
+    The descriptor is closed after SQLite's own: closing any of a file's drops every lock that SQLite has on it (POSIX).
+    """
+    own = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(own)
+        raise
+    return own
 
 
 def _is_trouble(error: BaseException) -> bool:

@@ -105,6 +105,8 @@ WHOLE = {
     "e2ee.seal-key-used": "at start, only if a key of the seal is missing",
     "matrix.last_stream": "the last entry of the primary key",
     "matrix.rooms": "a page of any rooms",
+    "process.proofs": "a proof of each of the seal's keys",
+    "process.sealed-before": "at start, only for a key of the seal that has no proof yet",
     "matrix.told_clean": "what is old: all of it goes",
 }
 """Statements that may read everything."""

@@ -337,20 +337,37 @@ def _hold(path: str, folder: str, ready: Any) -> None:
     asyncio.run(hold())
 
 
-async def test_a_killed_process_leaves_the_file_free(tmp_path: Path) -> None:
+@asynccontextmanager
+async def another_hub(path: str, folder: Path) -> AsyncIterator[None]:
+    """Another process has the file; it is killed in the end."""
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    child = context.Process(target=_hold, args=(f"{tmp_path}/hub.db", str(tmp_path), ready))
+    child = context.Process(target=_hold, args=(path, str(folder), ready))
     child.start()
     try:
         assert await asyncio.to_thread(ready.wait, 30)
-        with pytest.raises(Unavailable, match="database_in_use"):
-            await open_database(f"sqlite:///{tmp_path}/hub.db", [component(tmp_path)])
+        yield
     finally:
         child.kill()
         await asyncio.to_thread(child.join)
+
+
+async def test_a_killed_process_leaves_the_file_free(tmp_path: Path) -> None:
+    async with another_hub(f"{tmp_path}/hub.db", tmp_path):
+        with pytest.raises(Unavailable, match="database_in_use"):
+            await open_database(f"sqlite:///{tmp_path}/hub.db", [component(tmp_path)])
     async with opened(f"sqlite:///{tmp_path}/hub.db", tmp_path) as db:
         await write(db, "mine")
+
+
+async def test_a_second_hub_is_refused_whatever_the_file_is_called(tmp_path: Path) -> None:
+    async with another_hub(f"{tmp_path}/hub.db", tmp_path):
+        (tmp_path / "hard.db").hardlink_to(tmp_path / "hub.db")
+        (tmp_path / "soft.db").symlink_to(tmp_path / "hub.db")
+        (tmp_path / "hub.db.lock").unlink()
+        for name in ("hard.db", "soft.db", "hub.db"):
+            with pytest.raises(Unavailable, match="database_in_use"):
+                await open_database(f"sqlite:///{tmp_path}/{name}", [component(tmp_path)])
 
 
 # ---- migrations, as far as the engine goes

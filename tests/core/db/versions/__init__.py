@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.process import matrix
+from appservice.process import matrix, proof
 from bridge.db import Component, open_database, read_migrations
 from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite
@@ -26,7 +26,7 @@ from bridge.store import store
 from tests.core.db.own import teach
 
 HERE = Path(__file__).parent
-COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, fingerprints.COMPONENT)
+COMPONENTS = (store.COMPONENT, matrix.COMPONENT, E2EE, ledger.COMPONENT, fingerprints.COMPONENT, proof.COMPONENT)
 FROZEN: dict[str, str] = json.loads((HERE / "frozen.json").read_text()) if (HERE / "frozen.json").exists() else {}
 
 
