@@ -25,6 +25,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
     "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",  # what a savepoint may have to restore: it would be written to a file of its own
+    "PRAGMA wal_autocheckpoint=4000",  # pages: the same ones change again and again, and are copied home once
 )
 _TROUBLE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,

@@ -9,7 +9,7 @@ import resource
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -321,11 +321,30 @@ async def test_pragmas_are_really_in_force(db: Sqlite) -> None:
     for connection in (db._writer, db._reader):
         got = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys", "temp_store")
         }
-        assert got == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "foreign_keys": 1}
+        assert got == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "foreign_keys": 1, "temp_store": 2}
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         db._reader.execute("DELETE FROM note")
+
+
+async def test_a_transaction_writes_to_no_file_but_the_database(db: Sqlite) -> None:
+    """What can be taken back is kept in memory: SQLite would put it into a file for temporary things."""
+    word = "x" * 300
+    async with db.transaction("fill") as tx:
+        await tx.many("note.add", [(f"{n:05} {word}", None) for n in range(1000)])
+    before = _open_files()
+    async with db.transaction("change") as tx:
+        await tx.many("note.add", [(f"{n:05} and {word}", None) for n in range(1000)])
+        assert _open_files() == before
+
+
+def _open_files() -> set[str]:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+    return {name for name in found if name.startswith("/") and not name.startswith("/proc")}
 
 
 def _hold(path: str, folder: str, ready: Any) -> None:
