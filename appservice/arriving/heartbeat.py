@@ -37,11 +37,12 @@ class Heartbeat:
         self._back = back
         self._every = every
         self._nonce = ""
+        self.lost = False  # an ALARM said that the homeserver cannot be used, and nothing has worked since
         self._seen = asyncio.Event()
 
     async def run(self) -> None:
         """Ping for ever; a heartbeat follows every ping that works after one that did not."""
-        away, wait, said = True, _FIRST, False
+        away, wait = True, _FIRST
         while True:
             try:
                 await self._ping()
@@ -50,12 +51,12 @@ class Heartbeat:
                     await self._beat()
                     await asyncio.sleep(_AFTER)  # a transaction that got stuck meanwhile shows by its missing number
                     await self._beat()
-                    if said:
+                    if self.lost:
                         log.warning("the homeserver answers and reaches the hub again")
-                    away, wait, said = False, _FIRST, False
+                    away, wait, self.lost = False, _FIRST, False
             except (Unavailable, Refused) as reason:
-                if not said and (not away or wait >= _LONGEST):  # after a start the homeserver may be starting, too
-                    said = True
+                if not self.lost and (not away or wait >= _LONGEST):  # after a start it may be starting, too
+                    self.lost = True
                     log.error(
                         "ALARM the homeserver does not answer or cannot reach the hub: %s%s", reason, _advice(reason)
                     )

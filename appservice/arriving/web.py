@@ -13,6 +13,7 @@ from aiohttp import web
 
 from appservice.arriving.transactions import Transaction, Transactions
 from bridge.errors import Unavailable
+from bridge.parts.alarms import ALARMS
 
 _OK = b"{}"
 _BESIDE = 2.0  # s; no homeserver ends and starts again within
@@ -23,13 +24,13 @@ _START = 50.0  # s; the homeserver gives up after 60
 class Asked:
     """What the routes ask the edge, and tell it.
 
-    ``exists`` says whether a user id is a ghost of ours, ``ready`` whether the hub works; ``rang`` is told of each
-    transaction, ``new_peer`` of a new connection that may be of a homeserver that was started again, ``skipped`` of
-    each number that is missing.
+    ``exists`` says whether a user id is a ghost of ours, ``trouble`` why the hub does not work (empty: it does).
+    ``rang`` is told of each transaction, ``new_peer`` of a new connection that may be of a homeserver that was started
+    again, ``skipped`` of each number that is missing.
     """
 
     exists: Callable[[str], Awaitable[bool]]
-    ready: Callable[[], bool]
+    trouble: Callable[[], str]
     rang: Callable[[Transaction], None]
     new_peer: Callable[[], None] = lambda: None
     skipped: Callable[[], None] = lambda: None
@@ -130,7 +131,9 @@ class Web:
         return _json(200)
 
     async def _readiness(self, request: web.Request) -> web.Response:
-        return _json(200) if self._edge.ready() else _json(503, "M_UNKNOWN", "starting or stopping")
+        trouble = self._edge.trouble()
+        said = {"alarms": ALARMS.by.total(), **({"errcode": "M_UNKNOWN", "error": trouble} if trouble else {})}
+        return _answer(503 if trouble else 200, orjson.dumps(said))
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -142,5 +145,8 @@ class Web:
 
 
 def _json(status: int, errcode: str = "", error: str = "") -> web.Response:
-    body = orjson.dumps({"errcode": errcode, "error": error}) if errcode else _OK
+    return _answer(status, orjson.dumps({"errcode": errcode, "error": error}) if errcode else _OK)
+
+
+def _answer(status: int, body: bytes) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json")

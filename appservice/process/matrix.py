@@ -114,16 +114,20 @@ class Matrix:
         self._web = Web(
             self._settings.read_hs_token(),
             self._transactions,
-            Asked(self._exists, self.working, self._on_transaction, self._gaps.suspect, self._gaps.skipped),
+            Asked(self._exists, self.trouble, self._on_transaction, self._gaps.suspect, self._gaps.skipped),
             max_body=self._settings.max_body,
         )
         if self._ready:
             self._web.open()  # the edge may have started before its routes were asked for
         self._web.routes(app)
 
-    def working(self) -> bool:
-        """Whether the edge has started, has not stopped, and its database works."""
-        return self._ready and self._db.working
+    def trouble(self) -> str:
+        """Why nobody can be reached now, in English; empty if nothing is known that hinders."""
+        if not self._ready:
+            return "starting or stopping"
+        if not self._db.working:
+            return "the database fails"
+        return "the homeserver does not answer or cannot reach the hub" if self._heartbeat.lost else ""
 
     async def start(self) -> None:
         """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""

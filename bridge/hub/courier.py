@@ -103,7 +103,7 @@ class Courier:
                     return False
                 eager = False
         except SealBroken as broken:  # not the message's fault: it waits until its key is there again
-            log.error("a message for %s in %s waits: %s", network, conversation, broken)
+            log.error("ALARM a message for %s in %s waits for its seal key: %s", network, conversation, broken)
         except Unavailable:
             raise
         except Exception as bug:
@@ -135,7 +135,7 @@ class Courier:
             log.warning("%s refused by %s: %s", delivery.id, delivery.network, refusal.code)
             return await self._end(delivery, None, refusal.code)
         except SealBroken as broken:
-            log.error("the files of %s wait: %s", delivery.id, broken)
+            log.error("ALARM the files of %s wait for their seal key: %s", delivery.id, broken)
             return await self._later(delivery, Unavailable("seal_key", self._patience.longest))
         except Unavailable as reason:
             if not asked:
@@ -143,9 +143,11 @@ class Courier:
             outlet.failed(delivery.conversation, reason)
             return await self._later(delivery, reason)
         except Exception as bug:  # poison must not stop the lane for ever
-            log.error("%s to %s failed unexpectedly: %s", delivery.id, delivery.network, where(bug))
-            if delivery.attempt + 1 >= _BUGS_ALLOWED:
+            if delivery.attempt + 1 >= _BUGS_ALLOWED:  # its sender is told that the operator knows
+                words = "ALARM %s of the message %s to %s is given up for a fault of the hub: %s"
+                log.error(words, delivery.id, delivery.message, delivery.network, where(bug))
                 return await self._end(delivery, None, "internal_error")
+            log.error("%s to %s failed unexpectedly: %s", delivery.id, delivery.network, where(bug))
             return await self._later(delivery, Unavailable("internal_error"))
         outlet.worked(delivery.conversation)
         return await self._end(delivery, handed, "", lost)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from bridge.errors import where
+from bridge.parts.alarms import ALARMS
 
 log = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -24,10 +25,10 @@ class Quiet(logging.Formatter):
 
 
 def begin(level: str, stream: TextIO) -> None:
-    """Log from ``level`` on, requests apart."""
+    """Log from ``level`` on, requests apart; alarms are counted."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Quiet(_FORMAT))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler, ALARMS])
     logging.getLogger("aiohttp.access").disabled = True
 
 

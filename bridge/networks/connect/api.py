@@ -368,5 +368,5 @@ def _unexpected(error: Exception) -> web.Response:
     instance = uuid.uuid4().hex
     frames = traceback.extract_tb(error.__traceback__)
     where = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames[-6:])
-    _log.error("connect: unexpected %s, instance %s, at %s", type(error).__name__, instance, where)
+    _log.error("ALARM connect: unexpected %s, instance %s, at %s", type(error).__name__, instance, where)
     return problems.problem(500, "internal_error", instance=f"urn:uuid:{instance}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -20,8 +21,10 @@ from bridge.hub.hub import now_ms
 from bridge.hub.outlet import Outlet
 from bridge.model import Address, Delivery, Ref
 from bridge.networks.loopback import Loopback
+from bridge.parts.alarms import Alarms
 from bridge.parts.patience import Patience
 from bridge.store.store import COMPONENT
+from bridge.words import say
 from deploy.bench.planting import Planting
 from tests.core.hub.test_late import away
 from tests.core.make import FAST, SEAL, World, networks, running
@@ -186,6 +189,33 @@ async def test_a_conversation_that_can_never_go_on_does_not_keep_a_network_away(
         await still(w)
         siilo.before = but_the_first
         await w.until(lambda: len(siilo.delivered) == 46)
+
+
+async def test_an_error_of_which_the_sender_is_told_that_the_operator_knows_is_an_alarm(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    nets, siilo = world()
+
+    def fails(delivery: Delivery) -> None:
+        raise RuntimeError("Madame Durand")
+
+    siilo.before = fails
+    counted = Alarms()
+    logging.getLogger().addHandler(counted)
+    try:
+        async with running(url, nets, Patience(first=0.001, longest=0.001, reports=0.001)) as w:
+            accepted = await w.pandalab.write("p", "chat", "cleo", "Madame Durand", [DAN])
+            await w.until(lambda: any(s.reason for r in w.pandalab.told for s in r.states))
+    finally:
+        logging.getLogger().removeHandler(counted)
+    [reason] = {s.reason for r in w.pandalab.told for s in r.states if s.reason}
+    assert "l'exploitant est alerté" in say(reason)[0]
+    alarms = [record.getMessage() for record in caplog.records if record.getMessage().startswith("ALARM")]
+    assert len(alarms) == 1
+    assert accepted.message in alarms[0]
+    assert "RuntimeError at test_outlet.py:" in alarms[0]
+    assert "Durand" not in caplog.text
+    assert counted.by == {"bridge.hub.courier": 1}
 
 
 async def test_what_has_just_come_is_served_although_nothing_else_can_go_on(url: str) -> None:

@@ -6,13 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from appservice.arriving import heartbeat
 from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.transactions import HEARTBEAT as TYPE
 from bridge.errors import Unavailable
 from deploy.world.waiting import until
-from tests.matrix.make import World
+from tests.matrix.make import Node, World
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +112,27 @@ async def test_only_the_last_heartbeat_counts() -> None:
         assert not beat._seen.is_set()
     beat.arrived({"content": {"nonce": "b"}})
     assert beat._seen.is_set()
+
+
+async def test_readiness_says_that_the_homeserver_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "_FIRST", 0.02)
+    monkeypatch.setattr(heartbeat, "_LONGEST", 0.05)
+
+    async def ready(node: Node) -> tuple[int, dict[str, Any]]:
+        async with ClientSession() as session, session.get(f"{node.url}/ready") as answer:
+            return answer.status, await answer.json()
+
+    async with world.node(ping_s=0.05) as node:
+        await until(lambda: world.stub.calls.get("_ping", 0) > 1)
+        assert (await ready(node))[0] == 200
+        world.stub.fault("POST .*/ping", 1_000_000, status=502)
+        await until(lambda: node.matrix.trouble())
+        status, said = await ready(node)
+        assert (status, said["error"]) == (503, "the homeserver does not answer or cannot reach the hub")
+        assert said["alarms"] >= 0
+        world.stub._faults.clear()
+        await until(lambda: not node.matrix.trouble())
+        assert (await ready(node))[0] == 200
 
 
 async def test_with_a_hub_lanes_go_on_at_once_when_the_homeserver_is_back(world: World) -> None:

@@ -252,7 +252,7 @@ async def test_a_second_connection_beside_one_in_use_is_no_restart(aiohttp_serve
     doors = Web(
         "hs-token",
         Taken(),  # type: ignore[arg-type]
-        Asked(exists, ready=lambda: True, rang=lambda _: None, new_peer=lambda: news.append("new")),
+        Asked(exists, trouble=lambda: "", rang=lambda _: None, new_peer=lambda: news.append("new")),
         max_body=1000,
     )
     app = web.Application()
