@@ -55,6 +55,7 @@ class Outgoing:
             return self._handed(room, delivery, sent[0])
         room = await self._rooms.of(delivery)
         if delivery.kind is Kind.MEMBERS:
+            await self.hub.sequenced(delivery.message)  # it has its place; no event of ours tells it
             return Ref(MATRIX, f"members:{delivery.id}")
         ghost = await self._ghosts.ensure(delivery.sender)
         if delivery.kind is Kind.REACTION:

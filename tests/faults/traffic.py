@@ -38,6 +38,7 @@ class Traffic:
         self.said: list[Said] = []
         self._numbers = itertools.count()
         self._spare = itertools.count()
+        self._newcomers = 0
         self._strangers = itertools.count()
         self._outside: list[tuple[str, str, str]] = []  # strangers who have not come in
 
@@ -105,8 +106,9 @@ class Traffic:
         await self.rig.ben.say(self.rig.rooms[chat], self._next(chat, "ben", others))
 
     def _newcomer(self) -> None:
-        """Somebody new is declared and begins a conversation: a ghost, a device, a room."""
+        """Somebody new is declared and begins a conversation: a ghost, a device, a room. Dan is taken in after that."""
         number = next(self._spare)
+        self._newcomers += 1
         user = f"new{number}"
         self.rig.sims["pandalab"].add_user(user, spare(number))
         chat = f"chat-of-{user}"
@@ -160,18 +162,22 @@ class Traffic:
 
     async def settle(self) -> None:
         """Give a hub that lives the time to bring everything to its end; :meth:`check` says whether it did."""
-        for left in (self.missing, self.untold):
+        for left in (self.missing, self.untold, self.unknown):
             with suppress(TimeoutError):
                 await until(lambda left=left: not left(), pause=0.02)  # type: ignore[misc]
 
     def left(self) -> bool:
         """Whether the hub still has something to bring or to tell."""
-        return bool(self.missing() or self.untold())
+        return bool(self.missing() or self.untold() or self.unknown())
 
     def missing(self) -> list[tuple[str, Said]]:
         """Who lacks what."""
         heard = {who: Counter(texts) for who, texts in self.heard().items()}
         return [(who, said) for said in self.said for who in said.to if not heard[who][said.text]]
+
+    def unknown(self) -> int:
+        """How many conversations dan has been taken into, and his product does not know of them."""
+        return self._newcomers + 1 - len(self.rig.sims["siilo"].state.conversations())
 
     def untold(self) -> list[str]:
         """What has arrived, but its sender does not know."""
@@ -210,6 +216,7 @@ class Traffic:
         """Nothing lost, nothing twice, nothing out of order, everything readable, every sender told."""
         assert (lost := self.missing()) == [], f"lost: {lost[:10]}"
         assert (silent := self.untold()) == [], f"not told: {silent[:10]}"
+        assert self.unknown() == 0
         places = {said.text: n for n, said in enumerate(self.said)}
         chats = {said.text: (said.chat, said.by) for said in self.said}
         for who, texts in self.heard().items():

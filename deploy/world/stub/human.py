@@ -230,7 +230,7 @@ class Human:
         out = self._out(room)
         if members is not None and all((m, "*") in out.shared for m in members):
             return
-        members = await self.joined(room) | await self._invited(room)
+        members = await self._present(room)
         self._members[room] = members
         devices = [d for d in await self._devices(members) if d not in out.shared and d[1] != self.device]
         await self._sessions(devices)
@@ -255,12 +255,13 @@ class Human:
         path = f"/_matrix/client/v3/sendToDevice/{kind}/{secrets.token_hex(8)}"
         await self.call("PUT", path, {"messages": messages})
 
-    async def _invited(self, room: str) -> set[str]:
+    async def _present(self, room: str) -> set[str]:
+        """Who is joined or invited, by one answer: between two, one who joins would be neither."""
         state = (await self.call("GET", f"{_room(room)}/state"))["list"]
         return {
             event["state_key"]
             for event in state
-            if event["type"] == "m.room.member" and event["content"].get("membership") == "invite"
+            if event["type"] == "m.room.member" and event["content"].get("membership") in ("join", "invite")
         }
 
     async def _devices(self, members: Iterable[str]) -> list[tuple[str, str]]:

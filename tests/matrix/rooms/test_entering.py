@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appservice.rooms import doors
-from bridge.model import Kind
+from bridge.model import Address, Kind, Ref
 from deploy.world.waiting import until
 from tests.matrix.make import SPACE, Node, World
 
@@ -152,3 +152,18 @@ async def test_a_ghost_that_stays_outside_is_named_and_nobody_else_is(world: Wor
 
 def _lost(delivery: Any) -> bool:
     return delivery.kind is Kind.MEMBERS and BOXES[3] not in {m.address.id for m in delivery.members}
+
+
+async def test_a_change_of_members_has_its_place_once_the_room_has_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No event of the room tells its place: the other networks must not wait for one until the longest wait is over."""
+    caplog.set_level("INFO", "bridge.hub.order")
+    ben, eve = await world.human("ben", "chu.example"), await world.human("eve", "chu.example")
+    async with world.node() as node:
+        await node.write("g", "bonjour", to=(f"matrix:{ben.mxid}", f"mailto:{BOXES[0]}"))
+        await ben.member(await ben.invited(), "join")
+        by = Address("pandalab", "cleo")
+        await node.hub.change_members(Ref("pandalab", "r"), "g", "pandalab", by, [f"matrix:{eve.mxid}"], [])
+        await node.mailed(lambda d: d.kind is Kind.MEMBERS)
+        assert "without its place" not in caplog.text
