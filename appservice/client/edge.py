@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from appservice.client.homeserver import Homeserver
@@ -24,4 +24,4 @@ class MatrixEdge:
     names: Names
     clock: Callable[[], int]
     trusted: Callable[[str], bool]
-    reachable: Callable[[str], bool]
+    reachable: Callable[[str], Awaitable[bool]]

@@ -13,6 +13,7 @@ from vodozemac import Account
 from appservice.e2ee.model import Json
 from appservice.e2ee.pickles import Pickles
 from bridge.db import Database, Row, Tx
+from bridge.db.pages import pages
 from bridge.parts.lru import Lru
 from bridge.parts.turns import Turns
 from bridge.seal import Seal
@@ -48,8 +49,8 @@ class GhostDevices:
 
     async def start(self) -> list[str]:
         """Read them all; returns those whose device was not finished."""
-        rows = await self._db.all("e2ee.ghosts")
-        self._ghosts = {row["user_id"]: _ghost(row) for row in rows}
+        async for page in pages(self._db, "e2ee.ghosts", ("",), ("user_id",)):
+            self._ghosts |= {row["user_id"]: _ghost(row) for row in page}
         return [ghost.user for ghost in self._ghosts.values() if not ghost.ready]
 
     def get(self, user: str) -> Ghost | None:

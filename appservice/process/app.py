@@ -24,7 +24,6 @@ from bridge.db import open_database
 from bridge.errors import said
 from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.hub import Hub, now_ms
-from bridge.model import MATRIX, Person
 from bridge.network import Built, Network, Outfit
 from bridge.people.directory import Directory
 from bridge.people.trust import trusted_server
@@ -69,7 +68,8 @@ async def running(config: Config) -> AsyncIterator[Parts]:
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
-                await parts.core.served.show(await _people_to_show(parts))
+                async for page in parts.core.people.shown():  # they are ready before anybody sees an address
+                    await parts.core.served.show(page)
                 log.info("running, %d networks", len(parts.core.served))
                 yield parts
 
@@ -108,14 +108,6 @@ def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
         return row.build(section, outfit)
     except (OSError, ValueError) as error:
         raise BadConfig(said(error)) from None
-
-
-async def _people_to_show(parts: Parts) -> list[Person]:
-    """Everybody who may be found: their ghosts get device and keys before anybody sees an address."""
-    ids = dict.fromkeys(p.id for p in await parts.directory.everyone())
-    ids |= dict.fromkeys(parts.core.people.declared())
-    people = [await parts.core.people.get(i) for i in ids]
-    return [p for p in people if any(a.network != MATRIX for a in p.addresses)]
 
 
 async def _serve(stack: AsyncExitStack, parts: Parts) -> None:

@@ -220,9 +220,9 @@ class Matrix:
         self._reading.keys(room, session)
 
     async def _exists(self, mxid: str) -> bool:
-        """Answer the homeserver's question from memory; the ghost is registered before yes is said."""
+        """Answer the homeserver's question; the ghost is registered before yes is said."""
         ident = self.names.person(mxid)
-        if ident is None or not self._edge.reachable(ident):
+        if ident is None or not await self._edge.reachable(ident):
             return False
         if self.ghosts.is_ready(mxid):
             return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import random
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -13,9 +14,11 @@ import orjson
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.client.names import Names
 from bridge.db import Database
+from bridge.db.pages import pages
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Person
 from bridge.parts.failpoint import failpoint
+from bridge.parts.patience import Patience
 from bridge.parts.shared import Shared
 from bridge.parts.tasks import Tasks
 
@@ -25,6 +28,7 @@ _MEANS = {
     "homeserver_away": " (matrix.homeserver does not answer)",
     "homeserver_refuses_us": " (the homeserver does not know the as_token: the registration is missing or another)",
 }
+_PATIENCE = Patience(first=1.0, longest=60.0)  # while the homeserver makes none
 _INTENDED, _REGISTERED, _READY = 0, 1, 2
 RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
 
@@ -73,14 +77,17 @@ class Ghosts:
         self._known: dict[str, tuple[int, str]] = {}
         self._ready: dict[str, int] = {}  # the hash of the person as written
         self._making: Shared[str, str] = Shared("ghosts")
-        self._slots = asyncio.Semaphore(parallel)
+        self._parallel = parallel
+        self._cold: dict[str, Person] = {}  # whom to make beforehand
+        self._failures = 0  # since the last one that could be made
         self._told: set[str] = set()  # why some could not be prepared
         self._warming = Tasks("ghosts")
         self._fields = True
 
     async def start(self) -> None:
         """Load who is there already."""
-        self._known = {r["mxid"]: (r["state"], r["profile"]) for r in await self._db.all("matrix.ghosts")}
+        async for page in pages(self._db, "matrix.ghosts", ("",), ("mxid",)):
+            self._known |= {r["mxid"]: (r["state"], r["profile"]) for r in page}
 
     async def stop(self) -> None:
         """Let go of what runs in the background; it is taken up again another time."""
@@ -146,23 +153,40 @@ class Ghosts:
     # -- in the background ---------------------------------------------------------------------------------
 
     def warm(self, people: Iterable[Person]) -> None:
-        """Make these ghosts without being waited for; whoever fails is made when needed."""
-        self._told.clear()
+        """Make these ghosts without being waited for, a few at once, again and again while the homeserver does not."""
         for person in people:
             mxid = self._names.of(person.id)
             if mxid is None or self._ready.get(mxid) == hash(person):
                 continue
-            self._warming.start(self._warm(person))
+            if self._known.get(mxid) == (_READY, _digest(person)):
+                self._ready[mxid] = hash(person)
+            else:
+                self._cold[mxid] = person
+        for _ in range(min(len(self._cold), self._parallel - len(self._warming))):
+            self._warming.start(self._warm())
 
-    async def _warm(self, person: Person) -> None:
-        async with self._slots:
+    async def _warm(self) -> None:
+        while self._cold:
+            mxid = next(iter(self._cold))
+            person = self._cold.pop(mxid)
             try:
                 await self.ensure(person)
-            except (Refused, Unavailable) as reason:
-                if reason.code not in self._told:  # not once for each of thousands
-                    self._told.add(reason.code)
-                    more = _MEANS.get(reason.code, "")
-                    log.warning("ghosts cannot be prepared: %s%s; `liaison check` says more", reason, more)
+                if self._failures:
+                    self._failures = 0
+                    self._told.clear()
+            except Refused as reason:
+                self._tell(reason)
+            except Unavailable as reason:
+                self._tell(reason)
+                self._cold.setdefault(mxid, person)  # the others first
+                self._failures += 1
+                await asyncio.sleep(_PATIENCE.backoff(self._failures // self._parallel, random.random))
+
+    def _tell(self, reason: Refused | Unavailable) -> None:
+        if reason.code not in self._told:  # not once for each of thousands
+            self._told.add(reason.code)
+            more = _MEANS.get(reason.code, "")
+            log.warning("ghosts cannot be prepared: %s%s; `liaison check` says more", reason, more)
 
     def is_ready(self, mxid: str) -> bool:
         """Whether this ghost has its device and keys."""

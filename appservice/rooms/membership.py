@@ -237,7 +237,7 @@ class Membership:
         assert ident is not None
         if not self._trusted(server_of(inviter)):
             raise Refused("untrusted_server", about=server_of(inviter))
-        if not self._reachable(ident):
+        if not await self._reachable(ident):
             raise Refused("not_reachable", about=ghost)
         shown = _stripped(event)
         if "m.room.create" in shown and "m.room.encryption" not in shown:

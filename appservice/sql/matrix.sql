@@ -37,7 +37,7 @@ UPDATE matrix_inbox SET told = 1 WHERE stream = $1;
 INSERT INTO matrix_dead (event_id, room_id, at, why, sealed) VALUES ($1, $2, $3, $4, $5);
 
 -- name: ghosts
-SELECT mxid, state, profile FROM matrix_ghost;
+SELECT mxid, state, profile FROM matrix_ghost WHERE mxid > $1 ORDER BY mxid LIMIT $2;
 
 -- name: ghost
 INSERT INTO matrix_ghost (mxid, state, profile) VALUES ($1, $2, $3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from bridge.model import Address, Person
@@ -18,7 +18,10 @@ class Directory(Protocol):
         """The entry that lists this address (``mail`` addresses in lower case)."""
 
     async def search(self, query: str, limit: int) -> Sequence[Person]:
-        """Entries whose name, profession, place or identifier holds every word of the query; no accents, no case."""
+        """Entries in whose name, profession, place or identifier every word of the query begins a word.
 
-    async def everyone(self) -> Sequence[Person]:
-        """All entries with an address that is not their own Matrix account; a large directory may give none."""
+        Neither accents nor case count.
+        """
+
+    def everyone(self) -> AsyncIterator[Sequence[Person]]:
+        """All entries with an address that is not their own Matrix account, page by page; it may give none."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from itertools import islice
 from sys import intern
 
-from bridge.db import Database
+from bridge.db import Database, Row
+from bridge.db.pages import pages
 from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
 from bridge.parts.lru import Lru
@@ -15,6 +18,7 @@ from bridge.people.trust import is_mxid, is_rpps, server_of
 from bridge.served import Served
 
 _UNLISTED_KEPT = 20_000
+_PAGE = 500
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
 }  # fmt: skip
@@ -40,30 +44,55 @@ class People:
         self._trusted = trusted
         self._ghost = ghost
         self.accounts = Accounts()
-        self._listed: set[str] = set()
         self._names: dict[str, str] = {}
         self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
 
     async def start(self, db: Database) -> None:
-        """Load the declared accounts, and who can be reached by the directory alone."""
-        listed: dict[str, set[str]] = {}
-        for person in await self._directory.everyone():
-            if any(a.network in self._networks and a.network != MATRIX for a in person.addresses):
-                self._listed.add(person.id)
-                listed[person.id] = {a.network for a in person.addresses if self._is_product(a)}
-        for row in await db.all("store.names"):
-            self.call(row["person"], row["name"])
-        for row in await db.all("claims.accounts"):
-            address = Address(intern(row["network"]), row["id"])
-            standing = Standing.ACTIVE if row["state"] is None else Standing(row["state"])
-            if standing is not Standing.ACTIVE and await self.proven(address, row["person"]):
-                standing = Standing.ACTIVE
-            self.accounts.remember(address, row["person"], row["declared_at"], standing)
-        self.several = [
-            ident
-            for ident in self.accounts.people()
-            if len(listed.get(ident, set()) | self.accounts.networks(ident)) > 1
-        ]
+        """Load the declared accounts and the names of those outside the directory, a page at a time."""
+        async for page in pages(db, "store.names", ("",), ("person",)):
+            for row in page:
+                self.call(row["person"], row["name"])
+        async for page in pages(db, "claims.accounts", ("", ""), ("network", "id")):
+            for row in page:
+                await self._remember(row)
+        self.several = [ident for ident in self.accounts.people() if len(self.accounts.networks(ident)) > 1]
+        known = set(self.several)
+        async for entries in self._pages():
+            self.several += [p.id for p in entries if p.id not in known and self._is_in_several(p)]
+
+    async def _remember(self, row: Row) -> None:
+        address = Address(intern(row["network"]), row["id"])
+        standing = Standing.ACTIVE if row["state"] is None else Standing(row["state"])
+        if standing is not Standing.ACTIVE and await self.proven(address, row["person"]):
+            standing = Standing.ACTIVE
+        self.accounts.remember(address, row["person"], row["declared_at"], standing)
+
+    async def _pages(self) -> AsyncIterator[Sequence[Person]]:
+        """The directory's entries; others have their turn after each page."""
+        async for entries in self._directory.everyone():
+            yield entries
+            await asyncio.sleep(0)
+
+    def _is_in_several(self, entry: Person) -> bool:
+        """Whether one product has declared somebody whom the directory, or another one, has elsewhere."""
+        declared = self.accounts.networks(entry.id)
+        return bool(declared) and len(declared | {a.network for a in entry.addresses if self._is_product(a)}) > 1
+
+    async def shown(self) -> AsyncIterator[list[Person]]:
+        """Everybody who may be found, page by page: all of the directory, and whoever has a declared account.
+
+        Somebody may come twice.
+        """
+        async for entries in self._pages():
+            yield await self._findable(p.id for p in entries)
+        declared = iter(list(self.accounts.people()))
+        while page := list(islice(declared, _PAGE)):
+            yield await self._findable(page)
+            await asyncio.sleep(0)
+
+    async def _findable(self, ids: Iterable[str]) -> list[Person]:
+        people = [await self.get(ident) for ident in ids]
+        return [p for p in people if any(a.network != MATRIX for a in p.addresses)]
 
     def _is_product(self, address: Address) -> bool:
         return is_product(address) and address.network in self._networks
@@ -242,19 +271,20 @@ class People:
         found.sort(key=lambda p: choose(p.addresses, "") is None)
         return found[:limit]
 
-    def reachable(self, person: str) -> bool:
-        """Whether this person id belongs to somebody who can be written to from Matrix; answers from memory."""
-        if person in self._listed or self.accounts.of(person):
+    async def reachable(self, person: str) -> bool:
+        """Whether this person id belongs to somebody who can be written to from Matrix."""
+        if self.accounts.of(person):
             return True
         network, _, ident = person.partition(":")
         address = Address(network, ident)
+        if network == "rpps":
+            found = await self._directory.person(person)
+            return found is not None and any(
+                a.network in self._networks and a.network != MATRIX for a in found.addresses
+            )
         if self._networks.boxes is not None and self._own(address) and self._networks.boxes.owner(ident) is not None:
             return True  # the refusal says whom to invite
         return network != MATRIX and self._networks.vouched(address)
-
-    def declared(self) -> list[str]:
-        """The ids of all people with a declared account."""
-        return list(self.accounts.people())
 
 
 def is_product(address: Address) -> bool:

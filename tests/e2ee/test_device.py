@@ -208,7 +208,7 @@ async def test_a_device_that_the_homeserver_lost_is_put_back(url: str, how: str)
 
 async def test_private_keys_are_sealed_at_rest(url: str) -> None:
     async with lab(url) as here:
-        (row,) = await here.db.all("e2ee.ghosts")
+        (row,) = await here.db.all("e2ee.ghosts", "", 9)
         keys = await here.db.one("e2ee.ghost-keys", row["user_id"])
         assert keys is not None
         seeds = here.seal.open(bytes(keys["seeds"]), f"e2ee cross-signing {ANNA}")

@@ -47,6 +47,11 @@ FEW = {
 """Bounded by nature: sorting what is found this way is fine."""
 
 PAGES = {
+    "account_pkey(network> id>)",
+    "e2ee_ghost_pkey(user_id>)",
+    "mail_box_pkey(address>)",
+    "matrix_ghost_pkey(mxid>)",
+    "name_pkey(person>)",
     "account_news_next(network=)",
     "conversation_audience(audience=)",
     "conversation_unknown()",
@@ -93,11 +98,6 @@ FIRST = {
 """The first or last entry of an index: the statement asks for one MIN or MAX."""
 
 WHOLE = {
-    "claims.accounts": "once, at start: who has which account is answered from memory",
-    "store.names": "once, at start: the names of people who are in no directory",
-    "e2ee.ghosts": "once, at start: a small record of each ghost is in memory",
-    "matrix.ghosts": "once, at start: a small record of each ghost is in memory",
-    "mail.boxes": "once, at start: who has which mailbox is answered from memory",
     "matrix.inbox": "at start and after a commit whose answer was lost: events that wait",
     "matrix.outbox": "once, at start: ciphertexts on their way, and one of each room that spoke within a day",
     "matrix.outbox_echoes": "after a commit whose answer was lost: what matrix.outbox reads at start",

@@ -1,5 +1,5 @@
 -- name: ghosts
-SELECT user_id, device_id, stage, curve, ed, next_batch FROM e2ee_ghost
+SELECT user_id, device_id, stage, curve, ed, next_batch FROM e2ee_ghost WHERE user_id > $1 ORDER BY user_id LIMIT $2
 
 -- name: seal-keys
 SELECT key_id FROM e2ee_seal_key

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+from sys import intern
 
 from bridge.model import MATRIX, Address, Person
+from bridge.people.directories.index import Index
 from bridge.people.trust import is_rpps
 
-_MAX_ROWS = 200_000
+_MAX_ROWS = 2_000_000  # more than all professionals of France; a row takes about 1 KB of memory
+_PAGE = 500
 
 
 class FlatFile:
@@ -24,7 +27,8 @@ class FlatFile:
     def __init__(self, people: Iterable[Person]) -> None:
         self._people = {p.id: p for p in people}
         self._addresses = {a: p for p in self._people.values() for a in p.addresses}
-        self._words = [(_fold(f"{p.name} {p.profession} {p.place} {p.rpps or ''}"), p) for p in self._people.values()]
+        self._rows = list(self._people.values())
+        self._index = Index((p.name, p.profession, p.place, p.rpps or "") for p in self._rows)
 
     @classmethod
     def read(cls, path: Path) -> FlatFile:
@@ -47,14 +51,12 @@ class FlatFile:
 
     async def search(self, query: str, limit: int) -> Sequence[Person]:
         """See :class:`bridge.people.directory.Directory`."""
-        words = _fold(query).split()
-        if not words:
-            return []
-        return [p for text, p in self._words if all(w in text for w in words)][:limit]
+        return [self._rows[row] for row in islice(self._index.find(query), limit)]
 
-    async def everyone(self) -> Sequence[Person]:
+    async def everyone(self) -> AsyncIterator[Sequence[Person]]:
         """See :class:`bridge.people.directory.Directory`."""
-        return [p for p in self._people.values() if any(a.network != MATRIX for a in p.addresses)]
+        for first in range(0, len(self._rows), _PAGE):
+            yield [p for p in self._rows[first : first + _PAGE] if any(a.network != MATRIX for a in p.addresses)]
 
 
 def _people(rows: csv.DictReader[str], name: str) -> list[Person]:
@@ -73,11 +75,6 @@ def _people(rows: csv.DictReader[str], name: str) -> list[Person]:
                 raise ValueError(f"{where}: {one} is already somebody's, in line {lines[one]}")
             lines[one] = rows.line_num
     return people
-
-
-def _fold(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def _person(row: dict[str, str | None], where: str) -> Person:
@@ -100,6 +97,6 @@ def _person(row: dict[str, str | None], where: str) -> Person:
         network, colon, ident = account.partition(":")
         if not colon or not network or not ident:
             raise ValueError(f"{where}: products must read network:id")
-        addresses.append(Address(network, ident))
-    profession, place = (row.get("profession") or "").strip(), (row.get("place") or "").strip()
+        addresses.append(Address(intern(network), ident))
+    profession, place = intern((row.get("profession") or "").strip()), intern((row.get("place") or "").strip())
     return Person(f"rpps:{rpps}", name, profession, place, tuple(addresses))

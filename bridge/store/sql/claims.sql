@@ -1,6 +1,7 @@
 -- name: accounts
-SELECT a.network, a.id, a.person, a.declared_at, c.state FROM account a
-LEFT JOIN claim c ON c.person = a.person AND c.network = a.network ORDER BY a.declared_at, a.network, a.id;
+SELECT a.network, a.id, a.person, a.declared_at,
+  (SELECT c.state FROM claim c WHERE c.person = a.person AND c.network = a.network) AS state
+FROM account a WHERE (a.network, a.id) > ($1, $2) ORDER BY a.network, a.id LIMIT $3;
 -- name: place
 UPDATE account SET declared_at = $3 WHERE network = $1 AND id = $2;
 -- name: one

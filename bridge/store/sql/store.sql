@@ -3,7 +3,7 @@ INSERT INTO account (network, id, person, declared_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, declared_at = excluded.declared_at;
 
 -- name: names
-SELECT person, name FROM name;
+SELECT person, name FROM name WHERE person > $1 ORDER BY person LIMIT $2;
 -- name: call
 INSERT INTO name (person, name) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET name = excluded.name;
 

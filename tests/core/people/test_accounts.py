@@ -38,9 +38,9 @@ async def test_the_first_account_counts_however_often_others_are_declared(url: s
         await w.hub.decide("siilo", f"rpps:{ANNA}", Standing.ACTIVE, "test")
         await vouched(w.hub, (A, ANNA), (B, ANNA))
         assert await reached(w, ANNA) == str(A)
-        before = [row["declared_at"] for row in await w.db.all("claims.accounts")]
+        before = [row["declared_at"] for row in await w.db.all("claims.accounts", "", "", 99)]
         await vouched(w.hub, (A, ANNA))
-        assert [row["declared_at"] for row in await w.db.all("claims.accounts")] == before
+        assert [row["declared_at"] for row in await w.db.all("claims.accounts", "", "", 99)] == before
     for _ in range(2):
         async with running(url) as w:
             assert await reached(w, ANNA) == str(A)

@@ -6,8 +6,11 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
+import orjson
+
 from bridge.connector import Receiver
 from bridge.db import Database
+from bridge.db.pages import pages
 from bridge.model import MAIL, Address, Person
 
 _CONVERSATION = re.compile(r"c_([0-9a-f]{24})")
@@ -36,6 +39,7 @@ class AddressBook:
         self.teams = dict(teams)
         self._people: dict[str, str] = {}  # address -> person
         self._boxes: dict[str, str] = {}  # person -> address
+        self._namesakes: dict[str, int] = {}  # local part -> the number to try first
 
     @property
     def domain(self) -> str:
@@ -44,8 +48,9 @@ class AddressBook:
 
     async def start(self) -> None:
         """Load the addresses that were given."""
-        for row in await self._db.all("mail.boxes"):
-            self._remember(row["address"], row["person"])
+        async for page in pages(self._db, "mail.boxes", ("",), ("address",)):
+            for row in page:
+                self._remember(row["address"], row["person"])
 
     def _remember(self, address: str, person: str) -> None:
         self._people[address] = person
@@ -58,19 +63,33 @@ class AddressBook:
     async def box(self, person: Person) -> str:
         """The mailbox of somebody of the hub, given now if there is none. Raises Unavailable."""
         while (known := self._boxes.get(person.id)) is None:
-            address = self._free(local_part(_name(person)))
-            async with self._db.transaction("mail.box") as tx:
-                await tx.run("mail.add_box", address, person.id)
-            row = await self._db.one("mail.holder", address)
-            if row is not None:
-                self._remember(address, row["person"])
+            await self.give([person])
         return known
 
-    def _free(self, local: str) -> str:
-        number = 1
+    async def give(self, people: Iterable[Person]) -> None:
+        """A mailbox for each of them that has none, in one transaction. Raises Unavailable.
+
+        Whoever finds the address taken meanwhile gets one another time.
+        """
+        chosen: dict[str, str] = {}  # address -> person
+        for person in {one.id: one for one in people}.values():
+            if person.id not in self._boxes:
+                chosen[self._free(local_part(_name(person)), chosen)] = person.id
+        if not chosen:
+            return
+        async with self._db.transaction("mail.box") as tx:
+            await tx.many("mail.add_box", list(chosen.items()))
+        for row in await self._db.all("mail.holders", orjson.dumps(list(chosen)).decode()):
+            self._remember(row["address"], row["person"])
+
+    def _free(self, local: str, chosen: Collection[str]) -> str:
+        number = self._namesakes.get(local, 1)
         while True:
             address = f"{local if number == 1 else f'{local}.{number}'}@{self.domain}"
-            if address not in self._people and address not in self.teams and not _ROOM.fullmatch(local):
+            taken = address in self._people or address in chosen or address in self.teams
+            if not taken and not _ROOM.fullmatch(local):
+                if number > 1:
+                    self._namesakes[local] = number  # what is given is given for ever: nobody tries it again
                 return address
             number += 1
 

@@ -159,9 +159,7 @@ class MailConnector:
 
     async def show(self, people: Sequence[Person]) -> None:
         """Everybody who can be reached by the hub gets a mailbox."""
-        for person in people:
-            if reachable(person):
-                await self.book.box(person)
+        await self.book.give([person for person in people if reachable(person)])
 
     async def _known(self, address: str) -> str:
         return await self.book.status(address, self._hub)

@@ -8,9 +8,12 @@ SELECT envelope, raw FROM mail_in WHERE n = $1;
 DELETE FROM mail_in WHERE n = $1;
 
 -- name: boxes
-SELECT address, person FROM mail_box ORDER BY address;
+SELECT address, person FROM mail_box WHERE address > $1 ORDER BY address LIMIT $2;
 -- name: holder
 SELECT person FROM mail_box WHERE address = $1;
+-- name: holders
+SELECT address, person FROM mail_box WHERE address = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
+SELECT address, person FROM mail_box WHERE address IN (SELECT value FROM json_each($1)); -- sqlite
 -- name: add_box
 INSERT INTO mail_box (address, person) VALUES ($1, $2) ON CONFLICT (address) DO NOTHING;
 
