@@ -137,13 +137,20 @@ class DeliverySettings(Section):
 
 
 class ListenSettings(Section):
-    """Where one HTTP server listens; TLS when a certificate is given, client certificates when ``client_ca`` is."""
+    """Where one HTTP server listens; TLS when a certificate is given, client certificates when ``client_ca`` is.
+
+    ``head_timeout``: s for the head of each request. ``body_timeout``: s in which nothing of its body comes.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65_535)
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
+    max_connections: int = Field(default=1000, ge=1)
+    max_per_peer: int = Field(default=500, ge=1)
+    head_timeout: Annotated[Seconds, Field(gt=0)] = 20.0
+    body_timeout: Annotated[Seconds, Field(gt=0)] = 60.0
 
     @model_validator(mode="after")
     def _tls_or_none_of_it(self) -> ListenSettings:

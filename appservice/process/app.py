@@ -18,6 +18,7 @@ from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import accounts, examine, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.door import Door
+from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, Config
 from bridge.db import open_database
@@ -112,18 +113,16 @@ def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
 
 async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
-    matrix_app, open_app = web.Application(client_max_size=0), web.Application(handler_args={"auto_decompress": False})
+    matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
     Door(parts.core.seal, accounts.acts(parts.core)).routes(matrix_app)
     for add in parts.routes:
         add(open_app)
     served = ("matrix_listen", matrix_app, config.matrix_listen), ("connect_listen", open_app, config.connect_listen)
     for name, app, where in served:
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        context = examine.tls(name, where)
+        listener = Listener(name, app, where, auto_decompress=app is matrix_app)
+        stack.push_async_callback(listener.stop)
         try:
-            await web.TCPSite(runner, where.host, where.port, ssl_context=context, reuse_address=True).start()
+            await listener.start(examine.tls(name, where))
         except OSError as error:
             raise BadConfig(f"{name}: {said(error)}") from None

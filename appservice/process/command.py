@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import resource
 import secrets
 import sys
 from collections.abc import Coroutine, Sequence
@@ -26,6 +27,7 @@ _DOOR = {
     "unknown": "matrix_listen: the hub is of another version: restart it",
     "clock": "the clocks of this command and of the hub differ by more than a minute",
 }
+_FILES = 65_536
 _CONFIG = Path("/etc/liaison/hub.yaml")
 
 
@@ -105,12 +107,21 @@ def _run(asked: argparse.Namespace) -> int:
 
     config = read_config(asked.config)
     _log(config)
+    _take_files()
 
     async def go() -> int:
         await run(config)
         return 0
 
     return _loop(go())
+
+
+def _take_files() -> None:
+    """Every connection is a file: as many as the system allows, where it begins with few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard < 0 else min(_FILES, hard)
+    if 0 <= soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _check(asked: argparse.Namespace) -> int:
