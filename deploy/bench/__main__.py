@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, ghosts, large, mail, real, trust
+from deploy.bench import aged, backlog, cost, drain, ghosts, large, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {
@@ -25,6 +25,7 @@ PARTS: dict[str, Part] = {
     "large": large.measure,
     "real": real.measure,
     "mail": mail.measure,
+    "drain": drain.measure,
     "trust": trust.measure,
 }
 TARGETS = {
@@ -39,6 +40,8 @@ TARGETS = {
     "waiting_100k_ready_s": ("≤", 5.0),
     "waiting_100k_others_p99_ms": ("≤", 200.0),
     "mail_delivered_share_of_postfix": ("≥", 0.5),
+    "mail_delivered_share_of_bare": ("≥", 0.9),
+    "mail_waiting_10k_share_of_1k": ("≤", 1.2),
     "trust_verify_and_load_s": ("≤", 2.0),
     "trust_decision_us": ("≤", 50.0),
 }

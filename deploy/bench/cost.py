@@ -25,6 +25,7 @@ SERVER = "stub.example"
 TEXT = "Bonjour, le compte rendu de la consultation de ce matin est disponible ; merci de me rappeler. "
 
 
+_CLEAR = {"msgtype": "m.text", "body": TEXT}
 TO_MATRIX, TO_PRODUCT = "to_matrix", "to_product"
 Start = Callable[[Setup, Product], AbstractAsyncContextManager[Hub]]
 
@@ -168,9 +169,14 @@ async def to_product(bench: Bench, count: int, found: list[str]) -> float:
 
 @dataclass
 class Round:
-    """Milliseconds of processor time in one round: of a bare PUT, and of a message each way on each database."""
+    """Milliseconds of processor time in one round.
+
+    Of a bare PUT; of mautrix-python's encrypted send on libolm, by whether it stores the session; of a message each way
+    on each database.
+    """
 
     put: float
+    libolm: dict[bool, float]
     sqlite: dict[str, float]
     postgres: dict[str, float]
 
@@ -187,15 +193,20 @@ async def measure(folder: Path, quick: bool) -> dict[str, float]:
             world(folder / "postgres", chats, database=await server.create_database())
         )
         setup = sqlite.hub.setup
-        put = await stack.enter_async_context(putting(setup.homeserver, setup.as_token, setup.ghost(0)))
+        whose = (setup.homeserver, setup.as_token, setup.ghost(0))
+        put = await stack.enter_async_context(putting(*whose))
+        libolm = await stack.enter_async_context(putting(*whose, module="deploy.bench.libolm"))
         both = [(bench, await rooms(bench, chats)) for bench in (sqlite, postgres)]
         content = next(event["content"] for _, event in reversed(sqlite.ben.events) if _encrypted(event))
-        await put.cpu_ms(content, count, chats)  # warm
-        found = [await _round(put, content, both, count) for _ in range(rounds)]
+        for each in (put, libolm):
+            await each.cpu_ms(content, count, chats)  # warm
+        found = [await _round(put, libolm, content, both, count) for _ in range(rounds)]
     return _figures(found) | await counts(folder / "counts", quick)
 
 
-async def _round(put: Put, content: dict[str, Any], both: list[tuple[Bench, list[str]]], count: int) -> Round:
+async def _round(
+    put: Put, libolm: Put, content: dict[str, Any], both: list[tuple[Bench, list[str]]], count: int
+) -> Round:
     puts, ways = list[float](), list[dict[str, float]]()
     for bench, found in both:
         chats = len(found)
@@ -203,7 +214,9 @@ async def _round(put: Put, content: dict[str, Any], both: list[tuple[Bench, list
         out = await to_matrix(bench, count, chats)
         puts.append(await put.cpu_ms(content, count, chats))
         ways.append({TO_MATRIX: out, TO_PRODUCT: await to_product(bench, count, found)})
-    return Round(statistics.mean(puts), *ways)
+    chats = len(both[0][1])
+    peer = {stored: await libolm.cpu_ms(_CLEAR, count, chats, stored=stored) for stored in (False, True)}
+    return Round(statistics.mean(puts), peer, *ways)
 
 
 def _encrypted(event: dict[str, Any]) -> bool:
@@ -212,7 +225,11 @@ def _encrypted(event: dict[str, Any]) -> bool:
 
 def _figures(rounds: list[Round]) -> dict[str, float]:
     """Medians over the rounds; a share or a multiple is taken within each round."""
-    found = {"put_cpu_ms": statistics.median(r.put for r in rounds)}
+    found = {
+        "put_cpu_ms": statistics.median(r.put for r in rounds),
+        "libolm_send_puts": statistics.median(r.libolm[False] / r.put for r in rounds),
+        "libolm_stored_send_puts": statistics.median(r.libolm[True] / r.put for r in rounds),
+    }
     shares = list[float]()
     for way in (TO_MATRIX, TO_PRODUCT):
         found[f"hub_cpu_ms_per_message_{way}"] = statistics.median(r.sqlite[way] for r in rounds)

@@ -32,9 +32,9 @@ class Put:
     def __init__(self, running: subprocess.Popen[bytes]) -> None:
         self._process = running
 
-    async def cpu_ms(self, body: Json, count: int, lines: int) -> float:
-        """Processor time of one PUT of ``body``; ``count`` of them, ``lines`` at once."""
-        job = json.dumps({"body": body, "count": count, "lines": lines})
+    async def cpu_ms(self, body: Json, count: int, lines: int, **more: bool) -> float:
+        """Processor time of one PUT of ``body``; ``count`` of them, ``lines`` at once. ``more``: for the module."""
+        job = json.dumps({"body": body, "count": count, "lines": lines, **more})
         return float(await asyncio.to_thread(self._ask, job.encode() + b"\n"))
 
     def _ask(self, line: bytes) -> bytes:
@@ -46,9 +46,9 @@ class Put:
 
 
 @asynccontextmanager
-async def putting(homeserver: str, token: str, user: str) -> AsyncIterator[Put]:
-    """The process, ready."""
-    command: list[str | Path] = [sys.executable, "-m", "deploy.bench.put", homeserver, token, user]
+async def putting(homeserver: str, token: str, user: str, module: str = __name__) -> AsyncIterator[Put]:
+    """The process, ready; ``module``: another one that takes such jobs and puts what it makes of the body."""
+    command: list[str | Path] = [sys.executable, "-m", module, homeserver, token, user]
     running = process.spawn(command, process.Launch(pipes=True, cwd=ROOT))
     try:
         yield Put(running)
@@ -70,8 +70,13 @@ async def _run(session: aiohttp.ClientSession, url: str, job: Json) -> float:
     return (time.process_time() - start) * 1000 / next(numbers)
 
 
+def path_of(user: str) -> str:
+    """Where bodies are put: nobody is told of them."""
+    return f"/_matrix/client/v3/user/{user}/account_data/bench"
+
+
 async def _main(homeserver: str, token: str, user: str) -> None:
-    url = f"{homeserver}/_matrix/client/v3/user/{user}/account_data/bench"
+    url = homeserver + path_of(user)
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), headers=headers) as session:
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -30,8 +30,9 @@ UNITS = (
     "_ghost",
     "_to_matrix",
     "_to_product",
+    "_puts",
 )
-MAIL_UNITS = (*UNITS, "_share_of_postfix", "_share_of_postfix_delivered", "_per_mail", "_us", "_bytes")
+MAIL_UNITS = (*UNITS, "_share_of_postfix", "_share_of_postfix_delivered", "_per_mail", "_us", "_bytes", "_of_1k")
 
 
 def run(out: Path, *parts: str) -> dict[str, float]:
@@ -50,6 +51,8 @@ def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
         assert 0 < found[f"postgres_trips_per_message_{way}"] < found[f"statements_per_message_{way}"]
         assert found[f"transactions_per_message_{way}"] >= found[f"commits_per_message_{way}"] > 0
     assert found["cpu_postgres_share_of_sqlite"] > 0.5
+    assert found["libolm_send_puts"] > 1
+    assert found["libolm_stored_send_puts"] > 1
     assert 0 < found["hub_cpu_ms_per_message_to_matrix"] < 50
     assert 0 < found["hub_cpu_ms_per_message_to_product"] < 50
     assert found["ghost_cpu_ms"] > 0
@@ -106,13 +109,16 @@ def test_what_a_process_uses() -> None:
 @pytest.mark.peers
 @pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only")
 def test_mail_is_measured_beside_a_real_operator_and_the_trust_list_at_full_size(tmp_path: Path) -> None:
-    found = run(tmp_path / "bench.json", "mail", "trust")
+    found = run(tmp_path / "bench.json", "mail", "drain", "trust")
     for what in ("taken", "delivered"):
         assert found[f"mail_hub_{what}_per_s"] > 0
         assert found[f"mail_postfix_{what}_per_s"] > 0
         assert found[f"mail_{what}_share_of_postfix"] > 0
     for way in ("mail_to_room", "mail_room_to_mail", "mail_native"):
         assert 0 < found[f"{way}_median_s"] <= found[f"{way}_p99_s"]
+    assert found["mail_delivered_share_of_bare"] > 0
+    assert found["mail_waiting_10k_per_s"] > 0
+    assert "mail_waiting_10k_share_of_1k" in found
     assert found["trust_verify_and_load_s"] > 0
     assert found["trust_decision_us"] > 0
     assert [key for key in found if not key.endswith(MAIL_UNITS) and not key.startswith("machine")] == []

@@ -54,9 +54,18 @@ def _instead(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """The text without bidi controls and zero-width characters; joiners stay in scripts and emoji that need them."""
-    if text.isascii():
+    if text.isascii() or _is_western(text):
         return text
     return _JOINER.sub("", INVISIBLE.sub("", text))
+
+
+def _is_western(text: str) -> bool:
+    """Whether cp1252 has all of it: of what is invisible that charset knows the soft hyphen only."""
+    try:
+        text.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return "\u00ad" not in text
 
 
 def one_line(text: str, most: int = 1000) -> str:

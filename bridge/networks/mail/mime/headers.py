@@ -6,7 +6,7 @@ import binascii
 import calendar
 import quopri
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_tz
 from types import MappingProxyType
@@ -32,14 +32,22 @@ class Headers:
     """The fields of one header, in order, as raw bytes; every way to read them answers something."""
 
     fields: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    _named: Mapping[str, Sequence[bytes]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[bytes]] = {}
+        for name, value in self.fields:
+            named.setdefault(name, []).append(value)
+        object.__setattr__(self, "_named", named)
 
     def all(self, name: str) -> list[str]:
         """Every value of that name (lower case) as raw text, unfolded but not decoded."""
-        return [raw_text(value) for known_name, value in self.fields if known_name == name]
+        return [raw_text(value) for value in self._named.get(name, ())]
 
     def get(self, name: str) -> str:
         """The first value of that name (lower case) as raw text; empty if there is none."""
-        return next((raw_text(value) for known_name, value in self.fields if known_name == name), "")
+        values = self._named.get(name)
+        return raw_text(values[0]) if values else ""
 
     def text(self, name: str) -> str:
         """The first value of that name for people: decoded, one line."""
@@ -47,12 +55,12 @@ class Headers:
 
     def count(self, name: str) -> int:
         """How often a field is there."""
-        return sum(1 for known_name, _ in self.fields if known_name == name)
+        return len(self._named.get(name, ()))
 
     def mss(self) -> Mapping[str, str]:
         """The fields of MSSanté by their proper name (``X_MSS_INS`` is ``X-MSS-INS``), the first of each."""
         found: dict[str, str] = {}
-        for name in {n: None for n, _ in self.fields}:
+        for name in self._named:
             if _MSS.fullmatch(name):
                 found.setdefault(name.upper().replace("_", "-"), self.text(name)[:500])
         return MappingProxyType(found)
@@ -99,6 +107,8 @@ def _headers(fields: list[list[bytes]]) -> Headers:
 
 def raw_text(value: bytes) -> str:
     """A field's bytes as text on one line: UTF-8, else cp1252 byte by byte; encoded words stay as they are."""
+    if value.isascii() and len(value) <= MOST_VALUE and (plain := value.decode("ascii")).isprintable():
+        return plain.strip()
     text, _ = decode(value[:MOST_VALUE])
     return readable(text).replace("\n", " ").strip()
 

@@ -82,6 +82,8 @@ _DATE = re.compile(
 _TIME = re.compile(r"\b\d{1,2} ?[:h] ?\d{2}\b", re.I)
 _ADDRESS = re.compile(r"[\w.+'=-]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}")
 _SAYS = re.compile(r"\b(?:(?:a|ont) [ée]crit|wrote) ?: ?[-*_]{0,60}$", re.I)
+_TOLD = re.compile(r"[ée]crit|wrote", re.I)
+_BEGINNINGS = frozenset("-_=*mM")  # of separators, and of "Message du …"
 _OPENS = re.compile(r"[-*_ ]{0,60}(?:le|on)\b", re.I)
 _SOMEBODY = re.compile(
     r"(?:,|\d) (?:(?:le|la|les|un|une|mon|ma|son|sa|the|his|her|our|my) |l')[^,<@]{1,40} (?:a|ont|wrote)\b"
@@ -121,9 +123,10 @@ _LABELS: Mapping[str, str] = {
 
 def marks(view: View, hints: frozenset[int]) -> Iterator[Mark]:
     """Every mark of the text, first to last; ``hints`` are line numbers where the HTML side shows a quotation."""
+    said = _TOLD.search("\n".join(view.plain)) is not None
     place = 0
     while place < len(view):
-        found = _mark(view, place, hints)
+        found = _mark(view, place, hints, said) if _may_begin(view.plain[place], said) else None
         if found is not None:
             yield found
             place = max(found.body, place + 1)
@@ -131,15 +134,19 @@ def marks(view: View, hints: frozenset[int]) -> Iterator[Mark]:
             place += 1
 
 
-def _mark(view: View, place: int, hints: frozenset[int]) -> Mark | None:
-    line = view.plain[place]
+def _may_begin(line: str, said: bool) -> bool:
+    """Whether a mark may begin on this line; ``said``: somewhere in the text somebody is said to have written."""
     if not line:
-        return None
-    hinted = any(n in hints for n in view.numbers[max(0, place - 2) : place + 1])
+        return False
+    return line[0] in _BEGINNINGS or ":" in line or "@" in line or (said and _OPENS.match(line) is not None)
+
+
+def _mark(view: View, place: int, hints: frozenset[int], said: bool) -> Mark | None:
+    hinted = bool(hints) and any(n in hints for n in view.numbers[max(0, place - 2) : place + 1])
     return (
         _separator(view, place)
         or _dashed(view, place)
-        or _attribution(view, place, hinted)
+        or (_attribution(view, place, hinted) if said else _unsaid(view, place))
         or _fields(view, place, hinted)
     )
 
@@ -196,6 +203,12 @@ def _attribution(view: View, place: int, hinted: bool) -> Mark | None:
         if not _OPENS.match(line) and not _ADDRESS.search(said):
             return None
     return None
+
+
+def _unsaid(view: View, place: int) -> Mark | None:
+    """The attributions without a word for writing, on one line."""
+    line = view.plain[place]
+    return Mark(place, place + 1, MarkKind.QUOTE, False) if _OLD_GMAIL.match(line) or _QUOTING.match(line) else None
 
 
 def _attributed(place: int, end: int, said: str, hinted: bool) -> Mark | None:

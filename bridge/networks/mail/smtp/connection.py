@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cache
+from typing import cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 from aiosmtpd.smtp import Envelope as LibraryEnvelope
@@ -105,6 +108,10 @@ class SmtpConnection(SMTP):
         self._mail: MailTransaction | None = None
         self._errors = 0
         self._busy = False
+
+    def __dir__(self) -> Iterable[str]:
+        """The commands only: the library looks for them among all names, anew with every connection."""
+        return _commands(cast(Hashable, type(self)))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP is there, or TLS."""
@@ -286,6 +293,11 @@ class SmtpConnection(SMTP):
     async def smtp_HELP(self, arg: str) -> None:
         """Where to read on."""
         await self.push(str(replies.HELP))
+
+
+@cache
+def _commands(connection: Hashable) -> Sequence[str]:
+    return tuple(name for name in dir(connection) if name.startswith(("smtp_", "auth_")))
 
 
 def _budgets(mails: int, idle: int) -> dict[str, int]:
