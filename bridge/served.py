@@ -31,6 +31,9 @@ class Served(Mapping[str, Connector]):
     def __getitem__(self, network: str) -> Connector:
         return self._connectors[network]
 
+    def __contains__(self, network: object) -> bool:
+        return network in self._connectors
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._connectors)
 

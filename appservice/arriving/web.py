@@ -68,8 +68,9 @@ class Web:
         self._from(request.transport)
         self._count(request.match_info["txn"])
         try:
-            async with asyncio.timeout(_START):  # what an earlier life left comes first
-                await self._open.wait()
+            if not self._open.is_set():
+                async with asyncio.timeout(_START):  # what an earlier life left comes first
+                    await self._open.wait()
             raw, whole = await self._read(request)
             if not whole:
                 await self._transactions.set_aside("too_big", raw)

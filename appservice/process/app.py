@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,6 +32,7 @@ from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
 
 log = logging.getLogger(__name__)
+_RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
 COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
 
@@ -57,8 +59,16 @@ async def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     async with running(config):
+        _spare_collections()
         await ended.wait()
         log.info("stopping")
+
+
+def _spare_collections() -> None:
+    """Python looks for rings of garbage often, and each time at more; what is here now stays, so it is left out."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_RINGS)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from bridge.connector import Connector
 from bridge.errors import Unavailable, where
 from bridge.model import Report
 from bridge.parts.patience import Patience
+from bridge.store.outcomes import TOLD
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class Telling:
                 await self._rest()
                 due = await self._store.outcomes.reports(name, self._clock())
             await self._tell([r for r, _ in due], max((a for _, a in due), default=0))
+            if len(due) < TOLD:
+                break
         return await self._store.outcomes.next_report(name)
 
     async def _rest(self) -> None:

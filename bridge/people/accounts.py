@@ -27,6 +27,8 @@ class Accounts:
         self._known: dict[Address, _Declared] = {}
         self._of: dict[str, list[_Declared]] = {}  # by person, the oldest first
         self._apart: dict[Address, Standing] = {}  # the few that are not active
+        self.changes = 0
+        """How often something of it has changed."""
 
     def remember(self, address: Address, person: str, at: int, standing: Standing = Standing.ACTIVE) -> None:
         """An account that was declared at ``at`` (ms); a repetition changes nothing but its standing."""
@@ -48,6 +50,7 @@ class Accounts:
 
     def settle(self, address: Address, standing: Standing) -> None:
         """The standing of an account has been decided."""
+        self.changes += 1
         if standing is Standing.ACTIVE:
             self._apart.pop(address, None)
         else:

@@ -18,6 +18,7 @@ from bridge.people.trust import is_mxid, is_rpps, server_of
 from bridge.served import Served
 
 _UNLISTED_KEPT = 20_000
+_JOINED_KEPT = 5_000
 _PAGE = 500
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
@@ -46,6 +47,7 @@ class People:
         self.accounts = Accounts()
         self._names: dict[str, str] = {}
         self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
+        self._joined: Lru[str, tuple[Person, int, Person]] = Lru(_JOINED_KEPT)  # entry, changes of accounts, both
 
     async def start(self, db: Database) -> None:
         """Load the declared accounts and the names of those outside the directory, a page at a time."""
@@ -115,13 +117,20 @@ class People:
             found = await self._directory.person(person)
             if found is None:
                 return Person(person, person, listed=False)
-            declared = self.accounts.of(person)
-            every = found.addresses + tuple(a for a in declared if a not in found.addresses)
-            usable = tuple(a for a in every if a.network in self._networks and self.holds(person, a))
-            if usable == found.addresses:
-                return found
-            return Person(found.id, found.name, found.profession, found.place, usable)
+            known, changes = self._joined.get(person), self.accounts.changes
+            if known is not None and known[0] is found and known[1] == changes:
+                return known[2]
+            return self._joined.put(person, (found, changes, self._join(found)))[2]
         return self._unlisted_person(person)
+
+    def _join(self, found: Person) -> Person:
+        """An entry of the directory, with the addresses at which this person is reached."""
+        declared = self.accounts.of(found.id)
+        every = found.addresses + tuple(a for a in declared if a not in found.addresses)
+        usable = tuple(a for a in every if a.network in self._networks and self.holds(found.id, a))
+        if usable == found.addresses:
+            return found
+        return Person(found.id, found.name, found.profession, found.place, usable)
 
     def _unlisted_person(self, person: str) -> Person:
         known = self._unlisted.get(person)

@@ -10,6 +10,8 @@ from bridge.db import Database, Row, Tx
 from bridge.model import Address, RecipientState, Ref, Report, State
 from bridge.people.people import People
 
+TOLD = 100  # reports that are read, and told, at once
+
 
 class Outcomes:
     """What the store knows of them; each operation takes the open transaction, or reads what is committed."""
@@ -82,32 +84,36 @@ class Outcomes:
 
     async def states(self, message: str) -> tuple[RecipientState, ...]:
         """What became of a message, per recipient; never inside of a transaction, as the directory is asked."""
-        rows = await self.db.all("store.states", message)
-        people = [await self._people.get(r["person"]) for r in rows]
-        return tuple(
-            RecipientState(p, State(r["state"]), r["at"], r["reason"]) for p, r in zip(people, rows, strict=True)
-        )
+        return (await self._states([message]))[message]
+
+    async def _states(self, messages: Iterable[str]) -> dict[str, tuple[RecipientState, ...]]:
+        found: dict[str, list[RecipientState]] = {message: [] for message in messages}
+        for row in await self.db.all("store.states", orjson.dumps(list(found)).decode()):
+            person = await self._people.get(row["person"])
+            found[row["message"]].append(RecipientState(person, State(row["state"]), row["at"], row["reason"]))
+        return {message: tuple(states) for message, states in found.items()}
 
     async def reports(self, network: str, now: int) -> list[tuple[Report, int]]:
-        """What the senders on a network still have to be told, with the attempts made so far."""
-        rows = await self.db.all("store.reports", network, now)
-        return [(await self._report(row), row["attempt"]) for row in rows]
+        """What the senders on a network still have to be told, with the attempts made so far: :data:`TOLD` at most."""
+        rows = await self.db.all("store.reports", network, now, TOLD)
+        states = await self._states(row["message"] for row in rows) if rows else {}
+        return [(_report(row, states[row["message"]]), row["attempt"]) for row in rows]
 
     async def next_report(self, network: str) -> int | None:
         """When (ms) senders on this network are to be told something again, None: nothing waits."""
         row = await self.db.one("store.next_report", network)
         return None if row is None else row["next_at"]
 
-    async def _report(self, row: Row) -> Report:
-        return Report(
-            message=row["message"], ref=Ref(row["network"], row["ref"]), conversation=row["conversation"],
-            chat=row["chat"], sender=Address(row["network"], row["address"]),
-            states=await self.states(row["message"]), version=row["version"],
-        )  # fmt: skip
-
     async def told(self, tx: Tx, reports: Iterable[Report]) -> None:
         """These senders know; what changed meanwhile is told again."""
         await tx.many("store.end_report", sorted((r.message, r.version) for r in reports))
+
+
+def _report(row: Row, states: tuple[RecipientState, ...]) -> Report:
+    return Report(
+        message=row["message"], ref=Ref(row["network"], row["ref"]), conversation=row["conversation"],
+        chat=row["chat"], sender=Address(row["network"], row["address"]), states=states, version=row["version"],
+    )  # fmt: skip
 
 
 def _ids(rows: Iterable[Row]) -> str:

@@ -37,7 +37,7 @@ CASES: dict[str, Case] = {
         lambda n: (f'["{message(n)}"]', "matrix", FAY, 5, "delivered", None),
         1,
     ),
-    "the next reports of a backlog": ("store.reports", lambda n: ("pandalab", 10), 100),
+    "the next reports of a backlog": ("store.reports", lambda n: ("pandalab", 10, 100), 100),
     "when the next report is due": ("store.next_report", lambda n: ("pandalab",), 1),
     "the next of a long lane": ("store.lane", lambda n: (LANE, "siilo", 20), 20),
     "a lane in which all is held": ("store.lane", lambda n: (LANE, "medipeps", 20), 0),

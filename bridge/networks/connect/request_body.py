@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.hdrs import CONTENT_ENCODING
 
 from bridge.errors import Refused, Unavailable
@@ -95,16 +96,23 @@ class Reader:
         told = request.content_length
         self._check(told or 0, limit, place)
         expected = limit if told is None else told
+        parts = partial(self._parts, request.content, body, limit, place)
         try:
+            if request.content.is_eof():  # it has come with the headers, as nearly all do
+                await parts()
+                return body
             async with asyncio.timeout(self._timeout + max(0, expected - self._small) / SLOWEST):
-                while part := await request.content.readany():
-                    self._check(body.size + len(part), limit, place)
-                    body.add(part)
+                await parts()
         except TimeoutError:
             raise Refused("too_slow") from None
         except web.RequestPayloadError:
             raise Refused("broken_body") from None
         return body
+
+    async def _parts(self, content: StreamReader, body: RequestBody, limit: int, place: BudgetShare) -> None:
+        while part := await content.readany():
+            self._check(body.size + len(part), limit, place)
+            body.add(part)
 
     def _check(self, size: int, limit: int, place: BudgetShare) -> None:
         if size > limit:

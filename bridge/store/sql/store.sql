@@ -184,11 +184,13 @@ ON CONFLICT (message) DO NOTHING;
 -- name: reports
 SELECT r.message, r.attempt, m.network, m.ref, m.conversation, m.chat, m.address, m.version
 FROM report r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.next_at <= $2
-ORDER BY r.next_at, r.pos LIMIT 100;
+ORDER BY r.next_at, r.pos LIMIT $3;
 -- name: next_report
 SELECT MIN(next_at) AS next_at FROM report WHERE network = $1;
 -- name: states
-SELECT person, state, at, reason FROM recipient WHERE message = $1 ORDER BY person;
+SELECT message, person, state, at, reason FROM recipient
+WHERE message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) ORDER BY message, person; -- pg
+WHERE message IN (SELECT value FROM json_each($1)) ORDER BY message, person; -- sqlite
 -- name: end_report
 DELETE FROM report WHERE message = $1 AND $2 = (SELECT version FROM message WHERE id = $1); -- sqlite
 WITH now AS (SELECT version FROM message WHERE id = $1 FOR UPDATE) -- pg

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.db import open_database
 from bridge.errors import Refused
-from bridge.model import Address, Person
+from bridge.model import Address, Person, Standing
 from bridge.networks.loopback import Loopback
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.people import _UNLISTED_KEPT, People, choose
@@ -117,6 +117,30 @@ async def test_a_declared_account_counts_and_moves(url: str) -> None:
     assert [str(a) for a in (await known.get(CLEO)).addresses] == ["pandalab:cleo", "siilo:anna"]
     known.accounts.remember(Address("siilo", "anna"), CLEO, 2)
     assert len((await known.get(CLEO)).addresses) == 2
+
+
+async def test_a_person_is_joined_anew_whenever_an_account_or_the_entry_changes() -> None:
+    known, siilo = people(), Address("siilo", "anna")
+    known.accounts.remember(siilo, ANNA, 1)
+    assert siilo in (await known.get(ANNA)).addresses
+    assert await known.get(ANNA) is await known.get(ANNA)
+    for standing in (Standing.HELD, Standing.ACTIVE, Standing.REFUSED):
+        known.accounts.settle(siilo, standing)
+        assert (siilo in (await known.get(ANNA)).addresses) == (standing is Standing.ACTIVE)
+
+
+async def test_a_directory_that_is_asked_again_may_say_something_else() -> None:
+    class Register(FlatFile):
+        name = "Anna"
+
+        async def person(self, person: str) -> Person | None:
+            return Person(person, self.name)
+
+    register = Register([])
+    known = People(register, lambda server: False, ghost, Served())
+    assert (await known.get(ANNA)).name == "Anna"
+    register.name = "Anna Petit"
+    assert (await known.get(ANNA)).name == "Anna Petit"
 
 
 async def test_who_can_be_written_to_from_matrix(url: str) -> None:
