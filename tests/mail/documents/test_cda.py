@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import ReadDocuments, cda, narrative, read, xmlsafe
+from bridge.networks.mail.documents import ReadDocuments, cda, read, xmlsafe
+from bridge.networks.mail.documents.cda import narrative
 from tests.mail.documents import make
 
 N3 = make.cda(make.section(make.TABLE))
@@ -90,8 +91,8 @@ def test_tables_and_lists_survive() -> None:
         '<td>141</td></tr><tr><td rowspan="2">Potassium &lt;K&gt;</td><td>mmol/L</td><td><strong>5,9</strong></td></tr>'
         "</tbody></table><ol><li>à contrôler</li><li>CO<sub>2</sub></li></ol>"
     )
-    assert "Sodium | mmol/L | 141\nPotassium <K> | mmol/L | 5,9\n" in found.text
-    assert "• à contrôler\n• CO2" in found.text
+    assert "Analyse | | Valeur\nSodium | mmol/L | 141\nPotassium <K> | mmol/L | 5,9\n" in found.text
+    assert "• à contrôler\n• CO₂" in found.text
 
 
 def test_sections_within_sections() -> None:
@@ -159,7 +160,7 @@ def test_pictures_of_a_section_are_files() -> None:
     body = make.section("<renderMultiMedia referencedObject='m1'/>").replace("</text>", f"</text>{media}")
     found = reading(make.cda(body))
     assert [(one.name, one.mime) for one in found.files] == [("image-1.png", "image/png")]
-    assert "[image jointe]" in found.cards[0].text
+    assert "[image-1.png]" in found.cards[0].text
 
 
 @pytest.mark.parametrize(

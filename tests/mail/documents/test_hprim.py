@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import ReadDocuments, hprim, hprim_card, patient, read
+from bridge.networks.mail.documents import ReadDocuments, patient, read
+from bridge.networks.mail.documents.laboratory import card as laboratory_card
+from bridge.networks.mail.documents.laboratory import hprim
 from tests.mail.documents import make
 
 HEAD = [
@@ -164,8 +166,8 @@ def test_ends() -> None:
 def test_a_letter_without_results() -> None:
     record = one(text(lines=[]))
     assert record.results == ()
-    assert hprim_card.card(record).title == "Courrier médical (HPRIM)"
-    assert "<table>" not in hprim_card.card(record).html
+    assert laboratory_card.card(record).title == "Courrier médical (HPRIM)"
+    assert "<table>" not in laboratory_card.card(record).html
 
 
 def test_several_records() -> None:
@@ -223,14 +225,14 @@ def test_flag_or_range_is_enough(flag: str, value: str, out: str, disagrees: boo
 def test_a_disagreement_is_said() -> None:
     record = one(text(lines=["****LAB****", "RES|Na|NA|N|120|mmol/L|135|145|N|F"]))
     assert record.problems == ("hprim_flag_disagrees",)
-    assert "▼" in hprim_card.card(record).text
+    assert "▼" in laboratory_card.card(record).text
 
 
 def test_odd_lines_are_shown_and_said() -> None:
     record = one(text(lines=["****LAB****", "RES", "foo <b>", "RES|x", " res|Na|NA|N|140", "TEX|", "RES|" + "|" * 80]))
     assert record.problems == ("hprim_bad_line",)
     assert record.lines[:2] == ("RES", "foo <b>")
-    card = hprim_card.card(record)
+    card = laboratory_card.card(record)
     assert "foo &lt;b&gt;" in card.html
     assert "Na : 140" in card.text
 

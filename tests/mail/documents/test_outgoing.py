@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import cda_header, outgoing, read, xdm
+from bridge.networks.mail.documents import outgoing, read, xdm
 from bridge.networks.mail.documents import patient as patients
+from bridge.networks.mail.documents.cda import header as cda_header
 from bridge.networks.mail.documents.outgoing import Carried, Conformed, Sender, carried, conform
 from bridge.networks.mail.documents.xdm_compose import Author, Code
 from tests.mail.documents import make

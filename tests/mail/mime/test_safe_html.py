@@ -130,6 +130,20 @@ def test_struck_out_text_stays_struck_out() -> None:
     )
 
 
+def test_the_text_says_what_is_struck_out_raised_and_lowered() -> None:
+    assert to_text("<p>Allergie : <del>aucune</del> pénicilline</p>") == "Allergie : [barré : aucune] pénicilline"
+    assert to_text('<p>AVK <span style="text-decoration: line-through">2 mg</span> 4 mg</p>') == (
+        "AVK [barré : 2 mg] 4 mg"
+    )
+    assert to_text("<s>un<br>deux</s><p><s></s>trois</p>") == "[barré : un]\n[barré : deux]\n\ntrois"
+    assert to_text("8,2 10<sup>9</sup>/L, 1,73 m<sup>2</sup>, log<sub>10</sub>5, 1<sup>er</sup>") == (
+        "8,2 10⁹/L, 1,73 m², log₁₀5, 1er"
+    )
+    assert to_text(
+        "<table><tr><td>GB</td><td>10<sup>9</sup>/L</td></tr><tr><td><s>AVK</s></td><td>b</td></tr></table>"
+    ) == ("GB | 10⁹/L\n[barré : AVK] | b")
+
+
 def test_pictures_only_when_the_mail_brings_them() -> None:
     html = '<p><img src="cid:a%40b" alt="x"><img src="cid:other"><img src="https://t.example/1" alt="logo"></p>'
     assert clean(html, ["a@b"]) == '<p><img src="cid:a@b" alt="x">[logo]</p>'

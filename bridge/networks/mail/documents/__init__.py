@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 
 from bridge.errors import Refused, where
 from bridge.model import File
-from bridge.networks.mail.documents import apicrypt, cda, hprim, hprim_card, invitation, subject, tnef, words, xdm
+from bridge.networks.mail.documents import apicrypt, cda, invitation, subject, tnef, words, xdm
+from bridge.networks.mail.documents import card as cards
 from bridge.networks.mail.documents import patient as patients
-from bridge.networks.mail.documents.card import MOST_HTML, Card, card, escape, file_name, mime_type
+from bridge.networks.mail.documents.card import MOST_HTML, Card, escape, file_name, mime_type
+from bridge.networks.mail.documents.laboratory import card as laboratory_card
+from bridge.networks.mail.documents.laboratory import hprim
 from bridge.networks.mail.documents.patient import Patient
 
 __all__ = ["Card", "Patient", "ReadDocuments", "read"]
@@ -158,7 +161,7 @@ def _read_hprim(reader: _Reader, one: File, depth: int) -> None:
     for record in hprim.parse(one.data):
         reader.patients.append(record.patient)
         reader.problems.extend(record.problems)
-        reader.show(hprim_card.card(record))
+        reader.show(laboratory_card.card(record))
 
 
 def _read_tnef(reader: _Reader, one: File, depth: int) -> None:
@@ -166,7 +169,9 @@ def _read_tnef(reader: _Reader, one: File, depth: int) -> None:
     reader.problems.extend(found.problems)
     if found.text or found.html:
         small = found.html if len(found.html) <= MOST_HTML else ""
-        reader.show(card("Message Outlook (winmail.dat)", [], found.text, small or f"<p>{escape(found.text)}</p>"))
+        reader.show(
+            cards.card("Message Outlook (winmail.dat)", [], found.text, small or f"<p>{escape(found.text)}</p>")
+        )
     for file in found.files:
         reader.inner(file, depth)
 
@@ -176,7 +181,7 @@ def _read_calendar(reader: _Reader, one: File, depth: int) -> None:
 
 
 def _read_apicrypt(reader: _Reader, one: File, depth: int) -> None:
-    reader.show(card("Document Apicrypt v1", [], "\n".join(words.say(apicrypt.CODE))))
+    reader.show(cards.card("Document Apicrypt v1", [], "\n".join(words.say(apicrypt.CODE))))
     raise Refused(apicrypt.CODE)
 
 

@@ -66,12 +66,18 @@ def facts(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(label, short) for label, value in pairs if (short := line(value))]
 
 
-def card(title: str, pairs: Sequence[tuple[str, str]], body_text: str = "", body_html: str = "") -> Card:
-    """A card: the title, one line per fact, then the body; an over-long HTML body gives way to the text."""
+def card(
+    title: str, pairs: Sequence[tuple[str, str]], body_text: str = "", body_html: str = "", marks: Sequence[str] = ()
+) -> Card:
+    """A card: the title, one line per fact, then the body; an over-long HTML body gives way to the text.
+
+    ``marks`` are what must not be overlooked (values out of range): lines above the body, also where that is too long.
+    """
     title, known = line(title, 200), facts(pairs)
-    text = "\n".join([title, *(f"{label} : {value}" for label, value in known)])
+    text = "\n".join([title, *(f"{label} : {value}" for label, value in known), *marks])
     head = f"<p><strong>{escape(title)}</strong>"
-    head += "".join(f"<br>{escape(label)} : {escape(value)}" for label, value in known) + "</p>"
+    head += "".join(f"<br>{escape(label)} : {escape(value)}" for label, value in known)
+    head += "".join(f"<br><strong>{escape(one)}</strong>" for one in marks) + "</p>"
     body_html = body_html or (f"<p>{escape(body_text)}</p>" if body_text else "")
     if len(head) + len(body_html) > MOST_HTML:
         body_html = "<p>Trop long pour être affiché : ouvrez le document joint. / Too long to show: open the file.</p>"

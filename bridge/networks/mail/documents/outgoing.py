@@ -21,10 +21,11 @@ from types import MappingProxyType
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import cda, cda_header, subject, xdm
+from bridge.networks.mail.documents import cda, subject, xdm
 from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents import read as read_documents
-from bridge.networks.mail.documents.cda_header import Header
+from bridge.networks.mail.documents.cda import header as cda_header
+from bridge.networks.mail.documents.cda.header import Header
 from bridge.networks.mail.documents.patient import Patient
 from bridge.networks.mail.documents.xdm_compose import ArchiveEntry, Author, Code, Submission
 

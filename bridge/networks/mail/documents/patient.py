@@ -24,7 +24,8 @@ class Patient:
     """A patient as one document names them; nothing of it is in a repr.
 
     ``ids`` are pairs (OID of who gave the number, number); ``families`` and ``givens`` are folded (see :func:`fold`);
-    ``birth`` is ``YYYY-MM-DD`` or empty; ``sex`` is M, F or empty. ``label`` is the name as written.
+    ``birth`` is ``YYYY-MM-DD`` or empty; ``sex`` is M, F or empty. ``label`` is the name as written, ``used`` the name
+    in use where that is another one.
     """
 
     ids: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
@@ -33,6 +34,7 @@ class Patient:
     birth: str = field(default="", repr=False)
     sex: str = field(default="", repr=False)
     label: str = field(default="", repr=False, compare=False)
+    used: str = field(default="", repr=False, compare=False)
 
     @property
     def ins(self) -> str | None:
@@ -51,14 +53,17 @@ def make(
     givens: Iterable[str] = (),
     birth: str = "",
     sex: str = "",
+    used: str = "",
 ) -> Patient:
-    """A patient from raw values; the first family and given name are the ones shown."""
+    """A patient from raw values; the first family and given name are the ones shown, beside the name in use."""
     families, givens = [line(one, 100) for one in families], [line(one, 100) for one in givens]
     label = " ".join([*families[:1], *givens[:1]])
     kept = {(root.strip(), _number(root.strip(), number)) for root, number in ids if root.strip() and number.strip()}
     sex = sex.strip().upper()[:1]
     sex = sex if sex in ("M", "F") else ""
-    return Patient(frozenset(kept), _folded(families), _folded(givens), birth_date(birth), sex, label)
+    used = line(used, 200)
+    used = "" if fold(used) == fold(label) else used
+    return Patient(frozenset(kept), _folded(families), _folded(givens), birth_date(birth), sex, label, used)
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:
@@ -81,7 +86,7 @@ def of_plain(values: Mapping[str, Any]) -> Patient:
     """The patient of such values."""
     ids = frozenset((str(root), str(number)) for root, number in values["ids"])
     families, givens = frozenset(values["families"]), frozenset(values["givens"])
-    return Patient(ids, families, givens, values["birth"], values["sex"], values["label"])
+    return Patient(ids, families, givens, values["birth"], values["sex"], values["label"], values.get("used", ""))
 
 
 def fold(name: str) -> str:
@@ -113,6 +118,21 @@ def french_date(iso: str) -> str:
     """``1979-03-28`` as ``28/03/1979``; anything else is returned as it is."""
     found = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", iso)
     return f"{found[3]}/{found[2]}/{found[1]}" if found else iso
+
+
+def identity(patient: Patient, birth: str = "") -> list[tuple[str, str]]:
+    """Whose document it is, as a card's facts; ``birth``: the date as it is written where that is no clear date.
+
+    A colleague may know the name in use only; the INS tells two patients of one name apart.
+    """
+    root, number = min(((root, number) for root, number in patient.ids if root in NATIONAL), default=("", ""))
+    kind = {NIR: "NIR", NIA: "NIA", TEST_NIR: "NIR de test"}.get(root, "")
+    wrong = ", clé inexacte" if len(number) == 15 and not valid_ins(number) else ""
+    return [
+        ("Patient", patient.label), ("Nom utilisé", patient.used),
+        ("Sexe", {"F": "féminin", "M": "masculin"}.get(patient.sex, "")),
+        ("Né(e) le", birth or french_date(patient.birth)), ("INS", f"{number} ({kind}{wrong})" if number else ""),
+    ]  # fmt: skip
 
 
 def ins_key(number: str) -> str:
@@ -200,7 +220,7 @@ def merged(patients: Iterable[Patient]) -> frozenset[Patient]:
 def _joined(a: Patient, b: Patient) -> Patient:
     return Patient(
         a.ids | b.ids, a.families | b.families, a.givens | b.givens, a.birth or b.birth, a.sex or b.sex,
-        a.label or b.label,
+        a.label or b.label, a.used or b.used,
     )  # fmt: skip
 
 

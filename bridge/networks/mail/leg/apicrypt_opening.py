@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.mail.documents import apicrypt, codec, hprim
+from bridge.networks.mail.documents import apicrypt, codec
 from bridge.networks.mail.documents.codec import CodecSettings
+from bridge.networks.mail.documents.laboratory import hprim
 from bridge.networks.mail.mime.charsets import decode, readable
 from bridge.networks.mail.mime.file_names import better_mime, safe_name
 from bridge.networks.mail.mime.mail import Mail

@@ -13,7 +13,9 @@ MOST_NAME = 180  # bytes of UTF-8: file systems take 255
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _FORBIDDEN = re.compile(r"[<>:\"|?*\x00-\x1f]")
 _EXTENSIONS = {
+    "application/dicom": ".dcm",
     "application/pdf": ".pdf",
+    "application/rtf": ".rtf",
     "application/zip": ".zip",
     "application/x-zip-compressed": ".zip",
     "application/xml": ".xml",
@@ -37,6 +39,7 @@ _EXTENSIONS = {
     "text/csv": ".csv",
     "text/html": ".html",
     "text/plain": ".txt",
+    "text/rtf": ".rtf",
     "text/xml": ".xml",
 }
 _STEMS = {"message": "message", "image": "image", "text/calendar": "invitation", "application/ms-tnef": "winmail"}
@@ -45,6 +48,10 @@ _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"{\\rtf", "application/rtf"),
+    (b"PK\x03\x04", "application/zip"),
 )
 _UU_LINE = 200
 
@@ -85,7 +92,21 @@ def better_mime(mime: str, data: bytes) -> str:
     """The type that the first bytes say, where the sender only said "bytes"."""
     if mime not in ("application/octet-stream", "application/binary", "application/x-unknown"):
         return mime
-    return next((known for magic, known in _MAGIC if data.startswith(magic)), "application/octet-stream")
+    return type_of(data) or "application/octet-stream"
+
+
+def type_of(data: bytes) -> str | None:
+    """The type that the first bytes say beyond doubt, None where they do not."""
+    if data[128:132] == b"DICM":  # DICOM PS3.10 §7.1
+        return "application/dicom"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((known for magic, known in _MAGIC if data.startswith(magic)), None)
+
+
+def ending(mime: str) -> str:
+    """The usual ending of a type with its dot, ``.bin`` for one that has none here."""
+    return _EXTENSIONS.get(mime, ".bin")
 
 
 def quoted_printable(data: bytes) -> bytes:

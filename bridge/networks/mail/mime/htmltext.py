@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lxml import etree
+
+from bridge.networks.mail.mime.scripts import lowered, raised
 
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset", "figure",
@@ -14,6 +17,11 @@ _BLOCKS = {
 }  # fmt: skip
 _APART = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "pre"}  # blocks with an empty line around them
 _CELL = 200  # characters: more is no value of a table but a column of a layout
+_SIGNS: dict[str, Callable[[str], str]] = {
+    "sup": raised,
+    "sub": lowered,
+    **dict.fromkeys(("del", "s", "strike"), lambda text: f"[barré : {text.strip()}]" if text.strip() else text),
+}
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _MOST_QUOTES = 10
 
@@ -29,6 +37,7 @@ class _Writer:
     lists: list[int] = field(default_factory=list)  # the next number, 0 for a list without numbers
     tables: list[bool] = field(default_factory=list)  # whether a table holds data (and is no layout)
     links: list[int] = field(default_factory=list)
+    signs: list[tuple[str, int]] = field(default_factory=list)  # what is raised, lowered, struck out: where it begins
     gap: int = -1  # an empty line is due, in so many quotes; -1: none is
 
     @property
@@ -63,11 +72,19 @@ class _Writer:
 
     def end_line(self) -> None:
         """Ends a line even if it is empty (``br``)."""
+        for tag, start in reversed(self.signs):  # each of its lines has its mark
+            self.signed(tag, start)
         text = "".join(self.line)
         self.lines.append(("> " * self.quotes + text).rstrip())
         self.size += 1 + 2 * self.quotes
         self.line = []
         self.links = [0] * len(self.links)
+        self.signs = [(tag, 0) for tag, _ in self.signs]
+
+    def signed(self, tag: str, start: int) -> None:
+        """Writes what stands on this line from there on as its tag says."""
+        if self.line[start:]:
+            self.line[start:] = [_SIGNS[tag]("".join(self.line[start:]))]
 
     def block(self, apart: bool = False) -> None:
         """Begins a new line if something stands on this one; ``apart``: with an empty line before."""
@@ -150,9 +167,13 @@ def _begin_inline(writer: _Writer, element: etree._Element, tag: str) -> None:
         writer.add(f"[{alt}]" if alt else "")
     elif tag == "a":
         writer.links.append(len(writer.line))
+    elif tag in _SIGNS:
+        writer.signs.append((tag, len(writer.line)))
 
 
 def _end(writer: _Writer, element: etree._Element, tag: str) -> None:
+    if tag in _SIGNS and writer.signs:
+        writer.signed(*writer.signs.pop())
     if tag == "a":
         _link(writer, element.get("href", "").strip())
     elif tag == "table":

@@ -101,6 +101,9 @@ def to_text(html: str, most: int = MOST_TEXT) -> str:
     if root is None:
         return _stripped(html, most)
     _drop(root)
+    for element, tag in _elements(root):
+        if tag in _CAN_HOLD_INLINE:
+            _style_as_tags(element)
     return visible(write_text(root, most))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.networks.mail.documents import card as cards
 from bridge.networks.mail.documents.card import Card, escape
-from bridge.networks.mail.documents.hprim import Measure, Record, Result
+from bridge.networks.mail.documents.laboratory.hprim import Measure, Record, Result
 
 _ARROWS = {"L": "▼", "LL": "▼▼", "H": "▲", "HH": "▲▲"}
 _STATUS = {"P": "provisoire", "C": "corrigé", "D": "supprimé", "X": "annulé", "I": "en cours"}

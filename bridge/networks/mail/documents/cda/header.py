@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
+from bridge.errors import Refused
 from bridge.networks.mail.documents.card import line
 from bridge.networks.mail.documents.xdm_compose import Author, Code
-from bridge.networks.mail.documents.xmlsafe import Element, attribute, children, every, first, parse_xml, text_of
+from bridge.networks.mail.documents.xmlsafe import Element, attribute, children, every, first, parse_xml, tag, text_of
 
 PROFESSIONALS = "1.2.250.1.71.4.2.1"  # OID of the numbers of professionals (8 + RPPS)
 
@@ -44,8 +45,8 @@ class Header:
 
 
 def read(data: bytes) -> Header:
-    """The header. Raises Refused: codes of xmlsafe."""
-    root = parse_xml(data)
+    """The header. Raises Refused: codes of :func:`root_of`."""
+    root = root_of(data)
     kind = _code(first(root, "code"))
     family, given = _patient(root)
     created = attribute(first(root, "effectiveTime"), "value")
@@ -57,6 +58,20 @@ def read(data: bytes) -> Header:
         _author(root), moment(created), day[:8] if moment(day) else "",
         language if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z]{2})?", language) else "fr-FR", _codes(root, kind),
     )  # fmt: skip
+
+
+def root_of(data: bytes) -> Element:
+    """The ClinicalDocument; also the one inside a style sheet that shows it (a "self-presenting" document).
+
+    Raises Refused: codes of xmlsafe, ``cda_no_document`` (none, or several: whose is the sheet then?).
+    """
+    root = parse_xml(data)
+    if tag(root) == "clinicaldocument":
+        return root
+    inside = [one for one in root.iter() if tag(one) == "clinicaldocument"]
+    if len(inside) != 1:
+        raise Refused("cda_no_document")
+    return inside[0]
 
 
 def moment(value: str) -> datetime | None:
