@@ -73,6 +73,8 @@ class Engine:
         self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
         self._rounds = Rounds(ghosts, self._inbox.ring)
         self._background = Tasks("key engine")
+        self._held = False
+        self.spoken = 0  # how often somebody was let encrypt, since the start
 
     async def start(self) -> None:
         """Read what is stored, finish devices that were being made, send what waits; without homeserver later.
@@ -100,6 +102,25 @@ class Engine:
             async with self._db.transaction("e2ee.seal-key") as tx:
                 await tx.run("e2ee.seal-key", self._seal.active)
                 await tx.many("e2ee.seal-key-gone", [(name,) for name in gone])
+
+    def hold(self) -> None:
+        """Encrypt nothing until :meth:`release`: nobody knows yet whether the sessions on disk are the newest."""
+        self._held = True
+
+    def release(self) -> None:
+        """They are, or they have ended."""
+        self._held = False
+
+    async def went_back(self) -> None:
+        """The database is older than what was sent with it: no session that it holds encrypts again.
+
+        Olm sessions end with the others: both ends count their messages. To be called before anybody has encrypted.
+        """
+        async with self._db.transaction("e2ee.went-back") as tx:
+            await tx.run("e2ee.out-retire-all")
+            await tx.run("e2ee.olm-gone-all")
+        for ghost in self._ghosts.all():
+            self._olm.forget(ghost)
 
     async def close(self) -> None:
         """Stop what runs in the background."""
@@ -133,6 +154,9 @@ class Engine:
         known = self._ghosts.get(ghost)
         if known is None or not known.ready:
             raise Unavailable("ghost_without_device", 1.0, alone=True)
+        if self._held:
+            raise Unavailable("database_age_unknown", 1.0, alone=True)
+        self.spoken += 1
         return self._sharing.outbound(room, known)
 
     async def decrypt(self, room_id: str, sender: str, event_id: str, content: Json) -> Decrypted:
@@ -214,6 +238,8 @@ class Engine:
 
     async def late(self, room_id: str, user: str) -> None:
         """Somebody of this room can have their keys now. Raises Unavailable; :meth:`flush` tries again."""
+        if self._held:
+            raise Unavailable("database_age_unknown", 1.0, alone=True)
         await self._sharing.late(room_id, user)
 
     def waits(self, judge: Callable[[str, str], Awaitable[bool]]) -> None:
@@ -235,5 +261,7 @@ class Engine:
     async def flush(self) -> None:
         """Send to-device messages that wait, repair Olm sessions, give keys to those who could not have them before."""
         await self._todevice.flush()
+        if self._held:
+            return
         await self._repair.run()
         await self._sharing.retry()

@@ -19,6 +19,7 @@ from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import accounts, examine, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.door import Door
+from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, Config
@@ -27,6 +28,8 @@ from bridge.errors import said
 from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.hub import Hub, now_ms
 from bridge.network import Built, Network, Outfit
+from bridge.parts.endless import endless
+from bridge.parts.tasks import Tasks
 from bridge.people.directory import Directory
 from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
@@ -45,6 +48,7 @@ class Parts:
     core: Core
     matrix: Matrix
     routes: Sequence[Callable[[web.Application], None]]
+    life: Life
 
     @property
     def hub(self) -> Hub:
@@ -71,11 +75,21 @@ def _spare_collections() -> None:
     gc.set_threshold(_RINGS)
 
 
+async def adopt(config: Config) -> None:
+    """Begin a new life with the configured database. Raises BadConfig, Unavailable, Refused."""
+    async with AsyncExitStack() as stack:
+        await (await _build(config, stack)).life.adopt()
+
+
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Parts]:
     """A hub that runs while the block does."""
     async with AsyncExitStack() as stack:
         parts = await _build(config, stack)
+        await parts.life.begin()
+        tasks = Tasks("life")
+        stack.push_async_callback(tasks.stop)
+        tasks.start(endless("life", parts.life.run))
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
@@ -111,7 +125,9 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         built = _network(row, section, Outfit(core.hub, db, seal))
         core.serve(*built.connectors)
         routes += [built.routes] if built.routes is not None else []
-    return Parts(config, directory, core, matrix, routes)
+    life = Life(db, homeserver, matrix.engine)
+    matrix.hindered(lambda: life.trouble)
+    return Parts(config, directory, core, matrix, routes, life)
 
 
 def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:

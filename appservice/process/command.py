@@ -17,7 +17,7 @@ from typing import Any
 from appservice.process import accounts as accounts_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
-from bridge.errors import Unavailable
+from bridge.errors import Refused, Unavailable
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
 
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "run the hub until SIGTERM"),
         ("check", _check, "check the configuration and the live homeserver, and say what to change"),
         ("registration", _registration, "print the registration file for the homeserver"),
+        ("adopt", _adopt, "begin anew with this database, though the homeserver knows the hub with another one"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
@@ -137,6 +138,24 @@ def _check(asked: argparse.Namespace) -> int:
             if not finding.ok:
                 print(f"      → {finding.mend}")
         return 0 if all(f.ok for f in findings) else 1
+
+    return _loop(go())
+
+
+def _adopt(asked: argparse.Namespace) -> int:
+    from appservice.process.app import adopt
+
+    config = read_config(asked.config)
+    _log(config)
+
+    async def go() -> int:
+        try:
+            await adopt(config)
+        except Refused as refused:
+            print(f"matrix.homeserver: {refused.code} {refused.about}", file=sys.stderr)
+            return 1
+        print("this database is the hub's from now on: start it")
+        return 0
 
     return _loop(go())
 

@@ -101,6 +101,7 @@ class Matrix:
         self._rung: set[str] = set()
         self._ringing = False
         self._ready = False
+        self._hindrance: Callable[[], str] = lambda: ""
 
     async def _reload(self) -> None:
         """A commit whose answer was lost: the disk says what waits, and which echoes are settled."""
@@ -127,7 +128,11 @@ class Matrix:
             return "starting or stopping"
         if not self._db.working:
             return "the database fails"
-        return "the homeserver does not answer or cannot reach the hub" if self._heartbeat.lost else ""
+        return "the homeserver does not answer or cannot reach the hub" if self._heartbeat.lost else self._hindrance()
+
+    def hindered(self, why: Callable[[], str]) -> None:
+        """``why`` says what else keeps the hub from working (empty: nothing)."""
+        self._hindrance = why
 
     async def start(self) -> None:
         """Load what an earlier life left and go on with it; an absent homeserver delays nothing."""

@@ -103,6 +103,9 @@ class Database(Protocol):
     def working(self) -> bool:
         """Whether nothing has failed lately for the disk's or the server's sake."""
 
+    async def place(self) -> str:
+        """Where it lies: a copy that is restored lies in another place. Raises Unavailable."""
+
     async def close(self) -> None:
         """Finish the running commits and let go."""
 

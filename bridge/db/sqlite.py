@@ -32,6 +32,7 @@ _TROUBLE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
+_FS_IOC_GETVERSION = 0x80087601  # ioctl_iflags(2)
 _CONFLICT = sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE
 _SPOILT = sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT
 
@@ -200,6 +201,14 @@ class Sqlite:
     def working(self) -> bool:
         """See :class:`bridge.db.Database`."""
         return self._trouble.working
+
+    async def place(self) -> str:
+        """See :class:`bridge.db.Database`. The file's number, and how often the file system has given it."""
+        try:
+            often = int.from_bytes(fcntl.ioctl(self._own, _FS_IOC_GETVERSION, bytes(8)), "little")
+        except OSError:  # a file system that does not count
+            often = 0
+        return f"{os.fstat(self._own).st_ino}/{often}"
 
     async def close(self) -> None:
         """Wait for the running commit, then close."""

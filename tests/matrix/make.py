@@ -15,6 +15,7 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import matrix as matrix_edge
+from appservice.process import proof
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from bridge.connector import Boxes, Capabilities
@@ -37,7 +38,7 @@ from deploy.world.waiting import until
 SERVER = "stub.example"
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
 FAST = Patience(first=0.05, longest=0.3, give_up=30.0, reports=0.005)
-COMPONENTS = (CORE, matrix_edge.COMPONENT, E2EE)
+COMPONENTS = (CORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
 SPACE = "hopital.example"  # the domain for which the trust space of mail vouches
 EVERYTHING = Capabilities(files=True, kinds=EVERYWHERE | {Kind.REACTION})

@@ -243,3 +243,9 @@ ON CONFLICT (room_id, session_id, sender) DO UPDATE SET ghost = excluded.ghost, 
 
 -- name: request-gone
 DELETE FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
+
+-- name: out-retire-all
+UPDATE e2ee_out SET retired = 1 WHERE retired = 0
+
+-- name: olm-gone-all
+DELETE FROM e2ee_olm

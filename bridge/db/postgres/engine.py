@@ -19,6 +19,11 @@ from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
 
 _LOCK = zlib.crc32(b"liaison hub")
+_PLACE = """
+SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+    (SELECT timeline_id FROM pg_control_checkpoint()), (SELECT oid FROM pg_database WHERE datname = current_database()),
+    to_regclass('migration')::oid)
+"""
 _CONNECTIONS = 16  # at most, beside the one that holds the lock
 
 
@@ -104,6 +109,14 @@ class Postgres:
     def working(self) -> bool:
         """See :class:`bridge.db.Database`."""
         return self._trouble.working
+
+    async def place(self) -> str:
+        """See :class:`bridge.db.Database`. The server, its history, and the numbers of database and tables."""
+        try:
+            keeper = await self._alone()
+            return str(await keeper.fetchval(_PLACE))
+        except AWAY as error:
+            raise self._trouble.seen(error) from error
 
     async def close(self) -> None:
         """Finish and let go of the lock."""

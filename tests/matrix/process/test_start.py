@@ -15,10 +15,13 @@ from appservice.process.command import main
 TOKEN = "sha256:" + "0" * 64
 
 
-def written(folder: Path, **more: Any) -> str:
-    """A whole configuration whose homeserver is not there, and more."""
+def written(
+    folder: Path, homeserver: str = "http://127.0.0.1:1", server_name: str = "a.example",
+    tokens: tuple[str, str] = ("as-SECRET", "hs-SECRET"), **more: Any,
+) -> str:  # fmt: skip
+    """A whole configuration, whose homeserver is not there unless it is given, and more."""
     for name, text in (
-        ("seal", base64.b64encode(bytes(32)).decode()), ("as", "as-SECRET"), ("hs", "hs-SECRET"),
+        ("seal", base64.b64encode(bytes(32)).decode()), ("as", tokens[0]), ("hs", tokens[1]),
         ("hook", "whsec_" + base64.b64encode(bytes(32)).decode()), ("people.csv", "rpps,name\n10000000001,Anna\n"),
     ):  # fmt: skip
         (folder / name).write_text(text + "\n")
@@ -27,7 +30,7 @@ def written(folder: Path, **more: Any) -> str:
         "seal": {"active": "1", "keys": {"1": str(folder / "seal")}},
         "directory": {"flatfile": str(folder / "people.csv")},
         "matrix": {
-            "homeserver": "http://127.0.0.1:1", "server_name": "a.example",
+            "homeserver": homeserver, "server_name": server_name,
             "as_token_file": str(folder / "as"), "hs_token_file": str(folder / "hs"),
         },
         "matrix_listen": {"port": 0}, "connect_listen": {"port": 0},
@@ -72,7 +75,8 @@ def test_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str], secti
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert main(["run", "-c", written(tmp_path, **{section: {"port": taken.getsockname()[1]}})]) == 2
+        more: dict[str, Any] = {section: {"port": taken.getsockname()[1]}}
+        assert main(["run", "-c", written(tmp_path, **more)]) == 2
     line = said(capsys)
     assert line.startswith(f"{section}: ")
     assert "in use" in line
