@@ -373,9 +373,11 @@ def say(code: str) -> tuple[str, str]:
     return WORDS.get(code, _UNKNOWN)
 
 
-def notice(code: str, **about: str) -> str:
-    """A notice for a room: French, then English. ``about`` adds short identifiers (a name), never content."""
+def notice(code: str, name: str = "", count: int = 1) -> str:
+    """A notice for a room: French, then English; never content.
+
+    ``name`` is the person whom it is about, never the one who reads it. ``count``: so many messages fared alike.
+    """
     french, english = say(code)
-    who = about.get("name")
-    prefix = f"{who} : " if who else ""
+    prefix = (f"{name} : " if name else "") + (f"{count} × " if count > 1 else "")
     return f"{'ℹ️' if code in GOOD_NEWS else '⚠️'} {prefix}{french}\n{english}"

@@ -58,7 +58,7 @@ class Ephemerals:
     async def _reads(self, event: Json) -> None:
         for event_id, kinds in event["content"].items():
             for user, data in kinds.get("m.read", {}).items():
-                if not self._names.is_ghost(user):
+                if not self._names.is_ours(user):
                     at, thread = data.get("ts"), data.get("thread_id")
                     await self._receipts.read(
                         event["room_id"],
@@ -70,7 +70,7 @@ class Ephemerals:
 
     async def _typings(self, event: Json) -> None:
         room, users = event["room_id"], event["content"]["user_ids"]
-        now = frozenset(user for user in users if not self._names.is_ghost(user))
+        now = frozenset(user for user in users if not self._names.is_ours(user))
         before = self._typing.drop(room) or frozenset()
         if now:
             self._typing.put(room, now)

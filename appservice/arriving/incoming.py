@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import Said, to_message
+from appservice.client.events import OWN_WORDS, Said, to_message
 from appservice.client.media import Media
 from appservice.rooms.rooms import Rooms
 from bridge.errors import Refused
@@ -30,8 +30,8 @@ class Incoming:
 
         Raises Refused (said in the room), Unavailable (its file cannot be fetched now).
         """
-        if kind != "m.room.message" and kind.startswith(_SILENT):
-            return None
+        if (kind != "m.room.message" and kind.startswith(_SILENT)) or OWN_WORDS in content:
+            return None  # of another hub, too, only a hub's own words are marked so
         if "m.relates_to" not in content and "m.relates_to" in event["content"]:
             content = {**content, "m.relates_to": event["content"]["m.relates_to"]}
         said = to_message(kind, content)

@@ -10,6 +10,7 @@ from appservice.arriving.inbox import Inbox, Parked
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.transactions import Item, is_encrypted
 from appservice.client.edge import MatrixEdge
+from appservice.client.events import Words
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.leaving.notices import Notices, failure
 from appservice.leaving.reports import PENDING
@@ -78,7 +79,7 @@ class Reading:
 
     async def work(self, item: Item, event: Json) -> None:
         """Settle one event that is neither state nor our own. Raises Parked, Unavailable."""
-        if self._names.is_ghost(event["sender"]):
+        if self._names.is_ours(event["sender"]):
             await self._done(item)
         elif is_encrypted(event):
             await self._encrypted(item, event)
@@ -96,7 +97,7 @@ class Reading:
     async def _clear(self, item: Item, event: Json) -> None:
         kind = event["type"]
         if kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
-            await self._refuse(item, "not_encrypted")
+            await self._refuse(item, event, "not_encrypted")
         elif kind == "m.reaction":
             await self._react(item, event, event["content"])
         elif kind == "m.room.redaction" and (target := await self._carried(event)) is not None:
@@ -124,7 +125,7 @@ class Reading:
                 log.debug("the removal %s of a reaction is not carried: %s", item.event_id, refusal.code)
                 await self._done(item)
             else:
-                await self._refuse(item, refusal.code)
+                await self._refuse(item, event, refusal.code)
 
     async def _carried(self, event: Json) -> Status | None:
         """What a redaction is about, if others have it: a message with recipients, or a reaction, which has none."""
@@ -138,7 +139,7 @@ class Reading:
             decrypted = await self._signed(item, event)
         except Undecryptable as never:
             log.info("%s from %s is not read: %s", item.event_id, sender, never.code)
-            await self._refuse(item, _CODES.get(never.code, "undecryptable"))
+            await self._refuse(item, event, _CODES.get(never.code, "undecryptable"))
             return
         if item.parked_at is not None:
             await self._quietly(room, item.event_id, "PENDING")
@@ -151,7 +152,7 @@ class Reading:
                 )
         except Refused as refusal:
             log.info("%s is refused: %s", item.event_id, refusal.code)
-            await self._refuse(item, refusal.code, decrypted)
+            await self._refuse(item, event, refusal.code, decrypted)
 
     async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
         """Hand a message to the hub; the event is done in the same transaction. Raises Refused."""
@@ -186,9 +187,11 @@ class Reading:
             log.debug("the reaction %s is not carried: %s", item.event_id, refusal.code)
             await self._done(item, decrypted)
 
-    async def _refuse(self, item: Item, code: str, decrypted: Decrypted | None = None) -> None:
-        """It will not be carried: said where its sender sees it, then done."""
-        await self._notices.failed(item.room, item.event_id, code)
+    async def _refuse(self, item: Item, event: Json, code: str, decrypted: Decrypted | None = None) -> None:
+        """It will not be carried: said where its sender sees it, then done. No notice is answered by a notice."""
+        content = event["content"] if decrypted is None else decrypted.content
+        automatic = content.get("msgtype") == "m.notice"
+        await self._notices.failed(item.room, item.event_id, code, event["sender"], words=not automatic)
         await self._done(item, decrypted)
 
     # -- keys ----------------------------------------------------------------------------------------------
@@ -266,7 +269,8 @@ class Reading:
         """It waits for long: said once for each sender's session, in words."""
         room = await self._rooms.store.get(item.room)
         key = f"waiting:{item.room}:{item.sender}:{item.session}"
-        if await self._notices.notice(room, key, notice("waiting_for_key"), item.event_id):
+        words = Words(notice("waiting_for_key"), "waiting_for_key", item.event_id, item.sender)
+        if await self._notices.notice(room, key, words) is not None:
             async with self._db.transaction("matrix.reminded") as tx:
                 await tx.run("matrix.park_told", item.stream)
             item.told = True

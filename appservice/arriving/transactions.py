@@ -223,7 +223,7 @@ class Transactions:
     def _item(self, event: Json, place: int) -> Item:
         event = _shallow(event)
         content = event["content"]
-        if event["type"] == "m.room.encrypted" and self._names.is_ghost(event["sender"]):
+        if event["type"] == "m.room.encrypted" and self._names.is_ours(event["sender"]):
             kept = {key: event[key] for key in ("event_id", "room_id", "sender")}
             event = {**kept, "type": ECHO, "content": {"cipher": cipher_hash(str(content.get("ciphertext", "")))}}
         return Item(place, event["event_id"], event["room_id"], event)
@@ -236,7 +236,7 @@ class Transactions:
         """Whether an event is our own and of no interest: it is not kept."""
         if event["type"] == HEARTBEAT:
             return True
-        return event["type"] in _OURS_WITHOUT_NEWS and self._names.is_ghost(event["sender"])
+        return event["type"] in _OURS_WITHOUT_NEWS and self._names.is_ours(event["sender"])
 
     async def set_aside(self, why: str, raw: bytes) -> None:
         """Something that is no transaction or no event: kept sealed for the operator, with an alarm."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 
 STATUS = "com.beeper.message_send_status"
 CONVERSATION = "fr.liaison.conversation"
+SERVICE_MEMBERS = "io.element.functional_members"  # MSC4171, as clients know it
+OWN_WORDS = "fr.liaison.code"  # marks what a hub itself says: the code of its sentence
 MEGOLM = "m.megolm.v1.aes-sha2"
 
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
@@ -68,6 +71,22 @@ _TAGS = {
 }  # the specification's list without img: a picture does not leave Matrix
 _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
 _SCHEMES = {"https", "http", "mailto", "tel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the hub itself says in a room: a sentence with its code, never content.
+
+    ``about`` is the event that it answers, ``to`` the user whom it concerns; ``rings``: they are to be notified.
+    ``replaces`` is an earlier event of the hub that now reads like this.
+    """
+
+    text: str
+    code: str
+    about: str | None = None
+    to: str | None = None
+    rings: bool = True
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +258,26 @@ def sound(event: Any) -> bool:
     return all(isinstance(event.get(key), str) for key in ("event_id", "room_id", "sender", "type"))
 
 
-def to_notice(text: str, about: str | None = None) -> Json:
-    """The content of a notice, as an answer to the event that it is about."""
-    content: Json = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
-    if about is not None:
-        content["m.relates_to"] = {"m.in_reply_to": {"event_id": about}}
+def to_notice(words: Words) -> Json:
+    """The content of what the hub itself says, as an answer to the event that it is about.
+
+    Push rules let an ``m.notice`` pass in silence: a failure is an ``m.text`` that mentions whom it concerns.
+    """
+    mentions: Json = {"user_ids": [words.to]} if words.to is not None and words.rings else {}
+    content: Json = {"msgtype": "m.text" if words.rings else "m.notice", "body": words.text, "m.mentions": mentions}
+    content[OWN_WORDS] = words.code
+    if words.replaces is not None:
+        new = {key: value for key, value in content.items() if key != "m.mentions"} | {"m.mentions": {}}
+        relation = {"rel_type": "m.replace", "event_id": words.replaces}
+        return content | {"body": f"* {words.text}", "m.mentions": {}, "m.new_content": new, "m.relates_to": relation}
+    if words.about is not None:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": words.about}}
     return content
+
+
+def to_service_members(users: Sequence[str]) -> Json:
+    """Who of a room's members is no person, so that no client names the room after them (MSC4171)."""
+    return {"service_members": sorted(set(users))}
 
 
 def to_status(event_id: str, status: str, **more: Any) -> Json:

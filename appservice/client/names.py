@@ -21,17 +21,20 @@ class Names:
     """Computed, never stored, hence never in conflict.
 
     ``@<prefix><RPPS>:<server>`` for who has an RPPS number, ``@<mail_prefix><address>:<server>`` for a mailbox of
-    somebody who has none; no prefix begins with the other.
+    somebody who has none; no prefix begins with the other. ``voice`` is the hub's own user, who stands for nobody: it
+    lies in the namespace of the ghosts, so that no registration has to change for it.
     """
 
     prefix: str
     server: str
     mail_prefix: str = "mss_"
+    voice: str = field(init=False, compare=False)
     _exact: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _mailbox: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         server = re.escape(self.server)
+        object.__setattr__(self, "voice", f"@{self.prefix}liaison:{self.server}")
         object.__setattr__(self, "_exact", re.compile(f"@{re.escape(self.prefix)}([0-9]{{11}}):{server}"))
         object.__setattr__(self, "_mailbox", re.compile(f"@{re.escape(self.mail_prefix)}([!-9;-~]+):{server}"))
 
@@ -69,6 +72,10 @@ class Names:
     def is_ghost(self, mxid: str) -> bool:
         """Whether this is exactly the id of one of our ghosts."""
         return self.person(mxid) is not None
+
+    def is_ours(self, mxid: str) -> bool:
+        """Whether this is one of our ghosts or the hub's own voice."""
+        return mxid == self.voice or self.is_ghost(mxid)
 
     def handle(self, mxid: str) -> str | None:
         """How the hub finds who is behind a ghost (``People.find``); None for everybody else."""

@@ -20,12 +20,15 @@ class Policy:
     """What to do with devices of people that their owner has not signed (MSC4153), and how long a Megolm session lives.
 
     The three levels are apart: read their messages, share keys with them, go on when somebody's identity changed.
-    The rotation values are ceilings; a room's own ``m.room.encryption`` wins where it is lower.
+    ``open_voice`` is a user of ours whose messages hold no content: every device of a member may read them, as it is
+    there that a refusal of that very device is explained. The rotation values are ceilings; a room's own
+    ``m.room.encryption`` wins where it is lower.
     """
 
     receive_unsigned: bool = False
     send_unsigned: bool = False
     changed_identity: Literal["refuse", "accept"] = "refuse"
+    open_voice: str = ""
     rotation_messages: int = 100
     rotation_ms: int = 604_800_000
 

@@ -83,7 +83,7 @@ class Sharing:
         people = sorted(everybody - room.waiting)
         await self._devices.fresh(people, ghost.user)
         seen = self._devices.changes.newest
-        audience = await self._audience(people)
+        audience = await self._audience(people, ghost)
         audience.stale |= dict.fromkeys(everybody & room.waiting, "device_list_away")
         limit = min(self._policy.rotation_messages, room.rotation_messages or self._policy.rotation_messages)
         age = min(self._policy.rotation_ms, room.rotation_ms or self._policy.rotation_ms)
@@ -108,19 +108,19 @@ class Sharing:
             if share.kept is not None or share.state.given
         )
 
-    async def _audience(self, people: Iterable[str]) -> Audience:
+    async def _audience(self, people: Iterable[str], ghost: Ghost) -> Audience:
         """Whether a list is outdated is judged by the very list that is used: another may be in memory by now."""
-        audience = Audience()
+        audience, anybody = Audience(), ghost.user == self._policy.open_voice
         for user in people:
             person = await self._devices.person(user)
             if person.outdated or not person.devices:  # who has no device now reads with the next one
                 audience.stale[user] = "device_list_away" if person.outdated else "no_device"
-            if person.changed and self._policy.changed_identity == "refuse":
+            if person.changed and self._policy.changed_identity == "refuse" and not anybody:
                 audience.blocked[user, "*"] = "identity_changed"
                 audience.stale.pop(user, None)
                 continue
             for device in person.devices.values():
-                if device.signed or self._policy.send_unsigned:
+                if device.signed or self._policy.send_unsigned or anybody:
                     audience.allowed[user, device.id] = device
                 else:
                     audience.blocked[user, device.id] = "m.unverified"
@@ -273,7 +273,7 @@ class Sharing:
         if not waiting:
             return
         people = {user}
-        audience = await self._audience(people)
+        audience = await self._audience(people, ghost)
         gift = Gift(state.room_id, session_id, shared_history, shares)
         held = [want for device in audience.unsigned if (want := self._since(session_id, waiting, device))]
         told = {(want.device.user, want.device.id): "m.unverified" for want in held}

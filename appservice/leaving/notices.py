@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import STATUS, to_notice, to_status
+from appservice.client.events import STATUS, Words, to_notice, to_status
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import txn_id
 from appservice.e2ee import Engine
 from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
+from appservice.rooms.voice import Voice
 from bridge.errors import Refused
-from bridge.words import notice, say
+from bridge.parts.lru import Lru
+from bridge.words import GOOD_NEWS, notice, say
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
+
+_SOON = 5 * 60_000  # ms in which the same failure of the same sender is counted, not said anew
+_RUNS = 10_000  # of failures that are remembered
+_COUNTED = 10  # more failures than that are counted by tens
 
 _REASONS = {
     "waiting_for_key": "com.beeper.undecryptable_event",
@@ -40,36 +47,72 @@ _REASONS = {
 }
 
 
-class Notices:
-    """Speaks in a room as one of its ghosts. Raises Unavailable only; a room without ghosts hears nothing."""
+@dataclass(slots=True)
+class _Run:
+    """The same failure of the same sender in the same room, since a time (ms): the notice that says it, and of what."""
 
-    def __init__(self, edge: MatrixEdge, engine: Engine, rooms: Rooms, outbox: Outbox) -> None:
+    since: int
+    notice: str
+    events: list[str]
+
+
+class Notices:
+    """Speaks in a room as the hub's own voice. Raises Unavailable only.
+
+    Where the voice cannot come in, a failure is said all the same, by a ghost: silence would be the worse lie. A room
+    without ghosts hears nothing.
+    """
+
+    def __init__(self, edge: MatrixEdge, engine: Engine, rooms: Rooms, voice: Voice, outbox: Outbox) -> None:
         self._homeserver = edge.homeserver
+        self._clock = edge.clock
         self._engine = engine
         self._rooms = rooms
+        self._voice = voice
         self._outbox = outbox
+        self._runs: Lru[tuple[str, str, str], _Run] = Lru(_RUNS)
 
-    async def failed(self, room_id: str, event_id: str, code: str) -> None:
-        """This message will not arrive: a status for clients that know it, a notice for everybody."""
+    async def failed(self, room_id: str, event_id: str, code: str, sender: str, *, words: bool = True) -> None:
+        """This message will not arrive: a status for clients that know it, words for everybody (unless ``words``).
+
+        The same failure again, some minutes later at most, is counted in the notice that was posted: an edit is seen,
+        and neither fills the room nor rings.
+        """
         room = await self._rooms.store.get(room_id)
         await self.status(room, event_id, "FAIL_PERMANENT", **failure(code))
-        await self.notice(room, f"failed:{event_id}", notice(code), event_id)
+        if not words:
+            return
+        run, now = self._runs.get((room_id, sender, code)), self._clock()
+        if run is None or now - run.since >= _SOON:
+            posted = await self.notice(room, f"failed:{event_id}", Words(notice(code), code, event_id, sender))
+            if posted is not None:
+                self._runs.put((room_id, sender, code), _Run(now, posted, [event_id]))
+            return
+        if event_id not in run.events:
+            run.events.append(event_id)
+        count = run.events.index(event_id) + 1
+        if count > 1 and (count <= _COUNTED or count % _COUNTED == 0):
+            counted = Words(notice(code, count=count), code, to=sender, replaces=run.notice)
+            await self.notice(room, f"failed:{event_id}", counted)
 
-    async def notice(self, room: Room, key: str, text: str, about: str | None = None, ghost: str | None = None) -> bool:
-        """Post an encrypted notice once for ever under ``key``; False if it cannot be posted."""
-        speaker = ghost if ghost is not None and room.membership(ghost) == "join" else self._speaker(room)
-        if speaker is None or not room.facts.encrypted:
-            return False
+    async def notice(self, room: Room, key: str, words: Words) -> str | None:
+        """Post an encrypted notice once for ever under ``key``; its event, None if it cannot be posted."""
+        words = words if words.code not in GOOD_NEWS else replace(words, rings=False)
+        speaker = await self._speaker(room, words.rings) if room.facts.encrypted else None
+        if speaker is None:
+            return None
+        if speaker != self._voice.user:
+            words = replace(words, text=f"Liaison — {words.text}")
         try:
-            await self._outbox.send(room, EventToSend(key, speaker, to_notice(text, about)))
+            await self._rooms.newcomers.before(room, speaker)  # a strict client judges a device once
+            return await self._outbox.send(room, EventToSend(key, speaker, to_notice(words)))
         except (NotInRoom, Refused) as reason:
             log.warning("a notice for %s could not be posted: %r", room.room_id, reason)
-            return False
-        return True
+            return None
 
-    async def status(self, room: Room, event_id: str, status: str, ghost: str | None = None, **more: Any) -> None:
+    async def status(self, room: Room, event_id: str, status: str, **more: Any) -> None:
         """Post a message status in clear: ids and codes only."""
-        speaker = ghost if ghost is not None and room.membership(ghost) == "join" else self._speaker(room)
+        speaker = await self._speaker(room, status.startswith("FAIL"))
         device = self._engine.device_of(speaker) if speaker else None
         if speaker is None or device is None:
             return
@@ -82,7 +125,14 @@ class Notices:
         except MatrixRefused as refusal:
             log.warning("a status for %s could not be posted: %s", room.room_id, refusal)
 
-    def _speaker(self, room: Room) -> str | None:
+    async def _speaker(self, room: Room, failed: bool) -> str | None:
+        """The voice. Of a failure a room hears by any means: a ghost brings the voice in, or speaks itself."""
+        if failed and self._voice.absent(room):
+            ghosts = self._rooms.doors.ghosts_in(room)
+            if (by := next((ghost for ghost in ghosts if room.may(ghost, "invite")), None)) is not None:
+                await self._voice.brought(room, by)
+        if (speaker := await self._voice.speaker(room)) is not None or not failed:
+            return speaker
         ghosts = self._rooms.doors.ghosts_in(room)
         return next((ghost for ghost in ghosts if self._engine.device_of(ghost) is not None), None)
 

@@ -20,6 +20,7 @@ from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox, translate
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
+from appservice.rooms.voice import Voice
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import KINDS, not_carried
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
@@ -33,7 +34,14 @@ class Outgoing:
     """``deliver`` is the connector's. ``hub`` is set when the connector starts."""
 
     def __init__(
-        self, edge: MatrixEdge, engine: Engine, ghosts: Ghosts, rooms: Rooms, outbox: Outbox, media: Media
+        self,
+        edge: MatrixEdge,
+        engine: Engine,
+        ghosts: Ghosts,
+        rooms: Rooms,
+        voice: Voice,
+        outbox: Outbox,
+        media: Media,
     ) -> None:
         self.hub = edge.hub
         self._homeserver = edge.homeserver
@@ -41,6 +49,7 @@ class Outgoing:
         self._ghosts = ghosts
         self._rooms = rooms
         self._newcomers = rooms.newcomers
+        self._voice = voice
         self._outbox = outbox
         self._media = media
 
@@ -63,6 +72,7 @@ class Outgoing:
         asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
         await self._newcomers.before(room, ghost)
         events = [await self._send(room, one) for one in asked]
+        await self._voice.brought(room, ghost)  # a room from before there was one; who speaks counts as having read
         return self._handed(room, delivery, events[0])
 
     def _handed(self, room: Room, delivery: Delivery, event: str) -> Ref | Handed:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from appservice.client.edge import MatrixEdge
+from appservice.client.events import Words
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import Names
 from appservice.leaving.notices import Notices, failure
@@ -26,26 +27,42 @@ PENDING = "pending"  # the mark of an event that was shown as waiting
 _SUCCESS, _FAILED = "success", "failed"
 _ONE_NOTICE = 6 * 3600 * 1000  # ms: what waits for the same person that long is said once in a room
 _ARRIVED = (State.DELIVERED, State.READ)
+_OF_ITS_OWN = frozenset({"late", "at_last"})  # said of the same recipient beside others
+_FOR_ALL = frozenset({"taken_back"})
 Told = set[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ToSay:
+    """A notice about one recipient of an event, for its sender (a Matrix user)."""
+
+    event: str
+    code: str
+    name: str
+    whom: str  # the ghost of the recipient, or else their name
+    to: str
+
+    @property
+    def key(self) -> str:
+        """What makes it unique. Good news is no failure, and once is enough for all recipients."""
+        kind = self.code if self.code in _OF_ITS_OWN else "refused"
+        return f"{kind}:{self.event}:{self.code if self.code in _FOR_ALL else self.whom}"
 
 
 @dataclass(slots=True)
 class RoomNews:
     """What one room has to be told. ``read``: ghost -> newest event read.
 
-    ``success``: who has it -> events that have left for everybody; who is not named may get it yet (mail). ``alone``:
-    the same for those that were shown as waiting: a client goes by their own last status. ``failed``: event -> ghost
-    and code of who will not have it, and who has it. ``pending``: events that wait for long. ``said``: event, ghost,
-    code and name for notices about such.
+    ``success``: events that have left for everybody, and who has them; who is not named may get it yet (mail). A client
+    goes by an event's own status, so each has one. ``failed``: event -> code of who will not have it, and who has it.
+    ``pending``: events that wait for long. ``said``: notices.
     """
 
-    success: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
-    alone: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    failed: dict[str, tuple[str | None, str, tuple[str, ...]]] = field(default_factory=dict)
+    success: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
-    refused: list[tuple[str, str | None, str, str]] = field(default_factory=list)  # event, ghost, code, name
     pending: list[str] = field(default_factory=list)
-    said: list[tuple[str, str | None, str, str]] = field(default_factory=list)
+    said: list[ToSay] = field(default_factory=list)
     told: Told = field(default_factory=set)
 
 
@@ -67,10 +84,10 @@ def news_of(reports: Iterable[Report], names: Names, told: Told) -> dict[str, Ro
         for state in refused:
             mark = (event, f"{_FAILED} {state.person.id}")
             if mark not in told:
-                ghost, code, _ = failed = _failed(state, names, users)
+                code = state.reason or "internal_error"
                 if code not in GOOD_NEWS:
-                    news.failed[event] = failed
-                news.refused.append((event, ghost, code, state.person.name))
+                    news.failed[event] = code, users
+                news.said.append(_to_say(report, state, code, names))
                 news.told.add(mark)
     return {room: news for room, news in rooms.items() if news.told}
 
@@ -84,11 +101,9 @@ def _whole(news: RoomNews, report: Report, names: Names, users: tuple[str, ...],
     bad = [state for state in refused if state.reason not in GOOD_NEWS]
     arrived = any(state.state in _ARRIVED for state in report.states)
     if bad and arrived:
-        news.failed[event] = _failed(bad[0], names, users)
-    elif not bad and (arrived or not refused) and (event, PENDING) in told:
-        news.alone.append((users, event))
+        news.failed[event] = bad[0].reason or "internal_error", users
     elif not bad and (arrived or not refused):
-        news.success[users].append(event)
+        news.success[event] = users
     news.told.add((event, step))
 
 
@@ -96,18 +111,17 @@ def _late(news: RoomNews, report: Report, names: Names, told: Told) -> None:
     """What waits for long, once for each person and room; and that it went on, where that was said."""
     event = report.ref.id
     for state in report.states:
-        ghost, name = names.of(state.person.id), state.person.name
         said, over = (event, f"late {state.person.id}"), (event, f"at last {state.person.id}")
         if state.state is State.ACCEPTED and state.reason == "late":
             lane = (report.chat, f"{said[1]} {state.at // _ONE_NOTICE}")
             if lane not in told | news.told:
-                news.said.append((event, ghost, "late", name))
+                news.said.append(_to_say(report, state, "late", names))
                 news.told |= {lane, said}
             if (event, PENDING) not in told | news.told:
                 news.pending.append(event)
                 news.told.add((event, PENDING))
         elif state.state in _ARRIVED and said in told and over not in told:
-            news.said.append((event, ghost, "at_last", name))
+            news.said.append(_to_say(report, state, "at_last", names))
             news.told.add(over)
 
 
@@ -121,8 +135,9 @@ def _step(report: Report) -> str | None:
     return "reached " + hashlib.sha256("\n".join(arrived).encode()).hexdigest()[:16]
 
 
-def _failed(state: RecipientState, names: Names, users: tuple[str, ...]) -> tuple[str | None, str, tuple[str, ...]]:
-    return names.of(state.person.id), state.reason or "internal_error", users
+def _to_say(report: Report, state: RecipientState, code: str, names: Names) -> ToSay:
+    name = "" if code in _FOR_ALL else state.person.name
+    return ToSay(report.ref.id, code, name, names.of(state.person.id) or state.person.name, report.sender.id)
 
 
 class Reports:
@@ -157,27 +172,18 @@ class Reports:
     async def _room(self, room_id: str, news: RoomNews) -> None:
         async with self._slots:
             room = await self._rooms.get(room_id)
-            for users, events in [*news.success.items(), *((users, [event]) for users, event in news.alone)]:
-                more = {"delivered_to_users": list(users)} | ({"fr.liaison.events": events[:-1]} if events[1:] else {})
-                await self._notices.status(room, events[-1], "SUCCESS", users[0] if users else None, **more)
-            for event, (ghost, code, users) in news.failed.items():
+            for event, users in news.success.items():
+                await self._notices.status(room, event, "SUCCESS", delivered_to_users=list(users))
+            for event, (code, users) in news.failed.items():
                 more = failure(code) | {"delivered_to_users": list(users)}
-                await self._notices.status(room, event, "FAIL_PERMANENT", ghost, **more)
+                await self._notices.status(room, event, "FAIL_PERMANENT", **more)
             for event in news.pending:
                 await self._notices.status(room, event, "PENDING", **failure("late"))
-            for event, ghost, code, name in news.said:
-                key = f"{code}:{event}:{ghost or name}"
-                await self._notices.notice(await self._current(room), key, notice(code, name=name), event, ghost)
-            for refused in news.refused:
-                await self._refused(room, *refused)
+            for one in news.said:
+                words = Words(notice(one.code, one.name), one.code, one.event, one.to)
+                await self._notices.notice(await self._current(room), one.key, words)
             for ghost, event in news.read.items():
                 await self._receipt(room, ghost, event)
-
-    async def _refused(self, room: Room, event: str, ghost: str | None, code: str, name: str) -> None:
-        key, text = f"refused:{event}:{ghost or name}", notice(code, name=name)
-        if code in GOOD_NEWS:  # no failure, and once is enough
-            key, text = f"refused:{event}:{code}", notice(code)
-        await self._notices.notice(await self._current(room), key, text, event, ghost)
 
     async def _current(self, room: Room) -> Room:
         while room.facts.successor is not None:

@@ -22,6 +22,7 @@ from appservice.arriving.receipts import Receipts
 from appservice.arriving.transactions import ECHO, HEARTBEAT, Item, Transaction, Transactions
 from appservice.arriving.web import Asked, Web
 from appservice.client.edge import MatrixEdge
+from appservice.client.events import Words
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of
@@ -36,6 +37,7 @@ from appservice.rooms.membership import Membership
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
+from appservice.rooms.voice import Voice
 from bridge.connector import Capabilities
 from bridge.db import Component
 from bridge.errors import Refused, Unavailable
@@ -71,21 +73,24 @@ class Matrix:
             kinds=EVERYWHERE | {Kind.REACTION},
         )
         self.names = names = edge.names
-        policy = Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity)
+        policy = Policy(
+            settings.receive_unsigned, settings.send_unsigned, settings.changed_identity, open_voice=names.voice
+        )
         db, homeserver, clock = edge.db, edge.homeserver, edge.clock
         self._db = db
-        self.engine = engine = Engine(db, seal, homeserver, names.is_ghost, policy, clock, self._keys)
+        self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, self._keys)
         engine.waits(self._waits)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self._store = store = RoomStore(db)
-        newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ghost)
+        newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ours)
         self._rooms = rooms = Rooms(edge, ghosts, store, newcomers, self._tell, settings.room_version)
         self._outbox = outbox = Outbox(edge, engine, int(settings.resend_look_s * 1000))
-        self._notices = notices = Notices(edge, engine, rooms, outbox)
-        self._membership = Membership(edge, ghosts, rooms, engine, self._tell, self._newcomer)
+        voice = Voice(edge, ghosts, rooms.doors)
+        self._notices = notices = Notices(edge, engine, rooms, voice, outbox)
+        self._membership = Membership(edge, ghosts, rooms, engine, voice, self._tell, self._newcomer)
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         media = Media(homeserver, settings.max_files, settings.media_wait_s)
-        self._outgoing = Outgoing(edge, engine, ghosts, rooms, outbox, media)
+        self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
         incoming = Incoming(edge, rooms, media)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
         self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox)
@@ -94,7 +99,7 @@ class Matrix:
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
-        self._gaps = Gaps(db, homeserver, rooms, names.is_ghost, self._transactions.no_news, engine.doubt)
+        self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine.doubt)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
         self._web: Web | None = None
         self._tasks = Tasks("matrix")
@@ -192,7 +197,7 @@ class Matrix:
         if transaction.changed or transaction.left:
             self.engine.note_devices(transaction.changed, transaction.left)
         rung = {message.get("to_user_id") for message in transaction.to_device}
-        self._rung |= {user for user in rung if isinstance(user, str) and self.names.is_ghost(user)}
+        self._rung |= {user for user in rung if isinstance(user, str) and self.names.is_ours(user)}
         if self._rung and not self._ringing:
             self._ringing = True
             self._tasks.start(self._ring())
@@ -227,6 +232,9 @@ class Matrix:
     async def _exists(self, mxid: str) -> bool:
         """Answer the homeserver's question; the ghost is registered before yes is said."""
         ident = self.names.person(mxid)
+        if mxid == self.names.voice:
+            await self.ghosts.register(mxid)
+            return True
         if ident is None or not await self._edge.reachable(ident):
             return False
         if self.ghosts.is_ready(mxid):
@@ -239,7 +247,7 @@ class Matrix:
         return True
 
     async def _tell(self, room: Room, key: str, code: str, user: str) -> None:
-        await self._notices.notice(room, f"member:{key}", notice(code, name=user))
+        await self._notices.notice(room, f"member:{key}", Words(notice(code, name=user), code))
 
     async def _missing(self, room: str, waiting: Callable[[], Mapping[str, Item]]) -> Sequence[Item]:
         """What was never pushed, on disk and placed before whatever is newer."""

@@ -37,7 +37,7 @@ class Doors:
 
     def people_in(self, room: Room, *memberships: str) -> list[str]:
         """Everybody else in a room (joined unless said otherwise)."""
-        return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ghost(user)]
+        return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ours(user)]
 
     async def invite(self, room: Room, user: str) -> None:
         """Invite somebody by whichever ghost may. Raises Refused (not_in_room) if none can, or they refuse."""
@@ -52,7 +52,7 @@ class Doors:
             if room.membership(user) not in ("join", "invite"):
                 raise Refused("not_invited", about=user) from refusal
             return
-        await self._note(room, user, "invite")
+        await self.note(room, user, "invite")
 
     async def join(self, room: Room, ghost: str) -> None:
         """Let a ghost join. Raises Refused (not_in_room), Unavailable."""
@@ -75,7 +75,7 @@ class Doors:
     async def entered(self, room: Room, ghost: str) -> None:
         """Note that a ghost is in a room."""
         self._newcomers.came(room, ghost)
-        await self._note(room, ghost, "join")
+        await self.note(room, ghost, "join")
 
     async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
         """Let a ghost leave, or refuse an invitation, with a reason that people can read."""
@@ -84,7 +84,7 @@ class Doors:
             await self._homeserver.call("POST", path, {"reason": reason} if reason else {}, user=ghost)
         except MatrixRefused as refusal:
             log.info("a ghost could not leave %s: %s", room.room_id, refusal)
-        await self._note(room, ghost, "leave")
+        await self.note(room, ghost, "leave")
 
     async def tie(self, room: Room, join: str) -> None:
         """Send an event that nobody sees after somebody of another server came in.
@@ -113,10 +113,11 @@ class Doors:
         except MatrixRefused as refusal:
             log.warning("a former member stays in %s: %s", room.room_id, refusal)
             return False
-        await self._note(room, user, "leave")
+        await self.note(room, user, "leave")
         return True
 
-    async def _note(self, room: Room, user: str, membership: str) -> None:
+    async def note(self, room: Room, user: str, membership: str) -> None:
+        """Keep what the homeserver has said of somebody's membership."""
         if room.set_member(user, membership):
             await self._store.write(room, [user])
 

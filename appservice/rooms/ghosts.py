@@ -30,6 +30,7 @@ _MEANS = {
 }
 _PATIENCE = Patience(first=1.0, longest=60.0)  # while the homeserver makes none
 _INTENDED, _REGISTERED, _READY = 0, 1, 2
+_VOICE: Json = {"displayname": "Liaison"}
 RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
 
 
@@ -101,16 +102,26 @@ class Ghosts:
             return mxid
         return await asyncio.shield(self._making.of(mxid, lambda: self._make(mxid, person)))
 
+    async def voice(self) -> str:
+        """The hub's own user, ready to speak. Raises Unavailable."""
+        mxid = self._names.voice
+        if mxid in self._ready:
+            return mxid
+        return await asyncio.shield(self._making.of(mxid, lambda: self._ensured(mxid, _VOICE, 0)))
+
     async def _make(self, mxid: str, person: Person) -> str:
-        wanted = _digest(person)
+        return await self._ensured(mxid, profile(person), hash(person))
+
+    async def _ensured(self, mxid: str, fields: Json, mark: int) -> str:
+        wanted = _digest(fields)
         await self.register(mxid)
         _, written = self._known[mxid]
         if written != wanted:
-            await self._write_profile(mxid, person)
+            await self._write_profile(mxid, fields)
         await self._devices.ensure_device(mxid)
         if self._known.get(mxid) != (_READY, wanted):
             await self._note(mxid, _READY, wanted)
-        self._ready[mxid] = hash(person)
+        self._ready[mxid] = mark
         return mxid
 
     async def _note(self, mxid: str, state: int, digest: str) -> None:
@@ -137,8 +148,8 @@ class Ghosts:
                 log.error("ALARM the homeserver does not register ghosts: %s", refusal)
                 raise Unavailable("homeserver_refuses_ghosts") from refusal
 
-    async def _write_profile(self, mxid: str, person: Person) -> None:
-        for name, value in profile(person).items():
+    async def _write_profile(self, mxid: str, fields: Json) -> None:
+        for name, value in fields.items():
             if name != "displayname" and not self._fields:
                 continue
             path = f"/_matrix/client/v3/profile/{part(mxid)}/{part(name)}"
@@ -158,7 +169,7 @@ class Ghosts:
             mxid = self._names.of(person.id)
             if mxid is None or self._ready.get(mxid) == hash(person):
                 continue
-            if self._known.get(mxid) == (_READY, _digest(person)):
+            if self._known.get(mxid) == (_READY, _digest(profile(person))):
                 self._ready[mxid] = hash(person)
             else:
                 self._cold[mxid] = person
@@ -197,5 +208,5 @@ class Ghosts:
         return [mxid for mxid, (state, _) in self._known.items() if state == _READY]
 
 
-def _digest(person: Person) -> str:
-    return hashlib.blake2b(orjson.dumps(profile(person)), digest_size=8).hexdigest()
+def _digest(fields: Json) -> str:
+    return hashlib.blake2b(orjson.dumps(fields), digest_size=8).hexdigest()

@@ -14,6 +14,7 @@ from appservice.rooms.entering import Entering
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
+from appservice.rooms.voice import Voice
 from bridge.connector import Chat, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
@@ -31,12 +32,20 @@ class Membership:
     """Works on one state event at a time; ``done`` is written in the transaction that settles it."""
 
     def __init__(
-        self, edge: MatrixEdge, ghosts: Ghosts, rooms: Rooms, engine: Engine, tell: Tell, newcomer: Newcomer
+        self,
+        edge: MatrixEdge,
+        ghosts: Ghosts,
+        rooms: Rooms,
+        engine: Engine,
+        voice: Voice,
+        tell: Tell,
+        newcomer: Newcomer,
     ) -> None:
         self._db = edge.db
         self.hub = edge.hub
         self.newcomer = newcomer
         self._tell = tell
+        self._voice = voice
         self._inviters: dict[tuple[str, str], str] = {}
         self._names = edge.names
         self._ghosts = ghosts
@@ -60,7 +69,7 @@ class Membership:
             for room_id in await self.hub.facts.waiting(MATRIX):
                 room = await self._rooms.store.get(room_id)
                 for user, membership in list(room.members.items()):
-                    if membership != "invite" and not self._names.is_ghost(user):
+                    if membership != "invite" and not self._names.is_ours(user):
                         await self._arrived(room, user)
         except Unavailable as reason:  # the next start tells
             log.warning("who came or went is not told: %s", reason.code)
@@ -111,8 +120,11 @@ class Membership:
             await self._write(None, [], done)
         elif self._invites(event):
             await self._invited(room, event, done)
-        elif membership == "invite" and self._names.is_ghost(user) and room.membership(user) == "join":
+        elif membership == "invite" and self._names.is_ours(user) and room.membership(user) == "join":
             await self._write(None, [], done)  # the answer to our own join was faster than this event
+        elif user == self._names.voice:
+            room.set_member(user, membership)
+            await self._write(room, [user], done)
         elif membership == "join" and not self._names.is_ghost(user):
             await self._joined(room, event, done)
         elif membership in ("leave", "ban") and await self._belongs(room, user):
@@ -217,6 +229,7 @@ class Membership:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
             await self._ghosts.register(ghost)  # only a user that exists can decline
             await self._rooms.doors.leave(room, ghost, " / ".join(say(refusal.code)))
+            await self._voice.alone(room)
             await self._write(room, [ghost], done)
 
     def _invites(self, event: Json) -> bool:
@@ -231,6 +244,7 @@ class Membership:
         ghost, inviter = event["state_key"], event["sender"]
         await self._check(ghost, inviter, event)
         await self._rooms.doors.enter(event["room_id"], ghost, [server_of(inviter)])  # a v12 room id names no server
+        await self._voice.brought(await self._rooms.store.get(event["room_id"]), ghost)  # before anybody writes
 
     async def _check(self, ghost: str, inviter: str, event: Json) -> None:
         ident = self._names.person(ghost)

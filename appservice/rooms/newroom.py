@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from appservice.client.events import CONVERSATION, MEGOLM
+from appservice.client.events import CONVERSATION, MEGOLM, SERVICE_MEMBERS, to_service_members
 from appservice.client.names import short
 
 Json = dict[str, Any]
@@ -17,10 +17,13 @@ def marker(conversation: str) -> str:
     return short("conversation", conversation)
 
 
-def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str], version: str | None) -> Json:
+def create_body(
+    conversation: str, ghosts: Sequence[str], humans: Sequence[str], version: str | None, voice: str
+) -> Json:
     """The request that makes a room: encrypted from its first event, no name, no topic, nobody's secret in its state.
 
-    The first ghost is the creator. A room version 12 creator must not be listed in the power levels.
+    The first ghost is the creator. A room version 12 creator must not be listed in the power levels. The hub's voice is
+    invited here, before there is anything that its inviter could be taken to have read.
     """
     users = dict.fromkeys(ghosts[1:], 50)
     if users and version is not None and version.isdigit() and int(version) < 12:
@@ -29,6 +32,7 @@ def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str],
         {"type": "m.room.encryption", "state_key": "", "content": _ROTATION},
         {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
         {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        {"type": SERVICE_MEMBERS, "state_key": "", "content": to_service_members([voice])},
         {"type": CONVERSATION, "state_key": "", "content": {"id": marker(conversation)}},
     ]
     direct = len(humans) == 1 and len(ghosts) == 1
@@ -40,6 +44,5 @@ def create_body(conversation: str, ghosts: Sequence[str], humans: Sequence[str],
         "creation_content": {"m.federate": True},
         "power_level_content_override": {"invite": 0} | ({"users": users} if users else {}),
     }
-    if direct:
-        body["invite"] = list(humans)  # only here can the invitation say that it is a direct chat
+    body["invite"] = [*humans, voice] if direct else [voice]  # only here can it be said that a chat is direct
     return body | ({"room_version": version} if version else {})

@@ -1,4 +1,4 @@
-"""The room of a conversation: made once, with the right people in it, followed through upgrades; no bot in it."""
+"""The room of a conversation: made once, with the right people in it, followed through upgrades."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ class Rooms:
                 await tx.run("matrix.intend", delivery.conversation, creator, self._clock())
         if room is None:
             order = [creator, *(g for g in ghosts if g != creator)]
-            version = await self._default_version()
-            body = create_body(delivery.conversation, order, humans, version)
+            version, voice = await self._default_version(), await self._ghosts.voice()
+            body = create_body(delivery.conversation, order, humans, version, voice)
             try:
                 answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
             except MatrixRefused as refusal:
@@ -279,7 +279,7 @@ class Rooms:
         stay = set()
         wanted = wanted | await self._members(room)
         for user in room.present():
-            if user in wanted:
+            if user in wanted or user == self._names.voice:
                 continue
             if self._names.is_ghost(user):
                 await self.doors.leave(room, user)

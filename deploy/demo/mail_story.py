@@ -124,8 +124,8 @@ class MailStory:
 
         def delivered(event: Event) -> bool:
             content = event["content"]
-            about = [content.get("m.relates_to", {}).get("event_id"), *content.get("fr.liaison.events", [])]
-            return self.answered in about and self.ghost in content.get("delivered_to_users", [])
+            about = content.get("m.relates_to", {}).get("event_id")
+            return self.answered == about and self.ghost in content.get("delivered_to_users", [])
 
         await self._ben_sees(self.room, delivered)
         await self.anna.send(self.anna.displayed(self.answer))

@@ -104,11 +104,14 @@ class Story:
         await self.ben.read_receipt(self.room, self.first_event)
         await self.pandalab.wait_state(self.first["id"], "read")
         answer = (await self.pandalab.arrived("cleo", self.chat))[-1]
-        await self.pandalab.read("cleo", answer["id"])
         mine = await self.ben.wait_text(self.room, answer["text"])
+        await self.ben.wait_event(self.room, _delivered(mine["event_id"]))
+        early = await self.ben.has_read(self.room, self.cleo, mine["event_id"])
+        expect(not early, "ben's client shows as read what was only delivered")
+        await self.pandalab.read("cleo", answer["id"])
 
         async def look() -> bool:
-            return (await self.ben.receipts(self.room)).get(self.cleo) == mine["event_id"]
+            return await self.ben.has_read(self.room, self.cleo, mine["event_id"])
 
         await wait_for(look, "ben to see that cleo has read")
         return ["PandaLab : « lu »", f"Ben : lu par {self.cleo} — read by her"]
@@ -320,6 +323,16 @@ async def _sent(product: Any, *states: str) -> list[Json]:
 
 def _states(known: Json) -> str:
     return ", ".join(f"{one['name']} {one['state']}" for one in known["recipients"])
+
+
+def _delivered(event_id: str) -> Callable[[Event], bool]:
+    """Whether an event says that another one is delivered."""
+
+    def is_it(event: Event) -> bool:
+        content = event["content"]
+        return content.get("status") == "SUCCESS" and content["m.relates_to"]["event_id"] == event_id
+
+    return is_it
 
 
 def unshielded(event: Event, sender: str) -> None:

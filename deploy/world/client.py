@@ -262,8 +262,12 @@ class RustClient:
         return b64decode(await self.do("download", content=event["content"]))
 
     async def receipts(self, room: str) -> dict[str, str]:
-        """How far everyone has read: user -> event id."""
+        """How far everyone has read, as far as the client shows it: user -> event id."""
         return dict(await self.do("receipts", room=room))
+
+    async def has_read(self, room: str, user: str, event_id: str) -> bool:
+        """Whether the client shows an event as read by somebody."""
+        return bool(await self.do("has_read", room=room, user=user, event_id=event_id))
 
     async def typing_users(self, room: str) -> list[str]:
         """Who is writing now."""

@@ -199,7 +199,6 @@ class Traffic:
             for event in self.rig.stub.world.rooms[room].events:
                 if event["type"] == "com.beeper.message_send_status" and event["content"]["status"] == "SUCCESS":
                     found.add(event["content"]["m.relates_to"]["event_id"])
-                    found.update(event["content"].get("fr.liaison.events", []))
         return found
 
     def heard(self) -> dict[str, list[str]]:

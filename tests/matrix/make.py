@@ -57,6 +57,9 @@ PEOPLE = [
 ]
 
 
+VOICE = f"@rpps_liaison:{SERVER}"
+
+
 def ghost(rpps: str) -> str:
     """The Matrix user of a professional."""
     return f"@rpps_{rpps}:{SERVER}"
@@ -150,9 +153,9 @@ class World:
     humans: dict[str, Human] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
-    async def human(self, name: str, server: str | None = None) -> Human:
+    async def human(self, name: str, server: str | None = None, *, signed: bool = True) -> Human:
         """A person with one device, running."""
-        made = Human(self.stub.url, *self.stub.human(name, server))
+        made = Human(self.stub.url, *self.stub.human(name, server), signed=signed)
         self.humans[name] = await self.stack.enter_async_context(made)
         return made
 
@@ -222,11 +225,7 @@ async def meet(
     return Chat(ben, room, (await node.got(f"début {name}")).chat)
 
 
-def statuses(human: Human, event_id: str, *, own: bool = False) -> list[str]:
-    """The statuses that a human has seen for one event; ``own``: without those for several at once."""
+def statuses(human: Human, event_id: str) -> list[str]:
+    """The statuses that a human has seen for one event."""
     contents = [e["content"] for _, e in human.events if e["type"] == "com.beeper.message_send_status"]
-    return [
-        c["status"]
-        for c in contents
-        if c["m.relates_to"]["event_id"] == event_id or (event_id in c.get("fr.liaison.events", []) and not own)
-    ]
+    return [c["status"] for c in contents if c["m.relates_to"]["event_id"] == event_id]

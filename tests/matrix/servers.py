@@ -31,3 +31,8 @@ class Servers:
     def ghost(self, rpps: str) -> str:
         """A professional's Matrix user."""
         return f"@rpps_{rpps}:{self.home.name}"
+
+    @property
+    def voice(self) -> str:
+        """The hub's own user."""
+        return f"@rpps_liaison:{self.home.name}"

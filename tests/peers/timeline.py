@@ -95,6 +95,17 @@ class Timeline:
         assert shown is not None
         return shown
 
+    async def wait(self, room: str, fits: Callable[[Shown], object]) -> Shown:
+        """Wait for the first readable event that fits."""
+
+        def found() -> Shown | None:
+            return next((shown for shown in self.rooms[room] if not shown.failure and fits(shown)), None)
+
+        await self.until(found, "an event")
+        shown = found()
+        assert shown is not None
+        return shown
+
     async def event(self, room: str, event_id: str, fits: Callable[[Shown], object] = lambda _: True) -> Shown:
         """Wait for one event, in a form that fits."""
 

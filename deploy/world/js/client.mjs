@@ -18,7 +18,6 @@ const PATIENCE = 60_000; // how long an operation outlasts a homeserver that is 
 const ALL = 100_000; // events in one sync: all of them
 
 let client, crypto, timelines;
-const receipts = new Map(); // room -> user -> event id
 const sending = new Map(); // room -> the end of its queue: sends of one room stay in order
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -116,18 +115,8 @@ async function setUpKeys({ cross_sign, password, recovery_key }, { user_id }) {
 }
 
 function listen(autoJoin) {
-  client.on("Room.receipt", (event, room) => {
-    const madeUp = event.getRoomId(); // the SDK makes receipts up for those who speak; only those carry a room
-    if (!madeUp) readReceipts(room.roomId, event.getContent());
-  });
   const welcome = (room, membership) => membership === "invite" && join({ room: room.roomId }).catch(() => {});
   if (autoJoin) client.on("Room.myMembership", welcome);
-}
-
-function readReceipts(room, content) {
-  if (!receipts.has(room)) receipts.set(room, {});
-  for (const [eventId, kinds] of Object.entries(content))
-    for (const user of Object.keys(kinds["m.read"] ?? {})) receipts.get(room)[user] = eventId;
 }
 
 // --- rooms ----------------------------------------------------------------------------------------------------------
@@ -173,6 +162,10 @@ const rooms = () =>
     membership: room.getMyMembership(),
     encrypted: room.hasEncryptionStateEvent(),
   }));
+
+// As the client shows it: the SDK takes whoever speaks for somebody who has read, and adds that to the receipts.
+const receipts = ({ room }) =>
+  Object.fromEntries(known(room).getMembers().map((m) => [m.userId, known(room).getEventReadUpTo(m.userId)]));
 
 const state = ({ room, type }) =>
   known(room).currentState.getStateEvents(type).map((event) => ({
@@ -287,7 +280,8 @@ const operations = {
     (await persist(() => client.sendStateEvent(room, type, content, state_key))).event_id,
   typing: ({ room, is_typing }) => nothing(persist(() => client.sendTyping(room, is_typing, 20_000))),
   typing_users: ({ room }) => known(room).getMembers().filter((m) => m.typing).map((m) => m.userId),
-  receipts: ({ room }) => receipts.get(room) ?? {},
+  receipts,
+  has_read: ({ room, user, event_id }) => known(room).hasUserReadEvent(user, event_id),
   rotate: ({ room }) => nothing(crypto.forceDiscardSession(room)),
   timeline: ({ room, start }) => timelines.read(room, start),
   call: ({ method, path, query, body }) => client.http.authedRequest(method, path, query ?? undefined, body ?? undefined, { prefix: "" }),

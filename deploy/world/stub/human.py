@@ -74,9 +74,10 @@ class _Outbound:
 
 
 class Human:
-    """One Matrix user. ``async with Human(url, mxid, device, token) as ben``."""
+    """One Matrix user. ``async with Human(url, mxid, device, token) as ben``. ``signed``: whether the device is."""
 
-    def __init__(self, url: str, mxid: str, device: str, token: str) -> None:
+    def __init__(self, url: str, mxid: str, device: str, token: str, *, signed: bool = True) -> None:
+        self.signed = signed
         self.url, self.mxid, self.device, self.token = url, mxid, device, token
         self.seen: list[Seen] = []
         self.events: list[tuple[str, Json]] = []  # every event of every room, state too
@@ -433,7 +434,10 @@ class Human:
             "keys": {f"curve25519:{self.device}": curve, f"ed25519:{self.device}": ed},
         }
         master, self_signing = _Signer(self.mxid, "master"), _Signer(self.mxid, "self_signing")
-        keys["signatures"] = {self.mxid: {f"ed25519:{self.device}": self._sign(keys), **self_signing.sign(keys)}}
+        bare, by_owner = dict(keys), self_signing.sign(keys)
+        self._by_owner = {**bare, "signatures": {self.mxid: by_owner}}
+        by_device = {f"ed25519:{self.device}": self._sign(keys)}
+        keys["signatures"] = {self.mxid: by_device | (by_owner if self.signed else {})}
         self._account.generate_one_time_keys(50)
         self._account.generate_fallback_key()  # type: ignore[attr-defined]
         upload = {
@@ -447,6 +451,15 @@ class Human:
         theirs = {**self_signing.key, "signatures": {self.mxid: master.sign(self_signing.key)}}
         body = {"master_key": own, "self_signing_key": theirs}
         await self.call("POST", "/_matrix/client/v3/keys/device_signing/upload", body)
+
+    async def sign(self) -> None:
+        """Sign one's own device, as somebody does who verifies a new phone."""
+        body = {self.mxid: {self.device: self._by_owner}}
+        await self.call("POST", "/_matrix/client/v3/keys/signatures/upload", body)
+
+    async def reset(self) -> None:
+        """Lose the recovery key: new cross-signing keys, which sign the same device."""
+        await self._publish()
 
     def _sign(self, value: Json) -> str:
         return self._account.sign(canonical(value)).to_base64()

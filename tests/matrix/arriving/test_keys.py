@@ -55,13 +55,13 @@ async def test_the_sender_is_told_once_in_words(world: World) -> None:
         events = [await chat.ben.say(chat.room, text, share=False) for text in ("a", "b", "c")]
         seen = await chat.ben.heard(WAITING)
         assert seen.clear is not None
-        assert seen.clear["content"]["msgtype"] == "m.notice"
+        assert seen.clear["content"]["msgtype"] == "m.text"
         await chat.ben.share(chat.room)
         await node.got("c")
         assert node.texts()[1:] == ["a", "b", "c"]
         assert sum(WAITING in (s.text or "") for s in chat.ben.seen) == 1
         shown = ["FAIL_RETRIABLE", "PENDING", "SUCCESS"]
-        await until(lambda: all(statuses(chat.ben, event, own=True) == shown for event in events))
+        await until(lambda: all(statuses(chat.ben, event) == shown for event in events))
 
 
 async def test_parked_messages_survive_a_restart(world: World) -> None:

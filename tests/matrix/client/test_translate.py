@@ -196,7 +196,7 @@ def test_a_message_is_a_success_once_everybody_has_it() -> None:
     assert news_of([half], NAMES, set()) == {}
     whole = report("$1", (ANNA, State.DELIVERED, None), (CLEO, State.READ, None))
     news = news_of([whole], NAMES, set())["!r"]
-    assert news.success == {(ghost(ANNA), ghost(CLEO)): ["$1"]}
+    assert news.success == {"$1": (ghost(ANNA), ghost(CLEO))}
     assert news.read == {ghost(CLEO): "$1"}
     assert news_of([whole], NAMES, news.told) == {}
 
@@ -206,40 +206,41 @@ def test_a_mail_is_a_success_when_it_left_and_again_when_it_is_in_the_mailbox() 
     assert news_of([waits], NAMES, set()) == {}
     left = report("$1", (ANNA, State.SENT, None), (CLEO, State.DELIVERED, None))
     news = news_of([left], NAMES, set())["!r"]
-    assert news.success == {(ghost(CLEO),): ["$1"]}
+    assert news.success == {"$1": (ghost(CLEO),)}
     assert news_of([left], NAMES, news.told) == {}
     then = report("$1", (ANNA, State.REFUSED, "mail_refused"), (CLEO, State.DELIVERED, None))
-    assert news_of([then], NAMES, news.told)["!r"].failed == {"$1": (ghost(ANNA), "mail_refused", (ghost(CLEO),))}
+    assert news_of([then], NAMES, news.told)["!r"].failed == {"$1": ("mail_refused", (ghost(CLEO),))}
     there = report("$1", (ANNA, State.DELIVERED, None), (CLEO, State.DELIVERED, None))
     again = news_of([there], NAMES, news.told)["!r"]
-    assert again.success == {(ghost(ANNA), ghost(CLEO)): ["$1"]}
+    assert again.success == {"$1": (ghost(ANNA), ghost(CLEO))}
     assert news_of([left], NAMES, news.told | again.told) == {}
 
 
 def test_who_has_it_is_told_beside_who_has_not() -> None:
     half = report("$1", (ANNA, State.REFUSED, "mail_refused"), (CLEO, State.SENT, None))
     told = news_of([half], NAMES, set())["!r"]
-    assert told.failed == {"$1": (ghost(ANNA), "mail_refused", ())}
-    assert [code for _, _, code, _ in told.refused] == ["mail_refused"]
+    assert told.failed == {"$1": ("mail_refused", ())}
+    assert [one.code for one in told.said] == ["mail_refused"]
     whole = report("$1", (ANNA, State.REFUSED, "mail_refused"), (CLEO, State.DELIVERED, None))
     news = news_of([whole], NAMES, told.told)["!r"]
-    assert (news.success, news.refused) == ({}, [])
-    assert news.failed == {"$1": (ghost(ANNA), "mail_refused", (ghost(CLEO),))}
+    assert (news.success, news.said) == ({}, [])
+    assert news.failed == {"$1": ("mail_refused", (ghost(CLEO),))}
     assert news_of([whole], NAMES, told.told | news.told) == {}
 
 
-def test_many_messages_of_a_room_are_one_event() -> None:
+def test_each_message_of_a_room_has_a_status_of_its_own() -> None:
     reports = [report(f"${n}", (ANNA, State.READ, None)) for n in range(5)]
     news = news_of([*reports, report("$x", (ANNA, State.DELIVERED, None), chat="!other")], NAMES, set())
-    assert news["!r"].success == {(ghost(ANNA),): [f"${n}" for n in range(5)]}
+    assert news["!r"].success == {f"${n}": (ghost(ANNA),) for n in range(5)}
     assert news["!r"].read == {ghost(ANNA): "$4"}
-    assert news["!other"].success == {(ghost(ANNA),): ["$x"]}
+    assert news["!other"].success == {"$x": (ghost(ANNA),)}
 
 
 def test_each_refusal_is_told_once() -> None:
     refused = report("$1", (ANNA, State.REFUSED, "product_refused"), (CLEO, State.DELIVERED, None))
     news = news_of([refused], NAMES, set())["!r"]
-    assert news.refused == [("$1", ghost(ANNA), "product_refused", "Dr Anna Martin")]
+    (said,) = news.said
+    assert (said.event, said.code, said.name, said.whom) == ("$1", "product_refused", "Dr Anna Martin", ghost(ANNA))
     assert not news.success
     assert news_of([refused], NAMES, news.told) == {}
 

@@ -52,7 +52,7 @@ async def test_each_that_was_shown_as_waiting_is_shown_as_arrived(world: World) 
     async with world.node() as node:
         chat, events = await waiting(world, node)
         node.product.before = lambda _: None
-        await until(lambda: all(statuses(chat.ben, event, own=True) == ["PENDING", "SUCCESS"] for event in events))
+        await until(lambda: all(statuses(chat.ben, event) == ["PENDING", "SUCCESS"] for event in events))
 
 
 async def test_a_restart_says_nothing_again(world: World) -> None:

@@ -9,7 +9,7 @@ from appservice.client.events import STATUS
 from bridge.errors import Refused
 from bridge.model import Address, Delivery, Kind, RecipientState, Ref, Report, State
 from deploy.world.waiting import until
-from tests.matrix.make import ANNA, CLEO, World, ghost, meet, statuses
+from tests.matrix.make import ANNA, CLEO, VOICE, World, ghost, meet, statuses
 
 
 async def test_reading_in_the_product_moves_the_ghosts_receipt(world: World) -> None:
@@ -24,7 +24,7 @@ async def test_reading_in_the_product_moves_the_ghosts_receipt(world: World) -> 
         assert list(receipt["content"][event_id]["m.read"]) == [ghost(ANNA)]
 
 
-async def test_a_refusal_of_the_product_is_a_notice_by_that_professional(world: World) -> None:
+async def test_a_refusal_of_the_product_is_said_by_the_hub_and_rings(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
 
@@ -35,8 +35,11 @@ async def test_a_refusal_of_the_product_is_a_notice_by_that_professional(world: 
         node.product.before = refuse
         event_id = await chat.ben.say(chat.room, "refusé")
         seen = await chat.ben.heard("Le produit du destinataire a refusé")
-        assert seen.sender == ghost(ANNA)
+        assert seen.sender == VOICE
         assert seen.text is not None
+        assert seen.clear is not None
+        assert seen.clear["content"]["msgtype"] == "m.text"  # no rule keeps it silent
+        assert seen.clear["content"]["m.mentions"] == {"user_ids": [chat.ben.mxid]}
         assert "Dr Anna Martin" in seen.text
         assert "refused the message" in seen.text
         assert seen.event["type"] == "m.room.encrypted"

@@ -12,29 +12,30 @@ from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, apply
 from bridge.model import Address, Ref
 from deploy.world.waiting import until
-from tests.matrix.make import ANNA, CLEO, World, ghost, meet
+from tests.matrix.make import ANNA, CLEO, VOICE, World, ghost, meet, statuses
 
 GHOSTS = [ghost(CLEO), ghost(ANNA)]
 
 
 def test_a_direct_room_invites_at_once_and_shows_nothing() -> None:
-    body = create_body("c_1", GHOSTS[:1], ["@ben:chu.example"], None)
-    assert (body["is_direct"], body["invite"], body["preset"]) == (True, ["@ben:chu.example"], "private_chat")
+    body = create_body("c_1", GHOSTS[:1], ["@ben:chu.example"], None, VOICE)
+    assert (body["is_direct"], body["invite"], body["preset"]) == (True, ["@ben:chu.example", VOICE], "private_chat")
     assert not {"name", "topic", "room_alias_name", "room_version"} & set(body)
     state = {event["type"]: event["content"] for event in body["initial_state"]}
     assert state["m.room.encryption"]["algorithm"] == "m.megolm.v1.aes-sha2"
     assert state["m.room.history_visibility"] == {"history_visibility": "invited"}
+    assert state["io.element.functional_members"] == {"service_members": [VOICE]}
     assert state["fr.liaison.conversation"] == {"id": marker("c_1")}
     assert "c_1" not in str(body)
 
 
 @pytest.mark.parametrize(("version", "creator_listed"), [("12", False), ("13", False), ("11", True), (None, False)])
 def test_the_creator_is_in_the_power_levels_before_version_12_only(version: str | None, creator_listed: bool) -> None:
-    body = create_body("c_1", GHOSTS, ["@ben:chu.example"], version)
+    body = create_body("c_1", GHOSTS, ["@ben:chu.example"], version, VOICE)
     users = body["power_level_content_override"]["users"]
     assert (GHOSTS[0] in users) is creator_listed
     assert users[GHOSTS[1]] == 50
-    assert "invite" not in body
+    assert body["invite"] == [VOICE]
     assert body["power_level_content_override"]["invite"] == 0
 
 
@@ -174,6 +175,8 @@ async def test_whom_the_hub_removes_does_not_read_on(world: World, monkeypatch: 
 async def test_an_upgraded_room_is_followed(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
+        event = await chat.ben.say(chat.room, "avant")
+        await until(lambda: statuses(chat.ben, event))
         answer = await chat.ben.call("POST", f"/_matrix/client/v3/rooms/{chat.room}/upgrade", {"new_version": "12"})
         new = answer["replacement_room"]
         await world.stub.idle()

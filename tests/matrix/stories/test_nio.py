@@ -88,3 +88,21 @@ async def test_a_hub_that_does_not_is_neither_read_nor_heard(
     assert await nina.timeline.status(room, mine) == "FAIL_PERMANENT"
     assert (await rosa.wait_text(room, "Que dites-vous ?"))["shield_colour"] == 2
     assert "Que dites-vous ?" not in node.texts()
+
+
+async def test_a_device_that_is_refused_reads_why(
+    servers: Servers, node: Node, nina: NioClient, rosa: RustClient
+) -> None:
+    """Nobody has signed her device: she is neither heard nor given colleagues' words, but she can read the reason."""
+    to = (f"matrix:{nina.user_id}", f"matrix:{rosa.user_id}")
+    await node.write("chat-refused", "Confidentiel", to=to, ref="secret")
+    room = await nina.join()
+    await rosa.wait_text(room, "Confidentiel")
+    mine = await nina.send(room, "De mon nouveau téléphone")
+    assert await nina.timeline.status(room, mine) == "FAIL_PERMANENT"
+    said = await nina.timeline.wait(room, lambda shown: "n'est pas vérifié" in shown.body)
+    assert said.sender == servers.voice
+    assert "Confidentiel" not in nina.timeline.bodies(room)
+    assert node.texts() == []
+    assert (await rosa.wait_text(room, said.body))["shield_colour"] == 0
+    assert not await rosa.has_read(room, servers.ghost(CLEO), mine)

@@ -9,9 +9,9 @@ import pytest
 
 from appservice.process.check import check
 from appservice.process.settings import MatrixSettings
-from bridge.model import Ref
+from bridge.model import Address, Ref
 from deploy.world.client import Event
-from deploy.world.waiting import PATIENCE, until
+from deploy.world.waiting import PATIENCE, until, wait_for
 from tests.matrix.make import ANNA, CLEO, Node, hub
 from tests.matrix.servers import Servers
 from tests.peers.world import NewClient
@@ -91,8 +91,9 @@ async def test_a_file_is_refused_in_words(servers: Servers, node: Node, new_clie
     await ben.wait_member(room, servers.ghost(ANNA))
     await ben.send_file(room, "scan.pdf", b"%PDF-", "application/pdf")
     notice = await ben.wait_event(room, lambda e: "fichiers" in str(e["content"].get("body")))
-    assert notice["sender"] == servers.ghost(ANNA)
-    assert notice["content"]["msgtype"] == "m.notice"
+    assert notice["sender"] == servers.voice
+    assert notice["content"]["msgtype"] == "m.text"
+    assert (notice["decryption_failure"], notice["shield_colour"]) == (None, 0)
     status = await ben.wait_event(room, _status)
     assert status["content"]["status"] == "FAIL_PERMANENT"
 
@@ -197,3 +198,33 @@ async def test_what_was_refused_stays_unreadable_after_a_second_invitation(
     known = {event["event_id"]: event for event in await kim.timeline(room)}
     assert secret["event_id"] not in known or known[secret["event_id"]]["decryption_failure"] is not None
     assert not any(event["content"].get("body") == "secret" for event in known.values())
+
+
+async def test_nobody_is_shown_as_having_read_what_was_only_delivered_or_refused(
+    servers: Servers, node: Node, new_client: NewClient
+) -> None:
+    """By what the SDK itself says: it takes whoever does anything in a room for somebody who has read everything."""
+    ben, cleo = await new_client(servers.home, "ben"), servers.ghost(CLEO)
+    await node.write("chat-unread", "Bonjour", to=(f"matrix:{ben.user_id}",))
+    room = await ben.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await ben.join(room)
+    await ben.wait_text(room, "Bonjour")
+    delivered = await ben.send(room, "remis, pas lu")
+    await ben.wait_event(room, lambda e: _status(e) and e["content"]["m.relates_to"]["event_id"] == delivered)
+    place = {"msgtype": "m.location", "body": "ici", "geo_uri": "geo:0,0"}
+    refused = await ben.do("send_event", room=room, type="m.room.message", content=place)
+    notice = await ben.wait_event(room, lambda e: "type de message" in str(e["content"].get("body")))
+    assert (notice["sender"], notice["decryption_failure"], notice["shield_colour"]) == (servers.voice, None, 0)
+    assert notice["content"]["m.mentions"] == {"user_ids": [ben.user_id]}
+    for event in (delivered, refused):
+        assert not await ben.has_read(room, cleo, event)
+    (shown,) = [r["name"] for r in await ben.rooms() if r["room_id"] == room]
+    assert shown.startswith("Dr Cléo Petit")
+    assert "Liaison" not in shown
+    (ref,) = [ref for ref in node.product._refs.values() if ref.id]
+    assert await node.hub.signs.read(ref, Address("pandalab", "cleo"), 1)
+
+    async def read() -> bool:
+        return await ben.has_read(room, cleo, delivered)
+
+    await wait_for(read, "cleo to be shown as having read")
