@@ -17,6 +17,8 @@ import orjson
 from appservice.arriving.transactions import Item
 from bridge.db import Database, Row, Tx
 from bridge.errors import Unavailable, where
+from bridge.parts.lanes import Lanes
+from bridge.parts.patience import Patience
 from bridge.seal import Seal
 
 Json = dict[str, Any]
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 _IN_MEMORY = 5_000  # events kept beside the disk
 _TRIES = 3  # unexpected errors before an event is poison
 _PAUSES = (0.2, 1.0, 3.0)  # s between the attempts to compare a room before its next event
-_LONGEST = 30.0  # s between two attempts
+_PATIENCE = Patience(first=0.1, longest=30.0)  # between two attempts
 
 
 class Parked(Exception):
@@ -61,10 +63,9 @@ class Inbox:
         self._clock = clock
         self._work = work
         self._on_parked = parked
-        self._lanes: dict[str, deque[Item]] = {}
+        self._rooms: dict[str, deque[Item]] = {}
         self._current: dict[str, Item] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes = Lanes("inbox", self._next, _PATIENCE, failed=self._failed)
         self._parked: dict[tuple[str, str], list[Item]] = {}
         self._waiting: Counter[tuple[str, str]] = Counter()  # (room, sender) -> parked events
         self._held = 0
@@ -84,11 +85,11 @@ class Inbox:
             if event_id in rows:
                 item.stream = rows[event_id]["stream"]
         self.add([_stored(row) for event_id, row in rows.items() if event_id not in known])
-        for lane in self._lanes.values():
+        for lane in self._rooms.values():
             self._sort(lane)
 
     def _everything(self) -> Iterator[Item]:
-        for lane in self._lanes.values():
+        for lane in self._rooms.values():
             yield from lane
         for items in self._parked.values():
             yield from items
@@ -96,18 +97,16 @@ class Inbox:
 
     async def stop(self) -> None:
         """Stop the lanes; everything not done is on disk."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._lanes.stop()
 
     def add(self, items: Iterable[Item]) -> None:
         """Events that are on disk, in order."""
         for item in items:
             self._hold(item)
-            lane = self._lanes.get(item.room)
+            lane = self._rooms.get(item.room)
             if lane is None:
-                self._lanes[item.room] = deque((item,))
-                self._run(item.room)
+                self._rooms[item.room] = deque((item,))
+                self._lanes.wake(item.room)
             else:
                 lane.append(item)
 
@@ -119,34 +118,28 @@ class Inbox:
 
     def look(self, room: str) -> asyncio.Task[None]:
         """Compare a room that may be silent with what has come in. Gives its lane, which ends when nothing waits."""
-        if room not in self._lanes:
-            self._lanes[room] = deque()
-            self._run(room)
-        return self._running[room]
-
-    def _run(self, room: str) -> None:
-        task = asyncio.create_task(self._lane(room))
-        self._running[room] = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._rooms.setdefault(room, deque())
+        return self._lanes.wake(room)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way (parked events apart)."""
-        return not self._lanes
+        return not len(self._lanes)
 
     # -- one lane ------------------------------------------------------------------------------------------
 
-    async def _lane(self, room: str) -> None:
-        lane = self._lanes[room]
-        while True:
+    async def _next(self, room: str) -> float | None:
+        """Work on the next event of a room, or once more on the one that could not be settled."""
+        if room not in self._current:
+            lane = self._rooms.setdefault(room, deque())
             await self._fill(room, lane)
             if not lane:
-                break
+                del self._rooms[room]
+                return None
             self._current[room] = lane.popleft()
-            await self._settle(self._current[room])
-            del self._current[room]
-        del self._lanes[room], self._running[room]
+        await self._settle(self._current[room])
+        del self._current[room]
+        return 0.0
 
     async def _fill(self, room: str, lane: deque[Item]) -> None:
         """Put what the homeserver never pushed where it belongs."""
@@ -177,28 +170,24 @@ class Inbox:
         lane.extend(rest)
 
     async def _settle(self, item: Item) -> None:
-        tries, wait = 0, 0.1
-        while True:
-            try:
-                event = await self._event(item)
-                if event is None:
-                    return
-                await self._work(item, event)
-            except Parked as parked:
-                if await self._try(self._park(item, parked)):
-                    return
-            except Unavailable as reason:
-                log.info("%s waits %.1f s: %s", item.event_id, wait, reason.code)
-            except Exception as bug:
-                tries += 1
-                log.error("%s failed: %s", item.event_id, where(bug))
-                if tries >= _TRIES and await self._try(self._bury(item, where(bug))):
-                    return
-            else:
-                self._forget(item)
-                return
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST)
+        event = await self._event(item)
+        if event is None:
+            return
+        try:
+            await self._work(item, event)
+        except Parked as parked:
+            await self._park(item, parked)
+        else:
+            self._forget(item)
+
+    async def _failed(self, room: str, times: int, bug: Exception) -> float | None:
+        item = self._current.get(room)
+        log.error("%s failed: %s", room if item is None else item.event_id, where(bug))
+        if item is None or times < _TRIES:
+            return None
+        await self._bury(item, where(bug))
+        del self._current[room]
+        return 0.0
 
     async def _event(self, item: Item) -> Json | None:
         """The event, from memory or disk; None if it is gone (settled by an earlier try whose answer was lost)."""
@@ -206,13 +195,6 @@ class Inbox:
             return item.event
         row = await self._db.one("matrix.inbox_event", item.stream)
         return None if row is None else dict(orjson.loads(self._seal.open(bytes(row["sealed"]), item.event_id)))
-
-    async def _try(self, step: Awaitable[None]) -> bool:
-        try:
-            await step
-        except Unavailable:
-            return False
-        return True
 
     async def _bury(self, item: Item, why: str) -> None:
         """A poison event: kept sealed for the operator, out of everybody's way."""
@@ -266,7 +248,7 @@ class Inbox:
             self._waiting[(room, item.sender or "")] -= 1
             if not self._waiting[(room, item.sender or "")]:
                 del self._waiting[(room, item.sender or "")]
-        lane = self._lanes.get(room)
+        lane = self._rooms.get(room)
         if lane is None:
             self.add(items)
         else:
