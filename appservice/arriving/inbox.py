@@ -16,6 +16,7 @@ import orjson
 
 from appservice.arriving.transactions import Item
 from bridge.db import Database, Row, Tx
+from bridge.db.pages import pages
 from bridge.errors import Unavailable, where
 from bridge.parts.lanes import Lanes
 from bridge.parts.patience import Patience
@@ -74,12 +75,15 @@ class Inbox:
 
     async def start(self) -> None:
         """Take up what an earlier life left, parked events included: their keys may have come meanwhile."""
-        self.add([_stored(row) for row in await self._db.all("matrix.inbox")])
+        async for page in pages(self._db, "matrix.inbox", (0,), ("stream",)):
+            self.add([_stored(row) for row in page])
 
     async def reload(self) -> None:
         """Compare with the disk after a commit whose answer was lost; nothing is written meanwhile."""
         known = {item.event_id: item for item in self._everything()}
-        rows = {row["event_id"]: row for row in await self._db.all("matrix.inbox")}
+        rows: dict[str, Row] = {}
+        async for page in pages(self._db, "matrix.inbox", (0,), ("stream",)):
+            rows |= {row["event_id"]: row for row in page}
         known |= {item.event_id: item for item in self._everything()}  # what was settled meanwhile is in rows
         for event_id, item in known.items():
             if event_id in rows:
@@ -234,10 +238,12 @@ class Inbox:
                 await tx.run("matrix.park", item.stream, why.session, why.sender, at)
             item.session, item.sender, item.parked_at = why.session, why.sender, at
         self._forget(item)
-        self._parked.setdefault((item.room, why.session), []).append(item)
-        self._waiting[(item.room, why.sender)] += 1
         if first and event is not None:
             await self._on_parked(item, event)
+        parked = self._parked.setdefault((item.room, why.session), [])
+        if item not in parked:
+            parked.append(item)
+            self._waiting[(item.room, why.sender)] += 1
         if event is not None and await self.has_key(event):  # it came while the event was being parked
             self.unpark(item.room, why.session)
 

@@ -14,7 +14,8 @@ from appservice.client.homeserver import MatrixRefused, need, part
 from appservice.client.names import cipher_hash, txn_id
 from appservice.e2ee import Engine
 from appservice.rooms.roomstate import Room
-from bridge.db import Tx
+from bridge.db import Row, Tx
+from bridge.db.pages import pages
 from bridge.errors import Refused, Unavailable
 from bridge.parts.failpoint import failpoint
 
@@ -74,16 +75,16 @@ class Outbox:
 
     async def start(self) -> None:
         """Load what an earlier life left."""
-        for r in await self._db.all("matrix.outbox"):
-            content = orjson.loads(r["content"]) if r["content"] else {}
-            keys = (r["id"], r["message"], r["room_id"], r["ghost"], r["device"], r["txn"], r["type"])
-            echoed = r["event_id"] is not None
-            self._remember(Sent(*keys, content, r["cipher"], r["created_at"], r["event_id"], echoed))
+        async for page in pages(self._db, "matrix.outbox", ("",), ("id",)):
+            for row in page:
+                self._remember(_stored(row))
 
     async def reload(self) -> None:
         """Compare with the disk after a commit whose answer was lost: an echo may be noted there."""
         waiting = list(self._ciphers.values())
-        known = {r["id"]: r["event_id"] for r in await self._db.all("matrix.outbox_echoes")}
+        known: dict[str, str | None] = {}
+        async for page in pages(self._db, "matrix.outbox_echoes", ("",), ("id",)):
+            known |= {r["id"]: r["event_id"] for r in page}
         for row in waiting:
             event_id = known.get(row.id, "")
             if event_id is not None and not row.echoed:
@@ -239,3 +240,9 @@ def translate(refusal: MatrixRefused) -> Exception:
     if refusal.status in (403, 404):
         return NotInRoom(refusal.errcode)
     return refusal
+
+
+def _stored(r: Row) -> Sent:
+    content = orjson.loads(r["content"]) if r["content"] else {}
+    keys = (r["id"], r["message"], r["room_id"], r["ghost"], r["device"], r["txn"], r["type"])
+    return Sent(*keys, content, r["cipher"], r["created_at"], r["event_id"], r["event_id"] is not None)

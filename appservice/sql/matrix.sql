@@ -19,7 +19,8 @@ INSERT INTO matrix_inbox (stream, event_id, room_id, received_at, sealed) VALUES
 UPDATE matrix_inbox SET stream = $2 WHERE stream = $1;
 
 -- name: inbox
-SELECT stream, event_id, room_id, parked_session, parked_sender, parked_at, told FROM matrix_inbox ORDER BY stream;
+SELECT stream, event_id, room_id, parked_session, parked_sender, parked_at, told FROM matrix_inbox
+WHERE stream > $1 ORDER BY stream LIMIT $2;
 
 -- name: inbox_event
 SELECT sealed FROM matrix_inbox WHERE stream = $1;
@@ -70,10 +71,11 @@ INSERT INTO matrix_intent (conversation, ghost, at) VALUES ($1, $2, $3) ON CONFL
 DELETE FROM matrix_intent WHERE conversation = $1;
 
 -- name: outbox
-SELECT id, message, room_id, ghost, device, txn, type, content, cipher, created_at, event_id FROM matrix_outbox;
+SELECT id, message, room_id, ghost, device, txn, type, content, cipher, created_at, event_id FROM matrix_outbox
+WHERE id > $1 ORDER BY id LIMIT $2;
 
 -- name: outbox_echoes
-SELECT id, event_id FROM matrix_outbox;
+SELECT id, event_id FROM matrix_outbox WHERE id > $1 ORDER BY id LIMIT $2;
 
 -- name: outbox_add
 INSERT INTO matrix_outbox (id, message, room_id, ghost, device, txn, type, content, cipher, created_at)

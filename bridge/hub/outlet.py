@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from bridge.errors import Unavailable, where
 from bridge.parts.breaker import Breaker
+from bridge.parts.lanes import Lanes
 from bridge.parts.patience import Patience
 from bridge.store.backlog import Backlog
 
@@ -36,7 +37,11 @@ class Outlet:
         self._work = work
         self._clock = clock
         self._breaker = Breaker(patience, _seconds, jitter)
-        self._running: dict[str, bool] = {}  # True: look again before ending
+        once = Patience(first=patience.first, longest=patience.first)  # until a database that was away is asked again
+        self._lanes = Lanes(f"lanes of {backlog.network}", self._one, once, failed=self._bug, ended=self._ended)
+        self._again: set[str] = set()  # lanes at work in which more was written
+        self._hasty: set[str] = set()  # lanes that begin without regard to waiting times
+        self._claimed: dict[str, bool] = {}  # lanes that nobody may work on; True: woken meanwhile
         self._tries: dict[str, bool] = {}  # of a network that is down: its lanes under way, fresh or not
         self._fresh: dict[str, None] = {}  # lanes that come next, for they were woken
         self._stored: dict[str, bool] = {}  # lanes that come next, found on the disk; True: eager
@@ -46,8 +51,9 @@ class Outlet:
         self._tried = (0, "")
         self._again_at = math.inf  # s, when the disk holds a lane that is due again
         self.failed_at = 0  # ms, when it was last found to be away
+        self._look_at = 0.0  # s, when everything is looked through the next time
         self._stirred = asyncio.Event()
-        self._group: asyncio.TaskGroup | None = None
+        self._on = False
 
     @property
     def down(self) -> bool:
@@ -57,15 +63,17 @@ class Outlet:
     @property
     def idle(self) -> bool:
         """Whether nothing is worked on and nothing is left to look for."""
-        return not self._running and not self._fresh and not self._stored and self._look is None
+        return not self._lanes and not self._fresh and not self._stored and self._look is None
 
     # ---- what happens
 
     def wake(self, conversation: str) -> None:
         """Something was written in this lane."""
-        if conversation in self._running:
-            self._running[conversation] = True
-        elif self._group is None or conversation in self._stored:
+        if conversation in self._claimed:
+            self._claimed[conversation] = True
+        elif conversation in self._lanes:
+            self._again.add(conversation)
+        elif not self._on or conversation in self._stored:
             return
         elif not self.down and self._free and not self._fresh:
             self._start(conversation)
@@ -80,7 +88,7 @@ class Outlet:
     def look_through(self, *, eager: bool) -> None:
         """Find every lane that the disk holds; ``eager``: whatever waits for a time, too."""
         self._look, self._eager, self._missed = 0, eager, False
-        self._again_at = 0.0
+        self._again_at, self._look_at = 0.0, _seconds() + _LOOK
         self._stirred.set()
 
     def again_in(self, conversation: str, seconds: float, named: float | None) -> None:
@@ -117,31 +125,29 @@ class Outlet:
 
     def claim(self, conversations: Iterable[str]) -> set[str]:
         """Keep these lanes from being worked on, until :meth:`release`; gives those that were free."""
-        mine = {lane for lane in conversations if lane not in self._running}
-        self._running.update(dict.fromkeys(mine, False))
+        mine = {lane for lane in conversations if lane not in self._lanes}
+        self._claimed.update(dict.fromkeys(mine, False))
         return mine
 
     def release(self, claimed: Iterable[str]) -> None:
         """They may go on."""
         for lane in claimed:
-            if self._running.pop(lane):
+            if self._claimed.pop(lane):
                 self.wake(lane)
-        self._next()
 
     # ---- life
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            group.create_task(self._overlooked())
-            self.look_through(eager=True)  # waiting times of an earlier life of the hub do not count
-            try:
-                while True:
-                    self._stirred.clear()
-                    await self._wait(await self._fill())
-            finally:
-                self._group = None  # what is accepted from now on is delivered after the next start
+        self._on = True
+        self.look_through(eager=True)  # waiting times of an earlier life of the hub do not count
+        try:
+            while True:
+                self._stirred.clear()
+                await self._wait(await self._fill())
+        finally:
+            self._on = False  # what is accepted from now on is delivered after the next start
+            await self._lanes.stop()
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -149,12 +155,6 @@ class Outlet:
                 await self._stirred.wait()
         except TimeoutError:
             pass
-
-    async def _overlooked(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK)
-            if self._look is None and not self.down:
-                self.look_through(eager=False)
 
     async def _fill(self) -> float:
         """Start what may start; gives the seconds until there may be more."""
@@ -178,8 +178,10 @@ class Outlet:
             elif self._look is not None:
                 await self._load_page(self._look)
                 await asyncio.sleep(0)
+            elif self._look_at <= _seconds():
+                self.look_through(eager=False)
             else:
-                return left
+                return min(left, self._look_at - _seconds())
         return 0.0
 
     async def _load_due(self) -> None:
@@ -207,7 +209,7 @@ class Outlet:
         return self._named.get(lane, 0.0) <= _seconds()
 
     def _store(self, lane: str, *, eager: bool) -> None:
-        if lane not in self._running and lane not in self._fresh and not self.down:
+        if lane not in self._lanes and lane not in self._fresh and not self.down:
             self._stored.setdefault(lane, eager)
 
     async def _probe(self) -> float:
@@ -230,18 +232,18 @@ class Outlet:
         row = await self.backlog.another(*self._tried)
         if not self.down:
             return 0.0
-        if row is None or row.conversation in self._running:
+        if row is None or row.conversation in self._lanes:
             return math.inf
         self._tried = (row.place, row.conversation)
         self._fresh.pop(row.conversation, None)
         self._try(row.conversation, fresh=False, eager=self._may_hurry(row.conversation))
-        return math.inf
+        return math.inf if False in self._tries.values() else self._patience.first
 
     # ---- lanes
 
     @property
     def _free(self) -> bool:
-        return len(self._running) < self._patience.parallel
+        return len(self._lanes) < self._patience.parallel
 
     def _start_next(self) -> None:
         while self._free and not self.down and (self._fresh or self._stored):
@@ -254,48 +256,37 @@ class Outlet:
         return lane, bool(queue.pop(lane))
 
     def _try(self, lane: str, *, fresh: bool, eager: bool) -> None:
-        if lane not in self._running:
+        if lane not in self._claimed:
             self._breaker.begun(fresh)
             self._tries[lane] = fresh
         self._start(lane, eager)
 
     def _start(self, lane: str, eager: bool = False) -> None:
-        assert self._group is not None
-        if lane in self._running:  # claimed: it is looked at again once it is free
-            self._running[lane] = True
+        if lane in self._claimed:
+            self._claimed[lane] = True
             return
-        self._running[lane] = False
-        self._group.create_task(self._lane(lane, eager))
+        if eager:
+            self._hasty.add(lane)
+        self._lanes.wake(lane)
 
-    async def _lane(self, lane: str, eager: bool) -> None:
-        try:
-            more = True
-            while more:
-                self._running[lane] = False
-                more = await self._safely(lane, eager) or self._running[lane]
-                eager = False
-                if more and (self.down or self._fresh or self._stored):
-                    self._fresh[lane] = None  # others come first
-                    break
-        finally:
-            self._running.pop(lane, None)
-            self._tries.pop(lane, None)
-            self._next()
+    async def _one(self, lane: str) -> float | None:
+        eager = lane in self._hasty
+        self._again.discard(lane)
+        self._hasty.discard(lane)
+        more = await self._work(lane, eager) or lane in self._again
+        if more and (self.down or self._fresh or self._stored):
+            self._fresh[lane] = None  # others come first
+            return None
+        return 0.0 if more else None
 
-    async def _safely(self, lane: str, eager: bool) -> bool:
-        try:
-            return await self._work(lane, eager)
-        except Unavailable:  # the database
-            await asyncio.sleep(self._patience.first)
-            return True
-        except Exception as bug:
-            log.error("a lane of %s (%s) failed unexpectedly: %s", self.backlog.network, lane, where(bug))
-            await asyncio.sleep(self._patience.longest)
-            return True
+    async def _bug(self, lane: str, _: int, bug: Exception) -> float:
+        log.error("a lane of %s (%s) failed unexpectedly: %s", self.backlog.network, lane, where(bug))
+        return self._patience.longest
 
-    def _next(self) -> None:
+    def _ended(self, lane: str) -> None:
         """There is room."""
-        if self._group is None:
+        self._tries.pop(lane, None)
+        if not self._on:
             return
         self._start_next()
         if self.down or (self._free and (self._look is not None or self._again_at <= _seconds())):

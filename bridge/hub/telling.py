@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from bridge.connector import Connector
 from bridge.errors import Unavailable, where
 from bridge.model import Report
+from bridge.parts.lanes import Lanes
 from bridge.parts.patience import Patience
 from bridge.store.outcomes import TOLD
 from bridge.store.store import Store
@@ -29,14 +30,21 @@ class Telling:
         self._patience = patience
         self._clock = clock
         self._jitter = jitter
-        self._news = asyncio.Event()
+        database = Patience(first=patience.first, longest=patience.first)
+        self._lanes = Lanes("reports", self._tell_due, database, failed=self._odd)
         self._rested = asyncio.Event()
         self._failed = 0  # batches in a row
-        self._timer: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._on = False
 
     def wake(self) -> None:
-        """Something became of a message."""
-        self._news.set()
+        """Something became of a message; a moment later it is told with whatever became of others."""
+        if self._on and self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(self._patience.reports, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._lanes.wake(self._connector.network)
 
     def answered(self) -> None:
         """The network answers: nobody rests any longer."""
@@ -45,37 +53,31 @@ class Telling:
 
     async def run(self) -> None:
         """Tell until cancelled."""
+        self._on = True
         self.wake()
-        while True:
-            await self._news.wait()
-            await asyncio.sleep(self._patience.reports)
-            self._news.clear()
-            try:
-                next_at = await self._tell_all()
-            except Unavailable:
-                next_at = self._clock() + int(self._patience.first * 1000)
-            except Exception as bug:  # it would end the courier, and the hub
-                log.error("reports for %s cannot be told: %s", self._connector.network, where(bug))
-                next_at = self._clock() + int(self._patience.longest * 1000)
-            if next_at is not None:
-                self._look_again((next_at - self._clock()) / 1000)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._on = False
+            if self._gathering is not None:
+                self._gathering.cancel()
+            await self._lanes.stop()
 
-    def _look_again(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.01), self._news.set)
-
-    async def _tell_all(self) -> int | None:
-        """Tell whatever is due; gives when (ms) something is due again."""
-        name = self._connector.network
-        while due := await self._store.outcomes.reports(name, self._clock()):
+    async def _tell_due(self, network: str) -> float | None:
+        """Tell whatever is due; gives the seconds until something is due again."""
+        while due := await self._store.outcomes.reports(network, self._clock()):
             if self._failed >= _BATCHES:
                 await self._rest()
-                due = await self._store.outcomes.reports(name, self._clock())
+                due = await self._store.outcomes.reports(network, self._clock())
             await self._tell([r for r, _ in due], max((a for _, a in due), default=0))
             if len(due) < TOLD:
                 break
-        return await self._store.outcomes.next_report(name)
+        next_at = await self._store.outcomes.next_report(network)
+        return None if next_at is None else max(0.01, (next_at - self._clock()) / 1000)
+
+    async def _odd(self, network: str, _: int, bug: Exception) -> float:
+        log.error("reports for %s cannot be told: %s", network, where(bug))
+        return self._patience.longest
 
     async def _rest(self) -> None:
         """One batch after the other could not be told: the rest of them would fare no better."""

@@ -51,6 +51,9 @@ PAGES = {
     "e2ee_ghost_pkey(user_id>)",
     "mail_box_pkey(address>)",
     "matrix_ghost_pkey(mxid>)",
+    "matrix_inbox_pkey(rowid>)",
+    "matrix_inbox_pkey(stream>)",
+    "matrix_outbox_pkey(id>)",
     "name_pkey(person>)",
     "account_news_next(network=)",
     "conversation_audience(audience=)",
@@ -98,9 +101,6 @@ FIRST = {
 """The first or last entry of an index: the statement asks for one MIN or MAX."""
 
 WHOLE = {
-    "matrix.inbox": "at start and after a commit whose answer was lost: events that wait",
-    "matrix.outbox": "once, at start: ciphertexts on their way, and one of each room that spoke within a day",
-    "matrix.outbox_echoes": "after a commit whose answer was lost: what matrix.outbox reads at start",
     "e2ee.seal-keys": "the names of the seal's keys",
     "e2ee.seal-key-used": "at start, only if a key of the seal is missing",
     "matrix.last_stream": "the last entry of the primary key",

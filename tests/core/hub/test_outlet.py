@@ -79,12 +79,12 @@ def outlet(w: World, network: str = "siilo") -> Outlet:
 
 def kept(courier: Courier) -> int:
     """How many lanes are in memory."""
-    return sum(len(o._running) + len(o._fresh) + len(o._stored) for o in courier._outlets.values())
+    return sum(len(o._lanes) + len(o._fresh) + len(o._stored) for o in courier._outlets.values())
 
 
 async def still(w: World, network: str = "siilo") -> None:
     """The network is away, and nothing is under way any more."""
-    await w.until(lambda: outlet(w, network).down and not outlet(w, network)._running)
+    await w.until(lambda: outlet(w, network).down and not outlet(w, network)._lanes)
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ async def cost(url: str, *, beside: int) -> int:
     async with running(url, nets, SLOW) as w:
         await w.pandalab.write("p0", "A", "cleo", "un", [BEN])
         await w.until(lambda: len(w.pandalab.told) >= 1)
-        await w.until(lambda: (outlet(w).down or not beside) and not outlet(w)._running)
+        await w.until(lambda: (outlet(w).down or not beside) and not outlet(w)._lanes)
         async with counted(w) as said:
             await w.pandalab.write("p1", "A", "cleo", "deux")
             await w.until(lambda: len(w.pandalab.told) == 2)
@@ -233,7 +233,7 @@ async def test_what_has_just_come_is_served_although_nothing_else_can_go_on(url:
         await still(w)
         await w.pandalab.write("good", "other", "cleo", "good", [DAN])
         await w.until(lambda: siilo.delivered)
-        await w.until(lambda: not outlet(w)._running)
+        await w.until(lambda: not outlet(w)._lanes)
         assert not outlet(w).down  # from now on these five are known
         await w.pandalab.write("again", "other", "cleo", "again")
         await w.until(lambda: len(siilo.delivered) == 2)
@@ -363,24 +363,6 @@ async def test_a_lane_whose_rows_cannot_be_worked_on_ends_nothing(url: str, monk
         monkeypatch.setattr(w.store, "due", sometimes)
         await w.pandalab.write("p1", "A", "cleo", "x", [DAN])
         await w.until(lambda: w.siilo.delivered)
-
-
-async def test_a_lane_that_is_claimed_is_worked_on_by_nobody_and_goes_on_afterwards(url: str) -> None:
-    nets, siilo = world()
-    async with running(url, nets, replace(FAST, parallel=2)) as w:
-        said = await w.pandalab.write("p1", "A", "cleo", "un", [DAN])
-        await w.until(lambda: siilo.delivered and w.courier.idle)
-        siilo.gate.clear()
-        for chat in "BC":
-            await w.pandalab.write(f"p{chat}", chat, "cleo", "other", [DAN])
-        await w.pandalab.write("p2", "A", "cleo", "deux")  # it comes next
-        mine = outlet(w).claim({said.conversation})
-        assert mine == {said.conversation}
-        siilo.gate.set()
-        await w.until(lambda: len(siilo.delivered) == 3 and not outlet(w)._fresh)
-        assert [d.body.text for d in siilo.delivered] == ["un", "other", "other"]
-        outlet(w).release(mine)
-        await w.until(lambda: len(siilo.delivered) == 4)
 
 
 async def test_a_hub_that_stops_has_next_to_nothing_to_stop(tmp_path: Any) -> None:

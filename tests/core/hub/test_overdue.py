@@ -145,7 +145,7 @@ async def test_a_clock_that_goes_back_lets_nothing_wait_for_days(url: str) -> No
     siilo.before = away
     async with running(url, nets, replace(FAST, first=1.0, longest=1.0, late=0.2), clock=wall) as w:
         await w.pandalab.write("p1", "A", "cleo", "x", [DAN])
-        await w.until(lambda: siilo.calls and not outlet(w)._running)
+        await w.until(lambda: siilo.calls and not outlet(w)._lanes)
         wall.off = 0
         siilo.before = lambda _: None
         await w.until(lambda: siilo.delivered)

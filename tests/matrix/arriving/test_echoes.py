@@ -45,7 +45,7 @@ async def test_an_echo_for_which_nobody_waits_has_no_row_and_no_transaction_of_i
         ref = Ref(MATRIX, event_of(world, chat))
         assert await node.hub.facts.cited(ref) is not None
         await until(lambda: len(node.product.told) > 0)
-        assert [r["event_id"] for r in await node.db.all("matrix.outbox")] == [ref.id]
+        assert [r["event_id"] for r in await node.db.all("matrix.outbox", "", 1000)] == [ref.id]
 
 
 async def test_where_others_wait_the_echo_gives_them_the_message(world: World) -> None:
@@ -76,13 +76,13 @@ async def test_an_echo_that_is_pushed_twice_counts_once(world: World) -> None:
         await said(node, chat, "une fois")
         await settled(world, node)
         event = world.stub.world.rooms[chat.room].events[-1]
-        rows = await node.db.all("matrix.outbox")
+        rows = await node.db.all("matrix.outbox", "", 1000)
         for _ in range(2):
             world.stub.interest(event)
             await world.stub.idle()
         world.stub.interest({**event, "event_id": "$another"})  # the same ciphertext by another name
         await settled(world, node)
-        assert [r["event_id"] for r in await node.db.all("matrix.outbox")] == [r["event_id"] for r in rows]
+        assert [r["event_id"] for r in await node.db.all("matrix.outbox", "", 1000)] == [r["event_id"] for r in rows]
         await said(node, chat, "encore")
         assert [seen.text for seen in chat.ben.seen if seen.text in ("une fois", "encore")] == ["une fois", "encore"]
 
@@ -118,8 +118,8 @@ async def test_a_commit_whose_answer_was_lost_is_looked_up(world: World) -> None
 
         await wait_for(noted, "the echo to be noted")
         assert cut == 0
-        rows = {r["event_id"] for r in await node.db.all("matrix.outbox")}
+        rows = {r["event_id"] for r in await node.db.all("matrix.outbox", "", 1000)}
         assert event_of(world, chat) in rows
         await said(node, chat, "après")
         await settled(world, node)
-        assert len(await node.db.all("matrix.outbox")) <= 2
+        assert len(await node.db.all("matrix.outbox", "", 1000)) <= 2

@@ -36,7 +36,7 @@ async def test_without_its_key_a_message_is_parked_and_comes_late(world: World) 
         await node.got("sans clé")
         await until(lambda: statuses(chat.ben, parked)[-1] == "SUCCESS")
         assert "PENDING" in statuses(chat.ben, parked)
-        assert not await node.db.all("matrix.inbox")
+        assert not await node.db.all("matrix.inbox", 0, 1000)
 
 
 async def test_the_senders_devices_are_asked_for_the_key(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_parked_messages_survive_a_restart(world: World) -> None:
     await chat.ben.share(chat.room)
     async with world.node() as node:
         await node.got("gardé")
-        assert not await node.db.all("matrix.inbox")
+        assert not await node.db.all("matrix.inbox", 0, 1000)
 
 
 async def test_a_key_that_the_push_has_lost_is_read_from_the_sync(world: World) -> None:

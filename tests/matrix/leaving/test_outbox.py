@@ -77,7 +77,7 @@ async def test_the_echo_may_be_faster_than_the_answer(world: World) -> None:
         await chat.ben.heard("rapide")
         await world.stub.idle()
         await until(lambda: node.matrix.idle)
-        rows = await node.db.all("matrix.outbox")
+        rows = await node.db.all("matrix.outbox", "", 1000)
         assert [r["event_id"] for r in rows] == encrypted(world, chat.room, ghost("10000000001"))
         assert [r["content"] for r in rows] == [""]
         gate.set()
@@ -108,11 +108,11 @@ async def test_rows_are_gone_once_the_room_has_moved_on(world: World) -> None:
         await chat.ben.heard("message 5")
         await world.stub.idle()
         await until(lambda: node.matrix.idle)
-        assert len(await node.db.all("matrix.outbox")) <= 2
+        assert len(await node.db.all("matrix.outbox", "", 1000)) <= 2
         assert not node.matrix._outbox._ciphers
         node.matrix._outbox._clock = lambda: 1 << 50
         await node.matrix._outbox.clean()
-        assert not await node.db.all("matrix.outbox")
+        assert not await node.db.all("matrix.outbox", "", 1000)
 
 
 async def test_too_large_is_told_to_the_sender(world: World) -> None:

@@ -216,11 +216,11 @@ async def test_rows_of_a_message_stay_until_all_of_it_is_recorded(world: World) 
         await chat.ben.heard(SCAN.name)
         await world.stub.idle()
         await until(lambda: node.matrix.idle)
-        rows = await node.db.all("matrix.outbox")
+        rows = await node.db.all("matrix.outbox", "", 1000)
         assert sum(bool(row["message"]) for row in rows) == 3
         await node.post(BOX, "Suivant")
         await chat.ben.heard("Suivant")
-        rows = await node.db.all("matrix.outbox")
+        rows = await node.db.all("matrix.outbox", "", 1000)
         assert sum(bool(row["message"]) for row in rows) == 1
 
 
