@@ -1,4 +1,4 @@
-"""The lanes of the inbox: what fails holds up its room for a while and no longer, and a long backlog is read in pages."""
+"""The lanes of the inbox: what fails holds up its room for a while only, and a long backlog is read in pages."""
 
 from __future__ import annotations
 
