@@ -136,7 +136,7 @@ def test_traps() -> None:
     assert clean(found.html or "") == "<p>Cliquez <a>ici</a></p>"
     assert found.files[0].name == "facturefdp.exe"
     assert found.files[1].mime == "message/external-body"
-    assert found.problems == ("odd_date",)
+    assert found.problems == ("odd_date", "text_around")
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -33,5 +33,10 @@ def has_own(plain: str, rich: str) -> bool:
     return bool(_words(plain) - _words(rich))
 
 
+def unsaid(text: str, *shown: str) -> bool:
+    """Whether a text holds words that none of the others has."""
+    return not _words(text).keys() <= {word for other in shown for word in _words(other)}
+
+
 def _words(text: str) -> Counter[str]:
     return Counter(_WORD.findall(_COUNTED.sub("", _ADDRESS.sub(" ", text)).casefold()))

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 
 from bridge.model import File
-from bridge.networks.mail.mime.alternatives import has_own, says_more
-from bridge.networks.mail.mime.charsets import decode, one_line, readable
+from bridge.networks.mail.mime.alternatives import has_own, says_more, unsaid
+from bridge.networks.mail.mime.charsets import decode, one_line, readable, visible
 from bridge.networks.mail.mime.file_names import better_mime, safe_name
 from bridge.networks.mail.mime.flowed import unflow
 from bridge.networks.mail.mime.headers import words
 from bridge.networks.mail.mime.parts import MailLimits, Part
-from bridge.networks.mail.mime.safe_html import content_ids, to_text
+from bridge.networks.mail.mime.safe_html import content_ids, is_torn, to_text
 
-_NOISE = {"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"}  # a third form of the same words
+_HTML = {"text/html", "text/x-amp-html", "text/watch-html"}
+_THIRD = {"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"}  # mostly a form of the same words
+_DATA = {  # texts for programs: files, wherever they stand (any other is read as plain text: RFC 2046, 4.1.4)
+    "text/calendar", "text/css", "text/csv", "text/directory", "text/ecmascript", "text/javascript",
+    "text/rfc822-headers", "text/rtf", "text/tab-separated-values", "text/tnef", "text/vcard", "text/x-vcard",
+    "text/x-vcalendar", "text/xml", "text/xml-external-parsed-entity",
+}  # fmt: skip
 _FOR_MACHINES = {  # read by reports
     "message/delivery-status", "message/disposition-notification", "message/global-delivery-status",
     "message/global-disposition-notification", "message/global-headers", "text/rfc822-headers",
 }  # fmt: skip
+_MAY_HIDE = re.compile(
+    r"(?i)hidden|display\s*:\s*none|mso-hide"
+    r"|<(?:textarea|select|option|button|object|noscript|noframes|noembed|iframe|map|applet|svg|math|template|audio|video|canvas)\b"
+)
+_NO_WORDS = re.compile(r"(?is)<(script|style|head)\b.{0,200000}?</\1\s*>|<!--.{0,200000}?-->")
 _STUB = re.compile(
     r"(?i)(not|cannot|ne|pas|doesn.t)\b.{0,60}(support|prend|affich|display|view|lire|read).{0,60}html"
     r"|html.{0,60}(requis|required)"
@@ -48,6 +59,7 @@ class _Piece:
 class _Reader:
     limits: MailLimits
     pieces: list[_Piece] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # the text of forms that were not chosen
     loose: list[tuple[Part, str]] = field(default_factory=list)  # documents and their Content-ID
     problems: set[str] = field(default_factory=set)
 
@@ -66,29 +78,45 @@ class _Reader:
                 self.take(one, first and count == 0)
         elif is_body(part, first):
             text = self.text(part)
-            self.pieces.append(_Piece(html=text) if part.mime == "text/html" else _Piece(plain=text))
+            self.pieces.append(_Piece(html=text) if part.mime in _HTML else _Piece(plain=text))
         elif part.end > part.start or part.headers.fields:
             self.loose.append((part, _content_id(part)))
 
     def alternative(self, part: Part) -> None:
-        """The last form that can be shown is the best (RFC 2046 §5.1.4): HTML, and the plain text beside it."""
-        chosen, before = _Piece(), len(self.pieces)
+        """The last form that can be shown is the best (RFC 2046 §5.1.4): HTML, and the plain text beside it.
+
+        A form may come in several pieces, as Apple writes HTML with a document in the middle.
+        """
+        plain, html = list[str](), list[str]()
         for one in part.parts:
-            if one.parts:
-                self.take(one)
-            elif is_body(one, True) and one.mime == "text/plain":
-                chosen.plain = self.text(one) if chosen.plain is None else chosen.plain
-            elif is_body(one, True):
-                chosen.html = self.text(one)
-            elif one.mime not in _NOISE:
-                self.loose.append((one, _content_id(one)))
-        # What came in multiparts of its own (HTML with its pictures) is one more form of the same words.
-        for piece in self.pieces[before:]:
-            chosen.plain = piece.plain if chosen.plain is None else chosen.plain
-            chosen.html = piece.html if piece.html is not None else chosen.html
+            form = self.form(one)
+            whole = _joined_html(form)
+            if whole is None:
+                plain += [text] if (text := _joined([piece.plain or "" for piece in form])).strip() else []
+            elif one.mime in _THIRD:
+                self.others.append(_all_text(whole))
+            else:
+                html.append(whole)
+                plain += [text] if (text := self.beside(form)) else []
+        if plain or html:
+            self.pieces.append(_Piece(plain[0] if plain else None, html[-1] if html else None))
+        self.others += plain[1:] + [_all_text(one) for one in html[:-1]]
+
+    def form(self, part: Part) -> list[_Piece]:
+        """One of the forms of an alternative, in reading order; documents in it are documents of the mail."""
+        if not part.parts and part.mime in _THIRD:
+            return [_Piece(html=self.text(part))]
+        before = len(self.pieces)
+        self.take(part)
+        made = self.pieces[before:]
         del self.pieces[before:]
-        if chosen.plain is not None or chosen.html is not None:
-            self.pieces.append(chosen)
+        return made
+
+    def beside(self, form: list[_Piece]) -> str:
+        """The plain text that such a form has of its own."""
+        if all(piece.plain is None for piece in form):
+            return ""
+        return _joined([self.shown(piece) for piece in form])
 
     def related(self, part: Part, first: bool) -> None:
         start = part.type.get("start").strip("<> ")
@@ -104,14 +132,17 @@ class _Reader:
 
     def text(self, part: Part) -> str:
         """The decoded text, cut at the limit; it stays whole in the mail itself."""
-        data = part.data
-        most = self.limits.html if part.mime == "text/html" else self.limits.text
+        data, odd = part.decoded()
+        self.problems |= {odd} if odd else set()
+        most = self.limits.html if part.mime in _HTML else self.limits.text
         if len(data) > most * 4:
             data = data[: most * 4]
         text, right = decode(data, _charset(part, data))
         if not right:
             self.problems.add("charset")
         text = readable(text)
+        if part.mime in _HTML and is_torn(text):
+            self.problems.add("odd_html")
         if len(text) > most:
             text = text[:most]
             self.problems.add("text_cut")
@@ -128,20 +159,39 @@ class _Reader:
         if not plain.strip() or (len(plain) < 400 and _STUB.search(plain)):
             return rich or plain
         if not says_more(rich, plain):
+            self.problems |= {"plain_differs"} if says_more(plain, rich) else set()
             return plain
         if has_own(plain, rich):
             self.problems.add("plain_differs")
         return rich
 
+    def check(self, text: str, html: str | None) -> None:
+        """Notes whether words of the mail are in none of its shown forms."""
+        if html is not None and _MAY_HIDE.search(html):
+            self.others.append(_all_text(html))
+        if self.others:
+            rich = "" if html is None else to_text(html, self.limits.text)
+            if any(unsaid(other, text, rich) for other in self.others):
+                self.problems.add("not_all_shown")
+
+    def file(self, part: Part, inline: str | None) -> File:
+        """A document as it is handed on."""
+        if part.parts:  # an alternative or a multipart where a report has its original: kept as it came
+            return File("part.txt", "application/octet-stream", part.body)
+        data, odd = part.decoded()
+        self.problems |= {odd} if odd else set()
+        mime = better_mime(part.mime, data)
+        return File(safe_name(file_name(part), mime), mime, data, inline)
+
 
 def is_body(part: Part, first: bool) -> bool:
     """Whether a part is something to read: text or HTML, no attachment, nameless unless it comes first."""
-    if part.mime not in ("text/plain", "text/html"):
+    if not part.mime.startswith("text/") or part.mime in _DATA:
         return False
     disposition = part.disposition
     if disposition.value == "attachment" or disposition.get("filename"):
         return False
-    return first or not part.type.get("name")
+    return (first and part.mime in ("text/plain", "text/html")) or not part.type.get("name")
 
 
 def read_body(root: Part, limits: MailLimits) -> MailBody:
@@ -152,14 +202,23 @@ def read_body(root: Part, limits: MailLimits) -> MailBody:
     if html is not None and len(html) > limits.html:
         html = html[: limits.html]
         reader.problems.add("text_cut")
-    texts = (reader.shown(piece).strip("\n") for piece in reader.pieces)
-    text = "\n\n".join(one for one in texts if one.strip())
+    text = _joined([reader.shown(piece) for piece in reader.pieces])
+    reader.check(text, html)
     if len(text) > limits.text:
         text = text[: limits.text]
         reader.problems.add("text_cut")
     shown = content_ids(html) if html else frozenset()
-    files = tuple(_file(part, cid if cid and cid in shown else None) for part, cid in reader.loose)
+    files = tuple(reader.file(part, cid if cid and cid in shown else None) for part, cid in reader.loose)
     return MailBody(text, html, files, tuple(sorted(reader.problems)))
+
+
+def _joined(texts: list[str]) -> str:
+    return "\n\n".join(bare for text in texts if (bare := text.strip("\n")).strip())
+
+
+def _all_text(html: str) -> str:
+    """Every word between tags, also of what is not displayed; scripts and styles are no words."""
+    return visible(readable(unescape(re.sub(r"<[a-zA-Z/!?][^<>]*>", " ", _NO_WORDS.sub(" ", html)))))
 
 
 def _joined_html(pieces: list[_Piece]) -> str | None:
@@ -197,11 +256,3 @@ def _bare_name(part: Part) -> str:
     """Some programs write ``Content-Description`` only; it is a name if it looks like one."""
     described = one_line(words(part.headers.get("content-description")), 200)
     return described if re.fullmatch(r"[^/\\]{1,150}\.[A-Za-z0-9]{2,4}", described) else ""
-
-
-def _file(part: Part, inline: str | None) -> File:
-    if part.parts:  # an alternative or a multipart where a report has its original: kept as it came
-        return File("part.txt", "application/octet-stream", part.body)
-    data = part.data
-    mime = better_mime(part.mime, data)
-    return File(safe_name(file_name(part), mime), mime, data, inline)

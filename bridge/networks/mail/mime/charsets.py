@@ -93,6 +93,8 @@ def decode(data: bytes, label: str = "") -> tuple[str, bool]:
     ``iso-8859-1`` and ``us-ascii`` are read as cp1252 where they cannot be meant; without a usable label UTF-8 is tried
     first, then cp1252; what is not UTF-8 in UTF-8 is read as cp1252, byte by byte.
     """
+    if "7" in label and (seven := _utf7(data, label)) is not None:
+        return seven, False
     name = _utf16(data, known(label))
     if name in ("iso8859-1", "iso8859-15", "cp1252"):
         return _latin(data, name), True
@@ -105,6 +107,14 @@ def decode(data: bytes, label: str = "") -> tuple[str, bool]:
         return data.decode(name), True
     except (UnicodeError, ValueError, LookupError):
         return data.decode(name, "replace"), False
+
+
+def _utf7(data: bytes, label: str) -> str | None:
+    """UTF-7 where it is named, for bodies only: mails are not to be in it, and some are."""
+    try:
+        return data.decode("utf-7") if codecs.lookup(label.strip().strip("\"'")[:60]).name == "utf-7" else None
+    except (LookupError, ValueError):
+        return None
 
 
 def _utf16(data: bytes, name: str | None) -> str | None:

@@ -38,8 +38,12 @@ _EXTENSIONS = {
     "text/calendar": ".ics",
     "text/csv": ".csv",
     "text/html": ".html",
+    "text/markdown": ".md",
     "text/plain": ".txt",
     "text/rtf": ".rtf",
+    "text/tab-separated-values": ".tsv",
+    "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf",
     "text/xml": ".xml",
 }
 _STEMS = {"message": "message", "image": "image", "text/calendar": "invitation", "application/ms-tnef": "winmail"}
@@ -62,7 +66,7 @@ def safe_name(name: str, mime: str = "application/octet-stream") -> str:
     name = _FORBIDDEN.sub("_", name).strip(". ")
     if not name:
         stem = _STEMS.get(mime) or _STEMS.get(mime.partition("/")[0]) or "document"
-        return stem + _EXTENSIONS.get(mime, "")
+        return stem + _EXTENSIONS.get(mime, ".txt" if mime.startswith("text/") else "")
     if _RESERVED.fullmatch(name):
         name = f"_{name}"
     return _shortened(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import calendar
 import quopri
 import re
@@ -13,6 +12,7 @@ from types import MappingProxyType
 
 from bridge.errors import Refused
 from bridge.networks.mail.mime.charsets import decode, known, one_line, readable
+from bridge.networks.mail.mime.transfer import base64_bytes
 
 MOST_VALUE = 64 * 1024  # bytes of one field that are read
 MOST_IDS = 100
@@ -140,24 +140,6 @@ def _word(match: re.Match[str]) -> bytes | None:
     if match[2] in "qQ":
         return quopri.decodestring(content, header=True)
     return base64_bytes(content)
-
-
-def base64_bytes(data: bytes) -> bytes:
-    """What base64 can be read out of it; padding may be missing or stand in the middle."""
-    out = b""
-    try:
-        return binascii.a2b_base64(data + b"==")
-    except ValueError:
-        pass
-    letters = bytes(c for c in data if c in _BASE64)
-    try:
-        out = binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
-    except ValueError:
-        return b""
-    return out
-
-
-_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
 @dataclass(frozen=True, slots=True)

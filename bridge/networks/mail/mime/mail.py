@@ -18,7 +18,7 @@ from bridge.networks.mail.mime.parts import Part, bare_newlines, long_lines, onl
 from bridge.networks.mail.mime.report_reading import Dsn as Dsn
 from bridge.networks.mail.mime.report_reading import Mdn as Mdn
 from bridge.networks.mail.mime.report_reading import read_report
-from bridge.networks.mail.mime.threadindex import parse_thread_index
+from bridge.networks.mail.mime.threadindex import answers, parse_thread_index
 
 _STANDARD = MailLimits()
 _SIGNED = {"multipart/signed": "signed", "multipart/encrypted": "encrypted"}
@@ -39,6 +39,7 @@ class Mail:
     in_reply_to: tuple[str, ...]  # ids without <>
     references: tuple[str, ...]  # ids without <>, oldest first, each once, never its own
     thread_index: str | None  # hex of the 22-byte head of Outlook's Thread-Index
+    answers: bool  # whether it says that it answers another mail
     text: str = field(repr=False)  # with its quotes
     html: str | None = field(repr=False)  # decoded, not sanitised: see html.clean
     files: tuple[File, ...] = field(repr=False)
@@ -89,6 +90,7 @@ def _read(root: Part, body: MailBody, limits: MailLimits, problems: set[str]) ->
         in_reply_to=_ids(headers, "in-reply-to", message_id),
         references=_ids(headers, "references", message_id),
         thread_index=parse_thread_index(headers.get("thread-index")),
+        answers=any(map(headers.get, ("in-reply-to", "references"))) or answers(headers.get("thread-index")),
         text=body.text,
         html=body.html,
         files=body.files,

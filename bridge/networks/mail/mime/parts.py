@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.errors import Refused
 from bridge.networks.mail.mime.file_names import quoted_printable, uudecode
-from bridge.networks.mail.mime.headers import Headers, Parameters, base64_bytes, content_type, parameters, parse_headers
+from bridge.networks.mail.mime.headers import Headers, Parameters, content_type, parameters, parse_headers
+from bridge.networks.mail.mime.transfer import unbase64
 
+_WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]")
+_REMARK = 400  # bytes: what programs write for readers that know no MIME is shorter
 _FALSE_ENDS = 2000  # lines that begin like a boundary and are none
 
 
@@ -72,14 +75,18 @@ class Part:
     @property
     def data(self) -> bytes:
         """The body decoded from its transfer encoding; what is broken in it is skipped; never raises."""
+        return self.decoded()[0]
+
+    def decoded(self) -> tuple[bytes, str]:
+        """The same, and what was odd: a code, empty for nothing."""
         encoding = self.encoding
         if encoding == "base64":
-            return base64_bytes(self.body)
+            return unbase64(self.body, self.mime.startswith("text/"))
         if encoding == "quoted-printable":
-            return quoted_printable(self.body)
+            return quoted_printable(self.body), ""
         if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
-            return uudecode(self.body)
-        return self.body
+            return uudecode(self.body), "uuencoded"  # what stands around it is left out
+        return self.body, ""
 
     def walk(self) -> Iterator[Part]:
         """This part and all below it, in order."""
@@ -103,36 +110,51 @@ class _Reader:
             raise Refused("too_deep", "body", about=str(self.limits.depth))
         headers, body = parse_headers(self.raw, start, end, self.limits.header_lines, self.limits.header_size)
         kind = content_type(headers, default)
+        odd = self.odd(headers, kind, start, body)
         if not kind.value.startswith("multipart/"):
-            return Part(headers, kind, self.raw, body, end)
-        return self.multipart(headers, kind, (body, end), depth)
+            return Part(headers, kind, self.raw, body, end, (), odd)
+        found = self.multipart(headers, kind, (body, end), depth)
+        return replace(found, problems=(*found.problems, *odd)) if odd else found
+
+    def odd(self, headers: Headers, kind: Parameters, start: int, body: int) -> tuple[str, ...]:
+        """What may hide a part of the mail: a header that ends without an empty line, a type that is none."""
+        ended = not headers.fields or body == len(self.raw) or self.raw[start:body].endswith((b"\n\r\n", b"\n\n"))
+        written = parameters(headers.get("content-type")).value
+        return (*(() if ended else ("odd_header",)), *(("odd_type",) if written and written != kind.value else ()))
 
     def multipart(self, headers: Headers, kind: Parameters, span: tuple[int, int], depth: int) -> Part:
         start, end = span
         boundary = kind.get("boundary").rstrip().encode("utf-8", "replace")
-        spans, closed = self.spans(boundary, start, end) if 0 < len(boundary) <= 200 else ([], False)
+        spans, last = self.spans(boundary, start, end) if 0 < len(boundary) <= 200 else ([], -1)
         if not spans:
             # Without parts it is text, as the standard library and most clients have it.
             return Part(headers, Parameters("text/plain", kind.all), self.raw, start, end, (), ("no_boundary",))
         default = "message/rfc822" if kind.value == "multipart/digest" else "text/plain"
         parts = tuple(self.part(first, last, depth + 1, default) for first, last in spans)
-        return Part(headers, kind, self.raw, start, end, parts, () if closed else ("no_last_boundary",))
+        around = "text_around" if self.says(start, spans[0][0], boundary) or self.says(last, end) else ""
+        odd = ("no_last_boundary",) if last < 0 else ()
+        return Part(headers, kind, self.raw, start, end, parts, (*odd, around) if around else odd)
 
-    def spans(self, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
-        """Where the parts stand, and whether the last boundary is there (RFC 2046 §5.1.1)."""
+    def says(self, start: int, end: int, boundary: bytes = b"") -> bool:
+        """Whether something is written before the parts, or after them, that is not only about MIME."""
+        said = self.raw[start:end].removesuffix(b"\n").removesuffix(b"\r").removesuffix(b"--" + boundary)
+        return start >= 0 and _WORD.search(said) is not None and (len(said) > _REMARK or b"MIME" not in said.upper())
+
+    def spans(self, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], int]:
+        """Where the parts stand, and where the text after the last boundary begins; -1: none (RFC 2046, 5.1.1)."""
         found: list[tuple[int, int]] = []
         opened = -1
         for at, after, last in self.delimiters(b"--" + boundary, start, end):
             if opened >= 0:
                 found.append((opened, max(opened, self.before(at, start))))
             if last:
-                return found, True
+                return found, after
             if len(found) > self.limits.parts:
                 raise Refused("too_many_parts", "body", about=str(self.limits.parts))
             opened = after
         if opened >= 0:
             found.append((opened, end))
-        return found, False
+        return found, -1
 
     def delimiters(self, mark: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Each delimiter line: where it begins, where the next line begins, and whether it is the last one."""

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import nh3
 from lxml import etree
+from lxml.html import defs
 
 from bridge.networks.mail.mime.charsets import readable, visible
 from bridge.networks.mail.mime.htmltext import write_text
@@ -42,6 +43,8 @@ _GONE = {
     "link", "map", "math", "meta", "noembed", "noframes", "noscript", "object", "option", "param", "portal", "script",
     "select", "source", "style", "svg", "template", "textarea", "title", "track", "video", "xml",
 }  # fmt: skip
+_END = re.compile(r"</(?:html|body)\s*>", re.IGNORECASE)
+_TAG = re.compile(r"<[a-zA-Z/][^<>]*>?")
 _NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 _CID = re.compile(r"cid:([^\"'\s<>)]{1,400})", re.IGNORECASE)
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
@@ -120,9 +123,26 @@ def content_ids(html: str) -> frozenset[str]:
     return frozenset(unquote(found) for found in _CID.findall(html[:MOST_HTML]))
 
 
+def is_torn(html: str) -> bool:
+    """Whether words may stand inside of what looks like a tag or a comment: one without an end, or of no known name."""
+    return html.rfind("<!--") > html.rfind("-->") or any(map(_is_wordy, _TAG.findall(html)))
+
+
+def _is_wordy(tag: str) -> bool:
+    if not tag.endswith(">") or tag.count('"') % 2:
+        return True
+    name, *words = tag[1:-1].split()
+    return bool(words) and "=" not in tag and ":" not in name and words != ["/"] and name.lower() not in defs.tags
+
+
+def unended(html: str) -> str:
+    """The HTML without the ends of its document: libxml2 reads nothing after them, and servers write there."""
+    return _END.sub("</x>", html)
+
+
 def _tree(html: str) -> etree._Element | None:
     """The tree, None if there is none or if it is too deep to be read whole."""
-    data = visible(readable(html[: MOST_HTML * 2])).encode()
+    data = visible(readable(unended(html[: MOST_HTML * 2]))).encode()
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, recover=True, huge_tree=False
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from bridge.networks.mail.mime.headers import base64_bytes
+from bridge.networks.mail.mime.transfer import base64_bytes
 
 HEAD = 22  # bytes
 REPLY = 5
@@ -21,6 +21,12 @@ def parse_thread_index(value: str) -> str | None:
     if len(raw) < HEAD or (len(raw) - HEAD) % REPLY or raw[:HEAD] == b"\0" * HEAD:
         return None
     return raw[:HEAD].hex()
+
+
+def answers(value: str) -> bool:
+    """Whether the mail is an answer in its conversation: a first mail has no block of a reply."""
+    raw = base64_bytes(value[:3000].encode("ascii", "replace"))
+    return parse_thread_index(value) is not None and len(raw) > HEAD
 
 
 def compose_thread_index(head: str, replies: int = 0, at: int = 0) -> str:

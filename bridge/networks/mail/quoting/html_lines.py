@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
+from bridge.networks.mail.mime.safe_html import unended
+
 MOST_HTML = 2_000_000  # characters
 MOST_TAGS = 40_000
 MOST_DEPTH = 400  # elements in one another; more than any mail program writes, less than what any tool stumbles over
@@ -84,7 +86,7 @@ def read(html: str) -> Page | None:
     parser = HTMLParser(no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, encoding="utf-8")
     try:
         root = document_fromstring(
-            html.replace("\0", "").encode("utf-8", "replace"), parser=parser, ensure_head_body=True
+            unended(html).replace("\0", "").encode("utf-8", "replace"), parser=parser, ensure_head_body=True
         )
     except (etree.LxmlError, ValueError, AssertionError):
         return None

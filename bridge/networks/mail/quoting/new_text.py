@@ -64,9 +64,11 @@ class _Parts:
         return self.quoted | self.signature
 
 
-def visible(text: str, html: str | None, subject: str = "") -> Visible:
+def visible(text: str, html: str | None, subject: str = "", *, answers: bool = True) -> Visible:
     """The new part of a mail. ``subject``, if known, tells Outlook's forwards (TR:, FW:), which look like answers.
 
+    A block that only its looks make a quotation is one where the mail ``answers`` another: its author may as well have
+    pasted it to be read.
     Without ``text`` the HTML's lines take its place. Never raises; what is too large is left whole.
     """
     page = html_lines.read(html) if html else None
@@ -77,7 +79,7 @@ def visible(text: str, html: str | None, subject: str = "") -> Visible:
     if page is None:
         parts = _split(lines)
         return _show(lines, parts, None if parts.dropped else html)
-    seen = _split(page.lines, page.quotes, page.signatures)
+    seen = _split(page.lines, page.quotes, page.signatures, answers=answers)
     if not written:
         return _show(lines, seen, _rewritten(page, seen.dropped, html))
     parts = _agreed(lines, _split(lines), page, seen)
@@ -128,11 +130,13 @@ def _show(lines: Sequence[str], parts: _Parts, html: str | None) -> Visible:
 # One text: cut until nothing more is to be cut.
 
 
-def _split(lines: Sequence[str], quotes: frozenset[int] = _NONE, signed: frozenset[int] = _NONE) -> _Parts:
+def _split(
+    lines: Sequence[str], quotes: frozenset[int] = _NONE, signed: frozenset[int] = _NONE, *, answers: bool = True
+) -> _Parts:
     whole = _trimmed(look(lines))
     view, quoted, signature = whole, _NONE, _NONE
     for _ in range(MOST_ROUNDS):
-        cut, sure, more = _quotation(view, quotes)
+        cut, sure, more = _quotation(view, quotes, answers)
         if cut:
             quoted |= {view.numbers[p] for p in cut}
         elif not sure or not more:
@@ -153,7 +157,7 @@ def _trimmed(view: View) -> View:
     return view.pick(range(written[0], written[-1] + 1)) if written else view.pick([])
 
 
-def _quotation(view: View, hints: frozenset[int]) -> tuple[frozenset[int], bool, bool]:
+def _quotation(view: View, hints: frozenset[int], answers: bool) -> tuple[frozenset[int], bool, bool]:
     """What to cut; whether that is sure; whether what is left may be looked at for a signature."""
     for mark in marks(view, hints):
         if mark.kind is MarkKind.FORWARD:
@@ -168,7 +172,7 @@ def _quotation(view: View, hints: frozenset[int]) -> tuple[frozenset[int], bool,
         if not any(map(str.isalnum, said)) or _BELOW.search(said) or _begun_above(view, mark):
             return _NONE, False, False
         return cut, True, True
-    return _unannounced(view, hints)
+    return _unannounced(view, hints if answers else _NONE)
 
 
 def _reach(view: View, mark: Mark) -> frozenset[int] | None:
