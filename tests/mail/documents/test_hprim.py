@@ -13,7 +13,7 @@ from bridge.errors import Refused
 from bridge.model import File
 from bridge.networks.mail.documents import ReadDocuments, patient, read
 from bridge.networks.mail.documents.laboratory import card as laboratory_card
-from bridge.networks.mail.documents.laboratory import hprim
+from bridge.networks.mail.documents.laboratory import hprim, results
 from tests.mail.documents import make
 
 HEAD = [
@@ -31,7 +31,7 @@ END = ["****FIN****", "****FINFICHIER****", ""]
 WHOLE = "\r\n".join([*HEAD, *LETTER, *LAB, *END])
 
 
-def one(data: bytes | str) -> hprim.Record:
+def one(data: bytes | str) -> results.Record:
     (record,) = hprim.parse(data.encode("cp1252") if isinstance(data, str) else data)
     return record
 
@@ -77,13 +77,111 @@ def test_the_card_marks_what_is_out_of_range() -> None:
     assert "Potassium : 6,9 mmol/L ▲▲ (3.5 – 5.1) (provisoire)\n" in card.text
     assert "<tr><td>CRP</td><td><strong>48 ▲</strong></td><td>mg/L</td><td>≤ 5</td><td></td></tr>" in card.html
     assert "<td>6.1</td>" in card.html
-    assert card.html.count("<table>") == card.html.count("</table>") == 2
+    assert card.html.count("<table>") == card.html.count("</table>") == 1
     assert card.html.index("HÉMATOLOGIE") < card.html.index("Hémoglobine") < card.html.index("BIOCHIMIE")
 
 
 def test_nothing_of_it_is_in_a_repr() -> None:
     shown = repr(one(WHOLE)) + repr(reading(WHOLE.encode("cp1252")))
     assert not re.search(r"MARTINEZ|Odile|1958|ROUX|Hémo|fièvre|D2026", shown)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "shown"),
+    [("A", "trouble", "trouble ⚠ (anormal)"), ("N", "5", "5"), ("Z", "5", "5 ⚠ (Z)"), ("Z", "9", "9 u ▲"),
+     ("L A", "5", "5 u ▼ ⚠ (anormal)")],
+)  # fmt: skip
+def test_every_flag_is_shown_also_one_that_nobody_knows(flag: str, value: str, shown: str) -> None:
+    card = laboratory_card.card(one(text(lines=["****LAB****", f"RES|x|X|N|{value}|u|4|6|{flag}|F"])))
+    assert shown in card.text.replace(" u", "", 0 if " u " in shown else 1)
+
+
+def test_a_withdrawn_result_is_struck_out() -> None:
+    card = laboratory_card.card(one(text(lines=["****LAB****", "RES|K|K|N|6.9|mmol/L|3.5|5|HH|D"])))
+    assert "<td><del><strong>6.9 ▲▲</strong></del> (supprimé)</td>" in card.html
+    assert "K : 6.9 mmol/L ▲▲ (3.5 – 5) (supprimé)" in card.text
+
+
+# said once
+
+AGAIN = [
+    "****LAB****", "TEX|IONOGRAMME", "TEX|SODIUM                 143  mEq/l  132 à 146",
+    "RES|SODIUM|NA|N|143|mEq/l|132|146|N|F", "TEX|POTASSIUM              6,9 *mEq/l  (3,5 - 4,8)",
+    "RES|POTASSIUM|K|N|6.9|mEq/l|3.5|4.8|HH|F", "TEX|CRP : 48 mg/l (< 5)", "RES|CRP|C|N|48|mg/l||5||F",
+    "TEX|Conclusion : à contrôler", "TEX|", "TEX|Cordialement",
+]  # fmt: skip
+
+
+def test_nothing_is_said_twice_and_there_is_one_table() -> None:
+    whole = text(lines=AGAIN).replace(
+        "\r\n".join(LETTER), "\r\n".join([*LETTER, "", "Sodium  143 mEq/l  132 à 146", "CONCLUSION : à  contrôler", ""])
+    )
+    card = laboratory_card.card(one(whole))
+    assert card.text.partition("\n\n")[2] == (
+        "Chère consœur,\nvoici les résultats prélevés à 8 h : fièvre 39°.\n\nIONOGRAMME\n"
+        "SODIUM : 143 mEq/l (132 – 146)\nPOTASSIUM : 6.9 mEq/l ▲▲ (3.5 – 4.8)\nCRP : 48 mg/l ▲ (≤ 5)\n"
+        "Conclusion : à contrôler\n\nCordialement"
+    )
+    assert card.html.count("<table>") == card.html.count("<th>Analyse</th>") == 1
+    assert card.html.count("POTASSIUM") == card.html.count("143") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SODIUM 143 mEq/l 132 à 146 141",  # a former value
+        "SODIUM 143 mEq/l 132 à 146 132",  # a former value that is one of the limits
+        "SODIUM 143 *mEq/l 132 à 146",  # a mark that the result has not
+        "SODIUM -143 mEq/l", "SODIUM 143 mEq/l hémolysé", "SODIUM", "143", "SODIUM 143,0",
+        "SODIUM 143 mEq/l 132 à 146 (12/05/2026)", "SODIUM < 143 mEq/l",
+    ],
+)  # fmt: skip
+def test_a_line_that_says_more_stays(line: str) -> None:
+    card = laboratory_card.card(
+        one(text(lines=["****LAB****", f"TEX|{line}", "RES|SODIUM|NA|N|143|mEq/l|132|146|N|F"]))
+    )
+    assert f"\n{line}\nSODIUM : 143 mEq/l (132 – 146)" in card.text
+
+
+def test_texts_between_results_are_rows_of_the_one_table() -> None:
+    lines = ["****LAB****", "RES|Na|N|N|143", "TEX|BIOCHIMIE", "TEX|(automate <X>)", "RES|K|K|N|4"]
+    card = laboratory_card.card(one(text(lines=lines)))
+    assert (
+        '<td colspan="4">BIOCHIMIE</td></tr><tr><td colspan="4">(automate &lt;X&gt;)</td></tr><tr><td>K</td>'
+        in card.html
+    )
+
+
+# as the mail's body
+
+
+def test_a_mail_that_is_the_file_itself() -> None:
+    body = (make.GOLDEN.parent / "cases" / "hprim-body.txt").read_text("utf-8")
+    found = read([], body=body)
+    assert [sorted(one.families) for one in found.patients] == [["MARTIN"]]
+    assert "POTASSIUM : 6.9 mEq/l ▲▲ (3.5 – 4.8)\n" in found.cards[0].text + "\n"
+    assert found.rest == ""
+
+
+def test_what_stands_after_the_file_is_the_letter_that_is_left() -> None:
+    found = read([], body=WHOLE.replace("\r\n", "\n") + "\n--\nLaboratoire de l'Étoile\n")
+    assert found.rest == "--\nLaboratoire de l'Étoile"
+    assert found.problems == ()
+    assert "Hors limites : 3 sur 5" in found.cards[0].text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Bonjour,\nmerci.\n\n> " + WHOLE.replace("\r\n", "\n> "),
+        "Bonjour,\nmerci.\n-----Message d'origine-----\nDe : labo\n\n\n\n" + WHOLE.replace("\r\n", "\n"),
+        "Le repère ****FIN**** manque dans votre fichier.",
+        "****FIN****",
+        "",
+    ],
+)
+def test_a_letter_about_such_a_file_is_a_letter(body: str) -> None:
+    assert read([], body=body) == read([])
 
 
 # charsets
@@ -205,7 +303,7 @@ def test_too_many_records() -> None:
     ],
 )  # fmt: skip
 def test_values_are_compared_with_their_range(value: str, low: str, high: str, side: str) -> None:
-    assert hprim.Measure(value, "x", low, high).side == side
+    assert results.Measure(value, "x", low, high).side == side
 
 
 @pytest.mark.parametrize(
@@ -218,7 +316,7 @@ def test_values_are_compared_with_their_range(value: str, low: str, high: str, s
     ],
 )  # fmt: skip
 def test_flag_or_range_is_enough(flag: str, value: str, out: str, disagrees: bool) -> None:
-    result = hprim.Result("a", "b", hprim.Measure(value, "x", "4", "6"), flag)
+    result = results.Result("a", "b", results.Measure(value, "x", "4", "6"), flag)
     assert (result.out, result.disagrees) == (out, disagrees)
 
 
@@ -275,4 +373,4 @@ def test_any_order_of_lines_never_crashes(lines: list[str]) -> None:
     found = reading("\n".join(lines).encode("utf-8", "replace"))
     assert "unreadable: hprim" not in found.problems
     for card in found.cards:
-        assert not re.search(r"<(?!/?(?:p|br|strong|table|tr|t[dh])>)", card.html)
+        assert not re.search(r'<(?!/?(?:p|br|strong|del|table|tr|t[dh])>|td colspan="[45]">)', card.html)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
 from bridge.model import Body
 from bridge.networks.mail.leg.contents import content
 from bridge.networks.mail.mime.mail import parse
+from tests.mail import documents
 
 ORIGINAL = "message-original.eml"
 PLAIN = "Bonjour Cléo,\n\nLe bilan de Mme Martin est normal.\n\n1. Hémoglobine 12,3\n2. Contrôle le 3/4\n\nAnna"
@@ -99,3 +101,17 @@ def test_words_of_the_plain_text_alone_stay_in_the_original() -> None:
     body = shown("Ne pas arrêter le traitement.", table(5))
     assert "Analyse 4" in body.text
     assert b"Ne pas arr" in body.files[0].data
+
+
+def test_a_mail_that_is_a_file_of_results_is_shown_as_its_card_with_the_original_beside_it() -> None:
+    text = (Path(documents.__file__).parent / "golden" / "cases" / "hprim-body.txt").read_text("utf-8")
+    data = raw(f"{text}\n-- \nLaboratoire Essai", "").replace(b"multipart/alternative", b"multipart/mixed")
+    said = content(parse(data), data)
+    body = said.under("Bilan")
+    assert [sorted(one.families) for one in said.patients] == [["MARTIN"]]
+    assert body.text.count("POTASSIUM") == 1
+    assert "POTASSIUM : 6.9 mEq/l ▲▲ (3.5 – 4.8)" in body.text
+    assert "Laboratoire Essai" in body.text
+    assert "****" not in body.text
+    assert [file.name for file in body.files] == [ORIGINAL]
+    assert body.files[0].data == data

@@ -14,7 +14,8 @@ from bridge.networks.mail.documents import card as cards
 from bridge.networks.mail.documents import patient as patients
 from bridge.networks.mail.documents.card import MOST_HTML, Card, escape, file_name, mime_type
 from bridge.networks.mail.documents.laboratory import card as laboratory_card
-from bridge.networks.mail.documents.laboratory import hprim
+from bridge.networks.mail.documents.laboratory import hl7v2, hprim
+from bridge.networks.mail.documents.laboratory.results import Record
 from bridge.networks.mail.documents.patient import Patient
 
 __all__ = ["Card", "Patient", "ReadDocuments", "read"]
@@ -38,19 +39,25 @@ class ReadDocuments:
     """What the documents of one mail say.
 
     ``files`` are taken out of others; the originals are kept by the caller. ``problems`` are codes: ``refused: …`` for
-    what is hostile or closed, ``unreadable: …`` for what is damaged, else what to check (:func:`words.say`).
+    what is hostile or closed, ``unreadable: …`` for what is damaged, else what to check (:func:`words.say`). ``rest``:
+    what the mail's text says beside the document that it is; None if it is none.
     """
 
     cards: tuple[Card, ...] = field(default=(), repr=False)
     files: tuple[File, ...] = field(default=(), repr=False)
     patients: frozenset[Patient] = field(default=frozenset(), repr=False)
     problems: tuple[str, ...] = ()
+    rest: str | None = field(default=None, repr=False)
 
 
-def read(files: Sequence[File], subject: str = "") -> ReadDocuments:
-    """Cards, files, patients and problems of a mail's attachments. Never raises; bounded in number and size."""
+def read(files: Sequence[File], subject: str = "", body: str = "") -> ReadDocuments:
+    """Cards, files, patients and problems of a mail's attachments. Never raises; bounded in number and size.
+
+    ``body``: the mail's text, which may be a file of results itself.
+    """
     reader = _Reader(files)
     reader.guarded("subject", lambda: reader.subject(subject))
+    reader.guarded("body", lambda: reader.body(body))
     for one in files:
         reader.file(one, 0)
     return reader.reading()
@@ -66,6 +73,7 @@ class _Reader:
         self.problems: list[str] = []
         self.seen = {_digest(one.data) for one in originals}
         self.left = MOST_BYTES
+        self.rest: str | None = None
 
     def reading(self) -> ReadDocuments:
         """Everything together."""
@@ -74,13 +82,33 @@ class _Reader:
         found = patients.merged(self.patients[:MOST_PATIENTS])
         if any(patients.same_patient(a, b) is False for a in found for b in found):
             self.problems.append("several_patients")
-        return ReadDocuments(tuple(self.cards), tuple(self.files), found, tuple(dict.fromkeys(self.problems)))
+        return ReadDocuments(
+            tuple(self.cards), tuple(self.files), found, tuple(dict.fromkeys(self.problems)), self.rest
+        )
 
     def subject(self, text: str) -> None:
         """The patient that a subject of the XDM form names."""
         found = subject.parse(text)
         if found is not None and found.patient is not None:
             self.patients.append(found.patient)
+
+    def body(self, text: str) -> None:
+        """The results that the mail's text is (some programs write the file into the mail)."""
+        if (found := hprim.of_body(text)) is not None:
+            records, self.rest = found
+            self.records(records, 0)
+        elif hl7v2.looks_like(text.encode("utf-8", "replace")[:400]):
+            self.records(hl7v2.parse(text.encode("utf-8", "replace")), 0)
+            self.rest = ""
+
+    def records(self, found: Sequence[Record], depth: int) -> None:
+        """The records of a laboratory's file."""
+        for record in found:
+            self.patients.append(record.patient)
+            self.problems.extend(record.problems)
+            self.show(laboratory_card.card(record))
+            for file in record.files:
+                self.inner(file, depth)
 
     def guarded(self, kind: str, work: Callable[[], None]) -> bool:
         """Do it, and turn whatever goes wrong into a problem; whether it went well."""
@@ -158,10 +186,11 @@ def _read_cda(reader: _Reader, one: File, depth: int) -> None:
 
 
 def _read_hprim(reader: _Reader, one: File, depth: int) -> None:
-    for record in hprim.parse(one.data):
-        reader.patients.append(record.patient)
-        reader.problems.extend(record.problems)
-        reader.show(laboratory_card.card(record))
+    reader.records(hprim.parse(one.data), depth)
+
+
+def _read_hl7(reader: _Reader, one: File, depth: int) -> None:
+    reader.records(hl7v2.parse(one.data), depth)
 
 
 def _read_tnef(reader: _Reader, one: File, depth: int) -> None:
@@ -207,4 +236,5 @@ _KINDS: tuple[tuple[str, Callable[[File], bool], Callable[[_Reader, File, int], 
         ),
         _read_hprim,
     ),
+    ("hl7", lambda one: hl7v2.looks_like(one.data), _read_hl7),
 )

@@ -56,3 +56,8 @@ def interpreted(code: str, said: str = "") -> Interpretation | None:
     if code in _UNSAID or not (code or said.strip()):
         return None
     return _KNOWN.get(code) or Interpretation("⚠", said.strip() or code)
+
+
+def listed(code: str) -> bool:
+    """Whether the code is one of those above."""
+    return code.strip().upper() in _KNOWN

@@ -61,6 +61,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le contenu du document n'est pas joint mais ailleurs : il n'a pas été chargé. Demandez-le à l'expéditeur.",
         "The content is not attached but elsewhere: it was not loaded. Ask the sender for it.",
     ),
+    "hl7_elsewhere": (
+        "Un document du message HL7 n'est pas joint mais ailleurs : il n'a pas été chargé. Demandez-le à l'expéditeur.",
+        "A document of the HL7 message is not attached but elsewhere: it was not loaded. Ask the sender for it.",
+    ),
     "too_many_documents": (
         "Trop de documents : les derniers ne sont pas affichés. Ouvrez les originaux.",
         "Too many documents: the last ones are not shown. Open the originals.",
@@ -72,6 +76,10 @@ _FAMILIES = {
     "hprim_": (
         "Le fichier HPRIM est incomplet ou inhabituel. Vérifiez l'identité et l'original.",
         "The HPRIM file is incomplete or unusual. Check the identity and the original.",
+    ),
+    "hl7_": (
+        "Une partie du message HL7 n'est pas affichée ici. Ouvrez l'original.",
+        "A part of the HL7 message is not shown here. Open the original.",
     ),
     "cda_": (
         "Une partie du document CDA n'a pas pu être lue. Ouvrez l'original.",

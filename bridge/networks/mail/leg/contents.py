@@ -47,8 +47,8 @@ class Content:
 
 def content(mail: Mail, raw: bytes) -> Content:
     """The readable message of a mail."""
-    reading = documents.read(mail.files, mail.subject)
-    shown = _visible(mail)
+    reading = documents.read(mail.files, mail.subject, mail.text)
+    shown = _visible(mail) if reading.rest is None else Visible(reading.rest, None, "", "", False)
     text, cut = _short(shown.text.strip())
     html = clean(shown.html, [file.inline for file in mail.files if file.inline]) if shown.html else ""
     if cut or len(html.encode()) > _LONGEST:
@@ -63,7 +63,7 @@ def content(mail: Mail, raw: bytes) -> Content:
         parts.append(_paragraph(odd))
     files, original = _files(mail, reading), File(_ORIGINAL, "message/rfc822", raw)
     said = mail.text or mail.html or mail.files or reading.files
-    if shown.quoted or shown.signature or cut or mail.problems or not said:
+    if shown.quoted or shown.signature or cut or mail.problems or reading.rest is not None or not said:
         files = _with(files, original)
     return Content(reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), files, original)
 

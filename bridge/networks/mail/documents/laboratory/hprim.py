@@ -9,10 +9,10 @@ import codecs
 import html
 import re
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
 
 from bridge.errors import Refused
 from bridge.networks.mail.documents import patient as patients
+from bridge.networks.mail.documents.laboratory.results import Measure, Record, Result
 from bridge.networks.mail.documents.patient import Patient
 
 MOST_BYTES = 8 << 20
@@ -21,114 +21,35 @@ MOST_RECORDS = 50
 BIRTH = 6  # where the birth date stands, counted from 0
 
 _MARK = re.compile(r"\s*\*{4}\s*(LAB|FINFICHIER|FIN)\s*\*{4}\s*", re.I)
+_LINE_MARK = re.compile(rf"^{_MARK.pattern}$", re.I | re.M)
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#x[0-9a-f]{1,5}|[a-z]{2,8}\d?);", re.I)
 _DAY = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})|\d{4}-\d{2}-\d{2}")
-_NUMBER = re.compile(r"([<>]=?|≤|≥)?\s*([+-]?\d{1,18}(?:[.,]\d{1,12})?)")
 _CODED = re.compile(r"(\S{1,10})\s+(\S.*)")
 _FRENCH = frozenset("éèêëàâäîïôöùûüçÉÈÊËÀÂÎÏÔÙÛÜÇœŒ°²³µ±«»–’…€ ")
 _CHARSETS = ("cp1252", "mac_roman", "cp850", "cp437")
-_FLAGS = {"L": "bas", "LL": "très bas", "H": "élevé", "HH": "très élevé"}
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A value with unit and reference range, as written."""
-
-    value: str = field(repr=False)
-    unit: str = ""
-    low: str = ""
-    high: str = ""
-
-    @property
-    def side(self) -> str:
-        """``L`` below the range, ``H`` above it, ``?`` if it cannot be told, empty inside or without a range."""
-        found = _NUMBER.fullmatch(self.value)
-        low, high = _number(self.low), _number(self.high)
-        if found is None or (low is None and high is None) or (low == high == 0) or _crossed(low, high):
-            return ""
-        return _side(found[1] or "", Decimal(found[2].replace(",", ".")), low, high)
-
-
-def _number(text: str) -> Decimal | None:
-    found = _NUMBER.fullmatch(text)
-    try:
-        return Decimal(found[2].replace(",", ".")) if found else None
-    except InvalidOperation:
-        return None
-
-
-def _crossed(low: Decimal | None, high: Decimal | None) -> bool:
-    return low is not None and high is not None and low > high
-
-
-def _side(sign: str, value: Decimal, low: Decimal | None, high: Decimal | None) -> str:
-    below, above = low is not None and value < low, high is not None and value > high
-    if sign in ("<", "<=", "≤"):  # the true value is at most this one
-        if below or (sign == "<" and value == low):
-            return "L"
-        return "?" if above or low is not None else ""
-    if sign in (">", ">=", "≥"):
-        if above or (sign == ">" and value == high):
-            return "H"
-        return "?" if below or high is not None else ""
-    return "L" if below else "H" if above else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One RES line: one analysis, perhaps in two units."""
-
-    label: str
-    code: str
-    measure: Measure
-    flag: str = ""
-    status: str = ""
-    second: Measure | None = None
-
-    @property
-    def out(self) -> str:
-        """Why it is out of range (``L``, ``LL``, ``H``, ``HH``), empty if nothing says so.
-
-        The laboratory's flag or the comparison with the range: either one is enough.
-        """
-        if self.flag in _FLAGS:
-            return self.flag
-        sides = [m.side for m in (self.measure, self.second) if m is not None]
-        return next((side for side in sides if side in _FLAGS), "")
-
-    @property
-    def disagrees(self) -> bool:
-        """Whether the laboratory's flag and the range say different things."""
-        side = self.measure.side
-        return (self.flag == "N" and side in _FLAGS) or (
-            self.flag in _FLAGS and side in _FLAGS and side != self.flag[0]
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record: who, from whom, the letter, and the results with the texts between them in their order."""
-
-    patient: Patient = field(repr=False)
-    sender: str = ""
-    recipient: str = field(default="", repr=False)
-    number: str = field(default="", repr=False)
-    day: str = ""
-    birth: str = field(default="", repr=False)
-    text: str = field(default="", repr=False)
-    lines: tuple[Result | str, ...] = field(default=(), repr=False)
-    problems: tuple[str, ...] = ()
-
-    @property
-    def results(self) -> tuple[Result, ...]:
-        """The RES lines alone."""
-        return tuple(one for one in self.lines if isinstance(one, Result))
 
 
 def looks_like(data: bytes) -> bool:
     """Whether the content has a HPRIM Médecins end mark (in any charset)."""
     plain = data[:MOST_BYTES].replace(b"\0", b"")
     return re.search(rb"\*{4}\s?(?:LAB|FIN|FINFICHIER)\s?\*{4}", plain, re.I) is not None
+
+
+def of_body(text: str) -> tuple[tuple[Record, ...], str] | None:
+    """The records that a mail's text is, and the text after them; None if it is none, or names no patient beyond doubt.
+
+    Some programs write the file into the mail itself. An answer that quotes it begins otherwise and is a letter.
+    """
+    ends = [found for found in _LINE_MARK.finditer(text) if found[1].upper() != "LAB"]
+    if not ends:
+        return None
+    head, rest = text[: ends[-1].end()], text[ends[-1].end() :]
+    try:
+        records = parse(head.encode("utf-8", "replace"))
+    except Refused:
+        return None
+    unsure = {"hprim_no_name", "hprim_no_birth", "hprim_no_end"}
+    return None if any(unsure & set(one.problems) for one in records) else (records, rest.strip())
 
 
 def decode(data: bytes) -> str:
@@ -244,7 +165,9 @@ def _nir(number: str) -> bool:
 def _name(text: str) -> str:
     """``1234567890 Dr DURAND`` without its code."""
     found = _CODED.fullmatch(text)
-    return found[2] if found and any(c.isdigit() for c in found[1]) else text
+    return (
+        found[2] if found and (any(c.isdigit() for c in found[1]) or not any(c.isalpha() for c in found[1])) else text
+    )
 
 
 def _lab(lines: list[str]) -> tuple[tuple[Result | str, ...], bool]:
