@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import os
 import re
 from pathlib import Path
@@ -202,19 +203,54 @@ class _Once(yaml.SafeLoader):
 
 def read_config(path: Path) -> Config:
     """Read and check a file. Raises BadConfig with one line a problem."""
+    return validate(Config, read_yaml(path), str(path))
+
+
+def read_sections(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The sections that can be used, and one line for each problem of the others. Raises BadConfig: no YAML at all."""
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise BadConfig(f"{path}: is no mapping of sections")
+    whole: dict[str, Any] = {"seal": {"active": "1", "keys": {"1": ""}}, "directory": {"flatfile": ""}, "matrix": {}}
+    problems = [f"{path}: {name}: {_no_such(name)}" for name in raw if name not in Config.model_fields]
+    found = {}
+    for name, field in Config.model_fields.items():
+        if field.is_required() and name not in raw:
+            problems.append(f"{path}: {name}: is missing")
+            continue
+        given = whole | ({name: raw[name]} if name in raw else {})
+        try:
+            found[name] = getattr(validate(Config, given, str(path)), name)
+        except BadConfig as problem:
+            problems += str(problem).splitlines()
+    return found, problems
+
+
+def read_yaml(path: Path) -> Any:
+    """A YAML file in which no name is given twice. Raises BadConfig with one line."""
     try:
-        raw = yaml.load(path.read_text("utf-8"), _Once)  # noqa: S506  (a SafeLoader)
+        return yaml.load(path.read_text("utf-8"), _Once) or {}  # noqa: S506  (a SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"{path}: cannot be read ({type(error).__name__})") from None
     except yaml.YAMLError as error:
         mark, what = getattr(error, "problem_mark", None), "no YAML"
         if isinstance(error, yaml.MarkedYAMLError) and str(error.problem).endswith(" is given twice"):
             what = str(error.problem)
+        elif "'\\t'" in str(error):
+            what = "no YAML: there is a tab, use spaces"
         raise BadConfig(f"{path}: {what}{f', line {mark.line + 1}' if mark else ''}") from None
-    return validate(Config, raw or {}, str(path))
 
 
-_SAID = {"missing": "is missing", "extra_forbidden": "there is no such option", "model_type": "is no section"}
+_SAID = {"missing": "is missing", "model_type": "is no section"}
+_BELOW = {"connect": "networks", "mail": "networks", "products": "networks.connect", "smtp": "networks.mail"}
+
+
+def _no_such(name: str) -> str:
+    """A section that stands where it does not belong is mostly one above which the # was left."""
+    if name in _BELOW:
+        return f"there is no such option here: it belongs below {_BELOW[name]} (take the # away there, too)"
+    known = difflib.get_close_matches(name, Config.model_fields, 1)
+    return "there is no such option" + (f" (did you mean {known[0]}?)" if known else "")
 
 
 def validate(model: type[M], raw: Any, where: str) -> M:
@@ -225,6 +261,9 @@ def validate(model: type[M], raw: Any, where: str) -> M:
         lines = []
         for one in error.errors(include_input=False, include_url=False):
             place = ".".join(str(part) for part in one["loc"])
+            if one["type"] == "extra_forbidden":
+                lines.append(": ".join(part for part in (where, place, _no_such(str(one["loc"][-1]))) if part))
+                continue
             said = _SAID.get(one["type"]) or one["msg"].removeprefix("Value error, ")
             lines.append(": ".join(part for part in (where, place, said) if part))
         raise BadConfig("\n".join(lines)) from None

@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
         command.set_defaults(call=call)
+        if call is _check:
+            about = "homeserver.yaml and what Synapse reads after it (default: Debian's places, where they can be read)"
+            command.add_argument("--synapse", type=Path, nargs="+", metavar="FILE", help=about)
     trust = commands.add_parser(
         "trust", help="the trust list of secure mail: show it, explain a decision, check a certificate"
     )
@@ -126,17 +129,14 @@ def _take_files() -> None:
 
 
 def _check(asked: argparse.Namespace) -> int:
-    from appservice.process.check import check
-    from appservice.process.examine import examine
-
-    settings = examine(read_config(asked.config))
+    from appservice.process.checking.everything import everything
+    from appservice.process.checking.findings import lines
+    from appservice.process.checking.synapse import USUAL
 
     async def go() -> int:
-        findings = await check(settings)
-        for finding in findings:
-            print(("ok    " if finding.ok else "MEND  ") + finding.what)
-            if not finding.ok:
-                print(f"      → {finding.mend}")
+        findings = await everything(asked.config, asked.synapse or USUAL)
+        for line in lines(findings):
+            print(line)
         return 0 if all(f.ok for f in findings) else 1
 
     return _loop(go())

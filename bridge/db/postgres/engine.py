@@ -18,7 +18,7 @@ from bridge.db.postgres.transaction import PostgresTx
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
 
-_LOCK = zlib.crc32(b"liaison hub")
+LOCK = zlib.crc32(b"liaison hub")
 _PLACE = """
 SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
     (SELECT timeline_id FROM pg_control_checkpoint()), (SELECT oid FROM pg_database WHERE datname = current_database()),
@@ -172,7 +172,7 @@ class _Block:
 async def _keep_out(url: str) -> Any:
     keeper = await asyncpg.connect(url)
     try:
-        held = await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
+        held = await keeper.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
     except BaseException:
         keeper.terminate()
         raise

@@ -38,9 +38,15 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token_hash(text: str) -> str:
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", text):
+        raise ValueError("give the token's hash, sha256: and 64 hexadecimal digits; `liaison token` prints both")
+    return text
+
+
 ProductName = Annotated[str, AfterValidator(_product_name)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_secret)]
-TokenHash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+TokenHash = Annotated[str, AfterValidator(_token_hash)]
 Fingerprint = Annotated[str, Field(pattern=_DIGEST)]
 
 

@@ -95,6 +95,8 @@ def _person(row: dict[str, str | None], where: str) -> Person:
         addresses.append(Address(MATRIX, matrix))
     for account in (row.get("products") or "").split():
         network, colon, ident = account.partition(":")
+        if "," in account:
+            raise ValueError(f"{where}: products: a space, and no comma, stands between two accounts")
         if not colon or not network or not ident:
             raise ValueError(f"{where}: products must read network:id")
         addresses.append(Address(intern(network), ident))

@@ -9,7 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from appservice.client.homeserver import MatrixRefused
-from appservice.process import check
+from appservice.process.checking import homeserver as check
+from appservice.process.checking.findings import Finding
 from appservice.process.settings import MatrixSettings
 from bridge.errors import Unavailable
 
@@ -37,7 +38,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "_AGAIN", 0.01)
 
 
-async def ping(*errors: Exception) -> check.Finding:
+async def ping(*errors: Exception) -> Finding:
     return await check._ping(SETTINGS, Server(*errors))  # type: ignore[arg-type]
 
 

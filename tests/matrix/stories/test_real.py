@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appservice.process.check import check
+from appservice.process.checking.homeserver import check
 from appservice.process.settings import MatrixSettings
 from bridge.model import Address, Ref
 from deploy.world.client import Event

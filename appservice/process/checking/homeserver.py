@@ -24,7 +24,9 @@ from aiohttp import web
 from appservice.arriving.transactions import parse
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.client.names import escape
+from appservice.process.checking.findings import Finding
 from appservice.process.settings import MatrixSettings
+from bridge.config import MatrixListenSettings
 from bridge.errors import Refused, Unavailable
 
 Json = dict[str, Any]
@@ -34,15 +36,6 @@ _PATIENCE = 5.0  # seconds for a push to arrive
 _AGAIN = 0.7  # s between two tries to have news pushed
 _PROBE = "0" * 11  # nobody's RPPS number
 _BOX = "liaison-check@invalid"  # nobody's mailbox (RFC 2606)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; ``mend`` says what to change if it is not ``ok``."""
-
-    ok: bool
-    what: str
-    mend: str = ""
 
 
 @dataclass(slots=True)
@@ -76,8 +69,12 @@ class _Borrowed:
         self.tokens.add(request.headers.get("Authorization", "").removeprefix("Bearer "))
 
 
-async def check(settings: MatrixSettings) -> list[Finding]:
-    """Look at everything; stops early when the homeserver cannot be reached or does not know us."""
+async def check(settings: MatrixSettings, where: MatrixListenSettings | None = None) -> list[Finding]:
+    """Look at everything; stops early when the homeserver cannot be reached or does not know us.
+
+    ``where``: the hub's own port, which is borrowed; without it the one of ``matrix.address``.
+    """
+    port = urlsplit(settings.address).port or 80 if where is None or where.certificate is not None else where.port
     findings = await _reachable(settings)
     if not findings[0].ok:
         return findings
@@ -91,7 +88,7 @@ async def check(settings: MatrixSettings) -> list[Finding]:
         ghost = settings.names().of_rpps(_PROBE)
         try:
             findings.append(await _device(homeserver, ghost, device))
-            findings += await _push(settings, homeserver, ghost, device)
+            findings += await _push(settings, homeserver, ghost, device, port)
         finally:
             await _quietly(homeserver.call("DELETE", f"{_CLIENT}/devices/{device}", {}, user=ghost))
     return findings
@@ -101,14 +98,17 @@ async def _reachable(settings: MatrixSettings) -> list[Finding]:
     url = settings.url.rstrip("/") + "/_matrix/client/versions"
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session,
             session.get(url) as answer,
         ):
-            versions, date = orjson.loads(await answer.read()), answer.headers.get("Date")
+            raw, date = await answer.read(), answer.headers.get("Date")
             status = answer.status
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
         mend = f"check matrix.homeserver and that the homeserver runs ({type(error).__name__})"
+        if await _answers(other := _other_scheme(settings.url)):
+            mend = f"write {other} in matrix.homeserver: that port speaks {'TLS' if other[4] == 's' else 'no TLS'}"
         return [Finding(False, f"the homeserver answers at {settings.url}", mend)]
+    versions = _json(raw)
     if status != 200 or not isinstance(versions, dict) or "versions" not in versions:
         return [Finding(False, "a homeserver answers", f"{url} answered {status}: this is no client-server API")]
     offered = [str(v) for v in versions["versions"]]
@@ -123,6 +123,28 @@ async def _reachable(settings: MatrixSettings) -> list[Finding]:
             Finding(skew <= _SKEW, f"clocks agree within {_SKEW:g} s", f"they differ by {skew:.0f} s: use NTP")
         )
     return findings
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except ValueError:
+        return None
+
+
+def _other_scheme(url: str) -> str:
+    return "http" + url[5:] if url.startswith("https") else "https" + url[4:]
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session,
+            session.get(url.rstrip("/") + "/_matrix/client/versions", ssl=False),
+        ):
+            return True
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
 
 
 async def _known(settings: MatrixSettings, homeserver: Homeserver) -> list[Finding]:
@@ -151,7 +173,7 @@ async def _ghosts(settings: MatrixSettings, homeserver: Homeserver) -> Finding:
             await homeserver.call("POST", f"{_CLIENT}/register", body)
         except MatrixRefused as refusal:
             if refusal.errcode != "M_USER_IN_USE":
-                mend = f"register the users namespace @{prefix}… for this appservice ({refusal})"
+                mend = f"register the users namespace @{prefix}… for this appservice, and for no other one ({refusal})"
                 return Finding(False, what, mend)
         except Unavailable as reason:
             return Finding(False, what, f"the homeserver failed: {reason.code}")
@@ -185,10 +207,9 @@ async def _device(homeserver: Homeserver, ghost: str, device: str) -> Finding:
 # -- from the homeserver to us -----------------------------------------------------------------------------
 
 
-async def _push(settings: MatrixSettings, homeserver: Homeserver, ghost: str, device: str) -> list[Finding]:
-    address = urlsplit(settings.address)
+async def _push(settings: MatrixSettings, homeserver: Homeserver, ghost: str, device: str, port: int) -> list[Finding]:
     try:
-        async with _borrow(address.port or 80, ghost) as borrowed:
+        async with _borrow(port, ghost) as borrowed:
             findings = [await _ping(settings, homeserver)]
             if findings[0].ok:
                 findings += await _extensions(settings, homeserver, borrowed, ghost, device)

@@ -1,0 +1,32 @@
+"""The database: reachable, of this version, with these keys, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appservice.process import proof
+from appservice.process.checking.findings import Finding, bad, good, remark
+from bridge.db import Component
+from bridge.db.looking import look
+from bridge.seal import Seal
+
+
+async def findings(url: str, seal: Seal | None, components: Sequence[Component]) -> list[Finding]:
+    """Look at it without changing it; a hub may be using it."""
+    seen = await look(url, components)
+    found = [bad(f"database.url: {what}", mend) for what, mend in seen.troubles]
+    if not seen.troubles:
+        found.append(good("the database can be used" + (", and a hub is using it" if seen.in_use else "")))
+    found += [remark(f"database.url: {what}", mend) for what, mend in seen.remarks]
+    if seal is not None:
+        found += _keys(seal, seen.proofs)
+    return found
+
+
+def _keys(seal: Seal, proofs: dict[str, bytes]) -> list[Finding]:
+    if wrong := proof.wrong(seal, proofs):
+        return [bad(line) for line in proof.refusal(wrong).splitlines()]
+    if gone := seal.missing(proofs):
+        mend = "keep old keys in seal.keys for as long as the database lives"
+        return [remark(f"seal.keys: the database has things sealed with {', '.join(gone)}, which is not there", mend)]
+    return [good("the seal's keys are those of the database")] if proofs else []

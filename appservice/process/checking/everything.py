@@ -1,0 +1,38 @@
+"""All of `liaison check`, in the order in which mistakes are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from appservice.process.app import COMPONENTS
+from appservice.process.checking import configuration, database, homeserver, listening, reach, synapse
+from appservice.process.checking.findings import Finding
+from bridge.config import ConnectListenSettings, DatabaseSettings, MatrixListenSettings
+from bridge.networks import NETWORKS, networks
+
+
+async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Finding]:
+    """Look at all that can be looked at, whatever else is wrong."""
+    read = await configuration.read(path)
+    found, sections = read.findings, read.sections
+    if not sections:
+        return found
+    url = sections.get("database", DatabaseSettings()).url
+    tables = [table for name, row in networks() if name in NETWORKS for table in row.tables]
+    found += await database.findings(url, read.seal, [*COMPONENTS, *tables])
+    matrix_listen = sections.get("matrix_listen", MatrixListenSettings())
+    for name, where in (
+        ("matrix_listen", matrix_listen),
+        ("connect_listen", sections.get("connect_listen", ConnectListenSettings())),
+    ):
+        found += await listening.findings(name, where)
+    if read.connect is not None:
+        found += await reach.webhooks(read.connect)
+    if "trust" in sections:
+        found += await reach.servers(sections["trust"].matrix_servers)
+    if read.matrix is not None:
+        found += listening.address(read.matrix, matrix_listen)
+        found += synapse.findings(homeserver_files, read.matrix)
+        found += await homeserver.check(read.matrix, matrix_listen)
+    return found
