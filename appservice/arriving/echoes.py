@@ -32,8 +32,9 @@ class Echoes:
         settled: dict[str, tuple[Sent, str]] = {}  # by row: it may have been shown twice
         for event_id, row in mine.items():
             if row.message not in awaited and row.id not in settled:
-                await self._note(tx, row, event_id)
                 settled[row.id] = row, event_id
+        if settled:
+            await self._note(tx, *settled.values())
         events = {event_id for _, event_id in settled.values()}
 
         def noted() -> None:
@@ -49,10 +50,12 @@ class Echoes:
         row = self._outbox.by_cipher(item.event["content"]["cipher"])
         return row if row is not None and row.ghost == item.event["sender"] else None
 
-    async def _note(self, tx: Tx, row: Sent, event_id: str) -> None:
-        await self._outbox.echo(tx, row, event_id)
-        if row.message:  # every event of a message is the message: an answer to its file finds it
-            await tx.run("store.also", MATRIX, event_id, row.message)
+    async def _note(self, tx: Tx, *shown: tuple[Sent, str]) -> None:
+        await self._outbox.echo(tx, shown)
+        # every event of a message is the message: an answer to its file finds it
+        also = [(MATRIX, event_id, row.message) for row, event_id in shown if row.message]
+        if also:
+            await tx.many("store.also", also)
 
     async def settle(self, item: Item, event: dict[str, Any]) -> None:
         """Our own event has its place in the room: the hub lets the others have the message now."""
@@ -63,7 +66,7 @@ class Echoes:
             return
 
         async def within(tx: Tx) -> None:
-            await self._note(tx, row, item.event_id)
+            await self._note(tx, (row, item.event_id))
             await self._inbox.done(tx, item)
 
         if row.message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,13 +192,14 @@ class Outbox:
         """The row whose ciphertext has come back; the echo can be faster than the answer to the send."""
         return self._ciphers.get(cipher)
 
-    async def echo(self, tx: Tx, row: Sent, event_id: str) -> None:
-        """Note on disk that an event is in its room; its ciphertext is not needed any more."""
-        row.gone = self._passed(row)
-        if row.gone:
-            await tx.run("matrix.outbox_end", row.id)
-        else:
-            await tx.run("matrix.outbox_echo", row.id, event_id)
+    async def echo(self, tx: Tx, shown: Sequence[tuple[Sent, str]]) -> None:
+        """Note on disk that events (by their ids) are in their rooms; their ciphertexts are not needed any more."""
+        for row, _ in shown:
+            row.gone = self._passed(row)
+        if gone := [(row.id,) for row, _ in shown if row.gone]:
+            await tx.many("matrix.outbox_end", gone)
+        if stay := [(row.id, event_id) for row, event_id in shown if not row.gone]:
+            await tx.many("matrix.outbox_echo", stay)
 
     def echoed(self, row: Sent, event_id: str) -> None:
         """Note it in memory, once it is on disk."""

@@ -13,6 +13,7 @@ from functools import partial
 from bridge.capabilities import fit
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
+from bridge.hub.handed_out import HandedOut
 from bridge.hub.outlet import Outlet
 from bridge.hub.overdue import Overdue
 from bridge.hub.telling import Telling
@@ -23,7 +24,7 @@ from bridge.parts.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.served import Served
 from bridge.store.backlog import Backlog
-from bridge.store.store import LANE, Store
+from bridge.store.store import LANE, DueDelivery, Store
 
 log = logging.getLogger(__name__)
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
@@ -44,6 +45,7 @@ class Courier:
         self._jitter = jitter
         self._holds = holds
         self._on_refused = on_refused
+        self._handed_out = HandedOut(store, clock)
         self._outlets: dict[str, Outlet] = {}  # made at the start, as the networks are known then
         self._telling: dict[str, Telling] = {}
         self._overdue = Overdue(store, self._outlets, patience, clock, on_refused)
@@ -96,10 +98,10 @@ class Courier:
         """Bring what is due in a lane; True: there may be more of it now. Raises Unavailable (the database)."""
         try:
             due = await self._store.due(conversation, network)
-            for delivery, next_at in due:
-                if next_at > self._clock() and not eager:
+            for one in due:
+                if one.next_at > self._clock() and not eager:
                     return False
-                if not await self._attempt(delivery):
+                if not await self._attempt(one):
                     return False
                 eager = False
         except SealBroken as broken:  # not the message's fault: it waits until its key is there again
@@ -120,12 +122,13 @@ class Courier:
             await tx.run("store.postpone", conversation, network, self._clock() + int(wait * 1000))
         self._outlets[network].again_in(conversation, wait, None)
 
-    async def _attempt(self, delivery: Delivery) -> bool:
+    async def _attempt(self, due: DueDelivery) -> bool:
         """One attempt; True if the lane may go on with the next delivery. Raises Unavailable (the database)."""
+        delivery = due.delivery
         outlet, connector = self._outlets[delivery.network], self._connectors[delivery.network]
         asked = False
         try:
-            delivery, lost = await self._addressed(delivery)
+            delivery, lost = await self._addressed(due)
             asked = True
             handed = await connector.deliver(fit(delivery, connector.capabilities))
             failpoint("courier.after-deliver")
@@ -152,12 +155,12 @@ class Courier:
         outlet.worked(delivery.conversation)
         return await self._end(delivery, handed, "", lost)
 
-    async def _addressed(self, delivery: Delivery) -> tuple[Delivery, Sequence[Member]]:
+    async def _addressed(self, due: DueDelivery) -> tuple[Delivery, Sequence[Member]]:
         """The last look before it is handed out: nobody gets it at an address that is somebody else's by now.
 
         Gives those who do not get it, too. Raises Refused if nobody is left, SealBroken, Unavailable.
         """
-        delivery = await self._store.ready(delivery)
+        delivery = await self._store.ready(due)
         if not delivery.recipients and KINDS[delivery.kind].recipients:
             raise Refused("left_before")
         lost = [m for m in delivery.recipients if not self._holds(m.person.id, m.address)]
@@ -170,6 +173,11 @@ class Courier:
     async def _end(
         self, delivery: Delivery, handed: Ref | Handed | None, reason: str, lost: Sequence[Member] = ()
     ) -> bool:
+        if isinstance(handed, Ref) and not lost and not delivery.gone:
+            known = not self._connectors[delivery.network].capabilities.own_states
+            await self._handed_out.note(delivery, handed, known=known)
+            self.wake_reports()
+            return True
         handed, now = Handed(handed) if isinstance(handed, Ref) else handed, self._clock()
         async with self._store.db.transaction("courier.sent" if handed else "courier.refused") as tx:
             for member in lost:

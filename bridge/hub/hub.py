@@ -111,12 +111,13 @@ class Hub:
         return await self._write(message, sender, members, gone, within)
 
     async def _once(self, ref: Ref, write: Callable[[], Awaitable[Accepted]], again: Within | None) -> Accepted:
-        """Write something new; what the hub has already gets the answer that it got."""
-        if known := await self._store.known(self._store.db, ref):
-            return await self._again(ref, known, again)
+        """Write something new; what the hub has already gets the answer that it got.
+
+        Nearly all is new, so nobody looks before something speaks against it.
+        """
         try:
             return await write()
-        except (Conflict, Refused):  # it may have been handed in twice at once, and the other one was faster
+        except (Conflict, Refused):
             known = await self._store.known(self._store.db, ref)
             if known is None:
                 raise

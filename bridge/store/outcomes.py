@@ -20,15 +20,16 @@ class Outcomes:
         self.db = db
         self._people = people
 
-    async def changed(self, tx: Tx, message: str) -> None:
-        """Something became of a message: its sender is to be told."""
-        await tx.run("store.changed", message)
-        await tx.run("store.add_report", message)
+    async def changed(self, tx: Tx, *messages: str) -> None:
+        """Something became of messages: their senders are to be told."""
+        rows = [(message,) for message in sorted(set(messages))]  # in one order everywhere: no deadlock
+        await tx.many("store.changed", rows)
+        await tx.many("store.add_report", rows)
 
     async def all_changed(self, tx: Tx, rows: Sequence[Row]) -> bool:
         """The same of several (``message`` of each row); True if there are any."""
-        for message in sorted({row["message"] for row in rows}):  # in one order everywhere: no deadlock
-            await self.changed(tx, message)
+        if rows:
+            await self.changed(tx, *(row["message"] for row in rows))
         return bool(rows)
 
     async def meant(self, message: str, person: str, network: str) -> bool:

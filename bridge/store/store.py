@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -23,6 +23,7 @@ from bridge.model import (
     Message,
     Person,
     Ref,
+    State,
 )
 from bridge.parts.lru import Lru
 from bridge.people.people import People
@@ -33,7 +34,20 @@ from bridge.store.outcomes import Outcomes
 LANE = 20  # deliveries of a lane that are read at once
 COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000
+_NOTHING_CITED = (None, None)
 _PAGE = 100  # rows that one look or one transaction takes of something that may have piled up
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A delivery of a lane. ``next_at`` (ms): it must wait until then.
+
+    ``meant`` are those for whom its message was accepted: person, network, state.
+    """
+
+    delivery: Delivery
+    next_at: int
+    meant: tuple[tuple[str, str, str], ...]
 
 
 class Store:
@@ -262,13 +276,20 @@ class Store:
 
     # ---- deliveries
 
-    async def due(self, conversation: str, network: str) -> list[tuple[Delivery, int]]:
-        """The next deliveries of a lane in order, with the time (ms) before which each must wait."""
+    async def due(self, conversation: str, network: str) -> list[DueDelivery]:
+        """The next deliveries of a lane in order."""
         rows = await self.db.all("store.lane", conversation, network, LANE)
         if not rows:
             return []
         whole = await self.conversation(conversation)
-        return [(await self._delivery(row, network, whole), row["next_at"]) for row in rows]
+        return [
+            DueDelivery(
+                await self._delivery(row, network, whole),
+                row["next_at"],
+                tuple((person, where, state) for person, where, state in orjson.loads(row["meant"])),
+            )
+            for row in rows
+        ]
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
         text, html, *files = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
@@ -279,30 +300,27 @@ class Store:
             created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=files[0] if files else 0,
         )  # fmt: skip
 
-    async def ready(self, delivery: Delivery) -> Delivery:
+    async def ready(self, due: DueDelivery) -> Delivery:
         """The delivery as it is handed out: with its files, and with the names that its network has for what it cites.
 
         It goes to those of today's members for whom it was accepted. Not before: what it cites may have been delivered,
         and people may have left, a moment ago. Raises SealBroken.
         """
-        delivery = await self._addressed(delivery)
-        (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
-        delivery = replace(delivery, reply_to=reply_to, thread=thread, continues=continues)
+        delivery = due.delivery
+        members, gone = _addressed(due, await self.conversation(delivery.conversation))
+        if delivery.cites == _NOTHING_CITED:
+            delivery = replace(delivery, members=members, gone=gone)
+        else:
+            (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
+            delivery = replace(
+                delivery, members=members, gone=gone, reply_to=reply_to, thread=thread, continues=continues
+            )
         files = []
         for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
             where = f"{delivery.message}/{row['n']}"
             name, mime, inline = orjson.loads(self._seal.open(bytes(row["about"]), f"{where}/about"))
             files.append(File(name, mime, self._seal.open(bytes(row["body"]), where), inline))
         return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
-
-    async def _addressed(self, delivery: Delivery) -> Delivery:
-        rows = await self.db.all("store.recipients", delivery.message)
-        whole = await self.conversation(delivery.conversation)
-        networks, meant = {row["network"] for row in rows}, {row["person"] for row in rows}
-        members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
-        left = {row["person"] for row in rows if row["network"] == delivery.network and row["state"] == "accepted"}
-        left -= {m.person.id for m in members if m.address.network == delivery.network}
-        return replace(delivery, members=members, gone=frozenset(left))
 
     async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None]:
         """The name of a message on the delivery's network: in its own conversation, or in another one."""
@@ -331,6 +349,21 @@ class Store:
         if known or delivery.gone:
             await self.outcomes.changed(tx, delivery.message)
 
+    async def all_sent(self, tx: Tx, sent: Sequence[tuple[Delivery, Ref]], known: Collection[str], now: int) -> None:
+        """The same of several for which nothing is kept elsewhere and from which nobody has left.
+
+        ``known``: the messages that are known to be there. Noting it again does no harm.
+        """
+        sent = sorted(sent, key=lambda one: one[0].message)  # in one order everywhere: no deadlock
+        await tx.many("store.add_ref", [(ref.network, ref.id, delivery.message) for delivery, ref in sent])
+        await tx.many("store.end_delivery", [(delivery.id,) for delivery, _ in sent])
+        if files := [(delivery.message,) for delivery, _ in sent if delivery.files]:
+            await tx.many("store.end_files", files)
+        there = [delivery for delivery, _ in sent if delivery.message in known]
+        if there:
+            await tx.many("store.delivered", [(delivery.message, delivery.network, now) for delivery in there])
+            await self.outcomes.changed(tx, *(delivery.message for delivery in there))
+
     async def _end(self, tx: Tx, delivery: Delivery) -> None:
         await tx.run("store.end_delivery", delivery.id)
         if delivery.files:
@@ -352,3 +385,11 @@ class Store:
     async def later(self, tx: Tx, delivery: Delivery, next_at: int) -> None:
         """Try again at ``next_at`` (ms)."""
         await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
+
+
+def _addressed(due: DueDelivery, whole: Conversation) -> tuple[tuple[Member, ...], frozenset[str]]:
+    """Today's members without those who came later, and those who have left before they got it."""
+    network, networks, meant = due.delivery.network, {n for _, n, _ in due.meant}, {p for p, _, _ in due.meant}
+    members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
+    left = {person for person, where, state in due.meant if where == network and state == State.ACCEPTED}
+    return members, frozenset(left.difference(m.person.id for m in members if m.address.network == network))

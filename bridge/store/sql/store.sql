@@ -112,7 +112,10 @@ SELECT id, message, conversation FROM delivery
 WHERE network = $1 AND late = $2 AND created_at < $3 AND held <= $4 ORDER BY created_at LIMIT $5;
 -- name: lane
 SELECT d.id, d.message, d.pos, d.body, d.reply_to, d.thread, d.attempt, d.next_at, d.created_at,
-       m.sender, m.kind, m.sent_at, l.chat
+       m.sender, m.kind, m.sent_at, l.chat,
+  (SELECT json_group_array(json_array(r.person, r.network, r.state)) FROM recipient r WHERE r.message = d.message) AS meant -- sqlite
+  (SELECT COALESCE(json_agg(json_build_array(r.person, r.network, r.state)), '[]')::text -- pg
+   FROM recipient r WHERE r.message = d.message) AS meant -- pg
 FROM delivery d JOIN message m ON m.id = d.message
 LEFT JOIN leg l ON l.conversation = d.conversation AND l.network = d.network
 WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT $3;
