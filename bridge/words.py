@@ -210,8 +210,9 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     # mail
     "mail_domain_not_trusted": (
-        "Ce domaine ne fait pas partie de l'espace de confiance MSSanté : rien n'a été envoyé. Vérifiez l'adresse.",
-        "This domain is not in the MSSanté trust space: nothing was sent. Check the address.",
+        "Ce domaine n'est pas dans l'espace de confiance MSSanté, ou pas ouvert ici (usagers) : rien n'est parti. "
+        "Vérifiez l'adresse.",
+        "This domain is not in the MSSanté trust space, or not open here (citizens): nothing left. Check the address.",
     ),
     "mail_peer_not_trusted": (
         "Le serveur de ce destinataire n'a pas pu être vérifié : rien n'a été envoyé. Joignez-le autrement.",

@@ -48,6 +48,15 @@ async def test_nobody_is_promised_a_mail_to_ourselves(tmp_path: Path, space: Spa
                 assert (refusal.value.code, refusal.value.field) == (code, "add.0")
 
 
+async def test_nobody_writes_to_a_citizen_whose_answer_would_be_refused(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        node.trust.list("patient.mssante.fr", "CN=mail.cnam.example,O=Essai,C=FR")
+        for handle in ("mailto:279035121518989@patient.mssante.fr", "mail:279035121518989@patient.mssante.fr"):
+            with pytest.raises(Refused) as refusal:
+                await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}", handle])
+            assert (refusal.value.code, refusal.value.field) == ("mail_domain_not_trusted", "to.1")
+
+
 async def test_who_is_a_member_by_a_mailbox_of_ours_is_said_to_be_not_reached(tmp_path: Path, space: Space) -> None:
     """As earlier versions let in: nothing stays accepted without a word."""
     lost = {DAN_BOX: "mail_own_box", f"personne@{HUB}": "mail_unknown_box", TEAM: "mail_team_box"}

@@ -64,6 +64,7 @@ class MailConnector:
         self._settings = settings
         self.trust = trust
         smtp = settings.smtp
+        self._citizens = smtp.refused_citizens
         self._hub = hub = outfit.hub
         self._ledger = ledger = Ledger(outfit.db, outfit.seal)
         self.book = book = AddressBook(outfit.db, smtp.domains, {team.address: team.name for team in settings.teams})
@@ -144,13 +145,15 @@ class MailConnector:
     def vouched(self, address: Address) -> bool:
         """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.
 
+        A citizen's mailbox is nobody's as long as ``refuse_citizens`` is on: their answer would be refused, too.
         Nobody else is at our own domains: mail to them leads to people of the hub (``people.Boxes``).
         """
         if address.network != MAIL:
             return False
         if self.book.team(address.id) is not None:
             return True
-        return not self.book.ours(address.id) and self.trust.knows(address.id.rpartition("@")[2].lower())
+        domain = address.id.rpartition("@")[2].lower()
+        return not self.book.ours(address.id) and domain not in self._citizens and self.trust.knows(domain)
 
     @property
     def boxes(self) -> Boxes:

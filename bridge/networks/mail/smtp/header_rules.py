@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from bridge.errors import Refused
-from bridge.networks.mail.mime.boxes import parse_boxes
+from bridge.networks.mail.mime.boxes import Box, parse_boxes
 from bridge.networks.mail.mime.headers import raw_text
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
@@ -55,6 +55,11 @@ def check_loop(fields: list[tuple[str, bytes]], most: int) -> None:
 
 def author_domains(fields: list[tuple[str, bytes]]) -> frozenset[str]:
     """The domains (A-labels) of everybody in the From header. Raises Refused (from_missing, from_several)."""
+    return frozenset(box.domain for box in authors(fields))
+
+
+def authors(fields: list[tuple[str, bytes]]) -> list[Box]:
+    """Everybody in the From header. Raises Refused (from_missing, from_several)."""
     values = [value for name, value in fields if name == "from"]
     if len(values) > 1:
         raise Refused("from_several")
@@ -63,4 +68,4 @@ def author_domains(fields: list[tuple[str, bytes]]) -> frozenset[str]:
     boxes, _ = parse_boxes(raw_text(values[0]))
     if not boxes:
         raise Refused("from_missing")
-    return frozenset(box.domain for box in boxes)
+    return list(boxes)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from bridge.errors import Refused, Unavailable, where
 from bridge.networks.mail.smtp import header_rules, replies
 from bridge.networks.mail.smtp.address import domain_of
+from bridge.networks.mail.smtp.citizens import sent_by_citizen, written_by_citizen
 from bridge.networks.mail.smtp.commands import MailCommand, RcptCommand
 from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import SmtpSettings
@@ -107,6 +108,7 @@ class Desk:
         self._known = known
         self._clock = clock
         self._domains = frozenset(settings.domains)
+        self._citizens = settings.refused_citizens
         self._taking = Tasks("reception")
 
     @property
@@ -120,6 +122,8 @@ class Desk:
         if mail.command.size > limit:
             return replies.TOO_LARGE.about(str(limit))
         refusal = await self._trusting.sender(line, mail)
+        if refusal is None and sent_by_citizen(mail.command.sender, self._citizens):
+            refusal = replies.CITIZEN
         if refusal:
             log.warning("mail from %s refused at MAIL: %s %s", line.peer, refusal.code, refusal.status)
         return refusal or replies.OK
@@ -174,6 +178,8 @@ class Desk:
             refusal = self._trusting.authors(mail, authors)
             if refusal:
                 raise _Answered(refusal)
+        if self._citizens and written_by_citizen(fields, self._citizens):
+            raise _Answered(replies.CITIZEN)
 
     async def _store(self, envelope: Envelope, raw: bytes, line: Line) -> None:
         """A peer that goes away must not interrupt the storing."""

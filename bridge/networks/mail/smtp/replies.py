@@ -127,6 +127,13 @@ HEADER_TOO_LARGE = _reply(554, "5.6.0", "En-tete trop long", "Message header too
 LINE_TOO_LONG = _reply(554, "5.6.0", "Ligne trop longue dans le message", "Line too long in the message")
 UNREADABLE = _reply(554, "5.6.0", "Message illisible ({})", "Message cannot be read")
 LOOP = _reply(554, "5.4.6", "Boucle de messagerie: trop de champs Received", "Mail loop: too many Received headers")
+CITIZEN = _reply(
+    550,
+    "5.7.1",
+    "Votre message n'a pas ete remis: ce professionnel ne recoit pas encore les messages de Mon espace sante ici",
+    "Contactez-le autrement, par exemple par telephone. En cas d'urgence, appelez le 15 ou le 112",
+    "Not delivered: this service does not take mail of citizens yet. Reach this professional another way",
+)
 MALWARE = _reply(554, "5.7.1", "Logiciel malveillant detecte dans le message", "Malware found in the message")
 UNSCANNED = _reply(451, "4.7.1", "Antivirus indisponible: reessayez plus tard", "Scanner unavailable, try again later")
 POLICY = _reply(554, "5.7.1", "Message refuse ({})", "Message refused")

@@ -121,7 +121,14 @@ class SmtpSettings(_Section):
     host: str = "0.0.0.0"  # noqa: S104 - an operator port is public
     port: Port = 25
     header_from_check: bool = True
+    refuse_citizens: bool = Field(default=True, description="their mail is refused, and nobody writes to them")
+    citizen_domains: list[DomainName] = ["patient.mssante.fr"]
     limits: LimitSettings = LimitSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     lmtp: LmtpSettings | None = None
     sending: SendingSettings = SendingSettings()
+
+    @property
+    def refused_citizens(self) -> frozenset[str]:
+        """The domains of citizens' mailboxes with which nothing is exchanged; empty if that is allowed."""
+        return frozenset(self.citizen_domains if self.refuse_citizens else ())
