@@ -56,6 +56,26 @@ def test_without_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "no verified trust list yet" in said(capsys)
 
 
+async def test_show_says_that_the_last_refresh_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = Place(tmp_path)
+    live = await loaded(place)
+    place.list.write_bytes(b"<html/>")
+    await live.refresh()
+    assert run(place) == 1
+    text = said(capsys)
+    assert "Domaines        2" in text  # of the one that stays
+    assert "sans succès depuis le" in text
+    assert "What came is not a trust list." in text
+
+
+async def test_a_first_list_that_is_refused_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = Place(tmp_path)
+    place.list.write_bytes(b"garbage")
+    await Trust(place.settings).refresh()
+    assert run(place) == 2
+    assert "What came is not XML in UTF-8." in said(capsys)
+
+
 async def test_show_says_when_it_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place, clock = Place(tmp_path), Clock()
     await loaded(place)

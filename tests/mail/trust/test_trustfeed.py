@@ -153,18 +153,6 @@ async def test_the_held_list_is_forgotten_when_the_usual_one_returns(tmp_path: P
     assert (live.held, live.trouble, Shelf(place.settings.state).read("held.xml")) == (None, None, None)
 
 
-@pytest.mark.parametrize("bad", [b"", b"garbage", b"<html/>", b"x" * (33 * 1024 * 1024)], ids=len)
-async def test_a_bad_list_changes_nothing(tmp_path: Path, bad: bytes) -> None:
-    place = Place(tmp_path)
-    place.publish(ROWS)
-    live = trust(place)
-    await live.refresh()
-    place.list.write_bytes(bad)
-    assert await live.refresh() is None
-    assert live.trouble in ("not_xml", "not_a_list", "too_large")
-    assert live.judge(certificate(ANNA).der).ok
-
-
 async def test_a_revoked_signer(tmp_path: Path) -> None:
     space = Authority(key="ec")
     place = Place(tmp_path, crls=[str(tmp_path / "organisations.crl")])
@@ -242,6 +230,8 @@ async def test_verdicts(tmp_path: Path) -> None:
     assert live.judge(b"").code == "certificate_unreadable"
     assert live.judge(certificate(EVE).der).code == "dn_not_listed"
     assert live.judge(authority().expired(ANNA, key="ec").der).code == "certificate_expired"
+    early = authority().issue(ANNA, key="ec", valid=(timedelta(days=1), timedelta(days=9)))
+    assert live.judge(early.der).code == "certificate_not_yet_valid"
     other = ANNA.replace("OU=1750000001", "OU=1750000002")
     assert live.judge(certificate(other).der).code == "dn_not_listed"
 

@@ -182,7 +182,13 @@ def test_an_expired_signer_unless_asked_for_the_time_when_it_was_valid() -> None
     assert refusal(data) == "signer_expired"
     assert verify(data, when=at(days=2)).rows == 3
     early = signed_list(ROWS, authority().signer(valid=(timedelta(days=1), timedelta(days=9))))
-    assert refusal(early) == "signer_expired"
+    assert refusal(early) == "signer_not_yet_valid"
+
+
+def test_a_domain_with_the_roots_dot_is_the_same_domain() -> None:
+    found = verify(signed_list([Row("Anna.sante.example.", ANNA)], authority().signer()))
+    assert found.skipped == 0
+    assert found.allows("anna.sante.example", dn.parse(ANNA))
 
 
 def test_a_weak_signature_method() -> None:

@@ -66,6 +66,12 @@ EXPIRED = _reply(
     "Certificat expire ({}): renouvelez-le",
     "Certificate expired: renew it",
 )
+NOT_YET = _reply(
+    451,
+    "4.7.1",
+    "Certificat pas encore valable ({}): verifiez les horloges, reessayez plus tard",
+    "Certificate not valid yet: check the clocks, try again later",
+)
 NOT_LISTED = _reply(
     550,
     "5.7.1",
@@ -165,7 +171,12 @@ BAD_PARAMETER = _reply(501, "5.5.4", "Bad parameter value")
 UNKNOWN_PARAMETER = _reply(555, "5.5.4", "Parameter not recognized")
 HELP = _reply(214, "2.0.0", "RFC 5321, 3207, 3461")
 
-_OF_VERDICT = {"certificate_revoked": REVOKED, "dn_not_listed": NOT_LISTED, "certificate_expired": EXPIRED}
+_OF_VERDICT = {
+    "certificate_revoked": REVOKED,
+    "dn_not_listed": NOT_LISTED,
+    "certificate_expired": EXPIRED,
+    "certificate_not_yet_valid": NOT_YET,
+}
 _OF_BOX = {"unknown": NO_SUCH_BOX, "closed": BOX_CLOSED, "full": BOX_FULL, "later": LATER}
 _OF_REFUSAL = {
     "apicrypt_v1": APICRYPT,

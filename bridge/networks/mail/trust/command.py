@@ -81,7 +81,8 @@ def main(args: argparse.Namespace, settings: TrustListSettings, clock: Callable[
 def _world(settings: TrustListSettings, shelf: Shelf, now: datetime) -> _World:
     authority = Authority(settings.authority.read_bytes())
     if (found := shelf.load_list()) is None:
-        raise BadList("list_missing")
+        trouble = shelf.trouble()
+        raise BadList("list_missing" if trouble is None else trouble.code)
     data, note = found
     at = datetime.fromtimestamp(min(note.accepted_at, now.timestamp()), UTC)
     known = verify(data, authority.bundle, settings.signer, at)
@@ -131,7 +132,18 @@ def _show(world: _World) -> int:
     if world.settings.crls and not world.crls:
         _say(*explain("revocation_unknown"))
         status = 1
-    return _held(world.shelf) or status
+    return max(_trouble(world), _held(world.shelf), status)
+
+
+def _trouble(world: _World) -> int:
+    """What the hub's last refresh met with: the list above may be an old one."""
+    if (trouble := world.shelf.trouble()) is None:
+        return 0
+    since = datetime.fromtimestamp(trouble.since, UTC)
+    print(f"Actualisation   sans succès depuis le {since:%Y-%m-%d %H:%M} UTC : {trouble.code}  (refresh fails since)")
+    if trouble.code != "mass_drop":  # said with the digest of the list that is held
+        _say(*explain(trouble.code))
+    return 1
 
 
 def _held(shelf: Shelf) -> int:
@@ -210,7 +222,8 @@ def _faults(world: _World, certificate: x509.Certificate) -> Iterator[str]:
     issuer = world.authority.issuer_of(certificate)
     expired = not certificate.not_valid_before_utc <= world.now <= certificate.not_valid_after_utc
     if expired:
-        yield "certificate_expired"
+        early = world.now < certificate.not_valid_before_utc
+        yield "certificate_not_yet_valid" if early else "certificate_expired"
     if issuer is None or not (expired or world.authority.holds(certificate, world.now)):
         yield "certificate_foreign"
     if world.settings.crls and issuer is not None:

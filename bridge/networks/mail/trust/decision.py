@@ -77,8 +77,12 @@ WHY: dict[str, tuple[str, str]] = {
         "The certificate cannot be read, or its name has a form that never matches (multi-valued RDN).",
     ),
     "certificate_expired": (
-        "Le certificat n'est pas dans sa période de validité : renouvelez-le.",
-        "The certificate is outside its period of validity: renew it.",
+        "Le certificat a expiré : renouvelez-le.",
+        "The certificate has expired: renew it.",
+    ),
+    "certificate_not_yet_valid": (
+        "Le certificat n'est pas encore valable : vérifiez l'horloge de ce serveur, ou attendez.",
+        "The certificate is not valid yet: check this server's clock, or wait.",
     ),
     "certificate_revoked": (
         "Le certificat est révoqué : demandez-en un autre à l'autorité.",
@@ -138,6 +142,10 @@ WHY: dict[str, tuple[str, str]] = {
     "signer_untrusted": (
         "Le signataire de la liste ne vient pas de l'autorité configurée. Vérifiez le fichier de l'autorité.",
         "The list's signer was not issued by the configured authority. Check the authority file.",
+    ),
+    "signer_not_yet_valid": (
+        "Le certificat du signataire n'est pas encore valable : vérifiez l'horloge de ce serveur.",
+        "The signer's certificate is not valid yet: check this server's clock.",
     ),
     "signer_expired": ("Le certificat du signataire a expiré.", "The signer's certificate has expired."),
     "signer_revoked": ("Le certificat du signataire est révoqué.", "The signer's certificate is revoked."),

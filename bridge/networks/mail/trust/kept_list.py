@@ -22,6 +22,14 @@ class Note:
     modified: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """Why the list could not be renewed, and since when (seconds since 1970)."""
+
+    code: str
+    since: float
+
+
 class Shelf:
     """One directory (mode 0700). All calls block on the disk: run them in a thread. They raise OSError."""
 
@@ -50,6 +58,20 @@ class Shelf:
         except (ValueError, TypeError):
             note = Note("", written, written)
         return data, note
+
+    def trouble(self) -> Setback | None:
+        """Why the last refresh brought nothing, if it did not."""
+        try:
+            return Setback(**json.loads(self.read("trouble.json") or b""))
+        except (ValueError, TypeError):
+            return None
+
+    def note_trouble(self, code: str | None, now: float) -> None:
+        """The last refresh met with this; None: with nothing."""
+        if code is None:
+            (self._directory / "trouble.json").unlink(missing_ok=True)
+        elif (known := self.trouble()) is None or known.code != code:
+            self.write("trouble.json", json.dumps(asdict(Setback(code, now))).encode())
 
     def hold(self, data: bytes) -> None:
         """A list that a person must look at first."""

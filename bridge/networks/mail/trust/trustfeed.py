@@ -19,7 +19,7 @@ from cryptography import x509
 from bridge.errors import Unavailable, where
 from bridge.networks.mail.trust import dn as names
 from bridge.networks.mail.trust.authority import Authority
-from bridge.networks.mail.trust.decision import ListRules, Verdict, objection
+from bridge.networks.mail.trust.decision import ListRules, Verdict, explain, objection
 from bridge.networks.mail.trust.dn import DN
 from bridge.networks.mail.trust.fetching import Fetched, Validators, source
 from bridge.networks.mail.trust.kept_list import Note, Shelf
@@ -33,6 +33,7 @@ from bridge.parts.tasks import Tasks
 _log = logging.getLogger(__name__)
 _NOBODY: frozenset[str] = frozenset()
 _FIRST = 10.0  # seconds
+_REPEATED = 6 * 3600.0  # s between two lines of one alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Trust:
         self.changed: list[Callable[[Difference], None]] = []
         self.trouble: str | None = None
         self.held: str | None = None
+        self._told: dict[str, float] = {}  # alarms, and when they were said
 
     def __repr__(self) -> str:
         return f"Trust({self._list!r}, trouble={self.trouble!r})"
@@ -143,7 +145,7 @@ class Trust:
 
     def _against(self, peer: _Peer, status: str, domains: frozenset[str]) -> str | None:
         if not peer.begins <= self._clock() <= peer.ends:
-            return "certificate_expired"
+            return "certificate_not_yet_valid" if self._clock() < peer.begins else "certificate_expired"
         if status == "revoked":
             return "certificate_revoked"
         if self._list is None:
@@ -186,26 +188,44 @@ class Trust:
             await self.revocation.refresh()
             code: str | None = None
             found: Difference | None = None
+            refused = False
             try:
                 found = await self._renew(await self._source.fetch(self._mark()))
             except Unavailable as reason:
-                code = reason.code
+                code, refused = reason.code, reason.code == "too_large"
             except BadList as bad:
-                code = bad.code
+                code, refused = bad.code, True
             except OSError as error:
                 code = f"state_{type(error).__name__}"
-            self._tell(code)
+            self._tell(code, refused)
+            with suppress(OSError):
+                await asyncio.to_thread(self._shelf.note_trouble, code, self._clock())
             return found
 
     def _mark(self) -> Validators:
         return Validators(self._note.etag, self._note.modified) if self._list else Validators()
 
-    def _tell(self, code: str | None) -> None:
+    def _tell(self, code: str | None, refused: bool) -> None:
+        """A list that is refused concerns a person at once; a source that is away once the list gets old."""
         self.trouble = code
-        if code is not None:
+        if code is None:
+            self._told.clear()
+        elif not refused:
             _log.error("trust list of %s: %s; the last good one stays", self._source.where, code)
-        if self._list is not None and self.old:
-            _log.error("the trust list is %.0f h old; past %.0f h mail waits", self.age_s / 3600, self._limit_h)
+        elif self._due(code):
+            words = "ALARM the trust list of %s is refused: %s (%s); the last good one stays: `liaison trust`"
+            _log.error(words, self._source.where, code, explain(code)[1])
+        if self._list is not None and self.old and self._due("old"):
+            words = "ALARM the trust list is %.0f h old; past %.0f h mail waits"
+            _log.error(words, self.age_s / 3600, self._limit_h)
+
+    def _due(self, what: str) -> bool:
+        """Whether an alarm is to be repeated."""
+        now = self._clock()
+        if now - self._told.get(what, -_REPEATED) < _REPEATED:
+            return False
+        self._told[what] = now
+        return True
 
     @property
     def _limit_h(self) -> float:
@@ -275,7 +295,7 @@ class Trust:
             found = await asyncio.to_thread(verify, data, self._authority.bundle, self._settings.signer, at)
         except BadList as bad:
             self.trouble = bad.code
-            _log.error("the kept trust list is not used: %s", bad.code)
+            _log.error("ALARM the kept trust list is not used: %s", bad.code)
             return
         self._list = found
         self._note = note if note.digest == found.digest else replace(note, digest=found.digest, etag="", modified="")

@@ -182,7 +182,7 @@ def _rows(root: etree._Element) -> Iterator[tuple[str, DN] | None]:
                 known[texts[1]] = _dn(texts[1])
             dn = known[texts[1]]
             try:
-                yield (domain(texts[0]), dn) if dn is not None else None
+                yield (domain(texts[0].strip().removesuffix(".")), dn) if dn is not None else None
             except ValueError:
                 yield None
 

@@ -130,7 +130,9 @@ class _Chain(X509CertChainVerifier):
             found = super().verify(cert_chain)  # type: ignore[no-untyped-call]
         except InvalidCertificate:
             leaf = cert_chain[0]
-            if not leaf.not_valid_before_utc <= self.at <= leaf.not_valid_after_utc:
+            if self.at < leaf.not_valid_before_utc:
+                raise BadList("signer_not_yet_valid") from None
+            if self.at > leaf.not_valid_after_utc:
                 raise BadList("signer_expired") from None
             raise
         assert isinstance(found, x509.Certificate)
