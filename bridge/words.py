@@ -184,6 +184,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le salon n'est plus accessible. Ouvrez une nouvelle conversation.",
         "The room cannot be reached any more. Open a new conversation.",
     ),
+    "only_reads": (
+        "Ce salon vous laisse seulement lire. Demandez à un administrateur du salon le droit d'y écrire.",
+        "This room lets you read only. Ask an administrator of the room to let you write.",
+    ),
+    "last_has_left": (
+        "Cette personne a quitté la conversation, et personne d'autre n'y reçoit plus vos messages. Pour lui écrire, "
+        "ouvrez un nouveau salon.",
+        "This person has left the conversation, and nobody else receives your messages here any more. To write to "
+        "them, open a new room.",
+    ),
     "not_let_in": (
         "Cette personne n'a pas pu entrer dans ce salon : elle est retirée de la conversation. Invitez-la vous-même.",
         "This person could not enter this room and is removed from the conversation. Invite them yourself.",

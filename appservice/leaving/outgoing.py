@@ -116,24 +116,22 @@ class Outgoing:
             try:
                 event = await self._outbox.send(room, one)
             except NotInRoom as still:
-                raise Refused("not_in_room", about=room.room_id) from still
+                raise _unsaid(room, one.ghost, "m.room.encrypted") from still
         self._media.left(one.key)
         return event
 
     async def _repair(self, room: Room, ghost: str) -> None:
         """The homeserver refuses a send: see what the room is like now, come back if somebody can let us in."""
         others = [g for g in self._rooms.doors.ghosts_in(room) if g != ghost]
-        for witness in (ghost, *others):
-            try:
-                await self._rooms.doors.reload(room, witness)
-                break
-            except Refused:
+        if not await self._rooms.doors.reload_as(room, (ghost, *others)):
+            for witness in (ghost, *others):
                 room.set_member(witness, "leave")
-        else:
             raise Refused("not_in_room", about=room.room_id)
         if room.facts.successor is not None:
             raise Unavailable("room_upgraded", alone=True)
         if room.membership(ghost) != "join":
+            if not await self._rooms.may_return(room, ghost):
+                raise Refused("not_a_member", about=room.room_id)
             await self._rooms.doors.invite(room, ghost)
             await self._rooms.doors.join(room, ghost)
 
@@ -148,11 +146,20 @@ class Outgoing:
         except MatrixRefused as refusal:
             if refusal.errcode != "M_DUPLICATE_ANNOTATION":  # it is there: by an earlier try, or said twice
                 told = translate(refusal)
-                raise Refused("not_in_room", about=room.room_id) if isinstance(told, NotInRoom) else told from refusal
+                if isinstance(told, NotInRoom):
+                    await self._rooms.doors.reload_as(room, [ghost])
+                    told = _unsaid(room, ghost, "m.reaction")
+                raise told from refusal
             answer = {}
         failpoint("matrix.reacted")
         await self.hub.sequenced(delivery.message)  # it has its place; its echo tells nothing
         return Ref(MATRIX, str(answer.get("event_id", f"reaction:{delivery.id}")))
+
+
+def _unsaid(room: Room, ghost: str, kind: str) -> Refused:
+    """Why the homeserver lets a ghost say nothing in a room, as the room has just been read."""
+    muted = room.membership(ghost) == "join" and not room.may_say(ghost, kind)
+    return Refused("only_reads" if muted else "not_in_room", about=room.room_id)
 
 
 def letter_keys(delivery: Delivery) -> list[str]:

@@ -129,11 +129,14 @@ class Doors:
         except MatrixRefused as refusal:
             raise Refused("not_in_room", about=room.room_id) from refusal
         members: dict[str, str] = {}
+        removed: set[str] = set()
         for event in filter(sound, events):
-            if not isinstance(event.get("state_key"), str):
+            if not isinstance(user := event.get("state_key"), str):
                 continue
             if event["type"] == "m.room.member":
-                members[event["state_key"]] = str(event["content"].get("membership"))
+                members[user] = str(event["content"].get("membership"))
+                if event["sender"] != user and not self._names.is_ours(event["sender"]):
+                    removed.add(user)  # if they are gone
             else:
                 apply(room, event)
         gone = [user for user in room.members if user not in members]
@@ -141,6 +144,7 @@ class Doors:
         came = [user for user in self.ghosts_in(room) if user not in known]  # meanwhile
         room.members = members | dict.fromkeys(gone, "leave") | dict.fromkeys(came, "join")
         room.leaving |= {user for user in before if room.membership(user) == "leave"}
+        room.removed |= {user for user in before if room.membership(user) in ("leave", "ban")} & removed
         room.read_at, room.unsaved = time.monotonic(), True
         room.changed()
         await self._store.write(room, list(room.members))

@@ -113,6 +113,7 @@ class Membership:
             raise
         if user in room.leaving:
             room.leaving.discard(user)
+            room.removed.discard(user)
             room.settled = None  # whoever is added again is invited again
 
     async def _sort(self, room: Room, event: Json, user: str, membership: object, done: Within) -> None:

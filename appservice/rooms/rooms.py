@@ -162,8 +162,9 @@ class Rooms:
     def _wanted(self, delivery: Delivery) -> tuple[list[str], list[str]]:
         users = [user for member in delivery.members if (user := self._names.member(member)) is not None]
         sender = self._names.of(delivery.sender.id)
-        if sender is not None and not any(m.person.id == delivery.sender.id for m in delivery.members):
-            users.append(sender)  # who has just left still says so
+        left = not any(m.person.id == delivery.sender.id for m in delivery.members)
+        if sender is not None and left and delivery.kind is not Kind.MEMBERS:
+            users.append(sender)  # they said it before they left
         ghosts = sorted({user for user in users if self._names.is_ghost(user)})
         return ghosts, sorted({user for user in users if not self._names.is_ghost(user)})
 
@@ -176,12 +177,16 @@ class Rooms:
         if self._settled(room, delivery):
             return
         ghosts, humans = self._wanted(delivery)
+        speaker = self._names.of(delivery.sender.id) if delivery.kind is not Kind.MEMBERS else None
+        gone = {ghost for ghost in ghosts if not await self.may_return(room, ghost)}
+        if speaker in gone:
+            raise Refused("not_a_member", about=room.room_id)
         await self._ensure_all(delivery.members)
-        outside = await self._bring_ghosts(room, ghosts)
+        outside = await self._bring_ghosts(room, [ghost for ghost in ghosts if ghost not in gone])
         await self._bring_people(room, humans)
         stay = room.staying
         if delivery.kind is Kind.MEMBERS:
-            stay = await self._take_out(room, {*ghosts, *humans})
+            stay = await self._take_out(room, {*ghosts, *humans}, delivery)
         strangers = await self._strangers(room)
         if strangers != room.strangers:
             room.strangers = strangers
@@ -192,9 +197,19 @@ class Rooms:
             person = await self.hub.facts.who(Address(MATRIX, user))
             await self.tell(room, f"{delivery.id}/{user}", "not_taken_out", person.name if person else user)
         room.staying = stay
-        room.settled = None if outside else delivery.members
-        if delivery.kind is not Kind.MEMBERS and self._names.of(delivery.sender.id) in outside:
+        room.settled = None if outside or gone else delivery.members
+        if speaker in outside:
             raise Refused("not_in_room", about=room.room_id)
+
+    async def may_return(self, room: Room, ghost: str) -> bool:
+        """Whether a ghost that is not in a room may come in: a removal is final until somebody asks for them again.
+
+        A delivery may be older than the removal, so what the hub has now counts. As long as a removal that we have seen
+        has not been worked on, the hub has the ghost's person as a member still.
+        """
+        if room.membership(ghost) not in ("leave", "ban"):
+            return True
+        return ghost not in room.removed and ghost in await self._members(room)
 
     async def _strangers(self, room: Room) -> frozenset[str]:
         """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out."""
@@ -274,10 +289,12 @@ class Rooms:
             await self.doors.invite(room, ghost)
         await self.doors.join(room, ghost)
 
-    async def _take_out(self, room: Room, wanted: set[str]) -> frozenset[str]:
+    async def _take_out(self, room: Room, wanted: set[str], delivery: Delivery) -> frozenset[str]:
         """Gives the people who stay because nobody may remove them."""
         stay = set()
         wanted = wanted | await self._members(room)
+        if self.doors.people_in(room, "join", "invite") and not wanted & set(self.doors.ghosts_in(room)):
+            await self.tell(room, f"{delivery.id}/last", "last_has_left", delivery.sender.name)
         for user in room.present():
             if user in wanted or user == self._names.voice:
                 continue

@@ -18,6 +18,8 @@ from bridge.parts.lru import Lru
 Json = dict[str, Any]
 _CACHED = 20_000
 _IN = ("join", "invite")
+_POWERS = ("users", "users_default", "invite", "kick", "events_default")
+_SAID = ("m.room.encrypted", "m.reaction", "m.room.redaction")  # what ghosts say
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Room:
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
+    removed: set[str] = field(default_factory=set)  # those of them whom somebody else has taken out
     strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
     read_at: float = -math.inf  # when its whole state was last read (monotonic)
@@ -104,11 +107,20 @@ class Room:
         default = 0 if action == "invite" else 50
         return self.membership(user) == "join" and self.power(user) >= _number(self.facts.power.get(action), default)
 
+    def may_say(self, user: str, kind: str) -> bool:
+        """Whether a joined user may send events of this type that are no state."""
+        needed = _number(self.facts.power.get("events_default"), 0)
+        each = self.facts.power.get("events")
+        needed = _number(each.get(kind), needed) if isinstance(each, dict) else needed
+        return self.membership(user) == "join" and self.power(user) >= needed
+
     def set_member(self, user: str, membership: str) -> bool:
         """Note a membership; True if it is news."""
         if self.members.get(user) == membership:
             return False
         self.members[user] = membership
+        if membership in _IN:
+            self.removed.discard(user)
         self.changed()
         return True
 
@@ -137,7 +149,9 @@ def apply(room: Room, event: Json) -> bool:
         case "m.room.history_visibility":
             facts.history = str(content.get("history_visibility") or "shared")
         case "m.room.power_levels":
-            facts.power = {k: content[k] for k in ("users", "users_default", "invite", "kick") if k in content}
+            facts.power = {k: content[k] for k in _POWERS if k in content}
+            if isinstance(content.get("events"), dict):
+                facts.power["events"] = {k: content["events"][k] for k in _SAID if k in content["events"]}
         case "m.room.tombstone" if isinstance(content.get("replacement_room"), str):
             facts.successor = content["replacement_room"] or None
         case "fr.liaison.conversation" if isinstance(content.get("id"), str):

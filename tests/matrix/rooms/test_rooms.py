@@ -65,6 +65,22 @@ def test_power_as_each_room_version_has_it() -> None:
     assert not room.may("@gone:x", "invite")
 
 
+def test_who_may_say_what() -> None:
+    room = Room("!r", members={"@c:x": "join", "@d:x": "join", "@e:x": "invite"})
+    apply(room, state("m.room.create", {"room_version": "11"}))
+    assert room.may_say("@d:x", "m.room.encrypted")
+    assert not room.may_say("@e:x", "m.room.encrypted")
+    levels = {"users": {"@d:x": 10}, "events_default": 50, "events": {"m.reaction": "10", "m.room.name": 50}}
+    apply(room, state("m.room.power_levels", levels))
+    assert not room.may_say("@d:x", "m.room.encrypted")
+    assert room.may_say("@d:x", "m.reaction")
+    assert not room.may_say("@c:x", "m.reaction")
+    apply(room, state("m.room.power_levels", {"events_default": 50, "events": {"m.room.encrypted": 0}}))
+    assert room.may_say("@c:x", "m.room.encrypted")
+    apply(room, state("m.room.power_levels", {"events": "odd", "events_default": 0}))
+    assert room.may_say("@c:x", "m.reaction")
+
+
 def test_the_engine_sees_the_same_object_until_something_changes() -> None:
     room = Room("!r", members={"@c:x": "join", "@d:x": "invite", "@e:x": "leave"})
     first = room.state()
