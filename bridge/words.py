@@ -286,6 +286,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "destinataire s'il l'a reçu.",
         "Another mailbox says that this message did not arrive, which proves nothing. Ask the recipient.",
     ),
+    "mail_failed_unknown": (
+        "Un message n'a pas été remis à {name} ; le rapport ne dit pas lequel. Vérifiez vos derniers messages.",
+        "A message did not reach {name}, and the report does not say which one. Check your last messages.",
+    ),
     "mail_delayed": (
         "Pas encore remis à la messagerie du destinataire ; les essais continuent. Si c'est urgent, téléphonez.",
         "Not yet handed to the recipient's mail operator; we keep trying. If it is urgent, telephone.",

@@ -78,6 +78,7 @@ PAGES = {
     "mail_ref_last()",
     "mail_ref_mail(chat= thread=)",
     "mail_to_due(domain= next_at> n>)",
+    "mail_to_recipient(recipient=)",
     "mail_to_due(domain>)",
     "mail_to_untold()",
     "message_last()",

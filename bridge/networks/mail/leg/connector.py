@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from bridge.connector import Boxes, Capabilities, Receiver
@@ -23,6 +24,7 @@ from bridge.networks.mail.leg.mail_reports import MailReports
 from bridge.networks.mail.leg.outgoing import Connects, Gather, Queue
 from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
 from bridge.networks.mail.leg.threads import people_key
+from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Mail, MailLimits
 from bridge.networks.mail.smtp.lmtp_in import LmtpIn
 from bridge.networks.mail.smtp.smtp_in import SmtpIn
@@ -170,11 +172,11 @@ class MailConnector:
     # -- in ------------------------------------------------------------------------------------------------
 
     async def _settle(self, taken: TakenMail, mail: Mail) -> None:
-        if mail.report is not None:
-            await self._receipts.read(mail.report, taken, mail)
+        if mail.report is not None and await self._receipts.read(mail.report, taken, mail):
             return
-        if mail.sender is None:
-            return
+        if mail.sender is None:  # a report of a failure: whoever handed it in is its author
+            domain = min(taken.envelope.dn_domains, default=self.book.domain)
+            mail = replace(mail, sender=Box(f"postmaster@{domain}"))
         try:
             targets, refused = await self._arrivals.targets(taken, mail)
         except Refused as refusal:

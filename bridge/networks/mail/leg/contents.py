@@ -63,7 +63,8 @@ def content(mail: Mail, raw: bytes) -> Content:
         parts.append(_paragraph(odd))
     files, original = _files(mail, reading), File(_ORIGINAL, "message/rfc822", raw)
     said = mail.text or mail.html or mail.files or reading.files
-    if shown.quoted or shown.signature or cut or mail.problems or reading.rest is not None or not said:
+    left_out = shown.quoted or shown.signature or cut or reading.rest is not None or not said
+    if left_out or mail.problems or mail.report:
         files = _with(files, original)
     return Content(reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), files, original)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -190,6 +190,11 @@ class Ledger:
             return None
         states = {r["recipient"]: r["state"] for r in await self.db.all("mail.recipients", row["id"])}
         return row["id"], tuple(orjson.loads(row["refs"])), states
+
+    async def lately(self, recipient: str, senders: Collection[str], since: int) -> list[str]:
+        """The ids of mails that an operator took for a mailbox from one of these envelope senders, newest first."""
+        rows = await self.db.all("mail.lately", recipient)
+        return [row["id"] for row in rows if row["created_at"] >= since and row["sender"].lower() in senders]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bridge.networks.mail.leg.intake import TakenMail
 from bridge.networks.mail.leg.ledger import Due, Posted
 from bridge.networks.mail.leg.outgoing import reason_of_status
 from bridge.networks.mail.leg.reply_envelope import TEAM
+from bridge.networks.mail.leg.reported import Reported
 from bridge.networks.mail.leg.threads import MAIN, KnownMail
 from bridge.networks.mail.letters.report_writing import Notice, compose_dsn, compose_mdn
 from bridge.networks.mail.mime.automatic import by_system
@@ -48,6 +49,7 @@ class MailReports:
         self._product = edge.product
         self._give = give_displayed
         self.posted = edge.posted
+        self._reported = Reported(edge)
         self._early: dict[int, int] = {}  # mail -> since when its report waits for the hub
 
     # -- in ------------------------------------------------------------------------------------------------
@@ -84,18 +86,15 @@ class MailReports:
         except Refused as refusal:  # whoever could be told has left
             log.info("nobody is told what became of a mail: %s", refusal.code)
 
-    async def read(self, report: Dsn | Mdn, taken: TakenMail, mail: Mail) -> None:
-        """A report that came by mail; what it is about is found by envelope id or message id.
+    async def read(self, report: Dsn | Mdn, taken: TakenMail, mail: Mail) -> bool:
+        """A report that came by mail. False: it says that a mail did not arrive, and nobody knows which one.
 
         It counts for recipients of the domains of whoever handed it in. Raises Unavailable.
         """
-        found = None
-        for ident in (getattr(report, "envelope_id", ""), report.message_id):
-            if ident and found is None:
-                found = await self._ledger.sent(ident)
+        found = await self._reported.mail(report, taken, mail)
         if found is None:
-            log.info("a report is about no mail of ours")
-            return
+            log.info("mail %d is a report about no mail of ours that we know", taken.n)
+            return not report.failed or await self._unmatched(report, taken, mail)
         sent, refs, states = found
         # A server of the site in front has judged the certificate: its domains are not known here.
         speaks = taken.envelope.dn_domains or {mail.sender.domain if mail.sender else ""}
@@ -112,6 +111,14 @@ class MailReports:
                 log.warning("mail %d is not believed: it says that another mailbox failed", taken.n)
                 await self._doubtful(refs, recipient, mail.sender)
         self._wait(taken.n, known)
+        return True
+
+    async def _unmatched(self, report: Dsn | Mdn, taken: TakenMail, mail: Mail) -> bool:
+        """Conversations are told of a failure that came to their address; a person's mailbox gets the report itself."""
+        for about, address in await self._reported.rooms(report, taken):
+            text = notice("mail_failed_unknown", name=address)
+            await self._remark(about, f"unmatched:{mail.digest[:32]}:{address}", address, text)
+        return all(map(self._book.conversation, taken.envelope.recipients))
 
     async def _doubtful(self, refs: Sequence[str], recipient: str, author: Box) -> None:
         """A mailbox says that a mail did not arrive in another one: no proof, but nothing to keep quiet either."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.networks.mail.mime.boxes import Box, clean_address, parse_boxes
-from bridge.networks.mail.mime.charsets import one_line
+from bridge.networks.mail.mime.charsets import decode, one_line, readable
 from bridge.networks.mail.mime.headers import Headers, message_ids, parse_headers, words
 from bridge.networks.mail.mime.parts import MailLimits, Part
 
 MOST_RECIPIENTS = 200
+MOST_PARTS, MOST_MENTIONS = 20, 30
+_CITES = re.compile(r"(?im)^[ \t>]*(?:references|in-reply-to):.*(?:\n[ \t].*)*")
+_ID_FIELD = re.compile(r"(?im)^[ \t>]*(?:x-original-|original-|resent-)?message-id:(.*(?:\n[ \t].*)?)")
 _KO = re.compile(r"(?i)\s*\[\s*(?:ko intégration système|erreur d.intégration)\s*!?\s*\]\s*\[\s*([0-9]{1,4})\s*\]")
 _ERROR = re.compile(r"\s*([0-9]{1,4})\s*\^([^^|]{0,200})")
 _STATUS = re.compile(r"\b([245])\.([0-9]{1,3})\.([0-9]{1,3})\b")
@@ -44,12 +47,21 @@ class DsnRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Dsn:
-    """A delivery status notification; ``message_id`` is that of the mail it is about, None if it does not say."""
+    """A delivery status notification; ``message_id`` is that of the mail it is about, None if it does not say.
+
+    ``mentions``: other message ids in its text; programs enclose the mail there, or servers give it another id.
+    """
 
     message_id: str | None
     recipients: tuple[DsnRecipient, ...]
     reporter: str = ""
     envelope_id: str = ""
+    mentions: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it says that a mail did not arrive, or nothing that can be read."""
+        return not self.recipients or any(one.action == "failed" for one in self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +97,11 @@ def read_report(root: Part, subject: str, sender: Box | None, limits: MailLimits
             return _mdn(found[mime], original, subject, limits)
     for mime in ("message/delivery-status", "message/global-delivery-status"):
         if mime in found:
-            return _dsn(found[mime], original, limits)
+            return replace(_dsn(found[mime], original, limits), mentions=_mentioned(root, limits))
     failed, _ = parse_boxes(root.headers.get("x-failed-recipients"), MOST_RECIPIENTS)
     if failed:
         recipients = tuple(DsnRecipient(box.address, "failed", "5.0.0") for box in failed)
-        return Dsn(_message_id(original), recipients)
+        return Dsn(_message_id(original), recipients, mentions=_mentioned(root, limits))
     return _ko_without_mdn(original, subject, sender)
 
 
@@ -100,6 +112,15 @@ def _original(root: Part, limits: MailLimits) -> Headers:
             data = part.data[: limits.header_size]
             return parse_headers(data, 0, len(data), limits.header_lines, limits.header_size + 1)[0]
     return Headers()
+
+
+def _mentioned(root: Part, limits: MailLimits) -> tuple[str, ...]:
+    """The message ids in the text of a report, those of a field first; what the mail itself cites is another mail's."""
+    leaves = [part for part in root.walk() if not part.parts]
+    said = "\n".join(decode(part.data[: limits.header_size])[0] for part in leaves[:MOST_PARTS])
+    said = _CITES.sub("", readable(said))
+    fields = [ident for field in _ID_FIELD.findall(said) for ident in message_ids(field)]
+    return tuple(dict.fromkeys([*fields, *message_ids(said)]))[:MOST_MENTIONS]
 
 
 def _message_id(headers: Headers, name: str = "message-id") -> str | None:

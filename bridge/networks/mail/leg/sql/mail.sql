@@ -110,5 +110,8 @@ UPDATE mail_to SET attempt = attempt + 1, next_at = $3, told = $4 WHERE mail = $
 UPDATE mail_out SET raw = NULL WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM mail_to WHERE mail = $1 AND state = 'queued');
 -- name: out_of_mid
 SELECT id, mid, refs FROM mail_out WHERE mid = $1 OR id = $1;
+-- name: lately
+SELECT o.id, o.sender, o.created_at FROM mail_to t JOIN mail_out o ON o.id = t.mail
+WHERE t.recipient = $1 AND t.state = 'accepted' ORDER BY t.n DESC LIMIT 50;
 -- name: recipients
 SELECT recipient, state FROM mail_to WHERE mail = $1;
