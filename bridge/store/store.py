@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,24 +57,17 @@ class Store:
         self.outcomes = Outcomes(db, people)
         self._people = people
         self._seal = seal
-        self._pos = itertools.count(1)
         self._cache: Lru[str, Conversation] = Lru(_CACHED_CONVERSATIONS)
         self._chats: Lru[tuple[str, str], str] = Lru(_CACHED_CONVERSATIONS)
         self._changing: Counter[str] = Counter()
         self._changes = 0
 
     async def start(self) -> None:
-        """Continue the numbering where it ended."""
-        row = await self.db.one("store.last_pos")
-        self._pos = itertools.count(int(row["pos"] if row else 0) + 1)
+        """Complete what an earlier version has left."""
         while rows := await self.db.all("store.without_audience", _PAGE):  # conversations of an earlier version
             async with self.db.transaction("store.audience") as tx:
                 for row in rows:
                     await self.set_audience(tx, row["id"])
-
-    def next_pos(self) -> int:
-        """The next place in the order; call it inside the transaction that uses it."""
-        return next(self._pos)
 
     # ---- conversations
 
@@ -210,8 +202,8 @@ class Store:
         Ends in a Conflict if the hub has it already, or has something else by that name.
         A ``sign`` is said to nobody (members, reactions, what takes one back): nobody is its recipient.
         """
-        ident, pos = message_id(message.ref), self.next_pos()
-        row = (ident, conversation.id, pos, message.ref.network, message.ref.id, message.chat)
+        ident = message_id(message.ref)
+        row = (ident, conversation.id, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
         await tx.run("store.add_own_ref", message.ref.network, message.ref.id, ident)
         others = [m for m in conversation.members if m.address.network in reach.able]
@@ -223,7 +215,7 @@ class Store:
         for network in networks:
             name = delivery_id(ident, network)
             body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
-            values = (name, ident, conversation.id, network, pos, int(network in reach.held), body, *cites, now)
+            values = (name, ident, conversation.id, network, int(network in reach.held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
             await self._not_corrected(tx, message, conversation, reach.able, now)
@@ -269,9 +261,8 @@ class Store:
         """Give a held message its place now; gives the lanes (conversation, network) that may have it."""
         lanes = [(r["conversation"], r["network"]) for r in await tx.all("store.held_networks", message)]
         if lanes:
-            pos = self.next_pos()
-            await tx.run("store.place", message, pos)
-            await tx.run("store.release", message, pos)
+            await tx.run("store.place", message)
+            await tx.run("store.release", message)
         return lanes
 
     # ---- deliveries

@@ -34,12 +34,10 @@ class Planting:
 
     async def plant(self, db: Database, seal: Seal) -> None:
         """Write it all."""
-        row = await db.one("store.last_pos")
-        pos = int(row["pos"] if row else 0) + 1
         for begin in range(0, self.conversations, _AT_ONCE):
-            await self._some(db, seal, range(begin, min(begin + _AT_ONCE, self.conversations)), pos)
+            await self._some(db, seal, range(begin, min(begin + _AT_ONCE, self.conversations)))
 
-    async def _some(self, db: Database, seal: Seal, which: range, pos: int) -> None:
+    async def _some(self, db: Database, seal: Seal, which: range) -> None:
         people = (self.writer, self.reader)
         async with db.transaction("bench.planting") as tx:
             await tx.many("store.add_conversation", [(self.chat(n), self.since) for n in which])
@@ -49,25 +47,24 @@ class Planting:
             await tx.many("store.add_leg", legs)
             members = [(self.chat(n), p, a.network, a.id, self.since) for n in which for p, a in people]
             await tx.many("store.add_member", members)
-            await tx.many("store.add_message", [self._message(n, k, pos) for n in which for k in range(self.each)])
+            await tx.many("store.add_message", [self._message(n, k) for n in which for k in range(self.each)])
             named = [(self.ref(n, k), message_id(self.ref(n, k))) for n in which for k in range(self.each)]
             await tx.many("store.add_ref", [(ref.network, ref.id, ident) for ref, ident in named])
             reader, at = self.reader[0], self.reader[1].network
             await tx.many("store.add_recipient", [(ident, reader, at, self.since) for _, ident in named])
-            rows = [self._delivery(seal, n, k, pos) for n in which for k in range(self.each)]
+            rows = [self._delivery(seal, n, k) for n in which for k in range(self.each)]
             await tx.many("store.add_delivery", rows)
 
-    def _place(self, n: int, k: int, pos: int) -> tuple[int, int]:
-        place = k * self.conversations + n
-        return pos + place, self.since + place
+    def _at(self, n: int, k: int) -> int:
+        return self.since + k * self.conversations + n
 
-    def _message(self, n: int, k: int, pos: int) -> tuple[str | int, ...]:
-        ref, (person, address), (place, at) = self.ref(n, k), self.writer, self._place(n, k, pos)
+    def _message(self, n: int, k: int) -> tuple[str | int, ...]:
+        ref, (person, address), at = self.ref(n, k), self.writer, self._at(n, k)
         ident, chat = message_id(ref), self.chat(n)
-        return (ident, chat, place, ref.network, ref.id, chat, person, address.id, "text", at, at)
+        return (ident, chat, ref.network, ref.id, chat, person, address.id, "text", at, at)
 
-    def _delivery(self, seal: Seal, n: int, k: int, pos: int) -> tuple[str | int | bytes | None, ...]:
-        message, network, (place, at) = message_id(self.ref(n, k)), self.reader[1].network, self._place(n, k, pos)
+    def _delivery(self, seal: Seal, n: int, k: int) -> tuple[str | int | bytes | None, ...]:
+        message, network, at = message_id(self.ref(n, k)), self.reader[1].network, self._at(n, k)
         name = delivery_id(message, network)
         body = seal.seal(orjson.dumps([f"{n}/{k}", None, 0]), name)
-        return (name, message, self.chat(n), network, place, 0, body, None, None, at)
+        return (name, message, self.chat(n), network, 0, body, None, None, at)

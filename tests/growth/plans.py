@@ -48,12 +48,15 @@ class SqlitePlans:
     def __init__(self, db: InSqlite) -> None:
         self._db = db
         self._indices = {}
+        self._keys: dict[str, Index] = {}  # of tables that are kept by their key
         tables = [name for (name,) in db.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             for _, name, unique, origin, partial in db.connection.execute(f"PRAGMA index_list({table})"):
                 columns = tuple(c or "<expr>" for _, _, c in db.connection.execute(f"PRAGMA index_info({name})"))
                 known = f"{table}_pkey" if origin == "pk" else name
                 self._indices[name] = Index(known, columns, bool(unique) and not partial)
+                if origin == "pk":
+                    self._keys[table] = self._indices[name]
 
     @property
     def statements(self) -> dict[str, str]:
@@ -68,10 +71,10 @@ class SqlitePlans:
         sorts = False
         for *_, detail in self._db.connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * most):
             sorts |= "USE TEMP B-TREE" in detail
-            self._line(detail.removesuffix(" LEFT-JOIN"), found)
+            self._line(sql, detail.removesuffix(" LEFT-JOIN"), found)
         return Plan(found.paths, found.whole, sorts)
 
-    def _line(self, detail: str, found: Plan) -> None:
+    def _line(self, sql: str, detail: str, found: Plan) -> None:
         if re.match(r"SCAN (CONSTANT ROW|json_each|\(subquery|first|newest)", detail):
             return
         if "AUTOMATIC" in detail:
@@ -80,17 +83,29 @@ class SqlitePlans:
             found.paths.add(f"{self._indices[used[1]].name}()")
         elif detail.startswith("SCAN"):
             found.whole.add(detail)
-        elif used := re.match(
-            r"(?:SEARCH \S+|INDEX \d) ?(?:EXISTS )?USING (?:COVERING )?INDEX (\S+) \((.*)\)$", detail
-        ):
-            if (path := self._indices[used[1]].path(used[2])) is not None:
-                found.paths.add(path)
-        elif re.match(r"SEARCH \S+ USING (INTEGER )?PRIMARY KEY \((rowid|id)=\?\)", detail):
+        elif detail.startswith(("SEARCH", "INDEX")):
+            self._search(sql, detail, found)
+
+    def _search(self, sql: str, detail: str, found: Plan) -> None:
+        path = None
+        if used := re.match(r"(?:SEARCH \S+|INDEX \d) ?(?:EXISTS )?USING (?:COVERING )?INDEX (\S+) \((.*)\)$", detail):
+            path = self._indices[used[1]].path(used[2])
+        elif used := re.match(r"SEARCH (\S+) (?:EXISTS )?USING PRIMARY KEY \((.*)\)", detail):
+            path = self._keys[_table(sql, used[1])].path(used[2])
+        elif re.match(r"SEARCH \S+ USING INTEGER PRIMARY KEY \((rowid|id)=\?\)", detail):
             return
-        elif used := re.match(r"SEARCH (\S+) USING (?:INTEGER )?PRIMARY KEY \((.*)\)", detail):
-            found.paths.add(f"{used[1]}_pkey({used[2].replace('=?', '=').replace('>?', '>')})")
+        elif used := re.match(r"SEARCH (\S+) USING INTEGER PRIMARY KEY \((.*)\)", detail):
+            path = f"{used[1]}_pkey({used[2].replace('=?', '=').replace('>?', '>')})"
         elif detail.startswith("SEARCH"):
             found.whole.add(detail)
+        if path is not None:
+            found.paths.add(path)
+
+
+def _table(sql: str, alias: str) -> str:
+    """The table that a statement calls so."""
+    named = re.search(rf"(?:FROM|JOIN|UPDATE|,)\s+(\w+)\s+(?:AS\s+)?{alias}\b", sql)
+    return named[1] if named else alias
 
 
 class PostgresPlans:

@@ -50,7 +50,12 @@ CASES: dict[str, Case] = {
     "a lane that cannot be read": ("store.postpone", lambda n: (LANE, "siilo", 9), -1),
     "the lateness of a message": ("store.late", lambda n: (message(n), "matrix"), 0),
     "a conversation of nobody yet": ("store.among", lambda n: ("nobody", "mail", "x@y"), 0),
-    "the last place": ("store.last_pos", lambda n: (), 1),
+    "the place of a new message": (
+        "store.add_message",
+        lambda n: ("new", ROOM, "pandalab", "new", "chat", CLEO, "cleo", "text", 1, 1),
+        -1,
+    ),
+    "the new place of a message that was held": ("store.place", lambda n: (message(n),), -1),
     "conversations of an earlier version": ("store.without_audience", lambda n: (10,), 0),
     "who waits for an echo": ("store.held_among", lambda n: (f'["{message(n)}", "{message(n // 2)}"]',), 2),
     "something waits in a chat": ("store.on_its_way", lambda n: ("siilo", f"siilo-{LANE}"), 1),

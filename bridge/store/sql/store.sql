@@ -7,8 +7,6 @@ SELECT person, name FROM name WHERE person > $1 ORDER BY person LIMIT $2;
 -- name: call
 INSERT INTO name (person, name) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET name = excluded.name;
 
--- name: last_pos
-SELECT pos FROM message ORDER BY -pos LIMIT 1;
 -- name: by_ref
 SELECT m.id, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: writer
@@ -66,15 +64,16 @@ AND (EXISTS (SELECT 1 FROM recipient r WHERE r.message = delivery.message AND r.
      OR NOT EXISTS (SELECT 1 FROM member m WHERE m.conversation = $1 AND m.network = $2)) RETURNING message;
 
 -- name: add_message
-INSERT INTO message (id, conversation, pos, network, ref, chat, sender, address, kind, sent_at, accepted_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+INSERT INTO message (pos, id, conversation, network, ref, chat, sender, address, kind, sent_at, accepted_at)
+VALUES (nextval('message_place'), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10); -- pg
+VALUES (COALESCE((SELECT pos FROM message ORDER BY -pos LIMIT 1), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10); -- sqlite
 -- name: add_recipient
 INSERT INTO recipient (message, person, network, state, at) VALUES ($1, $2, $3, 'accepted', $4);
 -- name: recipients
 SELECT person, network, state FROM recipient WHERE message = $1;
 -- name: add_delivery
-INSERT INTO delivery (id, message, conversation, network, pos, held, body, reply_to, thread, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+INSERT INTO delivery (id, message, pos, conversation, network, held, body, reply_to, thread, created_at)
+VALUES ($1, $2, (SELECT m.pos FROM message m WHERE m.id = $2), $3, $4, $5, $6, $7, $8, $9);
 -- name: add_file
 INSERT INTO file (message, n, about, body) VALUES ($1, $2, $3, $4);
 -- name: files
@@ -94,9 +93,10 @@ AND message IN (SELECT value FROM json_each($1)); -- sqlite
 SELECT d.id FROM leg l JOIN delivery d ON d.conversation = l.conversation AND d.network = l.network
 WHERE l.network = $1 AND l.chat = $2 AND d.held = 0 LIMIT 1;
 -- name: release
-UPDATE delivery SET held = 0, pos = $2 WHERE message = $1 AND held = 1;
+UPDATE delivery SET held = 0, pos = (SELECT m.pos FROM message m WHERE m.id = $1) WHERE message = $1 AND held = 1;
 -- name: place
-UPDATE message SET pos = $2 WHERE id = $1;
+UPDATE message SET pos = nextval('message_place') WHERE id = $1; -- pg
+UPDATE message SET pos = (SELECT pos FROM message ORDER BY -pos LIMIT 1) + 1 WHERE id = $1; -- sqlite
 
 -- name: lanes_of
 SELECT conversation, pos, next_at FROM delivery WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite
 from bridge.errors import Unavailable
 from bridge.hub.courier import Patience
@@ -35,6 +36,31 @@ def test_ids_tell_nothing_and_never_change() -> None:
     assert delivery_id(message_id(ref), "matrix") != delivery_id(message_id(ref), "siilo")
     assert message_id(Ref("siilo", "cleo's id")) != message_id(ref)
     assert message_id(Ref("x", "\ud800"))  # even what is no text has an id
+
+
+async def places(w: World) -> list[str]:
+    """The messages in their order."""
+    if isinstance(w.db, Sqlite):
+        return [row["ref"] for row in w.db._reader.execute("SELECT ref FROM message ORDER BY pos")]
+    assert isinstance(w.db, Postgres)
+    return [row["ref"] for row in await w.db._connections.fetch("SELECT ref FROM message ORDER BY pos", ())]
+
+
+@pytest.mark.looks_inside
+async def test_places_are_given_by_the_database_and_grow_over_restarts(url: str) -> None:
+    async with running(url) as w:
+        await w.pandalab.write("p1", "A", "cleo", "x", [BEN, DAN])
+        await w.pandalab.write("p2", "B", "cleo", "y", [BEN])
+        await w.until(lambda: len(w.matrix.delivered) == 2)
+        assert await places(w) == ["p1", "p2"]
+    async with running(url) as w:
+        await w.pandalab.write("p3", "B", "cleo", "z")
+        await w.hub.sequenced(message_id(Ref("pandalab", "p1")))  # it has waited for its place, and comes last now
+        await w.pandalab.write("p4", "B", "cleo", "z")
+        assert await places(w) == ["p2", "p3", "p1", "p4"]
+        await w.until(lambda: len(w.siilo.delivered) == 1)
+        orders = [delivery.order for delivery in w.matrix.delivered]
+        assert orders == sorted(set(orders))
 
 
 async def test_a_member_whose_joining_could_not_be_written_is_no_member(tmp_path: Any) -> None:
