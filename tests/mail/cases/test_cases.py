@@ -62,6 +62,7 @@ RIGHT = {
         "Avant la piece jointe : potassium 6,8.\n\nApres la piece jointe : arreter le diurétique.", files=("cr.pdf",)
     ),
     "19-text-markdown": Right("Potassium **6,8**, appeler."),
+    "26-tnef-rtf-only": Right(f"{POTASSIUM}, appeler la patiente.", ("patiente",), ("winmail.dat",)),
 }  # fmt: skip
 
 

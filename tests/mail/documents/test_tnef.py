@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+from compressed_rtf import compress  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,79 @@ def test_html_bodies() -> None:
     html = make.tnef_property(0x102, 0x1013, "<p>été</p>".encode("cp1252"))
     found = tnef.parse(properties(make.tnef_properties(html)))
     assert found.html == "<p>été</p>"
+
+
+RTF = (
+    rb"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}\f0\fs20 Potassium \'e9lev\'e9 : 6,8 mmol/l,\par"
+    rb" rappeler la patiente, \u8364 ?.\par}"
+)
+HTML_IN_RTF = (
+    rb"{\rtf1\ansi\ansicpg1252\fromhtml1 \deff0{\fonttbl{\f0\fswiss Arial;}}{\*\htmltag64 <p class=x>}"
+    rb"\htmlrtf {\htmlrtf0 Potassium \'e9lev\'e9{\*\htmltag84 &nbsp;}\htmlrtf \'a0\htmlrtf0 6,8"
+    rb"{\*\htmltag72 </p>}\htmlrtf\par}\htmlrtf0}"
+)
+
+
+def rich(packed: bytes, body: str = "") -> bytes:
+    """A winmail.dat whose message is compressed RTF."""
+    return make.tnef(
+        body, extra=make.tnef_object(1, 0x9003, 6, make.tnef_properties(make.tnef_property(0x102, 0x1009, packed)))
+    )
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_message_that_is_rtf_only(packed: bool) -> None:
+    found = tnef.parse(rich(compress(RTF, compressed=packed)))
+    assert found.text.split() == ["Potassium", "élevé", ":", "6,8", "mmol/l,", "rappeler", "la", "patiente,", "€."]
+    assert found.problems == ()
+    assert "rappeler la patiente" in reading(rich(compress(RTF, compressed=packed))).cards[0].text
+
+
+def test_html_wrapped_in_rtf_keeps_its_words() -> None:
+    found = tnef.parse(rich(compress(HTML_IN_RTF)))
+    assert found.text.split() == ["Potassium", "élevé", "6,8"]
+
+
+def test_rtf_beside_a_text_is_not_said_twice() -> None:
+    assert tnef.parse(rich(compress(RTF), "Bonjour")).text == "Bonjour"
+    data = rich(compress(RTF))
+    file = File("winmail.dat", "application/ms-tnef", data)
+    assert read([file], body="Potassium élevé : 6,8 mmol/l, rappeler la patiente, €.").cards == ()
+    assert read([file], body="Potassium élevé : 6,8 mmol/l.").cards != ()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"", compress(RTF)[:40], compress(RTF)[:8] + b"ZIPP" + compress(RTF)[12:],
+        struct.pack("<II4sI", 20, 0xFFFFFFFF, b"LZFu", 0) + bytes(8),  # four thousand million characters
+        compress(RTF) + bytes(2 << 20),
+    ],
+)  # fmt: skip
+def test_rtf_that_cannot_be_read_is_said(packed: bytes) -> None:
+    found = tnef.parse(rich(packed))
+    assert (found.text, found.problems) == ("", ("tnef_body",) if packed else ())
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"LZFu", b"MELA"]))
+def test_any_rtf_never_crashes(data: bytes, kind: bytes) -> None:
+    packed = struct.pack("<II4sI", len(data) + 12, len(data) * 4, kind, 0) + data
+    assert isinstance(tnef.parse(rich(packed)).text, str)
+
+
+def test_names_and_types_of_attachments_whose_other_properties_are_odd() -> None:
+    said = [
+        make.tnef_property(0x1E, 0x3707, b"Compte rendu op\xe9ratoire.pdf\0"),
+        make.tnef_property(0x1F, 0x370E, "application/pdf\0".encode("utf-16-le")),
+        struct.pack("<HHI", 0x0077, 1, 1),  # an unknown type
+    ]
+    stream = (
+        make.tnef("x") + make.tnef_object(2, 0x9002, 6, bytes(14)) + make.tnef_object(2, 0x8010, 1, b"COMPTE~1.PDF\0")
+    )
+    stream += make.tnef_object(2, 0x800F, 6, make.PDF) + make.tnef_object(2, 0x9005, 6, make.tnef_properties(*said))
+    found = tnef.parse(stream)
+    assert [(one.name, one.mime) for one in found.files] == [("Compte rendu opératoire.pdf", "application/pdf")]
+    assert found.problems == ("tnef_properties",)
 
 
 def test_names_that_lead_elsewhere() -> None:

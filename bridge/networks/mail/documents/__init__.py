@@ -17,6 +17,8 @@ from bridge.networks.mail.documents.laboratory import card as laboratory_card
 from bridge.networks.mail.documents.laboratory import hl7v2, hprim
 from bridge.networks.mail.documents.laboratory.results import Record
 from bridge.networks.mail.documents.patient import Patient
+from bridge.networks.mail.mime.alternatives import unsaid
+from bridge.networks.mail.mime.safe_html import to_text
 
 __all__ = ["Card", "Patient", "ReadDocuments", "read"]
 
@@ -56,6 +58,7 @@ def read(files: Sequence[File], subject: str = "", body: str = "") -> ReadDocume
     ``body``: the mail's text, which may be a file of results itself.
     """
     reader = _Reader(files)
+    reader.said = body
     reader.guarded("subject", lambda: reader.subject(subject))
     reader.guarded("body", lambda: reader.body(body))
     for one in files:
@@ -71,6 +74,7 @@ class _Reader:
         self.files: list[File] = []
         self.patients: list[Patient] = []
         self.problems: list[str] = []
+        self.said = ""  # the mail's own text
         self.seen = {_digest(one.data) for one in originals}
         self.left = MOST_BYTES
         self.rest: str | None = None
@@ -196,7 +200,7 @@ def _read_hl7(reader: _Reader, one: File, depth: int) -> None:
 def _read_tnef(reader: _Reader, one: File, depth: int) -> None:
     found = tnef.parse(one.data)
     reader.problems.extend(found.problems)
-    if found.text or found.html:
+    if (found.text or found.html) and unsaid(found.text or to_text(found.html), reader.said):
         small = found.html if len(found.html) <= MOST_HTML else ""
         reader.show(
             cards.card("Message Outlook (winmail.dat)", [], found.text, small or f"<p>{escape(found.text)}</p>")

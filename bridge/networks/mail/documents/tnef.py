@@ -8,14 +8,17 @@ Source: MS-OXTNEF.
 from __future__ import annotations
 
 import logging
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tnefparse import TNEF  # type: ignore[import-untyped]
 
 from bridge.errors import Refused
 from bridge.model import File
+from bridge.networks.mail.documents import rtf
 from bridge.networks.mail.documents.card import file_name
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
@@ -28,6 +31,10 @@ MOST_TEXT = 1_000_000  # characters
 _START = 6  # signature and key
 _RENDERING, _CODEPAGE, _MAPI, _ATTACHMENT, _BODY = 0x9002, 0x9007, 0x9003, 0x9005, 0x800C
 _TITLE, _DATA = 0x8010, 0x800F
+_RTF = 0x1009  # compressed
+_NAMES, _TYPE = (0x3707, 0x3704, 0x3001), 0x370E  # long and short file name, display name; media type
+_MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
+_BYTES = "application/octet-stream"
 _FIXED = {0x0002: 4, 0x000B: 4, 0x0003: 4, 0x0004: 4, 0x000A: 4, 0x0005: 8, 0x0006: 8, 0x0007: 8, 0x0014: 8, 0x0040: 8,
           0x0048: 16}  # fmt: skip
 _VARIED = {0x0000, 0x000D, 0x001E, 0x001F, 0x0102}
@@ -56,11 +63,16 @@ def parse(data: bytes) -> Tnef:
         raise Refused("tnef_damaged")
     if len(data) > MOST_BYTES:
         raise Refused("tnef_too_large", about=f"{MOST_BYTES} bytes")
-    message, attachments, problems = _pieces(data)
-    text, html = _bodies(message, problems)
+    pieces = _pieces(data)
+    attachments, problems = pieces.attachments, pieces.problems
+    text, html = _bodies(pieces.message, problems)
+    if pieces.rtf and not text.strip() and not html.strip():
+        unpacked = rtf.text(pieces.rtf)
+        problems.extend(["tnef_body"] if unpacked is None else [])
+        text = (unpacked or "")[:MOST_TEXT]
     files: list[File] = []
-    for piece in attachments[:MOST_FILES]:
-        found = _file(piece, len(files) + 1)
+    for piece, said in attachments[:MOST_FILES]:
+        found = _file(piece, said, len(files) + 1)
         if found is None:
             problems.append("tnef_attachment")
         else:
@@ -85,13 +97,34 @@ def _objects(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
     raise Refused("tnef_too_large", about=f"{MOST_OBJECTS} objects")
 
 
-def _pieces(data: bytes) -> tuple[bytes, list[bytes], list[str]]:
+@dataclass(slots=True)
+class _Attachment:
+    """The objects of one attachment, and its properties as far as they can be read (name: bytes of a text)."""
+
+    objects: list[bytes]
+    said: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Pieces:
     """A stream for the message, one for each attachment, and what is wrong with them; only what we read is kept."""
-    codepage, message = b"", b""
-    attachments: list[list[bytes]] = []
+
+    message: bytes
+    rtf: bytes
+    attachments: list[tuple[bytes, dict[int, bytes]]]
+    problems: list[str]
+
+
+def _pieces(data: bytes) -> _Pieces:
+    codepage, message, rtf = b"", b"", b""
+    attachments: list[_Attachment] = []
     problems: list[str] = []
     try:
         for level, name, whole, content in _objects(data):
+            if name == _MAPI and level == 1:
+                rtf = rtf or _said(content).get(_RTF, b"")
+            if name == _ATTACHMENT and attachments:
+                attachments[-1].said |= _said(content)
             if name in (_MAPI, _ATTACHMENT) and not _sound(content):
                 problems.append("tnef_properties")
             elif name == _CODEPAGE and level == 1:
@@ -99,13 +132,30 @@ def _pieces(data: bytes) -> tuple[bytes, list[bytes], list[str]]:
             elif name in (_MAPI, _BODY) and level == 1:
                 message += whole
             elif name == _RENDERING:
-                attachments.append([whole])
+                attachments.append(_Attachment([whole]))
             elif name in (_TITLE, _DATA, _ATTACHMENT) and attachments:
-                attachments[-1].append(whole)
+                attachments[-1].objects.append(whole)
     except Refused as stop:
         problems.append(stop.code)
     head = data[:_START] + codepage
-    return head + message, [head + b"".join(objects) for objects in attachments], problems
+    whole_ones = [(head + b"".join(one.objects), one.said) for one in attachments]
+    return _Pieces(head + message, rtf, whole_ones, problems)
+
+
+def _said(content: bytes) -> dict[int, bytes]:
+    """The first value of each property of text or bytes, up to the first one that is damaged."""
+    found: dict[int, bytes] = {}
+    with suppress(struct.error, ValueError):
+        (count,) = struct.unpack_from("<I", content)
+        place = 4
+        for _ in range(min(count, MOST_PROPERTIES)):
+            kind, name = struct.unpack_from("<HH", content, place)
+            if kind in (0x001E, 0x001F, 0x0102) and name < 0x8000:
+                (size,) = struct.unpack_from("<I", content, place + 8)
+                value = content[place + 12 : place + 12 + size]
+                found.setdefault(name, value.decode("utf-16-le", "replace").encode() if kind == 0x001F else value)
+            place = _property(content, place)
+    return found
 
 
 def _sound(content: bytes) -> bool:
@@ -182,16 +232,19 @@ def _text(value: object) -> str:
         return _text(value.decode("cp1252", "replace"))
 
 
-def _file(piece: bytes, number: int) -> File | None:
+def _file(piece: bytes, said: Mapping[int, bytes], number: int) -> File | None:
     found = _decoded(piece)
     if found is None or not found.attachments:
         return None
     attachment = found.attachments[0]
     try:
-        name = str(attachment.long_filename() or attachment.name)
+        title = str(attachment.name)
     except UnicodeDecodeError:
-        name = ""
+        title = ""
     data = attachment.data
     if not isinstance(data, bytes) or not data:
         return None
-    return File(file_name(name.replace("\0", ""), f"piece-{number}"), "application/octet-stream", data)
+    long = next((name for number in _NAMES if (name := _text(said.get(number)).strip())), "")
+    mime = _text(said.get(_TYPE)).strip().lower()
+    name = file_name((long or title).replace("\0", ""), f"piece-{number}")
+    return File(name, mime if _MIME.fullmatch(mime) else _BYTES, data)
