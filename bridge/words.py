@@ -155,6 +155,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Message non chiffré : il n'a pas été transmis. Activez le chiffrement et renvoyez-le.",
         "The message was not encrypted and was not carried. Turn encryption on and send it again.",
     ),
+    "too_many_rooms": ("Trop de salons ouverts. Réessayez dans une heure.", "Too many rooms. Try again in an hour."),
     "room_not_encrypted": (
         "Ce salon n'est pas chiffré. Créez un salon chiffré et invitez à nouveau.",
         "This room is not encrypted. Create an encrypted room and invite again.",

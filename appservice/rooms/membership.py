@@ -12,6 +12,7 @@ from appservice.client.names import server_of
 from appservice.e2ee import Engine
 from appservice.rooms.entering import Entering
 from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.inviters import Inviters
 from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
 from appservice.rooms.voice import Voice
@@ -54,6 +55,7 @@ class Membership:
         self._trusted = edge.trusted
         self._reachable = edge.reachable
         self._entering = Entering(self._let_in)
+        self._opening = Inviters(time.monotonic)
 
     def expect(self, events: Iterable[Json]) -> None:
         """What has just come in: ghosts who are invited begin to join before the lane comes to their invitations."""
@@ -257,6 +259,8 @@ class Membership:
         shown = _stripped(event)
         if "m.room.create" in shown and "m.room.encryption" not in shown:
             raise Refused("room_not_encrypted", about=event["room_id"])
+        if (await self._rooms.store.get(event["room_id"])).conversation is None:
+            self._opening.opens(inviter, event["room_id"])
         person = await self.hub.facts.who(Address(*ident.split(":", 1)))
         if person is None or person.id != ident:  # a mailbox of somebody who has another ghost
             raise Refused("mail_own_box" if ident.startswith(f"{MAIL}:") else "unknown_recipient", about=ghost)

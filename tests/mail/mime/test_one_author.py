@@ -38,7 +38,7 @@ def agree(raw: bytes) -> None:
     if isinstance(check, frozenset):
         assert {reader} == check or reader in ("no_sender", "many_senders"), (check, reader)
         assert reader != "many_senders" or len(check) >= 1
-    elif check == "from_missing":
+    elif check == "from_missing" and b"\0" not in raw:  # with NUL it never comes to the reader
         assert reader in ("no_sender", "many_senders"), reader
 
 
@@ -98,10 +98,10 @@ def test_an_author_in_another_encoding_is_nobody_else(eve: bytes) -> None:
     """With a mark of UTF-16 in front, one program may read letters where another reads a quoted name."""
     for mark in (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"):
         for value in (mark + eve, b" " + mark + eve, mark + b'("' + eve + b'") <' + ANNA.encode() + b">"):
-            agree(mail(value))
+            assert judged(mail(value)) == "from_missing"  # it holds NUL, and never comes to the reader
     assert judged(mail(b'\xef\xbb\xbf "\xff" <' + ANNA.encode() + b">")) == frozenset({"mss-a.example"})
     hidden = b'\xff\xfe("' + f"<{EVE}>".encode("utf-16-le") + b'") <' + ANNA.encode() + b">"
-    assert judged(mail(hidden)) == frozenset({shown(mail(hidden))}) == frozenset({"mss-b.example"})
+    assert judged(mail(hidden)) == "from_missing"
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ async def test_header_from(peer: Peer, shelf: Shelf, author: str, code: str) -> 
     [
         (b"Subject: x\r\n\r\nx\r\n", "554-5.6.0 Champ From absent"),
         (b"\r\nFrom: anna@mss-a.example\r\n", "554-5.6.0 Champ From absent"),
+        (b"From: x@mss-b.example\x00 <anna@mss-a.example>\r\n\r\nx\r\n", "554-5.6.0 Champ From absent"),
         (b"From: anna@mss-a.example\r\nFrom: anna@mss-a.example\r\n\r\nx\r\n", "554-5.6.0 Plusieurs"),
         (b"From: anna@mss-a.example\r\nfrom : eve@mss-b.example\r\n\r\nx\r\n", "554-5.6.0 Plusieurs"),
         (b"From: anna@mss-a.example\r\nnot a header\r\nFrom: eve@mss-b.example\r\n\r\nx\r\n", "554-5.6.0 Plusieurs"),

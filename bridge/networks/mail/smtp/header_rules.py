@@ -59,11 +59,14 @@ def author_domains(fields: list[tuple[str, bytes]]) -> frozenset[str]:
 
 
 def authors(fields: list[tuple[str, bytes]]) -> list[Box]:
-    """Everybody in the From header. Raises Refused (from_missing, from_several)."""
+    """Everybody in the From header. Raises Refused (from_missing, from_several).
+
+    NUL ends a text for some programs, which would read another author: it is in no From that is taken.
+    """
     values = [value for name, value in fields if name == "from"]
     if len(values) > 1:
         raise Refused("from_several")
-    if not values or len(values[0]) > _LONGEST_FROM:
+    if not values or len(values[0]) > _LONGEST_FROM or b"\0" in values[0]:
         raise Refused("from_missing")
     boxes, _ = parse_boxes(raw_text(values[0]))
     if not boxes:
