@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.model import File
 from bridge.networks.mail.letters.compose import Letter, compose
-from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, letter
+from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, letter, subject_of
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import parse
 
+NOON = 1_795_340_520_000  # 2026-11-22 10:42 in Paris
+MINUTE = 60_000
 CLEO, DAN, ANNA = Box("cleo@hub.example", "Cléo"), Box("dan@hub.example", "Dan"), Box("anna@mss-a.example", "Anna")
 ROOM = Box("salon-0123456789@hub.example")
 
@@ -50,13 +53,99 @@ def test_the_footer_stands_below_the_mark_of_signatures() -> None:
 
 def test_who_wrote_is_said_where_it_is_not_plain() -> None:
     alone = written()
-    assert (alone.sender, "Cléo :" in alone.text) == (CLEO, False)
-    both = written(ChatMessage("d1", 1, CLEO, "un"), ChatMessage("d2", 2, DAN, "deux"))
+    assert (alone.sender, "Cléo ·" in alone.text) == (CLEO, False)
+    both = written(ChatMessage("d1", NOON, CLEO, "un"), ChatMessage("d2", NOON + MINUTE, DAN, "deux"))
     assert both.sender == Box(ROOM.address, "Cléo, Dan")
-    assert both.text.startswith("Cléo :\nun\n\nDan :\ndeux\n\n-- \n")
-    team = written(ChatMessage("d1", 1, CLEO, "un"), team=Box("cardio@hub.example", "Cardio"))
+    assert both.text.startswith("Cléo · 10:42\nun\n\nDan · 10:43\ndeux\n\n-- \n")
+    assert "conversation Liaison (heures de Paris) :" in both.text
+    team = written(ChatMessage("d1", NOON, CLEO, "un"), team=Box("cardio@hub.example", "Cardio"))
     assert team.sender.name == "Cardio"
-    assert team.text.startswith("Cléo :\nun")
+    assert team.text.startswith("Cléo · 10:42\nun")
+
+
+def test_one_heading_for_each_run_of_one_writer_with_profession_and_time() -> None:
+    def by(number: int, minute: int, sender: Box, profession: str) -> ChatMessage:
+        at = NOON + minute * MINUTE
+        return ChatMessage(f"d{number}", at, sender, f"mot {number}", f"<i>mot {number}</i>", profession=profession)
+
+    made = written(
+        by(1, -1440, CLEO, "Pharmacien"), by(2, 0, CLEO, "Pharmacien"), by(3, 2, CLEO, "Pharmacien"),
+        by(4, 3, DAN, "IDE"), by(5, 4, CLEO, "Pharmacien"), by(6, 14, CLEO, "Pharmacien"),
+    )  # fmt: skip
+    assert made.text.partition("\n\n-- \n")[0] == (
+        "Cléo, pharmacien · 21/11/2026 10:42\nmot 1\n\nCléo, pharmacien · 10:42\nmot 2\n\nmot 3\n\n"
+        "Dan, IDE · 10:45\nmot 4\n\nCléo, pharmacien · 10:46\nmot 5\n\nCléo, pharmacien · 10:56\nmot 6"
+    )
+    assert made.html is not None
+    assert made.html.count("<p><b>Cléo, pharmacien · 10:42</b></p><i>mot 2</i><i>mot 3</i>") == 1
+    assert made.html.count("<b>") == 5
+
+
+def test_one_writer_signs_with_profession_and_place() -> None:
+    made = written(ChatMessage("d1", NOON, CLEO, "bonjour", profession="Pharmacien", place="Cabinet du Parc, Annecy"))
+    assert made.text.startswith("bonjour\n\n-- \nCléo, pharmacien, Cabinet du Parc, Annecy\nMessage d'une conversation")
+    assert "heures de" not in made.text
+    after_an_hour = written(
+        ChatMessage("d1", NOON, CLEO, "un", profession="Pharmacien"),
+        ChatMessage("d2", NOON + 60 * MINUTE, CLEO, "deux", profession="Pharmacien"),
+    )
+    assert after_an_hour.text.startswith(
+        "Cléo, pharmacien · 10:42\nun\n\nCléo, pharmacien · 11:42\ndeux\n\n-- \nMessage"
+    )
+
+
+def test_a_picture_s_name_stands_where_it_was_sent() -> None:
+    plan, scan = File("plan.png", "image/png", b"1"), File("../scan.pdf", "application/pdf", b"2")
+    inside = File("logo.png", "image/png", b"3", "logo@x")
+    made = written(
+        ChatMessage("d1", NOON, CLEO, "", files=(plan,)),
+        ChatMessage("d2", NOON, CLEO, "voici", "<b>voici</b>", files=(scan,)),
+        ChatMessage("d3", NOON, DAN, "plan.png", files=(plan,)),
+        ChatMessage("d4", NOON, DAN, "x", '<img src="cid:logo@x">', files=(inside,)),
+    )
+    assert made.text.startswith(
+        "Cléo · 10:42\n[plan.png]\n\nvoici\n[scan.pdf]\n\nDan · 10:42\nplan.png\n\nx\n[logo.png]\n\n-- "
+    )
+    assert made.html is not None
+    assert "<p><b>Cléo · 10:42</b></p><p>[plan.png]</p><b>voici</b><p>[scan.pdf]</p>" in made.html
+    assert "[logo.png]" not in made.html
+    assert "<p></p>" not in made.html
+
+
+def test_the_page_says_its_language_and_charset() -> None:
+    made = written(ChatMessage("d1", NOON, CLEO, "été", "<b>été</b>"))
+    assert made.html is not None
+    assert made.html.startswith('<!DOCTYPE html><html lang="fr"><head><meta charset="utf-8">')
+    assert made.html.endswith("</body></html>")
+
+
+@pytest.mark.parametrize(
+    ("texts", "subject"),
+    [
+        (["Bonjour Anna,\npouvez-vous revoir Mme Roux demain ?"], "Cléo : pouvez-vous revoir Mme Roux demain ?"),
+        (["Chère consœur, merci"], "Cléo : merci"),
+        (["Bonjour"], "Cléo : Bonjour"),
+        (["Bonjour !", "deux"], "Cléo : Bonjour !"),
+        (["", "deux"], "Cléo : deux"),
+        (["  "], "Message de Cléo"),
+        (["a\r\nBcc: eve@x.example\u202e"], "Cléo : a Bcc: eve@x.example"),
+        (["Résultats de la biopsie de ce matin, à discuter ensemble avant la réunion de jeudi prochain"],
+         "Cléo : Résultats de la biopsie de ce matin, à discuter ensemble avant la…"),
+        (["x" * 200], "Cléo : " + "x" * 70 + "…"),
+    ],
+)  # fmt: skip
+def test_a_subject_tells_one_mail_from_another(texts: list[str], subject: str) -> None:
+    said = [ChatMessage(f"d{n}", NOON, CLEO, text) for n, text in enumerate(texts)]
+    assert subject_of(said, words=True) == subject
+    assert subject_of(said, words=False) == "Message de Cléo"
+
+
+def test_the_subject_of_files_corrections_and_several_writers() -> None:
+    fix = ChatMessage("d0", NOON, DAN, "faux", correction="edit")
+    plan = ChatMessage("d1", NOON, CLEO, "", files=(File("plan.png", "image/png", b"1"),))
+    assert subject_of([fix, plan], words=True) == "Cléo : plan.png"
+    others = [ChatMessage(f"d{n}", NOON, Box(f"u{n}@hub.example", f"U{n}"), "oui") for n in range(4)]
+    assert subject_of([plan, *others], words=True) == "Cléo, U0, U1 … : plan.png"
 
 
 def test_html_is_escaped_and_corrections_are_marked() -> None:

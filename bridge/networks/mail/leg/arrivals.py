@@ -19,6 +19,7 @@ from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.intake import TakenMail
 from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
 from bridge.networks.mail.leg.threads import MAIN, KnownMail, Place
+from bridge.networks.mail.leg.told_before import ToldBefore, printed
 from bridge.networks.mail.letters.compose import compose
 from bridge.networks.mail.letters.copies import copied, copy_id, copy_letter
 from bridge.networks.mail.letters.writing import writable
@@ -57,6 +58,7 @@ class Arrivals:
         """``teams``: address -> handles of its members."""
         self.hub = edge.hub
         self._ledger = edge.ledger
+        self._before = ToldBefore(edge.ledger)
         self._book = edge.book
         self._teams = teams
         self._mss = {"X-MSS-NIL": edge.product} if edge.product else {}
@@ -142,9 +144,10 @@ class Arrivals:
             notes.append(heading(mail))
         aside, mark = await self._aside(place.chat, ref if begins else place.thread or MAIN, placed.outside)
         above = "\n".join([*notes, target.heading, aside]).strip()
+        told, signed = await self._before.all(place.chat, placed.known, shown)
         message = Message(
             ref=Ref(MAIL, ref), chat=place.chat, sender=target.sender,
-            kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.under(above),
+            kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.under(above, told=told),
             sent_at=mail.sent_at or taken.envelope.received_at, to=target.handles if placed.fresh else (),
             reply_to=Ref(MAIL, place.reply_to) if place.reply_to else None,
             thread=None if begins or place.thread == MAIN or place.thread is None else Ref(MAIL, place.thread),
@@ -152,7 +155,11 @@ class Arrivals:
         everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
         copy, refused = await self._copy(taken, mail, target, entry) if target.missed else (None, {})
-        more = (*((mark,) if aside else ()), *((copy.mid,) if copy is not None and copy.raw else ()))
+        more = (
+            *((mark,) if aside else ()),
+            *((signed,) if signed else ()),
+            *((copy.mid,) if copy is not None and copy.raw else ()),
+        )
         entry = replace(entry, cites=(*entry.cites, *more))
 
         async def within(tx: Tx) -> None:
@@ -382,5 +389,6 @@ def _about(taken: TakenMail, mail: Mail) -> Json:
         "notify": sorted({word for one in envelope.notify for word in (_UNASKED if one is None else one)}),
         "mdn_to": [mail.mdn_to.address, mail.mdn_to.name] if mail.mdn_to else None,
         "automatic": mail.automatic,
+        "prints": printed(mail.text),
         "header": taken.raw.partition(b"\r\n\r\n")[0][:_HEADER].decode("latin-1"),
     }

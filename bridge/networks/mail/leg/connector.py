@@ -76,9 +76,7 @@ class MailConnector:
             posted=lambda domain: self._queue.wake(domain), ended=lambda: self._queue.tell(),
         )  # fmt: skip
         self._arrivals = Arrivals(edge, teams)
-        self._departures = Departures(
-            edge, lambda chat, thread, at: self._gather.add(chat, thread, at), ask_displayed=settings.ask_displayed
-        )
+        self._departures = Departures(edge, lambda chat, thread, at: self._gather.add(chat, thread, at), settings)
         self._receipts = MailReports(edge, hostname=smtp.hostname, give_displayed=settings.give_displayed)
         limits = MailLimits(size=smtp.limits.size + 100_000)
         opener = Opener(settings.apicrypt)

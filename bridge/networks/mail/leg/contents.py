@@ -33,15 +33,22 @@ class Content:
     _rich: bool = field(repr=False)
     _files: tuple[File, ...] = field(repr=False)
     _original: File = field(repr=False)
+    _lacks: bool = field(repr=False)  # something that only the original has
+    quoted: str = field(repr=False)  # what is folded away because it repeats an earlier mail
+    signature: str = field(repr=False)
 
-    def under(self, heading: str) -> Body:
-        """The message; ``heading`` goes above it (the subject of a new thread, who wrote to a team) unless empty."""
+    def under(self, heading: str, *, told: bool = False) -> Body:
+        """The message; ``heading`` goes above it (the subject of a new thread, who wrote to a team) unless empty.
+
+        ``told``: what is folded away was told in this chat before, so the original need not lie beside for it.
+        """
         whole = "".join((_paragraph(heading, "b"), *self._parts))
         fits = len(whole.encode()) <= _LONGEST
         plain, cut = _short("\n\n".join(part for part in (heading, *self._texts) if part))
         if self._rich and not fits and not cut:
             plain, cut = _bare(plain), True
-        files = _with(self._files, self._original) if cut else self._files
+        folded = bool(self.quoted or self.signature) and not told
+        files = _with(self._files, self._original) if cut or folded or self._lacks else self._files
         return Body(plain, whole if fits and (self._rich or heading) else None, files)
 
 
@@ -61,12 +68,12 @@ def content(mail: Mail, raw: bytes) -> Content:
         odd = "⚠️ " + "\n".join(say(problem))
         texts.append(odd)
         parts.append(_paragraph(odd))
-    files, original = _files(mail, reading), File(_ORIGINAL, "message/rfc822", raw)
     said = mail.text or mail.html or mail.files or reading.files
-    left_out = shown.quoted or shown.signature or cut or reading.rest is not None or not said
-    if left_out or mail.problems or mail.report:
-        files = _with(files, original)
-    return Content(reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), files, original)
+    lacks = bool(cut or mail.problems or mail.report or reading.rest is not None or not said)
+    return Content(
+        reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), _files(mail, reading),
+        File(_ORIGINAL, "message/rfc822", raw), lacks, shown.quoted, shown.signature,
+    )  # fmt: skip
 
 
 def _visible(mail: Mail) -> Visible:

@@ -20,11 +20,13 @@ from bridge.networks.mail.leg import threads
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
 from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
+from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.leg.taken_charge import Handling
 from bridge.networks.mail.leg.threads import MAIN, KnownMail
+from bridge.networks.mail.leg.told_before import printed
 from bridge.networks.mail.letters.compose import Letter, compose
 from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, letter
-from bridge.networks.mail.letters.per_patient import Parcel, conformed, divided, parcels, with_documents
+from bridge.networks.mail.letters.per_patient import Parcel, as_sent, conformed, divided, parcels, with_documents
 from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
 from bridge.parts.failpoint import failpoint
@@ -43,14 +45,13 @@ INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays i
 class Departures:
     """Drafts become letters. ``posted`` hears of the domains that have mail, ``ended`` of mails that cannot go."""
 
-    def __init__(self, edge: MailEdge, gathered: Gathered, *, ask_displayed: bool) -> None:
+    def __init__(self, edge: MailEdge, gathered: Gathered, settings: MailSettings) -> None:
         self.hub = edge.hub
         self._ledger = edge.ledger
         self._book = edge.book
         self._clock = edge.clock
-        self._frames = Frames(
-            edge.ledger, edge.book, {"X-MSS-NIL": edge.product} if edge.product else {}, ask_displayed
-        )
+        mss = {"X-MSS-NIL": edge.product} if edge.product else {}
+        self._frames = Frames(edge.ledger, edge.book, mss, settings)
         self._handling = Handling(edge.ledger, edge.clock)
         self._turns = Turns()  # a chat's drafts change one by one
         self.gathered = gathered
@@ -187,7 +188,8 @@ class Departures:
         said = parcel.said if begins else (*fixes, *parcel.said)
         try:
             frame, unwritable = _writable(await self._frames.of(where, said))
-            written = letter(self._refs(said)[0], said, frame)
+            shown = said if documents is None else as_sent(said, documents)
+            written = letter(self._refs(said)[0], shown, frame)
             written = written if documents is None else with_documents(written, documents, begins=begins)
             raw = compose(written)
         except Refused as refusal:
@@ -223,7 +225,8 @@ class Departures:
         about = {
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
             "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
-            "ours": True, "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not one.correction},
+            "ours": True, "prints": printed(written.text),
+            "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not one.correction},
         }  # fmt: skip
         async with self._ledger.db.transaction("mail.post") as tx:
             if recipients or unwritable:
@@ -322,6 +325,7 @@ def _draft(delivery: Delivery, box: Box) -> Json:
     return {
         "from": [box.address, box.name], "text": delivery.body.text, "html": delivery.body.html, "files": files,
         "at": delivery.sent_at, "rpps": delivery.sender.rpps or "",
+        "profession": delivery.sender.profession, "place": delivery.sender.place,
         "readers": [[member.address.id, member.person.name] for member in delivery.recipients],
     }  # fmt: skip
 
@@ -331,7 +335,7 @@ def _said(ident: str, at: int, body: Json) -> ChatMessage:
     said = ChatMessage(
         ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
         body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),
-        corrects=body.get("corrects", 0),
+        corrects=body.get("corrects", 0), profession=body.get("profession", ""), place=body.get("place", ""),
     )  # fmt: skip
     rest = asked(said.text)
     return said if rest is None else replace(said, text=rest, html=None, asked=True)

@@ -10,9 +10,10 @@ from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Member, Person
 from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.networks.mail.leg.ledger import Ledger
+from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.leg.threads import MAIN
 from bridge.networks.mail.letters.compose import reply_subject
-from bridge.networks.mail.letters.from_chat import ChatMessage, Frame
+from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, subject_of
 from bridge.networks.mail.mime.boxes import Box
 
 TEAM = "team:"  # before a team's address: the name of its chat
@@ -33,24 +34,24 @@ class Where:
 
 
 class Frames:
-    """Makes frames. ``mss``: the X-MSS fields of every mail; ``ask``: whether a reading receipt is asked for."""
+    """Makes frames. ``mss``: the X-MSS fields of every mail."""
 
-    def __init__(self, ledger: Ledger, book: AddressBook, mss: Mapping[str, str], ask: bool) -> None:
+    def __init__(self, ledger: Ledger, book: AddressBook, mss: Mapping[str, str], settings: MailSettings) -> None:
         self._ledger = ledger
         self._book = book
         self._mss = mss
-        self._ask = ask
+        self._ask, self._words = settings.ask_displayed, settings.subject_words
 
     async def of(self, where: Where, said: Sequence[ChatMessage]) -> Frame:
         """The frame of the next mail. Raises Refused (not_reachable), Unavailable."""
         chat, thread, found = where.chat, where.thread, where.found
         chain = await self._chain(chat, thread)
         topic = await self._ledger.topic(chat, thread)
-        subject = reply_subject(topic["subject"]) if topic.get("subject") else f"Message de {said[0].sender.name}"
+        subject = reply_subject(topic["subject"]) if topic.get("subject") else subject_of(said, words=self._words)
         room = self._book.room(found.conversation) if found else None
         frame = Frame(
             (), (), subject, Box(room or f"postmaster@{self._book.domain}"), chain[-1] if chain else None, tuple(chain),
-            self._mss, self._ask,
+            self._mss, self._asks(said, begins=not chain),
         )  # fmt: skip
         if chat.startswith(TEAM):
             return await self._team(chat, thread, frame)
@@ -64,6 +65,15 @@ class Frames:
         if not to:
             raise Refused("not_reachable")
         return _with(frame, to, tuple(dict.fromkeys(cc)))
+
+    def _asks(self, said: Sequence[ChatMessage], *, begins: bool) -> bool:
+        """Whether a reading receipt is asked for.
+
+        Mail programs ask their user each time. That a request and a document were read is worth that question; each
+        further message of a talk is not: its answer says so.
+        """
+        needed = begins or any(one.files or one.asked for one in said)
+        return self._ask == "always" or (self._ask == "needed" and needed)
 
     async def _chain(self, chat: str, thread: str) -> list[str]:
         """What a thread's next mail cites. A thread begun on a message of the chat hangs on the mail that holds it.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from bridge.config import Seconds, Section
 from bridge.networks.mail.documents.codec import CodecSettings
@@ -15,6 +15,11 @@ from bridge.networks.mail.trust.settings import TrustListSettings
 
 _HANDLE = re.compile(r"rpps:\d{11}|(?!rpps:)[a-z][a-z0-9_-]*:\S+")
 Mailbox = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^@\s<>\"]+@[^@\s<>\"]+$", max_length=254)]
+
+
+def _when(value: object) -> object:
+    """``true`` and ``false`` as they were once written."""
+    return {True: "needed", False: "never"}.get(value, value) if isinstance(value, bool) else value
 
 
 class TeamSettings(Section):
@@ -49,7 +54,10 @@ class MailSettings(Section):
     gather: GatherSettings = GatherSettings()
     retry: RetrySettings = RetrySettings()
     apicrypt: CodecSettings | None = Field(default=None, description="the site's licensed codec for Apicrypt v1")
-    ask_displayed: bool = Field(default=True, description="ask for a reading receipt (MDN) with every mail")
+    ask_displayed: Annotated[Literal["never", "needed", "always"], BeforeValidator(_when)] = Field(
+        default="needed", description="ask for a reading receipt (MDN); needed: a thread's first mail, and documents"
+    )
+    subject_words: bool = Field(default=True, description="the subject of a conversation's mail begins as its message")
     give_displayed: bool = Field(
         default=True, description="send a reading receipt when one is asked and the mail was read"
     )

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.model import File
 from bridge.networks.mail.letters.compose import Letter
 from bridge.networks.mail.mime.boxes import Box
+from bridge.networks.mail.mime.charsets import one_line
+from bridge.networks.mail.mime.file_names import safe_name
 
 Json = dict[str, Any]
 _FOOTER = (
-    "Message d'une conversation Liaison : répondez à tous pour que chacun lise votre réponse.\n"
+    "Message d'une conversation Liaison{} : répondez à tous pour que chacun lise votre réponse.\n"
     "From a Liaison conversation: reply to all so that everybody reads your answer."
+)
+_GAP = 600_000  # ms of silence after which one writer's next message has its time again
+_SUBJECT = 70  # characters of a message in a subject
+_GREETING = re.compile(
+    r"(?i)\s*(?:bonjour|bonsoir|salut|coucou|ch[eè]re?s?|hello|dear|hi)\b[^\n,.!:]{0,40}(?:[,.!:]+|\n)\s*"
 )
 _ROOM = "\nÉcrire à toute la conversation · write to the whole conversation: "
 
+_PAGE = '<!DOCTYPE html><html lang="fr"><head><meta charset="utf-8"></head><body>'
 _CORRECTED = {
     "edit": "[Correction d'un message précédent · corrects an earlier message]",
     "removal": "[Un message précédent a été retiré par son auteur · an earlier message was taken back by its author]",
@@ -30,8 +40,9 @@ _CORRECTED_AT = {
 }
 try:
     _ZONE: tzinfo = ZoneInfo("Europe/Paris")
+    _HOURS = "heures de Paris"
 except ZoneInfoNotFoundError:  # a system without the database of time zones
-    _ZONE = UTC
+    _ZONE, _HOURS = UTC, "heures UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,8 @@ class ChatMessage:
     asked: bool = False  # for the conforming form of the documents
     readers: tuple[Box, ...] = ()  # the mailboxes that were members when it was said
     corrects: int = 0  # when what it corrects was said, in milliseconds since 1970; 0: unknown
+    profession: str = ""  # of the writer, as the directory has it
+    place: str = ""
 
     @property
     def taken_back(self) -> bool:
@@ -75,8 +88,9 @@ def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter
     """The mail of some messages of one thread, oldest first (at least one)."""
     writers = list(dict.fromkeys(one.sender for one in said))
     sender = frame.team or (writers[0] if len(writers) == 1 else _together(writers, frame.room))
-    named = len(writers) > 1 or frame.team is not None
-    footer = _footer(frame)
+    pauses = any(after.at - before.at >= _GAP for before, after in pairwise(said) if not before.correction)
+    named = len(writers) > 1 or frame.team is not None or pauses
+    footer = _footer(frame, said[-1], named=named)
     return Letter(
         message_id=message_id,
         sender=sender,
@@ -94,23 +108,92 @@ def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter
     )
 
 
+def subject_of(said: Sequence[ChatMessage], *, words: bool) -> str:
+    """The subject of what has none: who writes and, with ``words``, how it begins: one mail is told from another.
+
+    A greeting is no beginning. The subject travels and rests with the body, within the trust space.
+    """
+    new = [one for one in said if not one.correction] or list(said)
+    names = list(dict.fromkeys(_name(one) for one in new))
+    who = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    first = next((begun for one in new if words and (begun := _beginning(one))), "")
+    return f"{who} : {first}" if first else f"Message de {who}"
+
+
+def _beginning(one: ChatMessage) -> str:
+    text = one_line(_GREETING.sub("", one.text[:500], count=1) or one.text[:500], 500)
+    text = text or ", ".join(_file_names(one))
+    if len(text) <= _SUBJECT:
+        return text
+    cut = text[:_SUBJECT].rpartition(" ")[0]
+    return (cut if len(cut) > _SUBJECT // 2 else text[:_SUBJECT]).rstrip(" ,;:.") + "…"
+
+
 def _together(writers: Sequence[Box], room: Box) -> Box:
     names = ", ".join(writer.name or writer.address for writer in writers[:3])
     return Box(room.address, f"{names}{' …' if len(writers) > 3 else ''}")
 
 
-def _footer(frame: Frame) -> str:
-    """How to answer. Whom a team writes to may not write into its conversation: its address stays inside."""
+def _footer(frame: Frame, last: ChatMessage, *, named: bool) -> str:
+    """The writer's profession where no heading says it, and how to answer.
+
+    Whom a team writes to may not write into its conversation: its address stays inside.
+    """
     room = frame.room.address if frame.team is None else ""
-    return _FOOTER + (f"{_ROOM}{room}" if room.startswith("salon-") else "")
+    own = ", ".join(part for part in (_name(last), _profession(last), last.place) if part)
+    signed = f"{own}\n" if not named and (last.profession or last.place) else ""
+    hours = f" ({_HOURS})" if named else ""
+    return signed + _FOOTER.format(hours) + (f"{_ROOM}{room}" if room.startswith("salon-") else "")
+
+
+def _runs(said: Sequence[ChatMessage]) -> list[list[ChatMessage]]:
+    """The messages that stand under one heading: of one writer, without a long silence between them."""
+    runs = [[said[0]]]
+    for before, one in pairwise(said):
+        if one.sender == before.sender and one.at - before.at < _GAP:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+def _heading(one: ChatMessage, last: int) -> str:
+    """``Cléo Petit, pharmacien · 9:31``; with its date where the mail's last message is of another day."""
+    at, end = (datetime.fromtimestamp(moment / 1000, _ZONE) for moment in (one.at, last))
+    day = "" if at.date() == end.date() else f"{at:%d/%m/%Y} "
+    who = ", ".join(part for part in (_name(one), _profession(one)) if part)
+    return f"{who} · {day}{at.hour}:{at:%M}"
+
+
+def _name(one: ChatMessage) -> str:
+    return one.sender.name or one.sender.address
+
+
+def _profession(one: ChatMessage) -> str:
+    """Within a line: ``Pharmacien`` begins small, ``IDE`` stays."""
+    word = one.profession.strip()
+    return word[:1].lower() + word[1:] if word[1:2].islower() else word
+
+
+def _file_names(one: ChatMessage) -> list[str]:
+    """The files of a message as the mail names them, but for the one whose name is the whole text."""
+    names = [safe_name(file.name, file.mime.lower()) for file in one.files]
+    return [] if names == [one.text.strip()] else names
 
 
 def _text(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
     parts = []
-    for one in said:
-        who = f"{one.sender.name} :\n" if named else ""
-        parts.append(f"{who}{_corrected(one)}\n{one.text}".rstrip() if one.correction else f"{who}{one.text}".rstrip())
+    for run in _runs(said):
+        words = [block for one in run if (block := _words(one))]
+        heading = f"{_heading(run[0], said[-1].at)}\n" if named and words else ""
+        parts.append(heading + "\n\n".join(words))
     return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{footer}\n"
+
+
+def _words(one: ChatMessage) -> str:
+    """A message as text: what it corrects, its words, the names of its files."""
+    lines = [_corrected(one) if one.correction else "", one.text.rstrip(), *(f"[{name}]" for name in _file_names(one))]
+    return "\n".join(part for part in lines if part)
 
 
 def _corrected(one: ChatMessage) -> str:
@@ -123,10 +206,17 @@ def _corrected(one: ChatMessage) -> str:
 
 def _html(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
     parts = []
-    for one in said:
-        who = f"<p><b>{html.escape(one.sender.name)}</b></p>" if named else ""
-        who += f"<p><i>{html.escape(_corrected(one))}</i></p>" if one.correction else ""
-        body = one.html or "<p>" + html.escape(one.text).replace("\n", "<br>") + "</p>"
-        parts.append(who + body)
+    for run in _runs(said):
+        words = [block for one in run if (block := _rich(one))]
+        parts += [f"<p><b>{html.escape(_heading(run[0], said[-1].at))}</b></p>"] if named and words else []
+        parts += words
     last = html.escape(footer).replace("\n", "<br>")
-    return "".join(parts) + f"<p>-- <br><small>{last}</small></p>"
+    return f"{_PAGE}{''.join(parts)}<p>-- <br><small>{last}</small></p></body></html>"
+
+
+def _rich(one: ChatMessage) -> str:
+    """The same as HTML; a picture that stands in it needs no name."""
+    body = one.html or ("<p>" + html.escape(one.text).replace("\n", "<br>") + "</p>" if one.text.strip() else "")
+    apart = replace(one, files=tuple(file for file in one.files if not file.inline or f"cid:{file.inline}" not in body))
+    names = "".join(f"<p>[{html.escape(name)}]</p>" for name in _file_names(apart))
+    return (f"<p><i>{html.escape(_corrected(one))}</i></p>" if one.correction else "") + body + names

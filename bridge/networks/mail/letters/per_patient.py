@@ -56,6 +56,13 @@ def divided(parcel: Parcel) -> tuple[Parcel, Parcel]:
     return Parcel(reasons), Parcel(tuple(one for one in parcel.said if one not in reasons))
 
 
+def as_sent(said: Sequence[ChatMessage], documents: Conformed) -> tuple[ChatMessage, ...]:
+    """The messages with the files that the conforming mail has: what the mail names must be in it."""
+    kept = [replace(one, files=tuple(file for file in one.files if file in documents.files)) for one in said]
+    made = tuple(file for file in documents.files if not any(file in one.files for one in kept))
+    return (*kept[:-1], replace(kept[-1], files=(*kept[-1].files, *made)))
+
+
 def with_documents(letter: Letter, documents: Conformed, *, begins: bool) -> Letter:
     """The letter in its conforming form. ``begins``: it begins a thread of its own, else it keeps the subject."""
     letter = replace(letter, files=documents.files, mss={**letter.mss, **documents.mss})
