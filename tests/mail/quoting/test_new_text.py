@@ -97,6 +97,9 @@ CLINICAL = [
     "Traitement :\n---\nDr Petit prévenu\nSecrétariat prévenu",
     "Rendez-vous\nDate : 12/03/2026\nÀ : 10 h\nObjet : contrôle",
     "Paul Durand <paul@x.example> a écrit : je passe demain.",
+    "Date : 12/03/2026\nDe : CHU\nÀ : Clinique\nObjet : transfert\n\nDépart à 9 h.",
+    "Il est venu le 12/03/2026 à 10:15 et a écrit :\nje veux arrêter.",
+    "Data: 12/03/2026\nPara: 10 mg\nAn: 2026",
     "*** URGENT ***\nRappeler la patiente.",
 ]
 
@@ -140,12 +143,47 @@ SAID = "Le 12/03/2026 à 10:15, Paul Durand a écrit :"
         "----- Mail original -----\n" + BLOCK,
         "-------- Message original --------\n" + BLOCK,
         "-----Original Message-----\nFrom: Paul\nSent: Thursday, March 12, 2026 10:15\nTo: M\nSubject: INR\n\nWell?",
+        "-----Original Message-----\nFrom: Paul\nSent: March-12-26 3:05 PM\nTo: M\nSubject: INR\n\nWell?",
+        "-----Original Message-----\nBonjour Marie,\n\nAlors ?",
+        "Subject: RE: INR\nDate: Thu, 12 Mar 2026 10:15:42 +0100\nFrom: paul@x.example\nTo: marie@y.example\n\nAlors ?",
+        "Date: Thu, 12 Mar 2026 10:15:42 +0100\nFrom: paul@x.example\nSubject: INR\nTo: marie@y.example\n\nAlors ?",
+        "Objet : INR\nDate : jeudi 12 mars 2026 10:15\nDe : paul@x.example\nÀ : marie@y.example\n\nAlors ?",
+        "Am 12.03.2026 um 10:15 schrieb Paul Durand <paul@x.example>:\n\n> Und?",
+        "Op do 12 mrt. 2026 om 10:15 schreef Paul Durand <paul@x.example>:\n\n> En?",
+        "El jue, 12 mar 2026 a las 10:15, Paul Durand (<paul@x.example>) escribió:\n\n> ¿Y?",
+        "Em qui., 12 de mar. de 2026 às 10:15, Paul Durand <paul@x.example> escreveu:\n\n> E?",
+        "Il giorno gio 12 mar 2026 alle ore 10:15 Paul Durand <paul@x.example>\nha scritto:\n\n> Allora?",
+        "Von: Paul <paul@x.example>\nGesendet: Donnerstag, 12. März 2026 10:15\nAn: Marie\nBetreff: INR\n\nUnd?",
+        "Da: Paul <paul@x.example>\nInviato: giovedì 12 marzo 2026 10:15\nA: Marie\nOggetto: INR\n\nAllora?",
         "De : DURAND Paul\n\nEnvoyé : jeudi 12 mars 2026 10:15\n\nÀ : MARTIN Marie\n\nObjet : INR\n\nAlors ?",
     ],
 )
 def test_what_follows_a_marker_is_cut(marker: str) -> None:
     seen = visible(f"Vu.\n\n{marker}\n", None)
     assert (seen.text, seen.quoted, seen.sure) == ("Vu.", marker, True)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "Objet : INR\nDate : jeudi 12 mars 2026 10:15\nDe : paul@x.example\nÀ : m@y.example\n\nArrêter la warfarine.",
+        "Date : 12/03/2026 10:15\nDe : paul@x.example\nObjet : INR\nÀ : marie@y.example\n\nArrêter la warfarine.",
+        "-----Message d'origine-----\n\nArrêter la warfarine.",
+        "> Arrêter la warfarine.\n> INR 6,2.",
+    ],
+)
+def test_what_a_first_mail_hands_on_without_a_word_for_it_stays(block: str) -> None:
+    text = f"Voici la consigne.\n\n{block}"
+    assert visible(text, None, answers=False).text == text
+
+
+def test_a_block_that_the_html_shows_as_quoted_is_cut_in_an_answer_only() -> None:
+    text = "Vu.\n\n> INR 6,2."
+    html = "<p>Vu.</p><blockquote type='cite'><p>INR 6,2.</p></blockquote>"
+    assert visible(text, html).text == "Vu."
+    assert visible(text, html, answers=False).text == text
+    assert visible("", html).text == "Vu."
+    assert "INR 6,2." in visible("", html, answers=False).text
 
 
 def test_ok_above_a_quotation_stays() -> None:

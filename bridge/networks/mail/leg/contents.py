@@ -79,7 +79,8 @@ def content(mail: Mail, raw: bytes) -> Content:
 def _visible(mail: Mail) -> Visible:
     """What is new in it. A mail that hands another one on is whole; that is only asked when something was cut."""
     shown = visible(mail.text, mail.html, mail.subject, answers=mail.answers)
-    if (shown.quoted or shown.signature or shown.html != mail.html) and forwarded(mail.text, mail.subject):
+    cut = shown.quoted or shown.signature or shown.html != mail.html
+    if cut and forwarded(mail.text, mail.subject, answers=mail.answers):
         return Visible(mail.text, mail.html, "", "", False)
     return shown
 

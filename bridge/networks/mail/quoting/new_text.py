@@ -77,23 +77,23 @@ def visible(text: str, html: str | None, subject: str = "", *, answers: bool = T
     if len(text) > MOST_TEXT or len(lines) > MOST_LINES or _HANDED_ON.match(subject.strip()):
         return _whole(lines, html, not (len(text) > MOST_TEXT or len(lines) > MOST_LINES))
     if page is None:
-        parts = _split(lines)
+        parts = _split(lines, answers=answers)
         return _show(lines, parts, None if parts.dropped else html)
     seen = _split(page.lines, page.quotes, page.signatures, answers=answers)
     if not written:
         return _show(lines, seen, _rewritten(page, seen.dropped, html))
-    parts = _agreed(lines, _split(lines), page, seen)
+    parts = _agreed(lines, _split(lines, answers=answers), page, seen)
     return _show(lines, parts, _html_side(lines, parts, page, seen, html))
 
 
-def forwarded(text: str, subject: str = "") -> bool:
+def forwarded(text: str, subject: str = "", *, answers: bool = True) -> bool:
     """Whether the mail hands another one on: that is content, and is never cut."""
     if _HANDED_ON.match(subject.strip()):
         return True
     if len(text) > MOST_TEXT:
         return False
     lines = _lines(text)[:MOST_LINES]
-    first = next(marks(look(lines), _NONE), None)
+    first = next(marks(look(lines), _NONE, answers), None)
     return first is not None and first.kind is MarkKind.FORWARD
 
 
@@ -159,7 +159,7 @@ def _trimmed(view: View) -> View:
 
 def _quotation(view: View, hints: frozenset[int], answers: bool) -> tuple[frozenset[int], bool, bool]:
     """What to cut; whether that is sure; whether what is left may be looked at for a signature."""
-    for mark in marks(view, hints):
+    for mark in marks(view, hints, answers):
         if mark.kind is MarkKind.FORWARD:
             return _NONE, True, False
         cut = _reach(view, mark)
