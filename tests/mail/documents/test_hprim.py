@@ -170,6 +170,18 @@ def test_what_stands_after_the_file_is_the_letter_that_is_left() -> None:
     assert "Hors limites : 3 sur 5" in found.cards[0].text
 
 
+def test_a_long_letter_costs_little() -> None:
+    """Blank lines once cost the square of their number: these here would take minutes."""
+    for body in ("\n" * 200_000 + "fin", "*" * 200_000, " " * 200_000, "**** " * 40_000, "\n****" * 40_000):
+        assert read([], body=body) == read([])
+
+
+def test_a_file_with_very_many_lines_is_shown_as_it_is() -> None:
+    lines = ["****LAB****", *["TEX|Na 143", "RES|Na|N|N|143"] * 2000]
+    card = laboratory_card.card(one(text(lines=lines)))
+    assert card.text.count("Na 143") == card.text.count("Na : 143") == 2000
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -120,7 +120,7 @@ def test_tables_of_results_survive() -> None:
         '<table><tbody><tr><th colspan="2">Hémoglobine</th><th rowspan="2">Norme</th></tr>'
         "<tr><td>12,3</td><td><strong>g/dL</strong></td><td>13-17</td></tr></tbody></table>"
     )
-    assert to_text(html) == "Hémoglobine | Norme\n12,3 | g/dL | 13-17"
+    assert to_text(html) == "Hémoglobine | | Norme\n12,3 | g/dL | | 13-17"  # below "Norme" is its own second row
 
 
 def test_struck_out_text_stays_struck_out() -> None:
@@ -128,6 +128,18 @@ def test_struck_out_text_stays_struck_out() -> None:
         clean("<p><span style='text-decoration: line-through'>allergie</span></p>")
         == "<p><span><s>allergie</s></span></p>"
     )
+
+
+def test_every_value_of_a_table_stands_in_its_column() -> None:
+    html = (
+        "<table><thead><tr><th rowspan=2>Analyse</th><th colspan=2>Résultats</th></tr>"
+        "<tr><th>02/01</th><th>01/01</th></tr></thead><tbody><tr><td>Na</td><td></td><td>131</td></tr><tr><td></td><td><p>4,1</p><p>hémolysé</p></td>"
+        "<td>3,9<br>mmol/L</td></tr></tbody></table>Fin"
+    )
+    assert to_text(html) == "Analyse | Résultats\n| 02/01 | 01/01\nNa | | 131\n| 4,1 ; hémolysé | 3,9 ; mmol/L\nFin"
+    for odd in ("<td>", "<tr>", "</td></td>", "<table>", "</table>", "<s><tr>", "<td rowspan=99 colspan=99>"):
+        for place in range(0, len(html), 7):
+            assert "Fin" in to_text(html[:place] + odd + html[place:])
 
 
 def test_the_text_says_what_is_struck_out_raised_and_lowered() -> None:

@@ -31,7 +31,8 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CONTINUES = "↪ Suite d'un échange avec d'autres participants · continues an exchange with other people"
 _OTHER_PATIENT = "⚠️ Autre patient : nouveau fil · another patient: a new thread"
-_QUICK = 64_000  # bytes; the documents of longer mails are read in a thread
+_QUICK = 64_000  # bytes; longer mails are read and written in a thread
+_PLAIN = 8_000  # bytes; with files, longer ones are, too: a file of separators costs a second
 _UNASKED = ("DELAY", "FAILURE")  # what whoever says nothing is told (RFC 3461, 4.1); NEVER: nothing
 _HEADER = 16_000  # bytes of a mail's header kept for reports about it
 
@@ -219,7 +220,7 @@ class Arrivals:
 
     async def _content(self, taken: TakenMail, mail: Mail) -> Content:
         """Documents may take seconds to read: they must not hold up anybody else."""
-        if mail.size < _QUICK:
+        if mail.size < _PLAIN or (mail.size < _QUICK and not mail.files):
             return content(mail, taken.raw)
         return await asyncio.to_thread(content, mail, taken.raw)
 

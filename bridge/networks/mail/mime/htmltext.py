@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from bridge.networks.mail.mime.columns import Columns, span
 from bridge.networks.mail.mime.scripts import lowered, raised
 
 _BLOCKS = {
@@ -24,6 +25,7 @@ _SIGNS: dict[str, Callable[[str], str]] = {
 }
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _MOST_QUOTES = 10
+_MOST_SIGNS = 4  # within one another
 
 
 @dataclass(slots=True)
@@ -35,14 +37,15 @@ class _Writer:
     quotes: int = 0
     pre: int = 0
     lists: list[int] = field(default_factory=list)  # the next number, 0 for a list without numbers
-    tables: list[bool] = field(default_factory=list)  # whether a table holds data (and is no layout)
+    tables: list[Columns | None] = field(default_factory=list)  # None: a layout, which holds no data
+    cells: list[int] = field(default_factory=list)  # where in the line a cell of data begins
     links: list[int] = field(default_factory=list)
     signs: list[tuple[str, int]] = field(default_factory=list)  # what is raised, lowered, struck out: where it begins
     gap: int = -1  # an empty line is due, in so many quotes; -1: none is
 
     @property
     def in_row(self) -> bool:
-        return bool(self.tables) and self.tables[-1]
+        return bool(self.tables) and self.tables[-1] is not None
 
     def add(self, text: str | None) -> None:
         if not text or self.size > self.most:
@@ -72,7 +75,7 @@ class _Writer:
 
     def end_line(self) -> None:
         """Ends a line even if it is empty (``br``)."""
-        for tag, start in reversed(self.signs):  # each of its lines has its mark
+        for tag, start in reversed(self.signs[:_MOST_SIGNS]):  # each of its lines has its mark
             self.signed(tag, start)
         text = "".join(self.line)
         self.lines.append(("> " * self.quotes + text).rstrip())
@@ -121,14 +124,15 @@ def write_text(root: etree._Element, most: int) -> str:
 def _begin(writer: _Writer, element: etree._Element, tag: str) -> None:
     if tag == "table":
         writer.block()
-        writer.tables.append(_holds_data(element))
+        writer.tables.append(Columns() if _holds_data(element) else None)
     elif tag in ("td", "th") and writer.in_row:
-        if "".join(writer.line).strip():
-            writer.put(" | ") if not writer.line[-1].endswith(" ") else writer.line.append("| ")
+        writer.cells.append(len(writer.line))
     elif tag == "tr" or not writer.in_row:
         _begin_block(writer, element, tag)
+        if tag == "tr" and writer.tables and (table := writer.tables[-1]) is not None:
+            table.begin()
     elif tag in _BLOCKS | _APART:
-        writer.put(" ")
+        writer.line.append("\n")
     _begin_inline(writer, element, tag)
 
 
@@ -161,7 +165,7 @@ def _mark(writer: _Writer) -> None:
 
 def _begin_inline(writer: _Writer, element: etree._Element, tag: str) -> None:
     if tag == "br":
-        writer.put(" ") if writer.in_row else writer.end_line()
+        writer.line.append("\n") if writer.in_row else writer.end_line()
     elif tag == "img":
         alt = element.get("alt", "").strip()[:200]
         writer.add(f"[{alt}]" if alt else "")
@@ -172,14 +176,13 @@ def _begin_inline(writer: _Writer, element: etree._Element, tag: str) -> None:
 
 
 def _end(writer: _Writer, element: etree._Element, tag: str) -> None:
-    if tag in _SIGNS and writer.signs:
-        writer.signed(*writer.signs.pop())
-    if tag == "a":
-        _link(writer, element.get("href", "").strip())
-    elif tag == "table":
+    _end_inline(writer, element, tag)
+    if tag == "table":
         writer.block()
         if writer.tables:
             writer.tables.pop()
+    elif writer.in_row and tag in ("tr", "td", "th", "thead", "tbody", "tfoot"):
+        _end_data(writer, element, tag)
     elif tag == "tr" or (not writer.in_row and (tag in _BLOCKS or tag in _APART or tag in ("td", "th"))):
         writer.block(tag in _APART)
     if writer.in_row and tag != "table":
@@ -190,6 +193,33 @@ def _end(writer: _Writer, element: etree._Element, tag: str) -> None:
         writer.pre = max(0, writer.pre - 1)
     elif tag in ("ul", "ol") and writer.lists:
         writer.lists.pop()
+
+
+def _end_inline(writer: _Writer, element: etree._Element, tag: str) -> None:
+    if tag == "a":
+        _link(writer, element.get("href", "").strip())
+    elif tag in _SIGNS and writer.signs:
+        sign = writer.signs.pop()
+        if len(writer.signs) < _MOST_SIGNS:
+            writer.signed(*sign)
+
+
+def _end_data(writer: _Writer, element: etree._Element, tag: str) -> None:
+    """A cell, a row, a group of rows of a table that holds data: every value stays in its column."""
+    table = writer.tables[-1]
+    assert table is not None
+    if tag in ("td", "th"):
+        start = writer.cells.pop() if writer.cells else 0
+        text = "".join(writer.line[start:])
+        if table.in_row:
+            del writer.line[start:]
+            table.cell(text, *(span(element.get(name, "")) for name in ("colspan", "rowspan")))
+    elif tag == "tr":
+        row = table.end()
+        writer.line = [" ".join("".join(writer.line).split()), row]
+        writer.block()
+    else:
+        table.cut()
 
 
 def _link(writer: _Writer, target: str) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.networks.mail.documents.card import escape
-from bridge.networks.mail.documents.cda.columns import Columns
 from bridge.networks.mail.documents.xmlsafe import Element, attribute, children, first, tag, text_of
+from bridge.networks.mail.mime.columns import Columns, span
 from bridge.networks.mail.mime.scripts import lowered, raised
 
 MOST = 400_000  # characters of HTML; what is longer is cut between elements
@@ -24,7 +24,6 @@ _PLAIN = {
 _STYLES = {"bold": "strong", "italics": "em", "underline": "u", "emphasis": "em"}
 _BREAKS = {"p": "\n", "li": "\n", "h4": "\n", "ul": "\n", "ol": "\n"}
 _DROPPED = {"col", "colgroup", "footnoteref", "script", "style", "object", "embed"}
-_SPAN = re.compile(r"[1-9][0-9]?")
 _NO_PICTURE = "image absente du document"
 
 
@@ -167,7 +166,7 @@ def _of_table(page: _Page, element: Element, name: str, text: str) -> str:
     if name in ("td", "th"):
         if table is None or not table.in_row:
             return text + (" | " if element.getnext() is not None else "")
-        columns, rows = (_span(element, kind) for kind in ("colspan", "rowspan"))
+        columns, rows = (span(attribute(element, kind)) for kind in ("colspan", "rowspan"))
         table.cell(text, columns, rows)
         return ""
     if table is not None and name == "tr":
@@ -177,11 +176,6 @@ def _of_table(page: _Page, element: Element, name: str, text: str) -> str:
     return f"{text}\n"
 
 
-def _span(element: Element, name: str) -> int:
-    value = attribute(element, name)
-    return int(value) if _SPAN.fullmatch(value) else 1
-
-
 def _spans(element: Element) -> str:
-    found = ((name, _span(element, name)) for name in ("colspan", "rowspan"))
+    found = ((name, span(attribute(element, name))) for name in ("colspan", "rowspan"))
     return "".join(f' {name}="{value}"' for name, value in found if value != 1)

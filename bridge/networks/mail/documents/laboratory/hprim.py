@@ -20,7 +20,7 @@ MOST_LINES = 50_000
 MOST_RECORDS = 50
 BIRTH = 6  # where the birth date stands, counted from 0
 
-_MARK = re.compile(r"\s*\*{4}\s*(LAB|FINFICHIER|FIN)\s*\*{4}\s*", re.I)
+_MARK = re.compile(r"[ \t]*\*{4}[ \t]*(LAB|FINFICHIER|FIN)[ \t]*\*{4}[ \t]*", re.I)
 _LINE_MARK = re.compile(rf"^{_MARK.pattern}$", re.I | re.M)
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#x[0-9a-f]{1,5}|[a-z]{2,8}\d?);", re.I)
 _DAY = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})|\d{4}-\d{2}-\d{2}")

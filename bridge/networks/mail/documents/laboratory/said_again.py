@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.networks.mail.documents.laboratory.results import Measure, Result
 
-MOST_COMPARED = 50  # results with one word in common that a line is compared with
+MOST_LINES = 3000  # of a file; in a longer one everything is shown
+MOST_COMPARED = 8  # results with one word in common that a line is compared with
 _WORD = re.compile(r"(?<![\w.,])-?\d+(?:[.,]\d+)?|[^\W\d_]+|[<>≤≥]=?|\*+|[+%]|\S")
 _JOINING = frozenset(
     {"à", "a", "de", "et", "entre", "réf", "ref", "vn", "norme", "normes", "-", "–", ":", "(", ")", "/"}
@@ -24,6 +25,8 @@ _Index = Mapping[str, Sequence[tuple[Counter[str], frozenset[str]]]]
 
 def without_repeats(text: str, lines: Sequence[Result | str]) -> tuple[str, tuple[Result | str, ...]]:
     """The letter and the lines without those that say a result again, and the letter without what the lines repeat."""
+    if len(lines) + text.count("\n") > MOST_LINES:
+        return text, tuple(lines)
     index = _index(one for one in lines if isinstance(one, Result))
     there = {_folded(one) for one in lines if isinstance(one, str)} - {""}
     kept = tuple(one for one in lines if isinstance(one, Result) or not _said(one, index))

@@ -6,6 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 MOST_COLUMNS = 60  # what a row has beyond stands in the last one
+_SPAN = re.compile(r"[1-9][0-9]?")
+
+
+def span(value: str) -> int:
+    """Over how many columns or rows a cell reaches: the attribute, 1 for what is no number up to 99."""
+    return int(value) if _SPAN.fullmatch(value.strip()) else 1
 
 
 @dataclass(slots=True)
@@ -44,9 +50,9 @@ class Columns:
 
     def end(self) -> str:
         """The row that ended, as a line; what is empty at its end is left out."""
-        line = re.sub(r"[ |]+$", "", " | ".join(self._row or []))
+        line = re.sub(r" {2,}", " ", " | ".join(self._row or []))
         self._row = None
-        return line
+        return re.sub(r"[ |]+$", "", line.lstrip())
 
     def cut(self) -> None:
         """A group of rows ended: no cell reaches into the next one (HTML, "forming a table")."""
