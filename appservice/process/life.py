@@ -140,14 +140,7 @@ class Life:
         self._engine.release()
 
     async def _theirs(self) -> tuple[str, int] | None:
-        try:
-            known = await self._homeserver.call("GET", await self._path())
-        except MatrixRefused as none:
-            if none.status not in (403, 404):
-                raise
-            return None
-        hub, generation = known.get("hub"), known.get("generation")
-        return (hub, generation) if isinstance(hub, str) and isinstance(generation, int) else None
+        return await lives(self._homeserver, await self._own_user())
 
     async def _go_on(self, at_least: int) -> None:
         """One more, first in the database: a crash in between leaves the homeserver behind, which means nothing."""
@@ -165,11 +158,11 @@ class Life:
             await self._homeserver.call("PUT", await self._path(), body)
 
     async def _path(self) -> str:
-        return f"{_CLIENT}/user/{part(await self._own_user())}/account_data/{TYPE}"
+        return _path(await self._own_user())
 
     async def _own_user(self) -> str:
         if not self._me:
-            self._me = need(await self._homeserver.call("GET", f"{_CLIENT}/account/whoami"), "user_id", str)
+            self._me = await own_user(self._homeserver)
         return self._me
 
     async def _register(self) -> None:
@@ -181,3 +174,24 @@ class Life:
         except MatrixRefused as refused:
             if refused.errcode != "M_USER_IN_USE":
                 raise
+
+
+async def lives(homeserver: Homeserver, me: str) -> tuple[str, int] | None:
+    """Which hub the homeserver knows, and how far its life has come. Raises Unavailable, Refused."""
+    try:
+        known = await homeserver.call("GET", _path(me))
+    except MatrixRefused as none:
+        if none.status not in (403, 404):
+            raise
+        return None
+    hub, generation = known.get("hub"), known.get("generation")
+    return (hub, generation) if isinstance(hub, str) and isinstance(generation, int) else None
+
+
+async def own_user(homeserver: Homeserver) -> str:
+    """The appservice's own user. Raises Unavailable, Refused."""
+    return need(await homeserver.call("GET", f"{_CLIENT}/account/whoami"), "user_id", str)
+
+
+def _path(me: str) -> str:
+    return f"{_CLIENT}/user/{part(me)}/account_data/{TYPE}"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from appservice.process import proof
 from appservice.process.checking.findings import Finding, bad, good, remark
-from bridge.db import Component
-from bridge.db.looking import look
+from bridge.db.looking import Looked
 from bridge.seal import Seal
 
 
-async def findings(url: str, seal: Seal | None, components: Sequence[Component]) -> list[Finding]:
-    """Look at it without changing it; a hub may be using it."""
-    seen = await look(url, components)
+def findings(seen: Looked, seal: Seal | None) -> list[Finding]:
+    """What was seen of it; a hub may be using it."""
     found = [bad(f"database.url: {what}", mend) for what, mend in seen.troubles]
     if not seen.troubles:
         found.append(good("the database can be used" + (", and a hub is using it" if seen.in_use else "")))

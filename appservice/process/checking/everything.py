@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appservice.process.app import COMPONENTS
-from appservice.process.checking import configuration, database, homeserver, listening, reach, synapse
+from appservice.process.checking import configuration, database, homeserver, listening, reach, synapse, whose
 from appservice.process.checking.findings import Finding
 from bridge.config import ConnectListenSettings, DatabaseSettings, MatrixListenSettings
+from bridge.db.looking import look
 from bridge.networks import NETWORKS, networks
 
 
@@ -20,7 +21,8 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
         return found
     url = sections.get("database", DatabaseSettings()).url
     tables = [table for name, row in networks() if name in NETWORKS for table in row.tables]
-    found += await database.findings(url, read.seal, [*COMPONENTS, *tables])
+    seen = await look(url, [*COMPONENTS, *tables])
+    found += database.findings(seen, read.seal)
     matrix_listen = sections.get("matrix_listen", MatrixListenSettings())
     for name, where in (
         ("matrix_listen", matrix_listen),
@@ -34,5 +36,7 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
     if read.matrix is not None:
         found += listening.address(read.matrix, matrix_listen)
         found += synapse.findings(homeserver_files, read.matrix)
-        found += await homeserver.check(read.matrix, matrix_listen)
+        trusted = sections["trust"].matrix_servers if "trust" in sections else ()
+        found += await homeserver.check(read.matrix, matrix_listen, trusted)
+        found += await whose.findings(read.matrix, seen)
     return found

@@ -29,6 +29,11 @@ def bad(what: str, mend: str = "") -> Finding:
     return Finding(False, what, mend)
 
 
+def judged(right: bool, what: str, mend: str) -> Finding:
+    """``mend`` is for what is not right."""
+    return Finding(right, what, "" if right else mend)
+
+
 def remark(what: str, mend: str) -> Finding:
     """Perhaps something to mend."""
     return Finding(True, what, mend, note=True)

@@ -233,7 +233,7 @@ class StubHomeserver(Pusher):
             (f"GET {client}/keys/changes", lambda c, b: {"changed": sorted(self.world.sharing(c.user)), "left": []}),
             (f"POST {client}/register", self._register),
             (f"PUT {client}/devices/([^/]+)", self._put_device),
-            (f"DELETE {client}/devices/([^/]+)", lambda c, b, d: self.world.user(c.user).devices.pop(d, None)),
+            (f"DELETE {client}/devices/([^/]+)", lambda c, b, d: self.world.forget_device(c.user, d)),
         ]
 
     def _of_rooms(self) -> list[tuple[str, Callable[..., Any]]]:
@@ -242,6 +242,7 @@ class StubHomeserver(Pusher):
             (f"POST {client}/createRoom", self._create),
             (f"POST {client}/join/([^/]+)", lambda c, b, r: self._member(c, {"user_id": c.user}, r, "join")),
             (f"POST {room}/(join|leave|invite|kick|ban)", self._member),
+            (f"POST {room}/forget", lambda c, b, r: {}),
             (f"GET {room}/state", lambda c, b, r: list(self.world.joined(r, c.user).state.values())),
             (f"GET {room}/state/([^/]+)/([^/]*)", self._get_state),
             (f"GET {room}/state/([^/]+)", lambda c, b, r, k: self._get_state(c, b, r, k, "")),
@@ -318,6 +319,9 @@ class StubHomeserver(Pusher):
         return {}
 
     def _create(self, caller: Caller, body: Json) -> Json:
+        if body.get("preset") == "private_chat":  # as encryption_enabled_by_default_for_room_type: invite
+            first = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+            body = {"initial_state": [first]} | body
         room = self.world.create_room(caller.user, body)
         for event in room.events:
             self.interest(event)
@@ -461,6 +465,9 @@ class StubHomeserver(Pusher):
         rooms: Json = {"join": {}, "invite": {}, "leave": {}}
         answer["rooms"] = rooms
         if caller.ghost:
+            if "use_state_after" in caller.query:  # MSC4222
+                joined = sorted(self.world.user(caller.user).rooms)
+                rooms["join"] = {room: {"org.matrix.msc4222.state_after": {"events": []}} for room in joined}
             return answer
         upto = int(answer["next_batch"])
         timeline = self.world.user(caller.user).timeline

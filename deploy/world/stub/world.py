@@ -298,6 +298,10 @@ class World:
             if user is not None and not user.ghost:
                 user.timeline.append((position, room.room_id, event))
 
+    def forget_device(self, mxid: str, device_id: str) -> None:
+        """DELETE /devices/{deviceId}."""
+        self.user(mxid).devices.pop(device_id, None)
+
     def create_room(self, creator: str, body: Json) -> Room:
         """POST /createRoom; invitations are separate events, as in Synapse."""
         version = str(body.get("room_version") or "12")

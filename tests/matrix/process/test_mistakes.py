@@ -130,9 +130,9 @@ MISTAKES = [
     Mistake("a server that is not", put("trust", "matrix_servers", to=["nowhere.invalid"]), "nowhere.invalid is no name that DNS knows", "correct the name"),
     Mistake("no server", put("trust", to={}), "nobody of another homeserver can take part", "name the servers"),
     # matrix
-    Mistake("a homeserver that is not there", lambda s: None, AWAY, "check matrix.homeserver and that the homeserver runs"),
-    Mistake("a homeserver whose host is not", put("matrix", "homeserver", to="http://nowhere.invalid"), "answers at http://nowhere.invalid", "ClientConnectorDNSError"),
-    Mistake("https to a homeserver without", lambda s: s.hub["matrix"].update(homeserver=s.webhook.replace("http:", "https:")), "answers at https://", "that port speaks no TLS"),
+    Mistake("a homeserver that is not there", lambda s: None, AWAY, "start the homeserver, or correct host and port"),
+    Mistake("a homeserver whose host is not", put("matrix", "homeserver", to="http://nowhere.invalid"), "answers at http://nowhere.invalid", "the host of matrix.homeserver is unknown"),
+    Mistake("https to a homeserver without", lambda s: s.hub["matrix"].update(homeserver=s.webhook.replace("http:", "https:")), "answers at https://", "https is not spoken there, http is: write http://"),
     Mistake("another server than a homeserver", lambda s: s.hub["matrix"].update(homeserver=s.webhook), "a homeserver answers", "no client-server API"),
     Mistake("a homeserver with its path", put("matrix", "homeserver", to="http://h/_matrix/client"), "matrix", "without /_matrix/"),
     Mistake("a server name as a URL", put("matrix", "server_name", to="https://chu.example"), "server_name is a domain", "not a URL"),
