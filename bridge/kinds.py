@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bridge.model import Kind, State
@@ -23,13 +23,14 @@ class Rule:
 
     ``said``: words of a person, which need somebody to hear them. ``recipients``: each person who gets it has a state.
     ``about``: it means nothing without the message that it names. ``corrects``: only the author of that message may
-    do it.
+    do it. ``erases``: nothing is left of that message.
     """
 
     said: bool = False
     recipients: bool = False
     about: bool = False
     corrects: bool = False
+    erases: bool = False
     unable: Unable = Unable.CARRY
 
 
@@ -42,7 +43,7 @@ KINDS: Mapping[Kind, Rule] = {
     Kind.EMOTE: _WORDS,
     Kind.MEMBERS: Rule(),
     Kind.EDIT: _CORRECTION,
-    Kind.REMOVAL: _CORRECTION,
+    Kind.REMOVAL: replace(_CORRECTION, erases=True),
     Kind.REACTION: Rule(about=True, unable=Unable.OMIT),
 }
 

@@ -19,7 +19,7 @@ from appservice.leaving.notices import Notices, failure
 from appservice.rooms.roomstate import Room, RoomStore
 from bridge.model import RecipientState, Report, State
 from bridge.parts.failpoint import failpoint
-from bridge.words import GOOD_NEWS, notice
+from bridge.words import GOOD_NEWS, IN_TIME, notice
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
@@ -28,7 +28,6 @@ _SUCCESS, _FAILED = "success", "failed"
 _ONE_NOTICE = 6 * 3600 * 1000  # ms: what waits for the same person that long is said once in a room
 _ARRIVED = (State.DELIVERED, State.READ)
 _OF_ITS_OWN = frozenset({"late", "at_last"})  # said of the same recipient beside others
-_FOR_ALL = frozenset({"taken_back"})
 Told = set[tuple[str, str]]
 
 
@@ -46,7 +45,7 @@ class ToSay:
     def key(self) -> str:
         """What makes it unique. Good news is no failure, and once is enough for all recipients."""
         kind = self.code if self.code in _OF_ITS_OWN else "refused"
-        return f"{kind}:{self.event}:{self.code if self.code in _FOR_ALL else self.whom}"
+        return f"{kind}:{self.event}:{self.code if self.code in IN_TIME else self.whom}"
 
 
 @dataclass(slots=True)
@@ -136,7 +135,7 @@ def _step(report: Report) -> str | None:
 
 
 def _to_say(report: Report, state: RecipientState, code: str, names: Names) -> ToSay:
-    name = "" if code in _FOR_ALL else state.person.name
+    name = "" if code in IN_TIME else state.person.name
     return ToSay(report.ref.id, code, name, names.of(state.person.id) or state.person.name, report.sender.id)
 
 

@@ -16,6 +16,7 @@ from bridge.errors import Refused, Unavailable, where
 from bridge.hub.handed_out import HandedOut
 from bridge.hub.outlet import Outlet
 from bridge.hub.overdue import Overdue
+from bridge.hub.overtaking import Overtaking
 from bridge.hub.telling import Telling
 from bridge.kinds import KINDS
 from bridge.model import Address, Delivery, Handed, Member, Ref
@@ -45,6 +46,7 @@ class Courier:
         self._jitter = jitter
         self._holds = holds
         self._on_refused = on_refused
+        self.overtaking = Overtaking()
         self._handed_out = HandedOut(store, clock)
         self._outlets: dict[str, Outlet] = {}  # made at the start, as the networks are known then
         self._telling: dict[str, Telling] = {}
@@ -97,12 +99,16 @@ class Courier:
     async def _lane(self, network: str, conversation: str, eager: bool) -> bool:
         """Bring what is due in a lane; True: there may be more of it now. Raises Unavailable (the database)."""
         try:
-            due = await self._store.due(conversation, network)
+            seen, due = self.overtaking.seen, await self._store.due(conversation, network)
             for one in due:
+                if self.overtaking.stale(one.delivery.id, seen):
+                    await self.overtaking.over(one.delivery.id)
+                    return True
                 if one.next_at > self._clock() and not eager:
                     return False
-                if not await self._attempt(one):
-                    return False
+                with self.overtaking.handing(one.delivery.id):
+                    if not await self._attempt(one):
+                        return False
                 eager = False
         except SealBroken as broken:  # not the message's fault: it waits until its key is there again
             log.error("ALARM a message for %s in %s waits for its seal key: %s", network, conversation, broken)

@@ -24,7 +24,7 @@ from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, 
 from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.served import Served
-from bridge.store.conversation import Conversation, Reach, message_id
+from bridge.store.conversation import Conversation, Reach, delivery_id, message_id
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Hub:
         self._courier = courier
         self._connectors = connectors
         self._clock = clock
+        self._begun = clock()
         self._max_members = max_members
         self._turns = Turns()  # places in a conversation are committed in the order in which they were given
         self._order = Order(store, courier, self._turns, order_wait)
@@ -66,6 +67,7 @@ class Hub:
 
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
+        self._begun = self._clock()
         await self._order.start()
         await self.claims.start()
         self._news.start()
@@ -155,15 +157,19 @@ class Hub:
         known: str | None,
     ) -> Accepted:  # fmt: skip
         whole = await self._store.conversation(known) if known is not None else None
+        original, waiting = await self._original(message, whole)
+        over = self._courier.overtaking.of(waiting) if waiting else nullcontext(frozenset[str]())
         with self._store.changing(known) if add or remove else nullcontext():
-            async with self._store.db.transaction("hub.accept") as tx:
+            async with over as free, self._store.db.transaction("hub.accept") as tx:
                 conversation = await self._place(tx, message, sender, add, whole)
                 held = self._must_wait(conversation, message.ref.network)
                 about = await self._corrected(tx, message, sender)
-                able, sign = self._able(message, conversation, about), not KINDS[about].recipients
-                networks = await self._store.record(
-                    tx, message, conversation, sender, Reach(able, held), self._clock(), sign=sign
-                )
+                overtaken = await self._overtake(tx, message, original, free)
+                able, sign = self._able(message, conversation, about, overtaken), not KINDS[about].recipients
+                reach = Reach(able, held, frozenset(overtaken))
+                networks = await self._store.record(tx, message, conversation, sender, reach, self._clock(), sign=sign)
+                if overtaken:
+                    await self._store.corrections.told(tx, message, conversation, overtaken, self._clock())
                 await self._leave(tx, conversation, remove)
                 if within is not None:
                     await within(tx)
@@ -172,7 +178,34 @@ class Hub:
             self._order.hold(ident, conversation.id)
         for out in networks - held:
             self._courier.wake(conversation.id, out)
+        if overtaken:
+            self._overtook(message, original, conversation, overtaken)
         return Accepted(ident, conversation.id)
+
+    async def _original(self, message: Message, whole: Conversation | None) -> tuple[str, list[str]]:
+        """What a correction is about, and the deliveries of that, of which some may wait; nothing for all others."""
+        if not KINDS[message.kind].corrects or message.reply_to is None or whole is None:
+            return "", []
+        known = await self._store.known(self._store.db, message.reply_to)
+        if known is None or known[1] != whole.id:
+            return "", []
+        return known[0], [delivery_id(known[0], network) for network in whole.networks]
+
+    async def _overtake(self, tx: Tx, message: Message, original: str, free: Collection[str]) -> dict[str, bool]:
+        """What waits leaves corrected, or not at all; see :meth:`bridge.store.corrections.Corrections.overtake`."""
+        if not original:
+            return {}
+        now = self._clock()
+        return await self._store.corrections.overtake(tx, message, original, free, self._begun, now)
+
+    def _overtook(
+        self, message: Message, original: str, conversation: Conversation, overtaken: Collection[str]
+    ) -> None:
+        for network in overtaken:
+            if KINDS[message.kind].erases:
+                self.refused(original, network)
+            self._courier.wake(conversation.id, network)
+        self._courier.wake_reports()
 
     async def _place(
         self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], whole: Conversation | None
@@ -229,15 +262,17 @@ class Hub:
             raise Refused(not_carried(message.kind))
         return about
 
-    def _able(self, message: Message, conversation: Conversation, about: Kind) -> frozenset[str]:
-        """The networks that can carry this kind of message. Raises Refused if none can."""
-        networks = set(conversation.networks) - {message.ref.network}
+    def _able(
+        self, message: Message, conversation: Conversation, about: Kind, overtaken: Collection[str]
+    ) -> frozenset[str]:
+        """The networks that can carry this kind of message, and need it. Raises Refused if none can."""
+        networks = set(conversation.networks) - {message.ref.network, *overtaken}
         for kind in (about, message.kind):  # taking back a reaction needs both
             rule = KINDS[kind]
             if rule.unable is Unable.CARRY:
                 continue
             networks = {n for n in networks if kind in self._connectors[n].capabilities.kinds}
-            if not networks or (rule.about and message.reply_to is None):
+            if not (networks or overtaken) or (rule.about and message.reply_to is None):
                 raise Refused(not_carried(kind))
         return frozenset(networks)
 

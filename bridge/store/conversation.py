@@ -14,10 +14,14 @@ from bridge.model import Address, Member, Person, Ref
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Networks that can carry a message, and those of them that wait for the room's order."""
+    """Networks that can carry a message, and those of them that wait for the room's order.
+
+    ``overtaken``: networks at which what it corrects waited still, and needs no correction any more.
+    """
 
     able: frozenset[str]
     held: frozenset[str] = frozenset()
+    overtaken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

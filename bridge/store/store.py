@@ -28,6 +28,7 @@ from bridge.parts.lru import Lru
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
+from bridge.store.corrections import Corrections
 from bridge.store.outcomes import Outcomes
 
 LANE = 20  # deliveries of a lane that are read at once
@@ -55,6 +56,7 @@ class Store:
     def __init__(self, db: Database, seal: Seal, people: People) -> None:
         self.db = db
         self.outcomes = Outcomes(db, people)
+        self.corrections = Corrections(seal, self.outcomes)
         self._people = people
         self._seal = seal
         self._cache: Lru[str, Conversation] = Lru(_CACHED_CONVERSATIONS)
@@ -218,7 +220,7 @@ class Store:
             values = (name, ident, conversation.id, network, int(network in reach.held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
-            await self._not_corrected(tx, message, conversation, reach.able, now)
+            await self._not_corrected(tx, message, conversation, reach.able | reach.overtaken, now)
         if networks:
             for n, file in enumerate(message.body.files):
                 about = orjson.dumps([file.name, file.mime, file.inline])

@@ -124,6 +124,10 @@ SELECT r.id, m.conversation FROM ref r JOIN message m ON m.id = r.message
 WHERE r.message = $1 AND r.network = $2 ORDER BY r.also, r.id LIMIT 1;
 -- name: later
 UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
+-- name: waiting_of
+SELECT id, network, attempt, created_at, body FROM delivery WHERE message = $1;
+-- name: rewrite
+UPDATE delivery SET body = $2 WHERE id = $1;
 -- name: end_delivery
 DELETE FROM delivery WHERE id = $1;
 

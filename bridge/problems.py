@@ -1,0 +1,124 @@
+"""Sentences about people and requests that the hub does not take: what products are answered."""
+
+from __future__ import annotations
+
+PROBLEMS: dict[str, tuple[str, str]] = {
+    # who
+    "unknown_sender": (
+        "Cet expéditeur n'est pas connu de Liaison. Déclarez-le d'abord avec son numéro RPPS.",
+        "This sender is not known to Liaison. Declare them first, with their RPPS number.",
+    ),
+    "account_held": (
+        "Un autre produit a déjà ce professionnel : ce compte est en attente. Confirmez-le dans l'autre produit, ou "
+        "contactez l'exploitant de Liaison.",
+        "Another product has this professional already: this account waits. Confirm it in the other product, or ask "
+        "the operator of Liaison.",
+    ),
+    "account_refused": (
+        "Ce compte a été refusé pour ce professionnel. Si c'est une erreur, contactez l'exploitant de Liaison.",
+        "This account was refused for this professional. If that is wrong, ask the operator of Liaison.",
+    ),
+    "other_account": (
+        "Ce professionnel participe à cette conversation depuis un autre produit : qu'il y réponde, ou commencez une "
+        "nouvelle conversation.",
+        "This professional takes part in this conversation from another product: answer there, or begin a new "
+        "conversation.",
+    ),
+    "not_contested": (
+        "Aucun compte de ce produit n'attend de réponse pour ce professionnel.",
+        "No account of this product waits for an answer about this professional.",
+    ),
+    "decided": (
+        "Ce compte a déjà été accepté. Seul l'exploitant de Liaison peut le retirer.",
+        "This account has been accepted already. Only the operator of Liaison can take it back.",
+    ),
+    "account_listed": (
+        "L'annuaire donne un compte de ce produit à ce professionnel : corrigez d'abord l'annuaire.",
+        "The directory lists an account of this product for this professional: correct the directory first.",
+    ),
+    "unknown_recipient": (
+        "Ce destinataire est introuvable dans l'annuaire. Vérifiez l'identifiant.",
+        "This recipient is not in the directory. Check the identifier.",
+    ),
+    "unknown_network": (
+        "Ce produit n'est pas relié à Liaison.",
+        "This product is not connected to Liaison.",
+    ),
+    "not_reachable": (
+        "Ce professionnel n'a pas encore de messagerie reliée à Liaison. Joignez-le autrement.",
+        "This professional has no messaging product connected to Liaison yet. Reach them another way.",
+    ),
+    "not_invited": (
+        "Cette personne n'a pas pu être invitée : son serveur ou ses réglages le refusent. Vérifiez son adresse.",
+        "This person could not be invited: their server or settings refuse the invitation. Check their address.",
+    ),
+    "untrusted_server": (
+        "Ce serveur Matrix ne fait pas partie de l'espace de confiance. Contactez votre administrateur.",
+        "This Matrix server is not part of the trust space. Ask your administrator.",
+    ),
+    "bad_handle": (
+        "Cette adresse n'a pas une forme connue (rpps:…, matrix:@…, mailto:…, produit:identifiant).",
+        "This address has no known form (rpps:…, matrix:@…, mailto:…, product:id).",
+    ),
+    "bad_rpps": ("Un numéro RPPS a 11 chiffres.", "An RPPS number has 11 digits."),
+    "unknown_rpps": (
+        "Ce numéro RPPS n'est pas dans l'annuaire. Vérifiez-le.",
+        "This RPPS number is not in the directory. Check it.",
+    ),
+    "not_your_user": (
+        "Ce produit ne peut parler que pour ses propres utilisateurs.",
+        "A product can speak only for its own users.",
+    ),
+    "not_a_member": (
+        "Cette personne ne participe pas à la conversation.",
+        "This person is not a member of the conversation.",
+    ),
+    "nobody_else": (
+        "Vous êtes seul dans cette conversation : le message n'est parti chez personne. Ajoutez quelqu'un.",
+        "You are alone in this conversation: the message went to nobody. Add somebody.",
+    ),
+    "unknown_conversation": (
+        "Conversation inconnue. Indiquez les destinataires (« to ») au premier message.",
+        "Unknown conversation. Name the recipients (`to`) with the first message.",
+    ),
+    "id_in_use": (
+        "Cet identifiant désigne déjà un autre message. Choisissez-en un nouveau.",
+        "This id already names another message. Choose a new one.",
+    ),
+    "unknown_message": ("Message inconnu.", "Unknown message."),
+    "left_before": (
+        "Cette personne a quitté la conversation avant que le message parte : elle ne l'a pas reçu.",
+        "This person left the conversation before the message went out, and has not received it.",
+    ),
+    "late": (
+        "Pas encore remis : le service du destinataire ne répond pas. Nous essayons encore ; si c'est urgent, appelez.",
+        "Not delivered yet: the recipient's service does not answer. We keep trying; if it is urgent, call.",
+    ),
+    "at_last": ("Remis maintenant.", "Delivered now."),
+    "not_joined": (
+        "Cette personne n'a pas rejoint la conversation : elle n'a pas reçu ce message.",
+        "This person did not join the conversation, and has not received this message.",
+    ),
+    "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
+    "no_ghost": (
+        "Cette personne n'a ni numéro RPPS ni adresse assez courte : elle ne peut pas être représentée dans Matrix.",
+        "This person has no RPPS number and no address that is short enough, and cannot be represented on Matrix.",
+    ),
+    # the API
+    "unknown_token": ("Jeton d'accès inconnu.", "Unknown access token."),
+    "client_certificate": (
+        "Le certificat client n'est pas celui de ce produit.",
+        "The client certificate is not this product's.",
+    ),
+    "rate_limited": (
+        "Trop de demandes. Réessayez après le délai indiqué.",
+        "Too many requests. Try again after the time given.",
+    ),
+    "invalid": ("La demande contient une valeur incorrecte.", "The request holds a wrong value."),
+    "bad_json": ("Le corps n'est pas du JSON valide.", "The body is not valid JSON."),
+    "wrong_type": ("Envoyez du JSON (application/json).", "Send JSON (application/json)."),
+    "unavailable": (
+        "Le service est momentanément indisponible. Réessayez.",
+        "The service is unavailable for the moment. Try again.",
+    ),
+}
