@@ -121,6 +121,23 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
         assert reference in schemas
 
 
+def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
+    schemas = document()["components"]["schemas"]
+    objects = {name for name, one in schemas.items() if one.get("type") == "object"}
+    closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
+    assert closed == {
+        "Confirmation", "MembersChange", "NewFile", "NewMessage", "Receipt", "TypingSign", "Vouch",
+    }  # fmt: skip
+    for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
+        assert words in document()["info"]["description"]
+
+
+async def test_an_unknown_field_of_a_request_is_refused_by_name(w: World) -> None:
+    status, problem = await w.call("POST", "/messages", message("m-1", to=["siilo:dan"]) | {"urgnet": True})
+    assert status == 422
+    assert [one["field"] for one in problem["errors"]] == ["urgnet"]
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
 def test_every_operation_documents_its_problems(operation: Operation) -> None:
     answers = document()["paths"][operation.path][operation.method.lower()]["responses"]

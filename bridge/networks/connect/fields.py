@@ -51,9 +51,9 @@ _QUADS, _LAST = "(?:[A-Za-z0-9+/]{4})", "(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=
 Content = Annotated[bytes, PlainValidator(_base64), _content(f"^(?:{_QUADS}+{_LAST}?|{_LAST})$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Handle = Annotated[str, Field(pattern=_HANDLE, examples=["rpps:10001234567", "matrix:@ben:chu.example"])]
+Handle = Annotated[str, Field(pattern=_HANDLE, examples=["rpps:10001002027", "matrix:@ben:chu.example"])]
 Text = Annotated[str, Field(pattern=_TEXT)]
-Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$", examples=["10001234567"])]
+Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$", examples=["10001002027"])]
 Time = Annotated[
     AwareDatetime,
     Field(strict=False),

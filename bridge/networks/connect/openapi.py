@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,7 +47,26 @@ more than 8 KiB, is answered 400 in plain text, and the connection is closed.
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later.
 `message.created` and `conversation.members` come one at a time and in order for each conversation; drop a repeated
-`webhook-id`. Answer 2xx to types of webhooks that you do not know: there may be more of them."""
+`webhook-id`, for as long as you keep its message (a repeat may come days later). Answer 2xx to types of webhooks that
+you do not know: there may be more of them. A message that a product does not take is tried for three days, unless the
+hub's operator has chosen another time; then its sender is told that it did not arrive. `order` grows along a
+conversation of the hub, what the product itself handed in counted as well: it says what comes before what, and has
+gaps.
+
+Who is a user of the same product gets no webhook of a colleague's message: the product shows it itself. A person who
+is named by `rpps:…` is reached where the directory lists them, else in the product that declared them first; name one
+account by `<product>:<id>`. `sent_at` may lie in the past, as after a time without network. Requests are limited (100
+per second, 500 at once, unless configured otherwise); 429 says by `Retry-After` when to go on. A token comes from the
+hub's operator, who may list two of them while one replaces the other.
+
+**What may change.** What `/v1` says today stays true: no field, webhook or meaning is taken away, and no request that
+was right becomes wrong. The hub may add fields to its answers and webhooks, types of webhooks, optional fields of
+requests, codes, reasons and kinds of messages: a product ignores fields and types that it does not know, treats an
+unknown code by its HTTP status, an unknown reason as any refusal, and shows an unknown kind as text. So objects that
+the hub sends are open in this document. Objects that a product sends are closed: an unknown field is refused (422), as
+a mistyped one would be lost in silence. `info.version` grows with each addition, and the hub's CHANGELOG names it.
+What is to end is marked `deprecated` for at least twelve months. What breaks this is `/v2`, beside `/v1` for at least
+as long."""
 _PROBLEMS = {
     400: "The body is not valid JSON, or wrongly framed.",
     401: "The token is missing or unknown.",
@@ -90,7 +111,22 @@ def _schemas() -> Json:
     ordered = sorted(set(models), key=lambda model: model.__name__)
     _, schema = models_json_schema([(m, "validation") for m in ordered], ref_template="#/components/schemas/{model}")
     defined: Json = schema["$defs"]
+    sent = _reached(defined, [o.body.__name__ for o in OPERATIONS if o.body is not None])
+    for name, one in defined.items():
+        if name not in sent:
+            one.pop("additionalProperties", None)  # what the hub sends may grow
     return defined
+
+
+def _reached(defined: Json, names: list[str]) -> set[str]:
+    """These schemas and all that they refer to."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += re.findall(r'"#/components/schemas/(\w+)"', json.dumps(defined[name]))
+    return found
 
 
 def _paths() -> Json:
@@ -103,6 +139,7 @@ def _paths() -> Json:
 def _operation(operation: Operation) -> Json:
     described: Json = {
         "operationId": operation.name,
+        "tags": [operation.path.split("/")[1]],
         "summary": operation.summary,
         "responses": {str(operation.status): _answer(operation)} | _problem_answers(operation),
     }
@@ -176,7 +213,9 @@ def _webhook(name: str, model: type[Wire]) -> Json:
         taken["content"] = _content("Taken")
     return {
         "post": {
+            "operationId": name,
             "summary": (model.__doc__ or "").strip(),
+            "tags": ["webhooks"],
             "parameters": [
                 {"name": header, "in": "header", "required": True, "description": about, "schema": {"type": "string"}}
                 for header, about in headers
