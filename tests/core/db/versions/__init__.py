@@ -59,10 +59,14 @@ def record(database: Path) -> None:
     frozen: dict[str, str] = {}
     with sqlite3.connect(database) as db:
         db.row_factory = sqlite3.Row
+        there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for component in COMPONENTS:
             kept = HERE / f"{component.name}-{max(migration_files(component)):04}.json"
             if not kept.exists():
-                rows = {t: [_pack(r) for r in db.execute(f"SELECT * FROM {t}")] for t in tables(component)}
+                rows = {
+                    t: [_pack(r) for r in db.execute(f"SELECT * FROM {t}")] if t in there else []
+                    for t in tables(component)
+                }
                 kept.write_text(json.dumps(rows, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
             frozen |= {f"{component.name}/{p.name}": digest(p) for p in migration_files(component).values()}
     (HERE / "frozen.json").write_text(json.dumps(frozen, indent=1, sort_keys=True) + "\n")
