@@ -125,7 +125,7 @@ class DeliverySettings(Section):
     longest_retry: Annotated[Seconds, Field(gt=0)] = 60.0
     late: Seconds = 600.0
     give_up: Seconds = 3 * 86_400.0
-    gather_reports: Seconds = 0.05
+    gather_reports: Seconds = 0.15
     order_wait: Seconds = 10.0
     parallel: int = Field(default=32, ge=1, le=1000)
     max_members: int = Field(default=200, ge=2, le=10_000)

@@ -73,7 +73,7 @@ class Telling:
             if len(due) < TOLD:
                 break
         next_at = await self._store.outcomes.next_report(network)
-        return None if next_at is None else max(0.01, (next_at - self._clock()) / 1000)
+        return None if next_at is None else max(self._patience.reports, (next_at - self._clock()) / 1000)
 
     async def _odd(self, network: str, _: int, bug: Exception) -> float:
         log.error("reports for %s cannot be told: %s", network, where(bug))

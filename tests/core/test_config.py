@@ -36,7 +36,7 @@ def test_defaults_are_safe(tmp_path: Path) -> None:
     assert (config.matrix_listen.host, config.connect_listen.host) == ("127.0.0.1", "127.0.0.1")
     assert config.log_level == "INFO"
     assert config.seal.open().active == "a"
-    assert config.delivery.patience() == Patience(0.5, 60.0, 259_200.0, 0.05, 32, 600.0)
+    assert config.delivery.patience() == Patience(0.5, 60.0, 259_200.0, 0.15, 32, 600.0)
 
 
 @pytest.mark.parametrize(
