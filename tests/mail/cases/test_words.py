@@ -11,7 +11,7 @@ from tests.mail.cases.words import lost, mutated
 
 MAIL = Path(__file__).parents[1]
 CASES = sorted((MAIL / "cases/mails").glob("*.eml"))
-REAL = sorted((MAIL / "mime/golden/mails").glob("*.eml"))
+REAL = sorted([*(MAIL / "mime/golden/mails").glob("*.eml"), *(MAIL / "quoting/golden/clients").glob("*.eml")])
 ODD = sorted((MAIL / "mime/golden/cpython").glob("*.txt"))
 
 

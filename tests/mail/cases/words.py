@@ -19,7 +19,7 @@ from bridge.networks.mail.mime.mail import parse
 
 ORIGINAL = "message-original.eml"
 _NO_WORDS = {"script", "style", "head", "title"}
-_INLINE = {"html", "body", "b", "i", "u", "s", "a", "span", "strong", "em", "font", "x"}  # no space around these
+_INLINE = {"html", "body", "b", "i", "u", "s", "a", "strong", "em", "font", "x"}  # no space around these
 _CHARSETS = ("utf-8", "cp1252", "mac_roman", "utf-7", "utf-16")
 PIECES = [
     b"\r\n", b"\r\n\r\n", b"--", b"=\r\n", b"=3D", b"&eacute;", b"\xe9", b"\xc3\xa9", b"<p>", b"</div>", b"<!--",

@@ -115,3 +115,19 @@ def test_a_mail_that_is_a_file_of_results_is_shown_as_its_card_with_the_original
     assert "****" not in body.text
     assert [file.name for file in body.files] == [ORIGINAL]
     assert body.files[0].data == data
+
+
+def test_html_that_cannot_be_parted_from_its_quotation_leaves_no_word_behind() -> None:
+    """Its quotation may have been told before: then only words of its own bring the original."""
+    quote = "Le 12/03/2026 à 10:15, Paul <paul@x.example> a écrit :"
+    text = f"Vu.\n\n{quote}\n> INR ?"
+
+    def files(html: str) -> list[str]:
+        data = raw(text, html)
+        return [file.name for file in content(parse(data), data).under("", told=True).files]
+
+    rich = f"<div>Vu.</div><div>{quote.replace('<', '&lt;')}</div><blockquote type='cite'>INR ?</blockquote>"
+    assert files(rich) == []
+    odd = f"<div>{quote.replace('<', '&lt;')} Vu.</div><div>INR ?</div>"
+    assert files(odd) == []
+    assert files(odd.replace("</div>", " urgent</div>", 1)) == [ORIGINAL]

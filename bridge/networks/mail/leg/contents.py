@@ -11,8 +11,9 @@ from bridge.networks.mail import documents
 from bridge.networks.mail.documents.patient import Patient
 from bridge.networks.mail.documents.subject import display
 from bridge.networks.mail.documents.words import say
+from bridge.networks.mail.mime.alternatives import unsaid
 from bridge.networks.mail.mime.mail import Mail
-from bridge.networks.mail.mime.safe_html import clean
+from bridge.networks.mail.mime.safe_html import clean, to_text
 from bridge.networks.mail.quoting.new_text import Visible, forwarded, visible
 
 _LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds the rest
@@ -70,6 +71,8 @@ def content(mail: Mail, raw: bytes) -> Content:
         parts.append(_paragraph(odd))
     said = mail.text or mail.html or mail.files or reading.files
     lacks = bool(cut or mail.problems or mail.report or reading.rest is not None or not said)
+    if mail.html is not None and shown.html is None:  # its text stands for it
+        lacks = lacks or unsaid(to_text(mail.html), mail.text)
     return Content(
         reading.patients, tuple(texts), tuple(parts), bool(html or reading.cards), _files(mail, reading),
         File(_ORIGINAL, "message/rfc822", raw), lacks, shown.quoted, shown.signature,
