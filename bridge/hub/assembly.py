@@ -55,7 +55,7 @@ class Core:
     @asynccontextmanager
     async def started(self) -> AsyncIterator[None]:
         """Networks take messages in while the block runs. Raises BadConfig for what a network cannot listen on."""
-        await self.people.start(self.db)
+        await self.people.start(self.db, self.seal)
         await self.store.start()
         await self.hub.start()
         begun: list[Connector] = []

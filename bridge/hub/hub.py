@@ -344,5 +344,5 @@ class Hub:
         if person is None or person.listed or not name or person.name == name:
             return
         async with self._store.db.transaction("hub.introduce") as tx:
-            await tx.run("store.call", person.id, name)
+            await self._store.call(tx, person.id, name)
         self._people.call(person.id, name)

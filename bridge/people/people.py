@@ -14,7 +14,9 @@ from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
 from bridge.parts.lru import Lru
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Directory
+from bridge.people.sealed_names import opened
 from bridge.people.trust import is_mxid, is_rpps, server_of
+from bridge.seal import Seal
 from bridge.served import Served
 
 _UNLISTED_KEPT = 20_000
@@ -49,11 +51,12 @@ class People:
         self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
         self._joined: Lru[str, tuple[Person, int, Person]] = Lru(_JOINED_KEPT)  # entry, changes of accounts, both
 
-    async def start(self, db: Database) -> None:
+    async def start(self, db: Database, seal: Seal) -> None:
         """Load the declared accounts and the names of those outside the directory, a page at a time."""
         async for page in pages(db, "store.names", ("",), ("person",)):
             for row in page:
-                self.call(row["person"], row["name"])
+                if (name := opened(seal, row["person"], row["name"])) is not None:
+                    self.call(row["person"], name)
         async for page in pages(db, "claims.accounts", ("", ""), ("network", "id")):
             for row in page:
                 await self._remember(row)

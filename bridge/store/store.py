@@ -26,6 +26,7 @@ from bridge.model import (
 )
 from bridge.parts.lru import Lru
 from bridge.people.people import People
+from bridge.people.sealed_names import sealed
 from bridge.seal import Seal
 from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
 from bridge.store.corrections import Corrections
@@ -70,6 +71,10 @@ class Store:
             async with self.db.transaction("store.audience") as tx:
                 for row in rows:
                     await self.set_audience(tx, row["id"])
+
+    async def call(self, tx: Tx, person: str, name: str) -> None:
+        """Keep how somebody who is in no directory calls themselves."""
+        await tx.run("store.call", person, sealed(self._seal, person, name))
 
     # ---- conversations
 
@@ -224,8 +229,8 @@ class Store:
         if networks:
             for n, file in enumerate(message.body.files):
                 about = orjson.dumps([file.name, file.mime, file.inline])
-                sealed = (self._seal.seal(about, f"{ident}/{n}/about"), self._seal.seal(file.data, f"{ident}/{n}"))
-                await tx.run("store.add_file", ident, n, *sealed)
+                both = (self._seal.seal(about, f"{ident}/{n}/about"), self._seal.seal(file.data, f"{ident}/{n}"))
+                await tx.run("store.add_file", ident, n, *both)
         return networks
 
     async def _not_corrected(

@@ -18,7 +18,7 @@ from bridge.people.directories.flatfile import FlatFile
 from bridge.people.people import People
 from bridge.served import Served
 from bridge.store.store import COMPONENT
-from tests.core.make import ghost, person
+from tests.core.make import SEAL, ghost, person
 
 SIZE = 3 * PAGE + 7
 ENTRIES = [person(f"{20_000_000_000 + n}", f"Jean Martin{n % 50}", f"pandalab:p{n}") for n in range(SIZE)]
@@ -60,7 +60,7 @@ def known() -> People:
 async def test_a_start_reads_pages(db: Database) -> None:
     people, before = known(), db.counts.copy()
     async with others() as turns:
-        await people.start(db)
+        await people.start(db, SEAL)
     asked = db.counts.since(before).statements
     assert asked["store.names"] == SIZE // PAGE + 1
     assert asked["claims.accounts"] == len(ACCOUNTS) // PAGE + 1
@@ -72,7 +72,7 @@ async def test_a_start_reads_pages(db: Database) -> None:
 
 async def test_everybody_is_shown_page_by_page(db: Database) -> None:
     people = known()
-    await people.start(db)
+    await people.start(db, SEAL)
     async with others() as turns:
         shown = [page async for page in people.shown()]
     assert turns[0] >= len(shown)
@@ -82,7 +82,7 @@ async def test_everybody_is_shown_page_by_page(db: Database) -> None:
 
 async def test_who_is_declared_only_is_shown_too(db: Database) -> None:
     people = People(FlatFile([Person(ENTRIES[0].id, "Anna")]), lambda _: True, ghost, Served(Loopback("siilo")))
-    await people.start(db)
+    await people.start(db, SEAL)
     shown = [p async for page in people.shown() for p in page]
     assert [(p.id, p.addresses) for p in shown] == [(ENTRIES[0].id, (Address("siilo", "s0"),))]
 

@@ -15,7 +15,7 @@ from bridge.people.directories.flatfile import FlatFile
 from bridge.people.people import _UNLISTED_KEPT, People, choose
 from bridge.served import Served
 from bridge.store.store import COMPONENT
-from tests.core.make import PEOPLE, ghost, person
+from tests.core.make import PEOPLE, SEAL, ghost, person
 
 NETWORKS = {"matrix", "pandalab", "siilo"}
 ANNA, BEN, CLEO, DAN, FAY = (p.id for p in PEOPLE)
@@ -107,7 +107,7 @@ async def test_a_declared_account_counts_and_moves(url: str) -> None:
     async with db.transaction("test") as tx:
         await tx.run("store.declare", "siilo", "anna", ANNA, 1)
     known = people()
-    await known.start(db)
+    await known.start(db, SEAL)
     await db.close()
     assert list(known.accounts.people()) == [ANNA]
     assert await known.reachable("rpps:10000000001")
@@ -146,7 +146,7 @@ async def test_a_directory_that_is_asked_again_may_say_something_else() -> None:
 async def test_who_can_be_written_to_from_matrix(url: str) -> None:
     db = await open_database(url, [COMPONENT])
     known = people()
-    await known.start(db)
+    await known.start(db, SEAL)
     await db.close()
     assert [await known.reachable(p) for p in (ANNA, BEN, CLEO)] == [False, False, True]
 
