@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
+from bridge.hub.hub import now_ms
 from bridge.model import Delivery, Kind, Ref, State
 from deploy.world.waiting import until
 from tests.mail.cases.test_cases import CASES, ORIGINAL, WRITER
@@ -75,6 +80,33 @@ async def test_a_report_without_our_id_is_about_the_only_mail_of_late(tmp_path: 
         assert await state(node) is State.SENT
         await report(node, case(name), box)
         assert await state(node) is State.REFUSED
+
+
+async def test_among_several_mails_the_date_of_the_enclosed_one_decides(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await wrote(node)
+        await asyncio.sleep(1.1)  # dates have seconds
+        await node.write("room-1", "et ceci", by="ben", network="siilo", to=[f"mailto:{WRITER}"], ref="s1")
+        await node.mailed(2)
+        await node.rest()
+        (box, _, first, _), (_, _, second, _) = node.out.sent
+        for mail, wrong in ((second, 0), (first, 3600_000)):
+            dated = formatdate(((mail.sent_at or 0) + wrong) / 1000)
+            await report(node, case(REWRITTEN, ("Subject: Re: question", f"Date: {dated}")), box)
+            assert (await state(node), await state(node, "s1")) == (State.SENT, State.REFUSED)
+        await until(lambda: notices(node), "the report that fits none of them")
+
+
+async def test_among_several_mails_the_time_of_arrival_decides(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        await wrote(node, 2)
+        box, at = node.out.sent[0][0], now_ms()
+        with closing(sqlite3.connect(tmp_path / "hub.db")) as db:  # the first went an hour ago
+            db.execute("UPDATE mail_out SET created_at = created_at - 3600000 WHERE n = (SELECT MIN(n) FROM mail_out)")
+            db.commit()
+        arrived = formatdate((at - 3_600_000) / 1000)
+        await report(node, case(BARE, ("dns; mx.mss-a.example\r\n", f"dns; mx\r\nArrival-Date: {arrived}\r\n")), box)
+        assert (await state(node), await state(node, "s1")) == (State.REFUSED, State.SENT)
 
 
 async def test_what_an_answer_cites_is_not_what_failed(tmp_path: Path, space: Space) -> None:

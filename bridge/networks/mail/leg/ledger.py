@@ -191,10 +191,14 @@ class Ledger:
         states = {r["recipient"]: r["state"] for r in await self.db.all("mail.recipients", row["id"])}
         return row["id"], tuple(orjson.loads(row["refs"])), states
 
-    async def lately(self, recipient: str, senders: Collection[str], since: int) -> list[str]:
-        """The ids of mails that an operator took for a mailbox from one of these envelope senders, newest first."""
+    async def lately(self, recipient: str, senders: Collection[str], since: int) -> dict[str, int]:
+        """The mails that an operator took for a mailbox from one of these envelope senders, newest first.
+
+        By id, with the time at which they were ready to go (ms).
+        """
         rows = await self.db.all("mail.lately", recipient)
-        return [row["id"] for row in rows if row["created_at"] >= since and row["sender"].lower() in senders]
+        fits = (row for row in rows if row["created_at"] >= since and row["sender"].lower() in senders)
+        return {str(row["id"]): int(row["created_at"]) for row in fits}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bridge.networks.mail.mime.boxes import Box, clean_address, parse_boxes
 from bridge.networks.mail.mime.charsets import decode, one_line, readable
-from bridge.networks.mail.mime.headers import Headers, message_ids, parse_headers, words
+from bridge.networks.mail.mime.headers import Headers, date, message_ids, parse_headers, words
 from bridge.networks.mail.mime.parts import MailLimits, Part
 
 MOST_RECIPIENTS = 200
@@ -50,6 +50,7 @@ class Dsn:
     """A delivery status notification; ``message_id`` is that of the mail it is about, None if it does not say.
 
     ``mentions``: other message ids in its text; programs enclose the mail there, or servers give it another id.
+    ``sent_at``: the date of the enclosed mail; ``arrived_at``: when it came to the reporter. Milliseconds since 1970.
     """
 
     message_id: str | None
@@ -57,6 +58,8 @@ class Dsn:
     reporter: str = ""
     envelope_id: str = ""
     mentions: tuple[str, ...] = ()
+    sent_at: int | None = None
+    arrived_at: int | None = None
 
     @property
     def failed(self) -> bool:
@@ -143,6 +146,8 @@ def _dsn(part: Part, original: Headers, limits: MailLimits) -> Dsn:
         recipients=tuple(one for block in blocks if (one := _recipient(block)) is not None),
         reporter=_typed(first.get("reporting-mta"))[:253],
         envelope_id=_xtext(first.get("original-envelope-id"))[:200],
+        sent_at=date(original.get("date")),
+        arrived_at=date(first.get("arrival-date")),
     )
 
 
