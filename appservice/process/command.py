@@ -11,6 +11,7 @@ import resource
 import secrets
 import sys
 from collections.abc import Coroutine, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def _why(reason: Unavailable) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("liaison", description="An interoperability hub on Matrix for health care.")
+    parser.add_argument("--version", action="version", version=f"liaison {version('liaison-hub')}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, call, text in (
         ("run", _run, "run the hub until SIGTERM"),

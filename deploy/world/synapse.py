@@ -35,11 +35,15 @@ class User(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one Synapse has that another has not; `settings` goes over the made homeserver.yaml."""
+    """What one Synapse has that another has not; `settings` goes over the made homeserver.yaml.
+
+    `more` is a file or a folder (as Debian's conf.d) that goes over both.
+    """
 
     room_version: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     pythonpath: Sequence[Path] = ()
+    more: Path | None = None
 
 
 class Synapse:
@@ -98,6 +102,7 @@ class Synapse:
             raise RuntimeError("Synapse is missing: run `make setup`")
         config = self._configure()
         command: list[str | Path] = [PYTHON, "-m", "synapse.app.homeserver", "-c", config]
+        command += ["-c", self._options.more] if self._options.more else []
         paths = os.pathsep.join(map(str, self._options.pythonpath))
         launch = process.Launch(log=self.log, cwd=self.directory, env={"PYTHONPATH": paths} if paths else {})
         self._process = process.spawn(command, launch)
