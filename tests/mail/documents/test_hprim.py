@@ -143,6 +143,19 @@ def test_a_line_that_says_more_stays(line: str) -> None:
     assert f"\n{line}\nSODIUM : 143 mEq/l (132 – 146)" in card.text
 
 
+def test_what_is_marked_in_a_long_record_stands_above_it() -> None:
+    values = [f"RES|Analyse {n}|A|N|{n}|g/L|0|9||F" for n in range(80)]
+    short = laboratory_card.card(one(text(lines=["****LAB****", *values])))
+    assert short.text.count("Analyse 79 : 79 g/L ▲ (0 – 9)") == 1
+    remarks = [f"TEX|Remarque {n} {'x' * 100}" for n in range(100)]
+    long = laboratory_card.card(one(text(lines=["****LAB****", *remarks, *values])))
+    head = long.text.partition("\n\n")[0]
+    assert "\nHors limites : Analyse 10 : 10 g/L ▲ (0 – 9)\n" in head
+    assert head.count("Hors limites : Analyse") == 60
+    assert head.endswith("… et 10 autres valeurs signalées")
+    assert "<strong>Hors limites : Analyse 10 : 10 g/L ▲ (0 – 9)</strong>" in long.html
+
+
 def test_texts_between_results_are_rows_of_the_one_table() -> None:
     lines = ["****LAB****", "RES|Na|N|N|143", "TEX|BIOCHIMIE", "TEX|(automate <X>)", "RES|K|K|N|4"]
     card = laboratory_card.card(one(text(lines=lines)))

@@ -51,7 +51,7 @@ async def test_the_original_lies_beside_an_answer_only_where_something_of_it_is_
         assert [file.name for file in (await node.got("Ailleurs.")).body.files] == [ORIGINAL]
 
 
-async def test_a_receipt_is_asked_for_what_begins_and_for_documents(tmp_path: Path, space: Space) -> None:
+async def test_a_receipt_is_asked_for_what_begins_what_answers_and_documents(tmp_path: Path, space: Space) -> None:
     async with running(tmp_path, space) as node:
         plan = File("plan.png", "image/png", b"\x89PNG\r\n\x1a\n")
         for text, files in (("un", ()), ("deux", ()), ("trois", (plan,)), ("", (plan,))):
@@ -65,6 +65,13 @@ async def test_a_receipt_is_asked_for_what_begins_and_for_documents(tmp_path: Pa
         assert subjects == [f"Cléo Petit : {words}" for words in ("un", "deux", "trois", "plan.png")]
         assert node.out.sent[3][2].text.startswith("[plan.png]\n\n-- \nCléo Petit")
         assert "\n[plan.png]\n" in node.out.sent[2][2].text
+        last = str(node.out.sent[3][2].message_id)
+        await node.hand_in(Written("Vu", mid=f"v@{PEER}", replies=[last]).raw(), CLEO_BOX)
+        await node.got("Vu")
+        for text, answers in (("Merci", True), ("Bonne journée", False)):
+            await node.write("room-1", text)
+            await until(lambda text=text: text in node.out.sent[-1][2].text)  # type: ignore[misc]
+            assert (node.out.sent[-1][2].mdn_to is not None) == answers
 
 
 async def test_the_operator_decides_about_receipts_and_subjects(tmp_path: Path, space: Space) -> None:

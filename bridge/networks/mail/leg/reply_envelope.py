@@ -47,11 +47,12 @@ class Frames:
         chat, thread, found = where.chat, where.thread, where.found
         chain = await self._chain(chat, thread)
         topic = await self._ledger.topic(chat, thread)
+        turn = not chain or chain[-1].rpartition("@")[2].lower() not in self._book.domains
         subject = reply_subject(topic["subject"]) if topic.get("subject") else subject_of(said, words=self._words)
         room = self._book.room(found.conversation) if found else None
         frame = Frame(
             (), (), subject, Box(room or f"postmaster@{self._book.domain}"), chain[-1] if chain else None, tuple(chain),
-            self._mss, self._asks(said, begins=not chain),
+            self._mss, self._asks(said, turn=turn),
         )  # fmt: skip
         if chat.startswith(TEAM):
             return await self._team(chat, thread, frame)
@@ -66,13 +67,13 @@ class Frames:
             raise Refused("not_reachable")
         return _with(frame, to, tuple(dict.fromkeys(cc)))
 
-    def _asks(self, said: Sequence[ChatMessage], *, begins: bool) -> bool:
-        """Whether a reading receipt is asked for.
+    def _asks(self, said: Sequence[ChatMessage], *, turn: bool) -> bool:
+        """Whether a reading receipt is asked for. ``turn``: no mail of ours stands after the readers' last one.
 
-        Mail programs ask their user each time. That a request and a document were read is worth that question; each
-        further message of a talk is not: its answer says so.
+        Mail programs ask their user each time. That a request, an answer or a document was read is worth that question;
+        what is added to it is not: the answer says so.
         """
-        needed = begins or any(one.files or one.asked for one in said)
+        needed = turn or any(one.files or one.asked for one in said)
         return self._ask == "always" or (self._ask == "needed" and needed)
 
     async def _chain(self, chat: str, thread: str) -> list[str]:

@@ -55,7 +55,7 @@ class MailSettings(Section):
     retry: RetrySettings = RetrySettings()
     apicrypt: CodecSettings | None = Field(default=None, description="the site's licensed codec for Apicrypt v1")
     ask_displayed: Annotated[Literal["never", "needed", "always"], BeforeValidator(_when)] = Field(
-        default="needed", description="ask for a reading receipt (MDN); needed: a thread's first mail, and documents"
+        default="needed", description="ask for a reading receipt (MDN); needed: what begins or answers, and documents"
     )
     subject_words: bool = Field(default=True, description="the subject of a conversation's mail begins as its message")
     give_displayed: bool = Field(

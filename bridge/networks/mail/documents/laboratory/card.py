@@ -11,6 +11,8 @@ from bridge.networks.mail.documents.laboratory.said_again import without_repeats
 _STATUS = {"P": "provisoire", "C": "corrigé", "D": "supprimé", "X": "annulé", "I": "en cours", "W": "erroné",
            "R": "non validé", "S": "partiel"}  # fmt: skip
 _WITHDRAWN = frozenset({"D", "W"})
+_LONG = 10_000  # characters
+_MOST_MARKS = 60
 _COLUMNS = ("Analyse", "Résultat", "Unité", "Référence")
 
 
@@ -29,8 +31,18 @@ def card(record: Record) -> Card:
     text = "\n".join(_row_text(one) if isinstance(one, Result) else one for one in lines)
     body = f"<p>{escape(letter)}</p>" if letter.strip() else ""
     whole = "\n\n".join(part for part in (letter, text) if part)
-    made = cards.card(title, pairs, whole, body + _html(lines))
+    flagged = [one for one in record.results if one.marks] if len(whole) > _LONG else []
+    made = cards.card(title, pairs, whole, body + _html(lines), _marks(flagged))
     return Card(made.title, made.text, made.html, record.files)
+
+
+def _marks(flagged: list[Result]) -> list[str]:
+    """What is marked of a long record, above it: a room shows the beginning of what is long."""
+    lines = [
+        f"{'Hors limites' if any(m.range for m in one.marks) else 'Signalé'} : {_row_text(one)}" for one in flagged
+    ]
+    more = len(lines) - _MOST_MARKS
+    return [*lines[:_MOST_MARKS], f"… et {more} autres valeurs signalées"] if more > 0 else lines
 
 
 def _row_text(one: Result) -> str:
