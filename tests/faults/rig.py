@@ -180,13 +180,21 @@ class Rig:
         assert status in (None, -signal.SIGKILL), f"the hub ended with {status}\n{self.log.read_text()[-4000:]}"
         return status is not None
 
-    async def died(self, done: Callable[[], bool]) -> bool:
-        """Wait for the failpoint to kill the hub; False if it has done all there was to do and lives."""
-        async with asyncio.timeout(PATIENCE):
-            while not done():
-                with suppress(TimeoutError):
-                    await until(lambda: self.dead, patience=1.0)  # `done` looks at every message: seldom
-                    break
+    async def died(self, left: Callable[[], int]) -> bool:
+        """Wait for the failpoint to kill the hub; False if it has done all there was to do and lives.
+
+        Raises TimeoutError if it does nothing of it for :data:`PATIENCE`.
+        """
+        loop = asyncio.get_running_loop()
+        least, since = left() + 1, loop.time()
+        while now_left := left():
+            if now_left < least:
+                least, since = now_left, loop.time()
+            elif loop.time() - since > PATIENCE:
+                raise TimeoutError(f"{now_left} things are left, and the hub does nothing")
+            with suppress(TimeoutError):
+                await until(lambda: self.dead, patience=1.0)  # `left` looks at every message: seldom
+                break
         self.kills += self.dead
         return self.dead
 

@@ -108,7 +108,7 @@ class Killing:
             self.world.start_quickly(self.zygote, f"{name}:{n}")
             for again in range(tries):
                 await self.traffic.burst(burst + again)
-                if again >= n - 1 and await self.world.died(lambda: not self.traffic.left()):
+                if again >= n - 1 and await self.world.died(self.traffic.left):
                     return True
             self.world.kill()
         return False
@@ -139,7 +139,7 @@ async def test_a_kill_in_the_very_first_start(tmp_path: Path, zygote: Zygote, pa
         (folder := tmp_path / name).mkdir()
         async with rig(folder) as world:
             world.start_quickly(zygote, f"{name}:1")
-            assert await world.died(lambda: False), name
+            assert await world.died(lambda: 1), name
             traffic = Traffic(world)
             world.start_quickly(zygote)
             await traffic.begin()

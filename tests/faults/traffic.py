@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from deploy.world.simulator import Faults
 from deploy.world.stub.human import Human, Seen
-from deploy.world.waiting import until
+from deploy.world.waiting import PATIENCE, until
 from tests.faults.rig import BEN, SERVER, Rig, spare
 
 
@@ -39,6 +39,7 @@ class Traffic:
         self._numbers = itertools.count()
         self._spare = itertools.count()
         self._newcomers = 0
+        self.pause = 0.02  # s until it may be looked again
         self._strangers = itertools.count()
         self._outside: list[tuple[str, str, str]] = []  # strangers who have not come in
 
@@ -161,14 +162,27 @@ class Traffic:
     # ---- what must be true in the end
 
     async def settle(self) -> None:
-        """Give a hub that lives the time to bring everything to its end; :meth:`check` says whether it did."""
-        for left in (self.missing, self.untold, self.unknown):
-            with suppress(TimeoutError):
-                await until(lambda left=left: not left(), pause=0.02)  # type: ignore[misc]
+        """Give a hub that lives the time to bring everything to its end; :meth:`check` says whether it did.
 
-    def left(self) -> bool:
-        """Whether the hub still has something to bring or to tell."""
-        return bool(self.missing() or self.untold() or self.unknown())
+        The time is over when nothing has come for :data:`PATIENCE`, not sooner: a long backlog takes as long as it
+        takes. The looks are as rare as they are dear, for the far ends answer in this process, too.
+        """
+        loop = asyncio.get_running_loop()
+        least, since = self.left() + 1, loop.time()
+        while left := self.left():
+            looked = loop.time()
+            if left < least:
+                least, since = left, looked
+            elif looked - since > PATIENCE:
+                return
+            await asyncio.sleep(self.pause)
+
+    def left(self) -> int:
+        """How much the hub still has to bring or to tell."""
+        began = time.monotonic()
+        left = len(self.missing()) + len(self.untold()) + self.unknown()
+        self.pause = max(0.02, 4 * (time.monotonic() - began))
+        return left
 
     def missing(self) -> list[tuple[str, Said]]:
         """Who lacks what."""

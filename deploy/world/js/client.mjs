@@ -115,8 +115,14 @@ async function setUpKeys({ cross_sign, password, recovery_key }, { user_id }) {
 }
 
 function listen(autoJoin) {
-  const welcome = (room, membership) => membership === "invite" && join({ room: room.roomId }).catch(() => {});
+  const welcome = (room, membership) => membership === "invite" && comeIn(room);
   if (autoJoin) client.on("Room.myMembership", welcome);
+}
+
+async function comeIn(room) {
+  // Again until it works, as people do: a server refuses the first join over federation now and then.
+  while (room.getMyMembership() === "invite" && (await join({ room: room.roomId }).then(() => false, () => true)))
+    await new Promise((resolve) => setTimeout(resolve, 1000));
 }
 
 // --- rooms ----------------------------------------------------------------------------------------------------------
