@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
+
 from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.model import Body, Delivery
 
+# A Matrix event has at most 65,536 bytes. Encrypted, its content grows by 4/3 (base64); about 5 KiB stay for the rest
+# of the event: signatures, keys, relations. So text and html together have 44 KiB as JSON.
+MAX_TEXT = 44 * 1024
+
+
+def size(body: Body, enough: int = 0) -> int:
+    """The bytes of text and html as JSON, the form of every network; 0 if they are surely not more than ``enough``."""
+    html = body.html or ""
+    if (len(body.text) + len(html)) * 6 + 4 <= enough:  # one character is never more than \u0000
+        return 0
+    return len(orjson.dumps(body.text)) + (len(orjson.dumps(html)) if html else 0)
+
 
 def check(body: Body, capabilities: Capabilities) -> None:
     """Refuse at the door what could not be carried. Raises Refused (too_long, files_not_carried, files_too_large)."""
-    if max(len(body.text.encode()), len((body.html or "").encode())) > capabilities.max_text:
-        raise Refused("too_long", "text", about=f"{capabilities.max_text} bytes")
+    check_text(body, capabilities.max_text)
     if body.files and not capabilities.files:
         raise Refused("files_not_carried", "files")
     if sum(file.size for file in body.files) > capabilities.max_files:
         raise Refused("files_too_large", "files", about=f"{capabilities.max_files} bytes")
 
 
+def check_text(body: Body, most: int) -> None:
+    """The text alone has to fit: formatting that does not is left out. Raises Refused (too_long)."""
+    if size(replace(body, html=None), most) > most:
+        raise Refused("too_long", "text", about=f"{most} bytes")
+
+
 def fit(delivery: Delivery, capabilities: Capabilities) -> Delivery:
     """The delivery as the network can carry it. Text is never cut: what is too long is refused (too_long)."""
     check(delivery.body, capabilities)
-    if delivery.body.html is not None and not capabilities.html:
+    shown = capabilities.html and size(delivery.body, capabilities.max_text) <= capabilities.max_text
+    if delivery.body.html is not None and not shown:  # the text says it too
         delivery = replace(delivery, body=replace(delivery.body, html=None))
     if delivery.reply_to is not None and not capabilities.replies:
         delivery = replace(delivery, reply_to=None)

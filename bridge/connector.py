@@ -39,7 +39,7 @@ class Capabilities:
     threads: bool = True
     typing: bool = True
     receipts: bool = True
-    max_text: int = 60_000  # bytes of UTF-8
+    max_text: int = 60_000  # bytes as JSON: see bridge.capabilities.size
     echoes: bool = (
         False  # the network shows our own messages back in its order: it decides the order of the conversation
     )

@@ -12,6 +12,7 @@ from appservice.client.edge import MatrixEdge
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address
 from bridge.parts.lru import Lru
+from bridge.parts.moments import credible
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Ephemerals:
     def __init__(self, edge: MatrixEdge, receipts: Receipts) -> None:
         self.hub = edge.hub
         self._names = edge.names
+        self._clock = edge.clock
         self._receipts = receipts
         self._typing: Lru[str, frozenset[str]] = Lru(_ROOMS)
         self._queues: dict[str, asyncio.Queue[Json]] = {
@@ -65,7 +67,7 @@ class Ephemerals:
                         event_id,
                         user,
                         thread if isinstance(thread, str) else None,
-                        at if isinstance(at, int) else 0,
+                        credible(at, self._clock()),
                     )
 
     async def _typings(self, event: Json) -> None:

@@ -11,6 +11,7 @@ from appservice.client.media import Media
 from appservice.rooms.rooms import Rooms
 from bridge.errors import Refused
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
+from bridge.parts.moments import LONG_AGO, credible
 
 Json = dict[str, Any]
 _SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liaison.")
@@ -22,6 +23,7 @@ class Incoming:
     def __init__(self, edge: MatrixEdge, rooms: Rooms, media: Media) -> None:
         self.hub = edge.hub
         self._names = edge.names
+        self._clock = edge.clock
         self.rooms = rooms
         self._media = media
 
@@ -37,10 +39,11 @@ class Incoming:
         said = to_message(kind, content)
         room = await self.rooms.store.get(event["room_id"])
         unknown = room.conversation is None and said.kind is not Kind.REACTION
-        at = event.get("origin_server_ts")
+        now = self._clock()
+        sent_at = credible(event.get("origin_server_ts"), now, now - LONG_AGO)
         return Message(
             ref=Ref(MATRIX, event["event_id"]), chat=event["room_id"], sender=Address(MATRIX, event["sender"]),
-            kind=said.kind, body=await self._body(said, event["room_id"]), sent_at=at if isinstance(at, int) else 0,
+            kind=said.kind, body=await self._body(said, event["room_id"]), sent_at=sent_at,
             to=self._ghost_handles(room.members) if unknown else (),
             reply_to=said.reply_to, thread=said.thread,
         )  # fmt: skip

@@ -19,6 +19,7 @@ from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
+from bridge.parts.moments import LONG_AGO, credible
 from bridge.words import notice
 
 Json = dict[str, Any]
@@ -70,6 +71,7 @@ class Reading:
         self.inbox = inbox
         self._db = edge.db
         self._names = edge.names
+        self._clock = edge.clock
         self._engine = engine
         self._rooms = incoming.rooms
         self._notices = notices
@@ -111,8 +113,8 @@ class Reading:
         Of a reaction that is no news for anybody, as the reaction itself.
         """
         ref, sender = Ref(MATRIX, event["event_id"]), Address(MATRIX, event["sender"])
-        at = event.get("origin_server_ts")
-        sent_at = at if isinstance(at, int) else 0
+        now = self._clock()
+        sent_at = credible(event.get("origin_server_ts"), now, now - LONG_AGO)
 
         async def within(tx: Tx) -> None:
             await self.inbox.done(tx, item)

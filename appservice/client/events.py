@@ -12,6 +12,7 @@ import nh3
 import orjson
 
 from appservice.client.attachments import Attachment, describe, safe_mime, safe_name
+from bridge.capabilities import MAX_TEXT, size
 from bridge.errors import Refused
 from bridge.model import MATRIX, Body, Delivery, File, Kind, Ref
 from bridge.parts.markup import cheap
@@ -28,8 +29,7 @@ _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
 _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-_LONGEST_CONTENT = 45_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
-_LONGEST_HTML = 40_000  # bytes: where the formatted text is longer, the plain one says it
+_LONGEST_CONTENT = 46_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
 _LONGEST_KEY = 64  # characters of a reaction
 _TAGS = {
     "del",
@@ -163,7 +163,7 @@ def _body(content: Json, *, strip: bool) -> Body:
     if content.get("format") != "org.matrix.custom.html" or not isinstance(html, str):
         return Body(text)
     html = clean(html)
-    return Body(text, html if html and len(html.encode()) <= _LONGEST_HTML else None)
+    return Body(text, html if html and size(Body(text, html), MAX_TEXT) <= MAX_TEXT else None)  # the text says it too
 
 
 def _relations(relation: Json) -> tuple[Ref | None, Ref | None]:

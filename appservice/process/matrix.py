@@ -38,6 +38,7 @@ from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
 from appservice.rooms.voice import Voice
+from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
 from bridge.db import Component
 from bridge.errors import Refused, Unavailable
@@ -53,7 +54,6 @@ log = logging.getLogger(__name__)
 _WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
 _FLUSH = 20.0  # s between two tries to send keys that wait
 _SWEEP = 600.0  # s between two looks at old rows
-_MAX_TEXT = 40_000  # bytes; with HTML, base64 and ratchet data an event stays under 65 536
 
 
 class Matrix:
@@ -65,7 +65,7 @@ class Matrix:
         self._settings = settings
         self._edge = edge
         self.capabilities = Capabilities(
-            max_text=_MAX_TEXT,
+            max_text=MAX_TEXT,
             echoes=True,
             names_chats=True,
             files=True,

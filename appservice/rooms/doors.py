@@ -39,9 +39,13 @@ class Doors:
         """Everybody else in a room (joined unless said otherwise)."""
         return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ours(user)]
 
-    async def invite(self, room: Room, user: str) -> None:
-        """Invite somebody by whichever ghost may. Raises Refused (not_in_room) if none can, or they refuse."""
-        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "invite")), None)
+    async def invite(self, room: Room, user: str, inviter: str | None = None) -> None:
+        """Invite somebody: by the ghost of whoever wants them there, else by whichever may.
+
+        Raises Refused (not_in_room) if none can, or they refuse.
+        """
+        ghosts = sorted(self.ghosts_in(room), key=lambda ghost: ghost != inviter)
+        by = next((ghost for ghost in ghosts if room.may(ghost, "invite")), None)
         if by is None or room.membership(user) == "ban":
             raise Refused("not_in_room", about=room.room_id)
         path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"

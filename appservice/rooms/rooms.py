@@ -182,8 +182,9 @@ class Rooms:
         if speaker in gone:
             raise Refused("not_a_member", about=room.room_id)
         await self._ensure_all(delivery.members)
-        outside = await self._bring_ghosts(room, [ghost for ghost in ghosts if ghost not in gone])
-        await self._bring_people(room, humans)
+        by = self._names.of(delivery.sender.id)
+        outside = await self._bring_ghosts(room, [ghost for ghost in ghosts if ghost not in gone], by)
+        await self._bring_people(room, humans, by)
         stay = room.staying
         if delivery.kind is Kind.MEMBERS:
             stay = await self._take_out(room, {*ghosts, *humans}, delivery)
@@ -230,7 +231,7 @@ class Rooms:
         chat = await self.hub.facts.chat(MATRIX, room.room_id)
         return {user for m in chat.members if (user := self._names.member(m)) is not None} if chat else set()
 
-    async def _bring_people(self, room: Room, humans: Sequence[str]) -> None:
+    async def _bring_people(self, room: Room, humans: Sequence[str], by: str | None) -> None:
         """Invite who was never there, and who has left: whom the hub has as a member all the same was added since."""
         refusal: Refused | None = None
         left = {human for human in humans if room.membership(human) == "leave" and human not in room.leaving}
@@ -238,28 +239,28 @@ class Rooms:
         for human in humans:
             if room.membership(human) == "none" or human in back:
                 try:
-                    await self.doors.invite(room, human)
+                    await self.doors.invite(room, human, by)
                 except Refused as no:
                     log.warning("an invitation to %s was refused: %s", room.room_id, no)
                     refusal = no
         if humans and not any(room.membership(human) in ("join", "invite") for human in humans):
             raise refusal or Refused("not_in_room", about=room.room_id)
 
-    async def _bring_ghosts(self, room: Room, ghosts: Sequence[str]) -> list[str]:
+    async def _bring_ghosts(self, room: Room, ghosts: Sequence[str], by: str | None) -> list[str]:
         """Gives the ghosts that the room does not let in. Raises Refused if no ghost of ours is there to say so."""
-        if not (outside := await self._not_brought(room, ghosts)):
+        if not (outside := await self._not_brought(room, ghosts, by)):
             return []
         if not await self.doors.reload_as(room, self.doors.ghosts_in(room)):
             raise Refused("not_in_room", about=room.room_id)
-        return await self._not_brought(room, outside)  # what we knew of the room may have been old
+        return await self._not_brought(room, outside, by)  # what we knew of the room may have been old
 
-    async def _not_brought(self, room: Room, ghosts: Sequence[str]) -> list[str]:
+    async def _not_brought(self, room: Room, ghosts: Sequence[str], by: str | None) -> list[str]:
         """Several come at once, as each join keeps the homeserver busy; one that fails holds up no other."""
         turns, missing = asyncio.Semaphore(_AT_ONCE), [g for g in ghosts if room.membership(g) != "join"]
 
         async def bring(ghost: str) -> None:
             async with turns:
-                await self._bring_ghost(room, ghost)
+                await self._bring_ghost(room, ghost, by)
 
         ended = await asyncio.gather(*map(bring, missing), return_exceptions=True)
         outside = []
@@ -284,9 +285,9 @@ class Rooms:
         except Refused as refusal:
             log.info("%s is no member of the conversation of %s: %s", ghost, room.room_id, refusal)
 
-    async def _bring_ghost(self, room: Room, ghost: str) -> None:
+    async def _bring_ghost(self, room: Room, ghost: str, by: str | None) -> None:
         if room.membership(ghost) != "invite":
-            await self.doors.invite(room, ghost)
+            await self.doors.invite(room, ghost, by)
         await self.doors.join(room, ghost)
 
     async def _take_out(self, room: Room, wanted: set[str], delivery: Delivery) -> frozenset[str]:

@@ -7,9 +7,10 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
-from bridge.capabilities import check
+from bridge.capabilities import check, check_text
 from bridge.connector import Within
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
@@ -21,6 +22,7 @@ from bridge.hub.order import Order
 from bridge.hub.signs import Signs, partakes
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, Message, Person, Ref, Standing
+from bridge.parts.moments import credible
 from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.served import Served
@@ -86,6 +88,7 @@ class Hub:
 
     async def _accept(self, message: Message, within: Within | None) -> Accepted:
         check(message.body, self._connectors[message.ref.network].capabilities)
+        message = replace(message, sent_at=credible(message.sent_at, self._clock()))
         sender = await self.facts.identify(message.sender, "sender")
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
         if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
@@ -166,6 +169,8 @@ class Hub:
                 about = await self._corrected(tx, message, sender)
                 overtaken = await self._overtake(tx, message, original, free)
                 able, sign = self._able(message, conversation, about, overtaken), not KINDS[about].recipients
+                for network in able:  # nobody is told that something was accepted which a leg cannot carry
+                    check_text(message.body, self._connectors[network].capabilities.max_text)
                 reach = Reach(able, held, frozenset(overtaken))
                 networks = await self._store.record(tx, message, conversation, sender, reach, self._clock(), sign=sign)
                 if overtaken:

@@ -264,7 +264,7 @@ class People:
         address = choose([a for a in known.addresses if not self._own(a)], origin)
         if address is None:
             raise Refused("not_reachable", field)
-        if address.network == origin:
+        if address.network == origin == MAIL:  # in a product they may be one of several
             raise Refused("same_network", field)
         return Member(known, address)
 
@@ -307,13 +307,14 @@ def is_product(address: Address) -> bool:
 def choose(addresses: Sequence[Address], origin: str) -> Address | None:
     """How to reach somebody from ``origin``: their own Matrix account, else another product than ours, else ours.
 
-    From Matrix a person is reached in a product: their own Matrix account needs no bridge. Of several the first counts;
-    ``addresses`` are those of the directory, then the declared ones in the order of their declaration.
+    A mailbox is the last way. From Matrix a person is reached in a product: their own Matrix account needs no bridge.
+    Of several the first counts; ``addresses`` are those of the directory, then the declared ones in the order of their
+    declaration.
     """
     for address in addresses:
         if address.network == MATRIX and origin != MATRIX:
             return address
-    others = [a for a in addresses if a.network not in (MATRIX, origin)]
-    others.sort(key=lambda address: address.network == MAIL)  # who has a chat product is written to there
-    own = [a for a in addresses if a.network == origin and origin != MATRIX]
-    return next(iter(others + own), None)
+    others = [a for a in addresses if a.network not in (MATRIX, MAIL, origin)]
+    own = [a for a in addresses if a.network == origin not in (MATRIX, MAIL)]
+    boxes = [a for a in addresses if a.network == MAIL]  # who has a chat product is written to there
+    return next(iter(others + own + boxes), None)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bridge.capabilities import MAX_TEXT
 from bridge.kinds import EVERYWHERE
 from bridge.networks.connect import ConnectSettings, build
 from bridge.networks.connect.files import room_for
-from bridge.networks.connect.profiles import MAX_FILES, MAX_TEXT, PROFILES, Profile
+from bridge.networks.connect.profiles import MAX_FILES, PROFILES, Profile
 from tests.connect.make import SECRETS, digest, section
 
 SECRET = SECRETS["pandalab"]

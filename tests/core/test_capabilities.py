@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bridge.capabilities import check, fit
+from bridge.capabilities import check, fit, size
 from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.model import Body, Delivery, File, Kind, Person, Ref
@@ -74,6 +74,22 @@ def test_an_empty_file_still_is_a_file() -> None:
 def test_text_is_never_cut(text: str) -> None:
     long = dataclasses.replace(DELIVERY, body=Body(text))
     assert refused(long, Capabilities(max_text=10)).code == "too_long"
+
+
+@pytest.mark.parametrize(("text", "bytes"), [("a", 3), ("é", 4), ("\n", 4), ('"', 4), ("😀", 6), ("\0", 8)])
+def test_text_is_counted_as_json(text: str, bytes: int) -> None:
+    assert size(Body(text)) == bytes
+    assert size(Body(text, text)) == 2 * bytes
+    assert size(Body(text), 1000) == 0  # surely not more
+    fits = dataclasses.replace(DELIVERY, body=Body(text))
+    assert fit(fits, Capabilities(max_text=bytes)) == fits
+    assert refused(fits, Capabilities(max_text=bytes - 1)).code == "too_long"
+
+
+def test_formatting_that_does_not_fit_beside_the_text_is_left_out() -> None:
+    both = dataclasses.replace(DELIVERY, body=Body("abc", "<b>abc</b>"))
+    assert fit(both, Capabilities(max_text=17)) == both
+    assert fit(both, Capabilities(max_text=16)).body == Body("abc")
 
 
 def test_what_a_network_lacks_becomes_less() -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from bridge.parts.moments import written
+
 ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
 PRODUCT_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
@@ -71,7 +73,7 @@ Time = Annotated[
 
 def time_text(at: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC."""
-    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
+    return (_EPOCH + timedelta(milliseconds=written(at))).isoformat(timespec="milliseconds") + "Z"
 
 
 class Wire(BaseModel):

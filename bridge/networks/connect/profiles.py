@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
 
-# A Matrix event has at most 65,536 bytes. Encrypted, its content grows by 4/3 (base64); about 5 KiB stay for the rest
-# of the event: signatures, keys, relations. So text and html together have 44 KiB as JSON.
-MAX_TEXT = 44 * 1024
 MAX_FILES = 25_000_000  # of one message: what mailboxes take, too
 
 

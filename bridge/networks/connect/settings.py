@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
 from bridge.networks.connect.files import room_for
-from bridge.networks.connect.profiles import MAX_FILES, MAX_TEXT, PROFILES
+from bridge.networks.connect.profiles import MAX_FILES, PROFILES
 
 _RESERVED = {"matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

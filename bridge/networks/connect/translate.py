@@ -9,6 +9,7 @@ from typing import Any
 import nh3
 import orjson
 
+from bridge.capabilities import size
 from bridge.connector import Status
 from bridge.errors import Refused
 from bridge.model import (
@@ -29,13 +30,12 @@ from bridge.networks.connect.fields import time_text
 from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
+from bridge.parts.moments import AHEAD
 
 Say = Callable[[str], tuple[str, str]]
 """The French and the English sentence of a code."""
 
 Json = dict[str, Any]
-
-FUTURE_MS = 10 * 60 * 1000  # clocks of phones differ; more than that would put messages out of order for good
 
 # Matrix client-server API v1.16, "m.room.message msgtypes": the subset of HTML that clients show. No images: they would
 # need files.
@@ -74,10 +74,10 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
     if sent.html is not None and (len(sent.html) > max_text or sent.html.count("<") > MOST_TAGS):
         raise Refused("too_long", "html", about=f"{max_text} bytes, {MOST_TAGS} tags")
     body = Body(sent.text, None if sent.html is None else clean_html(sent.html), to_files(sent.files))
-    if not fits(body, max_text):
+    if size(body, max_text) > max_text:
         raise Refused("too_long", "text", about=f"{max_text} bytes")
     sent_at = max(0, milliseconds(sent.sent_at))
-    if sent_at > now + FUTURE_MS:
+    if sent_at > now + AHEAD:
         raise Refused("sent_in_future", "sent_at")
     return Message(
         ref=Ref(network, sent.id),
@@ -90,14 +90,6 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
         reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
         thread=None if sent.thread is None else Ref(network, sent.thread),
     )
-
-
-def fits(body: Body, max_text: int) -> bool:
-    """Whether text and html together stay within ``max_text`` bytes as JSON, the form in which Matrix carries them."""
-    html = body.html or ""
-    if (len(body.text) + len(html)) * 6 + 4 <= max_text:  # one character is never more than \u0000
-        return True
-    return len(orjson.dumps(body.text)) + len(orjson.dumps(html)) <= max_text
 
 
 def to_address(handle: str) -> Address:

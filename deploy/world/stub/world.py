@@ -96,6 +96,7 @@ class World:
         self.tokens: dict[str, tuple[str, str]] = {}
         self.rooms: dict[str, Room] = {}
         self.position = 0
+        self.time: int | None = None  # of the next events, in place of the clock's
         self.joins: dict[tuple[str, str], int] = {}  # (user, room) -> position of the join
 
     def tick(self) -> int:
@@ -244,7 +245,7 @@ class World:
             "content": content,
             "room_id": room.room_id,
             "event_id": "$" + base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("="),
-            "origin_server_ts": int(time.time() * 1000),
+            "origin_server_ts": int(time.time() * 1000) if self.time is None else self.time,
             "unsigned": {},
         }
         if state_key is not None:

@@ -16,6 +16,7 @@ from bridge.networks.mail.mime.boxes import Box, clean_address
 from bridge.networks.mail.mime.charsets import one_line, readable
 from bridge.networks.mail.mime.file_names import ascii_name, safe_name
 from bridge.networks.mail.mime.parts import bare_newlines, long_lines
+from bridge.parts.moments import written
 
 Fields = list[tuple[str, str]]
 """Names and values, the values already as they go on the wire but not yet folded."""
@@ -74,7 +75,7 @@ def id_value(message_id: str, where: str) -> str:
 
 def date_value(at: int) -> str:
     """Milliseconds since 1970 as a date of RFC 5322, in UTC."""
-    return formatdate(at // 1000).replace("-0000", "+0000")
+    return formatdate(written(at) // 1000).replace("-0000", "+0000")
 
 
 def field_lines(fields: Iterable[tuple[str, str]]) -> bytes:
