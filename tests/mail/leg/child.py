@@ -120,9 +120,15 @@ class Node:
         waiting = [await self.store.db.all(*question) for question in _LEFT]
         return any(waiting) or any([await self.store.outcomes.reports(n, now_ms()) for n in (PRODUCT, "mail")])
 
+    async def _given(self) -> bool:
+        """Whether something waits to be given to the mail leg."""
+        return bool(await self.store.db.all("store.lanes_of", "mail", 0, 1))
+
     async def do(self, acts: tuple[Act, ...]) -> None:
-        """One after the other."""
+        """One after the other; what is corrected is with the mail leg by then, or the hub itself would correct it."""
         for act in acts:
+            while act.kind in ("edit", "removal") and await self._given():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
             await self.hub.accept(act.message())
             tell("said", act.ref)
 

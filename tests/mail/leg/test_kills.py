@@ -100,7 +100,7 @@ class Lives:
         """One life, until it is over; it dies of its failpoint, or ends by itself if there is none."""
         assert self.process.stdin is not None
         again = tuple(act for act in self.acts if act.ref not in self.said)
-        quiet = 0.5 if how == "back" else 0.05  # there must be time to take it back
+        quiet = 0.5 if how in ("back", "edit") else 0.05  # there must be time to correct it, or to take it back
         job = Job(self.url, self._settings(quiet), self.anna.dn, failpoint, again, tuple(acts))
         self.acts += acts
         self.process.stdin.write(job.line())
