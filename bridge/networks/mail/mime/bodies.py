@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape, unescape
 
 from bridge.model import File
-from bridge.networks.mail.mime.alternatives import has_own, says_more, unsaid
+from bridge.networks.mail.mime.alternatives import differences, unsaid
 from bridge.networks.mail.mime.charsets import decode, one_line, readable, visible
 from bridge.networks.mail.mime.file_names import better_mime, safe_name
 from bridge.networks.mail.mime.flowed import unflow
@@ -158,12 +158,10 @@ class _Reader:
         rich = to_text(piece.html, self.limits.text)
         if not plain.strip() or (len(plain) < 400 and _STUB.search(plain)):
             return rich or plain
-        if not says_more(rich, plain):
-            self.problems |= {"plain_differs"} if says_more(plain, rich) else set()
-            return plain
-        if has_own(plain, rich):
+        found = differences(rich, plain)
+        if found.plain_says_more or (found.rich_says_more and found.plain_has_own):
             self.problems.add("plain_differs")
-        return rich
+        return rich if found.rich_says_more else plain
 
     def check(self, text: str, html: str | None) -> None:
         """Notes whether words of the mail are in none of its shown forms."""

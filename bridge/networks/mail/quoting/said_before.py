@@ -30,9 +30,8 @@ def prints(text: str) -> bytes:
         if these:
             found[_hash(these)] = None
         words += these
-    for start in range(len(words) - _ROW + 1):
-        found[_hash(words[start : start + _ROW])] = None
-    return b"".join(found)
+    rows = dict.fromkeys(zip(*(words[start:] for start in range(_ROW)), strict=False))
+    return b"".join(found | dict.fromkeys(map(_hash, rows)))
 
 
 def repeats(quoted: str, kept: Iterable[bytes]) -> bool:
