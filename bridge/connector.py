@@ -135,6 +135,9 @@ class Signals(Protocol):
     async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
         """``who`` has come into a chat where messages waited for them: delivered. ``never`` (a code): will not come."""
 
+    async def waits(self, network: str, chat: str, who: Address, why: str) -> None:
+        """``who`` has come into a chat and cannot have yet what waits there for them, for this reason (a code)."""
+
     async def also(self, known: Ref, ref: Ref) -> None:
         """The network has a second name for a message: an answer to it is an answer to the message."""
 

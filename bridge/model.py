@@ -26,7 +26,9 @@ class State(StrEnum):
     """What became of a message for one recipient; only ever moves downwards in this list, REFUSED is final."""
 
     ACCEPTED = "accepted"  # safely on the hub's disk
-    SENT = "sent"  # it waits for the recipient elsewhere: at the operator of a mailbox, in a room they are invited to
+    SENT = (
+        "sent"  # it waits for the recipient elsewhere: at the operator of a mailbox, in a room, for a key (``reason``)
+    )
     DELIVERED = "delivered"  # the recipient's network has it: for mail, a report says that it is in the mailbox
     READ = "read"  # the recipient has seen it, as far as the network tells
     REFUSED = "refused"  # it will not arrive; ``reason`` says why
@@ -84,13 +86,14 @@ class Ref:
 class Handed:
     """What a network made of a delivery that not everybody there has now.
 
-    ``without``: person id -> why they do not get it (a code). ``waiting``: those (person ids) who must first come in;
-    :meth:`bridge.connector.Receiver.arrived` tells of it. ``noted`` is called once all this is on the hub's disk.
+    ``without``: person id -> why they do not get it (a code). ``waiting``: for whom (person ids) it is kept there, and
+    why (a code; None: they must first come in); :meth:`bridge.connector.Receiver.arrived` tells when they have it.
+    ``noted`` is called once all this is on the hub's disk.
     """
 
     ref: Ref
     without: Mapping[str, str] = field(default_factory=dict)
-    waiting: frozenset[str] = frozenset()
+    waiting: Mapping[str, str | None] = field(default_factory=dict)
     noted: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
 

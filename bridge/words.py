@@ -7,7 +7,7 @@ from bridge.problems import PROBLEMS
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
 
 IN_TIME = frozenset({"taken_back", "taken_back_late", "corrected", "corrected_late"})  # one word is enough for all
-GOOD_NEWS = IN_TIME | {"at_last"}  # no failures
+GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted"}  # no failures
 
 WORDS: dict[str, tuple[str, str]] = {
     **PROBLEMS,
@@ -70,6 +70,49 @@ WORDS: dict[str, tuple[str, str]] = {
     "identity_changed": (
         "Message non transmis : l'identité de chiffrement a changé. Contactez votre administrateur.",
         "Not carried: the encryption identity has changed. Ask your administrator.",
+    ),
+    "recipient_unsigned": (
+        "Gardé, pas encore lisible : aucun appareil de cette personne n'est vérifié. Elle lira ce message dès qu'elle "
+        "en aura vérifié un ; si c'est urgent, appelez.",
+        "Kept, not readable yet: no device of this person is verified. They read this message once they have verified "
+        "one; if it is urgent, call.",
+    ),
+    "recipient_identity": (
+        "Gardé, pas encore lisible : l'identité de chiffrement de cette personne a changé. L'exploitant est alerté et "
+        "doit la confirmer ; si c'est urgent, appelez.",
+        "Kept, not readable yet: this person's encryption identity has changed. The operator has been alerted and must "
+        "confirm it; if it is urgent, call.",
+    ),
+    "recipient_no_device": (
+        "Gardé, pas encore lisible : cette personne n'a aucun appareil connecté. Elle lira ce message en se "
+        "reconnectant ; si c'est urgent, appelez.",
+        "Kept, not readable yet: this person has no device that is signed in. They read this message when they sign "
+        "in; if it is urgent, call.",
+    ),
+    "recipient_untrusted": (
+        "Gardé, pas encore lisible : le serveur de cette personne ne fait plus partie de l'espace de confiance. "
+        "Joignez-la autrement.",
+        "Kept, not readable yet: this person's server has left the trust space. Reach them another way.",
+    ),
+    "recipient_no_key": (
+        "Gardé, pas encore lisible : la clé n'a pas encore pu être remise à un appareil de cette personne. Les essais "
+        "continuent ; si c'est urgent, appelez.",
+        "Kept, not readable yet: the key could not be given to a device of this person so far. We keep trying; if it "
+        "is urgent, call.",
+    ),
+    "identity_accepted": (
+        "L'identité de chiffrement de cette personne est confirmée : les messages passent à nouveau, ceux qui étaient "
+        "gardés deviennent lisibles. Ceux qu'elle a écrits entre-temps sont à renvoyer.",
+        "This person's encryption identity is confirmed: messages pass again, and those that were kept become "
+        "readable. What they wrote meanwhile is to be sent again.",
+    ),
+    "identity_same": (
+        "L'identité de chiffrement de cette personne n'a pas changé : il n'y a rien à confirmer.",
+        "This person's encryption identity has not changed: there is nothing to accept.",
+    ),
+    "identity_other": (
+        "Ce n'est pas l'identité que le serveur donne maintenant : regardez à nouveau avant de confirmer.",
+        "This is not the identity that the server gives now: look again before you accept.",
     ),
     "undecryptable": (
         "Message illisible : il n'a pas été transmis. Renvoyez-le.",

@@ -11,6 +11,7 @@ from appservice.arriving.incoming import Incoming
 from appservice.arriving.transactions import Item, is_encrypted
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import Words
+from appservice.client.names import server_of
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.leaving.notices import Notices, failure
 from appservice.leaving.reports import PENDING
@@ -72,6 +73,7 @@ class Reading:
         self._db = edge.db
         self._names = edge.names
         self._clock = edge.clock
+        self._trusted = edge.trusted
         self._engine = engine
         self._rooms = incoming.rooms
         self._notices = notices
@@ -192,6 +194,7 @@ class Reading:
     async def _refuse(self, item: Item, event: Json, code: str, decrypted: Decrypted | None = None) -> None:
         """It will not be carried: said where its sender sees it, then done. No notice is answered by a notice."""
         content = event["content"] if decrypted is None else decrypted.content
+        code = code if self._trusted(server_of(event["sender"])) else "untrusted_server"
         automatic = content.get("msgtype") == "m.notice"
         await self._notices.failed(item.room, item.event_id, code, event["sender"], words=not automatic)
         await self._done(item, decrypted)

@@ -16,7 +16,7 @@ from appservice.client.homeserver import Homeserver, may, need
 from appservice.e2ee.model import Device, Json, Policy
 from appservice.e2ee.signing import read_listing
 from bridge.db import Database, Tx
-from bridge.errors import Unavailable
+from bridge.errors import Refused, Unavailable
 from bridge.parts.changes import Changes
 from bridge.parts.lru import Lru
 from bridge.parts.tasks import Tasks
@@ -198,8 +198,14 @@ class Devices:
         listing = read_listing(person.user, answer, person.master)
         master = person.master or listing.master
         if listing.master is not None and listing.master != master:
-            log.warning("the identity of %s changed (policy: %s)", person.user, self._policy.changed_identity)
+            if self._policy.changed_identity == "refuse" and person.found != listing.master:
+                log.error(
+                    "ALARM the encryption identity of %s is another one: they are not heard, and what is said to them "
+                    "is kept, until somebody has asked them and accepts it: liaison identity %s",
+                    person.user, person.user,
+                )  # fmt: skip
             if self._policy.changed_identity == "accept":
+                log.warning("the identity of %s changed", person.user)
                 master = listing.master
                 listing = read_listing(person.user, answer, master)
         devices = {}
@@ -211,9 +217,13 @@ class Devices:
             devices[device_id] = device
         return master, listing.master, devices
 
-    async def accept_identity(self, user: str) -> None:
-        """Pin the master key that is served now in place of the old one."""
+    async def accept_identity(self, user: str, master: str) -> None:
+        """Pin this master key in place of the old one. Raises Refused if it is not the one that is served now."""
         person = await self.person(user)
+        if not person.changed:
+            raise Refused("identity_same", about=user)
+        if person.found != master:
+            raise Refused("identity_other", about=user)
         async with self._db.transaction("e2ee.identity") as tx:
             await tx.run("e2ee.user-save", user, person.found, person.found, 1)
             await tx.run("e2ee.late-news", user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -18,7 +18,7 @@ from appservice.e2ee.giving import Giving
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
-from appservice.e2ee.model import Decrypted, Json, Policy, RoomState
+from appservice.e2ee.model import Decrypted, IdentityOf, Json, Policy, RoomState
 from appservice.e2ee.olm import Olm
 from appservice.e2ee.pickles import Pickles
 from appservice.e2ee.repair import Repair
@@ -246,13 +246,38 @@ class Engine:
         """``judge(room_id, user)`` says whose keys are kept for now, as in :class:`RoomState`."""
         self._sharing.waits = judge
 
+    async def lacks(self, room_id: str, user: str) -> bool:
+        """Whether something was said in a room for which none of somebody's devices has the key, which is kept."""
+        return await self._sharing.lacks(room_id, user)
+
+    async def keyless(self, room_id: str, ghost: str, people: Collection[str]) -> dict[str, str]:
+        """Those of these people of whom no device can read what a ghost said last in a room, and why (a code)."""
+        return await self._sharing.keyless(room_id, ghost, people)
+
+    async def why(self, user: str) -> str:
+        """Why none of somebody's devices may have a key now, as far as their devices decide it (a code)."""
+        return await self._sharing.why(user)
+
+    def gives(self, settled: Callable[[str, str, bool], Awaitable[None]]) -> None:
+        """``settled(room_id, user, lacks)`` is told after each try to give kept keys: is something still unreadable?"""
+        self._sharing.settled = settled
+
     async def rotate(self, room_id: str) -> None:
         """New Megolm sessions for the next messages in a room."""
         await self._sharing.rotate(room_id)
 
-    async def accept_identity(self, user: str) -> None:
-        """Somebody's changed cross-signing identity is known to be right: pin it."""
-        await self._devices.accept_identity(user)
+    async def identity(self, user: str) -> IdentityOf:
+        """Somebody's cross-signing identity, as pinned and as served now. Raises Unavailable."""
+        if (asker := next((ghost.user for ghost in self._ghosts.all()), None)) is not None:
+            await self._devices.fresh([user], asker, force=True)
+        person = await self._devices.person(user)
+        signed = {device.id: device.signed for device in person.devices.values()}
+        rooms = [row["room_id"] for row in await self._db.all("e2ee.late-rooms", user)]
+        return IdentityOf(user, person.master, person.found, signed, rooms)
+
+    async def accept_identity(self, user: str, master: str) -> None:
+        """Somebody's changed cross-signing identity is right: pin it. Raises Refused if another one is served."""
+        await self._devices.accept_identity(user, master)
 
     async def tidy(self) -> None:
         """Forget what nobody asks for any more."""

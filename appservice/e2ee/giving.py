@@ -136,12 +136,18 @@ class Giving:
         return [await self._todevice.put(tx, ghost.user, _WITHHELD, group) for group in batches(messages)]
 
     async def withhold(
-        self, gift: Gift, ghost: Ghost, blocked: Mapping[tuple[str, str], str], unsigned: Iterable[Want]
+        self,
+        gift: Gift,
+        ghost: Ghost,
+        blocked: Mapping[tuple[str, str], str],
+        unsigned: Iterable[Want],
+        now: tuple[int, str] | None = None,
     ) -> None:
         """Note, and tell each device once, that it does not get this session.
 
         For those of them that their owner has not signed, the key is kept: once it is signed, a device may read what it
-        was already there for. It often is a moment later.
+        was already there for. It often is a moment later. For a person whose identity has changed (device ``*``) it is
+        kept from ``now`` on (index and key): a person will say whether that is right.
         """
         news = {k: code for k, code in blocked.items() if k not in gift.shares or gift.shares[k].code != code}
         if not news:
@@ -151,6 +157,13 @@ class Giving:
             share = new.get((want.device.user, want.device.id))
             if share is not None:
                 share.place, share.kept = want.place, self.keep(gift.session_id, want.key, want.device)
+        for key, share in new.items():
+            if key[1] == "*" and now is not None:
+                before = gift.shares.get(key)
+                if before is not None and before.kept is not None:
+                    share.place, share.kept = before.place, before.kept
+                else:
+                    share.place, share.kept = now[0], self.keep(gift.session_id, now[1])
         messages = [
             (user, device, _withheld(gift, ghost, code))
             for (user, device), code in news.items()

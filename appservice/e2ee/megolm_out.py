@@ -59,6 +59,7 @@ class OutState:
     limit: int = 0
     recheck_at: int = 0
     withheld: list[tuple[str, str, str]] = field(default_factory=list)
+    keyless: dict[str, str] = field(default_factory=dict)  # people of whom no device has the key, and why (a code)
 
     async def __aenter__(self) -> Self:
         self.waiting += 1

@@ -61,6 +61,25 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityOf:
+    """Somebody's cross-signing identity: the master key pinned at first sight, and the one served now (base64).
+
+    ``devices``: whether each is signed by the pinned identity. ``rooms``: where keys are kept for them.
+    """
+
+    user: str
+    pinned: str | None
+    served: str | None
+    devices: dict[str, bool]
+    rooms: list[str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is another one than the one pinned: nothing is given to them, and they are not heard."""
+        return self.pinned is not None and self.served is not None and self.pinned != self.served
+
+
+@dataclass(frozen=True, slots=True)
 class Decrypted:
     """A room event in clear. Call ``seen`` in the transaction that stores it: it refuses a replay for ever.
 

@@ -26,6 +26,12 @@ from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 
+NO_KEY = "recipient_no_key"  # codes of :mod:`bridge.words`
+_WHY = {
+    "identity_changed": "recipient_identity",
+    "m.unverified": "recipient_unsigned",
+    "no_device": "recipient_no_device",
+}
 _LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
 _HOUR = 3_600_000  # ms; after which keys that are kept are tried again at the latest
 
@@ -53,6 +59,7 @@ class Sharing:
         self._identity = identity
         self._is_ghost = is_ghost
         self.waits: Callable[[str, str], Awaitable[bool]] | None = None
+        self.settled: Callable[[str, str, bool], Awaitable[None]] | None = None
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
     def outbound(self, room: RoomState, ghost: Ghost) -> AbstractAsyncContextManager[Outbound]:
@@ -92,6 +99,7 @@ class Sharing:
             session = await self._new_session(state, room, ghost)
         late = await self._share(session, room, ghost, audience)
         state.withheld = _withheld(session.shares, audience)
+        state.keyless = _keyless(session.shares, audience, everybody)
         state.room, state.limit = room, max(limit, 1)
         state.people, state.seen = tuple(everybody), seen
         state.recheck_at = min(session.created_at + age, self._clock() + _LATE_MS if late else 1 << 62)
@@ -171,7 +179,7 @@ class Sharing:
             if key not in session.shares or not session.shares[key].state.given
         ]
         held = [self._want(session.id, session.shares, device, place, current) for device in audience.unsigned]
-        await self._giving.withhold(gift, ghost, audience.blocked, held)
+        await self._giving.withhold(gift, ghost, audience.blocked, held, (place, current))
         await self._mark_unknown(session, audience, place, current)
         await self._giving.give(gift, ghost, wants)
         await self._settle(session.id, session.shares, audience, room.members)
@@ -238,8 +246,37 @@ class Sharing:
     async def late(self, room_id: str, user: str) -> bool:
         """Give somebody the sessions of a room that they could not have before, from the index that was kept for them.
 
-        True: something is still kept for them.
+        True: something is still kept for them. ``settled`` is told whether none of their devices can read some of it.
         """
+        kept = await self._late_ones(room_id, user)
+        if self.settled is not None:
+            await self.settled(room_id, user, kept and await self.lacks(room_id, user))
+        return kept
+
+    async def lacks(self, room_id: str, user: str) -> bool:
+        """Whether something was said in a room for which none of somebody's devices has the key, which is kept."""
+        return await self._db.one("e2ee.lacks", user, room_id) is not None
+
+    async def keyless(self, room_id: str, ghost: str, people: Collection[str]) -> dict[str, str]:
+        """Those of these people of whom no device can read what a ghost said last in a room, and why (a code)."""
+        state = self._states.get((room_id, ghost))
+        if state is None or state.session is None or state.room is None:  # said in an earlier life
+            return {user: NO_KEY for user in people if await self.lacks(room_id, user)}
+        return {user: state.keyless[user] for user in people if user in state.keyless} if state.keyless else {}
+
+    async def why(self, user: str) -> str:
+        """Why none of somebody's devices may have a key now, as far as their devices decide it (a code)."""
+        person = await self._devices.person(user)
+        if person.changed and self._policy.changed_identity == "refuse":
+            return _WHY["identity_changed"]
+        if person.outdated:
+            return NO_KEY
+        if not person.devices:
+            return _WHY["no_device"]
+        readable = self._policy.send_unsigned or any(device.signed for device in person.devices.values())
+        return NO_KEY if readable else _WHY["m.unverified"]
+
+    async def _late_ones(self, room_id: str, user: str) -> bool:
         if self.waits is not None and await self.waits(room_id, user):
             return True
         after, fresh = ("", ""), False
@@ -260,6 +297,8 @@ class Sharing:
     async def _helps(self, user: str, row: Row) -> bool:
         """Whether a key that is kept can be given now, as far as somebody's devices decide it."""
         person = await self._devices.person(user)
+        if row["state"] == ShareState.WITHHELD and row["device_id"] == "*":
+            return bool(person.devices) and not (person.changed and self._policy.changed_identity == "refuse")
         if row["state"] == ShareState.WITHHELD:
             device = person.devices.get(row["device_id"])
             return device is not None and (device.signed or self._policy.send_unsigned)
@@ -342,3 +381,14 @@ def _withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:
         for (user, device), share in shares.items()
         if not share.state.given and (user not in served if device == "*" else (user, device) in present)
     ]
+
+
+def _keyless(shares: Shares, audience: Audience, people: Iterable[str]) -> dict[str, str]:
+    """Those of these people of whom no device has the key, and why: the reason that they can do most about."""
+    given = {key[0] for key, share in shares.items() if share.state.given and key in audience.allowed}
+    without = [user for user in people if user not in given]
+    if not without:
+        return {}
+    why = {user: _WHY.get(code, NO_KEY) for user, code in audience.stale.items()}
+    why |= {user: _WHY.get(code, NO_KEY) for (user, _), code in audience.blocked.items()}
+    return {user: why.get(user, NO_KEY) for user in without}

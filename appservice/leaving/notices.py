@@ -95,6 +95,10 @@ class Notices:
             counted = Words(notice(code, count=count), code, to=sender, replaces=run.notice)
             await self.notice(room, f"failed:{event_id}", counted)
 
+    def refused_in(self, sender: str, code: str) -> list[str]:
+        """The rooms in which somebody was told of a failure a while ago."""
+        return [room for (room, who, why), _ in self._runs.items() if (who, why) == (sender, code)]
+
     async def notice(self, room: Room, key: str, words: Words) -> str | None:
         """Post an encrypted notice once for ever under ``key``; its event, None if it cannot be posted."""
         words = words if words.code not in GOOD_NEWS else replace(words, rings=False)

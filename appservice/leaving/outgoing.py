@@ -16,14 +16,16 @@ from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
+from appservice.leaving.keyless import Keyless
 from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox, translate
 from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.membership import arrived
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
 from appservice.rooms.voice import Voice
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import KINDS, not_carried
-from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
+from bridge.model import MATRIX, Delivery, Handed, Kind, Ref
 from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
@@ -45,6 +47,7 @@ class Outgoing:
     ) -> None:
         self.hub = edge.hub
         self._homeserver = edge.homeserver
+        self._names = edge.names
         self._engine = engine
         self._ghosts = ghosts
         self._rooms = rooms
@@ -52,6 +55,7 @@ class Outgoing:
         self._voice = voice
         self._outbox = outbox
         self._media = media
+        self.keyless = Keyless(edge, engine, rooms.store)
 
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """See :meth:`bridge.connector.Connector.deliver`; gives the text's event, without a text the first file's."""
@@ -61,7 +65,7 @@ class Outgoing:
         sent = [self._outbox.sent(key) for key in keys]
         if sent[0] is not None and all(sent):
             room = await self._rooms.store.get(self._outbox.room_of(keys[0]))
-            return self._handed(room, delivery, sent[0])
+            return await self._handed(room, delivery, sent[0], self._names.of(delivery.sender.id) or "")
         room = await self._rooms.of(delivery)
         if delivery.kind is Kind.MEMBERS:
             await self.hub.sequenced(delivery.message)  # it has its place; no event of ours tells it
@@ -73,20 +77,24 @@ class Outgoing:
         await self._newcomers.before(room, ghost)
         events = [await self._send(room, one) for one in asked]
         await self._voice.brought(room, ghost)  # a room from before there was one; who speaks counts as having read
-        return self._handed(room, delivery, events[0])
+        return await self._handed(room, delivery, events[0], ghost)
 
-    def _handed(self, room: Room, delivery: Delivery, event: str) -> Ref | Handed:
+    async def _handed(self, room: Room, delivery: Delivery, event: str, ghost: str) -> Ref | Handed:
         without, invited = self._rooms.without(room, delivery), self._rooms.invited(room, delivery)
-        if not without and not invited:
+        present = {m.address.id: m.person.id for m in delivery.recipients if room.membership(m.address.id) == "join"}
+        keyless = await self.keyless.why(room, ghost, present)
+        if not without and not invited and not keyless:
             return Ref(MATRIX, event)
+        waiting: dict[str, str | None] = dict.fromkeys(invited)
+        waiting |= {present[user]: why for user, why in keyless.items()}
 
         async def noted() -> None:
-            """Who came or went while the hub noted that it waits for them, was told of too early."""
-            for user in invited.values():
+            """Who came, went or got the key while the hub noted that it waits for them, was told of too early."""
+            for user in (*invited.values(), *keyless):
                 if room.membership(user) != "invite":
-                    await self.hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+                    await arrived(self.hub, self._engine, room, user)
 
-        return Handed(Ref(MATRIX, event), without, frozenset(invited), noted if invited else None)
+        return Handed(Ref(MATRIX, event), without, waiting, noted if waiting else None)
 
     async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
         """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""

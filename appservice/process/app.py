@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.process import accounts, examine, proof
+from appservice.process import accounts, examine, identities, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.door import Door
 from appservice.process.life import Life
@@ -141,7 +141,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
-    Door(parts.core.seal, accounts.acts(parts.core)).routes(matrix_app)
+    Door(parts.core.seal, {**accounts.acts(parts.core), **identities.acts(parts.matrix)}).routes(matrix_app)
     for add in parts.routes:
         add(open_app)
     served = ("matrix_listen", matrix_app, config.matrix_listen), ("connect_listen", open_app, config.connect_listen)

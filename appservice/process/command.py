@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from appservice.process import accounts as accounts_cli
+from appservice.process import identities as identities_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Refused, Unavailable
@@ -89,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
     accounts_cli.add_arguments(accounts)
     accounts.set_defaults(call=_accounts)
+    identity = commands.add_parser(
+        "identity", help="the encryption identity of a Matrix user: show it, accept a new one (asks the running hub)"
+    )
+    identity.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+    identities_cli.add_arguments(identity)
+    identity.set_defaults(call=_identity)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
@@ -173,6 +180,10 @@ def _trust(asked: argparse.Namespace) -> int:
 
 def _accounts(asked: argparse.Namespace) -> int:
     return _loop(accounts_cli.main(asked, read_config(asked.config)))
+
+
+def _identity(asked: argparse.Namespace) -> int:
+    return _loop(identities_cli.main(asked, read_config(asked.config)))
 
 
 def _registration(asked: argparse.Namespace) -> int:

@@ -91,6 +91,7 @@ class Matrix:
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         media = Media(homeserver, settings.max_files, settings.media_wait_s)
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
+        engine.gives(self._outgoing.keyless.settled)
         incoming = Incoming(edge, rooms, media)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
         self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox)
@@ -269,7 +270,7 @@ class Matrix:
     async def _waits(self, room_id: str, user: str) -> bool:
         room = await self._store.get(room_id)
         gone = room.membership(user) != "join" or user in room.strangers  # they get nothing that was kept
-        return gone or room.waits(user)
+        return gone or room.waits(user) or not self._edge.trusted(server_of(user))
 
     async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
         """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
@@ -284,6 +285,7 @@ class Matrix:
             except (Unavailable, Refused) as reason:
                 log.info("keys for %s wait: %s", user, reason)
                 await asyncio.sleep(pause)
+        await self._outgoing.keyless.explain(room, user)
         if server_of(user) != self.names.server:
             await self._rooms.doors.tie(room, event["event_id"])
 
@@ -326,6 +328,21 @@ class Matrix:
                         await self._reading.remind(item)
                     except (Unavailable, Refused) as reason:
                         log.info("a reminder in %s waits: %s", item.room, reason)
+
+    async def accept_identity(self, user: str, master: str) -> None:
+        """A person has said that somebody's new encryption identity is right: what was kept goes out, and both know.
+
+        Raises Refused, Unavailable.
+        """
+        known = await self.engine.identity(user)
+        await self.engine.accept_identity(user, master)
+        await self.engine.flush()
+        person = await self._edge.hub.facts.who(Address(MATRIX, user))
+        words = notice("identity_accepted", name=person.name if person else user)
+        for room_id in sorted({*known.rooms, *self._notices.refused_in(user, "identity_changed")}):
+            room = await self._store.get(room_id)
+            key = f"identity:{room_id}:{user}:{master}"
+            await self._notices.notice(room, key, Words(words, "identity_accepted"))
 
     # -- out -----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from appservice.rooms.inviters import Inviters
 from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
 from appservice.rooms.voice import Voice
-from bridge.connector import Chat, Within
+from bridge.connector import Chat, Receiver, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, MATRIX, Address, Ref
@@ -72,12 +72,13 @@ class Membership:
                 room = await self._rooms.store.get(room_id)
                 for user, membership in list(room.members.items()):
                     if membership != "invite" and not self._names.is_ours(user):
-                        await self._arrived(room, user)
+                        await self.arrived(room, user)
         except Unavailable as reason:  # the next start tells
             log.warning("who came or went is not told: %s", reason.code)
 
-    async def _arrived(self, room: Room, user: str) -> None:
-        await self.hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+    async def arrived(self, room: Room, user: str) -> None:
+        """Somebody came or went: what waited for them is delivered, once a device of theirs can read it, or refused."""
+        await arrived(self.hub, self._engine, room, user)
 
     async def state(self, event: Json, done: Within) -> None:
         """Any state event. Raises Unavailable (the lane tries again)."""
@@ -139,7 +140,7 @@ class Membership:
             room.set_member(user, membership)
             if membership in ("leave", "ban") and not self._names.is_ghost(user):
                 await self._engine.forget_member(room.room_id, user)  # removed by the hub, or seen gone before
-                await self._arrived(room, user)
+                await self.arrived(room, user)
             if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
             await self._write(room, [user], done)
@@ -162,7 +163,7 @@ class Membership:
         if news:
             self._rooms.newcomers.came(room, user)
             self.newcomer(room, event)
-        await self._arrived(room, user)
+        await self.arrived(room, user)
         known = self._inviters.pop((room.room_id, user), None)
         chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
@@ -182,7 +183,7 @@ class Membership:
         was = room.membership(user)
         room.set_member(user, membership)
         if not self._names.is_ghost(user):
-            await self._arrived(room, user)
+            await self.arrived(room, user)
             if was == "join":
                 await self._engine.forget_member(room.room_id, user)
             else:
@@ -335,6 +336,13 @@ class Membership:
             await save(tx, room, list(room.members))
 
         await self.hub.bind(conversation, MATRIX, room.room_id, within)
+
+
+async def arrived(hub: Receiver, engine: Engine, room: Room, user: str) -> None:
+    """See :meth:`Membership.arrived`."""
+    if room.membership(user) == "join" and await engine.lacks(room.room_id, user):
+        return
+    await hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
 
 
 def _stripped(event: Json) -> set[str]:

@@ -188,9 +188,9 @@ class Rooms:
         stay = room.staying
         if delivery.kind is Kind.MEMBERS:
             stay = await self._take_out(room, {*ghosts, *humans}, delivery)
-        strangers = await self._strangers(room)
-        if strangers != room.strangers:
-            room.strangers = strangers
+        strangers, untrusted = await self._strangers(room)
+        if (strangers, untrusted) != (room.strangers, room.untrusted):
+            room.strangers, room.untrusted = strangers, untrusted
             room.changed()
         for ghost in outside:  # strangers are known by now: they do not hear of it
             await self._shut_out(room, delivery, ghost)
@@ -212,19 +212,22 @@ class Rooms:
             return True
         return ghost not in room.removed and ghost in await self._members(room)
 
-    async def _strangers(self, room: Room) -> frozenset[str]:
-        """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out."""
+    async def _strangers(self, room: Room) -> tuple[frozenset[str], frozenset[str]]:
+        """Who is in the room and no member of its conversation: not trusted, or removed and not to be taken out.
+
+        Apart from them: members of it whose server has left the trust space.
+        """
         chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None:
-            return frozenset()
-        members = {m.person.id for m in chat.members}
-        found = set()
+            return frozenset(), frozenset()
+        members, addresses = {m.person.id for m in chat.members}, {m.address.id for m in chat.members}
+        found = set[str]()
         for user in self.doors.people_in(room, "join", "invite"):
             person = await self.hub.facts.who(Address(MATRIX, user))
             joined = room.membership(user) == "join"  # whoever is only invited becomes a member by joining
             if person is None or (joined and person.id not in members):
                 found.add(user)
-        return frozenset(found)
+        return frozenset(found - addresses), frozenset(found & addresses)
 
     async def _members(self, room: Room) -> set[str]:
         """The Matrix users of who is in the room's conversation now; a delivery may be older."""

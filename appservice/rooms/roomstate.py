@@ -51,6 +51,7 @@ class Room:
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     removed: set[str] = field(default_factory=set)  # those of them whom somebody else has taken out
     strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
+    untrusted: frozenset[str] = frozenset()  # members whose server is not trusted (now): their keys are kept
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
     read_at: float = -math.inf  # when its whole state was last read (monotonic)
     unsaved: bool = False  # its members were read anew, and that could not be written yet
@@ -81,7 +82,9 @@ class Room:
                 facts.rotation_messages,
                 facts.rotation_ms,
                 facts.history in ("shared", "world_readable"),
-                self._settling | frozenset(user for user, membership in self.members.items() if membership == "invite"),
+                self._settling
+                | self.untrusted
+                | frozenset(user for user, membership in self.members.items() if membership == "invite"),
             )
         return self._state
 
@@ -92,7 +95,7 @@ class Room:
 
     def waits(self, user: str) -> bool:
         """Whether keys for this person are kept for now."""
-        return user in self._settling or self.membership(user) == "invite"
+        return user in self._settling or user in self.untrusted or self.membership(user) == "invite"
 
     def power(self, user: str) -> int:
         """What a user may do (specification, room version 12: creators may do everything)."""

@@ -84,6 +84,17 @@ class Signs:
         if news:
             self._courier.wake_reports()
 
+    async def waits(self, network: str, chat: str, who: Address, why: str) -> None:
+        """See :class:`bridge.connector.Signals`."""
+        ident = await self._store.conversation_of(network, chat)
+        person = await self._people.who(who)
+        if ident is None or person is None:
+            return
+        async with self._store.db.transaction("hub.waits") as tx:
+            news = await self._store.outcomes.waits(tx, ident, network, person.id, self._clock(), why)
+        if news:
+            self._courier.wake_reports()
+
     async def also(self, known: Ref, ref: Ref) -> None:
         """See :class:`bridge.connector.Signals`."""
         if (message := await self._store.known(self._store.db, known)) is not None:

@@ -51,7 +51,7 @@ class Outcomes:
 
     async def taken(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
         """``person``'s operator has taken the message; True if that is news."""
-        return await self._moved(tx, "store.taken", message, person, network, at)
+        return await self._moved(tx, "store.taken", message, person, network, at, None)
 
     async def received(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
         """``person``'s device has taken the message; True if that is news."""
@@ -67,6 +67,14 @@ class Outcomes:
         await tx.run("store.end_await", *where)
         return await self.all_changed(tx, news)
 
+    async def waits(self, tx: Tx, conversation: str, network: str, person: str, at: int, why: str) -> bool:
+        """Why ``person`` has not got yet what waits for them there; True if that is news."""
+        where, news, after = (network, conversation, person), list[Row](), -1
+        while rows := await tx.all("store.kept_after", *where, after):
+            news += await tx.all("store.why", network, person, at, why, _ids(rows))
+            after = rows[-1]["pos"]
+        return await self.all_changed(tx, news)
+
     async def late(self, tx: Tx, network: str, waiting: Mapping[str, str]) -> bool:
         """These wait for long (deliveries of a network, and their messages); True if that is news."""
         await tx.many("store.set_late", [(delivery,) for delivery in sorted(waiting)])
@@ -77,7 +85,7 @@ class Outcomes:
         """``person`` will not get the message; True if that is news."""
         return await self._moved(tx, "store.failed", message, person, network, at, reason)
 
-    async def _moved(self, tx: Tx, operation: str, message: str, *values: str | int) -> bool:
+    async def _moved(self, tx: Tx, operation: str, message: str, *values: str | int | None) -> bool:
         row = await tx.one(operation, message, *values)
         if row is not None:
             await self.changed(tx, message)

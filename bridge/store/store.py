@@ -329,19 +329,26 @@ class Store:
         return (ref, None) if row["conversation"] == delivery.conversation else (None, ref)
 
     async def sent(
-        self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True, waiting: Collection[str] = ()
+        self,
+        tx: Tx,
+        delivery: Delivery,
+        ref: Ref,
+        now: int,
+        *,
+        known: bool = True,
+        waiting: Mapping[str, str | None] | None = None,
     ) -> None:
         """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there).
 
-        ``waiting``: for whom it is kept there (person ids).
+        ``waiting``: for whom it is kept there (person ids), and why.
         """
         await tx.run("store.add_ref", ref.network, ref.id, delivery.message)
         await self._end(tx, delivery)
         for person in sorted(delivery.gone):
             await tx.one("store.failed", delivery.message, person, delivery.network, now, "left_before")
         if known:
-            for person in sorted(waiting):
-                if await tx.one("store.taken", delivery.message, person, delivery.network, now) is not None:
+            for person, why in sorted((waiting or {}).items()):
+                if await tx.one("store.taken", delivery.message, person, delivery.network, now, why) is not None:
                     await tx.run("store.await", delivery.message, delivery.network, person)
             await tx.run("store.delivered", delivery.message, delivery.network, now)
         if known or delivery.gone:

@@ -236,7 +236,9 @@ async def test_a_changed_identity_is_not_read(url: str) -> None:
         await here.engine.ring([ANNA])
         content = thief.say(ROOM, "two")
         assert await refused(here, content, BEN, "$2") == "identity_changed"
-        await here.engine.accept_identity(BEN)
+        served = (await here.engine.identity(BEN)).served
+        assert served is not None
+        await here.engine.accept_identity(BEN, served)
         assert (await here.read(content, BEN, "$2")).content["body"] == "two"
 
 

@@ -96,7 +96,9 @@ async def test_a_changed_identity_stops_until_it_is_accepted(url: str) -> None:
         assert second["session_id"] != first["session_id"]
         assert await here.withheld(here.room(BEN)) == [(BEN, "*", "identity_changed")]
         assert thief.sync() == []
-        await here.engine.accept_identity(BEN)
+        served = (await here.engine.identity(BEN)).served
+        assert served is not None
+        await here.engine.accept_identity(BEN, served)
         third = await here.say(here.room(BEN), "three")
         thief.sync()
         assert thief.read(third)["content"]["body"] == "three"

@@ -22,6 +22,7 @@ FEW = {
     "e2ee_out_live(room_id=)": "a session in use for each ghost of a room, all of which end",
     "e2ee_share_kept(user_id= room=)": "the keys kept for one person in one room, all of which end",
     "e2ee_share_pkey(session_id=)": "the devices of a room's people",
+    "e2ee_share_pkey(session_id= user_id=)": "the devices of one person",
     "e2ee_share_txn(txn=)": "the devices of one request",
     "e2ee_seal_key_pkey()": "the names of the seal's keys",
     "file_pkey(message=)": "the files of one message",

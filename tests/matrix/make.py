@@ -152,6 +152,7 @@ class World:
     stack: AsyncExitStack
     humans: dict[str, Human] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    untrusted: set[str] = field(default_factory=set)  # servers that have left the trust space
 
     async def human(self, name: str, server: str | None = None, *, signed: bool = True) -> Human:
         """A person with one device, running."""
@@ -159,11 +160,15 @@ class World:
         self.humans[name] = await self.stack.enter_async_context(made)
         return made
 
+    def trusts(self, server: str) -> bool:
+        """Whether a server is in the trust space."""
+        return trusted(server) and server not in self.untrusted
+
     @asynccontextmanager
     async def node(self, url: str | None = None, **more: Any) -> AsyncIterator[Node]:
         """A hub until the block is left; like a crash: nothing is finished first."""
         where = url or f"sqlite:///{self.folder}/hub.db"
-        async with hub(where, settings(self.stub.url, **(self.options | more)), trusted) as node:
+        async with hub(where, settings(self.stub.url, **(self.options | more)), self.trusts) as node:
             self.stub.appservice = node.url
             self.stub._ring.set()
             try:

@@ -180,8 +180,16 @@ FROM e2ee_share s JOIN e2ee_out o ON o.session_id = s.session_id
 WHERE s.user_id = $1 AND s.room = $2 AND s.kept IS NOT NULL 
 AND (s.session_id, s.device_id) > ($3, $4) ORDER BY s.session_id, s.device_id LIMIT 100
 
+-- name: lacks
+SELECT s.session_id FROM e2ee_share s WHERE s.user_id = $1 AND s.room = $2 AND s.kept IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM e2ee_share g WHERE g.session_id = s.session_id AND g.user_id = s.user_id
+                AND g.state IN ('sent', 'pending')) LIMIT 1
+
 -- name: late
 SELECT user_id, room_id, at, delay FROM e2ee_late WHERE at <= $1 ORDER BY at LIMIT 100
+
+-- name: late-rooms
+SELECT room_id FROM e2ee_late WHERE user_id = $1 ORDER BY room_id LIMIT 500
 
 -- name: late-again
 UPDATE e2ee_late SET at = $3, delay = $4 WHERE user_id = $1 AND room_id = $2

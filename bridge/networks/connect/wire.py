@@ -192,7 +192,8 @@ class RecipientView(Wire):
     name: str
     state: StateName = Field(
         description="accepted: safely with the hub; sent: it waits for the recipient elsewhere (at their mail "
-        "operator, in a room to which they are invited); delivered; read; refused: it will not arrive, see `reason`."
+        "operator, in a room to which they are invited, for a key that no device of theirs may have yet: see "
+        "`reason`); delivered; read; refused: it will not arrive, see `reason`."
     )
     reason: str | None
     reason_text: ReasonText | None

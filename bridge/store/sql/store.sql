@@ -136,7 +136,7 @@ UPDATE recipient SET state = 'delivered', at = $3, reason = NULL WHERE message =
 -- name: refused
 UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: taken
-UPDATE recipient SET state = 'sent', at = $4, reason = NULL
+UPDATE recipient SET state = 'sent', at = $4, reason = $5
 WHERE message = $1 AND person = $2 AND network = $3 AND state = 'accepted' RETURNING message;
 -- name: await
 INSERT INTO awaited (network, conversation, person, pos) SELECT $2, conversation, $3, pos FROM message WHERE id = $1
@@ -148,6 +148,13 @@ AND pos >= (SELECT pos FROM awaited WHERE network = $1 AND conversation = $2 AND
 UPDATE recipient SET state = $5, at = $4, reason = $6 WHERE person = $3 AND network = $2 AND state = 'sent'
 AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) RETURNING message; -- pg
 AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
+-- name: kept_after
+SELECT id, pos FROM message WHERE conversation = $2 AND pos > $4
+AND pos >= (SELECT pos FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3) ORDER BY pos LIMIT 100;
+-- name: why
+UPDATE recipient SET reason = $4, at = $3 WHERE person = $2 AND network = $1 AND state = 'sent' AND reason IS NULL
+AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($5::text::jsonb))) RETURNING message; -- pg
+AND message IN (SELECT value FROM json_each($5)) RETURNING message; -- sqlite
 -- name: await_from
 UPDATE awaited SET pos = $4 WHERE network = $1 AND conversation = $2 AND person = $3;
 -- name: end_await
@@ -164,8 +171,10 @@ UPDATE delivery SET late = 1 WHERE id = $1;
 UPDATE recipient SET state = 'delivered', at = $4, reason = NULL
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent') RETURNING message;
 -- name: seen
+-- Whoever has no key for a message has seen that there is one, and has not read it.
 UPDATE recipient SET state = 'read', at = $4, reason = NULL
-WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
+WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered')
+AND (reason IS NULL OR reason NOT LIKE 'recipient_%') RETURNING message;
 -- name: failed
 UPDATE recipient SET state = 'refused', at = $4, reason = $5
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
@@ -177,6 +186,7 @@ AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
 -- name: read
 UPDATE recipient SET state = 'read', at = $3, reason = NULL
 WHERE person = $2 AND network = $4 AND state IN ('accepted', 'sent', 'delivered')
+AND (reason IS NULL OR reason NOT LIKE 'recipient_%')
 AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) RETURNING message; -- pg
 AND message IN (SELECT value FROM json_each($1)) RETURNING message; -- sqlite
 -- name: has_read

@@ -276,8 +276,15 @@ async function devices({ user }) {
 
 const nothing = async (promise) => (await promise, null);
 
+// Somebody who has lost the recovery key begins anew; this device is signed by the new keys.
+async function reset_identity({ password }) {
+  const auth = { type: "m.login.password", identifier: { type: "m.id.user", user: client.getUserId() }, password };
+  await crypto.bootstrapCrossSigning({ setupNewCrossSigning: true, authUploadDeviceSigningKeys: (send) => send(auth) });
+  return null;
+}
+
 const operations = {
-  start, create_room, join, members, rooms, state, send, send_event, send_file, react, redact, read_receipt, devices,
+  start, reset_identity, create_room, join, members, rooms, state, send, send_event, send_file, react, redact, read_receipt, devices,
   invite: ({ room, user }) => nothing(persist(() => client.invite(room, user))),
   download: (file) => download(client, file),
   kick: ({ room, user, reason }) => nothing(persist(() => client.kick(room, user, reason))),

@@ -95,7 +95,7 @@ class Keeping(Loopback):
     async def deliver(self, delivery: Delivery) -> Ref | Handed:  # type: ignore[override]
         """As any other, for whoever is there."""
         ref = await super().deliver(delivery)
-        return Handed(ref, waiting=frozenset({PERSON[BEN]}))
+        return Handed(ref, waiting={PERSON[BEN]: None})
 
 
 @pytest.mark.parametrize("never", [None, "not_joined"])

@@ -12,7 +12,7 @@ import pytest_asyncio
 from bridge.hub.hub import now_ms
 from bridge.model import Address, Ref
 from deploy.world.client import RustClient
-from deploy.world.waiting import PATIENCE
+from deploy.world.waiting import PATIENCE, wait_for
 from tests.matrix.make import CLEO, Node, hub
 from tests.matrix.servers import Servers
 from tests.peers.nio_client import NioClient
@@ -103,6 +103,15 @@ async def test_a_device_that_is_refused_reads_why(
     said = await nina.timeline.wait(room, lambda shown: "n'est pas vérifié" in shown.body)
     assert said.sender == servers.voice
     assert "Confidentiel" not in nina.timeline.bodies(room)
+
+    async def known() -> bool:
+        status = await node.hub.facts.status(Ref("pandalab", "secret"))
+        found = (
+            {s.person.id.removeprefix("matrix:"): (s.state.value, s.reason) for s in status.states} if status else {}
+        )
+        return found == {nina.user_id: ("sent", "recipient_unsigned"), rosa.user_id: ("delivered", None)}
+
+    await wait_for(known, "cleo to know who can read it")
     assert node.texts() == []
     assert (await rosa.wait_text(room, said.body))["shield_colour"] == 0
     assert not await rosa.has_read(room, servers.ghost(CLEO), mine)

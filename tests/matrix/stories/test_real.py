@@ -13,7 +13,7 @@ from deploy.world.client import Event
 from deploy.world.waiting import PATIENCE, until, wait_for
 from tests.matrix.make import ANNA, CLEO, Node, hub
 from tests.matrix.servers import Servers
-from tests.peers.world import NewClient
+from tests.peers.world import PASSWORD, NewClient
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
 
@@ -210,3 +210,47 @@ async def test_nobody_is_shown_as_having_read_what_was_only_delivered_or_refused
         return await ben.has_read(room, cleo, delivered)
 
     await wait_for(read, "cleo to be shown as having read")
+
+
+async def test_a_reset_identity_is_accepted_by_a_person_and_nothing_is_lost(
+    servers: Servers, node: Node, new_client: NewClient
+) -> None:
+    ben = await new_client(servers.away, "ben")
+    await node.write("chat-reset", "avant", to=(f"matrix:{ben.user_id}",), ref="before")
+    room = await ben.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await ben.join(room)
+    await ben.wait_text(room, "avant")
+    await ben.send(room, "bien reçu")
+    await node.got("bien reçu")
+    await ben.do("reset_identity", password=PASSWORD)
+
+    async def changed() -> bool:
+        return (await node.matrix.engine.identity(ben.user_id)).changed
+
+    async def state(ref: str) -> tuple[str, str | None]:
+        status = await node.hub.facts.status(Ref("pandalab", ref))
+        return (status.states[0].state.value, status.states[0].reason) if status else ("", None)
+
+    await wait_for(changed, "the new identity to be seen")
+    await node.write("chat-reset", "gardé", ref="kept")
+
+    async def kept() -> bool:
+        return await state("kept") == ("sent", "recipient_identity")
+
+    await wait_for(kept, "the message to be kept")
+    await ben.send(room, "et moi ?")
+    notice = await ben.wait_event(room, lambda e: "identité de chiffrement" in str(e["content"].get("body")))
+    assert (notice["sender"], notice["decryption_failure"]) == (servers.voice, None)
+    known = await node.matrix.engine.identity(ben.user_id)
+    assert known.served is not None
+    await node.matrix.accept_identity(ben.user_id, known.served)
+    seen = await ben.wait_text(room, "gardé")
+    assert (seen["decryption_failure"], seen["shield_colour"]) == (None, 0)
+
+    async def delivered() -> bool:
+        return await state("kept") == ("delivered", None)
+
+    await wait_for(delivered, "the kept message to be delivered")
+    await ben.wait_event(room, lambda e: "est confirmée" in str(e["content"].get("body")))
+    await ben.send(room, "me revoilà")
+    await node.got("me revoilà")

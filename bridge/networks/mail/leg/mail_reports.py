@@ -183,9 +183,9 @@ class MailReports:
         if now == {State.REFUSED}:
             code = states[0].reason or "internal_error"
             await self._dsn(f"dsn:{ident}", about, box or await self._book.box(states[0].person), code)
-        elif now == {State.ACCEPTED} and any(one.reason == "late" for one in states):
+        elif now <= {State.ACCEPTED, State.SENT} and (waits := next((s.reason for s in states if s.reason), None)):
             if "DELAY" in about.get("notify", ()):
-                await self._dsn(f"late:{ident}", about, box or await self._book.box(states[0].person), "late")
+                await self._dsn(f"late:{ident}", about, box or await self._book.box(states[0].person), waits, late=True)
         elif "SUCCESS" in about.get("notify", ()) and now & {State.DELIVERED, State.READ}:
             await self._dsn(f"ok:{ident}", about, box or await self._book.box(states[0].person))
         if State.READ in now and self._give and about.get("mdn_to"):
@@ -201,15 +201,15 @@ class MailReports:
         for recipient in recipients:
             await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, code)
 
-    async def _dsn(self, ident: str, about: Json, recipient: str, code: str = "") -> None:
+    async def _dsn(self, ident: str, about: Json, recipient: str, code: str = "", *, late: bool = False) -> None:
         """It failed, or is late, for the reason that ``code`` names; or it was delivered."""
         to = about.get("sender")
         if not to:
             return
         row = DsnRecipient(recipient, "delivered", "2.0.0", recipient)
         if code:
-            action = "delayed" if code == "late" else "failed"
-            row = DsnRecipient(recipient, action, _STATUS.get(code, "5.0.0"), recipient, words=say(code))
+            action, status = ("delayed", "4.0.0") if late else ("failed", "5.0.0")
+            row = DsnRecipient(recipient, action, _STATUS.get(code, status), recipient, words=say(code))
         rows = [row]
         try:
             raw = compose_dsn(self._notice(ident, Box(to), about), rows, envelope_id=about.get("envid") or "")

@@ -1,0 +1,77 @@
+"""`liaison identity`: somebody's encryption identity is another one: the operator looks, asks them, and accepts it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from appservice.e2ee.model import IdentityOf
+from appservice.process.door import Act, knock
+from appservice.process.matrix import Matrix
+from bridge.config import BadConfig, Config
+from bridge.errors import Refused
+
+Json = dict[str, Any]
+
+
+def acts(matrix: Matrix) -> Mapping[str, Act]:
+    """What the hub does when it is asked."""
+
+    async def identity(asked: Json) -> Json:
+        return _shown(await matrix.engine.identity(asked["user"]))
+
+    async def accept(asked: Json) -> Json:
+        await matrix.accept_identity(asked["user"], asked["key"])
+        return _shown(await matrix.engine.identity(asked["user"]))
+
+    return {"identity": identity, "accept-identity": accept}
+
+
+def _shown(known: IdentityOf) -> Json:
+    return {
+        "user": known.user,
+        "pinned": known.pinned,
+        "served": known.served,
+        "changed": known.changed,
+        "devices": known.devices,
+        "rooms": len(known.rooms),
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whose, and which identity is accepted."""
+    parser.add_argument("user", help="their Matrix id, @name:server")
+    parser.add_argument("--accept", metavar="KEY", help="the new identity, as shown and as its owner confirms it")
+
+
+async def main(asked: argparse.Namespace, config: Config) -> int:
+    """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
+    seal, where = config.seal.open(), config.matrix_listen
+    if where.port == 0:
+        raise BadConfig("matrix_listen.port: with port 0 nobody can find the hub")
+    try:
+        if asked.accept is None:
+            _print(await knock(seal, where, "identity", {"user": asked.user}))
+        else:
+            _print(await knock(seal, where, "accept-identity", {"user": asked.user, "key": asked.accept}))
+    except Refused as refused:
+        print(f"{refused.code}: {refused.about}")
+        return 1
+    return 0
+
+
+def _print(known: Json) -> None:
+    if known["served"] is None and known["pinned"] is None:
+        print(f"{known['user']}  has no encryption identity that the hub knows")
+        return
+    print(f"{known['user']}  {'CHANGED' if known['changed'] else 'as known'}")
+    print(f"  known to the hub  {known['pinned'] or 'none'}")
+    print(f"  served now        {known['served'] or 'none'}")
+    for device, signed in sorted(known["devices"].items()):
+        print(f"  device {device}  {'signed' if signed else 'not signed'}")
+    if known["rooms"]:
+        print(f"  messages are kept for them in {known['rooms']} rooms")
+    if known["changed"]:
+        print("  Ask them (by telephone, in person) whether they have reset it. If so:")
+        print(f"  liaison identity {known['user']} --accept {known['served']}")
