@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import hashlib
+import logging
 import os
 import resource
 import secrets
@@ -141,6 +142,8 @@ def _check(asked: argparse.Namespace) -> int:
     from appservice.process.checking.everything import everything
     from appservice.process.checking.findings import lines
     from appservice.process.checking.synapse import USUAL
+
+    logging.getLogger().addHandler(logging.NullHandler())  # what is wrong is a finding, no line of a log
 
     async def go() -> int:
         findings = await everything(asked.config, asked.synapse or USUAL)

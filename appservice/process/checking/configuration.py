@@ -15,6 +15,7 @@ from bridge.model import MATRIX
 from bridge.network import Network
 from bridge.networks import NETWORKS, networks
 from bridge.networks.connect.settings import ConnectSettings
+from bridge.networks.mail.leg.settings import MailSettings
 from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 
@@ -27,6 +28,7 @@ class Read:
     matrix: MatrixSettings | None = None
     seal: Seal | None = None
     connect: ConnectSettings | None = None
+    mail: MailSettings | None = None
     people: FlatFile | None = None
     findings: list[Finding] = field(default_factory=list)
 
@@ -121,6 +123,8 @@ def _network(found: Read, where: str, row: Network, raw: Any) -> None:
     section = found.tried(where, lambda: validate(row.settings, raw, where))
     if isinstance(section, ConnectSettings):
         found.connect = section
+    if isinstance(section, MailSettings):
+        found.mail = section
     if section is not None:
         seal = found.seal or Seal({"none": bytes(32)}, "none")  # a file that it names is no less wrong without
         found.tried(where, lambda: row.prove(section, seal))

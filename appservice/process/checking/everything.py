@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appservice.process.app import COMPONENTS
-from appservice.process.checking import configuration, database, homeserver, listening, reach, synapse, whose
+from appservice.process.checking import (
+    configuration,
+    database,
+    homeserver,
+    listening,
+    mail,
+    reach,
+    rights,
+    synapse,
+    whose,
+)
 from appservice.process.checking.findings import Finding
 from bridge.config import ConnectListenSettings, DatabaseSettings, MatrixListenSettings
 from bridge.db.looking import look
@@ -19,6 +29,7 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
     found, sections = read.findings, read.sections
     if not sections:
         return found
+    found += rights.findings(read)
     url = sections.get("database", DatabaseSettings()).url
     tables = [table for name, row in networks() if name in NETWORKS for table in row.tables]
     seen = await look(url, [*COMPONENTS, *tables])
@@ -31,6 +42,8 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
         found += await listening.findings(name, where)
     if read.connect is not None:
         found += await reach.webhooks(read.connect)
+    if read.mail is not None:
+        found += await mail.findings(read.mail)
     if "trust" in sections:
         found += await reach.servers(sections["trust"].matrix_servers)
     if read.matrix is not None:

@@ -74,6 +74,7 @@ class Site:
         """Write a file; gives its path."""
         path = self.folder / name
         path.write_bytes(text if isinstance(text, bytes) else (text + "\n").encode())
+        path.chmod(0o600)
         return str(path)
 
     def people(self, text: str | bytes) -> None:

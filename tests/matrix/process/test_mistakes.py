@@ -73,6 +73,8 @@ MISTAKES = [
     Mistake("no key file", put("seal", "keys", to={"1": "/none/seal"}), "seal.keys.1: cannot read /none/seal", "FileNotFoundError"),
     Mistake("a key that is too short", lambda s: s.file("seal", "c2hvcnQ="), "seal.keys.1: the key must be 32 bytes", "liaison key makes one"),
     Mistake("a key file that cannot be read", put("seal", "keys", to={"1": "/"}), "seal.keys.1: cannot read /", "IsADirectoryError"),
+    Mistake("a key for everybody", lambda s: (s.folder / "seal").chmod(0o644), "seal.keys.1: every user of this machine", "chmod 640"),
+    Mistake("a webhook secret for everybody", lambda s: (s.folder / "hook").chmod(0o604), "pandalab.webhook_secrets: every user", "chmod 640"),
     Mistake("an unknown active key", put("seal", "active", to="2"), "seal", "is not among the keys"),
     Mistake("another key of the same name", another_key, "seal.keys.1 is not the key that this database was made with", "put the file back"),
     # the database
