@@ -347,10 +347,9 @@ class _Rooms:
     async def everything(self) -> list[Shown]:
         found: list[Shown] = []
         for room in await self._joined():
-            members = await self.client.members(room)
             voice = self.ends.world.hub.ghost("liaison")  # nobody: it says what became of messages
-            present = [user for user, m in members.items() if m["membership"] in ("join", "invite") and user != voice]
-            people = frozenset(self.ends.persons.get(user, user) for user in present)
+            members = {user: m["membership"] for user, m in (await self.client.members(room)).items() if user != voice}
+            people = frozenset(self.ends.persons.get(u, u) for u, was in members.items() if was in ("join", "invite"))
             for event in await self.client.timeline(room):
                 if event["decryption_failure"]:
                     self.ends.odd.append(f"{self.client.user_id} cannot read {event['event_id']}")
