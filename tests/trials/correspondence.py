@@ -373,8 +373,7 @@ class _Box:
 
     def _files(self) -> Iterator[Any]:
         for folder in ("new", "cur"):
-            if (self.path / folder).exists():
-                yield from sorted((self.path / folder).iterdir())
+            yield from sorted((self.path / folder).glob("*"))
 
     def look(self) -> list[Mail]:
         for path in self._files():
