@@ -250,8 +250,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "Another mailbox says that this message did not arrive, which proves nothing. Ask the recipient.",
     ),
     "mail_failed_unknown": (
-        "Un message n'a pas été remis à {name} ; le rapport ne dit pas lequel. Vérifiez vos derniers messages.",
-        "A message did not reach {name}, and the report does not say which one. Check your last messages.",
+        "Un message n'a pas été remis ; le rapport ne dit pas lequel. Vérifiez vos derniers messages.",
+        "A message was not delivered, and the report does not say which one. Check your last messages.",
     ),
     "mail_delayed": (
         "Pas encore remis à la messagerie du destinataire ; les essais continuent. Si c'est urgent, téléphonez.",

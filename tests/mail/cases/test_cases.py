@@ -108,3 +108,16 @@ async def test_what_stands_after_the_end_of_the_html_is_shown(tmp_path: Path, sp
         found = await node.got("Consigne", "siilo")
         assert "K 6,8, appeler." in found.body.text
         assert "K 6,8, appeler." in (found.body.html or "")
+
+
+@pytest.mark.parametrize(
+    ("piece", "said"),
+    [("<p>Rappeler demain.</p>", False), ("<div hidden>Rappeler demain.</div>", True), ("<p>Hb <moins de 8</p>", True)],
+)
+async def test_what_may_not_be_shown_is_said(tmp_path: Path, space: Space, piece: str, said: bool) -> None:
+    async with running(tmp_path, space) as node:
+        raw = (CASES / "04-first-mail-paste-as-quotation.eml").read_bytes().rstrip() + piece.encode() + b"\r\n"
+        await node.hand_in(raw, BEN_BOX, sender=WRITER)
+        found = await node.got("Consigne", "siilo")
+        assert ("Une partie de ce mail n'est peut-être pas affichée" in found.body.text) == said
+        assert [file.name for file in found.body.files] == ([ORIGINAL] if said else [])

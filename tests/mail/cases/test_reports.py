@@ -146,7 +146,7 @@ async def test_a_conversation_is_told_of_what_nobody_can_match(tmp_path: Path, s
         room = f"salon-{seen.conversation.removeprefix('c_')}@{HUB}"
         await report(node, case(REWRITTEN, (f"rfc822; anna@{PEER}", f"rfc822; {WRITER}")), room, sender=f"x@{PEER}")
         await until(lambda: notices(node), "what the conversation is told")
-        assert "le rapport ne dit pas lequel" in notices(node)[0].body.text
+        assert f"{WRITER} : Un message n'a pas été remis ; le rapport ne dit pas" in notices(node)[0].body.text
         assert await state(node) is State.SENT
 
 

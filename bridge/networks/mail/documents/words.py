@@ -24,6 +24,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Une archive dans l'archive n'a pas été ouverte. Ouvrez-la vous-même si vous l'attendiez.",
         "An archive within the archive was not opened. Open it yourself if you expected it.",
     ),
+    "not_all_shown": (
+        "Une partie de ce mail n'est peut-être pas affichée : voir le message d'origine.",
+        "A part of this mail may not be shown: see the original message.",
+    ),
     "xml_dtd": _XML,
     "apicrypt_v1": (
         "Message chiffré par Apicrypt v1 : Liaison ne peut pas l'ouvrir. Demandez un envoi par MSSanté (Apicrypt v2).",

@@ -20,6 +20,9 @@ _LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds t
 _FILES = 24_000_000  # bytes of all files
 _CUT = "\n\n[… suite dans le message d'origine · the rest is in the original message]"
 _BARE = "\n\n[mise en forme : voir le message d'origine · formatting: see the original message]"
+_MAY_HIDE = {  # words of a mail that stand in its original only
+    "not_all_shown", "odd_html", "odd_header", "odd_type", "text_around", "plain_differs", "base64_odd", "uuencoded",
+}  # fmt: skip
 _NAMED = 5  # addresses outside of the conversation
 _ORIGINAL = "message-original.eml"
 
@@ -65,7 +68,8 @@ def content(mail: Mail, raw: bytes) -> Content:
     for card in reading.cards:
         texts.append(card.text)
         parts.append(clean(card.html) if card.html else _paragraph(card.text))
-    for problem in dict.fromkeys(reading.problems):
+    hides = ("not_all_shown",) if not _MAY_HIDE.isdisjoint(mail.problems) else ()
+    for problem in dict.fromkeys((*reading.problems, *hides)):
         odd = "⚠️ " + "\n".join(say(problem))
         texts.append(odd)
         parts.append(_paragraph(odd))
