@@ -65,6 +65,20 @@ def test_another_message_with_every_kind_of_value() -> None:
     assert patient.same_patient(who, make.ODILE) is True
 
 
+def test_an_earlier_result_says_its_day_and_a_contradiction_is_said() -> None:
+    results = [
+        "OBR|1|||IONO^Ionogramme|||20260301080000", "OBX|1|NM|K^Potassium||6.9|mmol/L|3.5-5.0|HH|||F|||20260301",
+        "OBX|2|NM|K^Potassium||4.1|mmol/L|3.5-5.0|N|||F|||20260214090000",
+        "OBX|3|NM|NA^Sodium||120|mmol/L|135-145|N|||F",
+    ]  # fmt: skip
+    found = reading("\r".join([HEAD, PID, *results]))
+    assert found.problems == ("hprim_flag_disagrees",)
+    assert found.cards[0].text.endswith(
+        "Potassium : 6.9 mmol/L ▲▲ (3.5 – 5.0)\nPotassium (le 14/02/2026) : 4.1 mmol/L (3.5 – 5.0)\n"
+        "Sodium : 120 mmol/L ▼ (135 – 145)"
+    )
+
+
 def test_a_cda_inside_has_its_own_card() -> None:
     inner = base64.b64encode(make.cda(make.section(make.TABLE))).decode()
     message = "\r".join([HEAD, PID, f"OBX|1|ED|x^CR||^TEXT^XML^Base64^{inner}"]).replace("ORU^R01^ORU_R01", "MDM^T02")

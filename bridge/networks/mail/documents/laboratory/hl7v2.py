@@ -58,6 +58,7 @@ class _Message:
         self.lines: list[Result | str] = []
         self.files: list[File] = []
         self.problems: list[str] = []
+        self.day = ""  # of what was taken for the results that come now
 
     def record(self) -> Record:
         """All of it. The first segment of a kind says who and when."""
@@ -81,6 +82,7 @@ class _Message:
         if one.name == "OBX":
             self.observation(one)
         elif one.name == "OBR":
+            self.day = one.text(7)[:8]
             self.say(_coded(one, 4))
         elif one.name == "NTE":
             self.say("\n".join(one.plain("".join(parts)) for parts in one.repetitions(3)))
@@ -103,8 +105,12 @@ class _Message:
             self.problems.append("hl7_elsewhere")
         value = " ; ".join(shown for parts in one.repetitions(5) if (shown := _value(one, kind, parts)))
         flag = " ".join(one.plain(parts[0]).strip().upper() for parts in one.repetitions(8) if parts[0])
+        day = one.text(14)[:8]
+        if day and self.day and day != self.day:  # an earlier result, told beside the new one
+            label = f"{label} (le {readable_time(day)})"
         measure = _measure(value, one.text(6) or one.text(6, 2), one.text(7).strip())
         result = Result(label, "", measure, flag, one.text(11).upper())
+        self.problems += ["hprim_flag_disagrees"] if result.disagrees else []
         if "\n" in value or len(value) > 200:
             about = " ".join(part for part in (label, result.marked) if part)
             self.say(f"{about} : {value}" if about else value)
