@@ -95,12 +95,16 @@ async def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> 
             await synapse.stop()
 
 
-async def test_the_readme_leads_to_a_hub_that_runs(site: Site) -> None:
-    files, who, homeserver, product, hub, _ = blocks(README, START)
-    for block in (files, who, homeserver):
+async def test_the_readme_writes_what_hub_and_homeserver_need(site: Site) -> None:
+    assert len(blocks(README, START)) == 6
+    for block in blocks(README, START)[:3]:
         await site.type(block)
     assert "systemctl restart matrix-synapse" in site.machine.done()
     await site.synapse.start()
+
+
+async def test_the_readme_leads_to_a_hub_that_runs(site: Site) -> None:
+    product, hub = blocks(README, START)[3:5]
     await site.type(product)
     await site.answers("http://127.0.0.1:29302/")
     assert "MEND" not in await site.type(hub)
@@ -111,6 +115,7 @@ async def test_the_readme_ends_with_a_message_that_arrives(site: Site) -> None:
     await site.synapse.register_user("ben", PASSWORD, displayname="Ben")
     site.ben = await RustClient.start(site.synapse.url, f"@ben:{site.synapse.name}", PASSWORD)
     await site.message("p-1", new_room=True)
+    assert "MEND" not in await site.type("liaison check")  # beside the hub that runs
 
 
 async def test_a_hub_that_stays_is_backed_up_and_upgraded(site: Site) -> None:
