@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bridge.errors import Unavailable, where
 from bridge.hub.outlet import Outlet
 from bridge.parts.patience import Patience
+from bridge.parts.steady import Steady
 from bridge.store.backlog import Old
 from bridge.store.store import Store
 
@@ -17,35 +18,6 @@ log = logging.getLogger(__name__)
 _PAGE = 100  # deliveries in one transaction
 _SHARE = 3  # times as long as a page took, nothing is done: others have the database
 _SLOWEST = 5.0  # s between two looks
-_JUMP = 60.0  # s by which the wall clock goes wrong between two looks, if it jumps
-_GRACE = 3600.0  # s of trying, after a start or a jump of the clock, before anything is given up
-
-
-class Steady:
-    """For how long the hub has tried, since it started or the wall clock (``clock``, ms) jumped."""
-
-    def __init__(self, clock: Callable[[], int], seconds: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._since = seconds()
-        self._offset = self._off()
-
-    def _off(self) -> float:
-        return self._clock() / 1000 - self._seconds()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of trying."""
-        return self._seconds() - self._since
-
-    def jumped(self) -> float:
-        """Seconds by which the wall clock has jumped since this was asked last; 0: it has not."""
-        off = self._off()
-        jump, self._offset = off - self._offset, off
-        if abs(jump) < _JUMP:
-            return 0.0
-        self._since = self._seconds()
-        return jump
 
 
 class Overdue:
@@ -74,7 +46,7 @@ class Overdue:
 
     @property
     def _tried(self) -> bool:
-        return self._steady.seconds >= min(self._patience.give_up, _GRACE)
+        return self._steady.tried(self._patience.give_up)
 
     def _before(self, seconds: float) -> int:
         return self._clock() - int(seconds * 1000)

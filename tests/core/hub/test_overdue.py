@@ -9,9 +9,9 @@ import pytest
 
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
-from bridge.hub.overdue import Steady
 from bridge.model import Delivery, Report, State
 from bridge.parts.patience import Patience
+from bridge.parts.steady import Steady
 from tests.core.hub.test_late import away
 from tests.core.hub.test_outlet import BEN, DAN, outlet, planted, still, world
 from tests.core.make import FAST, World, running

@@ -14,6 +14,7 @@ from bridge.networks.mail.leg.ledger import COMPONENT, Due, Ledger, LedgerEntry,
 from bridge.networks.mail.leg.outgoing import Queue
 from bridge.networks.mail.leg.settings import RetrySettings
 from bridge.networks.mail.smtp.peer import Outcome
+from bridge.parts.steady import Steady
 from deploy.world.waiting import until
 from tests.core.make import SEAL
 
@@ -198,3 +199,23 @@ async def test_numbers_go_on_after_a_restart(rig: Rig) -> None:
     again = Ledger(rig.ledger.db, SEAL)
     await again.start()
     assert again.next_n() == rig.ledger.next_n()
+
+
+async def test_a_jump_of_the_clock_gives_no_mail_up_and_is_said(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.far.answer = lambda mail, recipient: "later"
+    steady = [0.0]
+    rig.queue._steady = Steady(lambda: rig.now, lambda: steady[0])
+    await rig.post(("m1", "room@hub.example", ("a@one.example",)))
+    await rig.queue.start()
+    await rig.rest()
+    rig.now += 4 * 86_400_000
+    rig.queue.wake("one.example")
+    await until(lambda: len(rig.mails) == 2)
+    await rig.rest()
+    assert [kind for _, _, kind in rig.told] == ["delayed"]
+    assert "the clock has jumped by 345600 s" in caplog.text
+    rig.now += 3_601_000  # an hour of trying has passed, by both clocks
+    steady[0] += 3_601.0
+    rig.queue.wake("one.example")
+    await until(lambda: len(rig.mails) == 3)
+    await until(lambda: any(kind == "refused" for _, _, kind in rig.told))

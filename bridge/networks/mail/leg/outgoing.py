@@ -16,6 +16,7 @@ from bridge.networks.mail.smtp.peer import Outcome
 from bridge.parts.failpoint import failpoint
 from bridge.parts.lanes import Lanes
 from bridge.parts.patience import Patience
+from bridge.parts.steady import Steady
 
 log = logging.getLogger(__name__)
 _CONNECTIONS = 4  # of one domain at once
@@ -113,6 +114,7 @@ class Queue:
         self._told = told
         self._settings = settings
         self._clock = clock
+        self._steady = Steady(clock)
         self._lanes = Lanes("mail", self._drained, _DATABASE, failed=_failed)
         self._telling = Lanes("outcomes of mails", self._tell, _DATABASE, failed=_failed)
 
@@ -182,8 +184,11 @@ class Queue:
         except Unavailable:
             outcomes = [Outcome(each, 451, "4.0.0", "later") for each in due.waiting]
         failpoint("mail.sent")
-        age = (self._clock() - due.created_at) / 1000
-        again = [each for each in outcomes if each.kind == "later" and age < self._settings.give_up]
+        if jump := self._steady.jumped():
+            log.warning("the clock has jumped by %.0f s: no mail is given up yet", jump)
+        age, patience = (self._clock() - due.created_at) / 1000, self._settings.give_up
+        over = age >= patience and self._steady.tried(patience)
+        again = [each for each in outcomes if each.kind == "later" and not over]
         if again:
             await self._later(due, again, age)
         if len(again) < len(outcomes):
