@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -16,6 +19,7 @@ from appservice.process.checking.probe import Probe
 from appservice.process.settings import MatrixSettings
 from bridge.config import MatrixListenSettings
 from bridge.db.looking import Looked
+from deploy.world.certificates import Authority
 from deploy.world.ports import free_port
 from deploy.world.stub.homeserver import StubHomeserver
 
@@ -148,3 +152,21 @@ async def test_a_database_that_is_not_the_one_of_before_is_a_question(
     assert says in one.what
     assert "liaison adopt" in one.mend
     assert await whose.findings(settings(stub), Looked(hub="a")) == []
+
+
+async def test_the_borrowed_address_speaks_tls_where_the_hub_would(stub: StubHomeserver, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    certificate, key = authority.issue(tmp_path, "localhost")
+    port = free_port()
+    listen = MatrixListenSettings(port=port, certificate=certificate, key=key)
+    trusted = ssl.create_default_context(cafile=authority.path)
+    async with Homeserver(stub.url, "as-token") as homeserver:
+        asked = pushes.Way(settings(stub), homeserver, listen, Probe(GHOST, "CHECK", "@mss_x:stub.example"))
+        async with pushes.borrow(asked) as borrowed, aiohttp.ClientSession() as session:
+            url = f"https://localhost:{port}/_matrix/app/v1/ping"
+            async with session.post(url, ssl=trusted, headers={"Authorization": "Bearer hs-token"}) as answer:
+                assert answer.status == 200
+            assert borrowed is not None
+            assert borrowed.tokens == {"hs-token"}
+            async with pushes.borrow(asked) as taken:  # the hub, or another program, has the port
+                assert taken is None
