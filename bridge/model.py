@@ -117,11 +117,15 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What was said. Sealed whenever it waits on disk."""
+    """What was said. Sealed whenever it waits on disk.
+
+    ``system``: the hub itself says it; the sender is only whom it is about, and no leg shows it as their words.
+    """
 
     text: str = field(default="", repr=False)
     html: str | None = field(default=None, repr=False)
     files: tuple[File, ...] = field(default=(), repr=False)
+    system: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class Message:
 
     ``chat`` is the conversation as the sender's network knows it. ``to`` names people to add (handles as in
     :meth:`bridge.people.people.People.find`): needed on the first message of a chat.
-    ``sent_at`` is in milliseconds since 1970.
+    ``sent_at`` is in milliseconds since 1970. ``only`` names the one network that is to have it (None: every other).
     """
 
     ref: Ref
@@ -205,6 +209,7 @@ class Message:
     to: tuple[str, ...] = ()
     reply_to: Ref | None = None
     thread: Ref | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

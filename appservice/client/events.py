@@ -201,6 +201,8 @@ def clean(html: str) -> str:
 def to_content(delivery: Delivery) -> Json:
     """The content of a delivery. ``m.mentions`` is empty, so that nobody is notified for a name within a text."""
     content: Json = {"msgtype": _MSGTYPES[delivery.kind], "body": delivery.body.text, "m.mentions": {}}
+    if delivery.body.system:
+        content |= {"msgtype": "m.text", OWN_WORDS: "system"}
     html = clean(delivery.body.html) if delivery.body.html is not None else ""
     if html:
         content["format"] = "org.matrix.custom.html"

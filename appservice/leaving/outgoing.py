@@ -73,6 +73,8 @@ class Outgoing:
         ghost = await self._ghosts.ensure(delivery.sender)
         if delivery.kind is Kind.REACTION:
             return await self._reaction(room, ghost, delivery)
+        if delivery.body.system:  # about this person, and not said by them
+            ghost = await self._voice.speaker(room) or ghost
         asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
         await self._newcomers.before(room, ghost)
         events = [await self._send(room, one) for one in asked]

@@ -169,6 +169,8 @@ class Hub:
                 about = await self._corrected(tx, message, sender)
                 overtaken = await self._overtake(tx, message, original, free)
                 able, sign = self._able(message, conversation, about, overtaken), not KINDS[about].recipients
+                if message.only is not None:  # the hub's word for one leg, which no room puts into an order
+                    able, held = able & {message.only}, frozenset()
                 for network in able:  # nobody is told that something was accepted which a leg cannot carry
                     check_text(message.body, self._connectors[network].capabilities.max_text)
                 reach = Reach(able, held, frozenset(overtaken))

@@ -194,16 +194,9 @@ class Store:
         return None if row is None else (str(row["id"]), str(row["conversation"]))
 
     async def record(
-        self,
-        tx: Tx,
-        message: Message,
-        conversation: Conversation,
-        sender: Person,
-        reach: Reach,
-        now: int,
-        *,
-        sign: bool = False,
-    ) -> set[str]:
+        self, tx: Tx, message: Message, conversation: Conversation, sender: Person, reach: Reach, now: int,
+        *, sign: bool = False,
+    ) -> set[str]:  # fmt: skip
         """Write a message and a sealed delivery for every able leg that has members; gives those networks.
 
         Ends in a Conflict if the hub has it already, or has something else by that name.
@@ -219,9 +212,10 @@ class Store:
             for member in others:
                 await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
         cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
+        said = [message.body.text, message.body.html, len(message.body.files), *([True] if message.body.system else [])]
         for network in networks:
             name = delivery_id(ident, network)
-            body = self._seal.seal(orjson.dumps([message.body.text, message.body.html, len(message.body.files)]), name)
+            body = self._seal.seal(orjson.dumps(said), name)
             values = (name, ident, conversation.id, network, int(network in reach.held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
@@ -290,12 +284,14 @@ class Store:
         ]
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
-        text, html, *files = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
+        said = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
+        text, html, files, system = [*said, 0, 0][:4]  # an earlier hub wrote less
         return Delivery(
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
-            sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]), body=Body(text, html),
-            members=whole.members, sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
-            created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=files[0] if files else 0,
+            sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]),
+            body=Body(text, html, system=bool(system)), members=whole.members, sent_at=row["sent_at"],
+            order=row["pos"], attempt=row["attempt"],
+            created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=files,
         )  # fmt: skip
 
     async def ready(self, due: DueDelivery) -> Delivery:

@@ -150,6 +150,7 @@ def _created(delivery: Delivery, html: bool) -> Json:
         "kind": delivery.kind.value,
         "text": body.text,
         "html": clean_html(body.html) if html and body.html else None,
+        "system": body.system,
         "sender": to_person(delivery.sender),
         "recipients": _recipients(delivery),
         "members": [to_member(m) for m in delivery.members],

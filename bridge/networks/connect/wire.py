@@ -264,6 +264,10 @@ class Created(Wire):
     kind: Literal["text", "notice", "emote"]
     text: str = Field(repr=False)
     html: str | None = Field(repr=False)
+    system: bool = Field(
+        default=False,
+        description="The hub itself says this, about `sender`: show it as Liaison's, not as a message of theirs.",
+    )
     sender: PersonView
     recipients: list[str] = Field(description="The product's ids of the users who get it.")
     members: list[MemberView]

@@ -99,7 +99,9 @@ async def test_a_correction_waits_for_the_next_mail_of_its_thread(tmp_path: Path
         await node.write("room-1", "un comprimé", kind=Kind.EDIT, reply_to=Ref("pandalab", "p1"), ref="e1")
         told = await node.got("L'ancien texte est déjà parti par mail")
         assert (told.kind, told.sender.name, told.chat) == (Kind.NOTICE, "Anna Martin", "room-1")
-        assert "Cléo Petit : " in told.body.text
+        assert told.body.system  # not Anna's words, and no name before what is for its writer only
+        assert told.body.text.startswith("⚠️ L'ancien texte")
+        assert told.reply_to == Ref("pandalab", "p1")
         await node.rest(1.0)
         assert len(node.out.sent) == 1
         await node.write("room-1", "à demain")

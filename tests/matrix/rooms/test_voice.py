@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bridge.errors import Refused
-from bridge.model import Delivery, Kind
+from bridge.hub.hub import now_ms
+from bridge.model import Address, Body, Delivery, Kind, Message, Ref
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, CLEO, VOICE, Chat, Node, World, ghost, meet, statuses
@@ -216,3 +217,30 @@ async def test_what_a_hub_itself_says_is_nobodys_message(world: World) -> None:
         await chat.ben.say(chat.room, "à la suite")
         await node.got("à la suite")
         assert not any("autre hub" in d.body.text for d in node.product.delivered if d.kind is not Kind.MEMBERS)
+
+
+async def test_what_a_leg_says_of_a_colleague_is_not_said_by_them(world: World) -> None:
+    """The mail leg tells a room what became of a mail: about Anna, and not Anna's words."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        words = Body("⚠️ L'ancien texte est déjà parti par mail.", system=True)
+        message = Message(Ref("pandalab", "s1"), chat.chat, Address("pandalab", "anna"), Kind.NOTICE, words, now_ms())
+        mine = await chat.ben.say(chat.room, "un comprimé")
+        await told(chat.ben, mine, "SUCCESS")
+        await node.hub.accept(message)
+        seen = await chat.ben.heard("⚠️ L'ancien texte")
+        assert seen.sender == VOICE
+        assert seen.clear is not None
+        assert (seen.clear["content"]["msgtype"], seen.clear["content"]["fr.liaison.code"]) == ("m.text", "system")
+        assert after(world, chat.room, mine) == {VOICE}
+
+
+async def test_a_word_for_one_leg_goes_to_no_other(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        words, by = Body("pour l'auteur", system=True), Address("pandalab", "anna")
+        only = Message(Ref("pandalab", "s1"), chat.chat, by, Kind.NOTICE, words, now_ms(), only="mail")
+        await node.hub.accept(only)
+        await node.write(chat.chat, "pour tous", by="anna", ref="p1")
+        await chat.ben.heard("pour tous")
+        assert not any("l'auteur" in (s.text or "") for s in chat.ben.seen)

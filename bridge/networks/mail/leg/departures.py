@@ -134,14 +134,26 @@ class Departures:
         return int(about.get("said", {}).get(known.ref, 0))
 
     async def _too_late(self, delivery: Delivery, chat: str, thread: str) -> None:
-        """The writer is told, once, that what is corrected now was sent as it was."""
-        if not delivery.recipients:
+        """The writer is told, once and on their own leg, that what is corrected now was sent as it was."""
+        writer = next((m for m in delivery.members if m.person.id == delivery.sender.id), None)
+        if not delivery.recipients or writer is None:
             return
         ref, root = Ref(MAIL, f"correction:{delivery.id}"), None if thread == MAIN else Ref(MAIL, thread)
-        body = Body(notice(f"mail_{delivery.kind.value}_late", name=delivery.sender.name))
-        box = delivery.recipients[0].address
+        body, own = Body(notice(f"mail_{delivery.kind.value}_late"), system=True), writer.address.network
+        message = Message(
+            ref,
+            chat,
+            delivery.recipients[0].address,
+            Kind.NOTICE,
+            body,
+            self._clock(),
+            (),
+            delivery.reply_to,
+            root,
+            own,
+        )
         try:
-            await self.hub.accept(Message(ref, chat, box, Kind.NOTICE, body, self._clock(), thread=root))
+            await self.hub.accept(message)
         except Refused as refusal:  # whoever could be told has left
             log.info("nobody is told that a correction is late: %s", refusal.code)
 

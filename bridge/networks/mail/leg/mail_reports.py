@@ -80,7 +80,7 @@ class MailReports:
         chat, thread = about.chat, about.thread
         box = Address(MAIL, chat.removeprefix("team:") if chat.startswith("team:") else recipient.lower())
         root = None if thread == MAIN else Ref(MAIL, thread)
-        message = Message(Ref(MAIL, ident), chat, box, Kind.NOTICE, Body(text), self._clock(), thread=root)
+        message = Message(Ref(MAIL, ident), chat, box, Kind.NOTICE, Body(text, system=True), self._clock(), thread=root)
         try:
             await self.hub.accept(message)
         except Refused as refusal:  # whoever could be told has left
