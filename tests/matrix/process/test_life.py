@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from appservice.process import app
+from appservice.process import life as module
 from appservice.process.command import main
 from appservice.process.life import TYPE, Life
 from bridge.config import BadConfig, read_config
@@ -126,6 +127,29 @@ async def test_a_new_database_beside_old_ghosts_is_a_question(world: World, tmp_
     async with world.node() as node:
         with pytest.raises(BadConfig, match="of another hub"):
             await life(node).begin()
+
+
+async def test_another_life_that_is_found_later_is_an_alarm_and_nothing_is_encrypted(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AGAIN", 0.02)
+    async with world.node() as node:
+        await life(node).begin()
+    async with world.node(url=f"sqlite:///{tmp_path}/new.db") as node:
+        world.stub.fault(f"GET .*/account_data/{TYPE}", 3, status=502)
+        mine = life(node)
+        node.matrix.hindered(lambda: mine.trouble)
+        await mine.begin()  # the homeserver does not say
+        assert mine.trouble == ""
+        task = asyncio.create_task(mine.run())
+        await until(lambda: node.matrix.trouble())
+        before = world.stub.calls["_get_data"]
+        await until(lambda: world.stub.calls["_get_data"] > before + 3)
+        task.cancel()
+        assert "liaison adopt" in node.matrix.trouble()
+        with pytest.raises(Unavailable, match="database_age_unknown"):
+            await node.matrix.engine.late("!room", "@ben:chu.example")
+    assert len([m for m in caplog.messages if m.startswith("ALARM database.url")]) == 1
 
 
 async def test_the_command_begins_a_new_life(
