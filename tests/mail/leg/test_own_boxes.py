@@ -29,7 +29,7 @@ async def test_nobody_is_promised_a_mail_to_ourselves(tmp_path: Path, space: Spa
     async with running(tmp_path, space) as node:
         node.trust.list(HUB, f"CN={HUB},O=Essai,C=FR")
         for address, code in (
-            (DAN_BOX, "same_network"), (TEAM, "mail_team_box"), (f"personne@{HUB}", "mail_unknown_box"),
+            (TEAM, "mail_team_box"), (f"personne@{HUB}", "mail_unknown_box"),
             (f"salon-{'0' * 24}@{HUB}", "mail_room_box"), (f"99999999999@{HUB}", "unknown_recipient"),
         ):  # fmt: skip
             for handle in (f"mailto:{address}", f"mail:{address}"):
@@ -46,6 +46,17 @@ async def test_nobody_is_promised_a_mail_to_ourselves(tmp_path: Path, space: Spa
                         [],
                     )
                 assert (refusal.value.code, refusal.value.field) == (code, "add.0")
+
+
+async def test_the_box_of_a_colleague_in_the_same_product_means_them_there(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        node.trust.list(HUB, f"CN={HUB},O=Essai,C=FR")
+        await node.write("room-1", "bonjour", to=[f"mailto:{ANNA}", f"mailto:{DAN_BOX}"])
+        ((_, recipients, _, _),) = await node.mailed()
+        assert recipients == [ANNA]
+        found = await node.hub.facts.chat("pandalab", "room-1")
+        assert found is not None
+        assert Address("pandalab", "dan") in {member.address for member in found.members}
 
 
 async def test_nobody_writes_to_a_citizen_whose_answer_would_be_refused(tmp_path: Path, space: Space) -> None:
