@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -185,6 +185,7 @@ class Config(Section):
     matrix_listen: MatrixListenSettings = MatrixListenSettings()
     connect_listen: ConnectListenSettings = ConnectListenSettings()
     networks: dict[str, dict[str, Any]] = {}
+    language: Literal["both", "fr", "en"] = "both"
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
 

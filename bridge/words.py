@@ -334,11 +334,24 @@ def say(code: str) -> tuple[str, str]:
     return WORDS.get(code, _UNKNOWN)
 
 
+_LANGUAGES = {"both": slice(0, 2), "fr": slice(0, 1), "en": slice(1, 2)}
+_spoken = ["both"]  # by this process: a hub serves one house
+
+
+def speak(language: str) -> None:
+    """From now on people read ``fr``, ``en``, or ``both`` (French first)."""
+    _spoken[0] = language
+
+
+def sentence(code: str, between: str = "\n") -> str:
+    """The sentence for a code in the languages of this hub."""
+    return between.join(say(code)[_LANGUAGES[_spoken[0]]])
+
+
 def notice(code: str, name: str = "", count: int = 1) -> str:
-    """A notice for a room: French, then English; never content.
+    """A notice for a room, in the languages of this hub; never content.
 
     ``name`` is the person whom it is about, never the one who reads it. ``count``: so many messages fared alike.
     """
-    french, english = say(code)
     prefix = (f"{name} : " if name else "") + (f"{count} × " if count > 1 else "")
-    return f"{'ℹ️' if code in GOOD_NEWS else '⚠️'} {prefix}{french}\n{english}"
+    return f"{'ℹ️' if code in GOOD_NEWS else '⚠️'} {prefix}{sentence(code)}"

@@ -17,7 +17,7 @@ from appservice.rooms.roomstate import Room
 from appservice.rooms.voice import Voice
 from bridge.errors import Refused
 from bridge.parts.lru import Lru
-from bridge.words import GOOD_NEWS, notice, say
+from bridge.words import GOOD_NEWS, notice, sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -144,4 +144,4 @@ class Notices:
 def failure(code: str) -> Json:
     """The fields of a status that names a failure; ``message`` holds our own sentence, never content."""
     reason = _REASONS.get(code, "m.foreign_network_error")
-    return {"reason": reason, "message": "\n".join(say(code)), "internal_error": code}
+    return {"reason": reason, "message": sentence(code), "internal_error": code}

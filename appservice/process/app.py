@@ -22,6 +22,7 @@ from appservice.process.door import Door
 from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
+from bridge import words
 from bridge.config import BadConfig, Config
 from bridge.db import open_database
 from bridge.errors import said
@@ -101,6 +102,7 @@ async def running(config: Config) -> AsyncIterator[Parts]:
 
 async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     settings = examine.examine(config)
+    words.speak(config.language)
     sections = examine.sections(config)
     seal, directory = config.seal.open(), examine.directory(config)
     try:

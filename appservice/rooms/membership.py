@@ -20,7 +20,7 @@ from bridge.connector import Chat, Receiver, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, MATRIX, Address, Ref
-from bridge.words import say
+from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -232,7 +232,7 @@ class Membership:
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
             await self._ghosts.register(ghost)  # only a user that exists can decline
-            await self._rooms.doors.leave(room, ghost, " / ".join(say(refusal.code)))
+            await self._rooms.doors.leave(room, ghost, sentence(refusal.code, " / "))
             await self._voice.alone(room)
             await self._write(room, [ghost], done)
 

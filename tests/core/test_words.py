@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.networks.connect import problems
-from bridge.words import WORDS
+from bridge.words import GOOD_NEWS, WORDS, notice, say, sentence, speak
 
 ROOT = Path(__file__).parents[2]
 SAID_ELSEWHERE = {  # modules whose codes people never read as such, and who says it instead
@@ -42,3 +42,17 @@ def test_every_code_has_words() -> None:
         if code not in WORDS and code not in problems._WORDS and not module.startswith(tuple(SAID_ELSEWHERE))
     }
     assert wordless == set()
+
+
+def test_a_house_chooses_what_its_people_read() -> None:
+    french, english = say("too_long")
+    try:
+        assert sentence("too_long") == f"{french}\n{english}"
+        speak("fr")
+        assert notice("too_long", name="Anna") == f"⚠️ Anna : {french}"
+        speak("en")
+        assert notice("too_long", count=3) == f"⚠️ 3 × {english}"
+        assert sentence("too_long", " / ") == english
+    finally:
+        speak("both")
+    assert all(notice(code).startswith("ℹ️ ") for code in GOOD_NEWS)

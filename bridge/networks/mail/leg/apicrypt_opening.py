@@ -14,7 +14,7 @@ from bridge.networks.mail.documents.laboratory import hprim
 from bridge.networks.mail.mime.charsets import decode, readable
 from bridge.networks.mail.mime.file_names import better_mime, safe_name
 from bridge.networks.mail.mime.mail import Mail
-from bridge.words import say
+from bridge.words import sentence
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def closed(mail: Mail, code: str) -> Mail:
     """The mail with the reason in place of its encrypted text; encrypted files stay, they are shown as closed."""
     found = _encrypted(mail)
     clear = mail.text.rpartition(found.block)[0] if found and found.block else mail.text
-    text = "\n\n".join(part for part in ("⚠️ " + "\n".join(say(code)), clear.strip()) if part)
+    text = "\n\n".join(part for part in ("⚠️ " + sentence(code), clear.strip()) if part)
     return _marked(replace(mail, text=text, html=None))
 
 
