@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from appservice.process.checking.findings import Finding, bad, good, remark
+from appservice.process.checking.remedies import fault
 from appservice.process.settings import MatrixSettings
 from bridge.config import BadConfig, SealSettings, read_sections, validate
 from bridge.errors import said
@@ -41,11 +42,11 @@ class Read:
         try:
             made = work()
         except BadConfig as problem:
-            self.add(*(bad(line) for line in str(problem).splitlines()))
+            self.add(*(fault(line) for line in str(problem).splitlines()))
             return None
         except (OSError, ValueError) as error:
             text = said(error)
-            self.add(bad(text if text.startswith(what) else f"{what}: {text}"))
+            self.add(fault(text if text.startswith(what) else f"{what}: {text}"))
             return None
         return made
 
@@ -55,8 +56,8 @@ async def read(path: Path) -> Read:
     try:
         sections, problems = read_sections(path)
     except BadConfig as problem:
-        return Read({}, findings=[bad(str(problem))])
-    found = Read(sections, findings=[bad(line) for line in problems])
+        return Read({}, findings=[fault(str(problem))])
+    found = Read(sections, findings=[fault(line) for line in problems])
     if not problems:
         found.add(good(f"{path} can be read"))
     _matrix(found)

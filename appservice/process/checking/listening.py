@@ -14,6 +14,7 @@ from cryptography import x509
 
 from appservice.process import examine
 from appservice.process.checking.findings import Finding, bad, good, remark
+from appservice.process.checking.remedies import fault
 from appservice.process.settings import MatrixSettings
 from bridge.config import BadConfig, ListenSettings
 
@@ -30,7 +31,7 @@ async def findings(name: str, where: ListenSettings) -> list[Finding]:
         text = str(problem)
         if "KEY_VALUES_MISMATCH" in text:
             return [bad(f"{name}: key does not belong to certificate", "give the key with which it was requested")]
-        return [bad(line) for line in text.splitlines()]
+        return [fault(line) for line in text.splitlines()]
     found = [] if where.certificate is None else _ends(name, where.certificate)
     return [*found, await _port(name, where)]
 

@@ -99,4 +99,6 @@ def test_check_says_all_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_check_of_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "-c", str(tmp_path / "none.yaml")]) == 1
-    assert capsys.readouterr().out == f"MEND  {tmp_path}/none.yaml: cannot be read (FileNotFoundError)\n"
+    fault, remedy = capsys.readouterr().out.splitlines()
+    assert fault == f"MEND  {tmp_path}/none.yaml: cannot be read (FileNotFoundError)"
+    assert "correct the path" in remedy
