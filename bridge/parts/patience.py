@@ -13,7 +13,7 @@ class Patience:
     first: float = 0.5  # before the second attempt; doubles from there
     longest: float = 60.0  # between two attempts
     give_up: float = 3 * 86_400.0  # after this the sender is told that the message did not arrive
-    reports: float = 0.15  # news for senders are gathered this long: one status in a room stands for several
+    reports: float = 0.15  # news for senders are gathered this long: one webhook tells several
     parallel: int = 32  # calls at once to one network
     late: float = 600.0  # after this the sender is told that the message still waits
 
