@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -28,6 +28,7 @@ _SUCCESS, _FAILED = "success", "failed"
 _ONE_NOTICE = 6 * 3600 * 1000  # ms: what waits for the same person that long is said once in a room
 _ARRIVED = (State.DELIVERED, State.READ)
 _OF_ITS_OWN = frozenset({"late", "at_last"})  # said of the same recipient beside others
+_AT_ONCE = 4  # statuses on their way into one room
 Told = set[tuple[str, str]]
 
 
@@ -171,8 +172,7 @@ class Reports:
     async def _room(self, room_id: str, news: RoomNews) -> None:
         async with self._slots:
             room = await self._rooms.get(room_id)
-            for event, users in news.success.items():
-                await self._notices.status(room, event, "SUCCESS", delivered_to_users=list(users))
+            await self._successes(room, news.success)
             for event, (code, users) in news.failed.items():
                 more = failure(code) | {"delivered_to_users": list(users)}
                 await self._notices.status(room, event, "FAIL_PERMANENT", **more)
@@ -183,6 +183,18 @@ class Reports:
                 await self._notices.notice(await self._current(room), one.key, words)
             for ghost, event in news.read.items():
                 await self._receipt(room, ghost, event)
+
+    async def _successes(self, room: Room, news: Mapping[str, tuple[str, ...]]) -> None:
+        """Each message has a status of its own; a burst of them does not wait for one after the other."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def tell(event: str, users: tuple[str, ...]) -> None:
+            async with turns:
+                await self._notices.status(room, event, "SUCCESS", delivered_to_users=list(users))
+
+        for ended in await asyncio.gather(*(tell(*one) for one in news.items()), return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def _current(self, room: Room) -> Room:
         while room.facts.successor is not None:

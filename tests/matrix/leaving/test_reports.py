@@ -173,3 +173,14 @@ async def test_what_is_told_of_a_message_changes_with_what_became_of_it(world: W
         assert await tell(State.SENT, State.DELIVERED) == ("SUCCESS", [ghost(CLEO)])
         assert await tell(State.DELIVERED, State.READ) == ("SUCCESS", sorted([ghost(ANNA), ghost(CLEO)]))
         assert await tell(State.REFUSED, State.READ) == ("FAIL_PERMANENT", [ghost(CLEO)])
+
+
+async def test_a_burst_has_a_status_for_each_message_and_no_more(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        events = [await chat.ben.say(chat.room, f"n{number}") for number in range(20)]
+        await until(lambda: all(statuses(chat.ben, event) for event in events))
+        await asyncio.sleep(0.2)
+        assert all(statuses(chat.ben, event) == ["SUCCESS"] for event in events)
+        said = [e["sender"] for _, e in chat.ben.events if e["type"] == STATUS]
+        assert set(said) == {VOICE}
