@@ -36,6 +36,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "La suppression n'a pas été transmise : le message reste visible chez vos correspondants. Prévenez-les.",
         "The removal was not carried: the others still see the message. Tell them.",
     ),
+    "call_not_carried": (
+        "Les appels ne passent pas par ce salon : personne ne l'entend sonner. Téléphonez.",
+        "Calls do not go through this room: nobody hears it ring. Use the telephone.",
+    ),
+    "nothing_to_verify": (
+        "Ce correspondant n'a pas d'appareil à vérifier : Liaison répond de lui, et l'annuaire le nomme.",
+        "This person has no device to verify: Liaison vouches for them, and the directory names them.",
+    ),
     "reaction_not_carried": (
         "La réaction n'a pas été transmise. Répondez par un texte.",
         "The reaction was not carried. Answer with text.",

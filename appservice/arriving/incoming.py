@@ -14,6 +14,7 @@ from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.moments import LONG_AGO, credible
 
 Json = dict[str, Any]
+_CALLS = ("m.call.invite", "m.rtc.notification", "org.matrix.msc4075.rtc.notification")
 _SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liaison.")
 
 
@@ -32,6 +33,8 @@ class Incoming:
 
         Raises Refused (said in the room), Unavailable (its file cannot be fetched now).
         """
+        if kind in _CALLS:
+            raise Refused("call_not_carried", about=kind)
         if (kind != "m.room.message" and kind.startswith(_SILENT)) or OWN_WORDS in content:
             return None  # of another hub, too, only a hub's own words are marked so
         if "m.relates_to" not in content and "m.relates_to" in event["content"]:

@@ -100,7 +100,9 @@ class Reading:
 
     async def _clear(self, item: Item, event: Json) -> None:
         kind = event["type"]
-        if kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
+        if kind == "m.room.message" and event["content"].get("msgtype") == "m.key.verification.request":
+            await self._verification(item, event)
+        elif kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
             await self._refuse(item, event, "not_encrypted")
         elif kind == "m.reaction":
             await self._react(item, event, event["content"])
@@ -108,6 +110,14 @@ class Reading:
             await self._removal(item, event, target)
         else:
             await self._done(item)
+
+    async def _verification(self, item: Item, event: Json) -> None:
+        """Nobody is there to compare anything with: ended at once, in words.
+
+        Specification, "Key verification framework": requests in rooms are in clear, and cancelled by their receiver.
+        """
+        await self._notices.cancelled(item.room, event)
+        await self._done(item)
 
     async def _removal(self, item: Item, event: Json, target: Status) -> None:
         """Somebody takes a message back: told to those legs that can, refused in words if there is none.

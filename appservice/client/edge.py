@@ -15,7 +15,7 @@ from bridge.db import Database
 class MatrixEdge:
     """``hub`` is where messages go; ``clock`` gives milliseconds since 1970.
 
-    ``trusted`` judges servers, ``reachable`` says whether a person id can be written to.
+    ``trusted`` judges servers, ``unreachable`` gives the code of why a person id cannot be written to.
     """
 
     hub: Receiver
@@ -24,4 +24,4 @@ class MatrixEdge:
     names: Names
     clock: Callable[[], int]
     trusted: Callable[[str], bool]
-    reachable: Callable[[str], Awaitable[bool]]
+    unreachable: Callable[[str], Awaitable[str | None]]

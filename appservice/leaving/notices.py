@@ -99,6 +99,23 @@ class Notices:
         """The rooms in which somebody was told of a failure a while ago."""
         return [room for (room, who, why), _ in self._runs.items() if (who, why) == (sender, code)]
 
+    async def cancelled(self, room_id: str, request: Json) -> None:
+        """End a request to verify one of our ghosts: an event in clear for clients, words for people."""
+        room, ghost = await self._rooms.store.get(room_id), request["content"].get("to")
+        if not isinstance(ghost, str) or ghost not in self._rooms.doors.ghosts_in(room):
+            return
+        event, kind = request["event_id"], "m.key.verification.cancel"
+        path = f"/_matrix/client/v3/rooms/{part(room_id)}/send/{kind}/{txn_id(ghost, room_id, event, kind)}"
+        relation = {"rel_type": "m.reference", "event_id": event}
+        reason = sentence("nothing_to_verify")
+        content = {"m.relates_to": relation, "code": "m.user", "reason": reason}
+        try:
+            await self._homeserver.call("PUT", path, content, user=ghost)
+        except MatrixRefused as refusal:
+            log.warning("a verification in %s could not be cancelled: %s", room_id, refusal)
+        words = Words(notice("nothing_to_verify"), "nothing_to_verify", event, request["sender"], rings=False)
+        await self.notice(room, f"verify:{event}", words)
+
     async def notice(self, room: Room, key: str, words: Words) -> str | None:
         """Post an encrypted notice once for ever under ``key``; its event, None if it cannot be posted."""
         words = words if words.code not in GOOD_NEWS else replace(words, rings=False)

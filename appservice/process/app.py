@@ -119,7 +119,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
     core = assemble(db, seal, directory, rules)
-    edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.reachable)
+    edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable)
     matrix = Matrix(settings, edge, seal)
     core.serve(matrix)
     routes = []

@@ -236,7 +236,7 @@ class Matrix:
         if mxid == self.names.voice:
             await self.ghosts.register(mxid)
             return True
-        if ident is None or not await self._edge.reachable(ident):
+        if ident is None or await self._edge.unreachable(ident) is not None:
             return False
         if self.ghosts.is_ready(mxid):
             return True

@@ -15,10 +15,14 @@ from appservice.client.names import txn_id
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.roomstate import Room, RoomStore, apply
 from bridge.errors import Refused, Unavailable
+from bridge.model import MATRIX, Address
+from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
+_ASKED = 10.0  # s for somebody's server to say whether they exist
+_REMEMBERED = 20_000
 _JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
 
 
@@ -27,9 +31,11 @@ class Doors:
 
     def __init__(self, edge: MatrixEdge, store: RoomStore, newcomers: Newcomers) -> None:
         self._homeserver = edge.homeserver
+        self._hub = edge.hub
         self._names = edge.names
         self._store = store
         self._newcomers = newcomers
+        self._there: Lru[str, bool] = Lru(_REMEMBERED)  # users who exist
 
     def ghosts_in(self, room: Room, *memberships: str) -> list[str]:
         """Our ghosts in a room (joined unless said otherwise)."""
@@ -38,6 +44,23 @@ class Doors:
     def people_in(self, room: Room, *memberships: str) -> list[str]:
         """Everybody else in a room (joined unless said otherwise)."""
         return [user for user in room.present(*(memberships or ("join",))) if not self._names.is_ours(user)]
+
+    async def exists(self, user: str, by: str) -> bool:
+        """Whether there is such a user; what their server does not say now is taken for yes.
+
+        Specification, "Get user profile": 404 for a user that does not exist.
+        """
+        if self._there.get(user) is None:
+            try:
+                await self._homeserver.call("GET", f"{_CLIENT}/profile/{part(user)}", user=by, timeout=_ASKED)
+            except MatrixRefused as refusal:
+                if refusal.status == 404 and refusal.errcode == "M_NOT_FOUND":
+                    return False
+            except Unavailable as reason:
+                log.info("nobody says whether %s exists: %s", user, reason)
+                return True
+            self._there.put(user, True)
+        return True
 
     async def invite(self, room: Room, user: str, inviter: str | None = None) -> None:
         """Invite somebody: by the ghost of whoever wants them there, else by whichever may.
@@ -107,7 +130,9 @@ class Doors:
 
     async def kick(self, room: Room, user: str) -> bool:
         """Remove somebody by whichever ghost may; False if none can."""
-        by = next((ghost for ghost in self.ghosts_in(room) if room.may(ghost, "kick")), None)
+        power = room.power(user)
+        ghosts = (g for g in self.ghosts_in(room) if room.may(g, "kick") and room.power(g) > power)
+        by = next(ghosts, None)
         if by is None:
             log.warning("nobody may remove a former member from %s", room.room_id)
             return False
@@ -133,12 +158,15 @@ class Doors:
         except MatrixRefused as refusal:
             raise Refused("not_in_room", about=room.room_id) from refusal
         members: dict[str, str] = {}
+        named: dict[str, str] = {}
         removed: set[str] = set()
         for event in filter(sound, events):
             if not isinstance(user := event.get("state_key"), str):
                 continue
             if event["type"] == "m.room.member":
                 members[user] = str(event["content"].get("membership"))
+                if isinstance(name := event["content"].get("displayname"), str) and not self._names.is_ours(user):
+                    named[user] = name
                 if event["sender"] != user and not self._names.is_ours(event["sender"]):
                     removed.add(user)  # if they are gone
             else:
@@ -153,6 +181,9 @@ class Doors:
         room.changed()
         await self._store.write(room, list(room.members))
         room.unsaved = False
+        for user, name in named.items():
+            if room.membership(user) == "join":
+                await self._hub.introduce(Address(MATRIX, user), name)
 
     async def reload_as(self, room: Room, ghosts: Iterable[str]) -> bool:
         """Read the whole state as the first of these who may; False if none may."""

@@ -53,7 +53,7 @@ class Membership:
         self._rooms = rooms
         self._engine = engine
         self._trusted = edge.trusted
-        self._reachable = edge.reachable
+        self._unreachable = edge.unreachable
         self._entering = Entering(self._let_in)
         self._opening = Inviters(time.monotonic)
 
@@ -158,6 +158,8 @@ class Membership:
 
     async def _joined(self, room: Room, event: Json, done: Within) -> None:
         user = event["state_key"]
+        if isinstance(name := event["content"].get("displayname"), str):
+            await self.hub.introduce(Address(MATRIX, user), name)
         news = room.membership(user) != "join"
         room.set_member(user, "join")
         if news:
@@ -255,8 +257,8 @@ class Membership:
         assert ident is not None
         if not self._trusted(server_of(inviter)):
             raise Refused("untrusted_server", about=server_of(inviter))
-        if not await self._reachable(ident):
-            raise Refused("not_reachable", about=ghost)
+        if (code := await self._unreachable(ident)) is not None:
+            raise Refused(code, about=ghost)
         shown = _stripped(event)
         if "m.room.create" in shown and "m.room.encryption" not in shown:
             raise Refused("room_not_encrypted", about=event["room_id"])

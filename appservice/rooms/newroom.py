@@ -9,6 +9,7 @@ from appservice.client.events import CONVERSATION, MEGOLM, SERVICE_MEMBERS, to_s
 from appservice.client.names import short
 
 Json = dict[str, Any]
+_PEOPLE, _GHOSTS = 50, 75  # a ghost has to be able to take out who is removed in a product
 _ROTATION = {"algorithm": MEGOLM, "rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 
 
@@ -22,10 +23,11 @@ def create_body(
 ) -> Json:
     """The request that makes a room: encrypted from its first event, no name, no topic, nobody's secret in its state.
 
-    The first ghost is the creator. A room version 12 creator must not be listed in the power levels. The hub's voice is
-    invited here, before there is anything that its inviter could be taken to have read.
+    The first ghost is the creator. A room version 12 creator must not be listed in the power levels. People have power
+    enough to give the room a name. The hub's voice is invited here, before there is anything that its inviter could be
+    taken to have read.
     """
-    users = dict.fromkeys(ghosts[1:], 50)
+    users = dict.fromkeys(ghosts[1:], _GHOSTS)
     if users and version is not None and version.isdigit() and int(version) < 12:
         users[ghosts[0]] = 100
     state = [
@@ -42,7 +44,7 @@ def create_body(
         "initial_state": state,
         "is_direct": direct,
         "creation_content": {"m.federate": True},
-        "power_level_content_override": {"invite": 0} | ({"users": users} if users else {}),
+        "power_level_content_override": {"invite": 0, "users_default": _PEOPLE} | ({"users": users} if users else {}),
     }
     body["invite"] = [*humans, voice] if direct else [voice]  # only here can it be said that a chat is direct
     return body | ({"room_version": version} if version else {})

@@ -91,8 +91,11 @@ class Rooms:
 
     async def _create(self, delivery: Delivery) -> Room:
         """Make the room. createRoom is not idempotent: an intent is saved before, and a second try looks first."""
-        ghosts, humans = self._wanted(delivery)
+        ghosts, wanted = self._wanted(delivery)
         creator = await self._ghosts.ensure(delivery.sender)
+        humans = [user for user in wanted if await self.doors.exists(user, creator)]
+        if wanted and not humans:
+            raise Refused("unknown_recipient", about="invitation")
         await self._ensure_all(delivery.members)
         intent = await self._db.one("matrix.intent", delivery.conversation)
         room = await self._find(intent["ghost"], delivery.conversation) if intent else None
@@ -151,8 +154,11 @@ class Rooms:
 
     def without(self, room: Room, delivery: Delivery) -> dict[str, str]:
         """Who of a delivery's people is not in its room, not even invited (person id), and the code that says so."""
-        people = [(m.person.id, room.membership(m.address.id)) for m in delivery.recipients]
-        return {person: "not_invited" for person, membership in people if membership not in ("join", "invite")}
+        return {
+            m.person.id: "unknown_recipient" if m.address.id in room.unknown else "not_invited"
+            for m in delivery.recipients
+            if room.membership(m.address.id) not in ("join", "invite")
+        }
 
     def invited(self, room: Room, delivery: Delivery) -> dict[str, str]:
         """Who of a delivery's people has not come into its room yet: person id -> Matrix user."""
@@ -241,6 +247,10 @@ class Rooms:
         back = left and left & await self._members(room)  # asked after `leaving`: as the hub has it now
         for human in humans:
             if room.membership(human) == "none" or human in back:
+                if not await self._exists(room, human, by):
+                    room.unknown.add(human)
+                    continue
+                room.unknown.discard(human)
                 try:
                     await self.doors.invite(room, human, by)
                 except Refused as no:
@@ -248,6 +258,10 @@ class Rooms:
                     refusal = no
         if humans and not any(room.membership(human) in ("join", "invite") for human in humans):
             raise refusal or Refused("not_in_room", about=room.room_id)
+
+    async def _exists(self, room: Room, user: str, by: str | None) -> bool:
+        asks = next((g for g in (by, *self.doors.ghosts_in(room)) if g is not None), None)
+        return asks is None or await self.doors.exists(user, asks)
 
     async def _bring_ghosts(self, room: Room, ghosts: Sequence[str], by: str | None) -> list[str]:
         """Gives the ghosts that the room does not let in. Raises Refused if no ghost of ours is there to say so."""

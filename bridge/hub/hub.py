@@ -347,8 +347,8 @@ class Hub:
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.connector.Receiver`."""
         person = await self._people.who(address)
-        name = " ".join(name.split())[:100]
-        if person is None or person.listed or not name or person.name == name:
+        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:100]
+        if person is None or person.listed or not name or name in (person.name, self._people.called(person.id)):
             return
         async with self._store.db.transaction("hub.introduce") as tx:
             await self._store.call(tx, person.id, name)

@@ -140,6 +140,8 @@ class People:
         if known is None:
             network, _, ident = person.partition(":")
             name = self._names.get(person, ident)
+            if network == MATRIX and name != ident:  # names are free there: the address says who it is
+                name = f"{name} ({ident})"
             known = self._unlisted.put(person, Person(person, name, addresses=(Address(network, ident),), listed=False))
         return known
 
@@ -147,6 +149,10 @@ class People:
         """How somebody who is in no directory calls themselves; already on disk."""
         self._names[person] = name
         self._unlisted.drop(person)
+
+    def called(self, person: str) -> str | None:
+        """The name that somebody in no directory has given last."""
+        return self._names.get(person)
 
     async def who(self, address: Address) -> Person | None:
         """The person behind an address. Somebody of a trusted server or domain needs no directory entry."""
@@ -285,18 +291,27 @@ class People:
 
     async def reachable(self, person: str) -> bool:
         """Whether this person id belongs to somebody who can be written to from Matrix."""
+        return await self.unreachable(person) is None
+
+    async def unreachable(self, person: str) -> str | None:
+        """Why nobody can be written to from Matrix by this person id, a code of :mod:`bridge.words`; None: they can."""
         if self.accounts.of(person):
-            return True
+            return None
         network, _, ident = person.partition(":")
         address = Address(network, ident)
         if network == "rpps":
             found = await self._directory.person(person)
-            return found is not None and any(
-                a.network in self._networks and a.network != MATRIX for a in found.addresses
-            )
+            if found is None:
+                return "unknown_rpps"
+            there = any(a.network in self._networks and a.network != MATRIX for a in found.addresses)
+            return None if there else "not_reachable"
         if self._networks.boxes is not None and self._own(address) and self._networks.boxes.owner(ident) is not None:
-            return True  # the refusal says whom to invite
-        return network != MATRIX and self._networks.vouched(address)
+            return None  # the refusal says whom to invite
+        if network != MATRIX and self._networks.vouched(address):
+            return None
+        if network != MAIL:
+            return "not_reachable"
+        return "mail_unknown_box" if self._own(address) else "mail_domain_not_trusted"
 
 
 def is_product(address: Address) -> bool:

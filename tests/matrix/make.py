@@ -187,7 +187,7 @@ async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], p
         names = chosen.names()
         core = assemble(db, SEAL, FlatFile(PEOPLE), Rules(trusts, names.person, FAST, order_wait=2.0))
         product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
-        edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.reachable)
+        edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable)
         matrix = Matrix(chosen, edge, SEAL)
         core.serve(matrix, product, mail)
         app = web.Application()

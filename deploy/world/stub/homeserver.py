@@ -256,7 +256,7 @@ class StubHomeserver(Pusher):
             (f"GET {client.replace('v3', 'v1')}/rooms/([^/]+)/threads", self._threads),
             (f"POST {room}/upgrade", self._upgrade),
             (f"PUT {client}/profile/([^/]+)/([^/]+)", self._put_profile),
-            (f"GET {client}/profile/([^/]+)", lambda c, b, u: self.world.user(u).profile),
+            (f"GET {client}/profile/([^/]+)", self._whole_profile),
             (f"GET {client}/profile/([^/]+)/([^/]+)", self._get_profile),
             (r"POST /_matrix/client/v1/appservice/([^/]+)/ping", self._ping),
             (f"GET {client}/user/([^/]+)/account_data/([^/]+)", self._get_data),
@@ -438,6 +438,11 @@ class StubHomeserver(Pusher):
             raise StubError(403, "M_FORBIDDEN")
         self.world.user(user).profile.update(body)
         return {}
+
+    def _whole_profile(self, caller: Caller, body: Json, user: str) -> Json:
+        if user not in self.world.users:
+            raise StubError(404, "M_NOT_FOUND", "no such user")
+        return self.world.users[user].profile
 
     def _get_profile(self, caller: Caller, body: Json, user: str, name: str) -> Json:
         profile = self.world.user(user).profile

@@ -95,7 +95,7 @@ async def test_nobody_of_another_domain_can_be_invited(world: World) -> None:
     async with world.node() as node:
         room = await ben.create_room(stranger)
         declined = await ben.event(lambda e: e.get("state_key") == stranger and e["content"]["membership"] == "leave")
-        assert "pas encore de messagerie" in declined["content"]["reason"]
+        assert "espace de confiance MSSanté" in declined["content"]["reason"]
         assert node.hub is not None
         assert world.stub.world.rooms[room].membership(stranger) == "leave"
 
@@ -117,7 +117,7 @@ async def test_a_mailbox_that_the_hub_gave_is_no_correspondent(world: World) -> 
     async with world.node() as node:
         node.mail.boxes = book = AddressBook(node.db, ["hub.example"], {"cardio@hub.example": "Cardiologie"})
         book._remember("anna.martin@hub.example", f"rpps:{ANNA}")
-        refusals = {held: "Invitez-le lui-même", nobody: "pas encore de messagerie", team: "celle d'une équipe"}
+        refusals = {held: "Invitez-le lui-même", nobody: "boîte", team: "celle d'une équipe"}
         for mxid, words in refusals.items():
             assert await node.matrix._exists(mxid) == (mxid == team)  # a team has a ghost, in its own room
             room = await ben.create_room(mxid)

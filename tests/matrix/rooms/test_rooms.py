@@ -34,7 +34,8 @@ def test_the_creator_is_in_the_power_levels_before_version_12_only(version: str 
     body = create_body("c_1", GHOSTS, ["@ben:chu.example"], version, VOICE)
     users = body["power_level_content_override"]["users"]
     assert (GHOSTS[0] in users) is creator_listed
-    assert users[GHOSTS[1]] == 50
+    assert users[GHOSTS[1]] == 75
+    assert body["power_level_content_override"]["users_default"] == 50
     assert body["invite"] == [VOICE]
     assert body["power_level_content_override"]["invite"] == 0
 
