@@ -34,6 +34,8 @@ async def test_a_client_on_libolm_takes_part_beside_a_client_on_rust(world: Worl
             assert heard["reply_to"] == asked["id"]
             assert_clean([await rosa.wait_text(room, "Oui, tout de suite")])
             assert await ben.timeline.status(room, mine) == "SUCCESS"
+            assert ben.timeline.receipts[room].get(cleo) is None  # delivered, and read by nobody
+            assert not await rosa.has_read(room, cleo, mine)
 
             await panda.write("cleo", "Merci !", conversation=asked["conversation"], reply_to=heard["id"])
             thanks = await ben.timeline.text(room, "Merci !")
