@@ -230,6 +230,7 @@ class Membership:
             else:
                 room.set_member(ghost, "invite")
                 await self._enter(room, ghost, event)
+            await self._voice.needed(room, ghost)  # a hub that ended after the join has not brought it
             await self._settle(room, event, ghost, inviter, done)
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)

@@ -48,7 +48,14 @@ class Voice:
         return room.membership(self.user) == "none" and self._unwanted.get(room.room_id) is None
 
     async def brought(self, room: Room, ghost: str) -> None:
-        """Have it invited by a ghost that has just come in or spoken. A failure is no hindrance: it is tried again.
+        """Have it invited by a ghost that has just come in or spoken. A failure is no hindrance: it is tried again."""
+        try:
+            await self.needed(room, ghost)
+        except Unavailable as reason:
+            log.info("the hub's voice is not invited to %s yet: %s", room.room_id, reason)
+
+    async def needed(self, room: Room, ghost: str) -> None:
+        """The same for sure, unless the room does not want it. Raises Unavailable.
 
         Of a room that the ghost has only now come into nothing is known yet: the homeserver says what may be done.
         """
@@ -59,8 +66,8 @@ class Voice:
                 if self.absent(room):
                     await self._ghosts.voice()
                     await self._bring(room, ghost)
-        except (Refused, Unavailable) as reason:
-            log.info("the hub's voice is not invited to %s: %s", room.room_id, reason)
+        except Refused as refusal:
+            log.info("the hub's voice is not invited to %s: %s", room.room_id, refusal)
 
     async def _bring(self, room: Room, ghost: str) -> None:
         where = f"/_matrix/client/v3/rooms/{part(room.room_id)}"

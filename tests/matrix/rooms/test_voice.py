@@ -83,6 +83,17 @@ async def test_a_clients_room_has_it_before_anybody_writes_and_is_not_named_afte
         assert after(world, room, event) == {VOICE}
 
 
+async def test_a_clients_room_has_it_also_if_it_could_not_be_invited_at_once(world: World) -> None:
+    """No ghost may ever speak there: without the voice nothing would be shown as delivered."""
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA)
+        world.stub.fault(r"POST .*/invite", times=2, status=503)
+        room = await ben.create_room(ghost(ANNA))
+        await until(lambda: membership(world, room) == "invite")
+        await told(ben, await ben.say(room, "Je commence"), "SUCCESS")
+
+
 async def test_what_was_refused_is_read_by_nobody_and_said_by_nobody_else(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
