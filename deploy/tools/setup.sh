@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11, PostgreSQL,
-# Postfix, Dovecot and swaks.
+# Postfix, Dovecot, swaks and nginx.
 # A second run with the same inputs does nothing and needs no network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -73,6 +73,12 @@ install_mail() {
     [ ! -d /run/systemd/system ] || systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null || true
 }
 
+# The reverse proxy of docs/operating.md is tried as it is written there.
+install_nginx() {
+    install_debian nginx "the reverse proxy of the tests (nginx)"
+    [ ! -d /run/systemd/system ] || systemctl disable --quiet nginx.service 2>/dev/null || true
+}
+
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 # The stamp of an environment is the hash of all that went into it.
@@ -140,6 +146,7 @@ main() {
     flock 9  # two runs in one tree wait for each other
     has_postgres || install_debian postgresql "the PostgreSQL server"
     has_mail || install_mail
+    on_path nginx || install_nginx
     setup_hub
     setup_synapse
     setup_node
