@@ -29,4 +29,4 @@ async def test_a_name_is_sealed_on_disk_and_known_after_a_start(url: str) -> Non
     async with running(url, networks(), FAST) as w:
         found = await w.hub.facts.who(BEN)
         assert found is not None
-        assert found.name == NAME
+        assert found.name == f"{NAME} (@mia:chu.example)"
