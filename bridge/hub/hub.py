@@ -152,18 +152,20 @@ class Hub:
                 known = await self._store.conversation_of(network, chat)
                 if known is None:
                     return await entry(None)
-        async with self._turns.of(known):
-            return await entry(known)
+        original, waiting = await self._original(message, known)
+        over = self._courier.overtaking.of(waiting) if waiting else nullcontext(frozenset[str]())
+        async with over as free, self._turns.of(known):  # an attempt that is awaited may itself need the turn
+            return await entry(known, (original, free))
 
     async def _enter(
         self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None,
-        known: str | None,
+        known: str | None, change: tuple[str, Collection[str]] = ("", ()),
     ) -> Accepted:  # fmt: skip
+        """``change``: the message that is corrected, and those of its deliveries that nobody hands out meanwhile."""
+        original, free = change
         whole = await self._store.conversation(known) if known is not None else None
-        original, waiting = await self._original(message, whole)
-        over = self._courier.overtaking.of(waiting) if waiting else nullcontext(frozenset[str]())
         with self._store.changing(known) if add or remove else nullcontext():
-            async with over as free, self._store.db.transaction("hub.accept") as tx:
+            async with self._store.db.transaction("hub.accept") as tx:
                 conversation = await self._place(tx, message, sender, add, whole)
                 held = self._must_wait(conversation, message.ref.network)
                 about = await self._corrected(tx, message, sender)
@@ -189,12 +191,13 @@ class Hub:
             self._overtook(message, original, conversation, overtaken)
         return Accepted(ident, conversation.id)
 
-    async def _original(self, message: Message, whole: Conversation | None) -> tuple[str, list[str]]:
+    async def _original(self, message: Message, conversation: str) -> tuple[str, list[str]]:
         """What a correction is about, and the deliveries of that, of which some may wait; nothing for all others."""
-        if not KINDS[message.kind].corrects or message.reply_to is None or whole is None:
+        if not KINDS[message.kind].corrects or message.reply_to is None:
             return "", []
         known = await self._store.known(self._store.db, message.reply_to)
-        if known is None or known[1] != whole.id:
+        whole = await self._store.conversation(conversation)
+        if known is None or known[1] != conversation or whole is None:
             return "", []
         return known[0], [delivery_id(known[0], network) for network in whole.networks]
 

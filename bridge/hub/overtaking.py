@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -17,7 +18,7 @@ class Overtaking:
 
     def __init__(self) -> None:
         self._handed: set[str] = set()  # deliveries that their network may have by now
-        self._open: set[str] = set()  # deliveries that are being changed
+        self._open: Counter[str] = Counter()  # deliveries that are being changed, and by how many
         self._changed: Lru[str, int] = Lru(_REMEMBERED)
         self._changes = 0
         self._stirred = asyncio.Event()
@@ -29,7 +30,7 @@ class Overtaking:
 
     def stale(self, delivery: str, seen: int) -> bool:
         """Whether a delivery that was read then has to be read again."""
-        return delivery in self._open or (self._changed.get(delivery) or 0) > seen
+        return self._open[delivery] > 0 or (self._changed.get(delivery) or 0) > seen
 
     @contextmanager
     def handing(self, delivery: str) -> Iterator[None]:
@@ -45,25 +46,30 @@ class Overtaking:
     async def of(self, deliveries: Collection[str]) -> AsyncIterator[frozenset[str]]:
         """Those of these deliveries that may be changed on disk in the block; nobody hands them out meanwhile.
 
-        Of what is being handed out just now it is awaited, not for long, whether that fails.
+        Of what is being handed out just now it is awaited, not for long, whether that fails. The network may need the
+        conversation's turn for that, so whoever waits here must not hold it.
         """
-        wanted = frozenset(deliveries)
-        self._open |= wanted
+        wanted = mine = frozenset(deliveries)
+        self._open.update(wanted)
         try:
             await self._until(lambda: not self._handed & wanted, _PATIENCE)
             mine = wanted - self._handed
-            self._open -= wanted - mine
+            self._close(wanted - mine)
             yield mine
         finally:
-            self._open -= wanted
+            self._close(mine)
             self._changes += 1
             for delivery in wanted:
                 self._changed.put(delivery, self._changes)
             self._stirred.set()
 
+    def _close(self, deliveries: Collection[str]) -> None:
+        self._open.subtract(deliveries)
+        self._open = +self._open
+
     async def over(self, delivery: str) -> None:
         """Wait until a delivery is not being changed any more."""
-        await self._until(lambda: delivery not in self._open)
+        await self._until(lambda: not self._open[delivery])
 
     async def _until(self, true: Callable[[], bool], patience: float | None = None) -> None:
         with suppress(TimeoutError):

@@ -183,7 +183,7 @@ class MailReports:
         if now == {State.REFUSED}:
             code = states[0].reason or "internal_error"
             await self._dsn(f"dsn:{ident}", about, box or await self._book.box(states[0].person), code)
-        elif now <= {State.ACCEPTED, State.SENT} and (waits := next((s.reason for s in states if s.reason), None)):
+        elif now <= {State.ACCEPTED, State.SENT} and (waits := next(filter(_lasts, (s.reason for s in states)), None)):
             if "DELAY" in about.get("notify", ()):
                 await self._dsn(f"late:{ident}", about, box or await self._book.box(states[0].person), waits, late=True)
         elif "SUCCESS" in about.get("notify", ()) and now & {State.DELIVERED, State.READ}:
@@ -241,6 +241,11 @@ class MailReports:
         async with self._ledger.db.transaction("mail.report") as tx:
             await self._ledger.post(tx, Posted(word, f"{word}@{self._book.domain}", "", (to,), (), raw, self._clock()))
         self.posted(to.rpartition("@")[2].lower())
+
+
+def _lasts(reason: str | None) -> bool:
+    """Whether somebody has to do something about it; a key that is on its way takes seconds, and if not, is late."""
+    return bool(reason) and reason != "recipient_no_key"
 
 
 def _word(ident: str) -> str:
