@@ -89,7 +89,7 @@ def messages(data: bytes) -> Iterator[list[Segment]]:
             raise Refused("hl7_too_large", about=f"{MOST_MARKS} separators")
         try:
             found = hl7.parse(text)
-        except (hl7.HL7Exception, ValueError, IndexError):
+        except (hl7.HL7Exception, AssertionError, ValueError, IndexError):  # it asserts that separators differ
             raise Refused("hl7_no_record") from None
         marks = found.separators[1:5] + found.esc
         yield [Segment(str(one[0]), marks, one) for one in found]
