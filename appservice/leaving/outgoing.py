@@ -7,6 +7,7 @@ All files are uploaded before anything is said: what the homeserver does not tak
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +66,7 @@ class Outgoing:
         sent = [self._outbox.sent(key) for key in keys]
         if sent[0] is not None and all(sent):
             room = await self._rooms.store.get(self._outbox.room_of(keys[0]))
-            return await self._handed(room, delivery, sent[0], self._names.of(delivery.sender.id) or "")
+            return await self._handed(room, delivery, sent[0], self._names.of(delivery.sender.id) or "", {})
         room = await self._rooms.of(delivery)
         if delivery.kind is Kind.MEMBERS:
             await self.hub.sequenced(delivery.message)  # it has its place; no event of ours tells it
@@ -75,15 +76,22 @@ class Outgoing:
             return await self._reaction(room, ghost, delivery)
         if delivery.body.system:  # about this person, and not said by them
             ghost = await self._voice.speaker(room) or ghost
+        exits = {user: room.exits.get(user) for user in self._rooms.invited(room, delivery).values()}
         asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
         await self._newcomers.before(room, ghost)
         events = [await self._send(room, one) for one in asked]
         await self._voice.brought(room, ghost)  # a room from before there was one; who speaks counts as having read
-        return await self._handed(room, delivery, events[0], ghost)
+        return await self._handed(room, delivery, events[0], ghost, exits)
 
-    async def _handed(self, room: Room, delivery: Delivery, event: str, ghost: str) -> Ref | Handed:
-        without, invited = self._rooms.without(room, delivery), self._rooms.invited(room, delivery)
-        present = {m.address.id: m.person.id for m in delivery.recipients if room.membership(m.address.id) == "join"}
+    async def _handed(
+        self, room: Room, delivery: Delivery, event: str, ghost: str, exits: Mapping[str, int | None]
+    ) -> Ref | Handed:
+        """``exits``: who was invited when this began to be said, and how often each had gone before."""
+        declined = await self._declined(room, delivery, exits)
+        without = self._rooms.without(room, delivery) | dict.fromkeys(declined, "not_joined")
+        invited = {p: user for p, user in self._rooms.invited(room, delivery).items() if p not in declined}
+        people = [m for m in delivery.recipients if m.person.id not in declined]
+        present = {m.address.id: m.person.id for m in people if room.membership(m.address.id) == "join"}
         keyless = await self.keyless.why(room, ghost, present)
         if not without and not invited and not keyless:
             return Ref(MATRIX, event)
@@ -97,6 +105,13 @@ class Outgoing:
                     await arrived(self.hub, self._engine, room, user)
 
         return Handed(Ref(MATRIX, event), without, waiting, noted if waiting else None)
+
+    async def _declined(self, room: Room, delivery: Delivery, exits: Mapping[str, int | None]) -> set[str]:
+        """Who declined while this was said (person ids). Its key is not for them, also if they are invited anew."""
+        gone = {user for user, before in exits.items() if room.exits.get(user) != before}
+        for user in gone:
+            await self._engine.forget_invited(room.room_id, user)
+        return {m.person.id for m in delivery.recipients if m.address.id in gone}
 
     async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
         """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""

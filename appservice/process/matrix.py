@@ -83,7 +83,8 @@ class Matrix:
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self._store = store = RoomStore(db)
         newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ours)
-        self._rooms = rooms = Rooms(edge, ghosts, store, newcomers, self._tell, settings.room_version)
+        forget = engine.forget_invited
+        self._rooms = rooms = Rooms(edge, ghosts, store, newcomers, self._tell, forget, settings.room_version)
         self._outbox = outbox = Outbox(edge, engine, int(settings.resend_look_s * 1000))
         voice = Voice(edge, ghosts, rooms.doors)
         self._notices = notices = Notices(edge, engine, rooms, voice, outbox)

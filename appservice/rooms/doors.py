@@ -176,6 +176,7 @@ class Doors:
         came = [user for user in self.ghosts_in(room) if user not in known]  # meanwhile
         room.members = members | dict.fromkeys(gone, "leave") | dict.fromkeys(came, "join")
         room.leaving |= {user for user in before if room.membership(user) == "leave"}
+        room.went(user for user in before if room.membership(user) not in ("join", "invite"))
         room.removed |= {user for user in before if room.membership(user) in ("leave", "ban")} & removed
         room.read_at, room.unsaved = time.monotonic(), True
         room.changed()

@@ -27,6 +27,8 @@ _AT_ONCE = 8  # ghosts on their way into one room
 
 Tell = Callable[[Room, str, str, str], Awaitable[None]]
 """Say in a room why something about a user (a key, a code, who) was not done."""
+Forget = Callable[[str, str], Awaitable[None]]
+"""Drop what is kept in a room for a user."""
 
 
 class Rooms:
@@ -39,10 +41,12 @@ class Rooms:
         store: RoomStore,
         newcomers: Newcomers,
         tell: Tell,
+        forget: Forget,
         version: str | None = None,
     ) -> None:
         self.hub = edge.hub
         self.tell = tell
+        self._forget = forget
         self.newcomers = newcomers
         self._db = edge.db
         self._homeserver = edge.homeserver
@@ -251,6 +255,8 @@ class Rooms:
                     room.unknown.add(human)
                     continue
                 room.unknown.discard(human)
+                if human in back:  # a message that was on its way when they left may have kept its key since
+                    await self._forget(room.room_id, human)
                 try:
                     await self.doors.invite(room, human, by)
                 except Refused as no:

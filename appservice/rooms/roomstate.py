@@ -56,6 +56,7 @@ class Room:
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
     read_at: float = -math.inf  # when its whole state was last read (monotonic)
     unsaved: bool = False  # its members were read anew, and that could not be written yet
+    exits: dict[str, int] = field(default_factory=dict)  # how often each was seen to go, since this is in memory
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
 
@@ -122,11 +123,17 @@ class Room:
         """Note a membership; True if it is news."""
         if self.members.get(user) == membership:
             return False
+        self.went([user] if self.members.get(user) in _IN and membership not in _IN else [])
         self.members[user] = membership
         if membership in _IN:
             self.removed.discard(user)
         self.changed()
         return True
+
+    def went(self, users: Iterable[str]) -> None:
+        """Count that these have gone: by it is seen who went and came back while something was under way."""
+        for user in users:
+            self.exits[user] = self.exits.get(user, 0) + 1
 
     def changed(self) -> None:
         """What was derived is out of date."""

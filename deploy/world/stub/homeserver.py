@@ -40,6 +40,7 @@ class Fault:
     retry_after_ms: int = 0
     delay: float = 0.0
     body: bytes | None = None  # with status 200: nothing is done, and this is the answer
+    gate: asyncio.Event | None = None  # nothing is done before it is set
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class StubHomeserver(Pusher):
         await self._runner.cleanup()
 
     def fault(self, pattern: str, times: int = 1, **how: Any) -> None:
-        """Let the next ``times`` matching calls fail (``status=``), stall (``delay=``) or lose their answer."""
+        """Let the next ``times`` matching calls fail (``status=``), stall (``delay=``, ``gate=``) or get no answer."""
         self._faults.append(Fault(re.compile(pattern), times, **how))
 
     def human(self, localpart: str, server: str | None = None, device: str | None = None) -> tuple[str, str, str]:
@@ -146,6 +147,8 @@ class StubHomeserver(Pusher):
         if fault is not None:
             fault.times -= 1
             await asyncio.sleep(fault.delay)
+            if fault.gate is not None:
+                await fault.gate.wait()
             if fault.body is not None:
                 return web.Response(body=fault.body, status=200, content_type="text/html")
             if fault.status:
@@ -159,7 +162,7 @@ class StubHomeserver(Pusher):
             answer, status = await self._dispatch(request, path, name), 200
         except StubError as error:
             answer, status = {"errcode": error.errcode, "error": error.error}, error.status
-        if fault is not None and not fault.delay:
+        if fault is not None and not fault.delay and fault.gate is None:
             assert request.transport is not None
             request.transport.abort()
         return _answer(answer, status)
