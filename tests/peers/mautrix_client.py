@@ -12,7 +12,7 @@ from mautrix.client.encryption_manager import DecryptionDispatcher
 from mautrix.client.state_store.asyncpg import PgStateStore
 from mautrix.crypto import OlmMachine
 from mautrix.crypto.store import PgCryptoStateStore, PgCryptoStore
-from mautrix.errors import DecryptionError, SessionNotFound
+from mautrix.errors import DecryptionError, MForbidden, SessionNotFound
 from mautrix.types import (
     DeviceID,
     EncryptedEvent,
@@ -34,6 +34,8 @@ from mautrix.util.async_db import Database
 
 from tests.peers.timeline import PATIENCE, STATUS, Shown, Timeline
 
+_PRESSES = 20  # of the button that joins
+
 
 class MautrixClient:
     """One device of one user. Started again on the same folder it is the same device with the same keys."""
@@ -47,11 +49,14 @@ class MautrixClient:
         self._wire: dict[str, EncryptedEvent] = {}
 
     @classmethod
-    async def start(cls, url: str, user: str, password: str, folder: Path) -> Self:
-        """Log in with a new device that is signed, or go on with the device that the folder holds."""
+    async def start(cls, url: str, user: str, password: str, folder: Path, *, to_unsigned: bool = False) -> Self:
+        """Log in with a new device that is signed, or go on with the device that the folder holds.
+
+        ``to_unsigned``: it gives its keys to devices that their owner has not signed, too.
+        """
         client = cls(url, user, folder)
         try:
-            await client._begin(password)
+            await client._begin(password, TrustState.UNVERIFIED if to_unsigned else TrustState.CROSS_SIGNED_TOFU)
         except BaseException:
             await client.stop()
             raise
@@ -84,12 +89,12 @@ class MautrixClient:
         assert machine is not None
         return machine
 
-    async def _begin(self, password: str) -> None:
+    async def _begin(self, password: str, trust: TrustState) -> None:
         database = await self._database()
         crypto, state = PgCryptoStore(self.user_id, "a pickle key", database), PgCryptoStateStore(database)
         self._client.state_store, self._client.sync_store = state, crypto
         machine = OlmMachine(self._client, crypto, state)
-        machine.send_keys_min_trust = TrustState.CROSS_SIGNED_TOFU  # no key for a device that its owner has not signed
+        machine.send_keys_min_trust = trust
         known = await crypto.get_device_id() or None  # "" for none
         await self._client.login(password=password, device_name="mautrix", device_id=DeviceID(known) if known else None)
         if known is None:
@@ -150,7 +155,7 @@ class MautrixClient:
         self.timeline.show(event.room_id, Shown.of(event.event_id, event.sender, str(event.type), content, trust))
 
     async def _status(self, event: Event) -> None:
-        self.timeline.say(event.room_id, event.content.serialize())
+        self.timeline.say(event.room_id, event.sender, event.content.serialize())
 
     async def _member(self, event: StateEvent) -> None:
         if event.state_key != self.user_id or not isinstance(event.content, MemberStateEventContent):
@@ -186,7 +191,14 @@ class MautrixClient:
         """Accept the invitation that comes next."""
         await self.timeline.until(lambda: self.timeline.invitations, "an invitation")
         room = self.timeline.invitations.pop(0)
-        await self._client.join_room(RoomID(room))
+        for again in reversed(range(_PRESSES)):  # an invitation can be here before the inviter's own server knows of it
+            try:
+                await self._client.join_room(RoomID(room))
+                break
+            except MForbidden:
+                if not again:
+                    raise
+            await asyncio.sleep(0.5)
         return room
 
     async def send(self, room: str, text: str, *, reply_to: str | None = None) -> str:

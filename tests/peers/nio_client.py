@@ -83,7 +83,7 @@ class NioClient:
             shown = Shown(event.event_id, event.sender, "m.room.encrypted", failure="MegolmEvent")
             self.timeline.show(room.room_id, shown)
         elif event.source["type"] == STATUS:
-            self.timeline.say(room.room_id, event.source["content"])
+            self.timeline.say(room.room_id, event.sender, event.source["content"])
         elif "state_key" not in event.source:
             self._put(room.room_id, event)
 

@@ -48,6 +48,7 @@ class Timeline:
     typing: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     invitations: list[str] = field(default_factory=list)
     statuses: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    tellers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # who sent the statuses
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def show(self, room: str, shown: Shown) -> None:
@@ -60,8 +61,9 @@ class Timeline:
             seen[place] = shown
         self.changed()
 
-    def say(self, room: str, status: Json) -> None:
-        """Note what became of a message of this person."""
+    def say(self, room: str, sender: str, status: Json) -> None:
+        """Note what became of a message, and who said so."""
+        self.tellers[room].add(sender)
         self.statuses[room][status["m.relates_to"]["event_id"]] = status["status"]
         self.changed()
 
