@@ -8,12 +8,12 @@ from pathlib import Path
 from appservice.e2ee.engine import Engine
 from appservice.e2ee.ghost_devices import seeds_context
 from appservice.e2ee.megolm_out import Outbound
-from appservice.e2ee.model import Decrypted, KeyMissing, Policy, RoomState, Undecryptable
+from appservice.e2ee.model import Callbacks, Decrypted, KeyMissing, Policy, RoomState, Undecryptable
 from bridge.db import Component
 
 COMPONENT = Component("e2ee", Path(__file__).parent / "sql")
 
 __all__ = [
-    "COMPONENT", "Decrypted", "Engine", "KeyMissing", "Outbound", "Policy", "RoomState", "Undecryptable",
+    "COMPONENT", "Callbacks", "Decrypted", "Engine", "KeyMissing", "Outbound", "Policy", "RoomState", "Undecryptable",
     "seeds_context",
 ]  # fmt: skip

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from appservice.client.homeserver import Homeserver, may
 from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
-from appservice.e2ee.device_inbox import DeviceInbox, OnKeys, tidy
+from appservice.e2ee.device_inbox import DeviceInbox, tidy
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghost_devices import GhostDevices
 from appservice.e2ee.giving import Giving
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
-from appservice.e2ee.model import Decrypted, IdentityOf, Json, Policy, RoomState
+from appservice.e2ee.model import Callbacks, Decrypted, IdentityOf, Json, Policy, RoomState
 from appservice.e2ee.olm import Olm
 from appservice.e2ee.pickles import Pickles
 from appservice.e2ee.repair import Repair
@@ -33,6 +33,7 @@ from bridge.parts.tasks import Tasks
 from bridge.seal import Seal
 
 log = logging.getLogger(__name__)
+_SILENT = Callbacks()
 
 
 def _now() -> int:
@@ -42,8 +43,7 @@ def _now() -> int:
 class Engine:
     """Devices, Olm, Megolm and cross-signing for every ghost.
 
-    ``is_ghost`` tells our own users from people; ``on_keys(room_id, session_id)`` is called after a Megolm session
-    arrived, or the reason why it does not: events that wait for it may be tried again.
+    ``is_ghost`` tells our own users from people.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Engine:
         is_ghost: Callable[[str], bool],
         policy: Policy,
         clock_ms: Callable[[], int] = _now,
-        on_keys: OnKeys | None = None,
+        callbacks: Callbacks = _SILENT,
     ) -> None:
         self._db, self._clock, self._is_ghost = db, clock_ms, is_ghost
         self._seal = seal
@@ -69,8 +69,9 @@ class Engine:
         self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost)
         common = Common(db, pickles, ghosts, devices, megolm, policy, clock_ms)
         self._requests = Requests(common, claims, self._repair, todevice)
-        self._sharing = Sharing(common, Giving(db, seal, olm, claims, todevice), self._identity, is_ghost)
-        self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, on_keys)
+        giving = Giving(db, seal, olm, claims, todevice)
+        self._sharing = Sharing(common, giving, self._identity, is_ghost, callbacks)
+        self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, callbacks.keys)
         self._rounds = Rounds(ghosts, self._inbox.ring)
         self._background = Tasks("key engine")
         self._held = False
@@ -242,10 +243,6 @@ class Engine:
             raise Unavailable("database_age_unknown", 1.0, alone=True)
         await self._sharing.late(room_id, user)
 
-    def waits(self, judge: Callable[[str, str], Awaitable[bool]]) -> None:
-        """``judge(room_id, user)`` says whose keys are kept for now, as in :class:`RoomState`."""
-        self._sharing.waits = judge
-
     async def lacks(self, room_id: str, user: str) -> bool:
         """Whether something was said in a room for which none of somebody's devices has the key, which is kept."""
         return await self._sharing.lacks(room_id, user)
@@ -257,10 +254,6 @@ class Engine:
     async def why(self, user: str) -> str:
         """Why none of somebody's devices may have a key now, as far as their devices decide it (a code)."""
         return await self._sharing.why(user)
-
-    def gives(self, settled: Callable[[str, str, bool], Awaitable[None]]) -> None:
-        """``settled(room_id, user, lacks)`` is told after each try to give kept keys: is something still unreadable?"""
-        self._sharing.settled = settled
 
     async def rotate(self, room_id: str) -> None:
         """New Megolm sessions for the next messages in a room."""

@@ -34,6 +34,20 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What the engine tells and asks whoever uses it; each may be missing.
+
+    ``keys(room_id, session_id)``: a Megolm session arrived, or the reason why it does not: events that wait for it may
+    be tried again. ``waits(room_id, user)``: are this person's keys kept for now, as in :class:`RoomState`?
+    ``settled(room_id, user, lacks)``: kept keys were tried to be given; is something still unreadable for them?
+    """
+
+    keys: Callable[[str, str], None] | None = None
+    waits: Callable[[str, str], Awaitable[bool]] | None = None
+    settled: Callable[[str, str, bool], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoomState:
     """A room as its keeper knows it.
 

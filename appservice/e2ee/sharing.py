@@ -6,7 +6,7 @@ Sources: client-server API "Megolm" (rotation), MSC4153 (devices that their owne
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
-from appservice.e2ee.model import Device, RoomState, ShareState
+from appservice.e2ee.model import Callbacks, Device, RoomState, ShareState
 from bridge.db import Row
 from bridge.errors import Unavailable
 from bridge.parts.lru import Lru
@@ -50,16 +50,16 @@ class Sharing:
     """The outbound sessions of all ghosts in all rooms."""
 
     def __init__(
-        self, common: Common, giving: Giving, identity: Identity, is_ghost: Callable[[str], bool], size: int = 4096
-    ) -> None:
+        self, common: Common, giving: Giving, identity: Identity, is_ghost: Callable[[str], bool], callbacks: Callbacks,
+        size: int = 4096,
+    ) -> None:  # fmt: skip
         self._db, self._policy, self._clock = common.db, common.policy, common.clock_ms
         self._ghosts, self._devices, self._in = common.ghosts, common.devices, common.megolm
         self._pickles = common.pickles
         self._giving = giving
         self._identity = identity
         self._is_ghost = is_ghost
-        self.waits: Callable[[str, str], Awaitable[bool]] | None = None
-        self.settled: Callable[[str, str, bool], Awaitable[None]] | None = None
+        self._waits, self._settled = callbacks.waits, callbacks.settled
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
     def outbound(self, room: RoomState, ghost: Ghost) -> AbstractAsyncContextManager[Outbound]:
@@ -246,11 +246,11 @@ class Sharing:
     async def late(self, room_id: str, user: str) -> bool:
         """Give somebody the sessions of a room that they could not have before, from the index that was kept for them.
 
-        True: something is still kept for them. ``settled`` is told whether none of their devices can read some of it.
+        True: something is still kept. ``settled`` is told whether none of their devices can read some of it.
         """
         kept = await self._late_ones(room_id, user)
-        if self.settled is not None:
-            await self.settled(room_id, user, kept and await self.lacks(room_id, user))
+        if self._settled is not None:
+            await self._settled(room_id, user, kept and await self.lacks(room_id, user))
         return kept
 
     async def lacks(self, room_id: str, user: str) -> bool:
@@ -277,7 +277,7 @@ class Sharing:
         return NO_KEY if readable else _WHY["m.unverified"]
 
     async def _late_ones(self, room_id: str, user: str) -> bool:
-        if self.waits is not None and await self.waits(room_id, user):
+        if self._waits is not None and await self._waits(room_id, user):
             return True
         after, fresh = ("", ""), False
         while rows := await self._db.all("e2ee.kept", user, room_id, *after):

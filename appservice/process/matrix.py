@@ -26,7 +26,7 @@ from appservice.client.events import Words
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of
-from appservice.e2ee import Engine, Policy
+from appservice.e2ee import Callbacks, Engine, Policy
 from appservice.leaving.notices import Notices
 from appservice.leaving.outbox import Outbox
 from appservice.leaving.outgoing import Outgoing
@@ -78,8 +78,8 @@ class Matrix:
         )
         db, homeserver, clock = edge.db, edge.homeserver, edge.clock
         self._db = db
-        self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, self._keys)
-        engine.waits(self._waits)
+        callbacks = Callbacks(self._keys, self._waits, self._settled)
+        self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, callbacks)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self._store = store = RoomStore(db)
         newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ours)
@@ -92,7 +92,6 @@ class Matrix:
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
         media = Media(homeserver, settings.max_files, settings.media_wait_s)
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
-        engine.gives(self._outgoing.keyless.settled)
         incoming = Incoming(edge, rooms, media)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
         self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox)
@@ -230,6 +229,9 @@ class Matrix:
 
     def _keys(self, room: str, session: str) -> None:
         self._reading.keys(room, session)
+
+    async def _settled(self, room: str, user: str, lacks: bool) -> None:
+        await self._outgoing.keyless.settled(room, user, lacks)
 
     async def _exists(self, mxid: str) -> bool:
         """Answer the homeserver's question; the ghost is registered before yes is said."""

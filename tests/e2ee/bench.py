@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
-from appservice.e2ee import COMPONENT, Decrypted, Engine, Policy, RoomState
+from appservice.e2ee import COMPONENT, Callbacks, Decrypted, Engine, Policy, RoomState
 from bridge.db import Database, open_database
 from bridge.seal import Seal
 from deploy.world.client import RustClient
@@ -112,7 +112,13 @@ async def hub(server: Synapse, url: str, policy: Policy | None = None, **options
     try:
         async with Homeserver(server.url, AS_TOKEN) as homeserver:
             engine = Engine(
-                db, SEAL, homeserver, is_ghost, policy or Policy(), on_keys=lambda *k: keys.append(k), **options
+                db,
+                SEAL,
+                homeserver,
+                is_ghost,
+                policy or Policy(),
+                callbacks=Callbacks(lambda *k: keys.append(k)),
+                **options,
             )
             await engine.start()
             try:

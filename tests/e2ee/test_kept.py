@@ -11,7 +11,7 @@ from appservice.e2ee import RoomState
 from bridge.config import BadConfig
 from bridge.errors import Unavailable
 from tests.core.make import SEAL
-from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
+from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab, nobody
 from tests.e2ee.peer import Owner, Peer
 
 MINUTE = 60_000
@@ -129,7 +129,7 @@ async def test_one_who_cannot_be_tried_does_not_hold_up_the_others(url: str) -> 
             return False
 
         await here.engine.ring([ANNA])
-        here.engine.waits(away)
+        here.waits = away
         for _ in range(2):
             with suppress(Unavailable):
                 await here.engine.flush()
@@ -137,15 +137,11 @@ async def test_one_who_cannot_be_tried_does_not_hold_up_the_others(url: str) -> 
             each.sync()
         assert people[1].read(second)["content"]["body"] == "for Ben"
         assert people[0].inbound == {}
-        here.engine.waits(_nobody)
+        here.waits = nobody
         here.now += MINUTE
         await here.engine.flush()
         people[0].sync()
         assert people[0].read(first)["content"]["body"] == "for Eve"
-
-
-async def _nobody(room_id: str, user: str) -> bool:
-    return False
 
 
 async def test_who_is_invited_waits_for_their_join_and_is_not_forgotten(url: str) -> None:
@@ -156,7 +152,7 @@ async def test_who_is_invited_waits_for_their_join_and_is_not_forgotten(url: str
         async def waits(room_id: str, user: str) -> bool:
             return user in waiting
 
-        here.engine.waits(waits)
+        here.waits = waits
         content = await here.say(here.room(BEN, waiting=frozenset({BEN})), "one")
         await here.engine.flush()
         ben.sync()
