@@ -23,13 +23,15 @@ class Unavailable(Exception):
 
     ``alone``: this call alone has to wait (for a room, for a device, for the hub itself). The network works as far as
     this failure tells, and everything else may go on. Without it the failure counts against the whole network.
+    ``told``: whoever waits learns the code at once, as people can do something about it; it has words.
     """
 
-    def __init__(self, code: str, retry_after: float | None = None, *, alone: bool = False) -> None:
+    def __init__(self, code: str, retry_after: float | None = None, *, alone: bool = False, told: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.retry_after = retry_after
         self.alone = alone
+        self.told = told
 
 
 def where(bug: BaseException) -> str:

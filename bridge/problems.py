@@ -94,6 +94,12 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Pas encore remis : le service du destinataire ne répond pas. Nous essayons encore ; si c'est urgent, appelez.",
         "Not delivered yet: the recipient's service does not answer. We keep trying; if it is urgent, call.",
     ),
+    "room_upgraded": (
+        "La conversation continue dans un nouveau salon, où vos correspondants n'ont pas pu entrer : les messages "
+        "attendent. Que quelqu'un y invite les participants de l'ancien salon.",
+        "The conversation goes on in a new room that did not let your correspondents in: messages wait. Somebody has "
+        "to invite there everybody who was in the old room.",
+    ),
     "at_last": ("Remis maintenant.", "Delivered now."),
     "not_joined": (
         "Cette personne n'a pas rejoint la conversation : elle n'a pas reçu ce message.",

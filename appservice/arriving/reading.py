@@ -166,6 +166,8 @@ class Reading:
                 )
         except Refused as refusal:
             log.info("%s is refused: %s", item.event_id, refusal.code)
+            if decrypted.type == "m.call.invite":  # before the words: it rings
+                await self._notices.hung_up(room, item.event_id, decrypted.content)
             await self._refuse(item, event, refusal.code, decrypted)
 
     async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:

@@ -277,6 +277,20 @@ def to_notice(words: Words) -> Json:
     return content
 
 
+def to_call_end(call: Json, party: str) -> tuple[str, Json] | None:
+    """The event, and its content, that ends a call before anybody has answered; None for what is no call.
+
+    Specification, "Voice over IP": the called party rejects; in version 0, the number, it could only hang up.
+    """
+    ident, version = call.get("call_id"), call.get("version", 0)
+    if not isinstance(ident, str) or not isinstance(version, (str, int)):
+        return None
+    content: Json = {"call_id": ident, "version": version}
+    if version == 0:
+        return "m.call.hangup", content
+    return "m.call.reject", content | {"party_id": party}
+
+
 def to_service_members(users: Sequence[str]) -> Json:
     """Who of a room's members is no person, so that no client names the room after them (MSC4171)."""
     return {"service_members": sorted(set(users))}

@@ -13,6 +13,7 @@ _LONGEST = 255  # bytes of a user id (specification, "User identifiers")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-/+")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [one + two for one in _BASE32 for two in _BASE32]
+_PLAINLY = re.compile(r"[0-9a-z._=/+-]+")
 _ESCAPED = re.compile(rb"=([0-9a-f]{2})")
 
 
@@ -76,6 +77,15 @@ class Names:
     def is_ours(self, mxid: str) -> bool:
         """Whether this is one of our ghosts or the hub's own voice."""
         return mxid == self.voice or self.is_ghost(mxid)
+
+    def alike(self, mxid: str) -> str | None:
+        """Why an id of our namespace is nobody's (a code); None for other ids, and for what nobody can register."""
+        localpart, _, server = mxid[1:].partition(":")
+        if server != self.server or len(mxid) > _LONGEST or self.is_ours(mxid) or not _PLAINLY.fullmatch(localpart):
+            return None
+        if localpart.startswith(self.prefix):
+            return "bad_rpps"
+        return "bad_handle" if localpart.startswith(self.mail_prefix) else None
 
     def handle(self, mxid: str) -> str | None:
         """How the hub finds who is behind a ghost (``People.find``); None for everybody else."""

@@ -24,8 +24,9 @@ from appservice.e2ee.megolm_in import NewKey, read_room_key
 from appservice.e2ee.model import OLM, Device, Json, Trust
 from appservice.e2ee.olm import Olm, OlmChanges, Unreadable
 from appservice.e2ee.repair import Repair
-from appservice.e2ee.requests import Requests
+from appservice.e2ee.requests import Requests, cancelled
 from appservice.e2ee.signing import read_device
+from appservice.e2ee.todevice import Message
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable, where
 from bridge.parts.shared import Shared
@@ -55,6 +56,7 @@ class SyncBatch:
     wedged: set[tuple[str, str]] = field(default_factory=set)
     asked: list[tuple[str, Json]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    verifications: list[Message] = field(default_factory=list)  # the answers that end them
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class DeviceInbox:
                         if key is not None and await self._megolm.put(tx, key):
                             stored.append(key)
                     batch.cancelled = await self._requests.satisfied(tx, stored)
+                    batch.cancelled += await self._requests.cancelled(tx, ghost, batch.verifications)
                     await tx.many("e2ee.withheld-save", batch.withheld)
                     await self._repair.note(tx, ghost, batch.wedged)
                     await self._devices.note_outdated(tx, people)
@@ -218,6 +221,13 @@ class DeviceInbox:
             _withheld(sender, content, batch)
         elif kind == "m.room_key_request":
             batch.asked.append((sender, content))
+        else:
+            self._end(str(kind), sender, content, batch)
+
+    def _end(self, kind: str, sender: str, content: Json, batch: SyncBatch) -> None:
+        answer = cancelled(kind, sender, content) if self._ghosts.get(sender) is None else None
+        if answer is not None:
+            batch.verifications.append(answer)
 
     async def _open(self, ghost: Ghost, sender: str, content: Json, batch: SyncBatch) -> OlmMessage | None:
         """Decrypt an Olm event and check what it says about itself."""
@@ -277,6 +287,8 @@ class DeviceInbox:
                 batch.keys.append(key)
         elif letter.type == "m.forwarded_room_key" and letter.device.id:
             batch.forwarded.append((letter.content, letter.device))
+        else:
+            self._end(letter.type, letter.device.user, letter.content, batch)
 
 
 def _has_nul(value: Any) -> bool:

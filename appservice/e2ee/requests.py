@@ -1,7 +1,9 @@
-"""Asking for keys that did not arrive, and answering those who ask us.
+"""Asking for keys that did not arrive, and answering those who ask us for keys, or to verify a ghost.
 
 Source: client-server API, "Key requests". We ask the sender's own devices only, and believe only their answer to
 what we asked. We answer a device only if it was given that very session, at the index it was given.
+
+Nobody is there to compare keys with ("Key verification framework"): a verification is cancelled at once, with a code.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ from appservice.e2ee.ghost_devices import Ghost
 from appservice.e2ee.megolm_in import NewKey, read_forwarded
 from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
 from appservice.e2ee.repair import Repair
-from appservice.e2ee.todevice import ToDevice
+from appservice.e2ee.todevice import Message, ToDevice
 from bridge.db import Tx
 from bridge.parts.lru import Lru
+from bridge.words import sentence
 
 log = logging.getLogger(__name__)
 
 _REQUEST = "m.room_key_request"
+_CANCEL = "m.key.verification.cancel"
+_CODES = {"m.key.verification.request": "m.user", "m.key.verification.start": "m.unknown_method"}
 _WAIT_MS = (60_000, 600_000, 3_600_000, 21_600_000, 86_400_000)  # before the same session is asked for again
 _ANSWER_MS = 600_000  # one answer to one device about one session
 
@@ -79,6 +84,10 @@ class Requests:
                 await tx.run("e2ee.request-gone", key.room_id, key.session_id, key.sender)
                 txns += await self._cancel(tx, key.sender, row["ghost"], row["request_id"])
         return txns
+
+    async def cancelled(self, tx: Tx, ghost: Ghost, messages: Sequence[Message]) -> list[str]:
+        """End verifications of a ghost. Returns what :meth:`send` shall send."""
+        return [await self._todevice.put(tx, ghost.user, _CANCEL, [message]) for message in messages]
 
     async def send(self, txns: Sequence[str]) -> None:
         """Send what was queued. Raises Unavailable."""
@@ -174,3 +183,11 @@ class Requests:
         async with self._db.transaction("e2ee.refuse") as tx:
             txn = await self._todevice.put(tx, ghost.user, "m.room_key.withheld", [(user, device_id, content)])
         await self._todevice.send(txn)
+
+
+def cancelled(kind: str, sender: str, content: Json) -> Message | None:
+    """Pure: the answer to a to-device event that begins a verification; None for every other."""
+    code, device, ident = _CODES.get(kind), content.get("from_device"), content.get("transaction_id")
+    if code is None or not isinstance(device, str) or not isinstance(ident, str) or device in ("", "*"):
+        return None
+    return sender, device, {"transaction_id": ident, "code": code, "reason": sentence("nothing_to_verify")}

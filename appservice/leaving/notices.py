@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import STATUS, Words, to_notice, to_status
+from appservice.client.events import STATUS, Words, to_call_end, to_notice, to_status
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import txn_id
 from appservice.e2ee import Engine
@@ -116,6 +116,15 @@ class Notices:
         words = Words(notice("nothing_to_verify"), "nothing_to_verify", event, request["sender"], rings=False)
         await self.notice(room, f"verify:{event}", words)
 
+    async def hung_up(self, room_id: str, event_id: str, call: Json) -> None:
+        """End a call that rings for nobody. The voice does it: a ghost would be shown as having read."""
+        room = await self._rooms.store.get(room_id)
+        speaker = await self._speaker(room, True) if room.facts.encrypted else None
+        ending = to_call_end(call, "" if speaker is None else str(self._engine.device_of(speaker)))
+        if speaker is not None and ending is not None:
+            kind, content = ending
+            await self._post(room, EventToSend(f"call:{event_id}", speaker, content, type=kind))
+
     async def notice(self, room: Room, key: str, words: Words) -> str | None:
         """Post an encrypted notice once for ever under ``key``; its event, None if it cannot be posted."""
         words = words if words.code not in GOOD_NEWS else replace(words, rings=False)
@@ -124,9 +133,12 @@ class Notices:
             return None
         if speaker != self._voice.user:
             words = replace(words, text=f"Liaison — {words.text}")
+        return await self._post(room, EventToSend(key, speaker, to_notice(words)))
+
+    async def _post(self, room: Room, one: EventToSend) -> str | None:
         try:
-            await self._rooms.newcomers.before(room, speaker)  # a strict client judges a device once
-            return await self._outbox.send(room, EventToSend(key, speaker, to_notice(words)))
+            await self._rooms.newcomers.before(room, one.ghost)  # a strict client judges a device once
+            return await self._outbox.send(room, one)
         except (NotInRoom, Refused) as reason:
             log.warning("a notice for %s could not be posted: %r", room.room_id, reason)
             return None
@@ -152,10 +164,12 @@ class Notices:
             ghosts = self._rooms.doors.ghosts_in(room)
             if (by := next((ghost for ghost in ghosts if room.may(ghost, "invite")), None)) is not None:
                 await self._voice.brought(room, by)
-        if (speaker := await self._voice.speaker(room)) is not None or not failed:
+        speaker = await self._voice.speaker(room)
+        if not failed or (speaker is not None and room.may_say(speaker, "m.room.encrypted")):
             return speaker
-        ghosts = self._rooms.doors.ghosts_in(room)
-        return next((ghost for ghost in ghosts if self._engine.device_of(ghost) is not None), None)
+        ghosts = [ghost for ghost in self._rooms.doors.ghosts_in(room) if self._engine.device_of(ghost) is not None]
+        heard = [ghost for ghost in ghosts if room.may_say(ghost, "m.room.encrypted")]  # a closed room mutes most
+        return next(iter(heard or ghosts), speaker)
 
 
 def failure(code: str) -> Json:

@@ -250,8 +250,8 @@ class Matrix:
         self.ghosts.warm([person])
         return True
 
-    async def _tell(self, room: Room, key: str, code: str, user: str) -> None:
-        await self._notices.notice(room, f"member:{key}", Words(notice(code, name=user), code))
+    async def _tell(self, room: Room, key: str, code: str, user: str) -> bool:
+        return await self._notices.notice(room, f"member:{key}", Words(notice(code, name=user), code)) is not None
 
     async def _missing(self, room: str, waiting: Callable[[], Mapping[str, Item]]) -> Sequence[Item]:
         """What was never pushed, on disk and placed before whatever is newer."""

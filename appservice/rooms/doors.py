@@ -86,11 +86,14 @@ class Doors:
         await self.enter(room.room_id, ghost)
         await self.entered(room, ghost)
 
-    async def enter(self, room_id: str, ghost: str, via: Sequence[str] = ()) -> None:
-        """Have a ghost join, by these servers, and note nothing. Raises Refused (not_in_room), Unavailable."""
+    async def enter(self, room_id: str, ghost: str, via: Sequence[str] = (), *, invited: bool = True) -> None:
+        """Have a ghost join, by these servers, and note nothing. Raises Refused (not_in_room), Unavailable.
+
+        ``invited``: the servers may not know yet that they let it in.
+        """
         path = f"{_CLIENT}/join/{part(room_id)}"
         query = {"server_name": via[0], "via": via[0]} if via else None
-        for pause in (*_JOIN_AGAIN, None) if via else (None,):
+        for pause in (*_JOIN_AGAIN, None) if via and invited else (None,):
             try:
                 await self._homeserver.call("POST", path, {}, user=ghost, query=query, timeout=90.0)
                 break

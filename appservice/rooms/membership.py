@@ -15,6 +15,7 @@ from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.inviters import Inviters
 from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
+from appservice.rooms.upgrades import Upgrades
 from appservice.rooms.voice import Voice
 from bridge.connector import Chat, Receiver, Within
 from bridge.db import Tx
@@ -56,6 +57,7 @@ class Membership:
         self._unreachable = edge.unreachable
         self._entering = Entering(self._let_in)
         self._opening = Inviters(time.monotonic)
+        self._upgrades = Upgrades(edge, rooms, engine, voice)
 
     def expect(self, events: Iterable[Json]) -> None:
         """What has just come in: ghosts who are invited begin to join before the lane comes to their invitations."""
@@ -86,8 +88,11 @@ class Membership:
         if event["type"] == "m.room.member":
             await self._member(room, event, done)
             return
-        visible = room.facts.history
-        if apply(room, event):
+        visible, closes = room.facts.history, event["type"] == "m.room.tombstone"
+        news = apply(room, event)
+        if closes:
+            await self._upgrades.closed(room)
+        if news or closes:  # by an earlier try it is in memory only
             await self._write(room, [], done)
             if event["type"] == "m.room.history_visibility" and visible != room.facts.history:
                 await self._engine.rotate(room.room_id)
@@ -240,11 +245,13 @@ class Membership:
             await self._write(room, [ghost], done)
 
     def _invites(self, event: Json) -> bool:
-        """Whether a person invites one of our ghosts."""
+        """Whether a person invites one of our ghosts, or an id that could be one's: whoever mistypes is told."""
         if event["type"] != "m.room.member" or event["content"].get("membership") != "invite":
             return False
         invited = event.get("state_key")
-        return isinstance(invited, str) and self._names.is_ghost(invited) and not self._names.is_ghost(event["sender"])
+        if not isinstance(invited, str) or self._names.is_ghost(event["sender"]):
+            return False
+        return self._names.is_ghost(invited) or self._names.alike(invited) is not None
 
     async def _let_in(self, event: Json) -> None:
         """Judge an invitation and have the ghost join. Raises Refused, Unavailable."""
@@ -255,9 +262,10 @@ class Membership:
 
     async def _check(self, ghost: str, inviter: str, event: Json) -> None:
         ident = self._names.person(ghost)
-        assert ident is not None
         if not self._trusted(server_of(inviter)):
             raise Refused("untrusted_server", about=server_of(inviter))
+        if ident is None:
+            raise Refused(self._names.alike(ghost) or "unknown_recipient", about=ghost)
         if (code := await self._unreachable(ident)) is not None:
             raise Refused(code, about=ghost)
         shown = _stripped(event)
@@ -282,10 +290,10 @@ class Membership:
 
     async def _settle(self, room: Room, event: Json, ghost: str, inviter: str, done: Within) -> None:
         """Tell the hub: a new conversation, one more member, or an old conversation in its new room."""
-        old = await self._replaced(room, ghost)
+        old = await self._upgrades.replaced(room, ghost)
         chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None and old is not None and old.conversation is not None:
-            await self._follow(room, old)
+            await self._upgrades.follow(room, old)
             chat = await self.hub.facts.chat(MATRIX, room.room_id)
         person, handle = self._names.person(ghost), self._names.handle
         news = list(room.members) if room.unsaved else [ghost]
@@ -310,35 +318,6 @@ class Membership:
         )
         room.unsaved = False
         await self._rooms.store.write(room)
-
-    # -- upgrades ------------------------------------------------------------------------------------------
-
-    async def _replaced(self, room: Room, ghost: str) -> Room | None:
-        """The room that this one replaces, if that one says so too: a predecessor alone could be claimed by anybody."""
-        if room.facts.predecessor is None:
-            return None
-        old = await self._rooms.store.get(room.facts.predecessor)
-        if old.facts.successor is None and ghost in self._rooms.doors.ghosts_in(old):
-            await self._rooms.doors.reload(old, ghost)
-        return old if old.facts.successor == room.room_id else None
-
-    async def _follow(self, room: Room, old: Room) -> None:
-        """The conversation goes on in the new room; old event ids keep their meaning in the hub.
-
-        Who was only invited to the old one does not get what was said there: joining the new one does not show it.
-        """
-        conversation = old.conversation
-        assert conversation is not None
-        for user in self._rooms.doors.people_in(old, "invite"):
-            await self.hub.signs.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
-            await self._engine.forget_invited(old.room_id, user)
-        room.conversation = conversation
-        room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
-
-        async def within(tx: Tx) -> None:
-            await save(tx, room, list(room.members))
-
-        await self.hub.bind(conversation, MATRIX, room.room_id, within)
 
 
 async def arrived(hub: Receiver, engine: Engine, room: Room, user: str) -> None:

@@ -25,10 +25,12 @@ log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
 _AT_ONCE = 8  # ghosts on their way into one room
 
-Tell = Callable[[Room, str, str, str], Awaitable[None]]
-"""Say in a room why something about a user (a key, a code, who) was not done."""
+Tell = Callable[[Room, str, str, str], Awaitable[bool]]
+"""Say in a room why something about a user (a key, a code, who) was not done; False if nobody may speak there."""
 Forget = Callable[[str, str], Awaitable[None]]
 """Drop what is kept in a room for a user."""
+Follow = Callable[[Room], Awaitable[None]]
+"""Have the ghosts of a closed room join the one that replaces it. Raises Unavailable."""
 
 
 class Rooms:
@@ -58,6 +60,11 @@ class Rooms:
         self._version = version
         self._default: str | None = version
         self._turns = Turns()
+        self._follow: Follow | None = None
+
+    def follows(self, follow: Follow) -> None:
+        """How a room that was replaced is followed."""
+        self._follow = follow
 
     # -- the room of a delivery ----------------------------------------------------------------------------
 
@@ -84,12 +91,18 @@ class Rooms:
         room = await self.store.get(delivery.chat)
         while room.facts.successor is not None:
             successor = await self.store.get(room.facts.successor)
-            if not any(successor.membership(ghost) == "join" for ghost in self.doors.ghosts_in(successor)):
-                raise Unavailable("room_upgraded", alone=True)
+            if not self._goes_on(delivery, successor) and self._follow is not None:
+                await self._follow(room)
+            if not self._goes_on(delivery, successor):
+                raise Unavailable("room_upgraded", alone=True, told=True)
             room = successor
         if not room.members:
             await self.doors.reload_as(room, [self._names.mxid(delivery.sender)])
         return room
+
+    def _goes_on(self, delivery: Delivery, room: Room) -> bool:
+        """Whether a room carries on the conversation: whoever closed the old one may have named any other."""
+        return room.conversation == delivery.conversation and bool(self.doors.ghosts_in(room))
 
     # -- making --------------------------------------------------------------------------------------------
 

@@ -35,8 +35,15 @@ class RoomFacts:
     power: Json = field(default_factory=dict)
     predecessor: str | None = None
     successor: str | None = None
+    closed_by: str | None = None  # who named the successor
+    kept_out: bool = False  # the room was told that its successor lets nobody in
     marker: str | None = None
     direct: bool = False
+
+    def replaced(self, successor: str, by: str) -> None:
+        """Somebody has closed the room."""
+        self.kept_out = self.kept_out and self.successor == successor
+        self.successor, self.closed_by = successor or None, by
 
 
 @dataclass(slots=True, eq=False)
@@ -164,7 +171,7 @@ def apply(room: Room, event: Json) -> bool:
             if isinstance(content.get("events"), dict):
                 facts.power["events"] = {k: content["events"][k] for k in _SAID if k in content["events"]}
         case "m.room.tombstone" if isinstance(content.get("replacement_room"), str):
-            facts.successor = content["replacement_room"] or None
+            facts.replaced(content["replacement_room"], event["sender"])
         case "fr.liaison.conversation" if isinstance(content.get("id"), str):
             facts.marker = content["id"]
     if asdict(facts) == before:

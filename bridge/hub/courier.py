@@ -217,5 +217,8 @@ class Courier:
         log.info("%s to %s waits %.1f s: %s", delivery.id, delivery.network, wait, reason)
         async with self._store.db.transaction("courier.later") as tx:
             await self._store.later(tx, delivery, self._clock() + int(wait * 1000))
+            news = reason.told and await self._store.outcomes.stuck(tx, delivery.message, delivery.network, reason.code)
+        if news:
+            self.wake_reports()
         self._outlets[delivery.network].again_in(delivery.conversation, wait, reason.retry_after)
         return False

@@ -81,6 +81,10 @@ class Outcomes:
         messages = sorted(set(waiting.values()))
         return await self.all_changed(tx, [r for m in messages for r in await tx.all("store.late", m, network)])
 
+    async def stuck(self, tx: Tx, message: str, network: str, why: str) -> bool:
+        """Why a message waits for everybody on a network, where people can do something about it; True if news."""
+        return await self.all_changed(tx, await tx.all("store.stuck", message, network, why))
+
     async def failed(self, tx: Tx, message: str, person: str, network: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""
         return await self._moved(tx, "store.failed", message, person, network, at, reason)

@@ -165,6 +165,9 @@ WHERE a.network = $1 AND l.chat IS NOT NULL;
 -- name: late
 UPDATE recipient SET reason = 'late'
 WHERE message = $1 AND network = $2 AND state = 'accepted' AND reason IS NULL RETURNING message;
+-- name: stuck
+UPDATE recipient SET reason = $3
+WHERE message = $1 AND network = $2 AND state = 'accepted' AND (reason IS NULL OR reason = 'late') RETURNING message;
 -- name: set_late
 UPDATE delivery SET late = 1 WHERE id = $1;
 -- name: received

@@ -84,6 +84,7 @@ class Human:
         self.invites: set[str] = set()
         self.withheld: list[Json] = []
         self.key_requests: list[Json] = []
+        self.verifications: list[Json] = []
         self.unreadable: list[Seen] = []
         self._account = vodozemac.Account()
         self._olm: dict[str, list[vodozemac.Session]] = {}
@@ -395,6 +396,8 @@ class Human:
             self.withheld.append(event)
         elif event["type"] == "m.room_key_request":
             self.key_requests.append(event)
+        elif event["type"].startswith("m.key.verification."):
+            self.verifications.append(event)
         elif event["type"] == "m.room.encrypted":
             clear = self._olm_decrypt(event["content"])
             if clear is not None and clear["type"] == "m.room_key":

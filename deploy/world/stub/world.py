@@ -23,6 +23,11 @@ class StubError(Exception):
         self.status, self.errcode, self.error = status, errcode, error
 
 
+_COPIED = frozenset(
+    {"m.room.encryption", "m.room.history_visibility", "m.room.join_rules", "fr.liaison.conversation"}
+)  # into the room that replaces another
+
+
 @dataclass(slots=True)
 class Device:
     """One device: its keys and what waits for it."""
@@ -372,7 +377,7 @@ class World:
         old = self.joined(room_id, by)
         body: Json = {"creation_content": {"predecessor": {"room_id": room_id}}, "initial_state": []}
         for (kind, key), event in old.state.items():
-            if kind in {"m.room.encryption", "m.room.history_visibility", "fr.liaison.conversation"}:
+            if kind in _COPIED:
                 body["initial_state"].append({"type": kind, "state_key": key, "content": event["content"]})
         new = self.create_room(by, body)
         self.append(old, by, "m.room.tombstone", {"body": "upgraded", "replacement_room": new.room_id}, "")

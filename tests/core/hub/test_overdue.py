@@ -123,6 +123,25 @@ async def test_only_a_network_that_is_away_loses_what_was_not_tried(url: str) ->
         assert all(siilo.calls.count(call) > 1 for call in siilo.calls)
 
 
+async def test_what_people_can_do_something_about_is_told_at_once(url: str) -> None:
+    nets, siilo = world()
+    closed = [True]
+
+    def waits(delivery: Delivery) -> None:
+        if closed:
+            raise Unavailable("room_upgraded", alone=True, told=True)
+
+    siilo.before = waits
+    async with running(url, nets, replace(FAST, late=0.3)) as w:
+        await w.pandalab.write("p1", "A", "cleo", "x", [DAN])
+        await w.until(lambda: last(w).get("p1") == (State.ACCEPTED, "room_upgraded"))
+        told = len(w.pandalab.told)
+        await w.until(lambda: len(siilo.calls) > 4)
+        assert len(w.pandalab.told) == told  # once, and it is not late besides
+        closed.clear()
+        await w.until(lambda: last(w)["p1"] == (State.DELIVERED, None))
+
+
 async def test_a_jump_of_the_clock_gives_nothing_up(url: str) -> None:
     await planted(url, 30)
     nets, siilo = world()

@@ -107,6 +107,9 @@ def test_a_ghost_and_its_look_alikes() -> None:
     ]  # fmt: skip
     assert not any(NAMES.is_ghost(other) for other in others)
     assert NAMES.handle("@ben:x") is None
+    alike = {"rpps_1": "bad_rpps", "rpps_": "bad_rpps", "mss_a=40": "bad_handle", "ben": None, "rpps_A": None}
+    assert {name: NAMES.alike(f"@{name}:{SERVER}") for name in alike} == alike
+    assert [NAMES.alike(ours) for ours in (ghost(ANNA), NAMES.voice, "@rpps_1:other.example")] == [None] * 3
 
 
 def test_who_has_no_rpps_has_no_ghost() -> None:

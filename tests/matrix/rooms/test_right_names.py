@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from bridge.model import Address
+from deploy.world.stub.human import Human
+from deploy.world.stub.world import Room
 from deploy.world.waiting import until
-from tests.matrix.make import ANNA, CLEO, World, ghost, meet
+from tests.matrix.make import ANNA, CLEO, SERVER, VOICE, World, ghost, meet
 from tests.matrix.rooms.test_outside import became
 
 
@@ -94,12 +97,66 @@ async def test_people_may_name_the_room_of_a_group(world: World) -> None:
         assert made.power(ghost(CLEO)) > made.power(ben.mxid)
 
 
+def ended_calls(ben: Human) -> list[tuple[str, dict[str, Any]]]:
+    """Which calls were ended, and by whom."""
+    seen = [(s.sender, s.clear) for s in ben.seen if s.clear is not None]
+    return [(sender, clear) for sender, clear in seen if clear["type"].startswith("m.call.")]
+
+
+def _declined(room: Room, user: str) -> bool:
+    return room.membership(user) == "leave"
+
+
+async def test_what_looks_like_a_ghost_and_is_nobody_is_declined(world: World) -> None:
+    ben = await world.human("ben", "chu.example")
+    said = {f"@rpps_123:{SERVER}": "Un numéro RPPS a 11 chiffres.", f"@mss_sec:{SERVER}": "Cette adresse n'a pas"}
+    async with world.node() as node:
+        for user, words in said.items():
+            made = world.stub.world.rooms[await ben.create_room(user)]
+            await until(partial(_declined, made, user))
+            assert made.state[("m.room.member", user)]["content"]["reason"].startswith(words)
+        odd = await ben.create_room(f"@rpps_ABC:{SERVER}")  # no server lets anybody have this id
+        chat = await meet(world, node, "eve")
+        await chat.ben.member(chat.room, "invite", f"@rpps_1:{SERVER}")
+        await until(lambda: world.stub.world.rooms[chat.room].membership(f"@rpps_1:{SERVER}") == "leave")
+        await chat.ben.say(chat.room, "on continue")
+        assert (await node.got("on continue")).chat == chat.chat
+        assert world.stub.world.rooms[odd].membership(f"@rpps_ABC:{SERVER}") == "invite"
+
+
+async def test_a_verification_between_devices_is_ended_at_once(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        device = next(iter(world.stub.world.users[ghost(ANNA)].devices))
+        asked = {"from_device": chat.ben.device, "transaction_id": "t1", "methods": ["m.sas.v1"], "timestamp": 1}
+        await chat.ben.to_device("m.key.verification.request", {ghost(ANNA): {device: asked}})
+        started = {"from_device": chat.ben.device, "transaction_id": "t2", "method": "m.sas.v1"}
+        await chat.ben.to_device("m.key.verification.start", {ghost(ANNA): {device: started}})
+        await chat.ben.to_device("m.key.verification.done", {ghost(ANNA): {device: {"transaction_id": "t3"}}})
+        await chat.ben.to_device("m.key.verification.start", {ghost(ANNA): {device: {"from_device": "*"}}})
+        await until(lambda: len(chat.ben.verifications) == 2)
+        ended = {e["content"]["transaction_id"]: e["content"]["code"] for e in chat.ben.verifications}
+        assert ended == {"t1": "m.user", "t2": "m.unknown_method"}
+        assert {(e["type"], e["sender"]) for e in chat.ben.verifications} == {
+            ("m.key.verification.cancel", ghost(ANNA))
+        }
+        await chat.ben.say(chat.room, "et les messages passent")
+        await node.got("et les messages passent")
+
+
 async def test_a_call_and_a_verification_are_ended_with_words(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
         call: dict[str, Any] = {"call_id": "1", "party_id": "p", "version": "1", "lifetime": 60_000, "offer": {}}
         await chat.ben.send(chat.room, call, "m.call.invite")
         await chat.ben.heard("Les appels ne passent pas")
+        await chat.ben.send(chat.room, {"call_id": "2", "version": 0, "lifetime": 60_000, "offer": {}}, "m.call.invite")
+        await until(lambda: len(ended_calls(chat.ben)) == 2)
+        (rejected, first), (hung_up, second) = ended_calls(chat.ben)
+        assert first["content"].pop("party_id")
+        assert (first["type"], first["content"]) == ("m.call.reject", {"call_id": "1", "version": "1"})
+        assert (second["type"], second["content"]) == ("m.call.hangup", {"call_id": "2", "version": 0})
+        assert {rejected, hung_up} == {VOICE}  # nobody is shown as having read
         request = {
             "msgtype": "m.key.verification.request", "body": "verify", "to": ghost(ANNA), "from_device": "X",
             "methods": ["m.sas.v1"],
