@@ -95,3 +95,20 @@ async def test_who_declines_and_is_invited_again_while_a_message_is_on_its_way_h
         assert await state(node, written, eve.mxid) == ("refused", "not_joined")
         assert await comes_in(world, node, room, eve) == {AFTER}
         assert await state(node, written, eve.mxid) == ("refused", "not_joined")
+
+
+async def test_who_declines_and_is_invited_again_between_two_tries_has_not_got_it(world: World, url: str) -> None:
+    """What was encrypted for her is only repeated after she has declined: the key that was kept for it is gone."""
+    async with world.node(url) as node:
+        ben, eve, room, first = await two(world, node)
+        world.stub.fault(PUT, times=10_000, status=503)
+        written = await node.write("g", SECRET)
+        await until(lambda: world.stub._faults[-1].times < 9_998, "a second try")
+        await eve.member(room, "leave")
+        await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: ("refused", "not_joined")})
+        await invite(world, node, ben, room, eve, "ben")
+        world.stub._faults.clear()
+        await ben.heard(SECRET)
+        assert await state(node, written, eve.mxid) == ("refused", "left_before")
+        assert await comes_in(world, node, room, eve) == {AFTER}
+        assert await state(node, written, eve.mxid) == ("refused", "left_before")
