@@ -41,6 +41,7 @@ class Incoming:
             content = {**content, "m.relates_to": event["content"]["m.relates_to"]}
         said = to_message(kind, content)
         room = await self.rooms.store.get(event["room_id"])
+        await self.rooms.adopt(room)
         unknown = room.conversation is None and said.kind is not Kind.REACTION
         now = self._clock()
         sent_at = credible(event.get("origin_server_ts"), now, now - LONG_AGO)

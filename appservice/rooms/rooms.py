@@ -61,10 +61,16 @@ class Rooms:
         self._default: str | None = version
         self._turns = Turns()
         self._follow: Follow | None = None
+        self._adopt: Follow | None = None
 
-    def follows(self, follow: Follow) -> None:
-        """How a room that was replaced is followed."""
-        self._follow = follow
+    def follows(self, follow: Follow, adopt: Follow) -> None:
+        """How a room that was replaced is followed, and how a room takes over the conversation of another."""
+        self._follow, self._adopt = follow, adopt
+
+    async def adopt(self, room: Room) -> None:
+        """Give a room the conversation of the one that it replaces, if it does. Raises Unavailable."""
+        if room.conversation is None and self._adopt is not None:
+            await self._adopt(room)
 
     # -- the room of a delivery ----------------------------------------------------------------------------
 

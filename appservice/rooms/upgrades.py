@@ -35,7 +35,7 @@ class Upgrades:
         self._voice = voice
         self._turns = Turns()
         self._tries: Lru[str, int] = Lru(_REMEMBERED)
-        rooms.follows(self.entered)
+        rooms.follows(self.entered, self.adopted)
 
     async def closed(self, old: Room) -> None:
         """A room has just been closed. Raises Unavailable, some times; later its next delivery tries it."""
@@ -125,6 +125,26 @@ class Upgrades:
         await self._rooms.store.write(old)
 
     # -- the conversation ----------------------------------------------------------------------------------
+
+    async def adopted(self, room: Room) -> None:
+        """Something is said in a room without a conversation: it may replace one that has. Raises Unavailable.
+
+        The lanes of the two rooms know nothing of each other: this can come before the old one was worked on.
+        """
+        ghost = next(iter(self._rooms.doors.ghosts_in(room)), None)
+        if ghost is None or not (room.facts.creators or await self._rooms.doors.reload_as(room, [ghost])):
+            return
+        if room.facts.predecessor is None or not room.facts.encrypted:
+            return
+        async with self._turns.of(room.facts.predecessor):
+            if await self.hub.facts.chat(MATRIX, room.room_id) is not None:
+                return
+            try:
+                old = await self.replaced(room, ghost)
+            except Refused:  # the ghost is not in the old room any more: nobody says that it is replaced
+                return
+            if old is not None and old.conversation is not None:
+                await self.follow(room, old)
 
     async def replaced(self, room: Room, ghost: str) -> Room | None:
         """The room that this one replaces, if that one says so too: a predecessor alone could be claimed by anybody."""

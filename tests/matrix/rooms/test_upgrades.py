@@ -137,3 +137,21 @@ async def test_the_room_of_another_conversation_gets_nothing(world: World) -> No
         await eve.ben.heard("pour Eve")
         assert not said(eve.ben, "pour Ben")
         assert not eve.ben.unreadable
+
+
+async def test_what_is_said_before_the_old_room_is_worked_on_is_the_same_conversation(world: World) -> None:
+    """A hub that ended between the join and the rest; the lanes of two rooms know nothing of each other."""
+    async with world.node() as node:
+        ben, room, chat = await both(world, node)
+    await opened(ben, room)
+    new = await upgraded(ben, room)
+    join = world.stub.world.change_membership(new, ghost(ANNA), ghost(ANNA), "join", {})
+    assert join is not None
+    world.stub.interest(join)
+    await ben.say(new, "entre-temps")
+    async with world.node() as node:
+        assert (await node.got("entre-temps")).chat == chat
+        made = world.stub.world.rooms[new]
+        await until(lambda: made.membership(ghost(CLEO)) == "join")
+        await node.write(chat, "je suis là", by="cleo")
+        assert (await ben.heard("je suis là")).room == new

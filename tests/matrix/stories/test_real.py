@@ -83,6 +83,26 @@ async def test_a_client_upgrades_its_room(servers: Servers, node: Node, new_clie
     assert got.conversation == delivery.conversation
 
 
+async def test_an_open_room_of_another_server_is_followed_by_itself(
+    servers: Servers, node: Node, new_client: NewClient
+) -> None:
+    await node.warm(ANNA)
+    ben = await new_client(servers.away, "ben")
+    room = await ben.create_room(invite=[servers.ghost(ANNA)], room_version="11")
+    await ben.wait_member(room, servers.ghost(ANNA))
+    await ben.wait_devices(servers.ghost(ANNA))
+    await ben.send(room, "avant")
+    delivery = await node.got("avant")
+    path = f"/_matrix/client/v3/rooms/{room}"
+    await ben.call("PUT", f"{path}/state/m.room.join_rules/", {"join_rule": "public"})
+    new = (await ben.call("POST", f"{path}/upgrade", {"new_version": "12"}))["replacement_room"]
+    await ben.wait_member(new, servers.ghost(ANNA))
+    await ben.send(new, "après")
+    assert (await node.got("après")).conversation == delivery.conversation
+    await node.write(delivery.chat, "me voici", by="anna")
+    await ben.wait_text(new, "me voici")
+
+
 async def test_a_file_is_refused_in_words(servers: Servers, node: Node, new_client: NewClient) -> None:
     await node.warm(ANNA)
     ben = await new_client(servers.home, "ben")
