@@ -66,6 +66,7 @@ def test_a_receipt_beside_many_old_messages_is_measured(tmp_path: Path) -> None:
     assert found["receipt_cpu_ms"] > 0
 
 
+@pytest.mark.long
 def test_what_waits_for_a_product_that_is_away_is_measured(tmp_path: Path) -> None:
     found = run(tmp_path / "bench.json", "backlog")
     for count in ("2", "100k"):
@@ -78,6 +79,7 @@ def test_what_waits_for_a_product_that_is_away_is_measured(tmp_path: Path) -> No
     ] == []
 
 
+@pytest.mark.long
 @pytest.mark.peers
 def test_throughput_and_latency_are_measured_beside_a_real_homeserver(tmp_path: Path) -> None:
     found = run(tmp_path / "bench.json", "real")
@@ -106,6 +108,7 @@ def test_what_a_process_uses() -> None:
     assert child.rss_kib(pid) > 1000
 
 
+@pytest.mark.long
 @pytest.mark.peers
 @pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root only")
 def test_mail_is_measured_beside_a_real_operator_and_the_trust_list_at_full_size(tmp_path: Path) -> None:
