@@ -18,9 +18,10 @@ from tests.peers import world
 
 # Files that take a minute or so: first, so that no worker is left with one at the end.
 _LONGEST = (
-    "tests/trials/test_trial.py", "tests/trials/test_mail_trial_small.py", "tests/bench/test_bench.py",
-    "tests/demo/test_story.py", "tests/demo/test_up.py", "tests/faults/test_kills.py", "tests/connect/test_openapi.py",
-    "tests/mail/correspondence/test_correspondence.py", "tests/peers/test_servers.py", "tests/test_walkthrough.py",
+    "tests/trials/test_trial.py", "tests/trials/test_mail_trial_small.py", "tests/matrix/stories/test_real.py",
+    "tests/bench/test_bench.py", "tests/demo/test_story.py", "tests/demo/test_up.py", "tests/faults/test_kills.py",
+    "tests/connect/test_openapi.py", "tests/mail/correspondence/test_correspondence.py", "tests/peers/test_servers.py",
+    "tests/test_walkthrough.py",
 )  # fmt: skip
 # Files that share servers which take seconds to start: one worker has them all.
 _TOGETHER = ("tests/trials/", "tests/matrix/stories/")
