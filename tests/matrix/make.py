@@ -19,7 +19,8 @@ from appservice.process import proof
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from bridge.connector import Boxes, Capabilities
-from bridge.db import Database, open_database
+from bridge.db import Database, Tx, open_database
+from bridge.errors import Unavailable
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.courier import Courier, Patience
 from bridge.hub.hub import Hub, now_ms
@@ -90,6 +91,25 @@ class MailSpace(Loopback):
         """Whether the address is in the space, or a team of the hub's own."""
         team = isinstance(self.boxes, AddressBook) and self.boxes.team(address.id) is not None
         return address.id.endswith(f"@{SPACE}") or team
+
+
+class Cut:
+    """A database whose connection ends once, just after a commit: it is done, and nobody is told so."""
+
+    def __init__(self, db: Database, name: str) -> None:
+        self._db, self._name, self.left = db, name, 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def transaction(self, name: str) -> AsyncIterator[Tx]:
+        """The database's own; the first of the name fails after its commit."""
+        async with self._db.transaction(name) as tx:
+            yield tx
+        if name == self._name and self.left:
+            self.left -= 1
+            raise Unavailable("database", 1.0)
 
 
 @dataclass

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from bridge.db import Counts, Tx
-from bridge.errors import Unavailable
 from bridge.model import MATRIX, Ref
 from deploy.world.waiting import until, wait_for
-from tests.matrix.make import CLEO, Chat, Node, World, ghost, meet
+from tests.matrix.make import CLEO, Chat, Cut, Node, World, ghost, meet
 
 
 async def settled(world: World, node: Node) -> None:
@@ -92,24 +89,8 @@ async def test_a_commit_whose_answer_was_lost_is_looked_up(world: World) -> None
         chat = await meet(world, node)
         await said(node, chat, "avant")
         await settled(world, node)
-        db, cut = node.matrix._transactions._db, 1
-
-        class Cut:
-            """The database, whose connection ends once just after a commit."""
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(db, name)
-
-            @asynccontextmanager
-            async def transaction(self, name: str) -> AsyncIterator[Tx]:
-                nonlocal cut
-                async with db.transaction(name) as tx:
-                    yield tx
-                if name == "matrix.transaction" and cut:
-                    cut -= 1
-                    raise Unavailable("database", 1.0)
-
-        node.matrix._transactions._db = Cut()
+        cut: Any = Cut(node.db, "matrix.transaction")
+        node.matrix._transactions._db = cut
         await node.write(chat.chat, "sans réponse", by="anna")
         await chat.ben.heard("sans réponse")
 
@@ -117,7 +98,7 @@ async def test_a_commit_whose_answer_was_lost_is_looked_up(world: World) -> None
             return not node.matrix._outbox._ciphers
 
         await wait_for(noted, "the echo to be noted")
-        assert cut == 0
+        assert cut.left == 0
         rows = {r["event_id"] for r in await node.db.all("matrix.outbox", "", 1000)}
         assert event_of(world, chat) in rows
         await said(node, chat, "après")

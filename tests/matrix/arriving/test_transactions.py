@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -15,11 +13,10 @@ from pytest_aiohttp import AiohttpServer
 
 from appservice.arriving.transactions import Transaction, parse
 from appservice.arriving.web import Asked, Web
-from bridge.db import Tx
 from bridge.errors import Unavailable
 from deploy.world.waiting import until
 from tests.core.store.test_reading import rows
-from tests.matrix.make import ANNA, CLEO, DAN, Node, World, ghost, meet
+from tests.matrix.make import ANNA, CLEO, DAN, Cut, Node, World, ghost, meet
 
 HS = {"Authorization": "Bearer hs-token"}
 
@@ -167,29 +164,12 @@ async def test_a_commit_whose_answer_was_lost_loses_nothing(world: World) -> Non
     """The homeserver repeats the transaction; its events are known by then, and worked on all the same."""
     async with world.node() as node:
         chat = await meet(world, node)
-        db = node.matrix._transactions._db
-        cut = 1
-
-        class Cut:
-            """The database, whose connection ends once just after a commit."""
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(db, name)
-
-            @asynccontextmanager
-            async def transaction(self, name: str) -> AsyncIterator[Tx]:
-                nonlocal cut
-                async with db.transaction(name) as tx:
-                    yield tx
-                if name == "matrix.transaction" and cut:
-                    cut -= 1
-                    raise Unavailable("database", 1.0)
-
-        node.matrix._transactions._db = Cut()
+        cut: Any = Cut(node.db, "matrix.transaction")
+        node.matrix._transactions._db = cut
         for n in range(3):
             await chat.ben.say(chat.room, f"sans réponse {n}")
         await node.got("sans réponse 2")
-        assert cut == 0
+        assert cut.left == 0
         assert node.texts()[1:] == [f"sans réponse {n}" for n in range(3)]
 
 
