@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import Refused, Unavailable
-from bridge.model import Address, Delivery, Ref, State
+from bridge.model import Address, Delivery, Ref, Report, State
 from deploy.world.waiting import until
+from tests.core.store.test_reading import rows
 from tests.mail import hub
 from tests.mail.hub import (
     ANNA,
@@ -334,3 +335,22 @@ async def test_what_waits_for_long_is_reported_once_to_whoever_wants_to_know(
         await node.got("Bonjour")
         await node.rest()
         assert len(node.out.sent) == wanted + (notify is not None and "SUCCESS" in notify)
+
+
+@pytest.mark.parametrize(
+    ("why", "told"), [("recipient_no_key", 0), ("recipient_unsigned", 1), ("recipient_identity", 1)]
+)
+async def test_a_key_that_is_on_its_way_is_no_delay(tmp_path: Path, space: Space, why: str, told: int) -> None:
+    """It takes seconds; what lasts, for somebody has to do something about it, is reported."""
+    async with running(tmp_path, space) as node:
+        await node.hand_in(Written("Bonjour", to=[CLEO_BOX], mid=f"k1@{PEER}").raw(), CLEO_BOX)
+        await node.got("Bonjour")
+        await node.rest()
+        [(ref,)] = await rows(node.db, "SELECT ref FROM message")
+        status = await node.hub.facts.status(Ref("mail", ref))
+        assert status is not None
+        states = tuple(dataclasses.replace(one, state=State.SENT, reason=why) for one in status.states)
+        report = Report(status.message, status.ref, status.conversation, status.chat, status.sender, states, 99)
+        await node.mail.report([report, report])
+        await node.rest()
+        assert [b"Action: delayed" in raw for *_, raw in node.out.sent] == [True] * told
