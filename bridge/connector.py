@@ -88,8 +88,12 @@ class Questions(Protocol):
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
 
-    async def find(self, query: str, limit: int) -> list[Person]:
-        """People of the directory by name, place, profession or identifier; reachable ones first."""
+    async def find(self, query: str, limit: int, by: Address) -> list[Person]:
+        """People of the directory by name, place, profession or identifier; reachable ones first.
+
+        ``by`` is the user who asks; its id is empty where the network does not say it. Raises Refused
+        (searched_too_fast, searched_enough): nobody reads the directory out.
+        """
 
     async def status(self, ref: Ref) -> Status | None:
         """What became of a message that came from ``ref.network``, or None if that network never sent it."""

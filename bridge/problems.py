@@ -60,6 +60,16 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Cette adresse n'a pas une forme connue (rpps:…, matrix:@…, mailto:…, produit:identifiant).",
         "This address has no known form (rpps:…, matrix:@…, mailto:…, product:id).",
     ),
+    "searched_too_fast": (
+        "Trop de recherches à la suite. Attendez quelques secondes.",
+        "Too many searches in a row. Wait a few seconds.",
+    ),
+    "searched_enough": (
+        "Vous avez consulté beaucoup de fiches de l'annuaire aujourd'hui. Réessayez demain, ou donnez un numéro RPPS "
+        "ou une adresse exacte.",
+        "You have looked at many entries of the directory today. Try again tomorrow, or give an RPPS number or an "
+        "exact address.",
+    ),
     "bad_rpps": ("Un numéro RPPS a 11 chiffres.", "An RPPS number has 11 digits."),
     "unknown_rpps": (
         "Ce numéro RPPS n'est pas dans l'annuaire. Vérifiez-le.",

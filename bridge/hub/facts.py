@@ -38,9 +38,9 @@ class Facts:
         """See :class:`bridge.connector.Questions`."""
         return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
 
-    async def find(self, query: str, limit: int) -> list[Person]:
+    async def find(self, query: str, limit: int, by: Address) -> list[Person]:
         """See :class:`bridge.connector.Questions`."""
-        return await self._people.search(query, limit)
+        return await self._people.search(query, limit, by)
 
     async def status(self, ref: Ref) -> Status | None:
         """See :class:`bridge.connector.Questions`."""

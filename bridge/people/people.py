@@ -14,6 +14,7 @@ from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
 from bridge.parts.lru import Lru
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Directory
+from bridge.people.lookups import Lookups
 from bridge.people.sealed_names import opened
 from bridge.people.trust import is_mxid, is_rpps, server_of
 from bridge.seal import Seal
@@ -36,10 +37,12 @@ class People:
         trusted: Callable[[str], bool],
         ghost: Callable[[str], str | None],
         networks: Served,
+        lookups: Lookups | None = None,
     ) -> None:
         """``trusted`` says whether a Matrix server may take part; ``ghost`` gives the person id behind a ghost's MXID;
-        ``networks`` are those that this hub serves.
+        ``networks`` are those that this hub serves; ``lookups`` counts what is searched.
         """
+        self._lookups = lookups or Lookups()
         self.several: list[str] = []
         """Who was in several products already when the hub started (person ids)."""
         self._networks = networks
@@ -283,10 +286,17 @@ class People:
             raise Refused("unknown_rpps", "rpps")
         return person
 
-    async def search(self, query: str, limit: int) -> list[Person]:
-        """Directory entries that match; those who can be reached first."""
+    async def search(self, query: str, limit: int, by: Address) -> list[Person]:
+        """Directory entries that match; those who can be reached first. The only way in for searches of people.
+
+        ``by``: the user who asks, see :class:`bridge.people.lookups.Lookups`. Raises Refused (searched_too_fast,
+        searched_enough).
+        """
+        self._lookups.take(by)
+        limit = min(limit, self._lookups.limits.answer)
         found = [await self.get(p.id) for p in await self._directory.search(query, limit * 4)]
         found.sort(key=lambda p: choose(p.addresses, "") is None)
+        self._lookups.shown(by, found[:limit])
         return found[:limit]
 
     async def reachable(self, person: str) -> bool:

@@ -107,6 +107,7 @@ async def test_people_are_found(w: World) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [("", "q"), ("q=x", "q"), ("q=" + "x" * 101, "q"), ("q=a%00b", "q"), ("q=%0A%0A", "q"), ("q=ab&limit=0", "limit"),
+     ("q=ab&user=%C3%A9", "user"),
      ("q=ab&limit=51", "limit"), ("q=ab&limit=x", "limit"), ("q=ab&limit=", "limit"), ("q=ab&limit=٣", "limit")],
 )  # fmt: skip
 async def test_bad_searches(w: World, query: str, field: str) -> None:

@@ -234,7 +234,10 @@ class ConnectApi:
         limit = call.request.query.get("limit", f"{FOUND_DEFAULT}")
         if not re.fullmatch("[1-9][0-9]?", limit) or int(limit) > FOUND_MOST:
             raise Refused("invalid", "limit")
-        found = await call.hub.facts.find(query, int(limit))
+        user = call.request.query.get("user", "")
+        if user and not _ID.fullmatch(user):
+            raise Refused("invalid", "user")
+        found = await call.hub.facts.find(query, int(limit), Address(call.product.name, user))
         return _json({"people": [translate.to_found(person) for person in found]})
 
     async def conversation(self, call: Call) -> web.Response:

@@ -67,6 +67,7 @@ the hub sends are open in this document. Objects that a product sends are closed
 a mistyped one would be lost in silence. `info.version` grows with each addition, and the hub's CHANGELOG names it.
 What is to end is marked `deprecated` for at least twelve months. What breaks this is `/v2`, beside `/v1` for at least
 as long."""
+_ASKS = "The product's user who asks: each has a daily share of their own, and people near to them come first."
 _PROBLEMS = {
     400: "The body is not valid JSON, or wrongly framed.",
     401: "The token is missing or unknown.",
@@ -194,6 +195,7 @@ def _parameters(operation: Operation) -> list[Json]:
         return [
             {"name": "q", "in": "query", "required": True, "schema": words | {"pattern": SEARCH_PATTERN}},
             {"name": "limit", "in": "query", "schema": limit},
+            {"name": "user", "in": "query", "schema": {"type": "string", "pattern": ID_PATTERN}, "description": _ASKS},
         ]
     return []
 

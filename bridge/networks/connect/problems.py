@@ -44,6 +44,8 @@ _STATUS = {
     "wrong_type": 415,
     "wrong_encoding": 415,
     "rate_limited": 429,
+    "searched_too_fast": 429,
+    "searched_enough": 429,
 }
 _WORDS = {  # of HTTP only; all others are in bridge.words
     "duplicate_key": ("Une clé JSON est donnée deux fois.", "A JSON key is given twice."),
@@ -78,6 +80,8 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
 _HEADERS = {
     "unknown_token": {"WWW-Authenticate": 'Bearer realm="liaison"'},
     "wrong_encoding": {"Accept-Encoding": "identity"},
+    "searched_too_fast": {"Retry-After": "10"},
+    "searched_enough": {"Retry-After": "3600"},
 }
 _FIELD_WORDS = {
     "missing": ("champ obligatoire", "this field is required"),

@@ -100,7 +100,7 @@ async def test_an_account_that_is_held_receives_nothing_and_is_shown_nowhere(url
         await w.matrix.write("$1", "!a", "@ben:chu.example", "for Cléo", [f"rpps:{CLEO}"])
         await w.until(lambda: w.pandalab.delivered)
         assert w.siilo.delivered == []
-        [found] = await w.hub.facts.find("petit", 5)
+        [found] = await w.hub.facts.find("petit", 5, Address("pandalab", "cleo"))
         assert [str(a) for a in found.addresses] == ["pandalab:cleo"]
 
 

@@ -19,6 +19,7 @@ from tests.core.make import PEOPLE, SEAL, ghost, person
 
 NETWORKS = {"matrix", "pandalab", "siilo"}
 ANNA, BEN, CLEO, DAN, FAY = (p.id for p in PEOPLE)
+ASKER = Address("pandalab", "cleo")
 
 
 def people(*more: Person, networks: Collection[str] = NETWORKS) -> People:
@@ -175,11 +176,11 @@ async def test_strangers_do_not_fill_the_memory() -> None:
 
 async def test_search_puts_those_who_can_be_reached_first() -> None:
     far = person("10000000008", "Adèle Martin"), person("10000000009", "Zoé Martin", "siilo:zoe")
-    found = await people(*far).search("martin", 10)
+    found = await people(*far).search("martin", 10, ASKER)
     assert [p.name for p in found] == ["Zoé Martin", "Anna Martin", "Adèle Martin"]
-    assert [p.name for p in await people(*far).search("ADELE mart", 10)] == ["Adèle Martin"]
-    assert len(await people(*far).search("martin", 1)) == 1
-    assert await people().search("  ", 10) == []
+    assert [p.name for p in await people(*far).search("ADELE mart", 10, ASKER)] == ["Adèle Martin"]
+    assert len(await people(*far).search("martin", 1, ASKER)) == 1
+    assert await people().search("  ", 10, ASKER) == []
 
 
 def test_the_own_matrix_account_comes_first_and_never_from_matrix() -> None:

@@ -102,6 +102,6 @@ def test_only_great_cities_have_numbered_parts() -> None:
 def test_every_word_is_plain_and_says_its_kind() -> None:
     odd = Entry("rpps:10001000002", "person", "Ñandú ﬁancé 王", "Zoë ½", places=(Workplace("№ 5 «Été»", "Ÿ", "?"),))
     for word in words_of(odd):
-        assert word.isascii() and word.isalnum() and word == word.lower(), word
+        assert (word.isascii(), word.isalnum(), word.lower()) == (True, True, word)
         assert word[0] in MISTYPED + "ijms"
     assert fold("¼ Ⅷ") == ("1", "4", "viii")
