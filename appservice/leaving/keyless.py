@@ -34,6 +34,12 @@ class Keyless:
                 self._told.drop((room.room_id, user))
         return {user: _UNTRUSTED if user in room.untrusted else code for user, code in found.items()}
 
+    async def noted(self, room: Room, user: str, why: str) -> None:
+        """The hub has noted why somebody cannot read a message: what was found out meanwhile was told too early."""
+        if why == _NO_KEY:
+            self._told.drop((room.room_id, user))
+            await self.explain(room, user)
+
     async def settled(self, room_id: str, user: str, lacks: bool) -> None:
         """It was tried to give somebody the keys that are kept for them: they have them, or still lack some."""
         room = await self._rooms.get(room_id)

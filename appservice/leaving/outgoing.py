@@ -103,6 +103,8 @@ class Outgoing:
             for user in (*invited.values(), *keyless):
                 if room.membership(user) != "invite":
                     await arrived(self.hub, self._engine, room, user)
+            for user, why in keyless.items():
+                await self.keyless.noted(room, user, why)
 
         return Handed(Ref(MATRIX, event), without, waiting, noted if waiting else None)
 

@@ -60,6 +60,7 @@ class Rooms:
         self._version = version
         self._default: str | None = version
         self._turns = Turns()
+        self._making = Turns()  # by a conversation's marker, until it is noted which room it has
         self._follow: Follow | None = None
         self._adopt: Follow | None = None
 
@@ -68,9 +69,23 @@ class Rooms:
         self._follow, self._adopt = follow, adopt
 
     async def adopt(self, room: Room) -> None:
-        """Give a room the conversation of the one that it replaces, if it does. Raises Unavailable."""
+        """Give a room its conversation: that it is made for, or that of the room which it replaces. Raises Unavailable.
+
+        People may come in and write before the hub has noted for what it made a room.
+        """
+        if room.conversation is None and room.facts.marker is not None:
+            await self._made_for(room, room.facts.marker)
         if room.conversation is None and self._adopt is not None:
             await self._adopt(room)
+
+    async def _made_for(self, room: Room, marked: str) -> None:
+        """Anybody can write a marker into a room; only the ghost that was to make one can have made it."""
+        async with self._making.of(marked):
+            if room.conversation is not None:
+                return
+            intent = await self._db.one("matrix.made_for", marked)
+            if intent is not None and room.facts.creators[:1] == [intent["ghost"]]:
+                await self._bind(room, intent["conversation"])
 
     # -- the room of a delivery ----------------------------------------------------------------------------
 
@@ -81,9 +96,13 @@ class Rooms:
             if room.facts.successor is None and self._settled(room, delivery):
                 return room
         async with self._turns.of(delivery.conversation):
-            room = await self._existing(delivery) or await self._create(delivery)
+            room = await self._existing(delivery) or await self._made(delivery)
             await self.settle(room, delivery)
         return room
+
+    async def _made(self, delivery: Delivery) -> Room:
+        async with self._making.of(marker(delivery.conversation)):
+            return await self._existing(delivery) or await self._create(delivery)
 
     def _settled(self, room: Room, delivery: Delivery) -> bool:
         if delivery.kind is Kind.MEMBERS:
@@ -124,7 +143,8 @@ class Rooms:
         room = await self._find(intent["ghost"], delivery.conversation) if intent else None
         if intent is None:
             async with self._db.transaction("matrix.room-intended") as tx:
-                await tx.run("matrix.intend", delivery.conversation, creator, self._clock())
+                name = delivery.conversation
+                await tx.run("matrix.intend", name, creator, self._clock(), marker(name))
         if room is None:
             order = [creator, *(g for g in ghosts if g != creator)]
             version, voice = await self._default_version(), await self._ghosts.voice()
@@ -165,13 +185,12 @@ class Rooms:
         return None
 
     async def _bind(self, room: Room, conversation: str) -> None:
-        room.conversation = conversation
-
         async def within(tx: Tx) -> None:
-            await save(tx, room, list(room.members))
+            await save(tx, room, list(room.members), conversation)
             await tx.run("matrix.intended", conversation)
 
         await self.hub.bind(conversation, MATRIX, room.room_id, within)
+        room.conversation = conversation
 
     # -- members -------------------------------------------------------------------------------------------
 

@@ -213,9 +213,13 @@ class RoomStore:
             await save(tx, room, members)
 
 
-async def save(tx: Tx, room: Room, members: Iterable[str] = ()) -> None:
-    """Keep a room, and the memberships of these users."""
-    await tx.run("matrix.room_save", room.room_id, room.conversation, orjson.dumps(asdict(room.facts)).decode())
+async def save(tx: Tx, room: Room, members: Iterable[str] = (), conversation: str | None = None) -> None:
+    """Keep a room, and the memberships of these users.
+
+    ``conversation``: that it is given now. The room itself has it only once that is written: who sees it asks the hub.
+    """
+    facts = orjson.dumps(asdict(room.facts)).decode()
+    await tx.run("matrix.room_save", room.room_id, conversation or room.conversation, facts)
     rows = [(room.room_id, user, room.members[user]) for user in members if user in room.members]
     if rows:
         await tx.many("matrix.member_save", rows)

@@ -71,7 +71,7 @@ class Upgrades:
         by = old.facts.closed_by
         if by is not None and not self._trusted(server_of(by)):
             raise Refused("untrusted_server", about=server_of(by))
-        if new.facts.creators and not _replaces(new, old):  # it was looked at before
+        if new.read_at > 0 and not _replaces(new, old):  # it was looked at before: single events say only a part
             raise Refused("not_in_room", about=new.room_id)
         ghost = await self._in(new, old, ghosts[:_FIRST])
         await self._voice.brought(new, ghost)  # while there is nothing to be read
@@ -132,7 +132,7 @@ class Upgrades:
         The lanes of the two rooms know nothing of each other: this can come before the old one was worked on.
         """
         ghost = next(iter(self._rooms.doors.ghosts_in(room)), None)
-        if ghost is None or not (room.facts.creators or await self._rooms.doors.reload_as(room, [ghost])):
+        if ghost is None or not (room.read_at > 0 or await self._rooms.doors.reload_as(room, [ghost])):
             return
         if room.facts.predecessor is None or not room.facts.encrypted:
             return
@@ -165,13 +165,13 @@ class Upgrades:
         for user in self._rooms.doors.people_in(old, "invite"):
             await self.hub.signs.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
             await self._engine.forget_invited(old.room_id, user)
-        room.conversation = conversation
         room.facts.encrypted = room.facts.encrypted or old.facts.encrypted
 
         async def within(tx: Tx) -> None:
-            await save(tx, room, list(room.members))
+            await save(tx, room, list(room.members), conversation)
 
         await self.hub.bind(conversation, MATRIX, room.room_id, within)
+        room.conversation = conversation
 
 
 def _replaces(new: Room, old: Room) -> bool:

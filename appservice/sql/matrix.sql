@@ -64,8 +64,11 @@ ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership;
 -- name: intent
 SELECT ghost FROM matrix_intent WHERE conversation = $1;
 
+-- name: made_for
+SELECT conversation, ghost FROM matrix_intent WHERE marker = $1;
+
 -- name: intend
-INSERT INTO matrix_intent (conversation, ghost, at) VALUES ($1, $2, $3) ON CONFLICT (conversation) DO NOTHING;
+INSERT INTO matrix_intent (conversation, ghost, at, marker) VALUES ($1, $2, $3, $4) ON CONFLICT (conversation) DO NOTHING;
 
 -- name: intended
 DELETE FROM matrix_intent WHERE conversation = $1;

@@ -21,7 +21,7 @@ def matrix(n: int) -> dict[str, Table]:
             "room_id, user_id, membership",
             ((f"!r{i}", f"@u{i % 7 + k}:h", "join") for i in each for k in range(3)),
         ),
-        "matrix_intent": ("conversation, ghost, at", ((f"c{i}", "@g:h", i) for i in each)),
+        "matrix_intent": ("conversation, ghost, at, marker", ((f"c{i}", "@g:h", i, f"m{i}") for i in each)),
         "matrix_outbox": (
             "id, message, room_id, ghost, device, txn, type, content, cipher, created_at, event_id",
             ((f"o{i}", f"m{i}", f"!r{i}", "@g:h", "D", "t", "m", "", "c", i, "$e" if i % 2 else None) for i in each),

@@ -27,6 +27,7 @@ FEW = {
     "e2ee_seal_key_pkey()": "the names of the seal's keys",
     "file_pkey(message=)": "the files of one message",
     "leg_pkey(conversation=)": "the networks of one conversation",
+    "matrix_intent_marker(marker=)": "one room that is about to be made",
     "mail_draft_thread(chat= thread=)": "what is said in a thread until it is quiet",
     "mail_out_mid(mid=)": "one mail",
     "mail_ref_mid(mid=)": "the chats that one mail came to",

@@ -11,6 +11,7 @@ from appservice.e2ee import Engine
 from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, apply
 from bridge.model import Address, Ref
+from deploy.world.stub.human import Human
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, CLEO, VOICE, World, ghost, meet, statuses
 
@@ -125,6 +126,45 @@ async def test_a_crash_after_the_room_was_made_makes_no_second_one(world: World)
         await ben.member(room, "join")
         await ben.heard("une seule salle")
         assert len(world.stub.world.rooms) == 2  # this one and the heartbeat's
+
+
+async def test_what_is_said_before_the_hub_has_noted_for_what_it_made_a_room_is_in_its_conversation(
+    world: World,
+) -> None:
+    """The answer to createRoom was lost, and what the homeserver tells of its rooms comes later than the people."""
+    ben = await world.human("ben", "chu.example")
+    world.stub.fault(r"POST .*/createRoom", times=1)
+    world.stub.fault(r"GET .*/joined_rooms", times=10_000, status=503)
+    async with world.node() as node:
+        await node.write("early", "une seule salle", to=(f"matrix:{ben.mxid}",))
+        room = await ben.invited()
+        await ben.member(room, "join")
+        await ben.say(room, "je suis déjà là")
+        assert (await node.got("je suis déjà là")).chat == "early"
+        world.stub._faults.clear()
+        await ben.heard("une seule salle")
+        assert said_in(ben, "une seule salle") == [room]
+
+
+async def test_what_is_said_while_a_room_is_made_waits_for_it(world: World) -> None:
+    ben, read = await world.human("ben", "chu.example"), asyncio.Event()
+    async with world.node() as node:
+        await node.warm(CLEO)
+        world.stub.fault(r"GET .*/state\?", gate=read)
+        await node.write("quick", "bonjour", to=(f"matrix:{ben.mxid}",))
+        room = await ben.invited()
+        await ben.member(room, "join")
+        await ben.say(room, "déjà là")
+        await until(lambda: not world.stub._queue)
+        read.set()
+        assert (await node.got("déjà là")).chat == "quick"
+        await ben.heard("bonjour")
+        assert said_in(ben, "bonjour") == [room]
+
+
+def said_in(human: Human, words: str) -> list[str]:
+    """The rooms in which somebody was seen to say this."""
+    return [seen.room for seen in human.seen if seen.text == words]
 
 
 async def test_who_has_left_is_not_invited_by_every_message(world: World) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from appservice.process.app import COMPONENTS
+from appservice.rooms.roomstate import Room, apply, save
+from bridge.db import open_database
 from bridge.model import Accepted, Report
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until
@@ -139,12 +144,28 @@ async def test_the_room_of_another_conversation_gets_nothing(world: World) -> No
         assert not eve.ben.unreadable
 
 
-async def test_what_is_said_before_the_old_room_is_worked_on_is_the_same_conversation(world: World) -> None:
+async def half_known(world: World, new: str) -> None:
+    """The hub has seen that the new room was made, and no more of its state."""
+    db = await open_database(f"sqlite:///{world.folder}/hub.db", COMPONENTS)
+    made = next(event for event in world.stub.world.rooms[new].events if event["type"] == "m.room.create")
+    seen = Room(new)
+    apply(seen, made)
+    async with db.transaction("seen") as tx:
+        await save(tx, seen)
+    await db.close()
+
+
+@pytest.mark.parametrize("created", [False, True])
+async def test_what_is_said_before_the_old_room_is_worked_on_is_the_same_conversation(
+    world: World, created: bool
+) -> None:
     """A hub that ended between the join and the rest; the lanes of two rooms know nothing of each other."""
     async with world.node() as node:
         ben, room, chat = await both(world, node)
     await opened(ben, room)
     new = await upgraded(ben, room)
+    if created:
+        await half_known(world, new)
     join = world.stub.world.change_membership(new, ghost(ANNA), ghost(ANNA), "join", {})
     assert join is not None
     world.stub.interest(join)
