@@ -173,6 +173,16 @@ class ConnectListenSettings(ListenSettings):
     port: int = Field(default=29_301, ge=0, le=65_535)
 
 
+class ClientsListenSettings(ListenSettings):
+    """Where the reverse proxy sends what Matrix clients ask about people.
+
+    ``public_url``: the homeserver's address as clients know it; without it nothing listens.
+    """
+
+    port: int = Field(default=29_302, ge=0, le=65_535)
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/?$")
+
+
 class Config(Section):
     """The whole file. ``matrix`` and the sections of ``networks`` are validated by their owners."""
 
@@ -184,6 +194,7 @@ class Config(Section):
     matrix: dict[str, Any]
     matrix_listen: MatrixListenSettings = MatrixListenSettings()
     connect_listen: ConnectListenSettings = ConnectListenSettings()
+    clients_listen: ClientsListenSettings = ClientsListenSettings()
     networks: dict[str, dict[str, Any]] = {}
     language: Literal["both", "fr", "en"] = "both"
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.asking import ASKING
 from bridge.problems import PROBLEMS
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
@@ -11,6 +12,7 @@ GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted"}  # no failures
 
 WORDS: dict[str, tuple[str, str]] = {
     **PROBLEMS,
+    **ASKING,
     # what
     "too_long": (
         "Le message est trop long. Envoyez-le en plusieurs parties.",

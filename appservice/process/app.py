@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
+from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
+from appservice.finding.client_search import ClientSearch
 from appservice.process import accounts, examine, identities, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.door import Door
 from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
+from appservice.process.settings import MatrixSettings
 from bridge import words
-from bridge.config import BadConfig, Config
+from bridge.config import BadConfig, Config, ListenSettings
 from bridge.db import open_database
 from bridge.errors import said
 from bridge.hub.assembly import Core, Rules, assemble
@@ -36,19 +39,25 @@ from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
 
 log = logging.getLogger(__name__)
+Routes = Callable[[web.Application], None]
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
+_LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
 COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything of a hub, built and not yet started. ``routes`` add what networks answer over HTTP."""
+    """Everything of a hub, built and not yet started.
+
+    ``routes`` add what networks answer over HTTP, ``clients`` what Matrix clients are answered about people.
+    """
 
     config: Config
     directory: Directory
     core: Core
     matrix: Matrix
-    routes: Sequence[Callable[[web.Application], None]]
+    routes: Sequence[Routes]
+    clients: Sequence[Routes]
     life: Life
 
     @property
@@ -129,7 +138,13 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         routes += [built.routes] if built.routes is not None else []
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
-    return Parts(config, directory, core, matrix, routes, life)
+    clients = [] if config.clients_listen.public_url is None else await _clients(settings, matrix, stack)
+    return Parts(config, directory, core, matrix, routes, clients, life)
+
+
+async def _clients(settings: MatrixSettings, matrix: Matrix, stack: AsyncExitStack) -> list[Routes]:
+    callers = await stack.enter_async_context(Callers(settings.url, settings.connections))
+    return [ClientSearch(callers, matrix.finder, matrix.names).routes]
 
 
 def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
@@ -146,7 +161,17 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     Door(parts.core.seal, {**accounts.acts(parts.core), **identities.acts(parts.matrix)}).routes(matrix_app)
     for add in parts.routes:
         add(open_app)
-    served = ("matrix_listen", matrix_app, config.matrix_listen), ("connect_listen", open_app, config.connect_listen)
+    served: list[tuple[str, web.Application, ListenSettings]] = [
+        ("matrix_listen", matrix_app, config.matrix_listen),
+        ("connect_listen", open_app, config.connect_listen),
+    ]
+    if (
+        config.clients_listen.public_url is not None
+    ):  # on its own port: a flood of searches takes no connection of a product
+        clients_app = web.Application(client_max_size=_LONGEST_QUESTION)
+        for add in parts.clients:
+            add(clients_app)
+        served.append(("clients_listen", clients_app, config.clients_listen))
     for name, app, where in served:
         listener = Listener(name, app, where, auto_decompress=app is matrix_app)
         stack.push_async_callback(listener.stop)

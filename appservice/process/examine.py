@@ -23,6 +23,7 @@ def examine(config: Config) -> MatrixSettings:
     directory(config)
     tls("matrix_listen", config.matrix_listen)
     tls("connect_listen", config.connect_listen)
+    tls("clients_listen", config.clients_listen)
     for row, section in sections(config):
         try:
             row.prove(section, seal)

@@ -27,6 +27,7 @@ from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.e2ee import Callbacks, Engine, Policy
+from appservice.finding.finder import Finder
 from appservice.leaving.notices import Notices
 from appservice.leaving.outbox import Outbox
 from appservice.leaving.outgoing import Outgoing
@@ -81,6 +82,7 @@ class Matrix:
         callbacks = Callbacks(self._keys, self._waits, self._settled)
         self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, callbacks)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
+        self.finder = Finder(edge, ghosts)
         self._store = store = RoomStore(db)
         newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ours)
         forget = engine.forget_invited
@@ -168,6 +170,7 @@ class Matrix:
         await self._tasks.stop()
         await self._inbox.stop()
         await self._membership.stop()
+        await self.finder.stop()
         await self.ghosts.stop()
         await self.engine.close()
 

@@ -203,6 +203,10 @@ class Ghosts:
         """Whether this ghost has its device and keys."""
         return self._known.get(mxid, (-1, ""))[0] == _READY
 
+    def is_fresh(self, mxid: str, person: Person) -> bool:
+        """Whether this ghost has device and keys, and is called as the directory calls this person now."""
+        return self._ready.get(mxid) == hash(person)
+
     def all(self) -> list[str]:
         """Every ghost that is ready."""
         return [mxid for mxid, (state, _) in self._known.items() if state == _READY]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
+from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
+from appservice.finding.client_search import ClientSearch
 from appservice.process import matrix as matrix_edge
 from appservice.process import proof
 from appservice.process.matrix import Matrix
@@ -125,6 +127,7 @@ class Node:
     mail: MailSpace
     homeserver: Homeserver
     url: str
+    clients: str  # where a reverse proxy would send what clients ask about people
 
     async def write(self, chat: str, text: str, *, by: str = "cleo", to: tuple[str, ...] = (), **more: Any) -> Accepted:
         """Somebody writes in the product; ``to`` on the first message of a chat."""
@@ -198,30 +201,37 @@ class World:
 
 
 @asynccontextmanager
-async def hub(url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0) -> AsyncIterator[Node]:
+async def hub(
+    url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0, people: Sequence[Person] = PEOPLE
+) -> AsyncIterator[Node]:
     """A real hub with its database at ``url``."""
     db = await open_database(url, COMPONENTS)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
         names = chosen.names()
-        core = assemble(db, SEAL, FlatFile(PEOPLE), Rules(trusts, names.person, FAST, order_wait=2.0))
+        core = assemble(db, SEAL, FlatFile(people), Rules(trusts, names.person, FAST, order_wait=2.0))
         product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
         edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable)
         matrix = Matrix(chosen, edge, SEAL)
         core.serve(matrix, product, mail)
-        app = web.Application()
-        matrix.routes(app)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
-        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with core.running():
-            try:
-                yield Node(db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address)
-            finally:
-                await runner.cleanup()
+        callers = await stack.enter_async_context(Callers(chosen.url))
+        async with core.running(), AsyncExitStack() as doors:
+            address = await serve(doors, [matrix.routes], port)
+            clients = await serve(doors, [ClientSearch(callers, matrix.finder, names).routes])
+            yield Node(db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address, clients)
+
+
+async def serve(stack: AsyncExitStack, routes: Sequence[Callable[[web.Application], None]], port: int = 0) -> str:
+    """Answer HTTP until the stack ends; gives the address."""
+    app = web.Application()
+    for add in routes:
+        add(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
 def trusted(server: str) -> bool:

@@ -12,13 +12,14 @@ from appservice.process.checking import (
     homeserver,
     listening,
     mail,
+    proxied,
     reach,
     rights,
     synapse,
     whose,
 )
 from appservice.process.checking.findings import Finding
-from bridge.config import ConnectListenSettings, DatabaseSettings, MatrixListenSettings
+from bridge.config import ClientsListenSettings, ConnectListenSettings, DatabaseSettings, MatrixListenSettings
 from bridge.db.looking import look
 from bridge.networks import NETWORKS, networks
 
@@ -35,13 +36,18 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
     seen = await look(url, [*COMPONENTS, *tables])
     found += database.findings(seen, read.seal)
     matrix_listen = sections.get("matrix_listen", MatrixListenSettings())
+    clients_listen = sections.get("clients_listen", ClientsListenSettings())
     for name, where in (
         ("matrix_listen", matrix_listen),
         ("connect_listen", sections.get("connect_listen", ConnectListenSettings())),
+        ("clients_listen", clients_listen),
     ):
-        found += await listening.findings(name, where)
+        if where is not clients_listen or clients_listen.public_url is not None:
+            found += await listening.findings(name, where)
     if read.connect is not None:
         found += await reach.webhooks(read.connect)
+    if clients_listen.public_url is not None:
+        found += await proxied.findings(clients_listen.public_url)
     if read.mail is not None:
         found += await mail.findings(read.mail)
     if "trust" in sections:

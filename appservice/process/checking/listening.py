@@ -77,7 +77,7 @@ async def _taken(name: str, where: ListenSettings, at: str) -> Finding:
     host = where.host if where.host not in ("", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
     scheme, path = (
         ("http" if where.certificate is None else "https"),
-        "health" if name[0] == "m" else "connect/v1/openapi.json",
+        "connect/v1/openapi.json" if name == "connect_listen" else "health",
     )
     try:
         timeout = aiohttp.ClientTimeout(total=_PATIENCE)

@@ -36,7 +36,7 @@ def _secret(read: Read) -> Iterator[tuple[str, Path | None]]:
         for secret in product.webhook_secrets:
             if secret.get_secret_value().startswith("file:"):
                 yield f"networks.connect.products.{name}.webhook_secrets", _file(secret.get_secret_value())
-    for name in ("matrix_listen", "connect_listen"):
+    for name in ("matrix_listen", "connect_listen", "clients_listen"):
         if (where := read.sections.get(name)) is not None:
             yield f"{name}.key", where.key
     if read.mail is not None:

@@ -265,6 +265,7 @@ class StubHomeserver(Pusher):
             (f"GET {client}/user/([^/]+)/account_data/([^/]+)", self._get_data),
             (f"PUT {client}/user/([^/]+)/account_data/([^/]+)", self._put_data),
             (f"GET {client}/account/whoami", lambda c, b: {"user_id": c.user, "device_id": c.device}),
+            (f"POST {client}/user_directory/search", lambda c, b: self.world.find_users(b["search_term"], b["limit"])),
             (f"GET {client}/capabilities", lambda c, b: {"capabilities": {"m.room_versions": _VERSIONS}}),
             (r"GET /_matrix/client/versions", self._versions),
             (r"POST /_matrix/media/v3/upload", self._upload),

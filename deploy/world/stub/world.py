@@ -125,6 +125,14 @@ class World:
             raise StubError(403, "M_FORBIDDEN", "not registered")
         return self.users[mxid]
 
+    def find_users(self, words: str, limit: int) -> Json:
+        """Humans of our own server whose id or name holds these words, as Synapse: users of appservices never."""
+        named = {u.mxid: str(u.profile.get("displayname", "")) for u in self.users.values() if not u.ghost}
+        ours = {m: name for m, name in named.items() if m.endswith(f":{self.server_name}")}
+        found = [m for m, name in sorted(ours.items()) if words.casefold() in f"{m} {name}".casefold()]
+        results = [{"user_id": m, "display_name": named[m], "avatar_url": None} for m in found]
+        return {"limited": len(results) > limit, "results": results[:limit]}
+
     def device(self, mxid: str, device_id: str | None) -> Device:
         """A device, or 400 M_UNKNOWN_DEVICE."""
         device = self.user(mxid).devices.get(device_id or "")
