@@ -1,0 +1,167 @@
+"""Pure: who is on duty for a function at a time, until when, and who comes next. Times are in ms since 1970."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bridge.parts.lru import Lru
+from bridge.people.duty.shifts import Shifts, Span, Zone
+
+PREFIX = "function:"
+_WEEK = 7 * 86_400_000
+_AHEAD = 54  # weeks that are looked through for who comes next
+_SUBSTITUTES = 5  # one for another, who may be absent too
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function: ``weekly`` rules, and ``planned`` ones that replace them while they hold.
+
+    ``after`` is the time (ms) within which an urgent message has to be read.
+    """
+
+    slug: str
+    name: str
+    zone: Zone
+    profession: str = ""
+    place: str = ""
+    members: tuple[str, ...] = ()
+    weekly: tuple[Shifts, ...] = ()
+    planned: tuple[Shifts, ...] = ()
+    after: int = 600_000
+
+    @property
+    def person(self) -> str:
+        """Its id as somebody of the directory."""
+        return PREFIX + self.slug
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Somebody is away from ``begin`` until ``end`` (ms); ``words`` are her own, for whoever writes to her."""
+
+    who: str
+    begin: int
+    end: int
+    substitute: str | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Who is on duty, the first before the others, from ``since`` until ``until`` (ms, None: for more than a year)."""
+
+    people: tuple[str, ...]
+    since: int
+    until: int | None
+
+    @property
+    def first(self) -> str | None:
+        """Who is asked first."""
+        return self.people[0] if self.people else None
+
+
+class Rota:
+    """Every function and every absence; it never changes: a new file makes a new one."""
+
+    def __init__(self, functions: Iterable[Function] = (), absences: Iterable[Absence] = ()) -> None:
+        self.functions: Mapping[str, Function] = {one.slug: one for one in functions}
+        self.absences: Sequence[Absence] = tuple(absences)
+        self._away: dict[str, list[Absence]] = {}
+        for one in self.absences:
+            self._away.setdefault(one.who, []).append(one)
+        self._weeks: Lru[tuple[str, int], tuple[Span, ...]] = Lru(2_000)
+
+    def function(self, person: str) -> Function | None:
+        """The function with this person id (``function:<slug>``)."""
+        return self.functions.get(person.removeprefix(PREFIX)) if person.startswith(PREFIX) else None
+
+    def absence(self, person: str, at: int) -> Absence | None:
+        """Why somebody is away at a time; of several the one that ends last."""
+        found = [one for one in self._away.get(person, ()) if one.begin <= at < one.end]
+        return max(found, key=lambda one: one.end, default=None)
+
+    def duty(self, slug: str, at: int) -> Duty:
+        """Who is on duty at a time: nobody, too, has an end."""
+        spans = self._from(slug, at)
+        first = next(spans)
+        until: int | None = first.end
+        for span in spans:
+            if span.who[:1] != first.who[:1]:
+                return Duty(first.who, first.begin, until)
+            until = span.end
+        return Duty(first.who, first.begin, None)
+
+    def following(self, slug: str, at: int) -> Duty | None:
+        """Who is on duty next: somebody else than now, or after a time with nobody. None: nobody within a year."""
+        now = self.duty(slug, at)
+        while now.until is not None:
+            now = self.duty(slug, now.until)
+            if now.people:
+                return now
+        return None
+
+    def after(self, slug: str, at: int, asked: Sequence[str]) -> str | None:
+        """Who is asked when ``asked`` have not read: whoever else is on duty now, else whoever comes next."""
+        for person in self.duty(slug, at).people:
+            if person not in asked:
+                return person
+        then = self.following(slug, at)
+        return next((p for p in then.people if p not in asked), None) if then is not None else None
+
+    def _from(self, slug: str, at: int) -> Iterator[Span]:
+        """Spans without a gap, the first holds ``at``; the last one ends more than a year later."""
+        week = at // _WEEK
+        for number in range(week, week + _AHEAD):
+            spans = self._week(slug, number)
+            begin = bisect_right(spans, at, key=lambda span: span.begin) - 1 if number == week else 0
+            yield from spans[begin:]
+
+    def _week(self, slug: str, number: int) -> tuple[Span, ...]:
+        known = self._weeks.get((slug, number))
+        if known is None:
+            spans = self._spans(self.functions[slug], number * _WEEK, (number + 1) * _WEEK)
+            known = self._weeks.put((slug, number), tuple(spans))
+        return known
+
+    def _spans(self, function: Function, begin: int, end: int) -> list[Span]:
+        layers = [[turn for rule in rules for turn in rule.between(begin, end, function.zone)]
+                  for rules in (function.planned, function.weekly)]  # fmt: skip
+        cuts = {begin, end} | {at for layer in layers for turn in layer for at in (turn.begin, turn.end)}
+        cuts |= {at for one in self.absences for at in (one.begin, one.end)}
+        within = sorted(at for at in cuts if begin <= at <= end)
+        spans: list[Span] = []
+        for start, stop in pairwise(within):
+            who = self._there(_covering(layers, start), start)
+            if spans and spans[-1].who == who:
+                spans[-1] = Span(spans[-1].begin, stop, who)
+            else:
+                spans.append(Span(start, stop, who))
+        return spans
+
+    def _there(self, people: Iterable[str], at: int) -> tuple[str, ...]:
+        """Those of them who are there, or who replaces them; each once."""
+        there = dict.fromkeys(found for one in people if (found := self._replaced(one, at)) is not None)
+        return tuple(there)
+
+    def _replaced(self, person: str, at: int) -> str | None:
+        for _ in range(_SUBSTITUTES):
+            absence = self.absence(person, at)
+            if absence is None:
+                return person
+            if absence.substitute is None:
+                return None
+            person = absence.substitute
+        return None
+
+
+def _covering(layers: Iterable[list[Span]], at: int) -> Iterable[str]:
+    """What is planned counts alone; the weekly rules where nothing is planned."""
+    for layer in layers:
+        found = [who for turn in layer if turn.begin <= at < turn.end for who in turn.who]
+        if found:
+            return found
+    return ()
