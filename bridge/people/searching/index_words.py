@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from bridge.people.searching.crafts import craft_words
 from bridge.people.searching.entry import Entry, Workplace
-from bridge.people.searching.folding import department_of, fold, initials, listed, name_words, town_words
+from bridge.people.searching.establishments import house_words
+from bridge.people.searching.folding import department_of, fold, initials, name_words, town_words
+from bridge.people.searching.sounds import sound
 
-FAMILY = "f"
+FAMILY = "f"  # and what a service is called
 GIVEN = "g"
 INITIAL = "j"  # first letters of given names
 CRAFT = "c"  # profession and specialities
 TOWN = "t"  # town, postcode, department
-STRUCTURE = "o"  # establishment, organisation, name of a service
+STRUCTURE = "o"  # establishment, organisation
 NUMBER = "i"  # national identifier: of one entry only
 BOX = "m"  # mail address without signs: of hardly more than one entry
 SOUND = "s"  # how a family name sounds
@@ -23,11 +26,10 @@ SOUND = "s"  # how a family name sounds
 MISTYPED = FAMILY + GIVEN + TOWN + CRAFT + STRUCTURE
 """The kinds of which a search asks what is near; others need no trigrams."""
 
-VERSION = 1
+VERSION = 2
 """It grows whenever words change: a store that was filled under another one is filled anew."""
 
 _KEPT = 65_536
-_OF_NO_USE = listed("de du des d la le les l en et a au aux sur sous sm pac ext")
 
 
 def words_of(entry: Entry) -> set[str]:
@@ -44,8 +46,10 @@ def words_of(entry: Entry) -> set[str]:
 
 def _named(entry: Entry) -> set[str]:
     if entry.kind != "person":
-        return {*_structure(entry.family), *_craft(entry.family)}
-    found = {FAMILY + word for name in (entry.family, *entry.other_names) for word in name_words(name)}
+        return {*_craft(entry.family), *(FAMILY + word for word in house_words(entry.family))}
+    names = {word for name in (entry.family, *entry.other_names) for word in name_words(name)}
+    found = {FAMILY + word for word in names}
+    found |= {SOUND + code for code in map(sound, names) if code}
     found |= {GIVEN + word for word in name_words(entry.given)}
     return found | {INITIAL + word for word in initials(entry.given)}
 
@@ -62,12 +66,12 @@ def _numbers(entry: Entry) -> set[str]:
 
 @lru_cache(_KEPT)
 def _craft(label: str) -> frozenset[str]:
-    return frozenset(CRAFT + word for word in fold(label) if word not in _OF_NO_USE)
+    return frozenset(CRAFT + word for word in craft_words(label))
 
 
 @lru_cache(_KEPT)
 def _structure(name: str) -> frozenset[str]:
-    return frozenset(STRUCTURE + word for word in fold(name) if word not in _OF_NO_USE)
+    return frozenset(STRUCTURE + word for word in house_words(name))
 
 
 @lru_cache(_KEPT)

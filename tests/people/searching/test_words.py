@@ -24,8 +24,9 @@ LE_GOFF = Entry(
     boxes=("jp.legoff@mss.example",),
 )
 WORDS = """
-farcy fdarcy fgoff flegoff flegoffdarcy gjean gpierre gjeanpierre jj jjp ccardiologie cmaladies cmedecin cvasculaires
-i10001000001 mjplegoffmssexample ochu olyon t42 t42055 t69 t69003 tetienne tlyon tsaintetienne
+ccardiolog cmaladi cmedecin cvasculair farcy fdarcy fgoff flegoff flegoffdarcy gjean gjeanpierre gpierre
+i10001000001 jj jjp mjplegoffmssexample ochu ohopital olyon sarsi sdarsi sgof slegof slegofdarsi t42 t42055 t69
+t69003 tetienne tlyon tsaintetienne
 """
 
 
@@ -39,8 +40,8 @@ def test_nobody_finds_the_red_listed_and_those_who_have_closed() -> None:
 
 def test_a_service_is_found_by_its_name_and_by_what_it_does() -> None:
     box = Entry("mail:cardio@ch.example", "service", "SECRÉTARIAT CARDIOLOGIE", organisation="CH d'Annecy")
-    assert {"osecretariat", "ocardiologie", "ccardiologie", "och", "oannecy"} <= words_of(box)
-    assert not {word for word in words_of(box) if word[0] == "f"}
+    assert {"fsecretariat", "fcardiologie", "ccardiolog", "och", "oannecy"} <= words_of(box)
+    assert not {word for word in words_of(box) if word[0] in "gs"}
 
 
 def test_other_national_numbers_are_found_with_and_without_their_kind() -> None:

@@ -1,0 +1,171 @@
+"""From a query to people: asks a store step by step, more widely each time, in a bounded number of statements. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from bridge.people.searching import crafts
+from bridge.people.searching.asked import Query, Sought, understood
+from bridge.people.searching.entry import Entry
+from bridge.people.searching.index_words import CRAFT, FAMILY, GIVEN, SOUND, STRUCTURE, TOWN
+from bridge.people.searching.judging import Found, Near, judged
+from bridge.people.searching.sounds import sound
+from bridge.people.searching.terms import Terms
+from bridge.people.searching.typing_errors import SHORTEST, alike, one_off, wrong_letter
+
+CANDIDATES = 200
+"""Entries that one statement of a search reads."""
+
+MOST_WRITTEN = 100
+"""People with whom one has written that a search looks at, the latest first."""
+
+_FEW = 5
+_MISTYPED = {FAMILY: 3.0, GIVEN: 4.0, TOWN: 4.0, STRUCTURE: 4.5}  # what it costs to be found by a typing error
+_MISTYPED_CRAFT = 3.8
+_WRONG_LETTER = 0.3  # is less likely than one that is missing, doubled or out of place
+_SOUNDS = 3.5
+_FAR = 5.0  # a second typing error
+_MOST_WORDS = 6  # of one part, in which errors are looked for
+_NEAR_WORDS = 40
+_LONG = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """By whom it is asked: their person id, with whom they have written (person ids, the latest first), and who is
+    reached how where the directory does not know it (2 now, 1 by mail, 0 nobody).
+    """
+
+    person: str | None = None
+    written: Sequence[str] = ()
+    reached: Mapping[str, int] = field(default_factory=dict)
+
+
+class Search:
+    """Finds entries in a store. At most six statements: see :meth:`find`."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+
+    async def find(self, query: str, limit: int, asking: Asking = Asking()) -> Sequence[Found]:
+        """Who is meant, the likeliest first. Nobody of the red list and nobody who has closed is among them."""
+        asked = understood(query)
+        if not asked.parts:
+            return []
+        parts = asked.parts
+        near, close = await self._near(asking)
+        pool = {e.id: e for e in close}
+        await self._fill(pool, parts, near)
+        found = _ranked(asked, parts, pool.values(), near)
+        if len(found) < _FEW and not (found and found[0].whole):
+            wider = await self._widened(parts)
+            await self._fill(pool, wider, None)
+            seen = {one.entry.id for one in found}
+            found += [one for one in _ranked(asked, wider, pool.values(), near) if one.entry.id not in seen]
+            found.sort(key=_order)
+            if not found:
+                found = await self._without_one(asked, wider, pool, near)
+        return found[:limit]
+
+    async def _near(self, asking: Asking) -> tuple[Near, Sequence[Entry]]:
+        """The one who asks, and the people with whom they have written."""
+        written = list(asking.written[:MOST_WRITTEN])
+        ids = [asking.person, *written] if asking.person else written
+        entries = await self._terms.entries(ids) if ids else []
+        own = next((e for e in entries if e.id == asking.person), None)
+        return Near.to(own, written, asking.reached), [e for e in entries if e is not own]
+
+    async def _fill(self, pool: dict[str, Entry], parts: Sequence[Sought], near: Near | None) -> None:
+        groups = _groups(parts)
+        found = await self._terms.holding(groups, CANDIDATES)
+        pool |= {e.id: e for e in found}
+        if len(found) == CANDIDATES and near is not None and near.towns:  # more than were read: those nearby, too
+            pool |= {e.id: e for e in await self._terms.holding([*groups, near.towns], CANDIDATES)}
+
+    async def _widened(self, parts: Sequence[Sought]) -> list[Sought]:
+        """The same parts, found also by one typing error, by their sound, or written as one word."""
+        words = [part.word for part in parts if len(part.word) >= SHORTEST][:_MOST_WORDS]
+        nearly = {word: one_off(word) for word in words}
+        pairs = {a.word + b.word: (a, b) for a, b in pairwise(parts) if a.word and b.word}
+        wanted = {kind + one for some in nearly.values() for one in some for kind in _MISTYPED}
+        wanted |= {FAMILY + pair for pair in pairs} | {kind + word for word in words for kind in _MISTYPED}
+        known = await self._terms.count(wanted) if wanted else {}
+        wider = [_wider(part, nearly.get(part.word, ()), known) for part in parts]
+        for pair, both in pairs.items():
+            if FAMILY + pair in known:
+                wider = [
+                    _also(part, {FAMILY + pair: 0.5}) if part.word in {b.word for b in both} else part for part in wider
+                ]
+        return await self._far(wider, parts)
+
+    async def _far(self, wider: list[Sought], parts: Sequence[Sought]) -> list[Sought]:
+        """A long word that nothing is near to may have two errors."""
+        for place, part in enumerate(parts):
+            if len(part.word) >= _LONG and not any(
+                way[0] != SOUND and way not in part.ways for way in wider[place].ways
+            ):
+                some = await self._terms.near(FAMILY + part.word, _NEAR_WORDS)
+                far = {word: _FAR for _, word in alike(FAMILY + part.word, some, 2)}
+                wider[place] = _also(wider[place], far)
+                break
+        return wider
+
+    async def _without_one(
+        self, asked: Query, parts: Sequence[Sought], pool: dict[str, Entry], near: Near
+    ) -> list[Found]:
+        """Everything but one part: the one that says least of a name."""
+        if len(parts) < 2:
+            return []
+        known = await self._terms.count({way for part in parts for way in part.ways if not way.endswith("*")})
+        least = min(range(len(parts)), key=lambda n: (_named(asked.parts[n], known), -n))
+        left = [part for n, part in enumerate(parts) if n != least]
+        if not any(_named(part, known) > 1 for part in left):
+            return []
+        await self._fill(pool, left, None)
+        return _ranked(asked, parts, pool.values(), near, left_out=1)
+
+
+def _groups(parts: Sequence[Sought]) -> list[Collection[str]]:
+    return [part.group for part in parts if not part.weak] or [part.group for part in parts]
+
+
+def _ranked(
+    asked: Query, parts: Sequence[Sought], entries: Collection[Entry], near: Near, left_out: int = 0
+) -> list[Found]:
+    some = (judged(asked, parts, entry, near, left_out) for entry in entries)
+    return sorted((found for found in some if found is not None), key=_order)
+
+
+def _order(found: Found) -> tuple[float, str, str, str]:
+    return found.cost, found.entry.family, found.entry.given, found.entry.id
+
+
+def _wider(part: Sought, nearly: Collection[str], known: Mapping[str, int]) -> Sought:
+    if len(part.word) < SHORTEST:
+        return part
+    more = {
+        kind + one: cost + _WRONG_LETTER * wrong_letter(part.word, one)
+        for one in nearly
+        for kind, cost in _MISTYPED.items()
+        if kind + one in known
+    }
+    if code := sound(part.word):
+        more[SOUND + code] = _SOUNDS
+    forms = [form[0] for form in crafts.ASKED if len(form) == 1 and len(form[0]) >= SHORTEST]
+    for _, form in alike(part.word, forms, 1):
+        more |= {CRAFT + key: _MISTYPED_CRAFT for key in crafts.ASKED[form,]}
+    return _also(part, more)
+
+
+def _also(part: Sought, more: Mapping[str, float]) -> Sought:
+    return replace(part, ways={**more, **part.ways})
+
+
+def _named(part: Sought, known: Mapping[str, int]) -> int:
+    """How much a part is likely to be a name: 0 nobody has it, 1 something else, 2 a given name, 3 a family name."""
+    have = {way[0] for way in part.ways if way in known}
+    if FAMILY in have or SOUND in have:
+        return 3
+    return 2 if GIVEN in have else 1 if have else 0
