@@ -175,8 +175,11 @@ class Matrix:
         await self.engine.close()
 
     async def show(self, people: Iterable[Person]) -> None:
-        """Make these people's ghosts in the background: device and keys are there before anybody sees the address."""
-        self.ghosts.warm(people)
+        """Make these people's ghosts in the background: device and keys are there before anybody sees the address.
+
+        Of a large directory only some: the others' are made when they are found.
+        """
+        self.ghosts.warm(people, self._settings.prepare)
 
     @property
     def idle(self) -> bool:

@@ -53,6 +53,9 @@ class MatrixSettings(BaseModel):
     send_unsigned: bool = Field(default=False, description="give room keys to devices that their owner has not signed")
     changed_identity: Literal["refuse", "accept"] = "refuse"
     connections: int = Field(default=64, ge=1, description="simultaneous calls to the homeserver")
+    prepare: int = Field(
+        default=5_000, ge=0, description="professionals whose users are made at start; others' when they are found"
+    )
     warm_parallel: int = Field(default=4, ge=1, description="ghosts that are prepared at once in the background")
     max_files: int = Field(default=25_000_000, ge=0, description="bytes of all files of one message, either way")
     media_wait_s: float = Field(

@@ -163,11 +163,17 @@ class Ghosts:
 
     # -- in the background ---------------------------------------------------------------------------------
 
-    def warm(self, people: Iterable[Person]) -> None:
-        """Make these ghosts without being waited for, a few at once, again and again while the homeserver does not."""
+    def warm(self, people: Iterable[Person], most: int | None = None) -> None:
+        """Make these ghosts without being waited for, a few at once, again and again while the homeserver does not.
+
+        ``most``: nobody new is made when there are so many; those who are there are called as they should be.
+        """
         for person in people:
             mxid = self._names.of(person.id)
             if mxid is None or self._ready.get(mxid) == hash(person):
+                continue
+            if most is not None and mxid not in self._known and len(self._known) + len(self._cold) >= most:
+                self._on_demand()
                 continue
             if self._known.get(mxid) == (_READY, _digest(profile(person))):
                 self._ready[mxid] = hash(person)
@@ -192,6 +198,11 @@ class Ghosts:
                 self._cold.setdefault(mxid, person)  # the others first
                 self._failures += 1
                 await asyncio.sleep(_PATIENCE.backoff(self._failures // self._parallel, random.random))
+
+    def _on_demand(self) -> None:
+        if "on_demand" not in self._told:
+            self._told.add("on_demand")
+            log.info("there are more people than matrix.prepare: the others' users are made when they are looked for")
 
     def _tell(self, reason: Refused | Unavailable) -> None:
         if reason.code not in self._told:  # not once for each of thousands

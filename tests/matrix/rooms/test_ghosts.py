@@ -52,6 +52,19 @@ async def test_many_who_ask_at_once_make_one(world: World) -> None:
         assert world.stub.calls["_register"] == 1
 
 
+async def test_a_large_directory_makes_few_users_at_start_and_the_others_when_they_are_found(world: World) -> None:
+    async with world.node(prepare=1) as node:
+        await node.matrix.show(PEOPLE)
+        await until(lambda: node.matrix.ghosts.is_ready(ghost(ANNA)))
+        assert ghost(CLEO) not in world.stub.world.users
+        await node.matrix.finder.ready([await node.people.get(f"rpps:{CLEO}")])
+        assert node.matrix.ghosts.is_ready(ghost(CLEO))
+    async with world.node(prepare=0) as node:  # who is there is called as the directory has it now
+        await node.matrix.show([entry(CLEO, "Dr Cléo Petit-Roux", "pandalab:cleo"), *PEOPLE])
+        name = "Dr Cléo Petit-Roux — Médecin (Lyon)"
+        await until(lambda: world.stub.world.users[ghost(CLEO)].profile["displayname"] == name)
+
+
 async def test_nothing_is_written_twice_after_a_restart(world: World) -> None:
     async with world.node() as node:
         await node.warm(ANNA, CLEO)
