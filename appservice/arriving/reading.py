@@ -13,9 +13,10 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.events import Words
 from appservice.client.names import server_of
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
+from appservice.finding.desk import HelpDesk
 from appservice.leaving.notices import Notices, failure
 from appservice.leaving.reports import PENDING
-from bridge.connector import Status
+from bridge.connector import Status, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
@@ -67,6 +68,7 @@ class Reading:
         waiting: Waiting,
         incoming: Incoming,
         inbox: Inbox,
+        desk: HelpDesk,
     ) -> None:
         self.hub = edge.hub
         self.inbox = inbox
@@ -79,6 +81,7 @@ class Reading:
         self._notices = notices
         self._waiting = waiting
         self._incoming = incoming
+        self._desk = desk
         self._judged: dict[str, float] = {}  # people whose device was found wanting, and when (s)
 
     async def work(self, item: Item, event: Json) -> None:
@@ -90,10 +93,12 @@ class Reading:
         else:
             await self._clear(item, event)
 
-    async def _done(self, item: Item, decrypted: Decrypted | None = None) -> None:
+    async def _done(self, item: Item, decrypted: Decrypted | None = None, also: Within | None = None) -> None:
         async with self._db.transaction("matrix.done") as tx:
             if decrypted is not None:
                 await decrypted.seen(tx)
+            if also is not None:
+                await also(tx)
             await self.inbox.done(tx, item)
 
     # -- messages ------------------------------------------------------------------------------------------
@@ -102,6 +107,8 @@ class Reading:
         kind = event["type"]
         if kind == "m.room.message" and event["content"].get("msgtype") == "m.key.verification.request":
             await self._verification(item, event)
+        elif kind == "m.room.message" and (ended := await self._desk.asked(event, kind, event["content"])) is not None:
+            await self._done(item, also=ended)
         elif kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
             await self._refuse(item, event, "not_encrypted")
         elif kind == "m.reaction":
@@ -157,6 +164,9 @@ class Reading:
             return
         if item.parked_at is not None:
             await self._quietly(room, item.event_id, "PENDING")
+        if (ended := await self._desk.asked(event, decrypted.type, decrypted.content)) is not None:
+            await self._done(item, decrypted, ended)
+            return
         try:
             if decrypted.type == "m.reaction":
                 await self._react(item, event, decrypted.content, decrypted)
@@ -249,7 +259,9 @@ class Reading:
         """Ring for the key, ask for it, wait; the lane stands still meanwhile, so that the order is kept."""
         room, sender, content = event["room_id"], event["sender"], event["content"]
         known = await self._rooms.store.get(room)
-        ghosts = self._rooms.doors.ghosts_in(known)
+        ghosts = self._rooms.doors.ghosts_in(known) or [
+            user for user in known.present("join") if user == self._names.voice
+        ]
         first = self._waiting.request_after
         for step, seconds in enumerate((first, self._waiting.patience - first)):
             bell = self._waiting.bell(room, session)

@@ -277,6 +277,11 @@ def to_notice(words: Words) -> Json:
     return content
 
 
+def to_answer(text: str, code: str) -> Json:
+    """The content of what the hub's voice answers to a question."""
+    return {"msgtype": "m.notice", "body": text, "m.mentions": {}, OWN_WORDS: code}
+
+
 def to_call_end(call: Json, party: str) -> tuple[str, Json] | None:
     """The event, and its content, that ends a call before anybody has answered; None for what is no call.
 

@@ -80,16 +80,12 @@ def serve(app: web.Application, method: str, path: str, handle: Handle) -> None:
     """Add a route, and what browsers ask before they use it."""
     resource = app.router.add_resource(path)
     resource.add_route(method, guarded(handle))
-    allow(resource)
+    if all(route.method != "OPTIONS" for route in resource):
+        resource.add_route("OPTIONS", _preflight)
 
 
-def allow(resource: web.Resource) -> None:
-    """Answer the preflight of a browser."""
-
-    async def preflight(request: web.Request) -> web.Response:
-        return web.Response(status=204, headers=_HEADERS)
-
-    resource.add_route("OPTIONS", preflight)
+async def _preflight(request: web.Request) -> web.Response:
+    return web.Response(status=204, headers=_HEADERS)
 
 
 async def body(request: web.Request) -> Json:

@@ -40,15 +40,21 @@ class Finder:
         await self._making.stop()
 
     async def search(self, words: str, limit: int, asker: str) -> Hits:
-        """People for a Matrix user who looks for them; never themselves. Raises Refused: too much was searched."""
-        me = await self._hub.facts.who(Address(MATRIX, asker))
-        found = await self._hub.facts.find(words, limit + 1, Address(MATRIX, asker)) if words.strip() and limit else []
-        others = [person for person in found if me is None or person.id != me.id]
-        shown = others[:limit]
+        """People for the client of somebody, never themselves, with their users. Raises Refused: see :meth:`look`."""
+        shown, more = await self.look(words, limit, asker)
         ready = await self.ready(shown)
+        me = await self._hub.facts.who(Address(MATRIX, asker))
         own = {asker, *((self._names.of(me.id) or asker,) if me is not None else ())}
         natives = {ghost for hit in ready if (ghost := self._names.of(hit.person.id)) not in (None, hit.user)}
-        return Hits(ready, len(others) > limit or len(ready) < len(shown), frozenset(own | natives))
+        return Hits(ready, more or len(ready) < len(shown), frozenset(own | natives))
+
+    async def look(self, words: str, limit: int, asker: str) -> tuple[list[Person], bool]:
+        """The people alone, and whether there are more. Raises Refused (searched_too_fast, searched_enough)."""
+        by = Address(MATRIX, asker)
+        me = await self._hub.facts.who(by)
+        found = await self._hub.facts.find(words, limit + 1, by) if words.strip() and limit else []
+        others = [person for person in found if me is None or person.id != me.id]
+        return others[:limit], len(others) > limit
 
     def native(self, person: Person) -> str | None:
         """The Matrix account of somebody's own, which is written to without us."""

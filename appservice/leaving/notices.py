@@ -135,6 +135,26 @@ class Notices:
             words = replace(words, text=f"Liaison — {words.text}")
         return await self._post(room, EventToSend(key, speaker, to_notice(words)))
 
+    def said(self, key: str) -> bool:
+        """Whether something encrypted was said under this key lately."""
+        return self._outbox.sent(key) is not None
+
+    async def answer(self, room: Room, key: str, content: Json) -> str | None:
+        """What the voice answers to who asks it in a room of theirs, once for ever under ``key``; gives its event.
+
+        In clear where the room is: it was asked there.
+        """
+        voice = self._voice.user
+        if room.facts.encrypted:
+            return await self._post(room, EventToSend(key, voice, content))
+        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/send/m.room.message/{txn_id(voice, room.room_id, key)}"
+        device = self._engine.device_of(voice)
+        try:
+            return str((await self._homeserver.call("PUT", path, content, user=voice, device=device)).get("event_id"))
+        except MatrixRefused as refusal:
+            log.warning("an answer in %s could not be posted: %s", room.room_id, refusal)
+            return None
+
     async def _post(self, room: Room, one: EventToSend) -> str | None:
         try:
             await self._rooms.newcomers.before(room, one.ghost)  # a strict client judges a device once

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.finding.client_search import ClientSearch
 from appservice.process import accounts, examine, identities, proof
 from appservice.process import matrix as matrix_edge
+from appservice.process.clients import Routes, for_clients
 from appservice.process.door import Door
 from appservice.process.life import Life
 from appservice.process.listener import Listener
@@ -39,7 +39,6 @@ from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
 
 log = logging.getLogger(__name__)
-Routes = Callable[[web.Application], None]
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
 _LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
 COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
@@ -103,6 +102,7 @@ async def running(config: Config) -> AsyncIterator[Parts]:
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
+                tasks.start(parts.matrix.ready_to_answer())
                 async for page in parts.core.people.shown():  # they are ready before anybody sees an address
                     await parts.core.served.show(page)
                 log.info("running, %d networks", len(parts.core.served))
@@ -138,13 +138,15 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         routes += [built.routes] if built.routes is not None else []
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
-    clients = [] if config.clients_listen.public_url is None else await _clients(settings, matrix, stack)
+    clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
     return Parts(config, directory, core, matrix, routes, clients, life)
 
 
-async def _clients(settings: MatrixSettings, matrix: Matrix, stack: AsyncExitStack) -> list[Routes]:
+async def _clients(
+    settings: MatrixSettings, directory: Directory, core: Core, matrix: Matrix, stack: AsyncExitStack
+) -> list[Routes]:
     callers = await stack.enter_async_context(Callers(settings.url, settings.connections))
-    return [ClientSearch(callers, matrix.finder, matrix.names).routes]
+    return for_clients(callers, matrix, core.hub, directory)
 
 
 def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:

@@ -27,6 +27,7 @@ from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.e2ee import Callbacks, Engine, Policy
+from appservice.finding.desk import HelpDesk
 from appservice.finding.finder import Finder
 from appservice.leaving.notices import Notices
 from appservice.leaving.outbox import Outbox
@@ -53,6 +54,7 @@ from bridge.words import notice
 COMPONENT = Component("matrix", Path(__file__).parents[1] / "sql")
 log = logging.getLogger(__name__)
 _WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
+_VOICE_AGAIN = 10.0  # s between two tries to make the hub's voice
 _FLUSH = 20.0  # s between two tries to send keys that wait
 _SWEEP = 600.0  # s between two looks at old rows
 
@@ -96,7 +98,9 @@ class Matrix:
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
         incoming = Incoming(edge, rooms, media)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
-        self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox)
+        desk = HelpDesk(edge, ghosts, rooms, notices, self.finder)
+        self._membership.calls(desk.called)
+        self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox, desk)
         self._echoes = Echoes(edge, outbox, self._inbox)
         self._reports = Reports(edge, store, notices)
         self._receipts = Receipts(edge, rooms)
@@ -180,6 +184,17 @@ class Matrix:
         Of a large directory only some: the others' are made when they are found.
         """
         self.ghosts.warm(people, self._settings.prepare)
+
+    async def ready_to_answer(self) -> None:
+        """Make the hub's voice before anybody writes to it, again and again while the homeserver does not."""
+        while True:
+            try:
+                await self.ghosts.voice()
+            except (Unavailable, Refused) as reason:
+                log.info("the hub's voice is not there yet: %s", reason)
+                await asyncio.sleep(_VOICE_AGAIN)
+            else:
+                return
 
     @property
     def idle(self) -> bool:

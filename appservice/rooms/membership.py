@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _FRESH = 30.0  # s for which a room's state that was read is not read again for each ghost who is invited
 Newcomer = Callable[[Room, Json], None]
 """Somebody has joined, by this event."""
+Called = Callable[[Room, Json], Awaitable[None]]
+"""Somebody invites the hub's voice, by this event. Raises Unavailable."""
 
 
 class Membership:
@@ -57,7 +59,12 @@ class Membership:
         self._unreachable = edge.unreachable
         self._entering = Entering(self._let_in)
         self._opening = Inviters(time.monotonic)
+        self._called: Called | None = None
         self._upgrades = Upgrades(edge, rooms, engine, voice)
+
+    def calls(self, called: Called) -> None:
+        """Who answers when people invite the hub's voice."""
+        self._called = called
 
     def expect(self, events: Iterable[Json]) -> None:
         """What has just come in: ghosts who are invited begin to join before the lane comes to their invitations."""
@@ -132,8 +139,7 @@ class Membership:
         elif membership == "invite" and self._names.is_ours(user) and room.membership(user) == "join":
             await self._write(None, [], done)  # the answer to our own join was faster than this event
         elif user == self._names.voice:
-            room.set_member(user, membership)
-            await self._write(room, [user], done)
+            await self._voiced(room, event, membership, done)
         elif membership == "join" and not self._names.is_ghost(user):
             await self._joined(room, event, done)
         elif membership in ("leave", "ban") and await self._belongs(room, user):
@@ -149,6 +155,13 @@ class Membership:
             if membership == "invite" and not self._names.is_ghost(event["sender"]):
                 self._inviters[(room.room_id, user)] = event["sender"]
             await self._write(room, [user], done)
+
+    async def _voiced(self, room: Room, event: Json, membership: str, done: Within) -> None:
+        """The voice comes, goes or is invited; a person who invites it wants to ask it something."""
+        room.set_member(event["state_key"], membership)
+        if membership == "invite" and self._called is not None and not self._names.is_ours(event["sender"]):
+            await self._called(room, event)
+        await self._write(room, [event["state_key"]], done)
 
     # -- people --------------------------------------------------------------------------------------------
 

@@ -139,16 +139,25 @@ class Rooms:
         if wanted and not humans:
             raise Refused("unknown_recipient", about="invitation")
         await self._ensure_all(delivery.members)
-        intent = await self._db.one("matrix.intent", delivery.conversation)
-        room = await self._find(intent["ghost"], delivery.conversation) if intent else None
+        name, order = delivery.conversation, [creator, *(g for g in ghosts if g != creator)]
+        room = await self.made(name, order, humans, marker(name))
+        await self._bind(room, name)
+        return room
+
+    async def made(self, name: str, ghosts: Sequence[str], humans: Sequence[str], noted: str | None = None) -> Room:
+        """The room that was made under this name, or is now, by the first of these ghosts.
+
+        The intent stays on disk until ``matrix.intended``. ``noted``: the marker by which a message that comes before
+        finds the conversation of this name; None: it is no conversation yet, the first message opens one.
+        """
+        creator, intent = ghosts[0], await self._db.one("matrix.intent", name)
+        room = await self._find(intent["ghost"], name) if intent else None
         if intent is None:
             async with self._db.transaction("matrix.room-intended") as tx:
-                name = delivery.conversation
-                await tx.run("matrix.intend", name, creator, self._clock(), marker(name))
+                await tx.run("matrix.intend", name, creator, self._clock(), noted)
         if room is None:
-            order = [creator, *(g for g in ghosts if g != creator)]
             version, voice = await self._default_version(), await self._ghosts.voice()
-            body = create_body(delivery.conversation, order, humans, version, voice)
+            body = create_body(name, ghosts, humans, version, voice)
             try:
                 answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
             except MatrixRefused as refusal:
@@ -157,7 +166,6 @@ class Rooms:
             room = await self.store.get(need(answer, "room_id", str))
             await self.doors.reload(room, creator)
             self.newcomers.made(room)
-        await self._bind(room, delivery.conversation)
         return room
 
     async def _default_version(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bridge.model import Address, Person
 
@@ -25,3 +25,11 @@ class Directory(Protocol):
 
     def everyone(self) -> AsyncIterator[Sequence[Person]]:
         """All entries with an address that is not their own Matrix account, page by page; it may give none."""
+
+
+@runtime_checkable
+class ListsMailboxes(Protocol):
+    """A directory may offer: all its mailboxes, so that clients can look one up by its hash."""
+
+    def mailboxes(self) -> AsyncIterator[Sequence[str]]:
+        """Every address in lower case, page by page; none of the red list, and none that is closed."""

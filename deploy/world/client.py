@@ -277,6 +277,19 @@ class RustClient:
         """All devices of a user that have keys, asked of their server now."""
         return list(await self.do("devices", user=user))
 
+    async def search(self, words: str) -> list[Json]:
+        """What the client's "start a chat" shows: user_id, display_name, avatar_url of each."""
+        return list(await self.do("search", words=words))
+
+    async def profile(self, user: str) -> Json:
+        """What a client looks at before it invites somebody."""
+        return dict(await self.do("profile", user=user))
+
+    async def lookup(self, address: str) -> str | None:
+        """Who has a mail address, by the identity server at the homeserver's address; None: nobody."""
+        found = await self.do("lookup", address=address)
+        return None if found is None else str(found)
+
     async def call(self, method: str, path: str, body: Json | None = None, query: Json | None = None) -> Any:
         """Any request of the client-server API as this user; `path` begins with /_matrix."""
         return await self.do("call", method=method, path=path, body=body, query=query)

@@ -15,9 +15,9 @@ from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.finding.client_search import ClientSearch
 from appservice.process import matrix as matrix_edge
 from appservice.process import proof
+from appservice.process.clients import for_clients
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from bridge.connector import Boxes, Capabilities
@@ -175,6 +175,7 @@ class World:
     stack: AsyncExitStack
     humans: dict[str, Human] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    people: Sequence[Person] = field(default_factory=lambda: PEOPLE)
     untrusted: set[str] = field(default_factory=set)  # servers that have left the trust space
 
     async def human(self, name: str, server: str | None = None, *, signed: bool = True) -> Human:
@@ -191,7 +192,9 @@ class World:
     async def node(self, url: str | None = None, **more: Any) -> AsyncIterator[Node]:
         """A hub until the block is left; like a crash: nothing is finished first."""
         where = url or f"sqlite:///{self.folder}/hub.db"
-        async with hub(where, settings(self.stub.url, **(self.options | more)), self.trusts) as node:
+        async with hub(
+            where, settings(self.stub.url, **(self.options | more)), self.trusts, people=self.people
+        ) as node:
             self.stub.appservice = node.url
             self.stub._ring.set()
             try:
@@ -210,7 +213,8 @@ async def hub(
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
         names = chosen.names()
-        core = assemble(db, SEAL, FlatFile(people), Rules(trusts, names.person, FAST, order_wait=2.0))
+        directory = FlatFile(people)
+        core = assemble(db, SEAL, directory, Rules(trusts, names.person, FAST, order_wait=2.0))
         product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
         edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable)
         matrix = Matrix(chosen, edge, SEAL)
@@ -218,7 +222,7 @@ async def hub(
         callers = await stack.enter_async_context(Callers(chosen.url))
         async with core.running(), AsyncExitStack() as doors:
             address = await serve(doors, [matrix.routes], port)
-            clients = await serve(doors, [ClientSearch(callers, matrix.finder, names).routes])
+            clients = await serve(doors, for_clients(callers, matrix, core.hub, directory))
             yield Node(db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address, clients)
 
 

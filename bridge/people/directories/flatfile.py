@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from sys import intern
 
-from bridge.model import MATRIX, Address, Person
+from bridge.model import MAIL, MATRIX, Address, Person
 from bridge.people.directories.index import Index
 from bridge.people.trust import is_rpps
 
@@ -57,6 +57,11 @@ class FlatFile:
         """See :class:`bridge.people.directory.Directory`."""
         for first in range(0, len(self._rows), _PAGE):
             yield [p for p in self._rows[first : first + _PAGE] if any(a.network != MATRIX for a in p.addresses)]
+
+    async def mailboxes(self) -> AsyncIterator[Sequence[str]]:
+        """See :class:`bridge.people.directory.ListsMailboxes`."""
+        for first in range(0, len(self._rows), _PAGE):
+            yield [a.id for p in self._rows[first : first + _PAGE] for a in p.addresses if a.network == MAIL]
 
 
 def _people(rows: csv.DictReader[str], name: str) -> list[Person]:

@@ -283,7 +283,17 @@ async function reset_identity({ password }) {
   return null;
 }
 
+// Whose is a mail address, as the identity server at the homeserver's own address says; null: nobody's.
+async function lookup({ address }) {
+  client.setIdentityServerUrl(client.getHomeserverUrl());
+  const { token } = await client.registerWithIdentityServer(await client.getOpenIdToken());
+  return (await client.lookupThreePid("email", address, token)).mxid ?? null;
+}
+
 const operations = {
+  lookup,
+  search: async ({ words }) => (await client.searchUserDirectory({ term: words })).results,
+  profile: ({ user }) => client.getProfileInfo(user),
   start, reset_identity, create_room, join, members, rooms, state, send, send_event, send_file, react, redact, read_receipt, devices,
   invite: ({ room, user }) => nothing(persist(() => client.invite(room, user))),
   download: (file) => download(client, file),

@@ -178,7 +178,7 @@ class StubHomeserver(Pusher):
                     return self._upload(self._caller(request), request.content_type, request.query_string, raw)
                 body = orjson.loads(raw) if raw else {}
                 self.calls[handler.__name__] = self.calls.get(handler.__name__, 0) + 1
-                if handler in (self._versions, self._register):
+                if handler in (self._versions, self._register, self._openid):
                     return _json(handler(request, body))
                 caller = self._caller(request)
                 args = [unquote(group) for group in found.groups()]
@@ -268,6 +268,7 @@ class StubHomeserver(Pusher):
             (f"POST {client}/user_directory/search", lambda c, b: self.world.find_users(b["search_term"], b["limit"])),
             (f"GET {client}/capabilities", lambda c, b: {"capabilities": {"m.room_versions": _VERSIONS}}),
             (r"GET /_matrix/client/versions", self._versions),
+            (r"GET /_matrix/federation/v1/openid/userinfo", self._openid),
             (r"POST /_matrix/media/v3/upload", self._upload),
             (
                 r"GET /_matrix/client/v1/media/download/([^/]+)/([^/]+)",
@@ -280,6 +281,13 @@ class StubHomeserver(Pusher):
 
     def _versions(self, request: web.Request, body: Json) -> Json:
         return {"versions": ["v1.11", "v1.15"], "unstable_features": {"uk.tcpip.msc4133.stable": True, "stub": True}}
+
+    def _openid(self, request: web.Request, body: Json) -> Json:
+        """Here an access token is its own OpenID token."""
+        found = self.world.tokens.get(request.query["access_token"])
+        if found is None:
+            raise StubError(401, "M_UNKNOWN_TOKEN")
+        return {"sub": found[0]}
 
     def _register(self, request: web.Request, body: Json) -> Json:
         if body.get("type") != "m.login.application_service":
