@@ -274,6 +274,14 @@ class Shows(Protocol):
 
 
 @runtime_checkable
+class Withdraws(Protocol):
+    """A connector may offer: it keeps messages itself until they leave, and can refuse what waits for somebody."""
+
+    async def withdraw(self, address: Address, reason: str) -> None:
+        """What waits for this address is refused with this reason (a code)."""
+
+
+@runtime_checkable
 class Declares(Protocol):
     """A connector may offer: a product that declares its users and is told what became of that."""
 

@@ -50,7 +50,8 @@ class Person:
     """One professional with all their addresses.
 
     ``id`` is ``rpps:<11 digits>`` for somebody of the directory, else the address itself
-    (``matrix:@x:y``: known only to that network, ``listed`` is False).
+    (``matrix:@x:y``: known only to that network, ``listed`` is False). Whoever was closed in the directory, or has gone
+    from it, is not ``active``: they write to nobody, and nobody writes to them.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Person:
     place: str = ""
     addresses: tuple[Address, ...] = ()
     listed: bool = True
+    active: bool = True
 
     @property
     def rpps(self) -> str | None:

@@ -18,6 +18,20 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Ce compte a été refusé pour ce professionnel. Si c'est une erreur, contactez l'exploitant de Liaison.",
         "This account was refused for this professional. If that is wrong, ask the operator of Liaison.",
     ),
+    "sender_inactive": (
+        "Ce professionnel n'est plus actif dans l'annuaire : il ne peut plus écrire. Si c'est une erreur, faites "
+        "corriger l'annuaire.",
+        "This professional is no longer active in the directory and cannot write. If that is wrong, have the directory "
+        "corrected.",
+    ),
+    "person_inactive": (
+        "Ce professionnel n'est plus actif dans l'annuaire. Si c'est une erreur, faites corriger l'annuaire.",
+        "This professional is no longer active in the directory. If that is wrong, have the directory corrected.",
+    ),
+    "recipient_inactive": (
+        "Message non remis : cette personne n'est plus active dans l'annuaire. Écrivez à un confrère.",
+        "Not delivered: this person is no longer active in the directory. Write to a colleague.",
+    ),
     "other_account": (
         "Ce professionnel participe à cette conversation depuis un autre produit : qu'il y réponde, ou commencez une "
         "nouvelle conversation.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bridge.connector import Boxes, Connector, GivesBoxes, Shows, Vouches
+from bridge.connector import Boxes, Connector, GivesBoxes, Shows, Vouches, Withdraws
 from bridge.model import Address, Person
 
 
@@ -55,3 +55,9 @@ class Served(Mapping[str, Connector]):
         for connector in self._connectors.values():
             if isinstance(connector, Shows):
                 await connector.show(people)
+
+    async def withdraw(self, address: Address, reason: str) -> None:
+        """What a network itself keeps for an address until it leaves is refused."""
+        for name, connector in self._connectors.items():
+            if name == address.network and isinstance(connector, Withdraws):
+                await connector.withdraw(address, reason)

@@ -13,6 +13,7 @@ GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted"}  # no failures
 WORDS: dict[str, tuple[str, str]] = {
     **PROBLEMS,
     **ASKING,
+    "inactive": ("inactif", "inactive"),  # beside a name
     # what
     "too_long": (
         "Le message est trop long. Envoyez-le en plusieurs parties.",

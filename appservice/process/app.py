@@ -34,6 +34,7 @@ from bridge.hub.hub import Hub, now_ms
 from bridge.network import Built, Network, Outfit
 from bridge.parts.endless import endless
 from bridge.parts.tasks import Tasks
+from bridge.people.directories.watched import WatchedFile
 from bridge.people.directory import Directory
 from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
@@ -52,7 +53,7 @@ class Parts:
     """
 
     config: Config
-    directory: Directory
+    directory: WatchedFile
     core: Core
     matrix: Matrix
     routes: Sequence[Routes]
@@ -71,7 +72,8 @@ async def run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(config):
+    async with running(config) as parts:
+        loop.add_signal_handler(signal.SIGHUP, parts.directory.reload)
         _spare_collections()
         await ended.wait()
         log.info("stopping")
@@ -99,6 +101,7 @@ async def running(config: Config) -> AsyncIterator[Parts]:
         tasks = Tasks("life")
         stack.push_async_callback(tasks.stop)
         tasks.start(endless("life", parts.life.run))
+        tasks.start(endless("directory", parts.directory.run))
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():

@@ -11,7 +11,7 @@ from bridge.config import BadConfig, Config, ListenSettings, validate
 from bridge.errors import said
 from bridge.network import Network
 from bridge.networks import NETWORKS, networks
-from bridge.people.directories.flatfile import FlatFile
+from bridge.people.directories.watched import WatchedFile
 
 
 def examine(config: Config) -> MatrixSettings:
@@ -32,10 +32,10 @@ def examine(config: Config) -> MatrixSettings:
     return settings
 
 
-def directory(config: Config) -> FlatFile:
+def directory(config: Config) -> WatchedFile:
     """Who is who. Raises BadConfig."""
     try:
-        return FlatFile.read(config.directory.flatfile)
+        return WatchedFile(config.directory.flatfile)
     except (OSError, ValueError) as error:
         raise BadConfig(f"directory.flatfile: {said(error)}") from None
 

@@ -21,6 +21,7 @@ from bridge.parts.failpoint import failpoint
 from bridge.parts.patience import Patience
 from bridge.parts.shared import Shared
 from bridge.parts.tasks import Tasks
+from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def display_name(person: Person) -> str:
     if box is not None and not person.listed:
         name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
         name = box if name in ("", box) else f"{name} ({box})"
-    return f"{name}{role}" + (f" ({person.place})" if person.place else "")
+    state = "" if person.active else f" ({sentence('inactive', ' / ')})"
+    return f"{name}{state}{role}" + (f" ({person.place})" if person.place else "")
 
 
 def mailbox(person: Person) -> str | None:
@@ -175,6 +177,8 @@ class Ghosts:
             if most is not None and mxid not in self._known and len(self._known) + len(self._cold) >= most:
                 self._on_demand()
                 continue
+            if not person.active and mxid not in self._known:
+                continue  # nobody has seen them
             if self._known.get(mxid) == (_READY, _digest(profile(person))):
                 self._ready[mxid] = hash(person)
             else:

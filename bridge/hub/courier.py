@@ -25,7 +25,8 @@ from bridge.parts.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.served import Served
 from bridge.store.backlog import Backlog
-from bridge.store.store import LANE, DueDelivery, Store
+from bridge.store.due import DueDelivery
+from bridge.store.store import LANE, Store
 
 log = logging.getLogger(__name__)
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
@@ -169,11 +170,11 @@ class Courier:
         delivery = await self._store.ready(due)
         if not delivery.recipients and KINDS[delivery.kind].recipients:
             raise Refused("left_before")
-        lost = [m for m in delivery.recipients if not self._holds(m.person.id, m.address)]
+        lost = [m for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)]
         if not lost:
             return delivery, lost
         if len(lost) == len(delivery.recipients):
-            raise Refused("not_reachable")
+            raise Refused(_why(lost[0]))
         return replace(delivery, members=tuple(m for m in delivery.members if m not in lost)), lost
 
     async def _end(
@@ -188,7 +189,7 @@ class Courier:
         async with self._store.db.transaction("courier.sent" if handed else "courier.refused") as tx:
             for member in lost:
                 await self._store.outcomes.failed(
-                    tx, delivery.message, member.person.id, delivery.network, "not_reachable", now
+                    tx, delivery.message, member.person.id, delivery.network, _why(member), now
                 )
             if handed is not None:
                 await self._sent(tx, delivery, handed)
@@ -222,3 +223,8 @@ class Courier:
             self.wake_reports()
         self._outlets[delivery.network].again_in(delivery.conversation, wait, reason.retry_after)
         return False
+
+
+def _why(lost: Member) -> str:
+    """Why somebody is not given what waits for them."""
+    return "not_reachable" if lost.person.active else "recipient_inactive"

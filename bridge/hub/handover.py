@@ -25,7 +25,7 @@ async def leave(store: Store, former: Person, address: Address, write: Write, cl
     for row in await store.db.all("store.chats_at", former.id, address.network, address.id):
         ref = Ref(address.network, "left-" + secrets.token_hex(12))
         message = Message(ref, row["chat"], address, Kind.MEMBERS, Body(), clock())
-        also = partial(_withdraw, conversation=row["conversation"], person=former.id, address=address, now=clock())
+        also = partial(withdraw, conversation=row["conversation"], person=former.id, address=address, now=clock())
         with suppress(Refused):  # they have left meanwhile
             await write(message, former, (), [former.id], also)
 
@@ -35,12 +35,14 @@ async def move_out(store: Store, tx: Tx, changing: ExitStack, person: str, addre
     for row in await tx.all("store.move_out", person, address.network, address.id):
         changing.enter_context(store.changing(row["conversation"]))
         await store.set_audience(tx, row["conversation"])
-        await _withdraw(tx, row["conversation"], person, address, now)
+        await withdraw(tx, row["conversation"], person, address, now)
 
 
-async def _withdraw(tx: Tx, conversation: str, person: str, address: Address, now: int) -> None:
-    """What waits for somebody who was just removed will not arrive, and its writers are told."""
-    rows = await tx.all("store.withdraw", person, conversation, address.network, now)
+async def withdraw(
+    tx: Tx, conversation: str, person: str, address: Address, now: int, reason: str = "not_reachable"
+) -> None:
+    """What waits for somebody who can have it no more will not arrive, and its writers are told why."""
+    rows = await tx.all("store.withdraw", person, conversation, address.network, now, reason)
     for message in sorted(row["message"] for row in rows):  # in one order everywhere: no deadlock
         await tx.run("store.changed", message)
         await tx.run("store.add_report", message)

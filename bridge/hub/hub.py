@@ -17,6 +17,7 @@ from bridge.errors import Refused
 from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
+from bridge.hub.following import Following
 from bridge.hub.news import News
 from bridge.hub.order import Order
 from bridge.hub.signs import Signs, partakes
@@ -60,6 +61,7 @@ class Hub:
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self._write, clock)
         self.facts = Facts(store, people, self.claims)
+        self.following = Following(store, people, connectors, courier, clock)
         self.signs = Signs(store, people, courier, connectors, clock)
 
     @property
@@ -73,9 +75,11 @@ class Hub:
         await self._order.start()
         await self.claims.start()
         self._news.start()
+        self.following.start()
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
+        await self.following.stop()
         await self._order.stop()
         await self.signs.stop()
         await self._news.stop()
@@ -253,6 +257,8 @@ class Hub:
         """Raises Refused if the hub has nobody to give a message to."""
         if all(member.person.id == sender.id for member in conversation.members):
             raise Refused("nobody_else", "conversation")
+        if not any(member.person.active for member in conversation.members if member.person.id != sender.id):
+            raise Refused("recipient_inactive", "conversation")
         if self._connectors[network].capabilities.echoes:
             return  # its own people have it already
         if all(member.address.network == network for member in conversation.members):

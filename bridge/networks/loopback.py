@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bridge.connector import Capabilities, Receiver
-from bridge.model import Accepted, AccountNews, Address, Body, Delivery, Kind, Message, Ref, Report, Typing
+from bridge.model import Accepted, AccountNews, Address, Body, Delivery, Kind, Message, Person, Ref, Report, Typing
 
 
 class Loopback:
@@ -20,6 +20,7 @@ class Loopback:
         self.told: list[Report] = []
         self.news: list[AccountNews] = []
         self.signs: list[Typing] = []
+        self.people_shown: list[Person] = []
         self.before: Callable[[Delivery], None] = lambda _: None
         self._refs: dict[str, Ref] = {}
 
@@ -52,6 +53,10 @@ class Loopback:
     async def tell_account(self, news: AccountNews) -> None:
         """Keep what became of an account."""
         self.news.append(news)
+
+    async def show(self, people: Sequence[Person]) -> None:
+        """Keep who can be found."""
+        self.people_shown.extend(people)
 
     async def typing(self, typing: Typing) -> None:
         """Keep a typing sign."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from sys import intern
 
@@ -13,7 +14,8 @@ from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
 from bridge.parts.lru import Lru
 from bridge.people.accounts import Accounts
-from bridge.people.directory import Directory
+from bridge.people.directory import Changed, Changing, Directory
+from bridge.people.gone import Gone, kept
 from bridge.people.lookups import Lookups
 from bridge.people.sealed_names import opened
 from bridge.people.trust import is_mxid, is_rpps, server_of
@@ -50,12 +52,16 @@ class People:
         self._trusted = trusted
         self._ghost = ghost
         self.accounts = Accounts()
+        self.gone = Gone()
         self._names: dict[str, str] = {}
         self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
         self._joined: Lru[str, tuple[Person, int, Person]] = Lru(_JOINED_KEPT)  # entry, changes of accounts, both
 
     async def start(self, db: Database, seal: Seal) -> None:
-        """Load the declared accounts and the names of those outside the directory, a page at a time."""
+        """Load the declared accounts, the names of those outside the directory, and who left it, a page at a time."""
+        async for page in pages(db, "following.gone", ("",), ("person",)):
+            for row in page:
+                self.gone.add(kept(seal, row["person"], row["entry"]))
         async for page in pages(db, "store.names", ("",), ("person",)):
             for row in page:
                 if (name := opened(seal, row["person"], row["name"])) is not None:
@@ -92,15 +98,30 @@ class People:
         Somebody may come twice.
         """
         async for entries in self._pages():
-            yield await self._findable(p.id for p in entries)
+            yield await self.findable(p.id for p in entries)
         declared = iter(list(self.accounts.people()))
         while page := list(islice(declared, _PAGE)):
-            yield await self._findable(page)
+            yield await self.findable(page)
             await asyncio.sleep(0)
 
-    async def _findable(self, ids: Iterable[str]) -> list[Person]:
+    async def findable(self, ids: Iterable[str]) -> list[Person]:
+        """Those of these people (ids) who can be written to from Matrix."""
         people = [await self.get(ident) for ident in ids]
-        return [p for p in people if any(a.network != MATRIX for a in p.addresses)]
+        return [p for p in people if p.active and any(a.network != MATRIX for a in p.addresses)]
+
+    def follow(self, changed: Changed) -> None:
+        """Hear of what changes in the directory; nothing does in one that is read once."""
+        if isinstance(self._directory, Changing):
+            self._directory.follow(changed)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether everybody in the directory is shown, see :meth:`shown`."""
+        return isinstance(self._directory, Changing) and self._directory.shows_all
+
+    async def entry(self, person: str) -> Person | None:
+        """What the directory itself says of a person id."""
+        return await self._directory.person(person)
 
     def _is_product(self, address: Address) -> bool:
         return is_product(address) and address.network in self._networks
@@ -118,11 +139,11 @@ class People:
         return self.accounts.standing(address) is Standing.ACTIVE
 
     async def get(self, person: str) -> Person:
-        """A person by id; somebody who has left the directory keeps the id as name."""
+        """A person by id; somebody who has left the directory is not active, and keeps the name that was known last."""
         if person.startswith("rpps:"):
             found = await self._directory.person(person)
             if found is None:
-                return Person(person, person, listed=False)
+                return self.gone.of(person) or Person(person, person, listed=False, active=False)
             known, changes = self._joined.get(person), self.accounts.changes
             if known is not None and known[0] is found and known[1] == changes:
                 return known[2]
@@ -134,9 +155,7 @@ class People:
         declared = self.accounts.of(found.id)
         every = found.addresses + tuple(a for a in declared if a not in found.addresses)
         usable = tuple(a for a in every if a.network in self._networks and self.holds(found.id, a))
-        if usable == found.addresses:
-            return found
-        return Person(found.id, found.name, found.profession, found.place, usable)
+        return found if usable == found.addresses else replace(found, addresses=usable)
 
     def _unlisted_person(self, person: str) -> Person:
         known = self._unlisted.get(person)
@@ -159,12 +178,17 @@ class People:
 
     async def who(self, address: Address) -> Person | None:
         """The person behind an address. Somebody of a trusted server or domain needs no directory entry."""
+        person = await self.behind(address)
+        return person if person is not None and person.active else None
+
+    async def behind(self, address: Address) -> Person | None:
+        """The same, also of whoever is closed in the directory, or has gone from it."""
         if address.network == "rpps":
-            return await self._directory.person(str(address))
+            return await self._directory.person(str(address)) or self.gone.of(str(address))
         declared = self.accounts.person(address)
         if declared is not None:
             return await self.get(declared) if self._is_active(address) else None
-        found = await self._directory.at(address)
+        found = await self._directory.at(address) or self.gone.at(address)
         if found is not None:
             return await self.get(found.id)
         if address.network == MATRIX and self._ghost(address.id) is None and self._trusted(server_of(address.id)):
@@ -174,10 +198,12 @@ class People:
         return None
 
     async def identify(self, address: Address, field: str) -> Person:
-        """Who speaks from an address. Raises Refused (unknown_sender, account_held, account_refused): ``field``."""
-        person = await self.who(address)
+        """Who speaks from an address. Raises Refused (unknown_sender, sender_inactive, account_…): ``field``."""
+        person = await self.behind(address)
         if person is None:
             raise Refused(_NOBODY[self.accounts.standing(address)], field, about=str(address))
+        if not person.active:
+            raise Refused("sender_inactive", field, about=str(address))
         return person
 
     async def had(self, address: Address) -> Person | None:
@@ -194,7 +220,7 @@ class People:
 
         Handles: ``rpps:<11 digits>``, ``matrix:@user:server``, ``mailto:box@domain``, ``<network>:<id>``.
         ``chats``: what networks call the conversation, if there is one. Raises Refused (bad_handle, unknown_recipient,
-        unknown_network, not_reachable, same_network, untrusted_server, mail_…) that names ``field``.
+        recipient_inactive, unknown_network, not_reachable, same_network, untrusted_server, mail_…): names ``field``.
         """
         kind, _, rest = handle.partition(":")
         if not kind or not rest:
@@ -261,13 +287,17 @@ class People:
     async def _account(self, address: Address, field: str) -> Member:
         if address.network not in self._networks:
             raise Refused("unknown_network", field)
-        person = await self.who(address)
+        person = await self.behind(address)
         if person is None:
             raise Refused("mail_domain_not_trusted" if address.network == MAIL else "unknown_recipient", field)
+        if not person.active:
+            raise Refused("recipient_inactive", field)
         return Member(person, address)
 
     async def _reach(self, person: str, origin: str, field: str) -> Member:
         known = await self.get(person)
+        if not known.active and (known.listed or self.gone.of(person)):
+            raise Refused("recipient_inactive", field)
         if not known.listed and not any(self._networks.vouched(address) for address in known.addresses):
             raise Refused("unknown_recipient", field)
         address = choose([a for a in known.addresses if not self._own(a)], origin)
@@ -278,12 +308,14 @@ class People:
         return Member(known, address)
 
     async def rpps(self, number: str) -> Person:
-        """The directory's entry of an RPPS id. Raises Refused (bad_rpps, unknown_rpps)."""
+        """The directory's entry of an RPPS id. Raises Refused (bad_rpps, unknown_rpps, person_inactive)."""
         if not is_rpps(number):
             raise Refused("bad_rpps", "rpps")
         person = await self._directory.person(f"rpps:{number}")
-        if person is None:
+        if person is None and self.gone.of(f"rpps:{number}") is None:
             raise Refused("unknown_rpps", "rpps")
+        if person is None or not person.active:
+            raise Refused("person_inactive", "rpps")
         return person
 
     async def search(self, query: str, limit: int, by: Address) -> list[Person]:
@@ -294,7 +326,7 @@ class People:
         """
         self._lookups.take(by)
         limit = min(limit, self._lookups.limits.answer)
-        found = [await self.get(p.id) for p in await self._directory.search(query, limit * 4)]
+        found = [await self.get(p.id) for p in await self._directory.search(query, limit * 4) if p.active]
         found.sort(key=lambda p: choose(p.addresses, "") is None)
         self._lookups.shown(by, found[:limit])
         return found[:limit]
@@ -305,12 +337,14 @@ class People:
 
     async def unreachable(self, person: str) -> str | None:
         """Why nobody can be written to from Matrix by this person id, a code of :mod:`bridge.words`; None: they can."""
-        if self.accounts.of(person):
-            return None
         network, _, ident = person.partition(":")
         address = Address(network, ident)
+        found = await self._directory.person(person) if network == "rpps" else None
+        if self.gone.of(person) if found is None else not found.active:
+            return "recipient_inactive"
+        if self.accounts.of(person):
+            return None
         if network == "rpps":
-            found = await self._directory.person(person)
             if found is None:
                 return "unknown_rpps"
             there = any(a.network in self._networks and a.network != MATRIX for a in found.addresses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -22,14 +22,15 @@ from bridge.model import (
     Message,
     Person,
     Ref,
-    State,
 )
 from bridge.parts.lru import Lru
+from bridge.people.gone import keep
 from bridge.people.people import People
 from bridge.people.sealed_names import sealed
 from bridge.seal import Seal
 from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
 from bridge.store.corrections import Corrections
+from bridge.store.due import DueDelivery, addressed
 from bridge.store.outcomes import Outcomes
 
 LANE = 20  # deliveries of a lane that are read at once
@@ -37,18 +38,6 @@ COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000
 _NOTHING_CITED = (None, None)
 _PAGE = 100  # rows that one look or one transaction takes of something that may have piled up
-
-
-@dataclass(frozen=True, slots=True)
-class DueDelivery:
-    """A delivery of a lane. ``next_at`` (ms): it must wait until then.
-
-    ``meant`` are those for whom its message was accepted: person, network, state.
-    """
-
-    delivery: Delivery
-    next_at: int
-    meant: tuple[tuple[str, str, str], ...]
 
 
 class Store:
@@ -59,7 +48,7 @@ class Store:
         self.outcomes = Outcomes(db, people)
         self.corrections = Corrections(seal, self.outcomes)
         self._people = people
-        self._seal = seal
+        self.seal = seal
         self._cache: Lru[str, Conversation] = Lru(_CACHED_CONVERSATIONS)
         self._chats: Lru[tuple[str, str], str] = Lru(_CACHED_CONVERSATIONS)
         self._changing: Counter[str] = Counter()
@@ -74,7 +63,7 @@ class Store:
 
     async def call(self, tx: Tx, person: str, name: str) -> None:
         """Keep how somebody who is in no directory calls themselves."""
-        await tx.run("store.call", person, sealed(self._seal, person, name))
+        await tx.run("store.call", person, sealed(self.seal, person, name))
 
     # ---- conversations
 
@@ -146,6 +135,13 @@ class Store:
             if not self._changing[conversation]:
                 del self._changing[conversation]
 
+    def forget_people(self, people: Collection[str]) -> None:
+        """What is known of these people (ids) has changed: no cached conversation of theirs is believed any more."""
+        self._changes += 1
+        for ident, conversation in self._cache.items():
+            if any(member.person.id in people for member in conversation.members):
+                self._cache.drop(ident)
+
     def forget(self, conversation: str) -> None:
         """The cached conversation is out of date."""
         self._cache.drop(conversation)
@@ -165,6 +161,8 @@ class Store:
             chat = None if address.network in named else conversation
             await tx.run("store.add_leg", conversation, address.network, chat)
             await tx.run("store.begin_reading", conversation, member.person.id, address.network)
+            if member.person.rpps is not None:
+                await tx.run("following.meet", member.person.id, keep(self.seal, member.person))
         await self.set_audience(tx, conversation)
         self.forget(conversation)
 
@@ -206,16 +204,18 @@ class Store:
         row = (ident, conversation.id, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
         await tx.run("store.add_own_ref", message.ref.network, message.ref.id, ident)
-        others = [m for m in conversation.members if m.address.network in reach.able]
+        meant = [m for m in conversation.members if m.address.network in reach.able]
+        others = [m for m in meant if m.person.active]
         networks = {m.address.network for m in others}
         if not sign:
             for member in others:
                 await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
+            await self._locked(tx, ident, [m for m in meant if not m.person.active], now)
         cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
         said = [message.body.text, message.body.html, len(message.body.files), *([True] if message.body.system else [])]
         for network in networks:
             name = delivery_id(ident, network)
-            body = self._seal.seal(orjson.dumps(said), name)
+            body = self.seal.seal(orjson.dumps(said), name)
             values = (name, ident, conversation.id, network, int(network in reach.held), body, *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
@@ -223,9 +223,16 @@ class Store:
         if networks:
             for n, file in enumerate(message.body.files):
                 about = orjson.dumps([file.name, file.mime, file.inline])
-                both = (self._seal.seal(about, f"{ident}/{n}/about"), self._seal.seal(file.data, f"{ident}/{n}"))
+                both = (self.seal.seal(about, f"{ident}/{n}/about"), self.seal.seal(file.data, f"{ident}/{n}"))
                 await tx.run("store.add_file", ident, n, *both)
         return networks
+
+    async def _locked(self, tx: Tx, message: str, members: Sequence[Member], now: int) -> None:
+        """Whoever was struck off gets nothing, and the writer is told at once."""
+        for member in members:
+            who = (message, member.person.id, member.address.network)
+            await tx.run("store.add_recipient", *who, now)
+            await self.outcomes.failed(tx, *who, "recipient_inactive", now)
 
     async def _not_corrected(
         self, tx: Tx, message: Message, conversation: Conversation, able: frozenset[str], now: int
@@ -284,7 +291,7 @@ class Store:
         ]
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
-        said = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))
+        said = orjson.loads(self.seal.open(bytes(row["body"]), row["id"]))
         text, html, files, system = [*said, 0, 0][:4]  # an earlier hub wrote less
         return Delivery(
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
@@ -301,7 +308,7 @@ class Store:
         and people may have left, a moment ago. Raises SealBroken.
         """
         delivery = due.delivery
-        members, gone = _addressed(due, await self.conversation(delivery.conversation))
+        members, gone = addressed(due, await self.conversation(delivery.conversation))
         if delivery.cites == _NOTHING_CITED:
             delivery = replace(delivery, members=members, gone=gone)
         else:
@@ -312,8 +319,8 @@ class Store:
         files = []
         for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
             where = f"{delivery.message}/{row['n']}"
-            name, mime, inline = orjson.loads(self._seal.open(bytes(row["about"]), f"{where}/about"))
-            files.append(File(name, mime, self._seal.open(bytes(row["body"]), where), inline))
+            name, mime, inline = orjson.loads(self.seal.open(bytes(row["about"]), f"{where}/about"))
+            files.append(File(name, mime, self.seal.open(bytes(row["body"]), where), inline))
         return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
 
     async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None]:
@@ -386,11 +393,3 @@ class Store:
     async def later(self, tx: Tx, delivery: Delivery, next_at: int) -> None:
         """Try again at ``next_at`` (ms)."""
         await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
-
-
-def _addressed(due: DueDelivery, whole: Conversation) -> tuple[tuple[Member, ...], frozenset[str]]:
-    """Today's members without those who came later, and those who have left before they got it."""
-    network, networks, meant = due.delivery.network, {n for _, n, _ in due.meant}, {p for p, _, _ in due.meant}
-    members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
-    left = {person for person, where, state in due.meant if where == network and state == State.ACCEPTED}
-    return members, frozenset(left.difference(m.person.id for m in members if m.address.network == network))

@@ -15,6 +15,7 @@ from bridge.model import Address, Person
 from bridge.networks.loopback import Loopback
 from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
+from bridge.people.directory import Directory
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT, Store
@@ -83,13 +84,13 @@ def networks() -> dict[str, Loopback]:
 @asynccontextmanager
 async def running(
     url: str, nets: dict[str, Loopback] | None = None, patience: Patience = FAST, order_wait: float = 0.2,
-    clock: Callable[[], int] = now_ms,
+    clock: Callable[[], int] = now_ms, directory: Directory | None = None,
 ) -> AsyncIterator[World]:  # fmt: skip
     """A hub that runs until the block is left, as suddenly as a crash: nothing is told to stop."""
     nets = nets or networks()
     db = await open_database(url, [COMPONENT])
     rules = Rules(lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost, patience, order_wait)
-    core = assemble(db, SEAL, FlatFile(PEOPLE), rules, clock)
+    core = assemble(db, SEAL, directory or FlatFile(PEOPLE), rules, clock)
     for net in nets.values():
         net.hub = core.hub
     core.serve(*nets.values())

@@ -50,6 +50,8 @@ FEW = {
 
 PAGES = {
     "account_pkey(network> id>)",
+    "acquaintance_closed(person>)",
+    "acquaintance_pkey(person>)",
     "e2ee_ghost_pkey(user_id>)",
     "mail_box_pkey(address>)",
     "matrix_ghost_pkey(mxid>)",

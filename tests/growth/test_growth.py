@@ -62,7 +62,11 @@ CASES: dict[str, Case] = {
     "files of a message that is over": ("store.end_files", lambda n: (message(n),), -1),
     "the end of a delivery": ("store.end_delivery", lambda n: (delivery(n),), -1),
     "what is left behind by nobody": ("store.chats_at", lambda n: ("nobody", "siilo", "nobody"), 0),
-    "somebody leaves a conversation": ("store.withdraw", lambda n: (BEN, conversation(n + 1), "siilo", 5), 0),
+    "somebody leaves a conversation": (
+        "store.withdraw",
+        lambda n: (BEN, conversation(n + 1), "siilo", 5, "x"),
+        0,
+    ),
     "what comes back to a mail": ("mail.out_of_mid", lambda n: (f"mid{n}",), 1),
     "a mail's place": ("mail.refs", lambda n: (f'["mailed-{n // 2}", "nowhere"]',), 1),
     "what the next mail of a long thread cites": ("mail.chain", lambda n: ("chat", "mailed", 20), 21),

@@ -25,6 +25,8 @@ _STATUS = {
     "client_certificate": 403,
     "not_your_user": 403,
     "unknown_sender": 403,
+    "sender_inactive": 403,
+    "person_inactive": 403,
     "account_held": 403,
     "account_refused": 403,
     "other_account": 403,

@@ -1,7 +1,8 @@
 """A directory in a CSV file: enough for a region, a demo, a test.
 
-Columns (UTF-8, comma, header line): ``rpps,name,profession,place,mail,matrix,products``; ``products`` lists accounts as
-``pandalab:cleo siilo:cl2``. Unknown columns are ignored, bad rows are errors that name their line.
+Columns (UTF-8, comma, header line): ``rpps,name,profession,place,mail,matrix,products,closed``; ``products`` lists
+accounts as ``pandalab:cleo siilo:cl2``; with anything in ``closed`` (a date, for instance) somebody is struck off.
+Unknown columns are ignored, bad rows are errors that name their line.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _PAGE = 500
 
 
 class FlatFile:
-    """A CSV file, read once at start."""
+    """A CSV file as it was read once."""
 
     def __init__(self, people: Iterable[Person]) -> None:
         self._people = {p.id: p for p in people}
@@ -41,6 +42,15 @@ class FlatFile:
         except csv.Error as error:
             raise ValueError(f"{path.name} is no CSV file: {error}") from None
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def compared(self, newer: FlatFile) -> tuple[set[str], int]:
+        """Whose entries are not the same in a newer reading (person ids), and how many are not in it at all."""
+        before, now = self._people, newer._people
+        gone = before.keys() - now.keys()
+        return {one for one, entry in now.items() if before.get(one) != entry} | gone, len(gone)
+
     async def person(self, person: str) -> Person | None:
         """See :class:`bridge.people.directory.Directory`."""
         return self._people.get(person)
@@ -56,12 +66,15 @@ class FlatFile:
     async def everyone(self) -> AsyncIterator[Sequence[Person]]:
         """See :class:`bridge.people.directory.Directory`."""
         for first in range(0, len(self._rows), _PAGE):
-            yield [p for p in self._rows[first : first + _PAGE] if any(a.network != MATRIX for a in p.addresses)]
+            page = self._rows[first : first + _PAGE]
+            yield [p for p in page if p.active and any(a.network != MATRIX for a in p.addresses)]
 
     async def mailboxes(self) -> AsyncIterator[Sequence[str]]:
         """See :class:`bridge.people.directory.ListsMailboxes`."""
         for first in range(0, len(self._rows), _PAGE):
-            yield [a.id for p in self._rows[first : first + _PAGE] for a in p.addresses if a.network == MAIL]
+            yield [
+                a.id for p in self._rows[first : first + _PAGE] for a in p.addresses if a.network == MAIL and p.active
+            ]
 
 
 def _people(rows: csv.DictReader[str], name: str) -> list[Person]:
@@ -106,4 +119,5 @@ def _person(row: dict[str, str | None], where: str) -> Person:
             raise ValueError(f"{where}: products must read network:id")
         addresses.append(Address(intern(network), ident))
     profession, place = intern((row.get("profession") or "").strip()), intern((row.get("place") or "").strip())
-    return Person(f"rpps:{rpps}", name, profession, place, tuple(addresses))
+    active = not (row.get("closed") or "").strip()
+    return Person(f"rpps:{rpps}", name, profession, place, tuple(addresses), active=active)

@@ -54,7 +54,7 @@ ORDER BY m.conversation;
 -- name: move_out
 DELETE FROM member WHERE person = $1 AND network = $2 AND address = $3 RETURNING conversation;
 -- name: withdraw
-UPDATE recipient SET state = 'refused', at = $4, reason = 'not_reachable'
+UPDATE recipient SET state = 'refused', at = $4, reason = $5
 WHERE person = $1 AND network = $3 AND state = 'accepted' AND message IN
   (SELECT d.message FROM delivery d WHERE d.conversation = $2 AND d.network = $3) RETURNING message;
 -- name: end_withdrawn

@@ -1,0 +1,111 @@
+"""A CSV directory that is read again when its file changes: what was read last well stays until then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bridge.errors import said
+from bridge.model import Address, Person
+from bridge.people.directories.flatfile import FlatFile
+from bridge.people.directory import Changed
+
+log = logging.getLogger(__name__)
+_LOOK = 5.0  # s between two looks at the file
+_FEW, _SHARE = 10, 0.2  # people who may vanish from the file before somebody has to say that this is meant
+_Mark = tuple[int, int, int]
+
+
+class WatchedFile:
+    """See :class:`bridge.people.directory.Directory`; ``look`` says how often (s) the file is looked at.
+
+    An editor writes a file bit by bit. So a changed file is read once two looks have found it alike, and one from which
+    many people vanish at once, whom the hub would lock, is only read when somebody asks for it (:meth:`reload`).
+    """
+
+    shows_all = True
+
+    def __init__(self, path: Path, look: float = _LOOK) -> None:
+        """Read the file. Raises ValueError that names the line, OSError."""
+        self._path = path
+        self._look = look
+        self._seen: _Mark | None = self._mark()
+        self._tried = self._seen
+        self._now = FlatFile.read(path)
+        self._changed: Changed = lambda people: None
+        self._meant = asyncio.Event()
+
+    def follow(self, changed: Changed) -> None:
+        """See :class:`bridge.people.directory.Changing`."""
+        self._changed = changed
+
+    def reload(self) -> None:
+        """Read the file as it is now, whoever is missing from it: the operator says so (SIGHUP)."""
+        self._meant.set()
+
+    async def run(self) -> None:
+        """Watch the file until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look):
+                    await self._meant.wait()
+            meant = self._meant.is_set()
+            self._meant.clear()
+            mark = await asyncio.to_thread(self._mark)
+            steady, self._seen = mark == self._seen, mark
+            if meant or (steady and mark != self._tried):
+                self._tried = mark
+                await self._read(meant)
+
+    def _mark(self) -> _Mark | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    async def _read(self, meant: bool) -> None:
+        try:
+            read, changed, lost = await asyncio.to_thread(self._compared)
+        except (OSError, ValueError) as error:
+            log.error("ALARM the directory is not read again, the last one stays: %s", said(error))
+            return
+        if lost > max(_FEW, _SHARE * len(self._now)) and not meant:
+            log.error(
+                "ALARM the directory is not read again, the last one stays: %s leaves out %d of %d people; "
+                "if that is meant, say so with SIGHUP",
+                self._path.name, lost, len(self._now),
+            )  # fmt: skip
+            return
+        self._now = read
+        log.info("the directory was read again: %d people, %d changed", len(read), len(changed))
+        if changed:
+            self._changed(changed)
+
+    def _compared(self) -> tuple[FlatFile, set[str], int]:
+        read = FlatFile.read(self._path)
+        changed, lost = self._now.compared(read)
+        return read, changed, lost
+
+    async def person(self, person: str) -> Person | None:
+        """See :class:`bridge.people.directory.Directory`."""
+        return await self._now.person(person)
+
+    async def at(self, address: Address) -> Person | None:
+        """See :class:`bridge.people.directory.Directory`."""
+        return await self._now.at(address)
+
+    async def search(self, query: str, limit: int) -> Sequence[Person]:
+        """See :class:`bridge.people.directory.Directory`."""
+        return await self._now.search(query, limit)
+
+    def everyone(self) -> AsyncIterator[Sequence[Person]]:
+        """See :class:`bridge.people.directory.Directory`."""
+        return self._now.everyone()
+
+    def mailboxes(self) -> AsyncIterator[Sequence[str]]:
+        """See :class:`bridge.people.directory.ListsMailboxes`."""
+        return self._now.mailboxes()

@@ -1,0 +1,28 @@
+"""A delivery whose turn has come, and for whom of its conversation it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.model import Delivery, Member, State
+from bridge.store.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A delivery of a lane. ``next_at`` (ms): it must wait until then.
+
+    ``meant`` are those for whom its message was accepted: person, network, state.
+    """
+
+    delivery: Delivery
+    next_at: int
+    meant: tuple[tuple[str, str, str], ...]
+
+
+def addressed(due: DueDelivery, whole: Conversation) -> tuple[tuple[Member, ...], frozenset[str]]:
+    """Today's members without those who came later, and those who have left before they got it."""
+    network, networks, meant = due.delivery.network, {n for _, n, _ in due.meant}, {p for p, _, _ in due.meant}
+    members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
+    left = {person for person, where, state in due.meant if where == network and state == State.ACCEPTED}
+    return members, frozenset(left.difference(m.person.id for m in members if m.address.network == network))
