@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
 
-from bridge.connector import Capabilities
+from bridge.connector import Capabilities, InCommon
 from bridge.errors import Refused
-from bridge.model import Body, Delivery
+from bridge.kinds import EVERYWHERE
+from bridge.model import Body, Delivery, Kind
 
 # A Matrix event has at most 65,536 bytes. Encrypted, its content grows by 4/3 (base64); about 5 KiB stay for the rest
 # of the event: signatures, keys, relations. So text and html together have 44 KiB as JSON.
@@ -36,6 +38,18 @@ def check_text(body: Body, most: int) -> None:
     """The text alone has to fit: formatting that does not is left out. Raises Refused (too_long)."""
     if size(replace(body, html=None), most) > most:
         raise Refused("too_long", "text", about=f"{most} bytes")
+
+
+def together(legs: Sequence[Capabilities]) -> InCommon:
+    """What several legs carry: of kinds, what one of them can; of files and sizes, what all of them can."""
+    if not legs:
+        return InCommon(EVERYWHERE, files=False, max_files=0, max_text=MAX_TEXT)
+    return InCommon(
+        frozenset[Kind]().union(*(one.kinds for one in legs)),
+        all(one.files for one in legs),
+        min(one.max_files for one in legs),
+        min(one.max_text for one in legs),
+    )
 
 
 def fit(delivery: Delivery, capabilities: Capabilities) -> Delivery:

@@ -51,6 +51,16 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class InCommon:
+    """What the other legs of a conversation carry: ``kinds`` at least one, files and sizes all of them."""
+
+    kinds: frozenset[Kind]
+    files: bool
+    max_files: int
+    max_text: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What became of one message, as its sender may know it; ``accepted_at`` in milliseconds since 1970."""
 
@@ -100,6 +110,9 @@ class Questions(Protocol):
 
     async def cited(self, ref: Ref) -> Chat | None:
         """The conversation of a message, as the message's network sees it, or None."""
+
+    async def parts(self, ref: Ref) -> tuple[str, list[Ref]]:
+        """A message may be several for a network: the id of its delivery there, and every name that is noted of it."""
 
     async def unnamed(self, network: str, chat: str) -> bool:
         """Whether the network may have been given something in a chat without its name for it being noted."""
@@ -171,6 +184,9 @@ class Receiver(Protocol):
 
     async def awaited(self, tx: Tx, messages: Collection[str]) -> set[str]:
         """Those of these messages (hub ids) for whose place others wait: of these :meth:`sequenced` has to be told."""
+
+    def carried(self, networks: Collection[str]) -> InCommon:
+        """What can be given to people of these networks now."""
 
     def answered(self, network: str) -> None:
         """A sign of life: what waits for this network may be tried now."""

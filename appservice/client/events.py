@@ -30,6 +30,7 @@ _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _LONGEST_CONTENT = 46_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
+_OLD_CLIENTS_READ = 500  # characters of a correction, where a client does not know corrections
 _LONGEST_KEY = 64  # characters of a reaction
 _TAGS = {
     "del",
@@ -211,6 +212,22 @@ def to_content(delivery: Delivery) -> Json:
     if len(orjson.dumps(content)) > _LONGEST_CONTENT and "format" in content:
         del content["format"], content["formatted_body"]  # the text says it too
     return content
+
+
+def to_edit(delivery: Delivery) -> Json:
+    """The content that corrects an event of the room (specification, "Event replacements")."""
+    assert delivery.reply_to is not None
+    new = to_content(replace(delivery, kind=Kind.TEXT, reply_to=None, thread=None))
+    text = (
+        delivery.body.text
+        if len(delivery.body.text) <= _OLD_CLIENTS_READ
+        else f"{delivery.body.text[:_OLD_CLIENTS_READ]}…"
+    )
+    relation = {"rel_type": "m.replace", "event_id": delivery.reply_to.id}
+    content = {"msgtype": new["msgtype"], "body": f"* {text}", "m.mentions": {}, "m.relates_to": relation}
+    if "format" in new and len(orjson.dumps(content)) + len(orjson.dumps(new)) > _LONGEST_CONTENT:
+        del new["format"], new["formatted_body"]  # the text says it too
+    return content | {"m.new_content": new}
 
 
 def link(body: Body, room_id: str, event_id: str, server: str) -> Body:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Any
 
 import orjson
@@ -103,6 +104,11 @@ class Outbox:
         """The id of an event that is in its room already."""
         row = self._rows.get(key)
         return row.event_id if row else None
+
+    def parts(self, key: str) -> Iterator[str]:
+        """The events of a delivery (by its id) that were sent of late."""
+        rows = (self._rows.get(key if n == 0 else f"{key}/{n}") for n in count())
+        return (row.event_id for row in takewhile(lambda row: row is not None, rows) if row and row.event_id)
 
     def room_of(self, key: str) -> str:
         """The room of an event that was sent or encrypted."""

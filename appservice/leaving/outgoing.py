@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import link, to_content, to_file, to_reaction
+from appservice.client.events import link, to_content, to_edit, to_file, to_reaction
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
@@ -74,6 +74,8 @@ class Outgoing:
         ghost = await self._ghosts.ensure(delivery.sender)
         if delivery.kind is Kind.REACTION:
             return await self._reaction(room, ghost, delivery)
+        if delivery.kind is Kind.REMOVAL:
+            return await self._removal(room, ghost, delivery)
         if delivery.body.system:  # about this person, and not said by them
             ghost = await self._voice.speaker(room) or ghost
         exits = {user: room.exits.get(user) for user in self._rooms.invited(room, delivery).values()}
@@ -126,9 +128,10 @@ class Outgoing:
         """What to send. What is encrypted already is only repeated, hence needs neither upload nor content."""
         asked, rest = [], list(keys)
         if len(keys) > len(delivery.body.files):  # there is a text
-            asked.append(EventToSend(rest.pop(0), ghost, to_content(delivery), delivery.message))
+            content = to_edit(delivery) if delivery.kind is Kind.EDIT else to_content(delivery)
+            asked.append(EventToSend(rest.pop(0), ghost, content, delivery.message))
         for key, file in zip(rest, delivery.body.files, strict=True):
-            content: Json = {}
+            content = {}
             if not self._outbox.holds(key, room, ghost):
                 opened = await self._media.upload(key, ghost, file)
                 content = to_file(file, opened, delivery, first=key == keys[0])
@@ -164,23 +167,42 @@ class Outgoing:
 
     async def _reaction(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
         """In clear, as clients send reactions: the server counts them, and what they are about is in clear anyhow."""
-        content, txn = to_reaction(delivery), txn_id(ghost, room.room_id, delivery.id)
-        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/send/m.reaction/{txn}"
-        device = self._engine.device_of(ghost)
+        txn = txn_id(ghost, room.room_id, delivery.id)
         failpoint("matrix.before-react")
-        try:
-            answer = await self._homeserver.call("PUT", path, content, user=ghost, device=device)
-        except MatrixRefused as refusal:
-            if refusal.errcode != "M_DUPLICATE_ANNOTATION":  # it is there: by an earlier try, or said twice
-                told = translate(refusal)
-                if isinstance(told, NotInRoom):
-                    await self._rooms.doors.reload_as(room, [ghost])
-                    told = _unsaid(room, ghost, "m.reaction")
-                raise told from refusal
-            answer = {}
+        event = await self._in_clear(room, ghost, f"send/m.reaction/{txn}", to_reaction(delivery))
         failpoint("matrix.reacted")
         await self.hub.sequenced(delivery.message)  # it has its place; its echo tells nothing
-        return Ref(MATRIX, str(answer.get("event_id", f"reaction:{delivery.id}")))
+        return Ref(MATRIX, event or f"reaction:{delivery.id}")
+
+    async def _removal(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
+        """Every event of the message is redacted; a repeat finds its own redactions by their transactions."""
+        assert delivery.reply_to is not None
+        key, names = await self.hub.facts.parts(delivery.reply_to)
+        said = dict.fromkeys(one.id for one in names if one.id.startswith("$"))
+        said |= dict.fromkeys(self._outbox.parts(key))  # the echo of a file may still come
+        event = None
+        for one in said:
+            failpoint("matrix.before-redact")
+            txn = txn_id(ghost, room.room_id, f"{delivery.id}/{one}")
+            event = await self._in_clear(room, ghost, f"redact/{part(one)}/{txn}", {}) or event
+        failpoint("matrix.redacted")
+        await self.hub.sequenced(delivery.message)
+        return Ref(MATRIX, event or f"removal:{delivery.id}")
+
+    async def _in_clear(self, room: Room, ghost: str, what: str, content: Json) -> str | None:
+        """Send what is not encrypted; None: the room has it, by an earlier try or said twice, or nothing to redact."""
+        path = f"/_matrix/client/v3/rooms/{part(room.room_id)}/{what}"
+        try:
+            answer = await self._homeserver.call("PUT", path, content, user=ghost, device=self._engine.device_of(ghost))
+        except MatrixRefused as refusal:
+            if refusal.errcode == ("M_DUPLICATE_ANNOTATION" if what.startswith("send") else "M_NOT_FOUND"):
+                return None
+            told = translate(refusal)
+            if isinstance(told, NotInRoom):
+                await self._rooms.doors.reload_as(room, [ghost])
+                told = _unsaid(room, ghost, "m.reaction" if what.startswith("send") else "m.room.redaction")
+            raise told from refusal
+        return str(answer["event_id"]) if "event_id" in answer else None
 
 
 def _unsaid(room: Room, ghost: str, kind: str) -> Refused:

@@ -73,7 +73,7 @@ class Matrix:
             names_chats=True,
             files=True,
             max_files=settings.max_files,
-            kinds=EVERYWHERE | {Kind.REACTION},
+            kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION},
         )
         self.names = names = edge.names
         policy = Policy(

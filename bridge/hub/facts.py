@@ -9,6 +9,7 @@ from bridge.connector import Chat, Status
 from bridge.hub.claims import Claims
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
+from bridge.store.conversation import delivery_id
 from bridge.store.store import Store
 
 _PATIENCE, _LOOK = 5.0, 0.02  # seconds
@@ -61,6 +62,12 @@ class Facts:
             return None
         found = await self._store.conversation(known[1])
         return Chat(known[1], found.legs.get(ref.network), found.members)
+
+    async def parts(self, ref: Ref) -> tuple[str, list[Ref]]:
+        """See :class:`bridge.connector.Questions`."""
+        known = await self._store.known(self._store.db, ref)
+        rows = await self._store.db.all("store.parts", known[0], ref.network) if known else []
+        return delivery_id(known[0], ref.network) if known else "", [Ref(ref.network, row["id"]) for row in rows]
 
     async def unnamed(self, network: str, chat: str) -> bool:
         """See :class:`bridge.connector.Questions`."""

@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
-from bridge.capabilities import check, check_text
-from bridge.connector import Within
+from bridge.capabilities import check, check_text, together
+from bridge.connector import InCommon, Within
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
 from bridge.hub.claims import Claims
@@ -291,6 +291,10 @@ class Hub:
             if not (networks or overtaken) or (rule.about and message.reply_to is None):
                 raise Refused(not_carried(kind))
         return frozenset(networks)
+
+    def carried(self, networks: Collection[str]) -> InCommon:
+        """See :class:`bridge.connector.Receiver`."""
+        return together([self._connectors[name].capabilities for name in networks if name in self._connectors])
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
         """The networks that wait until the ordering network has shown the message."""

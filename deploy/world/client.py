@@ -58,7 +58,9 @@ class About(TypedDict, total=False):
 
 
 class Event(TypedDict):
-    """One event of a timeline as the client shows it: `content` is decrypted, `wire_content` is what travelled.
+    """One event of a timeline as the client shows it: `content` is decrypted, `shown` with corrections.
+
+    `wire_content` is what travelled.
 
     `decryption_failure` names the reason when it cannot be decrypted, `first_failure` when it could not be at first
     (keys still on their way, or devices not known yet); `shield_colour` is 0 when the client warns
@@ -70,6 +72,7 @@ class Event(TypedDict):
     type: str
     state_key: str | None
     content: Json
+    shown: Json
     wire_content: Json
     unsigned: Json
     origin_server_ts: int

@@ -19,7 +19,8 @@ from bridge.connector import Capabilities
 from bridge.db import open_database
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.hub import Hub
-from bridge.model import Address, Person
+from bridge.kinds import EVERYWHERE
+from bridge.model import Address, Kind, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
 from bridge.networks.connect.fingerprints import COMPONENT as PRINTS
 from bridge.networks.loopback import Loopback
@@ -104,7 +105,7 @@ class Served:
 
     def states(self) -> dict[str, str]:
         """The states of what was sent, by text."""
-        return {m["text"]: m["state"] for m in self.sim.state.messages()["sent"]}
+        return {m.get("text", ""): m["state"] for m in self.sim.state.messages()["sent"]}
 
 
 @dataclass
@@ -146,8 +147,12 @@ class World:
         rules = Rules(lambda server: trusted_server(server, ["chu.example"]), patience=PATIENCE)
         core = assemble(db, seal, FlatFile(PEOPLE), rules)
         self.hub = core.hub
-        self.api, self.connectors = build(ConnectSettings.model_validate(self.section), seal, self.hub)
-        self.matrix = Loopback("matrix", Capabilities(names_chats=True), self.hub)
+        self.api, self.connectors = build(ConnectSettings.model_validate(self.section), seal, self.hub, db)
+        self.matrix = Loopback(
+            "matrix",
+            Capabilities(names_chats=True, kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}),
+            self.hub,
+        )
         core.serve(self.matrix, *self.connectors.values())
         await stack.enter_async_context(core.running())
         runner = await serve(self.api.application(), self.port)

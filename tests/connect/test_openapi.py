@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.connect import accounts, api, wire
+from bridge.networks.connect import about, accounts, api, wire
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import OPERATIONS, Operation
@@ -82,19 +82,25 @@ async def test_without_a_token_everything_is_refused_as_documented(w: World, tmp
 EVENTS: dict[str, type[Wire]] = {
     "message.created": wire.CreatedEvent,
     "conversation.members": wire.MembersEvent,
+    "message.edited": about.EditedEvent,
+    "message.removed": about.RemovedEvent,
+    "message.reaction": about.ReactionEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
 }
 
 
 async def test_every_webhook_fits_its_model(w: World) -> None:
-    _, conversation, _ = w.pandalab.sim.write(
+    await w.siilo.sim.outbox.wait(w.siilo.sim.able("edit", "removal", "reaction"), 20)
+    ident, conversation, _ = w.pandalab.sim.write(
         "cleo", {"text": "Bonjour", "html": "<b>Bonjour</b>", "to": ["siilo:dan"]}
     )
     await w.until(lambda: w.siilo.texts("dan"))
+    for kind, more in (("reactions", {"key": "👍"}), ("edits", {"text": "Bonsoir"}), ("removals", {})):
+        w.pandalab.sim.act("cleo", kind, ident, more)
     w.pandalab.sim.change_members(conversation, {"by": "cleo", "add": ["rpps:10000000002"]})
     await w.pandalab.sim.type("cleo", conversation, True)
-    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 3)
+    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 6)
     w.siilo.sim.set_faults(Faults(refuse=True))
     w.pandalab.sim.write("cleo", {"text": "Refusé", "conversation": conversation})
 
@@ -126,7 +132,8 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     objects = {name for name, one in schemas.items() if one.get("type") == "object"}
     closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
     assert closed == {
-        "Confirmation", "MembersChange", "NewFile", "NewMessage", "Receipt", "TypingSign", "Vouch",
+        "Abilities", "Confirmation", "MembersChange", "NewEdit", "NewFile", "NewMessage", "NewReaction", "NewRemoval",
+        "Receipt", "TypingSign", "Vouch",
     }  # fmt: skip
     for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
         assert words in document()["info"]["description"]

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from bridge.networks.connect import ConnectSettings
+from bridge.networks.connect.about import NewEdit
 from bridge.networks.connect.files import LONGEST_NAME, to_files
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import OPERATIONS
@@ -25,10 +26,8 @@ from tests.connect.make import SECRETS
 PAGE = (Path(__file__).parents[2] / "bridge/networks/connect/README.md").read_text("utf-8")
 
 
-def _block(kind: str) -> str:
-    found = re.search(rf"```{kind}\n(.*?)```", PAGE, re.S)
-    assert found
-    return found[1]
+def _block(kind: str, number: int = 0) -> str:
+    return str(re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S)[number])
 
 
 def test_the_check_of_signatures_works() -> None:
@@ -56,8 +55,12 @@ def test_the_request_is_valid() -> None:
     assert NewMessage.model_validate_json(body).id == json.loads(body)["id"] == "p-1"
 
 
+def test_the_correction_is_valid() -> None:
+    assert NewEdit.model_validate_json(_block("json")).text == "Potassium 3,9"
+
+
 def test_the_message_with_a_file_is_valid() -> None:
-    sent = NewMessage.model_validate_json(_block("json"))
+    sent = NewMessage.model_validate_json(_block("json", 1))
     [file] = to_files(sent.files)
     assert (sent.text, file.name, file.mime, file.data) == ("", "bilan.pdf", "application/pdf", b"%PDF-")
 

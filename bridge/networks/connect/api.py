@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import binascii
 import json
-import logging
 import re
 import time
-import traceback
-import uuid
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
-from multidict import CIMultiDict
-from pydantic import ValidationError
 
 from bridge.connector import Chat, Receiver, Within
 from bridge.errors import Refused, Unavailable
-from bridge.model import Account, Address, Message, Ref
-from bridge.networks.connect import accounts, fingerprints, problems, translate
+from bridge.model import Account, Address, Kind, Message, Ref
+from bridge.networks.connect import abilities, about, accounts, fingerprints, problems, translate
+from bridge.networks.connect.abilities import Declared
+from bridge.networks.connect.about import NewEdit, NewReaction, NewRemoval
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
@@ -37,18 +34,23 @@ from bridge.networks.connect.operations import (
     SEARCH_SHORTEST,
     Operation,
 )
+from bridge.networks.connect.problems import Handler, answered, constant, json_answer, nothing_there
 from bridge.networks.connect.products import Product, Tokens
 from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
-from bridge.networks.connect.wire import MembersChange, NewMessage, Receipt, TypingSign, Vouch, milliseconds
+from bridge.networks.connect.wire import (
+    MembersChange,
+    NewMessage,
+    Receipt,
+    TypingSign,
+    Vouch,
+    milliseconds,
+)
 
-_log = logging.getLogger(__name__)
 _ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a final line break is no end
 _SEARCH = re.compile(SEARCH_PATTERN.removesuffix("$"))
-_PRIVATE = {"Cache-Control": "no-store"}
 _LONGEST_TOKEN = 512
 _LOOKS, _WAIT = 8, 0.25  # s; what names a message can be faster than the hub's note of the product's answer
 W = TypeVar("W", bound=Wire)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class Call:
 class ConnectApi:
     """All products' requests. ``clock`` gives seconds since 1970, ``ticks`` seconds that only grow.
 
-    Without ``known`` an id that is used again is not compared with what was said under it first.
+    Without ``known`` an id that is used again is not compared with what was said under it first, without ``declared``
+    no product can declare what it is able to.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class ConnectApi:
         products: Mapping[str, Product],
         limits: RequestLimits = RequestLimits(),
         known: Prints | None = None,
+        declared: Declared | None = None,
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
@@ -98,6 +102,7 @@ class ConnectApi:
         self.products = products
         self._limits = limits
         self._known = known
+        self._declared = declared
         self._reader = Reader(ByteBudget(limits.room_bytes), limits.body_bytes, limits.body_timeout_s)
         self._tokens = Tokens(products.values())
         self._clock = clock
@@ -113,15 +118,15 @@ class ConnectApi:
         """Add ``/connect/v1`` to an application that leaves bodies as they were sent."""
         found = list[web.AbstractResource]()
         served = [(one.method, one.path, self._handler(one)) for one in OPERATIONS]
-        for method, path, handler in [*served, ("GET", "/openapi.json", _constant(orjson.dumps(document())))]:
-            route = app.router.add_route(method, PREFIX + path, _answered(handler))
+        for method, path, handler in [*served, ("GET", "/openapi.json", constant(orjson.dumps(document())))]:
+            route = app.router.add_route(method, PREFIX + path, answered(handler))
             assert route.resource is not None
             found.append(route.resource)
-        app.router.add_route("*", PREFIX + "{rest:(/.*)?}", _answered(_nothing_there(found)))
+        app.router.add_route("*", PREFIX + "{rest:(/.*)?}", answered(nothing_there(found)))
 
     def _handler(self, operation: Operation) -> Handler:
         if operation.open:
-            return _constant(b'{"status":"ok"}')
+            return constant(b'{"status":"ok"}')
         act: Callable[[Call], Awaitable[web.Response]] = getattr(self, operation.name)
         has_body = operation.body is not None
 
@@ -175,10 +180,50 @@ class ConnectApi:
         await _declared(call, message.sender.id, "sender")
         await _cited(call, message.chat, message.reply_to, "reply_to")
         await _cited(call, message.chat, message.thread, "thread")
-        first = self._known.first(message.ref, said) if self._known else None
+        wordless = not message.body.text.strip()
+        first = self._known.first(message.ref, said, wordless=wordless) if self._known else None
+        return await self._accepted(call, message, said, first)
+
+    async def _accepted(self, call: Call, message: Message, said: bytes, first: Within | None) -> web.Response:
         accepted = await call.hub.accept(message, first, self._once(message.ref, said))
         answer = {"id": message.ref.id, "message": accepted.message, "conversation": message.chat, "state": "accepted"}
-        return _json(answer, 202)
+        return json_answer(answer, 202)
+
+    async def edit(self, call: Call) -> web.Response:
+        """POST /messages/{id}/edits."""
+        return await self._about(call, NewEdit)
+
+    async def remove(self, call: Call) -> web.Response:
+        """POST /messages/{id}/removals."""
+        return await self._about(call, NewRemoval)
+
+    async def react(self, call: Call) -> web.Response:
+        """POST /messages/{id}/reactions."""
+        return await self._about(call, NewReaction)
+
+    async def _about(self, call: Call, model: type[NewEdit | NewRemoval | NewReaction]) -> web.Response:
+        target, sent = call.id, _parse(model, call.body)
+        now, most = int(self._clock() * 1000), self._limits.text_bytes
+        message = about.to_about(call.product.name, target, sent, most, now)
+        said = fingerprints.of_message(message)
+        await _declared(call, message.sender.id, "sender")
+        await _cited(call, message.chat, message.reply_to, "id")
+        first = self._known.first(message.ref, said) if self._known else None
+        if first is not None and self._known is not None and message.kind is Kind.EDIT:
+            first = self._known.correcting(message.reply_to, first)
+        return await self._accepted(call, message, said, first)
+
+    async def abilities(self, call: Call) -> web.Response:
+        """GET /capabilities."""
+        return json_answer(abilities.to_view(call.product.capabilities, call.product.version))
+
+    async def declare_abilities(self, call: Call) -> web.Response:
+        """PUT /capabilities."""
+        said = _parse(abilities.Abilities, call.body)
+        if self._declared is None:
+            raise Unavailable("not_ready", 2)
+        await self._declared.declare(call.product, said, int(self._clock() * 1000))
+        return await self.abilities(call)
 
     def _written(self, call: Call) -> tuple[Message, bytes]:
         """The message that a product sends, and its print."""
@@ -195,20 +240,20 @@ class ConnectApi:
         status = await call.hub.facts.status(Ref(call.product.name, call.id))
         if status is None:
             raise Refused("unknown_message", "id")
-        return _json(translate.to_status(status, problems.words))
+        return json_answer(translate.to_status(status, problems.words))
 
     async def declare(self, call: Call) -> web.Response:
         """PUT /users/{id}."""
         user = call.id
         vouched = _parse(Vouch, call.body)
-        return _json(self._user(await call.hub.declare(Address(call.product.name, user), vouched.rpps)))
+        return json_answer(self._user(await call.hub.declare(Address(call.product.name, user), vouched.rpps)))
 
     async def user(self, call: Call) -> web.Response:
         """GET /users/{id}."""
         account = await call.hub.facts.account(Address(call.product.name, call.id))
         if account is None:
             raise Refused("unknown_user", "id")
-        return _json(self._user(account))
+        return json_answer(self._user(account))
 
     def _user(self, account: Account) -> dict[str, Any]:
         contested = [accounts.to_contest(claim, self._label(claim.network)) for claim in account.contested]
@@ -224,7 +269,7 @@ class ConnectApi:
         user = Address(call.product.name, call.id)
         said = _parse(accounts.Confirmation, call.body)
         claim = await call.hub.confirm(user, said.product, said.decision == "accept")
-        return _json(accounts.to_confirmed(claim, self._label(claim.network)))
+        return json_answer(accounts.to_confirmed(claim, self._label(claim.network)))
 
     async def people(self, call: Call) -> web.Response:
         """GET /people."""
@@ -238,13 +283,16 @@ class ConnectApi:
         if user and not _ID.fullmatch(user):
             raise Refused("invalid", "user")
         found = await call.hub.facts.find(query, int(limit), Address(call.product.name, user))
-        return _json({"people": [translate.to_found(person) for person in found]})
+        return json_answer({"people": [translate.to_found(person) for person in found]})
 
     async def conversation(self, call: Call) -> web.Response:
         """GET /conversations/{id}."""
         chat_id = call.id
         chat = await _own_chat(call, chat_id)
-        return _json({"id": chat_id, "members": [translate.to_member(m) for m in chat.members]})
+        others = {m.address.network for m in chat.members} - {call.product.name}
+        carried = abilities.to_carried(call.hub.carried(others))
+        members = [translate.to_member(m) for m in chat.members]
+        return json_answer({"id": chat_id, "members": members, "carried": carried})
 
     async def members(self, call: Call) -> web.Response:
         """POST /conversations/{id}/members."""
@@ -256,7 +304,7 @@ class ConnectApi:
         ref = Ref(network, change.id)
         once = self._once(ref, fingerprints.of_change(chat_id, change))
         await call.hub.change_members(ref, chat_id, network, by, change.add, leaving, once)
-        return _json({"id": change.id, "conversation": chat_id}, 202)
+        return json_answer({"id": change.id, "conversation": chat_id}, 202)
 
     async def receipt(self, call: Call) -> web.Response:
         """POST /receipts."""
@@ -306,7 +354,7 @@ async def _own_chat(call: Call, chat_id: str) -> Chat:
 
 def _parse(model: type[W], body: RequestBody) -> W:
     data = body.take()
-    parsed = model.model_validate_json(data)  # raises ValidationError, answered by _answered
+    parsed = model.model_validate_json(data)  # raises ValidationError, answered by answered
     _UNIQUE.decode(data.decode())  # RFC 7493: two readers of one body must not differ
     return parsed
 
@@ -317,59 +365,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 
 _UNIQUE = json.JSONDecoder(object_pairs_hook=_unique)
-
-
-def _json(value: Mapping[str, Any], status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(value), status=status, content_type="application/json", headers=CIMultiDict(_PRIVATE)
-    )
-
-
-def _constant(body: bytes) -> Handler:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type="application/json")
-
-    return answer
-
-
-def _nothing_there(resources: Sequence[web.AbstractResource]) -> Handler:
-    """For every other path, and for the known ones when they are asked for something that they do not do."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        allowed = set[str]().union(*[(await resource.resolve(request))[1] for resource in resources])
-        if not allowed:
-            return problems.problem(404, "unknown_path")
-        return problems.problem(405, "bad_method", headers={"Allow": ", ".join(sorted(allowed))})
-
-    return answer
-
-
-def _answered(handler: Handler) -> Handler:
-    """Turn everything that can go wrong into a problem document. (A middleware of aiohttp costs every request more.)"""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except Refused as refused:
-            return problems.of_refused(refused)
-        except Unavailable as unavailable:
-            return problems.of_unavailable(unavailable)
-        except ValidationError as error:
-            return problems.of_validation(error)
-        except web.HTTPException as error:
-            return problems.problem(error.status, "invalid")
-        except (ConnectionError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            return _unexpected(error)
-
-    return answer
-
-
-def _unexpected(error: Exception) -> web.Response:
-    """A bug: found in the log by its id. The text of the error is left out, it may hold what somebody wrote."""
-    instance = uuid.uuid4().hex
-    frames = traceback.extract_tb(error.__traceback__)
-    where = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames[-6:])
-    _log.error("ALARM connect: unexpected %s, instance %s, at %s", type(error).__name__, instance, where)
-    return problems.problem(500, "internal_error", instance=f"urn:uuid:{instance}")

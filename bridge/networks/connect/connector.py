@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from bridge.connector import Capabilities, Receiver
+from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.model import AccountNews, Delivery, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
-from bridge.networks.connect import accounts, problems, translate
+from bridge.networks.connect import about, accounts, problems, translate
+from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.api import ConnectApi, RequestLimits
-from bridge.networks.connect.executor import in_executor
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.profiles import PROFILES
+from bridge.networks.connect.request_body import in_executor
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
@@ -37,8 +39,15 @@ _LARGE_AT_ONCE = 2  # webhooks with files to one product: each is in memory more
 class ConnectConnector:
     """One product."""
 
-    def __init__(self, product: Product, webhook: Webhook, labels: Mapping[str, str] | None = None) -> None:
-        """``labels``: what people call each product."""
+    def __init__(
+        self,
+        product: Product,
+        webhook: Webhook,
+        labels: Mapping[str, str] | None = None,
+        declared: Declared | None = None,
+    ) -> None:
+        """``labels``: what people call each product; ``declared``: what products say that they are able to."""
+        self._declared = declared
         self._product = product
         self._webhook = webhook
         self._labels = labels or {}
@@ -51,11 +60,13 @@ class ConnectConnector:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Of the profile, as the configuration changes them."""
+        """Of the profile, as the product and the configuration change them."""
         return self._product.capabilities
 
     async def start(self) -> None:
         """Answer the product's requests, and be able to send webhooks."""
+        if self._declared is not None:
+            await self._declared.load(self._product)
         self._webhook.open()
         self._product.open = True
 
@@ -73,10 +84,10 @@ class ConnectConnector:
         html = self.capabilities.html
         if delivery.body.files:
             async with self._large:
-                body = await in_executor(lambda: translate.to_event(delivery, html))
+                body = await in_executor(lambda: _event(delivery, html))
                 answer = await self._webhook.post(delivery.id, body)
         else:
-            answer = await self._webhook.post(delivery.id, translate.to_event(delivery, html))
+            answer = await self._webhook.post(delivery.id, _event(delivery, html))
         return Ref(self.network, _taken(answer) or delivery.id)
 
     async def report(self, reports: Sequence[Report]) -> None:
@@ -113,6 +124,12 @@ class ConnectConnector:
             _log.debug("connect: %s did not take a typing sign", self.network)
 
 
+def _event(delivery: Delivery, html: bool) -> bytes:
+    """The webhook of a delivery."""
+    to_event = about.to_event if delivery.kind in about.KINDS else translate.to_event
+    return to_event(delivery, html)
+
+
 def _taken(answer: bytes) -> str | None:
     """The product's own id in its answer, if it gave a valid one."""
     if not answer:
@@ -124,18 +141,19 @@ def _taken(answer: bytes) -> str | None:
 
 
 def build(
-    section: ConnectSettings, seal: Seal | None = None, hub: Receiver | None = None
+    section: ConnectSettings, seal: Seal | None = None, hub: Receiver | None = None, db: Database | None = None
 ) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
     """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read.
 
     With ``seal``, and :data:`bridge.networks.connect.fingerprints.COMPONENT` in the hub's database, an id that is used
-    again for something else is refused.
+    again for something else is refused; with ``db``, products may declare what they are able to.
     """
+    declared = Declared(db) if db is not None else None
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
     labels = {name: product.label for name, product in products.items()}
     connectors = {
-        name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels)
+        name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels, declared)
         for name, settings in section.products.items()
     }
     limits = RequestLimits(
@@ -145,7 +163,7 @@ def build(
         body_timeout_s=section.body_timeout_s,
         certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    return ConnectApi(products, limits, Prints(seal) if seal else None), connectors
+    return ConnectApi(products, limits, Prints(seal) if seal else None, declared), connectors
 
 
 def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Product:
@@ -155,6 +173,8 @@ def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Prod
         name=name,
         label=settings.label or profile.label,
         capabilities=settings.carries,
+        profile=profile.capabilities,
+        fixed=settings.capabilities.fixed,
         bucket=Bucket(settings.rate_per_second, settings.burst),
         tokens=tuple(bytes.fromhex(token.removeprefix("sha256:")) for token in settings.tokens),
         certificates=tuple(bytes.fromhex(digest) for digest in settings.client_certificate_sha256),
@@ -178,7 +198,7 @@ def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhoo
 
 
 def _build(section: ConnectSettings, outfit: Outfit) -> Built:
-    api, connectors = build(section, outfit.seal, outfit.hub)
+    api, connectors = build(section, outfit.seal, outfit.hub, outfit.db)
     return Built([*connectors.values()], api.routes)
 
 

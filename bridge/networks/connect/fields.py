@@ -17,6 +17,7 @@ PRODUCT_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
 _HANDLE = r"^[a-z][a-z0-9_-]{0,31}:[!-~]{1,255}$"
 _TEXT = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*$"  # tab and line breaks are the only control characters
+REACTION_PATTERN = r"^[^\x00-\x1F\x7F]*$"
 MIME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$"  # RFC 6838, 4.2
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, written as Z
 _RFC3339 = re.compile(

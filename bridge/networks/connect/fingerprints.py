@@ -43,12 +43,24 @@ class Prints:
         self._seal = seal
         self._keys: dict[str, bytes] = {}
 
-    def first(self, ref: Ref, said: bytes) -> Within:
-        """To be written with a message that is new: keeps the print."""
+    def first(self, ref: Ref, said: bytes, *, wordless: bool = False) -> Within:
+        """To be written with a message that is new: keeps the print. ``wordless``: it is documents only."""
 
         async def within(tx: Tx) -> None:
             active = self._seal.active
-            await tx.run("connect.add_print", ref.network, ref.id, active, self._print(active, ref, said))
+            print = self._print(active, ref, said)
+            await tx.run("connect.add_print", ref.network, ref.id, active, print, int(wordless))
+
+        return within
+
+    def correcting(self, about: Ref | None, first: Within) -> Within:
+        """Before a correction is written: raises Refused (edit_not_carried) if what it is about had no text."""
+
+        async def within(tx: Tx) -> None:
+            known = await tx.one("connect.print", about.network, about.id) if about is not None else None
+            if known is not None and known["wordless"]:
+                raise Refused("edit_not_carried", "id")
+            await first(tx)
 
         return within
 

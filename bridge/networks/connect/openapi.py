@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bridge.networks.connect import accounts, wire
+from bridge.networks.connect import about, accounts, wire
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.operations import (
     FOUND_DEFAULT,
@@ -25,6 +25,9 @@ Json = dict[str, Any]
 
 _EVENTS: dict[str, type[Wire]] = {
     "message.created": wire.CreatedEvent,
+    "message.edited": about.EditedEvent,
+    "message.removed": about.RemovedEvent,
+    "message.reaction": about.ReactionEvent,
     "conversation.members": wire.MembersEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
@@ -45,13 +48,13 @@ them, and answers 503 while too many are being read. Bodies are never compressed
 more than 8 KiB, is answered 400 in plain text, and the connection is closed.
 
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
-413 or 422 if it will never take it (the sender is told), and with anything else to get it again later.
-`message.created` and `conversation.members` come one at a time and in order for each conversation; drop a repeated
-`webhook-id`, for as long as you keep its message (a repeat may come days later). Answer 2xx to types of webhooks that
-you do not know: there may be more of them. A message that a product does not take is tried for three days, unless the
-hub's operator has chosen another time; then its sender is told that it did not arrive. `order` grows along a
-conversation of the hub, what the product itself handed in counted as well: it says what comes before what, and has
-gaps.
+413 or 422 if it will never take it (the sender is told), and with anything else to get it again later. What is said,
+done to it (`message.edited`, `message.removed`, `message.reaction`) and `conversation.members` come one at a time and
+in order for each conversation; drop a repeated `webhook-id`, for as long as you keep its message (a repeat may come
+days later). Answer 2xx to types of webhooks that you do not know: there may be more of them. A message that a product
+does not take is tried for three days, unless the hub's operator has chosen another time; then its sender is told that
+it did not arrive. `order` grows along a conversation of the hub, what the product itself handed in counted as well: it
+says what comes before what, and has gaps.
 
 Who is a user of the same product gets no webhook of a colleague's message: the product shows it itself. A person who
 is named by `rpps:…` is reached where the directory lists them, else in the product that declared them first; name one
@@ -91,7 +94,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Liaison Connect",
-            "version": "1.0.0",
+            "version": "1.1.0",
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -211,7 +214,7 @@ def _webhook(name: str, model: type[Wire]) -> Json:
         ("webhook-signature", "One or more `v1,<base64>`: HMAC-SHA256 of `id.timestamp.body`."),
     ]
     taken: Json = {"description": "Taken."}
-    if name == "message.created":
+    if name.startswith("message.") and name != "message.state":
         taken["content"] = _content("Taken")
     return {
         "post": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.networks.connect import accounts, wire
+from bridge.networks.connect import abilities, about, accounts, wire
 from bridge.networks.connect.fields import Wire
 
 PREFIX = "/connect/v1"
@@ -38,6 +38,26 @@ OPERATIONS = (
     Operation(
         "message", "GET", "/messages/{id}", "What became of a message of this product.", 200,
         wire.MessageStatus, may_lack=True,
+    ),
+    Operation(
+        "edit", "POST", "/messages/{id}/edits", "Correct a message of this product's user.", 202,
+        wire.MessageAccepted, about.NewEdit, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "remove", "POST", "/messages/{id}/removals", "Take back a message, or a reaction, of this product's user.", 202,
+        wire.MessageAccepted, about.NewRemoval, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "react", "POST", "/messages/{id}/reactions", "React to a message of anybody.", 202,
+        wire.MessageAccepted, about.NewReaction, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "abilities", "GET", "/capabilities", "What the hub takes this product to be able to.", 200,
+        abilities.AbilitiesView,
+    ),
+    Operation(
+        "declare_abilities", "PUT", "/capabilities", "Declare what this version of the product is able to.", 200,
+        abilities.AbilitiesView, abilities.Abilities,
     ),
     Operation(
         "declare", "PUT", "/users/{id}", "Declare a user and vouch for the professional that they are.", 200,

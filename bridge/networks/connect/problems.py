@@ -1,19 +1,27 @@
-"""Answers for requests that fail: problem documents after RFC 9457, in French first."""
+"""Every end of a request is an answer: what was asked for, or a problem document (RFC 9457), in French first."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
-from collections.abc import Mapping
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic import ValidationError
 
 from bridge.errors import Refused, Unavailable
 from bridge.words import say
 
+_log = logging.getLogger(__name__)
+_PRIVATE = {"Cache-Control": "no-store"}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROBLEM = "application/problem+json"
 _MOST_ERRORS = 20
 
@@ -163,3 +171,62 @@ def problem(
     if retry_after is not None:
         sent["Retry-After"] = str(max(1, math.ceil(retry_after)))
     return web.Response(body=orjson.dumps(document), status=status, content_type=PROBLEM, headers=sent)
+
+
+def json_answer(value: Mapping[str, Any], status: int = 200) -> web.Response:
+    """An object that nobody on the way may keep."""
+    return web.Response(
+        body=orjson.dumps(value), status=status, content_type="application/json", headers=CIMultiDict(_PRIVATE)
+    )
+
+
+def constant(body: bytes) -> Handler:
+    """The same for everybody."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    return answer
+
+
+def nothing_there(resources: Sequence[web.AbstractResource]) -> Handler:
+    """For every other path, and for the known ones when they are asked for something that they do not do."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        allowed = set[str]().union(*[(await resource.resolve(request))[1] for resource in resources])
+        if not allowed:
+            return problem(404, "unknown_path")
+        return problem(405, "bad_method", headers={"Allow": ", ".join(sorted(allowed))})
+
+    return answer
+
+
+def answered(handler: Handler) -> Handler:
+    """Turn everything that can go wrong into a problem document. (A middleware of aiohttp costs every request more.)"""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return of_refused(refused)
+        except Unavailable as unavailable:
+            return of_unavailable(unavailable)
+        except ValidationError as error:
+            return of_validation(error)
+        except web.HTTPException as error:
+            return problem(error.status, "invalid")
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            return _unexpected(error)
+
+    return answer
+
+
+def _unexpected(error: Exception) -> web.Response:
+    """A bug: found in the log by its id. The text of the error is left out, it may hold what somebody wrote."""
+    instance = uuid.uuid4().hex
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames[-6:])
+    _log.error("ALARM connect: unexpected %s, instance %s, at %s", type(error).__name__, instance, where)
+    return problem(500, "internal_error", instance=f"urn:uuid:{instance}")

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bridge.connector import Capabilities, Receiver
 from bridge.parts.bucket import Bucket
@@ -23,6 +24,9 @@ class Product:
     certificates: tuple[bytes, ...] = field(default=(), repr=False)  # SHA-256 of the DER
     hub: Receiver | None = field(default=None, repr=False)
     open: bool = False
+    profile: Capabilities | None = None
+    fixed: dict[str, Any] = field(default_factory=dict)  # capabilities that the configuration decides
+    version: str | None = None  # the product's own, as it declared it
 
     def accepts_certificate(self, der: bytes | None) -> bool:
         """Whether the client certificate is one of this product's, if it must show one."""

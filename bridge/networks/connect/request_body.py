@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
@@ -13,11 +14,16 @@ from aiohttp import StreamReader, web
 from aiohttp.hdrs import CONTENT_ENCODING
 
 from bridge.errors import Refused, Unavailable
-from bridge.networks.connect.executor import in_executor
 
 SLOWEST = 256 * 1024  # bytes per second that a large body may come, or go, at least
 _BUSY = 2.0  # seconds until there may be room again
 T = TypeVar("T")
+_THREAD = ThreadPoolExecutor(1, "connect-large")  # one: what it frees is used again by the next
+
+
+async def in_executor(work: Callable[[], T]) -> T:
+    """Do what is large in a thread, after what was asked for before: the event loop goes on."""
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, work)
 
 
 class ByteBudget:

@@ -6,13 +6,15 @@ import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
+from bridge.kinds import EVERYWHERE
+from bridge.model import Kind
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.profiles import MAX_FILES, PROFILES
 
@@ -62,6 +64,13 @@ class CapabilitiesSettings(_Section):
     max_text: Annotated[int, Field(ge=100, le=1_000_000)] | None = None
     files: bool | None = None
     max_files: Annotated[int, Field(ge=1, le=MAX_FILES)] | None = None
+    kinds: list[Literal["edit", "removal", "reaction"]] | None = None
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What is said here, as the fields of Capabilities."""
+        said = self.model_dump(exclude_none=True)
+        return said if self.kinds is None else said | {"kinds": EVERYWHERE | {Kind(kind) for kind in self.kinds}}
 
 
 class ProductSettings(_Section):
@@ -83,8 +92,7 @@ class ProductSettings(_Section):
     @property
     def carries(self) -> Capabilities:
         """What the profile says, as this configuration changes it."""
-        changed = self.capabilities.model_dump(exclude_none=True)
-        return dataclasses.replace(PROFILES[self.profile].capabilities, **changed)
+        return dataclasses.replace(PROFILES[self.profile].capabilities, **self.capabilities.fixed)
 
     @model_validator(mode="after")
     def _is_known_and_reachable(self) -> ProductSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import nh3
@@ -16,6 +17,7 @@ from bridge.model import (
     Address,
     Body,
     Delivery,
+    File,
     Kind,
     Member,
     Message,
@@ -71,25 +73,35 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
     """
     if not sent.text.strip() and not sent.files:
         raise Refused("empty", "text")
-    if sent.html is not None and (len(sent.html) > max_text or sent.html.count("<") > MOST_TAGS):
-        raise Refused("too_long", "html", about=f"{max_text} bytes, {MOST_TAGS} tags")
-    body = Body(sent.text, None if sent.html is None else clean_html(sent.html), to_files(sent.files))
-    if size(body, max_text) > max_text:
-        raise Refused("too_long", "text", about=f"{max_text} bytes")
-    sent_at = max(0, milliseconds(sent.sent_at))
-    if sent_at > now + AHEAD:
-        raise Refused("sent_in_future", "sent_at")
     return Message(
         ref=Ref(network, sent.id),
         chat=sent.conversation,
         sender=Address(network, sent.sender),
         kind=Kind(sent.kind),
-        body=body,
-        sent_at=sent_at,
+        body=to_body(sent.text, sent.html, max_text, to_files(sent.files)),
+        sent_at=to_time(sent.sent_at, now),
         to=tuple(sent.to),
         reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
         thread=None if sent.thread is None else Ref(network, sent.thread),
     )
+
+
+def to_body(text: str, html: str | None, max_text: int, files: tuple[File, ...] = ()) -> Body:
+    """What is said. Raises Refused (too_long)."""
+    if html is not None and (len(html) > max_text or html.count("<") > MOST_TAGS):
+        raise Refused("too_long", "html", about=f"{max_text} bytes, {MOST_TAGS} tags")
+    body = Body(text, None if html is None else clean_html(html), files)
+    if size(body, max_text) > max_text:
+        raise Refused("too_long", "text", about=f"{max_text} bytes")
+    return body
+
+
+def to_time(at: datetime, now: int) -> int:
+    """Milliseconds. Raises Refused (sent_in_future)."""
+    sent_at = max(0, milliseconds(at))
+    if sent_at > now + AHEAD:
+        raise Refused("sent_in_future", "sent_at")
+    return sent_at
 
 
 def to_address(handle: str) -> Address:
@@ -130,7 +142,7 @@ def to_member(member: Member) -> Json:
 
 
 def to_event(delivery: Delivery, html: bool = True) -> bytes:
-    """The webhook of a delivery: ``message.created`` or ``conversation.members``; the same bytes at each attempt."""
+    """The webhook of a delivery; the same bytes at each attempt."""
     if delivery.kind is Kind.MEMBERS:
         return event("conversation.members", delivery.created_at, _members_changed(delivery))
     return event("message.created", delivery.created_at, _created(delivery, html))
@@ -152,7 +164,7 @@ def _created(delivery: Delivery, html: bool) -> Json:
         "html": clean_html(body.html) if html and body.html else None,
         "system": body.system,
         "sender": to_person(delivery.sender),
-        "recipients": _recipients(delivery),
+        "recipients": recipients(delivery),
         "members": [to_member(m) for m in delivery.members],
         "reply_to": delivery.reply_to.id if delivery.reply_to else None,
         "thread": delivery.thread.id if delivery.thread else None,
@@ -173,7 +185,7 @@ def _members_changed(delivery: Delivery) -> Json:
     }
 
 
-def _recipients(delivery: Delivery) -> list[str]:
+def recipients(delivery: Delivery) -> list[str]:
     """This product's users, but not the one who wrote (a colleague may share the leg with the sender)."""
     return [m.address.id for m in delivery.recipients if m.person.id != delivery.sender.id]
 

@@ -15,8 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.errors import Refused, Unavailable
-from bridge.networks.connect.executor import in_executor
-from bridge.networks.connect.request_body import SLOWEST
+from bridge.networks.connect.request_body import SLOWEST, in_executor
 from bridge.networks.connect.signing import Signer
 
 _NEVER = {400, 410, 413, 422}

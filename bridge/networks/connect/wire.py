@@ -12,10 +12,21 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.networks.connect import accounts
-from bridge.networks.connect.fields import MIME_PATTERN, Content, Handle, Id, Rpps, Sha256, Text, Time, Wire
+from bridge.networks.connect.fields import (
+    MIME_PATTERN,
+    Content,
+    Handle,
+    Id,
+    Rpps,
+    Sha256,
+    Text,
+    Time,
+    Wire,
+)
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_FILES = 20  # with one message of a product
+AboutKind = Literal["edit", "removal", "reaction"]
 StateName = Literal["accepted", "sent", "delivered", "read", "refused"]
 
 
@@ -178,11 +189,21 @@ class MemberView(Wire):
     network: str
 
 
+class CarriedView(Wire):
+    """What the others of a conversation can be given now, so that a product offers only what has an effect."""
+
+    kinds: list[AboutKind] = Field(description="Kinds that reach at least one of the others.")
+    files: bool = Field(description="Whether documents reach everybody; a message with some is refused otherwise.")
+    max_files: int = Field(description="Bytes of all documents of one message.")
+    max_text: int = Field(description="Bytes of text as JSON.")
+
+
 class ConversationView(Wire):
     """A conversation of the product's users."""
 
     id: str
     members: list[MemberView]
+    carried: CarriedView
 
 
 class RecipientView(Wire):
@@ -336,7 +357,7 @@ class TypingEvent(Wire):
 
 
 class Taken(BaseModel):
-    """The product's answer to `message.created`: its own id of the message. Without it, the `webhook-id` is the id."""
+    """The product's answer to a webhook about a message: its own id of it. Without it, the `webhook-id` is the id."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -122,6 +122,8 @@ WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT
 -- name: ref_on
 SELECT r.id, m.conversation FROM ref r JOIN message m ON m.id = r.message
 WHERE r.message = $1 AND r.network = $2 ORDER BY r.also, r.id LIMIT 1;
+-- name: parts
+SELECT id FROM ref WHERE network = $2 AND message = $1 ORDER BY also, id;
 -- name: later
 UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
 -- name: waiting_of

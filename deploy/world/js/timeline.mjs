@@ -100,6 +100,7 @@ export class Timelines {
       type: event.getType(),
       state_key: event.getStateKey() ?? null,
       content: event.getOriginalContent(),
+      shown: event.getContent(), // with corrections
       wire_content: event.getWireContent(),
       unsigned: event.getUnsigned(),
       origin_server_ts: event.getTs(),

@@ -27,6 +27,12 @@ RFC 3339; an error is ``{"error": …}``.
     with ``{"id", "conversation", "state": "waiting"}``; it goes to the hub in the order written, conversation by
     conversation, until the hub takes it. ``?wait=5`` waits up to so many seconds for the hub's answer and gives the
     message with its state.
+``POST /users/{id}/edits``, ``…/removals``, ``…/reactions`` ``{"message": id, "text"?, "html"?, "key"?}``
+    The user corrects a message, takes one (or a reaction) back, or reacts to one (``key``: an emoji). ``?wait=5`` as
+    above, with the hub's answer. What was done shows in the message: ``text``, ``edited`` (how often), ``removed``,
+    ``reactions``.
+``PUT /capabilities`` ``{"kinds": ["edit", "removal", "reaction"]}``
+    Declares to the hub what the product is able to; it is able to nothing of that before.
 ``GET /messages``, ``GET /users/{id}/messages`` (``?after=seq``)
     ``{"arrived": […], "sent": […]}`` in order, of all or of one user. Each has ``seq`` (order here), ``id`` (the
     product's), ``message`` (the hub's), ``conversation``, ``text``, ``files`` (as in ``GET /files``), ``sent_at``,

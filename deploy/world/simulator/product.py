@@ -22,6 +22,7 @@ from deploy.world.simulator.document import Document, read_all, without_content
 from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.state import Json, State, now_text
 
+_DONE = {"message.edited": "edits", "message.removed": "removals", "message.reaction": "reactions"}
 TOLERANCE = 300  # seconds that a webhook may be old, or ahead
 
 
@@ -108,6 +109,44 @@ class Simulator:
             self.state.put_message(ident, False, "waiting", body, [user])
             seq = self.outbox.put(f"chat {conversation}", "POST", "/messages", body, f"user {user}")
         return ident, conversation, seq
+
+    def able(self, *kinds: str) -> int:
+        """Declare what this product is able to: ``edit``, ``removal``, ``reaction``."""
+        return self.outbox.put("abilities", "PUT", "/capabilities", {"version": "simulator", "kinds": list(kinds)})
+
+    def act(self, user: str, kind: str, message: str, given: Json) -> tuple[str, int]:
+        """A user edits, removes or reacts to a message; gives the id of that and the number of its post.
+
+        ``kind``: ``edits``, ``removals``, ``reactions``. Raises ValueError for a message that is not here.
+        """
+        known = self.state.message(message)
+        if known is None:
+            raise ValueError("no such message")
+        ident, conversation = given.get("id") or f"{self.name}-{uuid.uuid4().hex}", known["conversation"]
+        body = {"id": ident, "conversation": conversation, "sender": user, "sent_at": now_text()}
+        body |= {k: given[k] for k in ("text", "html", "key") if k in given}
+        with self.state.together():
+            if kind == "reactions":
+                self.state.put_message(ident, False, "waiting", body | {"about": message}, [user])
+            path = f"/messages/{quote(message, safe='')}/{kind}"
+            seq = self.outbox.put(f"chat {conversation}", "POST", path, body, f"user {user}")
+            self._change(kind, message, body | {"by": user})
+        return ident, seq
+
+    def _change(self, kind: str, about: str, said: Json) -> None:
+        """Show what was done to a message; what is done to a reaction is done to the message below it."""
+        known = self.state.message(about)
+        if known is None:
+            return
+        if kind == "edits":
+            self.state.amend(about, text=said["text"], edited=known.get("edited", 0) + 1)
+        elif kind == "reactions":
+            more = {"id": said["id"], "key": said["key"], "by": said["by"]}
+            self.state.amend(about, reactions=[*known.get("reactions", []), more])
+        elif "about" in known and (target := self.state.message(known["about"])) is not None:
+            self.state.amend(target["id"], reactions=[r for r in target.get("reactions", []) if r["id"] != about])
+        else:
+            self.state.amend(about, text="", files=[], removed=True)
 
     def confirm(self, user: str, product: str, decision: str) -> int:
         """A user says whether an account in another product is theirs, too: ``accept`` or ``refuse``."""
@@ -222,6 +261,13 @@ class Simulator:
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
+        if kind in _DONE:
+            ident = f"{self.name}-{uuid.uuid4().hex}"
+            said = data | {"id": ident, "by": data["sender"]["person"]}
+            if kind == "message.reaction":
+                self.state.put_message(ident, True, "arrived", said, data["recipients"])
+            self._change(_DONE[kind], data["about"], said)
+            return {"id": ident}
         if kind == "conversation.members":
             self.state.put_conversation(data["conversation"], {"members": data["members"]})
             return {"id": f"{self.name}-{uuid.uuid4().hex}"}

@@ -131,8 +131,16 @@ class State:
         row = self._db.execute("SELECT body FROM messages WHERE id = ?", (ident,)).fetchone()
         if row is None:
             return
-        body = json.dumps(json.loads(row["body"]) | more)
-        self._db.execute("UPDATE messages SET state = ?, body = ? WHERE id = ?", (state, body, ident))
+        self._db.execute("UPDATE messages SET state = ? WHERE id = ?", (state, ident))
+        self.amend(ident, **more)
+
+    def amend(self, ident: str, **more: Any) -> None:
+        """Change what is kept of a message."""
+        row = self._db.execute("SELECT body FROM messages WHERE id = ?", (ident,)).fetchone()
+        if row is not None:
+            self._db.execute(
+                "UPDATE messages SET body = ? WHERE id = ?", (json.dumps(json.loads(row["body"]) | more), ident)
+            )
 
     def message(self, ident: str) -> Json | None:
         """A message by the product's id."""

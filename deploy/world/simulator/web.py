@@ -35,6 +35,8 @@ def application(simulator: Simulator) -> web.Application:
             web.post("/users/{id}/messages", pages.write),
             web.get("/users/{id}/messages", pages.user_messages),
             web.post("/users/{id}/read", pages.read),
+            web.post("/users/{id}/{act:edits|removals|reactions}", pages.act),
+            web.put("/capabilities", pages.able),
             web.post("/users/{id}/typing", pages.type),
             web.get("/messages", pages.messages),
             web.get("/messages/{id}", pages.message),
@@ -100,6 +102,23 @@ class _Pages:
             await self._sim.outbox.wait(seq, min(seconds, _LONGEST_WAIT))
             return web.json_response(self._sim.state.message(ident), status=202)
         return web.json_response({"id": ident, "conversation": conversation, "state": "waiting"}, status=202)
+
+    async def act(self, request: web.Request) -> web.Response:
+        user = self._user(request)
+        given = await _body(request, message=str)
+        try:
+            ident, seq = self._sim.act(user, request.match_info["act"], given["message"], given)
+        except (ValueError, KeyError) as error:
+            raise web.HTTPUnprocessableEntity(text=f"{error}") from None
+        if seconds := _number(request, "wait"):
+            post = await self._sim.outbox.wait(seq, min(seconds, _LONGEST_WAIT))
+            return web.json_response({"id": ident, "answer": post["answer"]}, status=post["status"] or 202)
+        return web.json_response({"id": ident, "state": "waiting"}, status=202)
+
+    async def able(self, request: web.Request) -> web.Response:
+        given = await _body(request, kinds=list)
+        post = await self._sim.outbox.wait(self._sim.able(*given["kinds"]), _DECLARE_WAIT)
+        return web.json_response(post["answer"] or {"state": "waiting"}, status=post["status"] or 202)
 
     async def user_messages(self, request: web.Request) -> web.Response:
         user = self._user(request)

@@ -183,7 +183,7 @@ class StubHomeserver(Pusher):
                 caller = self._caller(request)
                 args = [unquote(group) for group in found.groups()]
                 key = (path, "" if caller.ghost else caller.user)  # as Synapse: the path has no ghost in it
-                if handler in (self._send, self._send_to_device) and key in self._txns:
+                if handler in (self._send, self._redact, self._send_to_device) and key in self._txns:
                     return self._txns[key]
                 result = self._sync(caller, request.query) if handler == self._sync else handler(caller, body, *args)
                 answer = _json(await result if asyncio.iscoroutine(result) else result)
@@ -215,6 +215,7 @@ class StubHomeserver(Pusher):
         client, room = _CLIENT, _ROOM
         return [
             (f"PUT {room}/send/([^/]+)/([^/]+)", self._send),
+            (f"PUT {room}/redact/([^/]+)/([^/]+)", self._redact),
             (f"GET {client}/sync", self._sync),
             (f"PUT {client}/sendToDevice/([^/]+)/([^/]+)", self._send_to_device),
             (f"POST {room}/receipt/([^/]+)/([^/]+)", self._receipt),
@@ -318,6 +319,13 @@ class StubHomeserver(Pusher):
         ):
             raise StubError(400, "M_DUPLICATE_ANNOTATION")
         event = self.world.send(room_id, caller.user, kind, body)
+        self.interest(event)
+        return {"event_id": event["event_id"]}
+
+    def _redact(self, caller: Caller, body: Json, room_id: str, about: str, txn: str) -> Json:
+        if all(event["event_id"] != about for event in self.world.room(room_id).events):
+            raise StubError(404, "M_NOT_FOUND")
+        event = self.world.send(room_id, caller.user, "m.room.redaction", {"redacts": about, **body})
         self.interest(event)
         return {"event_id": event["event_id"]}
 

@@ -97,9 +97,17 @@ async def test_reactions_and_threads(servers: Servers, node: Node, new_client: N
         await node.post(box, "✅", chat="threads", kind=Kind.REACTION, reply_to=Ref("mail", "mail-1"))
     seen = await ben.wait_event(room, lambda e: e["type"] == "m.reaction" and e["sender"] == ghost)
     assert seen["content"]["m.relates_to"] == {"rel_type": "m.annotation", "event_id": answer, "key": "✅"}
-    await node.post(box, "Fin", chat="threads")
-    await ben.wait_text(room, "Fin")
+    await node.post(box, "Fin", chat="threads", ref="threads/3")
+    last = await ben.wait_text(room, "Fin")
     assert sum(e["type"] == "m.reaction" and e["sender"] == ghost for e in await ben.timeline(room)) == 1
+    second = {(await ben.wait_text(room, text))["event_id"] for text in ("La suite", PDF.name)}
+    await node.post(box, "La fin", chat="threads", kind=Kind.EDIT, reply_to=Ref("mail", "threads/3"))
+    fixed = await ben.wait_event(room, lambda e: e["shown"].get("body") == "La fin")
+    assert fixed["event_id"] == last["event_id"]  # the client shows it in the place of the first text
+    assert spotless(fixed)
+    await node.post(box, "", chat="threads", kind=Kind.REMOVAL, reply_to=Ref("mail", "threads/2"))
+    await ben.wait_event(room, lambda e: e["event_id"] == min(second) and e["redacted"])
+    await ben.wait_event(room, lambda e: e["event_id"] == max(second) and e["redacted"])
 
 
 async def test_both_namespaces_are_registered(servers: Servers) -> None:

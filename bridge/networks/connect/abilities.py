@@ -1,0 +1,114 @@
+"""What a product can do: its profile, changed by what the product declares, and last by what the operator fixes."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from pydantic import Field, ValidationError
+
+from bridge.connector import Capabilities, InCommon
+from bridge.db import Database
+from bridge.kinds import EVERYWHERE
+from bridge.model import Kind
+from bridge.networks.connect.fields import Wire
+from bridge.networks.connect.products import Product
+from bridge.networks.connect.wire import AboutKind
+
+_log = logging.getLogger(__name__)
+_SWITCHES = ("html", "replies", "threads", "typing", "receipts", "files")
+OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION)
+
+
+class Abilities(Wire):
+    """What this version of the product can do with what it is given. Replaces what it declared before."""
+
+    version: str | None = Field(
+        default=None, max_length=64, pattern=r"^[ -~]*$", description="The product's own version."
+    )
+    kinds: list[AboutKind] = Field(
+        default_factory=list,
+        json_schema_extra={"default": []},
+        max_length=8,
+        description="Webhooks beyond `message.created` that the product handles: `edit` is `message.edited`, `removal` "
+        "`message.removed`, `reaction` `message.reaction`. Without it its users keep the old state; writers hear so.",
+    )
+    html: bool | None = None
+    replies: bool | None = None
+    threads: bool | None = None
+    typing: bool | None = None
+    receipts: bool | None = None
+    files: bool | None = None
+
+
+class AbilitiesView(Wire):
+    """What the hub takes the product to be able to: its profile, as the product and the hub's operator changed it."""
+
+    version: str | None
+    kinds: list[AboutKind]
+    html: bool
+    replies: bool
+    threads: bool
+    typing: bool
+    receipts: bool
+    files: bool
+    max_files: int
+    max_text: int
+
+
+def able(profile: Capabilities, said: Abilities, fixed: dict[str, Any]) -> Capabilities:
+    """``fixed``: what the configuration says, which no product changes."""
+    declared: dict[str, Any] = {name: getattr(said, name) for name in _SWITCHES if getattr(said, name) is not None}
+    declared["kinds"] = EVERYWHERE | {Kind(kind) for kind in said.kinds}
+    return dataclasses.replace(profile, **(declared | fixed))
+
+
+def to_view(able: Capabilities, version: str | None) -> dict[str, Any]:
+    """The answer to ``GET`` and ``PUT /capabilities``."""
+    shown = {name: getattr(able, name) for name in _SWITCHES}
+    sizes = {"max_files": able.max_files, "max_text": able.max_text}
+    return {"version": version, "kinds": _optional(able.kinds)} | shown | sizes
+
+
+def to_carried(carried: InCommon) -> dict[str, Any]:
+    """What the others of a conversation can be given."""
+    return {
+        "kinds": _optional(carried.kinds), "files": carried.files, "max_files": carried.max_files,
+        "max_text": carried.max_text,
+    }  # fmt: skip
+
+
+def _optional(kinds: Iterable[Kind]) -> list[str]:
+    return [kind.value for kind in OPTIONAL if kind in kinds]
+
+
+class Declared:
+    """What products have declared, on disk; it counts from the next message on."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def load(self, product: Product) -> None:
+        """As it was when the hub ended."""
+        row = await self._db.one("connect.abilities", product.name)
+        if row is None:
+            return
+        try:
+            self._use(product, Abilities.model_validate_json(row["said"]))
+        except ValidationError:  # of a newer hub
+            _log.warning("connect: %s: what it declared cannot be read: its profile counts", product.name)
+
+    async def declare(self, product: Product, said: Abilities, now: int) -> None:
+        """From now on. ``now`` in milliseconds."""
+        kept = orjson.dumps(said.model_dump(exclude_none=True)).decode()
+        async with self._db.transaction("connect.abilities") as tx:
+            await tx.run("connect.declare_abilities", product.name, kept, now)
+        self._use(product, said)
+
+    @staticmethod
+    def _use(product: Product, said: Abilities) -> None:
+        product.version = said.version
+        product.capabilities = able(product.profile or product.capabilities, said, product.fixed)
