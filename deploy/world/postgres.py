@@ -82,7 +82,9 @@ class Postgres:
         name = f"t{os.getpid()}_{self._databases}"
         connection = await asyncpg.connect(self.url("postgres"))
         try:
-            await connection.execute(f"create database {name} encoding 'UTF8' locale 'C' template {template}")
+            # Their files are copied in a fifth of the time that their content takes through the log, the rule since 15.
+            how = "strategy file_copy" if connection.get_server_version().major >= 15 else ""
+            await connection.execute(f"create database {name} encoding 'UTF8' locale 'C' template {template} {how}")
         finally:
             await connection.close()
         return self.url(name)
