@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 from xdist.scheduler import LoadFileScheduling
 
+import tests.clock
 from bridge.db.sqlite import Sqlite
 from bridge.people.directories.flatfile import FlatFile
 from deploy.world.postgres import Postgres
@@ -47,6 +49,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServers:
 
 
 @pytest.fixture(autouse=True)
+def _time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nobody waits for a time in which nothing happens (see :mod:`tests.clock`)."""
+    alone = all(request.node.get_closest_marker(name) is None for name in ("peers", "long", "real_time"))
+    with tests.clock.CLOCK.put_forward() if alone else nullcontext():
+        yield
+
+
+@pytest.fixture(autouse=True)
 def _writer_held_for_statements_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test may see a transaction of SQLite that waits for anything but its statements (see :mod:`tests.watch`)."""
     held: list[str] = []
@@ -63,7 +73,8 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole run; take a database of your own with `create_database()`."""
     server = Postgres()
     try:
-        asyncio.run(server.start())
+        with tests.clock.CLOCK.real():
+            asyncio.run(server.start())
         yield server
     finally:
         asyncio.run(server.stop())

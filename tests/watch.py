@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from tests.clock import during
+
 Transaction = Callable[[Any, str], AbstractAsyncContextManager[Any]]
 
 
@@ -19,7 +21,7 @@ def transactions(real: Transaction, held: Callable[[str], None]) -> Transaction:
 
     @asynccontextmanager
     async def watched(db: Any, name: str) -> AsyncIterator[Any]:
-        async with real(db, name) as tx:
+        async with during(real(db, name)) as tx:
             turn = asyncio.get_running_loop().create_future()
             handle = asyncio.get_running_loop().call_soon(turn.cancel)
             try:

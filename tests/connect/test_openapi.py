@@ -64,6 +64,7 @@ async def _everything(w: World, folder: Path, examples: int, seed: int) -> None:
     assert len(w.siilo.arrived()) > 1  # it went through the whole hub
 
 
+@pytest.mark.real_time
 async def test_no_request_finds_an_undocumented_answer(w: World, tmp_path: Path) -> None:
     await _everything(w, tmp_path, examples=30, seed=1)
 
@@ -74,6 +75,7 @@ async def test_no_request_out_of_thousands_finds_an_undocumented_answer(w: World
     await _everything(w, tmp_path, examples=500, seed=random.randrange(2**32))  # the output names the seed
 
 
+@pytest.mark.real_time
 async def test_without_a_token_everything_is_refused_as_documented(w: World, tmp_path: Path) -> None:
     out = await _schemathesis(w, tmp_path, "--phases", "examples,coverage")
     assert f"Tested: {len(OPERATIONS)}" in out

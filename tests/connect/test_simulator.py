@@ -208,6 +208,7 @@ async def _reachable(client: aiohttp.ClientSession, url: str) -> Json:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.real_time
 async def test_it_runs_as_a_program_and_survives_a_kill(w: World, tmp_path: Path) -> None:
     port, state = free_port(), tmp_path / "program.db"
     command = [

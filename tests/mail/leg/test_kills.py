@@ -261,6 +261,7 @@ def sent(operator: Stub) -> list[tuple[Mail, int]]:
     return found
 
 
+@pytest.mark.real_time
 async def test_a_mail_in_arrives_once(url: str, space: Space, tmp_path: Path) -> None:
     steps = tried(IN, url)
     async with lives(url, space, tmp_path) as world:
@@ -278,6 +279,7 @@ async def test_a_mail_in_arrives_once(url: str, space: Space, tmp_path: Path) ->
         assert world.errors == []
 
 
+@pytest.mark.real_time
 async def test_a_message_leaves_in_one_mail(url: str, space: Space, tmp_path: Path) -> None:
     steps = tried(OUT, url)
     async with lives(url, space, tmp_path) as world:

@@ -9,6 +9,8 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import Counter
 
+import pytest
+
 from deploy.world.ports import free_port
 from deploy.world.stub.human import Human
 from deploy.world.waiting import PATIENCE, until
@@ -20,6 +22,8 @@ OUT = [
     "courier.after-deliver:1", "matrix.before-react:1", "matrix.reacted:1", "courier.after-deliver:2",
 ]  # fmt: skip
 IN = ["matrix.downloaded:1", "matrix.before-accept:1", "matrix.after-accept:1", "courier.after-deliver:1"]
+
+pytestmark = pytest.mark.real_time
 
 
 class Lives:
