@@ -13,6 +13,7 @@ from bridge.store.conversation import delivery_id
 from bridge.store.store import Store
 
 _PATIENCE, _LOOK = 5.0, 0.02  # seconds
+_NEWEST = 30  # conversations of somebody, by which those with whom they have written are known
 
 
 class Facts:
@@ -41,7 +42,14 @@ class Facts:
 
     async def find(self, query: str, limit: int, by: Address) -> list[Person]:
         """See :class:`bridge.connector.Questions`."""
-        return await self._people.search(query, limit, by)
+        return await self._people.search(query, limit, by, self._written_with)
+
+    async def _written_with(self, person: str) -> list[str]:
+        """Who is in the newest conversations of a person (ids), the latest first."""
+        latest = dict[str, int]()
+        for row in await self._store.db.all("store.written_with", person, _NEWEST):
+            latest[row["person"]] = max(latest.get(row["person"], 0), row["joined_at"])
+        return sorted(latest, key=lambda other: (-latest[other], other))
 
     async def status(self, ref: Ref) -> Status | None:
         """See :class:`bridge.connector.Questions`."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 from bridge.model import Address, Person
+from bridge.people.searching.search import NOBODY, Asking
 
 Changed = Callable[[Collection[str] | None], None]
 """Entries have changed, come or gone (person ids); None: nobody knows which, all of them may have."""
@@ -25,10 +26,10 @@ class Directory(Protocol):
     async def at(self, address: Address) -> Person | None:
         """The entry that lists this address (``mail`` addresses in lower case)."""
 
-    async def search(self, query: str, limit: int) -> Sequence[Person]:
-        """Entries in whose name, profession, place or identifier every word of the query begins a word.
+    async def search(self, query: str, limit: int, asking: Asking = NOBODY) -> Sequence[Person]:
+        """Who is meant by a query as people write it, the likeliest and nearest to the one who asks first.
 
-        Neither accents nor case count.
+        See :class:`bridge.people.searching.search.Search`.
         """
 
     def everyone(self) -> AsyncIterator[Sequence[Person]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from sys import intern
@@ -18,6 +18,8 @@ from bridge.people.directory import Changed, Changing, Directory
 from bridge.people.gone import Gone, kept
 from bridge.people.lookups import Lookups
 from bridge.people.sealed_names import opened
+from bridge.people.searching.entry import Entry
+from bridge.people.searching.search import Asking
 from bridge.people.trust import is_mxid, is_rpps, server_of
 from bridge.seal import Seal
 from bridge.served import Served
@@ -28,6 +30,14 @@ _PAGE = 500
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
 }  # fmt: skip
+
+
+WrittenWith = Callable[[str], Awaitable[Sequence[str]]]
+"""A person id -> the ids of those with whom they have written, the latest first."""
+
+
+async def _nobody(person: str) -> Sequence[str]:
+    return ()
 
 
 class People:
@@ -318,18 +328,26 @@ class People:
             raise Refused("person_inactive", "rpps")
         return person
 
-    async def search(self, query: str, limit: int, by: Address) -> list[Person]:
-        """Directory entries that match; those who can be reached first. The only way in for searches of people.
+    async def search(self, query: str, limit: int, by: Address, written_with: WrittenWith = _nobody) -> list[Person]:
+        """Who is meant by a query, the likeliest first. The only way in for searches of people.
 
-        ``by``: the user who asks, see :class:`bridge.people.lookups.Lookups`. Raises Refused (searched_too_fast,
-        searched_enough).
+        ``by``: the user who asks, see :class:`bridge.people.lookups.Lookups`; ``written_with`` gives those with whom
+        a person has written. Raises Refused (searched_too_fast, searched_enough).
         """
         self._lookups.take(by)
+        me = await self.who(by) if by.id else None
+        written = await written_with(me.id) if me is not None else ()
+        asking = Asking(me.id if me is not None else None, written, self._reached)
         limit = min(limit, self._lookups.limits.answer)
-        found = [await self.get(p.id) for p in await self._directory.search(query, limit * 4) if p.active]
-        found.sort(key=lambda p: choose(p.addresses, "") is None)
-        self._lookups.shown(by, found[:limit])
-        return found[:limit]
+        found = [await self.get(p.id) for p in await self._directory.search(query, limit, asking) if p.active]
+        self._lookups.shown(by, found)
+        return found
+
+    def _reached(self, entry: Entry) -> int:
+        """2: in a product or on Matrix, 1: by mail, 0: not yet."""
+        if any(address.network in self._networks for address in entry.accounts) or self.accounts.of(entry.id):
+            return 2
+        return 1 if entry.boxes and MAIL in self._networks else 0
 
     async def reachable(self, person: str) -> bool:
         """Whether this person id belongs to somebody who can be written to from Matrix."""

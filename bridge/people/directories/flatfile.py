@@ -10,15 +10,16 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from sys import intern
 
 from bridge.model import MAIL, MATRIX, Address, Person
-from bridge.people.directories.index import Index
+from bridge.people.directories.entries import entry_of
+from bridge.people.searching.memory import MemoryTerms
+from bridge.people.searching.search import NOBODY, Asking, Search
 from bridge.people.trust import is_rpps
 
-_MAX_ROWS = 2_000_000  # more than all professionals of France; a row takes about 1 KB of memory
+_MAX_ROWS = 2_000_000  # more than all professionals of France; a row takes about 2 KB of memory
 _PAGE = 500
 
 
@@ -29,7 +30,7 @@ class FlatFile:
         self._people = {p.id: p for p in people}
         self._addresses = {a: p for p in self._people.values() for a in p.addresses}
         self._rows = list(self._people.values())
-        self._index = Index((p.name, p.profession, p.place, p.rpps or "") for p in self._rows)
+        self._search = Search(MemoryTerms(map(entry_of, self._rows)))
 
     @classmethod
     def read(cls, path: Path) -> FlatFile:
@@ -59,9 +60,9 @@ class FlatFile:
         """See :class:`bridge.people.directory.Directory`."""
         return self._addresses.get(address)
 
-    async def search(self, query: str, limit: int) -> Sequence[Person]:
+    async def search(self, query: str, limit: int, asking: Asking = NOBODY) -> Sequence[Person]:
         """See :class:`bridge.people.directory.Directory`."""
-        return [self._rows[row] for row in islice(self._index.find(query), limit)]
+        return [self._people[found.entry.id] for found in await self._search.find(query, limit, asking)]
 
     async def everyone(self) -> AsyncIterator[Sequence[Person]]:
         """See :class:`bridge.people.directory.Directory`."""

@@ -12,6 +12,7 @@ from bridge.errors import said
 from bridge.model import Address, Person
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.directory import Changed
+from bridge.people.searching.search import NOBODY, Asking
 
 log = logging.getLogger(__name__)
 _LOOK = 5.0  # s between two looks at the file
@@ -98,9 +99,9 @@ class WatchedFile:
         """See :class:`bridge.people.directory.Directory`."""
         return await self._now.at(address)
 
-    async def search(self, query: str, limit: int) -> Sequence[Person]:
+    async def search(self, query: str, limit: int, asking: Asking = NOBODY) -> Sequence[Person]:
         """See :class:`bridge.people.directory.Directory`."""
-        return await self._now.search(query, limit)
+        return await self._now.search(query, limit, asking)
 
     def everyone(self) -> AsyncIterator[Sequence[Person]]:
         """See :class:`bridge.people.directory.Directory`."""

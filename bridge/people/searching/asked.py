@@ -89,10 +89,23 @@ def understood(query: str) -> Query:
             rest.append(piece)
     words = _words(" ".join(rest))
     service = any(word in _SERVICE for word in words)
-    read = [*parts, *_read(words)]
+    read = list({part.text: part for part in [*parts, *_read(words)]}.values())
     if len(read) > 1:
         read = [_rather_a_town(part) for part in read]
     return Query(tuple(read[:MOST_PARTS]), service)
+
+
+def strictly(parts: Sequence[Sought]) -> list[Sought]:
+    """The same, but that only the last part may be a beginning: of the others people have mostly written all.
+
+    Where nothing else is left of a part, it stays as it is.
+    """
+    return [*map(_whole, parts[:-1]), *parts[-1:]]
+
+
+def _whole(part: Sought) -> Sought:
+    ways = {way: cost for way, cost in part.ways.items() if not way.endswith("*")}
+    return replace(part, ways=ways) if ways else part
 
 
 def _rather_a_town(part: Sought) -> Sought:
@@ -191,11 +204,11 @@ def _add_names(ways: dict[str, float], word: str, particles: str) -> None:
 
 
 def _add_beginnings(ways: dict[str, float], word: str) -> None:
-    """One letter is an initial and no beginning; short beginnings are of names only."""
+    """One letter begins names only."""
+    ways |= {f"{kind}{word}*": _WHOLE[kind] + BEGINNING for kind in (FAMILY, GIVEN)}
     if len(word) > 1:
-        ways |= {f"{kind}{word}*": _WHOLE[kind] + BEGINNING for kind in (FAMILY, GIVEN)}
-    if len(word) > 2:
         ways |= {f"{kind}{word}*": _WHOLE[kind] + BEGINNING for kind in (TOWN, STRUCTURE)}
+    if len(word) > 2:
         ways[f"{CRAFT}{crafts.stem(word)}*"] = _WHOLE[CRAFT] + BEGINNING
 
 

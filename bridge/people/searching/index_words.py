@@ -26,7 +26,7 @@ SOUND = "s"  # how a family name sounds
 MISTYPED = FAMILY + GIVEN + TOWN + CRAFT + STRUCTURE
 """The kinds of which a search asks what is near; others need no trigrams."""
 
-VERSION = 2
+VERSION = 3
 """It grows whenever words change: a store that was filled under another one is filled anew."""
 
 _KEPT = 65_536
@@ -46,7 +46,11 @@ def words_of(entry: Entry) -> set[str]:
 
 def _named(entry: Entry) -> set[str]:
     if entry.kind != "person":
-        return {*_craft(entry.family), *(FAMILY + word for word in house_words(entry.family))}
+        return {
+            *_craft(entry.family),
+            *_structure(entry.family),
+            *(FAMILY + word for word in house_words(entry.family)),
+        }
     names = {word for name in (entry.family, *entry.other_names) for word in name_words(name)}
     found = {FAMILY + word for word in names}
     found |= {SOUND + code for code in map(sound, names) if code}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bridge.people.searching import crafts
-from bridge.people.searching.asked import Query, Sought, understood
+from bridge.people.searching.asked import Query, Sought, strictly, understood
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.index_words import CRAFT, FAMILY, GIVEN, SOUND, STRUCTURE, TOWN
-from bridge.people.searching.judging import Found, Near, judged
+from bridge.people.searching.judging import Fitting, Found, Near
 from bridge.people.searching.sounds import sound
 from bridge.people.searching.terms import Terms
 from bridge.people.searching.typing_errors import SHORTEST, alike, one_off, wrong_letter
@@ -34,54 +34,65 @@ _LONG = 7
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """By whom it is asked: their person id, with whom they have written (person ids, the latest first), and who is
-    reached how where the directory does not know it (2 now, 1 by mail, 0 nobody).
+    """By whom it is asked: their person id, and with whom they have written (person ids, the latest first).
+
+    ``reached`` says how somebody is reached: 2 now, 1 by mail only, 0 not yet.
     """
 
     person: str | None = None
     written: Sequence[str] = ()
-    reached: Mapping[str, int] = field(default_factory=dict)
+    reached: Callable[[Entry], int] | None = None
+
+
+NOBODY = Asking()
+"""It is not known by whom it is asked."""
 
 
 class Search:
-    """Finds entries in a store. At most six statements: see :meth:`find`."""
+    """Finds entries in a store. It asks first for what was written, and more widely only where that finds few."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
 
-    async def find(self, query: str, limit: int, asking: Asking = Asking()) -> Sequence[Found]:
-        """Who is meant, the likeliest first. Nobody of the red list and nobody who has closed is among them."""
+    async def find(self, query: str, limit: int, asking: Asking = NOBODY) -> Sequence[Found]:
+        """Who is meant, the likeliest first. Nobody of the red list and nobody who has closed is among them.
+
+        At most six statements, and ``CANDIDATES`` entries of each.
+        """
         asked = understood(query)
         if not asked.parts:
             return []
-        parts = asked.parts
         near, close = await self._near(asking)
         pool = {e.id: e for e in close}
-        await self._fill(pool, parts, near)
-        found = _ranked(asked, parts, pool.values(), near)
+        await self._fill(pool, strictly(asked.parts), near)
+        found = _ranked(Fitting(asked, asked.parts, near), pool.values())
         if len(found) < _FEW and not (found and found[0].whole):
-            wider = await self._widened(parts)
-            await self._fill(pool, wider, None)
-            seen = {one.entry.id for one in found}
-            found += [one for one in _ranked(asked, wider, pool.values(), near) if one.entry.id not in seen]
-            found.sort(key=_order)
-            if not found:
-                found = await self._without_one(asked, wider, pool, near)
+            found = await self._wider(asked, pool, near)
         return found[:limit]
+
+    async def _wider(self, asked: Query, pool: dict[str, Entry], near: Near) -> list[Found]:
+        wider = await self._widened(asked.parts)
+        await self._fill(pool, wider, None)
+        judge = Fitting(asked, wider, near)
+        found = _ranked(judge, pool.values())
+        if found or len(wider) < 2 or not await self._fill_without_one(asked, wider, pool):
+            return found
+        return _ranked(judge, pool.values(), left_out=1)
 
     async def _near(self, asking: Asking) -> tuple[Near, Sequence[Entry]]:
         """The one who asks, and the people with whom they have written."""
         written = list(asking.written[:MOST_WRITTEN])
         ids = [asking.person, *written] if asking.person else written
         entries = await self._terms.entries(ids) if ids else []
+        near = Near(frozenset(written)) if asking.reached is None else Near(frozenset(written), reached=asking.reached)
         own = next((e for e in entries if e.id == asking.person), None)
-        return Near.to(own, written, asking.reached), [e for e in entries if e is not own]
+        return near.at(own) if own is not None else near, entries
 
     async def _fill(self, pool: dict[str, Entry], parts: Sequence[Sought], near: Near | None) -> None:
         groups = _groups(parts)
         found = await self._terms.holding(groups, CANDIDATES)
         pool |= {e.id: e for e in found}
-        if len(found) == CANDIDATES and near is not None and near.towns:  # more than were read: those nearby, too
+        if len(found) == CANDIDATES and near is not None and near.towns:  # there are more: those nearby, too
             pool |= {e.id: e for e in await self._terms.holding([*groups, near.towns], CANDIDATES)}
 
     async def _widened(self, parts: Sequence[Sought]) -> list[Sought]:
@@ -112,29 +123,23 @@ class Search:
                 break
         return wider
 
-    async def _without_one(
-        self, asked: Query, parts: Sequence[Sought], pool: dict[str, Entry], near: Near
-    ) -> list[Found]:
-        """Everything but one part: the one that says least of a name."""
-        if len(parts) < 2:
-            return []
-        known = await self._terms.count({way for part in parts for way in part.ways if not way.endswith("*")})
-        least = min(range(len(parts)), key=lambda n: (_named(asked.parts[n], known), -n))
-        left = [part for n, part in enumerate(parts) if n != least]
-        if not any(_named(part, known) > 1 for part in left):
-            return []
+    async def _fill_without_one(self, asked: Query, wider: Sequence[Sought], pool: dict[str, Entry]) -> bool:
+        """Everything but one part, the one that is the least likely to be a name; False: no name would be left."""
+        known = await self._terms.count({way for part in asked.parts for way in part.ways if not way.endswith("*")})
+        least = min(range(len(wider)), key=lambda n: (_named(asked.parts[n], known), -n))
+        left = [part for n, part in enumerate(wider) if n != least]
+        if not any(_named(part, known) > 1 for n, part in enumerate(asked.parts) if n != least):
+            return False
         await self._fill(pool, left, None)
-        return _ranked(asked, parts, pool.values(), near, left_out=1)
+        return True
 
 
 def _groups(parts: Sequence[Sought]) -> list[Collection[str]]:
     return [part.group for part in parts if not part.weak] or [part.group for part in parts]
 
 
-def _ranked(
-    asked: Query, parts: Sequence[Sought], entries: Collection[Entry], near: Near, left_out: int = 0
-) -> list[Found]:
-    some = (judged(asked, parts, entry, near, left_out) for entry in entries)
+def _ranked(judge: Fitting, entries: Collection[Entry], left_out: int = 0) -> list[Found]:
+    some = (judge.judged(entry, left_out) for entry in entries)
     return sorted((found for found in some if found is not None), key=_order)
 
 

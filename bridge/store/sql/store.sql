@@ -31,6 +31,9 @@ INSERT INTO leg (conversation, network, chat) VALUES ($1, $2, $3) ON CONFLICT (c
 UPDATE leg SET chat = $3 WHERE conversation = $1 AND network = $2;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person;
+-- name: written_with
+SELECT person, joined_at FROM member WHERE person <> $1 AND conversation IN
+  (SELECT conversation FROM member WHERE person = $1 ORDER BY joined_at DESC LIMIT $2);
 -- name: among
 SELECT c.id FROM conversation c WHERE c.audience = $1
 AND EXISTS (SELECT 1 FROM member m WHERE m.conversation = c.id AND m.network = $2 AND m.address = $3) ORDER BY c.created_at DESC, c.id LIMIT 1;
