@@ -152,6 +152,12 @@ class Signals(Protocol):
     async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
         """``who`` has come into a chat where messages waited for them: delivered. ``never`` (a code): will not come."""
 
+    async def came(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
+        """``who`` is not merely invited to a chat any more: what the hub keeps until somebody comes is tried now.
+
+        ``never`` (a code): ``who`` does not come, and what is kept is not for them.
+        """
+
     async def waits(self, network: str, chat: str, who: Address, why: str) -> None:
         """``who`` has come into a chat and cannot have yet what waits there for them, for this reason (a code)."""
 

@@ -24,14 +24,25 @@ class Unavailable(Exception):
     ``alone``: this call alone has to wait (for a room, for a device, for the hub itself). The network works as far as
     this failure tells, and everything else may go on. Without it the failure counts against the whole network.
     ``told``: whoever waits learns the code at once, as people can do something about it; it has words.
+    ``kept``: nothing has failed, nobody is there yet. The hub keeps the message, and whatever is behind it in its lane,
+    until :meth:`bridge.connector.Signals.came`; other networks do not wait for its place.
     """
 
-    def __init__(self, code: str, retry_after: float | None = None, *, alone: bool = False, told: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        retry_after: float | None = None,
+        *,
+        alone: bool = False,
+        told: bool = False,
+        kept: bool = False,
+    ) -> None:
         super().__init__(code)
         self.code = code
         self.retry_after = retry_after
-        self.alone = alone
+        self.alone = alone or kept
         self.told = told
+        self.kept = kept
 
 
 def where(bug: BaseException) -> str:

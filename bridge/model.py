@@ -232,7 +232,7 @@ class Delivery:
     who came after the message was accepted is among them; ``gone`` are those (person ids) who have left since.
     ``reply_to`` and ``thread`` are already translated to this network (None: not known there); ``continues`` is what
     it answers in another conversation of that network, which not everybody here may see.
-    ``attempt`` counts from 0; ``order`` grows along every lane of the conversation.
+    ``attempt`` counts from 0; ``order`` grows along every lane of the conversation. ``last``: the hub tries no more.
     """
 
     id: str
@@ -254,6 +254,7 @@ class Delivery:
     cites: tuple[str | None, str | None] = (None, None)  # the hub's own ids of what ``reply_to`` and ``thread`` name
     files: int = 0  # how many wait for this delivery; ``body.files`` holds them while it is handed out
     gone: frozenset[str] = frozenset()
+    last: bool = False
 
     @property
     def recipients(self) -> tuple[Member, ...]:

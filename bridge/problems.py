@@ -129,6 +129,16 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Cette personne n'a pas rejoint la conversation : elle n'a pas reçu ce message.",
         "This person did not join the conversation, and has not received this message.",
     ),
+    "invited": (
+        "Cette personne est invitée à la conversation : elle recevra ce message en y entrant.",
+        "This person is invited to the conversation, and gets this message on coming in.",
+    ),
+    "not_joined_yet": (
+        "Pas encore remis : cette personne n'a pas encore accepté l'invitation à la conversation. Ce message l'attend. "
+        "Si c'est urgent, appelez.",
+        "Not delivered yet: this person has not accepted the invitation to the conversation so far. The message waits "
+        "for them; if it is urgent, call.",
+    ),
     "too_many_members": ("Trop de participants dans cette conversation.", "Too many members in this conversation."),
     "no_ghost": (
         "Cette personne n'a ni numéro RPPS ni adresse assez courte : elle ne peut pas être représentée dans Matrix.",

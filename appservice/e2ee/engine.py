@@ -237,6 +237,13 @@ class Engine:
         if not self._is_ghost(user):
             await self._sharing.forget(room_id, user)
 
+    async def know(self, user: str, ghost: str, patience: float) -> bool:
+        """Ask, as a ghost, for somebody's devices if they are not known; False: after ``patience`` seconds still not.
+
+        Raises Unavailable if our own homeserver is away.
+        """
+        return not await self._devices.fresh([user], ghost, patience)
+
     async def late(self, room_id: str, user: str) -> None:
         """Somebody of this room can have their keys now. Raises Unavailable; :meth:`flush` tries again."""
         if self._held:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, takewhile
 from typing import Any
@@ -14,7 +14,7 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.events import sound
 from appservice.client.homeserver import MatrixRefused, need, part
 from appservice.client.names import cipher_hash, txn_id
-from appservice.e2ee import Engine
+from appservice.e2ee import Engine, Outbound
 from appservice.rooms.roomstate import Room
 from bridge.db import Row, Tx
 from bridge.db.pages import pages
@@ -50,15 +50,23 @@ class Sent:
     gone: bool = False
 
 
+def _nobody() -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class EventToSend:
-    """Something to be said encrypted; ``key`` makes it unique for ever."""
+    """Something to be said encrypted; ``key`` makes it unique for ever.
+
+    ``apart`` gives the users of the room who get no key for it, as things are then.
+    """
 
     key: str
     ghost: str
     content: Json = field(repr=False)
     message: str = ""
     type: str = "m.room.message"
+    apart: Callable[[], frozenset[str]] = field(default=_nobody, compare=False, repr=False)
 
 
 class Outbox:
@@ -110,6 +118,10 @@ class Outbox:
         rows = (self._rows.get(key if n == 0 else f"{key}/{n}") for n in count())
         return (row.event_id for row in takewhile(lambda row: row is not None, rows) if row and row.event_id)
 
+    def knows(self, key: str) -> bool:
+        """Whether an event was encrypted already."""
+        return key in self._rows
+
     def room_of(self, key: str) -> str:
         """The room of an event that was sent or encrypted."""
         return self._rows[key].room
@@ -137,21 +149,29 @@ class Outbox:
         over = [row for row in self._done.get(room.room_id, ()) if row.message != asked.message]
         over = over if asked.message else []
         await self._engine.look([asked.ghost])  # a bell that told of a new device may have been missed
-        async with self._engine.outbound(room.state(), asked.ghost) as out:
-            async with self._db.transaction("matrix.encrypt") as tx:
-                content = await out.encrypt(tx, asked.type, asked.content)
-                row = self._row(room.room_id, device, asked, content)
-                await self._add(tx, row)
-                if over:
-                    await tx.many("matrix.outbox_end", [(old.id,) for old in over])
-            if out.withheld:
-                log.info("%d devices in %s cannot read %s", len(out.withheld), room.room_id, asked.key)
+        row = None
+        while row is None:
+            apart = asked.apart()
+            async with self._engine.outbound(room.state(apart), asked.ghost) as out:
+                if asked.apart() == apart:  # else somebody has just gone for whom it keeps a key: in a new session
+                    row = await self._save(room.room_id, device, asked, out, over)
         for old in over:
             self._rows.pop(old.id, None)
             self._done[room.room_id].remove(old)
         self._remember(row)
         if asked.message:
             self._last[room.room_id] = row.message
+        return row
+
+    async def _save(self, room: str, device: str, asked: EventToSend, out: Outbound, over: Sequence[Sent]) -> Sent:
+        async with self._db.transaction("matrix.encrypt") as tx:
+            content = await out.encrypt(tx, asked.type, asked.content)
+            row = self._row(room, device, asked, content)
+            await self._add(tx, row)
+            if over:
+                await tx.many("matrix.outbox_end", [(old.id,) for old in over])
+        if out.withheld:
+            log.info("%d devices in %s cannot read %s", len(out.withheld), room, asked.key)
         return row
 
     def _row(self, room_id: str, device: str, asked: EventToSend, content: Json) -> Sent:

@@ -17,6 +17,7 @@ from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
+from appservice.leaving.first_words import FirstWords
 from appservice.leaving.keyless import Keyless
 from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox, translate
 from appservice.rooms.ghosts import Ghosts
@@ -26,7 +27,7 @@ from appservice.rooms.roomstate import Room
 from appservice.rooms.voice import Voice
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import KINDS, not_carried
-from bridge.model import MATRIX, Delivery, Handed, Kind, Ref
+from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
 from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
@@ -56,6 +57,7 @@ class Outgoing:
         self._voice = voice
         self._outbox = outbox
         self._media = media
+        self._first = FirstWords(edge, rooms, outbox)
         self.keyless = Keyless(edge, engine, rooms.store)
 
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
@@ -76,10 +78,17 @@ class Outgoing:
             return await self._reaction(room, ghost, delivery)
         if delivery.kind is Kind.REMOVAL:
             return await self._removal(room, ghost, delivery)
+        await self._first.wait(room, delivery, keys[0])
         if delivery.body.system:  # about this person, and not said by them
             ghost = await self._voice.speaker(room) or ghost
         exits = {user: room.exits.get(user) for user in self._rooms.invited(room, delivery).values()}
+        gone = await self._gone(room, delivery)
+
+        def apart() -> frozenset[str]:
+            return gone | _exited(room, exits)
+
         asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
+        asked = [replace(one, apart=apart) for one in asked]
         await self._newcomers.before(room, ghost)
         events = [await self._send(room, one) for one in asked]
         await self._voice.brought(room, ghost)  # a room from before there was one; who speaks counts as having read
@@ -112,10 +121,19 @@ class Outgoing:
 
     async def _declined(self, room: Room, delivery: Delivery, exits: Mapping[str, int | None]) -> set[str]:
         """Who declined while this was said (person ids). Its key is not for them, also if they are invited anew."""
-        gone = {user for user, before in exits.items() if room.exits.get(user) != before}
+        gone = _exited(room, exits)
         for user in gone:
             await self._engine.forget_invited(room.room_id, user)
         return {m.person.id for m in delivery.recipients if m.address.id in gone}
+
+    async def _gone(self, room: Room, delivery: Delivery) -> frozenset[str]:
+        """Who was told not to get this, or left before it: it is not for them, though they be here again."""
+        found = set()
+        for user in room.members if delivery.gone else ():
+            person = await self.hub.facts.who(Address(MATRIX, user)) if not self._names.is_ours(user) else None
+            if person is not None and person.id in delivery.gone:
+                found.add(user)
+        return frozenset(found)
 
     async def _linked(self, delivery: Delivery, ghost: str) -> Delivery:
         """Whoever is in both rooms finds the way back; for all others the link leads nowhere."""
@@ -203,6 +221,10 @@ class Outgoing:
                 told = _unsaid(room, ghost, "m.reaction" if what.startswith("send") else "m.room.redaction")
             raise told from refusal
         return str(answer["event_id"]) if "event_id" in answer else None
+
+
+def _exited(room: Room, exits: Mapping[str, int | None]) -> frozenset[str]:
+    return frozenset(user for user, before in exits.items() if room.exits.get(user) != before)
 
 
 def _unsaid(room: Room, ghost: str, kind: str) -> Refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ COMPONENT = Component("matrix", Path(__file__).parents[1] / "sql")
 log = logging.getLogger(__name__)
 _WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
 _VOICE_AGAIN = 10.0  # s between two tries to make the hub's voice
+_ASKED = 10.0  # s for a newcomer's server to say which devices they have
 _FLUSH = 20.0  # s between two tries to send keys that wait
 _SWEEP = 600.0  # s between two looks at old rows
 
@@ -296,10 +298,17 @@ class Matrix:
         gone = room.membership(user) != "join" or user in room.strangers  # they get nothing that was kept
         return gone or room.waits(user) or not self._edge.trusted(server_of(user))
 
+    async def _known(self, room: Room, user: str) -> None:
+        """Ask for a newcomer's devices, and wait for the answer, not for ever: a key is given to known devices only."""
+        ghost = next((ghost for ghost in self._rooms.doors.ghosts_in(room)), None)
+        if ghost is not None:
+            with suppress(Unavailable, Refused):
+                await self.engine.know(user, ghost, _ASKED)
+
     async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
         """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
         user = event["state_key"]
-        await self._rooms.newcomers.settled(room, user)
+        await self._rooms.newcomers.settled(room, user, self._known(room, user))
         for pause in _WELCOME_AGAIN:
             try:
                 await self.engine.late(room.room_id, user)

@@ -36,7 +36,9 @@ class MatrixSettings(BaseModel):
     room_version: str | None = Field(default=None, description="of new rooms; None: what the homeserver prefers")
     key_wait_s: float = Field(default=10.0, ge=0, description="how long a room waits for the key of a message")
     key_request_s: float = Field(default=2.0, ge=0, description="when the sender's devices are asked for a missing key")
-    join_wait_s: float = Field(default=5.0, ge=0, description="how long a new room waits for those who were invited")
+    join_wait_s: float = Field(
+        default=5.0, ge=0, description="how long a new room waits for the other invited people, once one has come"
+    )
     settle_s: float = Field(
         default=1.5, ge=0, description="how long a newcomer's client gets to learn the ghosts' keys"
     )

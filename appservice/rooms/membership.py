@@ -184,6 +184,7 @@ class Membership:
             self._rooms.newcomers.came(room, user)
             self.newcomer(room, event)
         await self.arrived(room, user)
+        await self.hub.signs.came(MATRIX, room.room_id, Address(MATRIX, user))
         known = self._inviters.pop((room.room_id, user), None)
         chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
@@ -204,6 +205,8 @@ class Membership:
         room.set_member(user, membership)
         if not self._names.is_ghost(user):
             await self.arrived(room, user)
+            if was != "join":
+                await self.hub.signs.came(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
             if was == "join":
                 await self._engine.forget_member(room.room_id, user)
             else:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from appservice.rooms.roomstate import Room
 
-_MOMENT = 0.02  # s; the settling of a newcomer is about to be noted
+_MOMENT = 0.5  # s; the settling of a newcomer is about to be noted, which is told
 
 
 @dataclass(slots=True)
@@ -52,9 +52,9 @@ class Newcomers:
             asyncio.get_running_loop().call_later(self._settle + 0.1, self._forget, room)
         coming.news.set()
 
-    async def settled(self, room: Room, user: str) -> None:
-        """Wait until this newcomer's client had its time; from then on they get keys."""
-        await asyncio.sleep(self._settle)
+    async def settled(self, room: Room, user: str, known: Awaitable[object]) -> None:
+        """Wait until a newcomer's client had its time and their devices are ``known``; from then on they get keys."""
+        await asyncio.gather(asyncio.sleep(self._settle), known)
         room.await_keys(user, False)
         self._of(room).settled.pop(user, None)
         self._forget(room)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import orjson
@@ -80,8 +80,14 @@ class Room:
         wanted = memberships or _IN
         return sorted(user for user, membership in self.members.items() if membership in wanted)
 
-    def state(self) -> RoomState:
-        """The room for the key engine; the same object until something changes."""
+    def state(self, apart: frozenset[str] = frozenset()) -> RoomState:
+        """The room for the key engine; the same object until something changes.
+
+        ``apart``: those who get no key for what is said next.
+        """
+        if apart:
+            whole = self.state()
+            return replace(whole, members=whole.members - apart, waiting=whole.waiting - apart)
         if self._state is None:
             facts = self.facts
             readers = ("join",) if facts.history == "joined" else _IN

@@ -21,6 +21,7 @@ from bridge.hub.telling import Telling
 from bridge.kinds import KINDS
 from bridge.model import Address, Delivery, Handed, Member, Ref
 from bridge.parts.failpoint import failpoint
+from bridge.parts.lru import Lru
 from bridge.parts.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.served import Served
@@ -29,6 +30,7 @@ from bridge.store.due import DueDelivery
 from bridge.store.store import LANE, Store
 
 log = logging.getLogger(__name__)
+_REMEMBERED = 10_000
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
 
 
@@ -48,6 +50,7 @@ class Courier:
         self._holds = holds
         self._on_refused = on_refused
         self.overtaking = Overtaking()
+        self._kept: Lru[tuple[str, str], bool] = Lru(_REMEMBERED)  # lanes that wait until somebody comes
         self._handed_out = HandedOut(store, clock)
         self._outlets: dict[str, Outlet] = {}  # made at the start, as the networks are known then
         self._telling: dict[str, Telling] = {}
@@ -73,6 +76,15 @@ class Courier:
         """Something is due in this lane."""
         if (outlet := self._outlets.get(network)) is not None:
             outlet.wake(conversation)
+
+    def hurry(self, conversation: str, network: str) -> None:
+        """What was written in this lane may end its waiting; the disk says so."""
+        if (outlet := self._outlets.get(network)) is not None:
+            outlet.hurry(conversation)
+
+    def keeps(self, conversation: str, network: str) -> bool:
+        """Whether a lane waits until somebody comes, as far as this life of the hub knows."""
+        return self._kept.peek((conversation, network)) is not None
 
     def wake_all(self, network: str) -> None:
         """Something may be due in many lanes of a network."""
@@ -106,10 +118,10 @@ class Courier:
                     await self.overtaking.over(one.delivery.id)
                     return True
                 if one.next_at > self._clock() and not eager:
-                    return False
+                    return self._behind(conversation, network, due)
                 with self.overtaking.handing(one.delivery.id):
                     if not await self._attempt(one):
-                        return False
+                        return self._behind(conversation, network, due)
                 eager = False
         except SealBroken as broken:  # not the message's fault: it waits until its key is there again
             log.error("ALARM a message for %s in %s waits for its seal key: %s", network, conversation, broken)
@@ -120,6 +132,13 @@ class Courier:
         else:
             return len(due) == LANE
         await self._postpone(network, conversation)
+        return False
+
+    def _behind(self, conversation: str, network: str, due: Sequence[DueDelivery]) -> bool:
+        """The lane waits; where it waits for people, other networks do not wait for the place of what it keeps."""
+        if self.keeps(conversation, network):
+            for one in due:
+                self._on_refused(one.delivery.message, network)
         return False
 
     async def _postpone(self, network: str, conversation: str) -> None:
@@ -134,6 +153,7 @@ class Courier:
         delivery = due.delivery
         outlet, connector = self._outlets[delivery.network], self._connectors[delivery.network]
         asked = False
+        self._kept.drop((delivery.conversation, delivery.network))
         try:
             delivery, lost = await self._addressed(due)
             asked = True
@@ -168,6 +188,8 @@ class Courier:
         Gives those who do not get it, too. Raises Refused if nobody is left, SealBroken, Unavailable.
         """
         delivery = await self._store.ready(due)
+        if due.next_at and self._overdue.given_up(delivery.created_at):
+            delivery = replace(delivery, last=True)
         if not delivery.recipients and KINDS[delivery.kind].recipients:
             raise Refused("left_before")
         lost = [m for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)]
@@ -211,6 +233,8 @@ class Courier:
 
     async def _later(self, delivery: Delivery, reason: Unavailable) -> bool:
         """The lane waits: it is on disk until when."""
+        if reason.kept:
+            return await self._keep(delivery, reason)
         if self._overdue.given_up(delivery.created_at):
             log.warning("%s to %s given up after %d attempts", delivery.id, delivery.network, delivery.attempt + 1)
             return await self._end(delivery, None, "gave_up")
@@ -219,6 +243,20 @@ class Courier:
         async with self._store.db.transaction("courier.later") as tx:
             await self._store.later(tx, delivery, self._clock() + int(wait * 1000))
             news = reason.told and await self._store.outcomes.stuck(tx, delivery.message, delivery.network, reason.code)
+        if news:
+            self.wake_reports()
+        self._outlets[delivery.network].again_in(delivery.conversation, wait, reason.retry_after)
+        return False
+
+    async def _keep(self, delivery: Delivery, reason: Unavailable) -> bool:
+        """Nobody is there yet. It is looked at again now and then; whoever comes is told of (:meth:`hurry`)."""
+        lane, wait = (delivery.conversation, delivery.network), reason.retry_after or self._patience.longest
+        if not self.keeps(*lane):
+            log.info("%s to %s is kept until somebody comes: %s", delivery.id, delivery.network, reason)
+        self._kept.put(lane, True)
+        async with self._store.db.transaction("courier.kept") as tx:
+            await self._store.later(tx, delivery, self._clock() + int(wait * 1000), tried=0)
+            news = await self._store.outcomes.kept(tx, *lane, reason.code)
         if news:
             self.wake_reports()
         self._outlets[delivery.network].again_in(delivery.conversation, wait, reason.retry_after)

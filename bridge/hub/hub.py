@@ -28,6 +28,7 @@ from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.served import Served
 from bridge.store.conversation import Conversation, Reach, delivery_id, message_id
+from bridge.store.outcomes import INVITED
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -184,16 +185,30 @@ class Hub:
                 if overtaken:
                     await self._store.corrections.told(tx, message, conversation, overtaken, self._clock())
                 await self._leave(tx, conversation, remove)
+                kept = await self._kept(tx, message_id(message.ref), conversation, networks, bool(add or remove))
                 if within is not None:
                     await within(tx)
         ident = message_id(message.ref)
         if held & networks:
             self._order.hold(ident, conversation.id)
         for out in networks - held:
-            self._courier.wake(conversation.id, out)
+            (self._courier.hurry if out in kept and (add or remove) else self._courier.wake)(conversation.id, out)
+        if kept:
+            self._courier.wake_reports()
         if overtaken:
             self._overtook(message, original, conversation, overtaken)
         return Accepted(ident, conversation.id)
+
+    async def _kept(
+        self, tx: Tx, ident: str, conversation: Conversation, networks: Collection[str], moves: bool
+    ) -> frozenset[str]:
+        """Where messages wait until somebody comes, this one does; unless somebody else is to come or go."""
+        keep = frozenset(out for out in networks if self._courier.keeps(conversation.id, out))
+        for out in keep:
+            await self._store.outcomes.stuck(tx, ident, out, INVITED)
+            if moves:
+                await tx.run("store.hurry", conversation.id, out)
+        return keep
 
     async def _original(self, message: Message, conversation: str) -> tuple[str, list[str]]:
         """What a correction is about, and the deliveries of that, of which some may wait; nothing for all others."""
@@ -300,6 +315,8 @@ class Hub:
         """The networks that wait until the ordering network has shown the message."""
         networks = conversation.networks - {origin}
         ordering = {n for n in networks if self._connectors[n].capabilities.echoes}
+        if not self._order.holds(conversation.id) and any(self._courier.keeps(conversation.id, n) for n in ordering):
+            return frozenset()  # it is shown once somebody comes
         return frozenset(networks - ordering) if ordering else frozenset()
 
     # ---- order

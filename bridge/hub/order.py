@@ -51,6 +51,10 @@ class Order:
         timer = asyncio.get_running_loop().call_later(self._wait, self._over, message)
         self._held[message] = (conversation, timer)
 
+    def holds(self, conversation: str) -> bool:
+        """Whether something of this conversation is held."""
+        return any(conversation == where for where, _ in self._held.values())
+
     def _over(self, message: str) -> None:
         """The wait is over, unless the ordering leg is only slow: while it shows others of the conversation, go on."""
         conversation, _ = self._held.get(message, ("", None))

@@ -85,6 +85,13 @@ class Outlet:
             self._missed = True
             self._look = self._look or 0
 
+    def hurry(self, conversation: str) -> None:
+        """What this lane waits for has happened, as the disk says; an attempt that is under way does not know it."""
+        self._named.pop(conversation, None)
+        if conversation in self._lanes:
+            self._hasty.add(conversation)
+        self.wake(conversation)
+
     def look_through(self, *, eager: bool) -> None:
         """Find every lane that the disk holds; ``eager``: whatever waits for a time, too."""
         self._look, self._eager, self._missed = 0, eager, False

@@ -77,6 +77,8 @@ class Overdue:
         outlet, patience = self._outlets[name], self._patience
         while rows := await outlet.backlog.late(self._before(patience.late), _PAGE):
             await self._tell(name, rows, news)
+        while people := await outlet.backlog.not_in(self._before(patience.late), _PAGE):
+            await self._not_in(name, people, news)
         while outlet.down and self._tried:
             before = min(outlet.failed_at, self._clock()) - int(patience.give_up * 1000)
             rows = await outlet.backlog.expired(before, _PAGE)
@@ -88,6 +90,14 @@ class Overdue:
         async with self._store.db.transaction("courier.late") as tx:
             told = await self._store.outcomes.late(tx, name, {row.id: row.message for row in rows})
         if told:
+            news()
+        await asyncio.sleep(_SHARE * (time.monotonic() - begun))
+
+    async def _not_in(self, name: str, people: Sequence[tuple[str, str]], news: Callable[[], None]) -> None:
+        begun, now = time.monotonic(), self._clock()
+        async with self._store.db.transaction("courier.not-in") as tx:
+            told = [await self._store.outcomes.not_in(tx, where, name, person, now) for where, person in people]
+        if any(told):
             news()
         await asyncio.sleep(_SHARE * (time.monotonic() - begun))
 

@@ -84,6 +84,19 @@ class Signs:
         if news:
             self._courier.wake_reports()
 
+    async def came(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
+        """See :class:`bridge.connector.Signals`."""
+        ident = await self._store.conversation_of(network, chat)
+        person = await self._people.who(who)
+        if ident is None or person is None:
+            return
+        async with self._store.db.transaction("hub.came") as tx:
+            news = await self._store.outcomes.came(tx, ident, network, person.id, self._clock(), never)
+        if never is None:
+            self._courier.hurry(ident, network)
+        if news:
+            self._courier.wake_reports()
+
     async def waits(self, network: str, chat: str, who: Address, why: str) -> None:
         """See :class:`bridge.connector.Signals`."""
         ident = await self._store.conversation_of(network, chat)

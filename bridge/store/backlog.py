@@ -62,6 +62,11 @@ class Backlog:
         """What was accepted before (ms); none that is held."""
         return await self._older(True, before, False, limit) or await self._older(False, before, False, limit)
 
+    async def not_in(self, before: int, limit: int) -> list[tuple[str, str]]:
+        """Who has been invited since before (ms), has not come yet, and nobody was told: conversation and person."""
+        rows = await self._db.all("store.not_in", self.network, before, limit)
+        return [(row["conversation"], row["person"]) for row in rows]
+
     async def _older(self, late: bool, before: int, held: bool, limit: int) -> list[Old]:
         rows = await self._db.all("store.older", self.network, int(late), before, int(held), limit)
         return [Old(row["id"], row["message"], row["conversation"]) for row in rows]

@@ -21,8 +21,14 @@ class DueDelivery:
 
 
 def addressed(due: DueDelivery, whole: Conversation) -> tuple[tuple[Member, ...], frozenset[str]]:
-    """Today's members without those who came later, and those who have left before they got it."""
-    network, networks, meant = due.delivery.network, {n for _, n, _ in due.meant}, {p for p, _, _ in due.meant}
+    """Today's members without those who came later, and those who have left before they got it.
+
+    Whoever was told not to get it does not get it by being a member again.
+    """
+    network, networks = due.delivery.network, {n for _, n, _ in due.meant}
+    refused = {person for person, where, state in due.meant if where == network and state == State.REFUSED}
+    meant = {person for person, _, _ in due.meant} - refused
     members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
     left = {person for person, where, state in due.meant if where == network and state == State.ACCEPTED}
-    return members, frozenset(left.difference(m.person.id for m in members if m.address.network == network))
+    left.difference_update(m.person.id for m in members if m.address.network == network)
+    return members, frozenset(left | refused)

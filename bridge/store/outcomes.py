@@ -10,6 +10,7 @@ from bridge.db import Database, Row, Tx
 from bridge.model import Address, RecipientState, Ref, Report, State
 from bridge.people.people import People
 
+INVITED = "invited"  # why a message is kept: nobody is there yet
 TOLD = 100  # reports that are read, and told, at once
 
 
@@ -74,6 +75,27 @@ class Outcomes:
             news += await tx.all("store.why", network, person, at, why, _ids(rows))
             after = rows[-1]["pos"]
         return await self.all_changed(tx, news)
+
+    async def came(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
+        """``person`` has come into a chat, or will not (``never``): they get nothing of what is kept. True if news."""
+        where = (network, conversation, person)
+        await tx.run("store.is_in", *where)
+        if never is None:
+            await tx.run("store.hurry", conversation, network)
+            return False
+        news = await self.all_changed(tx, await tx.all("store.declined", *where, at, never))
+        for row in await tx.all("store.end_withdrawn", conversation, network) if news else ():
+            await tx.run("store.end_files", row["message"])
+        return news
+
+    async def kept(self, tx: Tx, conversation: str, network: str, why: str) -> bool:
+        """A lane waits until somebody comes: everything in it does; True if that is news."""
+        return await self.all_changed(tx, await tx.all("store.keep", conversation, network, why))
+
+    async def not_in(self, tx: Tx, conversation: str, network: str, person: str, at: int) -> bool:
+        """``person`` was invited long ago and has not come: said once, until there is more for them. True if news."""
+        await tx.run("store.is_in", network, conversation, person)
+        return await self.waits(tx, conversation, network, person, at, "not_joined_yet")
 
     async def late(self, tx: Tx, network: str, waiting: Mapping[str, str]) -> bool:
         """These wait for long (deliveries of a network, and their messages); True if that is news."""

@@ -332,15 +332,9 @@ class Store:
         return (ref, None) if row["conversation"] == delivery.conversation else (None, ref)
 
     async def sent(
-        self,
-        tx: Tx,
-        delivery: Delivery,
-        ref: Ref,
-        now: int,
-        *,
-        known: bool = True,
+        self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True,
         waiting: Mapping[str, str | None] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """The network has it: keep its ref, erase the body, let the sender know (if it is ``known`` to be there).
 
         ``waiting``: for whom it is kept there (person ids), and why.
@@ -352,7 +346,7 @@ class Store:
         if known:
             for person, why in sorted((waiting or {}).items()):
                 if await tx.one("store.taken", delivery.message, person, delivery.network, now, why) is not None:
-                    await tx.run("store.await", delivery.message, delivery.network, person)
+                    await tx.run("store.await", delivery.message, delivery.network, person, now, int(why is not None))
             await tx.run("store.delivered", delivery.message, delivery.network, now)
         if known or delivery.gone:
             await self.outcomes.changed(tx, delivery.message)
@@ -390,6 +384,6 @@ class Store:
         await tx.run("store.refused", message, network, now, "gave_up")
         await self.outcomes.changed(tx, message)
 
-    async def later(self, tx: Tx, delivery: Delivery, next_at: int) -> None:
+    async def later(self, tx: Tx, delivery: Delivery, next_at: int, *, tried: int = 1) -> None:
         """Try again at ``next_at`` (ms)."""
-        await tx.run("store.later", delivery.id, delivery.attempt + 1, next_at)
+        await tx.run("store.later", delivery.id, delivery.attempt + tried, next_at)

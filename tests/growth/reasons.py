@@ -52,6 +52,7 @@ PAGES = {
     "account_pkey(network> id>)",
     "acquaintance_closed(person>)",
     "acquaintance_pkey(person>)",
+    "awaited_open(network= at>)",
     "e2ee_ghost_pkey(user_id>)",
     "mail_box_pkey(address>)",
     "matrix_ghost_pkey(mxid>)",

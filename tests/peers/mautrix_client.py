@@ -40,7 +40,8 @@ _PRESSES = 20  # of the button that joins
 class MautrixClient:
     """One device of one user. Started again on the same folder it is the same device with the same keys."""
 
-    def __init__(self, url: str, user: str, folder: Path) -> None:
+    def __init__(self, url: str, user: str, folder: Path, *, once: bool = False) -> None:
+        self._once = once
         self.timeline = Timeline()
         self._folder = folder
         self._stack = AsyncExitStack()
@@ -49,12 +50,15 @@ class MautrixClient:
         self._wire: dict[str, EncryptedEvent] = {}
 
     @classmethod
-    async def start(cls, url: str, user: str, password: str, folder: Path, *, to_unsigned: bool = False) -> Self:
+    async def start(
+        cls, url: str, user: str, password: str, folder: Path, *, to_unsigned: bool = False, once: bool = False
+    ) -> Self:
         """Log in with a new device that is signed, or go on with the device that the folder holds.
 
-        ``to_unsigned``: it gives its keys to devices that their owner has not signed, too.
+        ``to_unsigned``: it gives its keys to devices that their owner has not signed, too. ``once``: it looks at a
+        message when the message comes, and never again, as nheko and Cinny do.
         """
-        client = cls(url, user, folder)
+        client = cls(url, user, folder, once=once)
         try:
             await client._begin(password, TrustState.UNVERIFIED if to_unsigned else TrustState.CROSS_SIGNED_TOFU)
         except BaseException:
@@ -134,6 +138,8 @@ class MautrixClient:
             await self._show(await self.machine.decrypt_megolm_event(event))
         except SessionNotFound as missing:
             self._unreadable(event, missing)
+            if self._once:
+                return
             task = asyncio.create_task(self._later(event))
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)

@@ -110,6 +110,9 @@ SELECT MIN(next_at) AS next_at FROM delivery WHERE network = $1 AND held = 0 AND
 -- name: postpone
 UPDATE delivery SET next_at = $3 WHERE id =
   (SELECT id FROM delivery WHERE conversation = $1 AND network = $2 AND held = 0 ORDER BY pos LIMIT 1);
+-- name: hurry
+UPDATE delivery SET next_at = 0 WHERE id =
+  (SELECT id FROM delivery WHERE conversation = $1 AND network = $2 AND held = 0 ORDER BY pos LIMIT 1);
 -- name: older
 SELECT id, message, conversation FROM delivery
 WHERE network = $1 AND late = $2 AND created_at < $3 AND held <= $4 ORDER BY created_at LIMIT $5;
@@ -139,13 +142,31 @@ DELETE FROM delivery WHERE id = $1;
 -- name: delivered
 UPDATE recipient SET state = 'delivered', at = $3, reason = NULL WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: refused
-UPDATE recipient SET state = 'refused', at = $3, reason = $4 WHERE message = $1 AND network = $2 AND state = 'accepted';
+-- Whoever was only invited has not left.
+UPDATE recipient SET state = 'refused', at = $3, reason =
+  CASE WHEN $4 = 'left_before' AND reason IN ('invited', 'not_joined_yet') THEN 'not_joined' ELSE $4 END
+WHERE message = $1 AND network = $2 AND state = 'accepted';
 -- name: taken
 UPDATE recipient SET state = 'sent', at = $4, reason = $5
 WHERE message = $1 AND person = $2 AND network = $3 AND state = 'accepted' RETURNING message;
 -- name: await
-INSERT INTO awaited (network, conversation, person, pos) SELECT $2, conversation, $3, pos FROM message WHERE id = $1
-ON CONFLICT (network, conversation, person) DO NOTHING;
+INSERT INTO awaited (network, conversation, person, pos, at, late)
+SELECT $2, conversation, $3, pos, CAST($4 AS BIGINT), CAST($5 AS INTEGER) FROM message WHERE id = $1
+ON CONFLICT (network, conversation, person) DO UPDATE SET late = 0,
+at = CASE WHEN awaited.late = 1 THEN excluded.at ELSE awaited.at END WHERE excluded.late = 0;
+-- name: not_in
+SELECT conversation, person FROM awaited WHERE network = $1 AND late = 0 AND at < $2 ORDER BY at LIMIT $3;
+-- name: is_in
+UPDATE awaited SET late = 1 WHERE network = $1 AND conversation = $2 AND person = $3;
+-- name: declined
+UPDATE recipient SET state = 'refused', at = $4, reason = $5
+WHERE person = $3 AND network = $1 AND state = 'accepted' AND message IN
+  (SELECT d.message FROM delivery d WHERE d.conversation = $2 AND d.network = $1) RETURNING message;
+-- name: keep
+UPDATE recipient SET reason = CASE WHEN reason = 'late' THEN 'not_joined_yet' ELSE $3 END
+WHERE network = $2 AND state = 'accepted' AND (reason IS NULL OR reason = 'late') AND message IN
+  (SELECT d.message FROM delivery d WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT 100)
+RETURNING message;
 -- name: kept
 SELECT id, pos FROM message WHERE conversation = $2
 AND pos >= (SELECT pos FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3) ORDER BY pos LIMIT 100;
@@ -168,8 +189,8 @@ DELETE FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3;
 SELECT DISTINCT l.chat FROM awaited a JOIN leg l ON l.conversation = a.conversation AND l.network = a.network
 WHERE a.network = $1 AND l.chat IS NOT NULL;
 -- name: late
-UPDATE recipient SET reason = 'late'
-WHERE message = $1 AND network = $2 AND state = 'accepted' AND reason IS NULL RETURNING message;
+UPDATE recipient SET reason = CASE WHEN reason = 'invited' THEN 'not_joined_yet' ELSE 'late' END
+WHERE message = $1 AND network = $2 AND state = 'accepted' AND (reason IS NULL OR reason = 'invited') RETURNING message;
 -- name: stuck
 UPDATE recipient SET reason = $3
 WHERE message = $1 AND network = $2 AND state = 'accepted' AND (reason IS NULL OR reason = 'late') RETURNING message;
@@ -184,7 +205,8 @@ UPDATE recipient SET state = 'read', at = $4, reason = NULL
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered')
 AND (reason IS NULL OR reason NOT LIKE 'recipient_%') RETURNING message;
 -- name: failed
-UPDATE recipient SET state = 'refused', at = $4, reason = $5
+UPDATE recipient SET state = 'refused', at = $4, reason =
+  CASE WHEN $5 = 'left_before' AND reason IN ('invited', 'not_joined_yet') THEN 'not_joined' ELSE $5 END
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: unread
 SELECT id, pos, conversation FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)

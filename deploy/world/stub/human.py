@@ -86,6 +86,7 @@ class Human:
         self.key_requests: list[Json] = []
         self.verifications: list[Json] = []
         self.unreadable: list[Seen] = []
+        self.blank: list[str] = []  # events that a client which looks once shows as unreadable for ever
         self._account = vodozemac.Account()
         self._olm: dict[str, list[vodozemac.Session]] = {}
         self._inbound: dict[tuple[str, str], vodozemac.InboundGroupSession] = {}
@@ -376,6 +377,7 @@ class Human:
         if event["type"] == "m.room.encrypted" and event["sender"] != self.mxid:
             seen = Seen(room, event)
             (self.seen if self._read(seen) else self.unreadable).append(seen)
+            self.blank += [event["event_id"]] if seen.clear is None else []
         elif event["type"] == "m.room.message":
             self.seen.append(Seen(room, event, event))
 

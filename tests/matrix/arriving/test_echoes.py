@@ -52,6 +52,10 @@ async def test_where_others_wait_the_echo_gives_them_the_message(world: World) -
         await chat.ben.member(chat.room, "invite", ghost(CLEO))
         await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
         await settled(world, node)
+        to = (f"matrix:{chat.ben.mxid}", f"rpps:{CLEO}")
+        await node.post("anna@hopital.example", "avant", to=to)
+        await chat.ben.member(await chat.ben.invited(), "join")
+        await chat.ben.heard("avant")
         awaited: list[set[str]] = []
         real = node.hub.awaited
 
@@ -60,7 +64,7 @@ async def test_where_others_wait_the_echo_gives_them_the_message(world: World) -
             return awaited[-1]
 
         node.hub.awaited = noted  # type: ignore[method-assign]
-        await node.post("anna@hopital.example", "mail", to=(f"matrix:{chat.ben.mxid}", f"rpps:{CLEO}"))
+        await node.post("anna@hopital.example", "mail", to=to)
         await node.got("mail")
         await settled(world, node)
         assert any(awaited)

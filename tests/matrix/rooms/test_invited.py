@@ -161,15 +161,15 @@ async def test_who_comes_or_goes_while_it_is_noted(world: World, action: str, mo
         room.set_member(eve.mxid, action)  # the event is being read
         await sent(self, tx, *values, **more)
 
-    eve = await world.human("eve", "chu.example")
     async with world.node() as node:
+        ben, eve, where, _ = await two(world, node)
         monkeypatch.setattr(Store, "sent", slow)
-        first = await node.write("g", "un", to=(f"matrix:{eve.mxid}",))
+        second = await node.write("g", "deux")
         became = ("delivered", None) if action == "join" else ("refused", "not_joined")
         if action == "join":  # the key follows, and she can read it only then
-            await until_told(node, first, {eve.mxid: ("sent", None)})
-            await eve.member(await eve.invited(), "join")
-        await until_told(node, first, {eve.mxid: became})
+            await until_told(node, second, {ben.mxid: ("delivered", None), eve.mxid: ("sent", None)})
+            await eve.member(where, "join")
+        await until_told(node, second, {ben.mxid: ("delivered", None), eve.mxid: became})
 
 
 @pytest.mark.parametrize("action", ["join", "leave"])

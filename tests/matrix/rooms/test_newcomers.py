@@ -61,7 +61,7 @@ async def test_a_new_room_goes_on_once_everybody_has_settled() -> None:
     coming.came(where, BEN)
     assert where.waits(BEN)
     assert BEN in where.state().waiting
-    await coming.settled(where, BEN)
+    await coming.settled(where, BEN, asyncio.sleep(0))
     assert not where.waits(BEN)
     assert where.state().waiting == frozenset()
     await asyncio.wait_for(waiting, PATIENCE)

@@ -10,10 +10,12 @@ import pytest
 from appservice.process.checking.homeserver import check
 from bridge.model import Address, Ref
 from deploy.world.client import Event
+from deploy.world.synapse import Synapse
 from deploy.world.waiting import PATIENCE, until, wait_for
 from tests.matrix.make import ANNA, CLEO, Node, hub
 from tests.matrix.servers import Servers
-from tests.peers.world import PASSWORD, NewClient
+from tests.peers.mautrix_client import MautrixClient
+from tests.peers.world import PASSWORD, NewClient, new_user
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
 
@@ -52,6 +54,22 @@ async def test_a_federated_client_is_written_to_and_answers(
     assert seen["decryption_failure"] is None
     await ben.send(room, "Bien reçu")
     await node.got("Bien reçu")
+
+
+@pytest.mark.parametrize("where", ["home", "away"])
+async def test_a_client_that_looks_once_reads_what_was_said_before_it_came(
+    servers: Servers, node: Node, tmp_path: Path, where: str
+) -> None:
+    server: Synapse = getattr(servers, where)
+    user = await new_user(server, "ben")
+    async with await MautrixClient.start(server.url, user, PASSWORD, tmp_path, once=True) as ben:
+        for text in ("Bonjour Ben", "Un avis ?"):
+            await node.write(f"chat-once-{where}", text, to=(f"matrix:{user}",))
+        await until(lambda: [s.reason for r in node.product.told for s in r.states] == ["invited"] * 2)
+        room = await ben.join()
+        for text in ("Bonjour Ben", "Un avis ?"):
+            assert (await ben.timeline.text(room, text)).sender == servers.ghost(CLEO)
+        assert [shown.failure for shown in ben.timeline.rooms[room] if shown.failure] == []
 
 
 async def test_a_federated_client_invites_a_ghost(servers: Servers, node: Node, new_client: NewClient) -> None:

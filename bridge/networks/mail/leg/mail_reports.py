@@ -31,7 +31,7 @@ _STATUS = {  # RFC 3463; what is not here is "other"
     "not_invited": "5.7.1", "not_joined": "5.7.1",
     "untrusted_server": "5.7.1", "too_long": "5.3.4", "too_large": "5.3.4", "files_too_large": "5.3.4",
     "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "mail_copy_unwritten": "5.6.0", "gave_up": "5.4.7",
-    "late": "4.4.1", "room_upgraded": "4.3.0", "bad_address": "5.6.7",
+    "late": "4.4.1", "not_joined_yet": "4.2.0", "room_upgraded": "4.3.0", "bad_address": "5.6.7",
 }  # fmt: skip
 _SAID_BY_ANOTHER = "said by another"  # a failure, by a mailbox that it is not about
 _PATIENCE = 300_000  # ms in which the hub notes what it has handed to us; a report may be quicker
@@ -245,8 +245,8 @@ class MailReports:
 
 
 def _lasts(reason: str | None) -> bool:
-    """Whether somebody has to do something about it; a key that is on its way takes seconds, and if not, is late."""
-    return bool(reason) and reason != "recipient_no_key"
+    """Whether somebody has to do something about it: a key takes seconds, an invitation minutes; if not, it is late."""
+    return bool(reason) and reason not in ("recipient_no_key", "invited")
 
 
 def _word(ident: str) -> str:
