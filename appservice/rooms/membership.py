@@ -97,19 +97,26 @@ class Membership:
             return
         visible, closes = room.facts.history, event["type"] == "m.room.tombstone"
         news = apply(room, event)
+        if room.facts.history != visible:
+            await self._rotate(room, visible)
         if closes:
             await self._upgrades.closed(room)
-        if news or closes:  # by an earlier try it is in memory only
-            await self._write(room, [], done)
-            if event["type"] == "m.room.history_visibility" and visible != room.facts.history:
-                await self._engine.rotate(room.room_id)
-        else:
-            await self._write(None, [], done)
+        await self._write(room if news or room.unsaved else None, [], done)
+
+    async def _rotate(self, room: Room, visible: str) -> None:
+        """Who may read has changed. If no session ended, the next try of the event sees it again."""
+        try:
+            await self._engine.rotate(room.room_id)
+        except BaseException:
+            room.facts.history = visible
+            room.changed()
+            raise
 
     async def _write(self, room: Room | None, members: list[str], done: Within) -> None:
+        if room is not None:
+            await self._rooms.store.write(room, members, done)
+            return
         async with self._db.transaction("matrix.state") as tx:
-            if room is not None:
-                await save(tx, room, members)
             await done(tx)
 
     async def _member(self, room: Room, event: Json, done: Within) -> None:

@@ -11,6 +11,7 @@ import orjson
 
 from appservice.client.events import MEGOLM
 from appservice.e2ee import RoomState
+from bridge.connector import Within
 from bridge.db import Database, Tx
 from bridge.model import Member
 from bridge.parts.lru import Lru
@@ -62,7 +63,7 @@ class Room:
     untrusted: frozenset[str] = frozenset()  # members whose server is not trusted (now): their keys are kept
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
     read_at: float = -math.inf  # when its whole state was last read (monotonic)
-    unsaved: bool = False  # its members were read anew, and that could not be written yet
+    unsaved: bool = False  # something of it, facts or members, could not be written yet
     exits: dict[str, int] = field(default_factory=dict)  # how often each was seen to go, since this is in memory
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
@@ -213,20 +214,33 @@ class RoomStore:
         """Whether anything is kept about a room."""
         return await self._db.one("matrix.room", room_id) is not None
 
-    async def write(self, room: Room, members: Iterable[str] = ()) -> None:
-        """Keep a room and some of its members, in a transaction of its own."""
-        async with self._db.transaction("matrix.room") as tx:
-            await save(tx, room, members)
+    async def write(self, room: Room, members: Iterable[str] = (), also: Within | None = None) -> None:
+        """Keep a room and some of its members, in a transaction of its own; what it holds in memory may be news.
+
+        After a failure all of it is ``unsaved``: whoever writes next writes everything.
+        """
+        everything = room.unsaved
+        try:
+            async with self._db.transaction("matrix.room") as tx:
+                await save(tx, room, members)
+                if also is not None:
+                    await also(tx)
+        except BaseException:
+            room.unsaved = True
+            raise
+        if everything:
+            room.unsaved = False
 
 
 async def save(tx: Tx, room: Room, members: Iterable[str] = (), conversation: str | None = None) -> None:
-    """Keep a room, and the memberships of these users.
+    """Keep a room, and the memberships of these users; of all, if some could not be written before.
 
     ``conversation``: that it is given now. The room itself has it only once that is written: who sees it asks the hub.
     """
     facts = orjson.dumps(asdict(room.facts)).decode()
     await tx.run("matrix.room_save", room.room_id, conversation or room.conversation, facts)
-    rows = [(room.room_id, user, room.members[user]) for user in members if user in room.members]
+    names = list(room.members) if room.unsaved else members
+    rows = [(room.room_id, user, room.members[user]) for user in names if user in room.members]
     if rows:
         await tx.many("matrix.member_save", rows)
 
