@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from bridge.parts.patience import Patience
 from bridge.seal import Seal
@@ -99,9 +109,27 @@ def read_secret(source: str, where: str) -> str:
 
 
 class DirectorySettings(Section):
-    """Who is who."""
+    """Who is who: a CSV file, or the national directory with a CSV file of local additions and corrections.
 
-    flatfile: Path
+    ``folder`` is for what an import sorts on disk. A load is held beyond ``max_removed`` and ``max_changed`` (shares of
+    all people) and below ``min_lines`` (share of the lines before). A file is old after ``warn_after``.
+    """
+
+    kind: Literal["csv", "national"] = "csv"
+    flatfile: Annotated[Path | None, Field(validate_default=True)] = None
+    folder: Path | None = None
+    max_removed: float = Field(default=0.02, ge=0, le=1)
+    max_changed: float = Field(default=0.05, ge=0, le=1)
+    min_lines: float = Field(default=0.9, ge=0, le=1)
+    warn_after: Seconds = 26 * 3600.0
+    stale_after: Seconds = 72 * 3600.0
+
+    @field_validator("flatfile")
+    @classmethod
+    def _somebody(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None and info.data.get("kind") == "csv":
+            raise ValueError("is missing")
+        return path
 
 
 def _server(name: str) -> str:

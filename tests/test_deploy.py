@@ -31,6 +31,7 @@ OWNERS: dict[tuple[str, ...], type[BaseModel]] = {
 CHOSEN = {
     ("matrix", "as_token_file"),
     ("matrix", "hs_token_file"),
+    ("directory", "flatfile"),
     ("networks", "mail", "smtp", "lmtp", "path"),
     ("networks", "mail", "trust", "url"),
 }

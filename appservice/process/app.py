@@ -36,6 +36,7 @@ from bridge.parts.endless import endless
 from bridge.parts.tasks import Tasks
 from bridge.people.directories.watched import WatchedFile
 from bridge.people.directory import Directory
+from bridge.people.national.national import National
 from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT as STORE
 
@@ -53,7 +54,7 @@ class Parts:
     """
 
     config: Config
-    directory: WatchedFile
+    directory: WatchedFile | National
     core: Core
     matrix: Matrix
     routes: Sequence[Routes]
@@ -122,6 +123,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     except ValueError as error:
         raise BadConfig(str(error)) from None
     stack.push_async_callback(db.close)
+    if isinstance(directory, National):
+        stack.push_async_callback(directory.close)
     await proof.prove(db, seal)
     homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
 

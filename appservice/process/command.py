@@ -23,6 +23,7 @@ from bridge.db import brief
 from bridge.errors import Refused, Unavailable
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
+from bridge.people.national import command as directory_cli
 
 _DOOR = {
     "no_hub": "matrix_listen: no hub answers there: start it first",
@@ -60,6 +61,11 @@ def _why(reason: Unavailable) -> str:
     if reason.code == "database":
         cause = reason.__cause__
         return f"database.url: the database cannot be used ({brief(cause) if cause else 'it does not answer'})"
+    if reason.code == "directory_in_use":
+        return "directory: another import is running"
+    if reason.code == "directory":
+        cause = reason.__cause__
+        return f"directory: its tables cannot be used ({brief(cause) if cause else 'they are not there'})"
     return _DOOR.get(reason.code) or f"not available: {reason.code}"
 
 
@@ -97,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     identity.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
     identities_cli.add_arguments(identity)
     identity.set_defaults(call=_identity)
+    directory = commands.add_parser(
+        "directory", help="the national directory: import its files, status, search, show (beside a running hub)"
+    )
+    directory.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+    directory_cli.add_arguments(directory)
+    directory.set_defaults(call=_directory)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
@@ -187,6 +199,10 @@ def _accounts(asked: argparse.Namespace) -> int:
 
 def _identity(asked: argparse.Namespace) -> int:
     return _loop(identities_cli.main(asked, read_config(asked.config)))
+
+
+def _directory(asked: argparse.Namespace) -> int:
+    return _loop(directory_cli.main(asked, read_config(asked.config)))
 
 
 def _registration(asked: argparse.Namespace) -> int:

@@ -12,6 +12,8 @@ from bridge.errors import said
 from bridge.network import Network
 from bridge.networks import NETWORKS, networks
 from bridge.people.directories.watched import WatchedFile
+from bridge.people.national.kept.kept_loads import loads_of
+from bridge.people.national.national import National
 
 
 def examine(config: Config) -> MatrixSettings:
@@ -32,12 +34,16 @@ def examine(config: Config) -> MatrixSettings:
     return settings
 
 
-def directory(config: Config) -> WatchedFile:
-    """Who is who. Raises BadConfig."""
+def directory(config: Config) -> WatchedFile | National:
+    """Who is who; nothing of the national directory has been read yet. Raises BadConfig."""
+    path = config.directory.flatfile
     try:
-        return WatchedFile(config.directory.flatfile)
+        local = None if path is None else WatchedFile(path)
     except (OSError, ValueError) as error:
         raise BadConfig(f"directory.flatfile: {said(error)}") from None
+    if config.directory.kind == "csv" and local is not None:
+        return local
+    return National(loads_of(config.database.url), local)
 
 
 def sections(config: Config) -> list[tuple[Network, BaseModel]]:

@@ -27,6 +27,7 @@ from bridge.served import Served
 _UNLISTED_KEPT = 20_000
 _JOINED_KEPT = 5_000
 _PAGE = 500
+_LISTED = ("rpps:", f"{MAIL}:", "idnps:")  # ids of whom a directory may list: professionals, service mailboxes
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
 }  # fmt: skip
@@ -150,8 +151,10 @@ class People:
 
     async def get(self, person: str) -> Person:
         """A person by id; somebody who has left the directory is not active, and keeps the name that was known last."""
-        if person.startswith("rpps:"):
+        if person.startswith(_LISTED):
             found = await self._directory.person(person)
+            if found is None and not person.startswith("rpps:"):
+                return self.gone.of(person) or self._unlisted_person(person)
             if found is None:
                 return self.gone.of(person) or Person(person, person, listed=False, active=False)
             known, changes = self._joined.get(person), self.accounts.changes

@@ -10,7 +10,7 @@ from typing import Any
 from appservice.process.checking.findings import Finding, bad, good, remark
 from appservice.process.checking.remedies import fault
 from appservice.process.settings import MatrixSettings
-from bridge.config import BadConfig, SealSettings, read_sections, validate
+from bridge.config import BadConfig, DirectorySettings, SealSettings, read_sections, validate
 from bridge.errors import said
 from bridge.model import MATRIX
 from bridge.network import Network
@@ -94,10 +94,10 @@ def _seal(found: Read) -> None:
 
 
 async def _people(found: Read) -> None:
-    settings = found.sections.get("directory")
-    if settings is None:
+    settings: DirectorySettings | None = found.sections.get("directory")
+    if settings is None or (path := settings.flatfile) is None:
         return
-    found.people = found.tried("directory.flatfile", lambda: FlatFile.read(settings.flatfile))
+    found.people = found.tried("directory.flatfile", lambda: FlatFile.read(path))
     if found.people is None:
         return
     wrong = [p.rpps or "" async for p in _everyone(found.people) if not _check_digit(p.rpps or "")]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.people.fhir import codes
-from bridge.people.national.records import (
+from bridge.people.national.files.records import (
     ACTIVITY,
     KNOW_HOW,
     MAILBOX,

@@ -9,7 +9,7 @@ from functools import lru_cache
 LONGEST = 40
 """Letters of a word that count."""
 
-_KEPT = 65_536
+_KEPT = 16_384
 
 
 def listed(words: str) -> frozenset[str]:

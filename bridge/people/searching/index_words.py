@@ -29,7 +29,7 @@ MISTYPED = FAMILY + GIVEN + TOWN + CRAFT + STRUCTURE
 VERSION = 3
 """It grows whenever words change: a store that was filled under another one is filled anew."""
 
-_KEPT = 65_536
+_KEPT = 16_384
 
 
 def words_of(entry: Entry) -> set[str]:

@@ -38,11 +38,11 @@ def pairs(text: str) -> Urn[str]:
     return Urn(words[::2], [float(weight) for weight in words[1::2]])
 
 
-def rare_names(random: Random) -> Urn[str]:
-    """Some ten thousand names that hardly anybody bears, the first ones more often."""
+def rare_names(random: Random, many: int = 90_000) -> Urn[str]:
+    """Up to so many names that hardly anybody bears, the first ones more often."""
     made = {
         "".join((random.choice(_FIRSTS), *random.choices(_MIDDLES, k=random.choice((1, 2))), random.choice(_LASTS)))
-        for _ in range(90_000)
+        for _ in range(many)
     }
     names = sorted(made)
     random.shuffle(names)
@@ -63,7 +63,7 @@ def towns(random: Random) -> Urn[tuple[str, str, str]]:
             called = f"{name} {code % 100:02d}" if code is not None else name
             found.append((called, postcode.replace("2A", "20").replace("2B", "20"), department))
             weights.append(float(weight) / len(many))
-    rare = rare_names(random)
+    rare = rare_names(random, 5000)
     for place in range(1, 96):
         for number in range(60):
             begin = random.choice(("saint-" + random.choice(_SAINTS), rare.draw(random), rare.draw(random)))

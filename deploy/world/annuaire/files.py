@@ -73,7 +73,8 @@ class _Draws:
         self.random = Random(country.seed)
         self.country = country
         self._families, self._given = pairs(tables.FAMILIES), pairs(tables.GIVEN)
-        self._rare, self._towns = rare_names(self.random), towns(self.random)
+        self._rare = rare_names(self.random, min(90_000, 1000 + country.people))
+        self._towns = towns(self.random)
         self._professions, self._specialities = coded(tables.PROFESSIONS), coded(tables.SPECIALITIES)
         self._services = tables.SERVICES.split()
         self.sites: list[Site] = [self._site(n) for n in range(max(20, country.people // 25))]

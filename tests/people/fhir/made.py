@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bridge.people.national.columns import ACTIVITIES, KNOW_HOWS, MAILBOXES, Layout
+from bridge.people.national.files.columns import ACTIVITIES, KNOW_HOWS, MAILBOXES, Layout
 
 Json = dict[str, Any]
 NOS = "https://mos.esante.gouv.fr/NOS"

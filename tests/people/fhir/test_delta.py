@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from bridge.people.fhir.api import AnswerRefused, Api, NoAnswer
 from bridge.people.fhir.delta import DeltaReader, TooOld
-from bridge.people.national.columns import Layout
-from bridge.people.national.merging import entry_of
-from bridge.people.national.records import DirectoryRecord, to_lines
+from bridge.people.national.files.columns import Layout
+from bridge.people.national.files.merging import entry_of
+from bridge.people.national.files.records import DirectoryRecord, to_lines
 from bridge.people.searching.entry import Entry
 from deploy.world.annuaire_simulator import AnnuaireSimulator
 from tests.people.fhir.made import LABELS, Doctor, Site, of_service, population

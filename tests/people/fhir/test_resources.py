@@ -15,8 +15,8 @@ from bridge.people.fhir.resources import (
     practitioner,
     reference,
 )
-from bridge.people.national.merging import entry_of
-from bridge.people.national.records import MAILBOX, to_lines
+from bridge.people.national.files.merging import entry_of
+from bridge.people.national.files.records import MAILBOX, to_lines
 from tests.people.fhir.made import LABELS, NOS, Doctor, Site, coded, mailbox
 
 LYON = Site(690000001, "HOSPICES CIVILS", "HCL", "LYON", "69003", "69")

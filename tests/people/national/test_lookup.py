@@ -12,14 +12,14 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from bridge.people.national import grams, postings
-from bridge.people.national.flatfiles import sources
-from bridge.people.national.guards import Limits
-from bridge.people.national.kept_loads import loads_of
-from bridge.people.national.loading import Loading
-from bridge.people.national.lookup import Lookup
-from bridge.people.national.merging import entry_of, rank_of
-from bridge.people.national.runs import Runs
+from bridge.people.national.files.flatfiles import sources
+from bridge.people.national.files.merging import entry_of, rank_of
+from bridge.people.national.files.runs import Runs
+from bridge.people.national.kept import grams, postings
+from bridge.people.national.kept.kept_loads import loads_of
+from bridge.people.national.kept.lookup import Lookup
+from bridge.people.national.loads.guards import Limits
+from bridge.people.national.loads.loading import Loading
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.index_words import words_of
 from deploy.world.annuaire.files import Country, write

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from bridge.people.national import naming
-from bridge.people.national.columns import ACTIVITIES, KNOW_HOWS, LAYOUTS, MAILBOXES, BadHeader
-from bridge.people.national.flatfiles import BadFile, look, rows, sources
-from bridge.people.national.merging import entry_of, print_of, rank_of
-from bridge.people.national.records import MAILBOX, DirectoryRecord, clean, person_id, to_line, to_lines, to_records
+from bridge.people.national.files import naming
+from bridge.people.national.files.columns import ACTIVITIES, KNOW_HOWS, LAYOUTS, MAILBOXES, BadHeader
+from bridge.people.national.files.flatfiles import BadFile, look, rows, sources
+from bridge.people.national.files.merging import entry_of, print_of, rank_of
+from bridge.people.national.files.records import (
+    MAILBOX,
+    DirectoryRecord,
+    clean,
+    person_id,
+    to_line,
+    to_lines,
+    to_records,
+)
 from bridge.people.searching.entry import Workplace
 from deploy.world.annuaire.headers import ACTIVITY_HEADER, KNOW_HOW_HEADER, MAILBOX_HEADER
 

@@ -18,8 +18,8 @@ import orjson
 
 from bridge.db.database import Row
 from bridge.errors import Unavailable
-from bridge.people.national.runs import write as replace
-from bridge.people.national.tables import MADE, Bulk, Todo, statements
+from bridge.people.national.files.runs import write as replace
+from bridge.people.national.kept.tables import MADE, Bulk, Todo, statements
 
 T = TypeVar("T")
 _PRAGMAS = (

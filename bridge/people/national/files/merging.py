@@ -6,8 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from bridge.people.national import naming
-from bridge.people.national.records import ACTIVITY, MAILBOX, PERSONAL, DirectoryRecord, to_records
+from bridge.people.national.files import naming
+from bridge.people.national.files.records import ACTIVITY, MAILBOX, PERSONAL, DirectoryRecord, to_records
 from bridge.people.searching.entry import Entry, Workplace
 
 _SOURCE = len(DirectoryRecord._fields) - 1  # the last field of a record
@@ -26,7 +26,7 @@ def entry_of(ident: str, lines: str, *, closed: bool = False) -> Entry:
 
 def rank_of(entry: Entry) -> int:
     """See :data:`REACHED`."""
-    return REACHED if entry.boxes else NOT_REACHED
+    return REACHED if entry.boxes or entry.accounts else NOT_REACHED
 
 
 def print_of(lines: str) -> bytes:

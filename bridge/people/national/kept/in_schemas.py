@@ -15,7 +15,7 @@ import asyncpg
 from bridge.db.database import Counts, Row
 from bridge.db.postgres.connections import AWAY, Connections
 from bridge.errors import Unavailable
-from bridge.people.national.tables import MADE, Bulk, Todo, statements
+from bridge.people.national.kept.tables import MADE, Bulk, Todo, statements
 
 _SCHEMA = "liaison_directory"
 _LOCK = zlib.crc32(b"liaison directory")

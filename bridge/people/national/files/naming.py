@@ -12,13 +12,13 @@ _CODE = re.compile(r" \([A-Z]{1,5}\)$")
 _TITLES = {"dr": "Dr", "docteur": "Dr", "pr": "Pr", "professeur": "Pr", "m": "M.", "mme": "Mme", "mlle": "Mme"}
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def name(text: str) -> str:
     """``DE LA TOUR-MARTIN`` as ``de La Tour-Martin``; what is not all in capitals stays."""
     return _cased(text, _SMALL) if text.isupper() else text
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def town(text: str) -> str:
     """``NEUILLY SUR SEINE`` as ``Neuilly sur Seine``."""
     cased = _cased(text, _SMALL_OF_TOWNS) if text.isupper() else text

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.db.database import Row
-from bridge.people.national import grams, postings
-from bridge.people.national.merging import entry_of
-from bridge.people.national.tables import Tables
+from bridge.people.national.files.merging import entry_of
+from bridge.people.national.kept import grams, postings
+from bridge.people.national.kept.tables import Tables
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.index_words import NUMBER
 
@@ -21,6 +21,7 @@ CLOSED = 2
 """Standing of an entry: 0 as in the last load, 1 absent from it, 2 closed."""
 
 _LAST = "\U0010ffff"
+_PAGE = 2000
 _WORDS = 2000  # of which one beginning is made up, at most
 _UNIQUE = 1000  # entries for which one beginning of a number or mailbox stands; if there are more, for some of them
 _WINDOWS = (1, 3, 12)  # parts that are asked for at once; then all the others
@@ -122,6 +123,13 @@ class Lookup:
         rows = await self.tables.all("marks", [address])
         found = await self.tables.all("numbered", [row["number"] for row in rows if self._counts(row["number"])])
         return sorted((_entry(row) for row in found), key=lambda entry: entry.id)
+
+    async def mailboxes(self) -> AsyncIterator[Sequence[str]]:
+        """Every mailbox of whoever is not closed, page by page; one of several people comes several times."""
+        last, number = "", -1
+        while rows := await self.tables.all("boxes-page", last, number, _PAGE):
+            yield [str(row["word"]) for row in rows if row["standing"] != CLOSED and self._counts(row["number"])]
+            last, number = rows[-1]["word"], rows[-1]["number"]
 
     # ---- what a group stands for
 

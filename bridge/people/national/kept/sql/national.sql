@@ -62,7 +62,7 @@ SELECT 1 -- sqlite
 CREATE UNIQUE INDEX IF NOT EXISTS posting_word ON posting (word, part)
 
 -- name: finish-mark
-CREATE INDEX IF NOT EXISTS mark_word ON mark (word)
+CREATE INDEX IF NOT EXISTS mark_word ON mark (word, number)
 
 -- name: finish-words
 INSERT INTO word (number, word, many)
@@ -114,6 +114,10 @@ SELECT word, number FROM mark WHERE word IN (SELECT value FROM json_each($1)) --
 
 -- name: marks-from
 SELECT word, number FROM mark WHERE word >= $1 AND word < $2 ORDER BY word, number LIMIT $3
+
+-- name: boxes-page
+SELECT mark.word, mark.number, entry.standing FROM mark JOIN entry ON entry.number = mark.number
+WHERE (mark.word, mark.number) > ($1, $2) AND mark.word LIKE '%@%' ORDER BY mark.word, mark.number LIMIT $3
 
 -- name: begins
 SELECT word, many FROM word WHERE word >= $1 AND word < $2 AND many > 0 ORDER BY many DESC, word LIMIT $3

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-from bridge.people.national.flatfiles import PublicText, rows
-from bridge.people.national.records import to_line
+from bridge.people.national.files.flatfiles import PublicText, rows
+from bridge.people.national.files.records import to_line
 
 _RUN = 100_000  # records that are sorted in memory at once, about 40 MB
 _BUFFER = 1 << 18

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.parts.failpoint import failpoint
-from bridge.people.national import grams, postings
-from bridge.people.national.lookup import state_of
-from bridge.people.national.merging import entry_of, rank_of
-from bridge.people.national.succession import CLOSED, Kept, Succession
-from bridge.people.national.tables import FINISHED, Tables
+from bridge.people.national.files.merging import entry_of, rank_of
+from bridge.people.national.kept import grams, postings
+from bridge.people.national.kept.lookup import state_of
+from bridge.people.national.kept.tables import FINISHED, Tables
+from bridge.people.national.loads.succession import CLOSED, Kept, Succession
 from bridge.people.searching.index_words import words_of
 
 _PAGE = 5000

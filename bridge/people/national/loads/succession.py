@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bridge.people.national.merging import print_of
-from bridge.people.national.records import MAILBOX, to_line, to_record
+from bridge.people.national.files.merging import print_of
+from bridge.people.national.files.records import MAILBOX, to_line, to_record
 
 ACTIVE, ABSENT, CLOSED = 0, 1, 2
 _ABSENT_MARK = "-"

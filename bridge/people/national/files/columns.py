@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from bridge.people.national.records import (
+from bridge.people.national.files.records import (
     ACTIVITY,
     KNOW_HOW,
     MAILBOX,

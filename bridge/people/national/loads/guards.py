@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.people.national.succession import Tally
+from bridge.people.national.loads.succession import Tally
 
 _FEW = 1000  # below so many people shares mean little
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bridge.people.national.columns import LAYOUTS, BadHeader, Binding, Layout
+from bridge.people.national.files.columns import LAYOUTS, BadHeader, Binding, Layout
 
 _GENERATED = re.compile(r"(?<!\d)(20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d)(?!\d)")
 _BLOCK = 1 << 20

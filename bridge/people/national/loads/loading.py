@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bridge.parts.failpoint import failpoint
-from bridge.people.national import guards
-from bridge.people.national.building import Building, finish
-from bridge.people.national.flatfiles import PublicText, look, sources
-from bridge.people.national.guards import Hold, Limits, ReadText
-from bridge.people.national.lookup import state_of
-from bridge.people.national.runs import Runs, Sorted
-from bridge.people.national.succession import Succession, Tally
-from bridge.people.national.tables import Loads, Tables
+from bridge.people.national.files.flatfiles import PublicText, look, sources
+from bridge.people.national.files.runs import Runs, Sorted
+from bridge.people.national.kept.lookup import state_of
+from bridge.people.national.kept.tables import Loads, Tables
+from bridge.people.national.loads import guards
+from bridge.people.national.loads.building import Building, finish
+from bridge.people.national.loads.guards import Hold, Limits, ReadText
+from bridge.people.national.loads.succession import Succession, Tally
 from bridge.people.searching.index_words import VERSION
 
 Told = Callable[[str, int, int], None]
@@ -130,7 +130,14 @@ def _sorted(runs: Runs, texts: Sequence[PublicText], told: Told) -> dict[str, So
 
 
 async def _unchanged(old: Tables, reads: Mapping[str, ReadText], known: Mapping[str, ReadText]) -> bool:
-    """Whether the load in use says the same already; a file that is older is looked at by the guards."""
+    """Whether the load in use says the same already; a file that is older is looked at by the guards.
+
+    A later file that says the same as before closes whoever was absent before, and replaces what a delta has said.
+    """
+    later = any(kind in known and known[kind].generated < read.generated for kind, read in reads.items())
+    tally = Tally(**json.loads(await state_of(old, "tally") or "{}"))
+    if later and (tally.absent or tally.boxes_gone or await state_of(old, "version")):
+        return False
     same = all(
         kind in known and known[kind].digest == read.digest and known[kind].generated <= read.generated
         for kind, read in reads.items()

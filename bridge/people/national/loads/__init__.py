@@ -1,0 +1,1 @@
+"""From files to the load in use: judged, written, put in its place, changed by deltas."""
