@@ -74,6 +74,7 @@ class Standing(StrEnum):
     ACTIVE = "active"
     HELD = "held"  # another product has this professional: neither she nor the operator has said yes or no
     REFUSED = "refused"  # she, or the operator, has said that the account is not hers
+    REVOKED = "revoked"  # the link was taken back: by the operator, by the product, or as she was struck off
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ class AccountEvent(StrEnum):
     REFUSED = "refused"
     CONTESTED = "contested"  # another product declares its professional: is that she?
     SETTLED = "settled"  # that question has been answered
+    REVOKED = "revoked"  # it is no longer the professional's
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,21 @@ class AccountNews:
     claimant: str
     standing: Standing
     at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That an address is a person's: ``proof`` says by whose word, since when (ms since 1970; None: unknown).
+
+    Of several proofs of one address the strongest is named: the operator's, the directory's, the professional's own,
+    a product's. ``by`` is who has decided, or taken it back.
+    """
+
+    address: Address
+    proof: str
+    since: int | None
+    standing: Standing
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

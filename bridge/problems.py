@@ -18,6 +18,16 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Ce compte a été refusé pour ce professionnel. Si c'est une erreur, contactez l'exploitant de Liaison.",
         "This account was refused for this professional. If that is wrong, ask the operator of Liaison.",
     ),
+    "account_revoked": (
+        "Ce compte n'est plus celui de ce professionnel : ce lien a été retiré. Contactez l'exploitant de Liaison.",
+        "This account is no longer this professional's: the link was taken back. Ask the operator of Liaison.",
+    ),
+    "not_linked": ("Cette adresse n'est liée à personne.", "This address is linked to nobody."),
+    "other_way": (
+        "Non remis : cette personne participe maintenant par un autre compte. Si elle ne l'y a pas lu, écrivez-le à "
+        "nouveau.",
+        "Not delivered: this person now takes part by another account. If they have not read it there, write it again.",
+    ),
     "sender_inactive": (
         "Ce professionnel n'est plus actif dans l'annuaire : il ne peut plus écrire. Si c'est une erreur, faites "
         "corriger l'annuaire.",

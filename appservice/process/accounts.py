@@ -12,7 +12,8 @@ from appservice.process.door import Act, knock
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused
 from bridge.hub.assembly import Core
-from bridge.model import Claim, Standing
+from bridge.model import MAIL, Address, Claim, Person, Standing
+from bridge.people.trust import is_rpps
 
 Json = dict[str, Any]
 _SHOWN = 500
@@ -35,7 +36,45 @@ def acts(core: Core) -> Mapping[str, Act]:
         claim = await core.hub.decide(asked["product"], person, _DECISIONS[asked["decision"]], asked["by"])
         return await _shown(core, claim)
 
-    return {"accounts": accounts, "decide": decide}
+    async def links(asked: Json) -> Json:
+        return await _links(core, await _person(core, asked["person"]))
+
+    async def revoke(asked: Json) -> Json:
+        return await _links(core, await core.hub.links.revoke(_address(asked["address"]), asked["by"]))
+
+    async def restore(asked: Json) -> Json:
+        return await _links(core, await core.hub.links.restore(_address(asked["address"]), asked["by"]))
+
+    return {"accounts": accounts, "decide": decide, "links": links, "revoke": revoke, "restore": restore}
+
+
+def _address(text: str) -> Address:
+    """``pandalab:cleo``, ``matrix:@cleo:chu.example``, ``mailto:cleo@mss.example``. Raises Refused (bad_handle)."""
+    network, _, ident = text.partition(":")
+    if not network or not ident:
+        raise Refused("bad_handle", about=text)
+    return Address(MAIL, ident.lower()) if network in ("mailto", MAIL) else Address(network, ident)
+
+
+async def _person(core: Core, text: str) -> Person:
+    """By RPPS number, or by an address. Raises Refused (unknown_rpps, not_linked)."""
+    if is_rpps(text.removeprefix("rpps:")):
+        person = await core.people.get(f"rpps:{text.removeprefix('rpps:')}")
+        if not person.listed and core.people.gone.of(person.id) is None:
+            raise Refused("unknown_rpps", about=text)
+        return person
+    found = await core.people.had(_address(text))
+    if found is None:
+        raise Refused("not_linked", about=text)
+    return found
+
+
+async def _links(core: Core, person: Person) -> Json:
+    links = [
+        {"address": str(one.address), "proof": one.proof, "since": one.since, "state": one.standing.value, "by": one.by}
+        for one in await core.hub.links.of(person.id)
+    ]
+    return {"person": person.id, "name": person.name, "active": person.active, "links": links}
 
 
 async def _shown(core: Core, claim: Claim) -> Json:
@@ -70,6 +109,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("rpps", help="11 digits")
         command.add_argument("--by", help="who decides, for the record (default: your login)")
         command.set_defaults(what=what)
+    shown = commands.add_parser("show", help="all links of a person: by whose word, since when, how they stand")
+    shown.add_argument("person", help="RPPS number, or an address such as pandalab:cleo")
+    shown.set_defaults(what="links")
+    for what, text in (
+        ("revoke", "an account or mailbox is no longer its person's: it cannot write as them, nothing reaches it"),
+        ("restore", "give it back"),
+    ):
+        command = commands.add_parser(what, help=text, description=text)
+        command.add_argument("address", help="pandalab:cleo, mailto:cleo@mss.example, matrix:@cleo:chu.example")
+        command.add_argument("--by", help="who decides, for the record (default: your login)")
+        command.set_defaults(what=what)
 
 
 async def main(asked: argparse.Namespace, config: Config) -> int:
@@ -80,6 +130,11 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     try:
         if asked.what == "list":
             _print_list(await knock(seal, where, "accounts", {"state": asked.state}), asked.state)
+        elif asked.what == "links":
+            _print_links(await knock(seal, where, "links", {"person": asked.person}))
+        elif asked.what in ("revoke", "restore"):
+            question = {"address": asked.address, "by": asked.by or _login()}
+            _print_links(await knock(seal, where, asked.what, question))
         else:
             question = {
                 "product": asked.product,
@@ -108,6 +163,13 @@ def _print_list(found: Json, state: str) -> None:
         print(f"no account is {state}")
     for rpps, accounts in found["rivals"].items():
         print(f"in several products already  {rpps}  {', '.join(accounts)}")
+
+
+def _print_links(found: Json) -> None:
+    print(f"{found['person']}  {found['name']}" + ("" if found["active"] else "  (struck off)"))
+    for one in found["links"]:
+        since = "" if one["since"] is None else f"  since {_time(one['since'])}"
+        print(f"  {one['state']:8} {one['address']}  by {one['proof']}{since}  {one['by']}".rstrip())
 
 
 def _print(claim: Json) -> None:

@@ -12,7 +12,8 @@ from bridge.hub.handover import Write, leave, move_out
 from bridge.hub.news import News
 from bridge.model import Account, AccountEvent, Address, Claim, Person, Standing
 from bridge.parts.turns import Turns
-from bridge.people.people import People, is_product
+from bridge.people.people import People
+from bridge.people.ways import is_product
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)

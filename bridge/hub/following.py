@@ -13,6 +13,7 @@ from bridge.db import Row
 from bridge.db.pages import pages
 from bridge.hub.courier import Courier
 from bridge.hub.handover import withdraw
+from bridge.hub.links import Links
 from bridge.model import Address, Person
 from bridge.parts.lanes import Lanes
 from bridge.people.gone import keep, kept
@@ -29,12 +30,14 @@ class Following:
     """One lane that looks at whoever may have changed; a crash repeats a look. ``clock`` gives ms since 1970."""
 
     def __init__(
-        self, store: Store, people: People, connectors: Served, courier: Courier, clock: Callable[[], int]
-    ) -> None:
+        self, store: Store, people: People, connectors: Served, courier: Courier, links: Links,
+        clock: Callable[[], int],
+    ) -> None:  # fmt: skip
         self._store = store
         self._people = people
         self._served = connectors
         self._courier = courier
+        self._links = links
         self._clock = clock
         self._some: set[str] = set()
         self._everybody = False
@@ -77,6 +80,7 @@ class Following:
         if self._everybody:
             self._everybody = False
             try:
+                await self._links.resume()
                 async for page in pages(self._store.db, "following.known", ("",), ("person",)):
                     for row in page:
                         await self._compare(row)
@@ -87,7 +91,7 @@ class Following:
     async def _one(self, ident: str) -> None:
         if (row := await self._store.db.one("following.one", ident)) is not None:
             await self._compare(row)
-        elif self._people.shows_all and (await self._people.entry(ident)) is not None:
+        elif self._people.shows_all() and (await self._people.entry(ident)) is not None:
             await self._served.show(await self._people.findable([ident]))
 
     async def _compare(self, row: Row) -> None:
@@ -103,6 +107,7 @@ class Following:
             return
         self._people.gone.drop(ident)
         await self._follow(entry)
+        await self._links.listed(entry, known)
         await self._note(entry, None)
 
     async def _follow(self, entry: Person) -> None:
@@ -134,6 +139,7 @@ class Following:
         for network in touched:
             self._courier.wake_all(network)
         self._courier.wake_reports()
+        await self._links.locked(entry)
         await self._served.show([await self._people.get(entry.id)])
         await self._note(entry, self._clock())
 

@@ -18,6 +18,8 @@ from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
 from bridge.hub.following import Following
+from bridge.hub.links import PRODUCT, Links
+from bridge.hub.moving import Moving
 from bridge.hub.news import News
 from bridge.hub.order import Order
 from bridge.hub.signs import Signs, partakes
@@ -62,7 +64,9 @@ class Hub:
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self._write, clock)
         self.facts = Facts(store, people, self.claims)
-        self.following = Following(store, people, connectors, courier, clock)
+        self.moving = Moving(store, people, connectors, courier, self._turns, clock)
+        self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
+        self.following = Following(store, people, connectors, courier, self.links, clock)
         self.signs = Signs(store, people, courier, connectors, clock)
 
     @property
@@ -346,14 +350,16 @@ class Hub:
 
     async def declare(self, address: Address, rpps: str) -> Account:
         """See :class:`bridge.connector.Receiver`."""
-        former = await self.claims.declare(address, await self._people.rpps(rpps))
+        person = await self._people.rpps(rpps)
+        await self.links.proven(address, person.id, PRODUCT)
+        former = await self.claims.declare(address, person)
         if former is not None:
             self._courier.wake_all(address.network)  # what was first in a lane may be gone
             self._courier.wake_reports()
         account = await self.claims.account(address)
         assert account is not None
         if account.standing is Standing.ACTIVE:
-            await self._connectors.show([account.person])
+            await self.links.declared(person.id)
         return account
 
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridge.model import Address, Standing
+from bridge.people.revocations import Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Accounts:
         self._known: dict[Address, _Declared] = {}
         self._of: dict[str, list[_Declared]] = {}  # by person, the oldest first
         self._apart: dict[Address, Standing] = {}  # the few that are not active
+        self.revoked = Revocations()
         self.changes = 0
         """How often something of it has changed."""
 
@@ -68,6 +70,9 @@ class Accounts:
 
     def standing(self, address: Address) -> Standing:
         """Of a declared account; what nobody has declared is contested by nobody."""
+        declared = self._known.get(address)
+        if declared is not None and self.revoked.of(address, declared.person) is not None:
+            return Standing.REVOKED
         return self._apart.get(address, Standing.ACTIVE)
 
     def place(self, person: str, now: int) -> int:
@@ -76,12 +81,15 @@ class Accounts:
         return max(now, known[-1].at + 1) if known else now
 
     def apart(self, address: Address) -> bool:
-        """Whether an account is held or refused."""
-        return address in self._apart
+        """Whether an account is held, refused or revoked."""
+        return self.standing(address) is not Standing.ACTIVE
+
+    def _active(self, person: str) -> list[_Declared]:
+        return [one for one in self._of.get(person, ()) if not self.apart(one.address)]
 
     def of(self, person: str) -> list[Address]:
         """The active accounts of a person, in the order of their declaration: the same after every start."""
-        return [one.address for one in self._of.get(person, ()) if one.address not in self._apart]
+        return [one.address for one in self._active(person)]
 
     def at(self, network: str, person: str) -> list[Address]:
         """Every account of a person in one product, active or not."""
@@ -89,8 +97,8 @@ class Accounts:
 
     def networks(self, person: str) -> set[str]:
         """The products in which a person has an active account."""
-        return {one.address.network for one in self._of.get(person, ()) if one.address not in self._apart}
+        return {one.address.network for one in self._active(person)}
 
     def people(self) -> Iterator[str]:
         """The ids of everybody with an active account."""
-        return (person for person in self._of if not self._apart or self.of(person))
+        return (person for person in self._of if self._active(person))

@@ -17,10 +17,12 @@ from bridge.people.accounts import Accounts
 from bridge.people.directory import Changed, Changing, Directory
 from bridge.people.gone import Gone, kept
 from bridge.people.lookups import Lookups
+from bridge.people.revocations import taken_back
 from bridge.people.sealed_names import opened
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.search import Asking
 from bridge.people.trust import is_mxid, is_rpps, server_of
+from bridge.people.ways import choose, is_product
 from bridge.seal import Seal
 from bridge.served import Served
 
@@ -30,6 +32,7 @@ _PAGE = 500
 _LISTED = ("rpps:", f"{MAIL}:", "idnps:")  # ids of whom a directory may list: professionals, service mailboxes
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
+    Standing.REVOKED: "account_revoked",
 }  # fmt: skip
 
 
@@ -70,9 +73,7 @@ class People:
 
     async def start(self, db: Database, seal: Seal) -> None:
         """Load the declared accounts, the names of those outside the directory, and who left it, a page at a time."""
-        async for page in pages(db, "following.gone", ("",), ("person",)):
-            for row in page:
-                self.gone.add(kept(seal, row["person"], row["entry"]))
+        await self._load(db, seal)
         async for page in pages(db, "store.names", ("",), ("person",)):
             for row in page:
                 if (name := opened(seal, row["person"], row["name"])) is not None:
@@ -84,6 +85,14 @@ class People:
         known = set(self.several)
         async for entries in self._pages():
             self.several += [p.id for p in entries if p.id not in known and self._is_in_several(p)]
+
+    async def _load(self, db: Database, seal: Seal) -> None:
+        async for page in pages(db, "following.gone", ("",), ("person",)):
+            for row in page:
+                self.gone.add(kept(seal, row["person"], row["entry"]))
+        async for page in pages(db, "following.revocations", ("", "", ""), ("network", "id", "person")):
+            for row in page:
+                self.accounts.revoked.add(taken_back(row))
 
     async def _remember(self, row: Row) -> None:
         address = Address(intern(row["network"]), row["id"])
@@ -125,7 +134,6 @@ class People:
         if isinstance(self._directory, Changing):
             self._directory.follow(changed)
 
-    @property
     def shows_all(self) -> bool:
         """Whether everybody in the directory is shown, see :meth:`shown`."""
         return isinstance(self._directory, Changing) and self._directory.shows_all
@@ -144,7 +152,8 @@ class People:
 
     def holds(self, person: str, address: Address) -> bool:
         """Whether an address may be used for this person: no product has said that it is somebody else's."""
-        return self.accounts.person(address) in (None, person) and self._is_active(address)
+        revoked = self.accounts.revoked.of(address, person) is not None
+        return not revoked and self.accounts.person(address) in (None, person) and self._is_active(address)
 
     def _is_active(self, address: Address) -> bool:
         return self.accounts.standing(address) is Standing.ACTIVE
@@ -203,7 +212,9 @@ class People:
             return await self.get(declared) if self._is_active(address) else None
         found = await self._directory.at(address) or self.gone.at(address)
         if found is not None:
-            return await self.get(found.id)
+            return None if self.accounts.revoked.of(address, found.id) else await self.get(found.id)
+        if self.accounts.revoked.anybody(address):
+            return None
         if address.network == MATRIX and self._ghost(address.id) is None and self._trusted(server_of(address.id)):
             return await self.get(f"{MATRIX}:{address.id}")
         if address.network != MATRIX and self._networks.vouched(address):
@@ -214,7 +225,9 @@ class People:
         """Who speaks from an address. Raises Refused (unknown_sender, sender_inactive, account_…): ``field``."""
         person = await self.behind(address)
         if person is None:
-            raise Refused(_NOBODY[self.accounts.standing(address)], field, about=str(address))
+            code = _NOBODY[self.accounts.standing(address)]
+            revoked = code == "unknown_sender" and self.accounts.revoked.anybody(address)
+            raise Refused("account_revoked" if revoked else code, field, about=str(address))
         if not person.active:
             raise Refused("sender_inactive", field, about=str(address))
         return person
@@ -320,6 +333,14 @@ class People:
             raise Refused("same_network", field)
         return Member(known, address)
 
+    async def next_way(self, person: str, origin: str) -> Address | None:
+        """How somebody is reached whose way is gone; ``origin``: the one network of all others, empty for several."""
+        known = await self.get(person)
+        ways = [a for a in known.addresses if not self._own(a)]
+        if origin not in ("", MATRIX):  # the hub carries nothing from a network to itself
+            ways = [a for a in ways if a.network != origin]
+        return choose(ways, origin) or choose(ways, "")
+
     async def rpps(self, number: str) -> Person:
         """The directory's entry of an RPPS id. Raises Refused (bad_rpps, unknown_rpps, person_inactive)."""
         if not is_rpps(number):
@@ -377,24 +398,3 @@ class People:
         if network != MAIL:
             return "not_reachable"
         return "mail_unknown_box" if self._own(address) else "mail_domain_not_trusted"
-
-
-def is_product(address: Address) -> bool:
-    """Whether a product vouches for such an address; others come from the directory, or from a trust space."""
-    return address.network not in (MATRIX, MAIL)
-
-
-def choose(addresses: Sequence[Address], origin: str) -> Address | None:
-    """How to reach somebody from ``origin``: their own Matrix account, else another product than ours, else ours.
-
-    A mailbox is the last way. From Matrix a person is reached in a product: their own Matrix account needs no bridge.
-    Of several the first counts; ``addresses`` are those of the directory, then the declared ones in the order of their
-    declaration.
-    """
-    for address in addresses:
-        if address.network == MATRIX and origin != MATRIX:
-            return address
-    others = [a for a in addresses if a.network not in (MATRIX, MAIL, origin)]
-    own = [a for a in addresses if a.network == origin not in (MATRIX, MAIL)]
-    boxes = [a for a in addresses if a.network == MAIL]  # who has a chat product is written to there
-    return next(iter(others + own + boxes), None)

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from bridge.model import Standing
+from bridge.model import Address, Standing
 from bridge.networks.connect.accounts import EVENTS, UserNews
 from deploy.world.simulator import Faults
 from tests.connect.make import BEN_HANDLE, CLEO, GUS, TOKENS, Json, World, message, time_text
@@ -159,7 +159,8 @@ async def test_every_webhook_about_an_account_fits_its_model(w: World, caplog: p
     await declare(w)
     await w.hub.decide("siilo", f"rpps:{CLEO}", Standing.ACTIVE, "operator")
     await w.hub.decide("siilo", f"rpps:{CLEO}", Standing.REFUSED, "operator")
-    await w.until(lambda: len(events(w, "siilo")) == 3 and len(events(w, "pandalab")) == 3)
+    await w.hub.links.revoke(Address("siilo", "evil"), "operator")
+    await w.until(lambda: len(events(w, "siilo")) == 4 and len(events(w, "pandalab")) == 3)
     assert {*events(w, "siilo"), *events(w, "pandalab")} == set(EVENTS)
     for served in w.products.values():
         for call in served.sim.state.events()["events"]:

@@ -60,6 +60,7 @@ PAGES = {
     "matrix_inbox_pkey(stream>)",
     "matrix_outbox_pkey(id>)",
     "name_pkey(person>)",
+    "revocation_pkey(network> id> person>)",
     "account_news_next(network=)",
     "conversation_audience(audience=)",
     "conversation_unknown()",

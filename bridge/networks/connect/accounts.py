@@ -9,10 +9,12 @@ from pydantic import Field
 from bridge.model import AccountEvent, AccountNews, Claim, Standing
 from bridge.networks.connect.fields import PRODUCT_PATTERN, Time, Wire, time_text
 
-StateName = Literal["active", "held", "refused"]
+StateName = Literal["active", "held", "refused", "revoked"]
 STATE = (
     "active: the user takes part; held: another product has this professional, who has to confirm the account there "
-    "(or the operator decides): until then the user may do nothing and is shown to nobody; refused: not their account."
+    "(or the operator decides): until then the user may do nothing and is shown to nobody; refused: not their account; "
+    "revoked: the link was taken back (by the operator, the product, or as the professional was struck off): "
+    "declare the user anew."
 )
 
 
@@ -90,12 +92,21 @@ class UserSettledEvent(Wire):
     data: UserNews
 
 
+class UserRevokedEvent(Wire):
+    """Webhook `user.revoked`: the account is no longer the professional's."""
+
+    type: Literal["user.revoked"]
+    timestamp: Time
+    data: UserNews
+
+
 EVENTS: dict[str, type[Wire]] = {
     "user.held": UserHeldEvent,
     "user.accepted": UserAcceptedEvent,
     "user.refused": UserRefusedEvent,
     "user.contested": UserContestedEvent,
     "user.settled": UserSettledEvent,
+    "user.revoked": UserRevokedEvent,
 }
 EVENT_OF = {event: f"user.{event.value}" for event in AccountEvent}
 

@@ -33,6 +33,7 @@ _STATUS = {
     "client_certificate": 403,
     "not_your_user": 403,
     "unknown_sender": 403,
+    "account_revoked": 403,
     "sender_inactive": 403,
     "person_inactive": 403,
     "account_held": 403,

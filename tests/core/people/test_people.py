@@ -12,7 +12,8 @@ from bridge.errors import Refused
 from bridge.model import Address, Person, Standing
 from bridge.networks.loopback import Loopback
 from bridge.people.directories.flatfile import FlatFile
-from bridge.people.people import _UNLISTED_KEPT, People, choose
+from bridge.people.people import _UNLISTED_KEPT, People
+from bridge.people.ways import choose
 from bridge.served import Served
 from bridge.store.store import COMPONENT
 from tests.core.make import PEOPLE, SEAL, ghost, person

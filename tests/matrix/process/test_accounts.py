@@ -75,6 +75,15 @@ async def test_the_operator_lists_and_decides_while_the_hub_runs(
         assert "operator" in (await said(capsys, "-c", path, "list", "--state", "refused"))[1]
         assert await said(capsys, "-c", path) == (0, "no account is held\n")
 
+        status, out = await said(capsys, "-c", path, "revoke", "pandalab:cleo", "--by", "Marie")
+        assert (status, out.splitlines()[0]) == (0, f"rpps:{CLEO}  Cléo Petit")
+        assert out.splitlines()[1].startswith("  revoked  pandalab:cleo  by directory  since ")
+        assert out.splitlines()[1].endswith("  operator Marie")
+        assert await parts.hub.facts.who(OWN) is None
+        assert await said(capsys, "-c", path, "restore", "pandalab:cleo") != (0, out)
+        assert "  active   pandalab:cleo  by directory" in (await said(capsys, "-c", path, "show", CLEO))[1]
+        assert (await said(capsys, "-c", path, "revoke", "siilo:nobody"))[1].startswith("not_linked")
+
 
 async def test_what_cannot_be_decided_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, _ = configured(tmp_path)
