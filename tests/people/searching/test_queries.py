@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from bridge.people.national.kept.kept_loads import loads_of
+from bridge.people.national.kept.lookup import Lookup
+from bridge.people.national.loads.guards import Limits
+from bridge.people.national.loads.loading import Loading
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.memory import MemoryTerms
 from bridge.people.searching.search import Search
 from bridge.people.searching.terms import Terms
-from tests.people.searching.population import Query, known, population, queries
+from deploy.world.postgres import Postgres
+from tests.people.searching.population import SIZE, Query, known, population, queries
+from tests.people.searching.public_files import write
 
 STATEMENTS = 6
 
@@ -43,19 +50,22 @@ class Counted:
         return await self._terms.entries(ids)
 
 
-async def asked(terms: Terms, some: Sequence[Query]) -> tuple[list[str], list[str]]:
-    """Queries whose person is not the first one; those whose person is not among the first five."""
-    counted = Counted(terms)
-    second, lost = [], []
+async def answers(terms: Terms, some: Sequence[Query]) -> list[list[str]]:
+    """Whom each query finds, in order (ids)."""
+    counted, given = Counted(terms), []
     for query in some:
         counted.statements = 0
-        found = [one.entry.id for one in await Search(counted).find(query.asked, 10)]
+        given.append([one.entry.id for one in await Search(counted).find(query.asked, 10)])
         assert counted.statements <= STATEMENTS, query
-        if found[:1] != [query.meant]:
-            second.append(query.asked)
-        if query.meant not in found[:5]:
-            lost.append(query.asked)
-    return second, lost
+    return given
+
+
+def assert_right(some: Sequence[Query], given: Sequence[Sequence[str]]) -> None:
+    """The right person is the first one for 95 % of the queries, and among the first five for all."""
+    pairs = list(zip(some, given, strict=True))
+    second = [query.asked for query, ids in pairs if query.meant not in ids[:1]]
+    assert len(second) <= len(some) * 0.05, second
+    assert [query.asked for query, ids in pairs if query.meant not in ids[:5]] == []
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +76,27 @@ def crowd() -> list[Entry]:
 @pytest.mark.parametrize("held", [False, True], ids=["seen", "held back"])
 async def test_the_right_person_comes_first(crowd: list[Entry], held: bool) -> None:
     some = [query for query in queries() if query.held == held]
-    second, lost = await asked(MemoryTerms(crowd), some)
-    assert len(second) <= len(some) * 0.05, second
-    assert lost == []
+    assert_right(some, await answers(MemoryTerms(crowd), some))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("size", [1_000, pytest.param(SIZE, marks=pytest.mark.long)])
+async def test_both_databases_and_the_memory_give_the_same(size: int, tmp_path: Path, postgres: Postgres) -> None:
+    crowd = population(size)
+    files = write(tmp_path, crowd)
+    given = []
+    for url in [f"sqlite:///{tmp_path}/hub.db", await postgres.create_database()]:
+        loads = loads_of(url)
+        assert (await Loading(loads, tmp_path, Limits()).run(files)).state == "loaded"
+        tables = await loads.open(await loads.current() or 0)
+        lookup = await Lookup.at(tables)
+        given.append(await answers(lookup, queries()))
+        entries = await lookup.entries([entry.id for entry in crowd])
+        await tables.close()
+        await loads.close()
+    assert len(entries) == len(crowd)
+    assert given[0] == given[1] == await answers(MemoryTerms(entries), queries())
+    assert_right(queries(), given[0])
 
 
 def test_the_table_is_large_enough_and_names_people_who_are_there(crowd: list[Entry]) -> None:
