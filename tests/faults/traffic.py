@@ -196,7 +196,7 @@ class Traffic:
     def untold(self) -> list[str]:
         """What has arrived, but its sender does not know."""
         told = {**self.rig.statuses("pandalab"), **self.rig.statuses("siilo")}
-        fine = {True: ("delivered", "read"), False: ("sent", "delivered")}  # not every stranger comes in
+        fine = {True: ("delivered", "read"), False: ("accepted", "sent", "delivered")}  # not every stranger comes in
         products = [s.text for s in self.said if s.by != "ben" and told.get(s.text) not in fine[bool(s.to)]]
         known = self._successes()
         events = [

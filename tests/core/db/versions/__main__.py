@@ -28,17 +28,18 @@ async def main() -> None:
             await world.ben.say(world.rooms[TWO], "En attente, de Ben")
             await until(lambda: _waiting(folder, "pandalab"))
             world.stub.fault("PUT .*/send/", 1_000_000, status=503)
+            kept = _waiting(folder, "matrix")  # for people who have not come in
             world.sims["pandalab"].write("cleo", {"text": "En attente, de Cléo", "conversation": TWO})
-            await until(lambda: _waiting(folder, "matrix"))
+            await until(lambda: _waiting(folder, "matrix") > kept)
             world.kill()
             record(folder / "hub.db")
 
 
-def _waiting(folder: Path, network: str) -> bool:
+def _waiting(folder: Path, network: str) -> int:
     import sqlite3
 
     with sqlite3.connect(f"file:{folder}/hub.db?mode=ro", uri=True) as db:
-        return bool(db.execute("SELECT 1 FROM delivery WHERE network = ?", (network,)).fetchone())
+        return int(db.execute("SELECT COUNT(*) FROM delivery WHERE network = ?", (network,)).fetchone()[0])
 
 
 if __name__ == "__main__":
