@@ -27,7 +27,7 @@ from bridge.hub.assembly import Rules, assemble
 from bridge.hub.courier import Courier, Patience
 from bridge.hub.hub import Hub, now_ms
 from bridge.kinds import EVERYWHERE
-from bridge.model import Accepted, Address, Body, File, Kind, Message, Person, Ref
+from bridge.model import Accepted, Address, Body, Delivery, File, Kind, Message, Person, Ref
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.people.directories.flatfile import FlatFile
@@ -205,9 +205,10 @@ class World:
 
 @asynccontextmanager
 async def hub(
-    url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0, people: Sequence[Person] = PEOPLE
-) -> AsyncIterator[Node]:
-    """A real hub with its database at ``url``."""
+    url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0, people: Sequence[Person] = PEOPLE,
+    mailed: Callable[[Delivery], None] = lambda _: None,
+) -> AsyncIterator[Node]:  # fmt: skip
+    """A real hub with its database at ``url``; ``mailed`` hears of each delivery by mail, those of its start, too."""
     db = await open_database(url, COMPONENTS)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
@@ -216,6 +217,7 @@ async def hub(
         directory = FlatFile(people)
         core = assemble(db, SEAL, directory, Rules(trusts, names.person, FAST, order_wait=2.0))
         product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
+        mail.before = mailed
         edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable)
         matrix = Matrix(chosen, edge, SEAL)
         core.serve(matrix, product, mail)

@@ -21,8 +21,7 @@ SCAN = File("plaie.png", "image/png", bytes(5000))
 
 async def live(url: str, homeserver: str, port: int, mxid: str, done: int, target: str, out: bool) -> None:
     """One life."""
-    async with hub(url, settings(homeserver), trusted, port) as node:
-        node.mail.before = tell
+    async with hub(url, settings(homeserver), trusted, port, mailed=tell) as node:
         await node.homeserver.call("POST", "/_matrix/client/v1/appservice/liaison/ping", {})
         for number in range(done):
             await write(node, mxid, number)
