@@ -199,7 +199,7 @@ class MautrixClient:
         room = self.timeline.invitations.pop(0)
         for again in reversed(range(_PRESSES)):  # an invitation can be here before the inviter's own server knows of it
             try:
-                await self._client.join_room(RoomID(room))
+                await self._client.join_room(RoomID(room), max_retries=0)  # its own pauses are 10 s and more
                 break
             except MForbidden:
                 if not again:

@@ -19,8 +19,8 @@ from bridge.errors import Refused, Unavailable
 from bridge.hub.hub import now_ms
 from bridge.model import Address, Delivery, Ref
 from deploy.world.client import RustClient
-from deploy.world.waiting import until, wait_for
-from tests.matrix.make import CLEO, Node
+from deploy.world.waiting import PATIENCE, until, wait_for
+from tests.matrix.make import CLEO, Node, hub
 from tests.matrix.servers import Servers
 from tests.peers.mautrix_client import MautrixClient
 from tests.peers.nio_client import NioClient
@@ -99,6 +99,14 @@ class Three:
         for client in (self.ben, self.nina):
             receipts = client.timeline.receipts[self.room]
             await client.timeline.until(partial(_is, receipts, self.cleo, event), "cleo's read mark")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def node(servers: Servers, tmp_path: Path) -> AsyncIterator[Node]:
+    """A hub that says nothing before everybody has come in: a server shows nobody what was said before they came."""
+    settings = servers.settings(join_wait_s=PATIENCE)
+    async with hub(f"sqlite:///{tmp_path}/hub.db", settings, servers.trusted, servers.port) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
