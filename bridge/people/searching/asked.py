@@ -103,8 +103,41 @@ def strictly(parts: Sequence[Sought]) -> list[Sought]:
     return [*map(_whole, parts[:-1]), *parts[-1:]]
 
 
+def narrowly(parts: Sequence[Sought]) -> list[Sought]:
+    """The likeliest reading alone, by whole words, for where very many fit: a single word that says nothing else is a
+    family name; of several such words each may be a name or a town.
+    """
+    known = {FAMILY, GIVEN, INITIAL}
+    names = [part for part in parts if part.word and not _says(part)]
+    kinds = FAMILY if len(names) == 1 else FAMILY + GIVEN + INITIAL + TOWN
+    read = []
+    for part in parts:
+        ways = {way: cost for way, cost in part.ways.items() if way[-1] != "*"}
+        if part in names:
+            ways = {way: cost for way, cost in ways.items() if way[0] in kinds}
+        elif part.word:
+            ways = {way: cost for way, cost in ways.items() if way[0] not in known}
+        read.append(replace(part, ways=ways) if ways else part)
+    return read
+
+
+def _says(part: Sought) -> bool:
+    """Whether a word says a craft, a house or a place by itself."""
+    return part.word in towns.GREAT or any((part.word,) in asked for _, asked in _ASKED)
+
+
+def freely(parts: Sequence[Sought]) -> list[Sought]:
+    """The same, but that only the last part may be the beginning of a craft or a house: each costs a look-up."""
+    return [*(_without(part, CRAFT + STRUCTURE) for part in parts[:-1]), *parts[-1:]]
+
+
 def _whole(part: Sought) -> Sought:
-    ways = {way: cost for way, cost in part.ways.items() if not way.endswith("*")}
+    return _without(part, FAMILY + GIVEN + TOWN + CRAFT + STRUCTURE + NUMBER + BOX)
+
+
+def _without(part: Sought, kinds: str) -> Sought:
+    """Without the beginnings of these kinds, unless nothing else is left."""
+    ways = {way: cost for way, cost in part.ways.items() if not (way.endswith("*") and way[0] in kinds)}
     return replace(part, ways=ways) if ways else part
 
 

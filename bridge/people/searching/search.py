@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bridge.people.searching import crafts
-from bridge.people.searching.asked import Query, Sought, strictly, understood
+from bridge.people.searching.asked import Query, Sought, freely, narrowly, strictly, understood
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.index_words import CRAFT, FAMILY, GIVEN, SOUND, STRUCTURE, TOWN
 from bridge.people.searching.judging import Fitting, Found, Near
@@ -71,7 +71,7 @@ class Search:
         return found[:limit]
 
     async def _wider(self, asked: Query, pool: dict[str, Entry], near: Near) -> list[Found]:
-        wider = await self._widened(asked.parts)
+        wider = await self._widened(freely(asked.parts))
         await self._fill(pool, wider, None)
         judge = Fitting(asked, wider, near)
         found = _ranked(judge, pool.values())
@@ -89,11 +89,13 @@ class Search:
         return near.at(own) if own is not None else near, entries
 
     async def _fill(self, pool: dict[str, Entry], parts: Sequence[Sought], near: Near | None) -> None:
-        groups = _groups(parts)
-        found = await self._terms.holding(groups, CANDIDATES)
+        found = await self._terms.holding(_groups(parts), CANDIDATES)
         pool |= {e.id: e for e in found}
-        if len(found) == CANDIDATES and near is not None and near.towns:  # there are more: those nearby, too
-            pool |= {e.id: e for e in await self._terms.holding([*groups, near.towns], CANDIDATES)}
+        if len(found) == CANDIDATES and near is not None:  # there are more: the likeliest, and of these those nearby
+            groups = _groups(narrowly(parts))
+            pool |= {e.id: e for e in await self._terms.holding(groups, CANDIDATES)}
+            if near.towns:
+                pool |= {e.id: e for e in await self._terms.holding([*groups, near.towns], CANDIDATES)}
 
     async def _widened(self, parts: Sequence[Sought]) -> list[Sought]:
         """The same parts, found also by one typing error, by their sound, or written as one word."""

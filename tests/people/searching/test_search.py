@@ -88,6 +88,19 @@ async def test_of_very_many_those_nearby_are_read_as_well() -> None:
     assert (await found("martin", own, near, *crowd, asking=Asking(own.id)))[0] == "7"
 
 
+async def test_of_very_many_the_likeliest_are_read_as_well() -> None:
+    named, housed = (
+        martin(0, "Martin", "Petit", LYON),
+        martin(0, "Anna", "Petit", replace(LYON, structure="Clinique Martin")),
+    )
+    crowd = [
+        replace(one, id=f"rpps:1{n:010}", boxes=("a@b.example",)) for n in range(CANDIDATES) for one in (named, housed)
+    ]
+    last = replace(martin(7, place=LYON), id="rpps:99999999997")
+    for query in ("martin", "martin lyon", "dr martin anna lyon", "anna martin", "médecin martin"):
+        assert (await found(query, last, *crowd))[0] == "7", query
+
+
 async def test_a_word_in_two_pieces_and_two_errors_in_a_long_one() -> None:
     assert await found("beau mont", martin(1, family="Beaumont")) == "1"
     assert await found("charpentyez", martin(1, family="Charpentier")) == "1"
