@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, drain, ghosts, large, mail, real, trust
+from deploy.bench import aged, backlog, cost, directory, drain, ghosts, large, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {
@@ -27,6 +27,7 @@ PARTS: dict[str, Part] = {
     "mail": mail.measure,
     "drain": drain.measure,
     "trust": trust.measure,
+    "directory": directory.measure,
 }
 TARGETS = {
     "hub_cpu_ms_per_message_to_matrix": ("≤", 1.5),
@@ -44,6 +45,10 @@ TARGETS = {
     "mail_waiting_10k_share_of_1k": ("≤", 1.2),
     "trust_verify_and_load_s": ("≤", 2.0),
     "trust_decision_us": ("≤", 50.0),
+    "directory_import_2m_s": ("≤", 600.0),
+    "directory_import_mib": ("≤", 400.0),
+    "directory_unchanged_s": ("≤", 60.0),
+    "directory_search_p95_ms": ("≤", 30.0),
 }
 
 

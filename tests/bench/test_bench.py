@@ -138,3 +138,14 @@ def test_the_mails_of_the_bench_are_ordinary_ones_of_about_4_kb(html: bool) -> N
     assert bool(mail.html) == html
     assert mail.problems == ()
     assert not any(line.startswith(b".") for line in raw.split(b"\r\n"))
+
+
+@pytest.mark.long
+def test_the_national_directory_is_measured_on_both_databases(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "directory")
+    for engine in ("sqlite", "postgres"):
+        assert found[f"directory_unchanged_{engine}_s"] > 0
+        assert 20 < found[f"directory_import_{engine}_mib"] < 400
+        assert 0 < found[f"directory_search_{engine}_p50_ms"] <= found[f"directory_search_{engine}_p95_ms"]
+    assert found["directory_search_p95_ms"] >= found["directory_search_sqlite_p95_ms"]
+    assert "directory_import_2m_s" not in found

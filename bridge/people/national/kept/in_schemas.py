@@ -139,6 +139,7 @@ class SchemaLoads:
             if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 raise Unavailable("directory_in_use")
             yield
+            await keeper.fetchval("SELECT pg_advisory_unlock($1)", _LOCK)  # (the server sees later that it has closed)
         finally:
             await keeper.close()
 

@@ -49,6 +49,13 @@ def is_kept(beginning: str) -> bool:
     return len(beginning) in _BEGINNINGS and not is_unique(beginning)
 
 
+def kept_words(words: Iterable[str]) -> Iterator[str]:
+    """Words (without unique ones) and their beginnings (``fma*``), as they are kept."""
+    words = set(words)
+    yield from words
+    yield from {f"{word[:size]}*" for word in words for size in _BEGINNINGS[: len(word) - 1]}
+
+
 class IndexPart:
     """The entries of a part, while it is filled."""
 

@@ -17,7 +17,7 @@ COMPONENT = Component("national", Path(__file__).parent / "sql")
 MADE = (
     "make-state", "make-entry", "make-posting", "make-mark", "make-word", "make-gram", "make-gone",
 )  # fmt: skip
-FINISHED = ("finish-entry", "finish-number", "finish-posting", "finish-mark", "finish-word")
+FINISHED = ("finish-entry", "finish-number", "finish-posting", "finish-mark", "finish-marked", "finish-word")
 """The statements that make the tables, and those that end a load once its rows are there."""
 
 Bulk = Mapping[str, Sequence[Sequence[Any]]]

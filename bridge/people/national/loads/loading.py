@@ -82,7 +82,8 @@ class Loading:
             await self._loads.tidy()
             self._runs.clear()
             draft = await self._loads.draft()
-            await draft.write({}, [("put", [("inputs", inputs), ("words", str(VERSION))])])
+            notes = [("inputs", inputs), ("words", str(VERSION)), ("deltas", await _later(old, every))]
+            await draft.write({}, [("put", notes)])
         await note_reads(draft, every)
         return draft
 
@@ -127,6 +128,13 @@ def _sorted(runs: Runs, texts: Sequence[PublicText], told: Told) -> dict[str, So
         made[text.layout.kind] = runs.sort(text, lambda at, before=before: told("sort", before + at, whole))  # type: ignore[misc]
         done += text.size
     return made
+
+
+async def _later(old: Tables | None, every: Mapping[str, ReadText]) -> str:
+    """The deltas of the load before that say something newer than the oldest of these files."""
+    deltas = json.loads(await state_of(old, "deltas") or "{}") if old is not None else {}
+    oldest = min(read.generated for read in every.values())
+    return json.dumps({number: one for number, one in deltas.items() if one["generated"] > oldest})
 
 
 async def _unchanged(old: Tables, reads: Mapping[str, ReadText], known: Mapping[str, ReadText]) -> bool:

@@ -64,6 +64,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS posting_word ON posting (word, part)
 -- name: finish-mark
 CREATE INDEX IF NOT EXISTS mark_word ON mark (word, number)
 
+-- name: finish-marked
+CREATE INDEX IF NOT EXISTS mark_number ON mark (number)
+
 -- name: finish-words
 INSERT INTO word (number, word, many)
 SELECT row_number() OVER (ORDER BY word), word, sum(many) FROM posting WHERE word NOT LIKE '%*' GROUP BY word
@@ -154,6 +157,19 @@ INSERT INTO gone (number) VALUES ($1) ON CONFLICT DO NOTHING
 
 -- name: counted
 UPDATE word SET many = many + $2 WHERE word = $1
+
+-- name: entered
+INSERT INTO entry (number, id, rank, print, standing, since, said, lines) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: marked
+INSERT INTO mark (word, number) VALUES ($1, $2)
+
+-- name: new-word
+INSERT INTO word (number, word, many) VALUES ($1, $2, $3)
+
+-- name: vocabulary
+SELECT word FROM word WHERE word = ANY($1::text[]) -- pg
+SELECT word FROM word WHERE word IN (SELECT value FROM json_each($1)) -- sqlite
 
 -- name: posted
 INSERT INTO posting (word, part, many, docs) VALUES ($1, $2, $3, $4)
