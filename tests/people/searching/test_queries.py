@@ -80,6 +80,7 @@ async def test_the_right_person_comes_first(crowd: list[Entry], held: bool) -> N
 
 
 @pytest.mark.postgres
+@pytest.mark.real_time
 @pytest.mark.parametrize("size", [1_000, pytest.param(SIZE, marks=pytest.mark.long)])
 async def test_both_databases_and_the_memory_give_the_same(size: int, tmp_path: Path, postgres: Postgres) -> None:
     crowd = population(size)
