@@ -48,7 +48,7 @@ def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
     teller = Teller()
     kept, how = directory.open(fresh=what == "story")
     teller.line(f"Liaison — {directory.path} ({how})")
-    world = World(directory, kept, teller.note, mail=os.geteuid() == 0)
+    world = World(directory, kept, teller.note, mail=os.geteuid() == 0, national=True)
     if world.space is None:
         teller.line("Sans messagerie sécurisée : Postfix veut root — without secure mail: Postfix wants root")
     status = asyncio.run(_until_signal(_story(world, teller, once) if what == "story" else _up(world, teller)))

@@ -71,6 +71,8 @@ class Story:
                  "Siilo is down: the others do not wait", 75, self.siilo_dies),
             Step("Siilo revient et reçoit tout", "Siilo is back and gets everything", 120, self.siilo_is_back),
             Step("Ben ouvre un salon avec Gaël (Siilo)", "Ben opens a room with Gael", 75, self.ben_begins),
+            Step("Ben cherche un confrère dans l'annuaire",
+                 "Ben looks for a colleague in the directory", 90, self.ben_searches),
             Step("Un message refusé est dit tel", "a refused message is said to be refused", 60, self.refused),
             Step("Cléo sait ce qu'est devenu chaque message",
                  "Cleo knows what became of every message", 60, self.status),
@@ -224,6 +226,26 @@ class Story:
         await self.siilo.write("gael", answer, conversation=seen["conversation"])
         unshielded(await self.ben.wait_text(room, answer), self.gael)
         return [f"Gaël : « {text} »", f"Ben : « {answer} »"]
+
+    async def ben_searches(self) -> Details:
+        """He asks the hub's own user, as anybody can whose homeserver sends no search to a hub."""
+        asked = await self.ben.create_room(invite=[self.world.hub.voice], is_direct=True)
+        await self.ben.wait_member(asked, self.world.hub.voice)
+        await self.ben.send(asked, "chirurgien annecy")
+        found = await self.ben.wait_event(asked, lambda event: "Masson" in event["content"].get("body", ""))
+        line = found["content"]["body"].partition("\n")[0]
+        expect(line.startswith("1. ") and "Élodie Masson" in line, f"he is answered {line!r}")
+        known = {room["room_id"] for room in await self.ben.rooms()}
+        await self.ben.send(asked, "1")
+        room = await self.ben.wait_room(lambda one: one["membership"] == "invite" and one["room_id"] not in known)
+        await self.ben.join(room)
+        elodie = self.world.hub.ghost(self.world.hub.users("pandalab")["elodie"])
+        await self.ben.wait_devices(elodie)
+        await self.ben.send(room, text := "Bonjour, un avis pour demain ?")
+        seen = await self.pandalab.wait_text("elodie", text)
+        await self.pandalab.write("elodie", answer := "Oui, à 9 h.", conversation=seen["conversation"])
+        unshielded(await self.ben.wait_text(room, answer), elodie)
+        return [f"Liaison : « {line} »", f"Élodie : « {text} »", f"Ben : « {answer} »"]
 
     async def refused(self) -> Details:
         """To somebody whom the directory does not know."""

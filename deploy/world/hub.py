@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from appservice.process.registration import registration, to_yaml
 from appservice.process.settings import MatrixSettings
 from bridge.networks.connect.operations import PREFIX
 from deploy.world import process
+from deploy.world.annuaire.from_people import files
 from deploy.world.mail_space import Space
 from deploy.world.state_directory import PRODUCTS, Kept, StateDirectory
 from deploy.world.supervised import Supervised
@@ -34,9 +37,20 @@ class Hub:
     """One hub beside the first homeserver, as `liaison run` starts it, on SQLite."""
 
     def __init__(
-        self, state: StateDirectory, kept: Kept, servers: tuple[Synapse, Synapse], space: Space | None = None
+        self,
+        state: StateDirectory,
+        kept: Kept,
+        servers: tuple[Synapse, Synapse],
+        space: Space | None = None,
+        *,
+        national: bool = False,
     ) -> None:
-        """``servers``: the hub's own homeserver and the other one; with ``space`` it takes part in secure mail."""
+        """``servers``: the hub's own homeserver and the other one; with ``space`` it takes part in secure mail.
+
+        ``national``: its people come from files of the national directory, only their accounts from a list of its own.
+        """
+        self._national = national
+        self._state = state
         home, away = servers
         self.config = state / "hub.yaml"
         self.people = state / "people.csv"
@@ -58,7 +72,7 @@ class Hub:
             state.write(f"secrets/{name}", secret + "\n")
         for name, product in self._kept.products.items():
             state.write(f"secrets/webhook-{name}", product.webhook_secret + "\n")
-        state.write("people.csv", _csv(self._rows))
+        state.write("people.csv", _csv(_accounts(self._rows) if self._national else self._rows))
         settings = MatrixSettings(**self._settings)
         made = registration(settings, own.as_token, own.hs_token, own.sender_localpart)
         state.write("registration.yaml", to_yaml(made))
@@ -68,7 +82,7 @@ class Hub:
         return {
             "database": {"url": f"sqlite:///{state / 'hub.db'}"},
             "seal": {"active": "demo", "keys": {"demo": str(state / "secrets/seal")}},
-            "directory": {"flatfile": str(self.people)},
+            "directory": {"flatfile": str(self.people)} | ({"kind": "national"} if self._national else {}),
             "trust": {"matrix_servers": list(servers)},
             "matrix": self._settings,
             "matrix_listen": {"host": _HOST, "port": self._kept.matrix_port},
@@ -89,6 +103,22 @@ class Hub:
             "tokens": [f"sha256:{hashlib.sha256(product.token.encode()).hexdigest()}"],
         }
 
+    async def learn(self) -> None:
+        """Import the files of the national directory; nothing to do without. Raises RuntimeError with what it said."""
+        if not self._national:
+            return
+        names = []
+        for name, text in files(self._rows, datetime.now(UTC).strftime("%Y%m%d%H%M")):
+            self._state.write(name, text)
+            names.append(str(self._state / name))
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "appservice", "directory", "-c", str(self.config), "import", "--force", *names,
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await done.communicate()
+        if done.returncode:
+            raise RuntimeError(f"the directory cannot be imported\n{said.decode()}")
+
     def users(self, product: str) -> dict[str, str]:
         """The users of a product in the directory: their id and their RPPS id."""
         accounts = [(account, row["rpps"]) for row in self._rows for account in row["products"].split()]
@@ -98,6 +128,11 @@ class Hub:
         """The names of those who are reached by the hub: as users of one of its products, or by a Matrix account."""
         ours = {rpps for product in PRODUCTS for rpps in self.users(product).values()} | {BEN}
         return [row["name"] for row in self._rows if row["rpps"] in ours]
+
+    @property
+    def voice(self) -> str:
+        """The Matrix user as whom the hub itself speaks."""
+        return f"@{self._settings['ghost_prefix']}liaison:{self._home.name}"
 
     def ghost(self, rpps: str) -> str:
         """The Matrix user that stands for a professional."""
@@ -185,6 +220,11 @@ def _people(ben: str) -> list[Row]:
         if row["rpps"] == BEN:
             row["matrix"] = ben
     return rows
+
+
+def _accounts(rows: Sequence[Row]) -> list[Row]:
+    """What a site adds to the national directory: the accounts of its people."""
+    return [row | {"profession": "", "place": ""} for row in rows if row["matrix"] or row["products"]]
 
 
 def _csv(rows: Sequence[Row]) -> str:

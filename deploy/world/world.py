@@ -29,8 +29,10 @@ TEAM = (f"rpps:{BEN}", "rpps:10001002027", "rpps:10001003040")  # ben, cleo and 
 class World:
     """Everything of a demo. `async with` starts it, and stops it in order whatever happens."""
 
-    def __init__(self, state: StateDirectory, kept: Kept, say: Say, *, mail: bool = True) -> None:
-        """``mail``: with operators of secure mail, which only root can start."""
+    def __init__(
+        self, state: StateDirectory, kept: Kept, say: Say, *, mail: bool = True, national: bool = False
+    ) -> None:
+        """``mail``: with operators of secure mail, which only root can start; ``national``: see :class:`Hub`."""
         self.state = state
         self.kept = kept
         self._say = say
@@ -38,7 +40,7 @@ class World:
         self.home = _server(state, "home", kept.home, authority)
         self.away = _server(state, "away", kept.away, authority)
         self.space = Space(state, kept, TEAM) if mail else None
-        self.hub = Hub(state, kept, (self.home, self.away), self.space)
+        self.hub = Hub(state, kept, (self.home, self.away), self.space, national=national)
         self.home.registrations.append(self.hub.registration)
         self.simulators = {name: self._simulator(name) for name in PRODUCTS}
         self.products = {name: ProductClient(name, f"http://127.0.0.1:{kept.products[name].port}") for name in PRODUCTS}
@@ -85,6 +87,7 @@ class World:
             simulator.start()
         self._say("deux serveurs Matrix fédérés — two federated homeservers (Synapse)")
         await asyncio.gather(start_all(self.home, self.away), *([self.space.ready()] if self.space else []))
+        await self.hub.learn()
         self._say("le hub — the hub (SQLite)")
         self.hub.process.start()
         await asyncio.gather(self.hub.ready(), self._ben(), *(self.simulated(name) for name in PRODUCTS))

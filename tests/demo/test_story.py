@@ -8,7 +8,7 @@ import pytest
 from tests.demo.run import demo
 
 pytestmark = pytest.mark.peers
-STEPS = 21
+STEPS = 22
 
 
 async def test_the_story_ends_well(tmp_path: Path) -> None:
