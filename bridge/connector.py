@@ -221,6 +221,9 @@ class Receiver(Protocol):
         accepted is taken back by the operator only).
         """
 
+    async def joined(self, conversation: str, account: Address) -> bool:
+        """Somebody came into a chat by their own account: if they take part by another one they do by this one now."""
+
     async def introduce(self, address: Address, name: str) -> None:
         """How somebody who is in no directory calls themselves."""
 
@@ -293,6 +296,14 @@ class Shows(Protocol):
 
     async def show(self, people: Sequence[Person]) -> None:
         """These people can be reached through the hub from now on."""
+
+
+@runtime_checkable
+class Admits(Protocol):
+    """A connector may offer: somebody may take part in a chat by an account of their own."""
+
+    async def admit(self, chat: str, person: Person, account: Address) -> None:
+        """Ask them in. Raises Refused, Unavailable."""
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bridge.connector import Boxes, Connector, GivesBoxes, Shows, Vouches, Withdraws
+from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Shows, Vouches, Withdraws
 from bridge.model import Address, Person
 
 
@@ -61,3 +61,9 @@ class Served(Mapping[str, Connector]):
         for name, connector in self._connectors.items():
             if name == address.network and isinstance(connector, Withdraws):
                 await connector.withdraw(address, reason)
+
+    async def admit(self, network: str, chat: str, person: Person, account: Address) -> None:
+        """Somebody is asked to take part in a chat by their own account. Raises Refused, Unavailable."""
+        for name, connector in self._connectors.items():
+            if name == network and isinstance(connector, Admits):
+                await connector.admit(chat, person, account)

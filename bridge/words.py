@@ -8,7 +8,7 @@ from bridge.problems import PROBLEMS
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
 
 IN_TIME = frozenset({"taken_back", "taken_back_late", "corrected", "corrected_late"})  # one word is enough for all
-GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted"}  # no failures
+GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted", "own_account"}  # no failures
 
 WORDS: dict[str, tuple[str, str]] = {
     **PROBLEMS,
@@ -145,6 +145,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "only_reads": (
         "Ce salon vous laisse seulement lire. Demandez à un administrateur du salon le droit d'y écrire.",
         "This room lets you read only. Ask an administrator of the room to let you write.",
+    ),
+    "own_account": (
+        "Cette personne participe maintenant avec son propre compte Matrix.",
+        "This person now takes part with their own Matrix account.",
     ),
     "last_has_left": (
         "Cette personne a quitté la conversation, et personne d'autre n'y reçoit plus vos messages. Pour lui écrire, "

@@ -20,7 +20,7 @@ from appservice.rooms.voice import Voice
 from bridge.connector import Chat, Receiver, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
-from bridge.model import MAIL, MATRIX, Address, Ref
+from bridge.model import MAIL, MATRIX, Address, Person, Ref
 from bridge.words import sentence
 
 Json = dict[str, Any]
@@ -170,6 +170,15 @@ class Membership:
             await self._called(room, event)
         await self._write(room, [event["state_key"]], done)
 
+    async def admit(self, chat: str, person: Person, account: Address) -> None:
+        """Somebody's own account is invited by their ghost, unless it was there before. Raises Refused, Unavailable."""
+        room, ghost = await self._rooms.store.get(chat), self._names.mxid(person)
+        if room.membership(account.id) == "join":
+            if room.conversation is not None:
+                await self.hub.joined(room.conversation, account)
+        elif room.membership(account.id) == "none" and await self._rooms.doors.exists(account.id, ghost):
+            await self._rooms.doors.invite(room, account.id, ghost)
+
     # -- people --------------------------------------------------------------------------------------------
 
     async def _belongs(self, room: Room, user: str) -> bool:
@@ -195,6 +204,9 @@ class Membership:
         known = self._inviters.pop((room.room_id, user), None)
         chat = await self.hub.facts.chat(MATRIX, room.room_id)
         if chat is None or any(m.address == Address(MATRIX, user) for m in chat.members):
+            await self._write(room, [user], done)
+            return
+        if await self.hub.joined(chat.conversation, Address(MATRIX, user)):  # in place of their ghost
             await self._write(room, [user], done)
             return
         inviter = known or self._somebody(room, chat, user)

@@ -19,6 +19,7 @@ from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Delivery, Kind, Member, Ref
 from bridge.parts.failpoint import failpoint
 from bridge.parts.turns import Turns
+from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -359,17 +360,24 @@ class Rooms:
             await self.doors.invite(room, ghost, by)
         await self.doors.join(room, ghost)
 
+    def _own_account(self, delivery: Delivery) -> bool:
+        """Whether its sender takes part by a Matrix account of their own."""
+        who = delivery.sender.id
+        return any(m.person.id == who and m.address.network == MATRIX for m in delivery.members)
+
     async def _take_out(self, room: Room, wanted: set[str], delivery: Delivery) -> frozenset[str]:
         """Gives the people who stay because nobody may remove them."""
         stay = set()
         wanted = wanted | await self._members(room)
         if self.doors.people_in(room, "join", "invite") and not wanted & set(self.doors.ghosts_in(room)):
-            await self.tell(room, f"{delivery.id}/last", "last_has_left", delivery.sender.name)
+            code = "own_account" if self._own_account(delivery) else "last_has_left"
+            await self.tell(room, f"{delivery.id}/last", code, delivery.sender.name)
         for user in room.present():
             if user in wanted or user == self._names.voice:
                 continue
             if self._names.is_ghost(user):
-                await self.doors.leave(room, user)
+                over = user == self._names.of(delivery.sender.id) and self._own_account(delivery)
+                await self.doors.leave(room, user, sentence("own_account", " / ") if over else "")
             elif not await self.doors.kick(room, user):
                 stay.add(user)
         return frozenset(stay)

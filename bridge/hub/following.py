@@ -14,7 +14,8 @@ from bridge.db.pages import pages
 from bridge.hub.courier import Courier
 from bridge.hub.handover import withdraw
 from bridge.hub.links import Links
-from bridge.model import Address, Person
+from bridge.hub.taking_over import TakingOver
+from bridge.model import MATRIX, Address, Person
 from bridge.parts.lanes import Lanes
 from bridge.people.gone import keep, kept
 from bridge.people.people import People
@@ -31,13 +32,14 @@ class Following:
 
     def __init__(
         self, store: Store, people: People, connectors: Served, courier: Courier, links: Links,
-        clock: Callable[[], int],
+        taking_over: TakingOver, clock: Callable[[], int],
     ) -> None:  # fmt: skip
         self._store = store
         self._people = people
         self._served = connectors
         self._courier = courier
         self._links = links
+        self._taking_over = taking_over
         self._clock = clock
         self._some: set[str] = set()
         self._everybody = False
@@ -108,6 +110,9 @@ class Following:
         self._people.gone.drop(ident)
         await self._follow(entry)
         await self._links.listed(entry, known)
+        for account in entry.addresses:
+            if account.network == MATRIX and row["entry"] is not None and account not in known.addresses:
+                await self._taking_over.begin(ident, account)
         await self._note(entry, None)
 
     async def _follow(self, entry: Person) -> None:

@@ -23,6 +23,7 @@ from bridge.hub.moving import Moving
 from bridge.hub.news import News
 from bridge.hub.order import Order
 from bridge.hub.signs import Signs, partakes
+from bridge.hub.taking_over import TakingOver
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, Message, Person, Ref, Standing
 from bridge.parts.moments import credible
@@ -66,7 +67,8 @@ class Hub:
         self.facts = Facts(store, people, self.claims)
         self.moving = Moving(store, people, connectors, courier, self._turns, clock)
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
-        self.following = Following(store, people, connectors, courier, self.links, clock)
+        self._taking_over = TakingOver(store, people, connectors, self.moving, courier.patience)
+        self.following = Following(store, people, connectors, courier, self.links, self._taking_over, clock)
         self.signs = Signs(store, people, courier, connectors, clock)
 
     @property
@@ -81,10 +83,12 @@ class Hub:
         await self.claims.start()
         self._news.start()
         self.following.start()
+        self._taking_over.start()
 
     async def stop(self) -> None:
         """Forget the timers; what they guard is on disk."""
         await self.following.stop()
+        await self._taking_over.stop()
         await self._order.stop()
         await self.signs.stop()
         await self._news.stop()
@@ -379,6 +383,10 @@ class Hub:
     def answered(self, network: str) -> None:
         """See :class:`bridge.connector.Receiver`."""
         self._courier.answered(network)
+
+    async def joined(self, conversation: str, account: Address) -> bool:
+        """See :class:`bridge.connector.Receiver`."""
+        return await self._taking_over.joined(conversation, account)
 
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.connector.Receiver`."""

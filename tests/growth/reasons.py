@@ -61,6 +61,7 @@ PAGES = {
     "matrix_outbox_pkey(id>)",
     "name_pkey(person>)",
     "revocation_pkey(network> id> person>)",
+    "taking_over_pkey(conversation>)",
     "account_news_next(network=)",
     "conversation_audience(audience=)",
     "conversation_unknown()",

@@ -31,6 +31,7 @@ from bridge.model import Accepted, Address, Body, Delivery, File, Kind, Message,
 from bridge.networks.loopback import Loopback
 from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.people.directories.flatfile import FlatFile
+from bridge.people.directory import Directory
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
@@ -128,6 +129,7 @@ class Node:
     homeserver: Homeserver
     url: str
     clients: str  # where a reverse proxy would send what clients ask about people
+    siilo: Loopback  # a second product
 
     async def write(self, chat: str, text: str, *, by: str = "cleo", to: tuple[str, ...] = (), **more: Any) -> Accepted:
         """Somebody writes in the product; ``to`` on the first message of a chat."""
@@ -176,6 +178,7 @@ class World:
     humans: dict[str, Human] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     people: Sequence[Person] = field(default_factory=lambda: PEOPLE)
+    directory: Directory | None = None  # in place of ``people``
     untrusted: set[str] = field(default_factory=set)  # servers that have left the trust space
 
     async def human(self, name: str, server: str | None = None, *, signed: bool = True) -> Human:
@@ -193,7 +196,7 @@ class World:
         """A hub until the block is left; like a crash: nothing is finished first."""
         where = url or f"sqlite:///{self.folder}/hub.db"
         async with hub(
-            where, settings(self.stub.url, **(self.options | more)), self.trusts, people=self.people
+            where, settings(self.stub.url, **(self.options | more)), self.trusts, people=self.directory or self.people
         ) as node:
             self.stub.appservice = node.url
             self.stub._ring.set()
@@ -205,8 +208,8 @@ class World:
 
 @asynccontextmanager
 async def hub(
-    url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0, people: Sequence[Person] = PEOPLE,
-    mailed: Callable[[Delivery], None] = lambda _: None,
+    url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0,
+    people: Sequence[Person] | Directory = PEOPLE, mailed: Callable[[Delivery], None] = lambda _: None,
 ) -> AsyncIterator[Node]:  # fmt: skip
     """A real hub with its database at ``url``; ``mailed`` hears of each delivery by mail, those of its start, too."""
     db = await open_database(url, COMPONENTS)
@@ -214,18 +217,22 @@ async def hub(
         stack.push_async_callback(db.close)
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
         names = chosen.names()
-        directory = FlatFile(people)
+        directory = FlatFile(people) if isinstance(people, Sequence) else people
         core = assemble(db, SEAL, directory, Rules(trusts, names.person, FAST, order_wait=2.0))
         product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
         mail.before = mailed
         edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable)
         matrix = Matrix(chosen, edge, SEAL)
-        core.serve(matrix, product, mail)
+        siilo = Loopback("siilo")
+        product.hub = mail.hub = siilo.hub = core.hub
+        core.serve(matrix, product, mail, siilo)
         callers = await stack.enter_async_context(Callers(chosen.url))
         async with core.running(), AsyncExitStack() as doors:
             address = await serve(doors, [matrix.routes], port)
             clients = await serve(doors, for_clients(callers, matrix, core.hub, directory))
-            yield Node(db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address, clients)
+            yield Node(
+                db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address, clients, siilo
+            )
 
 
 async def serve(stack: AsyncExitStack, routes: Sequence[Callable[[web.Application], None]], port: int = 0) -> str:

@@ -37,3 +37,13 @@ UPDATE recipient SET network = $4, reason = NULL WHERE message = $1 AND person =
 -- name: end_unmeant
 DELETE FROM delivery WHERE id = $1 AND NOT EXISTS
   (SELECT 1 FROM recipient r WHERE r.message = $2 AND r.network = $3 AND r.state = 'accepted');
+
+-- name: take_over
+INSERT INTO taking_over (conversation, person, account) SELECT m.conversation, m.person, $2 FROM member m
+JOIN leg l ON l.conversation = m.conversation AND l.network = 'matrix' AND l.chat IS NOT NULL
+WHERE m.person = $1 AND m.network <> 'matrix'
+ON CONFLICT (conversation, person) DO UPDATE SET account = excluded.account;
+-- name: next_takeover
+SELECT conversation, person, account FROM taking_over WHERE conversation > $1 ORDER BY conversation LIMIT 1;
+-- name: end_takeover
+DELETE FROM taking_over WHERE conversation = $1 AND person = $2;
