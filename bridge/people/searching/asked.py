@@ -33,7 +33,10 @@ _NO_SAINT = 1.5  # for a name without the saint
 _GREAT_TOWN = 0.9  # for a name that a great town has as well, beside other parts
 
 _TITLES = listed("dr dre docteur docteure dc pr pre prof professeur professeure m mr mme mlle melle monsieur madame me")
-_SAID = listed("liberal liberale liberaux rpps adeli numero no n tel chez medecins et l")
+_SAID = listed(
+    "liberal liberale liberaux rpps adeli numero no n tel chez medecins et l un une pour avec qui travaille bonjour "
+    "merci je cherche chercher trouver trouve contacter joindre"
+)
 _SERVICE = listed("service services bal secretariat boite")
 _PARTICLES = listed("de du des d da dos do di del della la le les van von der den ter ten")
 _BETWEEN = listed("en sur sous lez lès aux au a")
@@ -208,6 +211,8 @@ def _known(phrase: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     for kind, asked in _ASKED:
         for word in asked.get(phrase, ()):
             yield kind + word, _WHOLE[kind]
+            if kind == TOWN:
+                yield STRUCTURE + word, _WHOLE[STRUCTURE]  # (the house of a town may stand in the next one)
 
 
 def _single(word: str, particles: str) -> Sought:

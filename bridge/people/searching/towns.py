@@ -45,7 +45,8 @@ GREAT = listed(
 _DEPARTMENTS = """
 01 ain, 02 aisne, 03 allier, 04 alpes de haute provence, 05 hautes alpes, 06 alpes maritimes, 07 ardeche, 08 ardennes,
 09 ariege, 10 aube, 11 aude, 12 aveyron, 13 bouches du rhone, 14 calvados, 15 cantal, 16 charente, 17 charente maritime,
-18 cher, 19 correze, 2a corse du sud, 2b haute corse, 21 cote d or, 22 cotes d armor, 23 creuse, 24 dordogne, 25 doubs,
+18 cher, 19 correze, 2a corse du sud, 2b haute corse, 2a corse, 2b corse,
+21 cote d or, 22 cotes d armor, 23 creuse, 24 dordogne, 25 doubs,
 26 drome, 27 eure, 28 eure et loir, 29 finistere, 30 gard, 31 haute garonne, 32 gers, 33 gironde, 34 herault,
 35 ille et vilaine, 36 indre, 37 indre et loire, 38 isere, 39 jura, 40 landes, 41 loir et cher, 42 loire,
 43 haute loire, 44 loire atlantique, 45 loiret, 46 lot, 47 lot et garonne, 48 lozere, 49 maine et loire, 50 manche,
@@ -55,7 +56,7 @@ _DEPARTMENTS = """
 74 haute savoie, 75 paris, 76 seine maritime, 77 seine et marne, 78 yvelines, 79 deux sevres, 80 somme, 81 tarn,
 82 tarn et garonne, 83 var, 84 vaucluse, 85 vendee, 86 vienne, 87 haute vienne, 88 vosges, 89 yonne,
 90 territoire de belfort, 91 essonne, 92 hauts de seine, 93 seine saint denis, 94 val de marne, 95 val d oise,
-971 guadeloupe, 972 martinique, 973 guyane, 974 reunion, 974 la reunion, 976 mayotte
+971 guadeloupe, 972 martinique, 973 guyane, 974 reunion, 974 la reunion, 974 ile de la reunion, 976 mayotte
 """
 
 
@@ -72,6 +73,3 @@ def _asked() -> dict[tuple[str, ...], frozenset[str]]:
 
 ASKED = _asked()
 """How people ask: the words of a phrase -> the town, or the code of the department, that is meant."""
-
-DEPARTMENTS = {code: tuple(name) for code, *name in (item.split() for item in _DEPARTMENTS.split(","))}
-"""The name of each department, in folded words."""

@@ -85,19 +85,20 @@ async def test_the_right_person_comes_first(crowd: list[Entry], held: bool) -> N
 async def test_both_databases_and_the_memory_give_the_same(size: int, tmp_path: Path, postgres: Postgres) -> None:
     crowd = population(size)
     files = write(tmp_path, crowd)
+    some = queries() if size == SIZE else queries()[::3]
     given = []
     for url in [f"sqlite:///{tmp_path}/hub.db", await postgres.create_database()]:
         loads = loads_of(url)
         assert (await Loading(loads, tmp_path, Limits()).run(files)).state == "loaded"
         tables = await loads.open(await loads.current() or 0)
         lookup = await Lookup.at(tables)
-        given.append(await answers(lookup, queries()))
+        given.append(await answers(lookup, some))
         entries = await lookup.entries([entry.id for entry in crowd])
         await tables.close()
         await loads.close()
     assert len(entries) == len(crowd)
-    assert given[0] == given[1] == await answers(MemoryTerms(entries), queries())
-    assert_right(queries(), given[0])
+    assert given[0] == given[1] == await answers(MemoryTerms(entries), some)
+    assert_right(some, given[0])
 
 
 def test_the_table_is_large_enough_and_names_people_who_are_there(crowd: list[Entry]) -> None:

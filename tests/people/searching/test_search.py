@@ -173,7 +173,7 @@ def test_houses_as_people_write_them(asked: str, name: str) -> None:
     [
         ("bdx", "tbordeaux"), ("lyon 3", "t69003"), ("paris15", "t75015"), ("marseille 8ème", "t13008"),
         ("St Étienne", "tsaintetienne"), ("33", "t33"), ("1", "t01"), ("2A", "t2a"), ("gironde", "t33"),
-        ("Loire-Atlantique", "t44"), ("côte d'or", "t21"), ("clermont-fd", "tclermontferrand"), ("75 015", "t75"),
+        ("Loire-Atlantique", "t44"), ("côte d'or", "t21"), ("clermont-fd", "tclermontferrand"), ("75 015", "t75"), ("corse", "t2b"),
         ("10 100 000 117", "i10100000117*"), ("810100000117", "i10100000117"), ("33000", "t33000*"),
         ("Anna.Martin@mss.example", "mannamartinmssexample*"), ("mailto:a.b@c", "mabc*"),
     ],
@@ -183,7 +183,7 @@ def test_places_numbers_and_addresses(asked: str, ways: str) -> None:
 
 
 def test_titles_say_nothing_unless_they_are_all_there_is() -> None:
-    assert [part.text for part in understood("Pr Docteur Mme Martin").parts] == ["martin"]
+    assert [part.word for part in understood("Bonjour, je cherche le Pr Docteur Mme Martin").parts] == ["martin"]
     assert [part.text for part in understood("dr").parts] == ["dr"]
 
 
