@@ -12,6 +12,7 @@ from appservice.process.checking import (
     homeserver,
     listening,
     mail,
+    national,
     proxied,
     reach,
     rights,
@@ -35,6 +36,8 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
     tables = [table for name, row in networks() if name in NETWORKS for table in row.tables]
     seen = await look(url, [*COMPONENTS, *tables])
     found += database.findings(seen, read.seal)
+    if "directory" in sections:
+        found += await national.findings(sections["directory"], url)
     matrix_listen = sections.get("matrix_listen", MatrixListenSettings())
     clients_listen = sections.get("clients_listen", ClientsListenSettings())
     for name, where in (

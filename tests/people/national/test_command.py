@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from appservice.process.checking import national
 from bridge.config import BadConfig, Config, validate
 from bridge.people.national import command
 from tests.people.national.test_records import BOX, DOCTOR, SERVICE, line, written
@@ -80,3 +81,22 @@ async def test_what_is_held_is_reported_and_can_be_forced(tmp_path: Path, capsys
 async def test_a_hub_with_a_csv_file_has_no_national_directory(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="hub does not use the national directory"):
         await typed(config(tmp_path, kind="csv", flatfile=tmp_path / "people.csv"), "status")
+
+
+async def test_the_check_of_a_hub_looks_at_what_is_loaded(tmp_path: Path) -> None:
+    settings = config(tmp_path, warn_after="36500d", stale_after="36500d")
+    url = settings.database.url
+    assert [f.what for f in await national.findings(settings.directory, url)] == [
+        "directory: nothing is loaded: nobody is found"
+    ]
+    assert await typed(settings, "import", written(tmp_path, "A", [DOCTOR], time="202511010230")) == 0
+    fine = await national.findings(settings.directory, url)
+    assert [(f.ok, f.note, f.what.partition(",")[0]) for f in fine] == [(True, False, "directory: 1 entries")]
+    old = config(tmp_path, warn_after="1h", stale_after="36500d").directory
+    assert [(f.ok, f.note) for f in await national.findings(old, url)] == [(True, True)]
+    assert [f.ok for f in await national.findings(config(tmp_path).directory, url)] == [False]
+    missing = await national.findings(settings.directory, "postgresql://nobody@127.0.0.1:1/none")
+    assert [f.what for f in missing] == [
+        "directory.folder: is missing: an import sorts there", "directory: its tables cannot be read",
+    ]  # fmt: skip
+    assert await national.findings(config(tmp_path, kind="csv", flatfile="x.csv").directory, url) == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -139,8 +139,9 @@ class SchemaLoads:
             if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 raise Unavailable("directory_in_use")
             yield
-            await keeper.fetchval("SELECT pg_advisory_unlock($1)", _LOCK)  # (the server sees later that it has closed)
         finally:
+            with suppress(Exception):  # the server would see some time later that it has closed
+                await keeper.fetchval("SELECT pg_advisory_unlock($1)", _LOCK)
             await keeper.close()
 
     async def _execute(self, text: str) -> None:
