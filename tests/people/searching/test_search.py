@@ -173,7 +173,8 @@ def test_houses_as_people_write_them(asked: str, name: str) -> None:
     [
         ("bdx", "tbordeaux"), ("lyon 3", "t69003"), ("paris15", "t75015"), ("marseille 8ème", "t13008"),
         ("St Étienne", "tsaintetienne"), ("33", "t33"), ("1", "t01"), ("2A", "t2a"), ("gironde", "t33"),
-        ("Loire-Atlantique", "t44"), ("côte d'or", "t21"), ("clermont-fd", "tclermontferrand"), ("75 015", "t75"), ("corse", "t2b"),
+        ("Loire-Atlantique", "t44"), ("côte d'or", "t21"), ("clermont-fd", "tclermontferrand"), ("75 015", "t75"),
+        ("corse", "t2b"),
         ("10 100 000 117", "i10100000117*"), ("810100000117", "i10100000117"), ("33000", "t33000*"),
         ("Anna.Martin@mss.example", "mannamartinmssexample*"), ("mailto:a.b@c", "mabc*"),
     ],
