@@ -3,15 +3,16 @@
 ASKING: dict[str, tuple[str, str]] = {
     "way_app": ("application", "application"),
     "way_mail": ("messagerie sécurisée", "secure mail"),
+    "way_inactive": ("n'exerce plus", "does not practise any more"),
     "way_none": ("pas encore joignable", "not reachable yet"),
     # the desk: what the hub's voice answers in a direct room
     "desk_hello": (
         "Bonjour. Écrivez un nom, avec la profession ou la ville si besoin (« petit cardiologue bordeaux »), un numéro "
         "RPPS ou une adresse MSSanté : vous verrez qui c'est et comment la personne est joignable. Répondez ensuite "
-        "par un numéro pour lui écrire.",
+        "par un numéro pour lui écrire. « contacts » : vos correspondants, en un fichier pour votre carnet d'adresses.",
         "Hello. Write a name, with profession or town if need be (“petit cardiologue bordeaux”), an RPPS number or a "
         "secure mail address: you will see who it is and how they are reached. Then answer with a number to write to "
-        "them.",
+        "them. “contacts”: those you have written with, as a file for your address book.",
     ),
     "desk_choose": (
         "Répondez par un numéro pour écrire à cette personne.",
@@ -42,6 +43,14 @@ ASKING: dict[str, tuple[str, str]] = {
         "{name} has a Matrix account of their own: write to them directly. {link}",
     ),
     "desk_yourself": ("C'est vous-même.", "This is you."),
+    "desk_nobody_yet": (
+        "Vous n'avez encore écrit à personne par Liaison.",
+        "You have not written to anybody through Liaison yet.",
+    ),
+    "desk_encrypt": (
+        "Vos contacts ne sont donnés que dans un salon chiffré. Activez le chiffrement, ou ouvrez un autre salon.",
+        "Your contacts are given in an encrypted room only. Turn encryption on, or open another room.",
+    ),
     "desk_alone": (
         "Je réponds dans un salon où nous sommes seuls. Invitez-moi dans un message direct.",
         "I answer in a room where there is nobody else. Invite me to a direct chat.",

@@ -75,6 +75,25 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which of the people who are found are wanted; empty: all. ``after``: so many have been shown before.
+
+    Words of ``profession``, ``place`` and ``town`` are compared by their beginnings. ``kind``: person, service
+    (a mailbox of an organisation) or function (on call).
+    """
+
+    profession: str = ""
+    place: str = ""
+    town: str = ""
+    kind: str = ""
+    after: int = 0
+
+
+ALL = Narrowing()
+"""Everybody who is found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chat:
     """A conversation as one leg sees it."""
 
@@ -98,12 +117,15 @@ class Questions(Protocol):
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
 
-    async def find(self, query: str, limit: int, by: Address) -> list[Person]:
+    async def find(self, query: str, limit: int, by: Address, narrowing: Narrowing = ALL) -> list[Person]:
         """People of the directory by name, place, profession or identifier; reachable ones first.
 
         ``by`` is the user who asks; its id is empty where the network does not say it. Raises Refused
         (searched_too_fast, searched_enough): nobody reads the directory out.
         """
+
+    async def contacts(self, person: str, limit: int) -> list[Person]:
+        """Everybody with whom somebody (a person id) is in a conversation, the newest first."""
 
     async def status(self, ref: Ref) -> Status | None:
         """What became of a message that came from ``ref.network``, or None if that network never sent it."""

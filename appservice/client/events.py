@@ -251,6 +251,13 @@ def to_file(file: File, opened: Json, delivery: Delivery, *, first: bool) -> Jso
     return content | _related(delivery.reply_to if first else None, delivery.thread)
 
 
+def to_document(file: File, opened: Json, code: str) -> Json:
+    """The content that carries a file of the hub's own."""
+    info = {"mimetype": file.mime, "size": file.size}
+    shown = {"msgtype": "m.file", "body": file.name, "filename": file.name, "info": info, "file": opened}
+    return shown | {"m.mentions": {}, OWN_WORDS: code}
+
+
 def to_reaction(delivery: Delivery) -> Json:
     """The content of an ``m.reaction``; what it is about is in the room."""
     assert delivery.reply_to is not None

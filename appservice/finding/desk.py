@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import to_answer
+from appservice.client.events import to_answer, to_document
+from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.finding.finder import Finder
 from appservice.finding.hits import told
@@ -22,20 +23,25 @@ from appservice.rooms.roomstate import Room
 from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused
-from bridge.model import MAIL, MATRIX, Address, Person
+from bridge.model import MAIL, MATRIX, Address, File, Person
 from bridge.parts.lru import Lru
+from bridge.vcard import MIME, NAME, Contact, compose
 from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _SHOWN = 10
+_CONTACTS = 1_000
 _LISTS = 5_000  # that are remembered, of all rooms; a restart forgets them, and then the name is asked for again
 
 
 class HelpDesk:
     """Raises Unavailable: the event is worked on again, and what was done is not done twice."""
 
-    def __init__(self, edge: MatrixEdge, ghosts: Ghosts, rooms: Rooms, notices: Notices, finder: Finder) -> None:
+    def __init__(
+        self, edge: MatrixEdge, ghosts: Ghosts, rooms: Rooms, notices: Notices, finder: Finder, media: Media
+    ) -> None:
+        self._media = media
         self._edge = edge
         self._names = edge.names
         self._facts = edge.hub.facts
@@ -105,7 +111,9 @@ class HelpDesk:
                 raise Refused("desk_alone")
             if question.want is Wish.CHOICE:
                 await self._chosen(room, event, question)
-            elif question.want in (Wish.HELP, Wish.CONTACTS):
+            elif question.want is Wish.CONTACTS:
+                await self._contacts(room, asker, key)
+            elif question.want is Wish.HELP:
                 await self._say(room, key, "desk_hello", sentence("desk_hello"))
             else:
                 await self._list(room, key, *await self._found(question, asker))
@@ -129,6 +137,20 @@ class HelpDesk:
         for name in (room.room_id, shown):
             if name is not None:
                 self._lists.put(name, tuple(person.id for person in people))
+
+    async def _contacts(self, room: Room, asker: str, key: str) -> None:
+        """Everybody with whom the asker is in a conversation, as a file. Whom somebody knows is for nobody else."""
+        if not room.facts.encrypted:
+            raise Refused("desk_encrypt")
+        me = await self._facts.who(Address(MATRIX, asker))
+        people = await self._facts.contacts(me.id, _CONTACTS) if me is not None else []
+        if not people:
+            raise Refused("desk_nobody_yet")
+        cards = [Contact(one, self._finder.native(one) or self._names.of(one.id)) for one in people]
+        file = File(NAME, MIME, compose(cards))
+        opened = await self._media.upload(f"desk:{key}", self._names.voice, file)
+        await self._notices.answer(room, f"desk:{key}", to_document(file, opened, "contacts"))
+        self._media.left(f"desk:{key}")
 
     # -- beginning -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from appservice.rooms.ghosts import display_name
 from bridge.model import Person
-from bridge.people.ways import ways_in_words
+from bridge.ways import ways_in_words
 
 Json = dict[str, Any]
 LIMIT, MOST = 10, 50  # specification, "User directory"; as Synapse has it

@@ -101,7 +101,7 @@ class Matrix:
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
         incoming = Incoming(edge, rooms, media)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
-        self._membership.calls((desk := HelpDesk(edge, ghosts, rooms, notices, self.finder)).called)
+        self._membership.calls((desk := HelpDesk(edge, ghosts, rooms, notices, self.finder, media)).called)
         self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox, desk)
         self._echoes = Echoes(edge, outbox, self._inbox)
         self._reports = Reports(edge, store, notices)

@@ -13,8 +13,8 @@ from bridge.hub.news import News
 from bridge.model import Account, AccountEvent, Address, Claim, Person, Standing
 from bridge.parts.turns import Turns
 from bridge.people.people import People
-from bridge.people.ways import is_product
 from bridge.store.store import Store
+from bridge.ways import is_product
 
 log = logging.getLogger(__name__)
 NOBODY_ELSE = "nobody else has her"  # who decided, where the other product gave her up

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from bridge.connector import Chat, Status
+from bridge.connector import ALL, Chat, Narrowing, Status
 from bridge.hub.claims import Claims
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
@@ -40,14 +40,18 @@ class Facts:
         """See :class:`bridge.connector.Questions`."""
         return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
 
-    async def find(self, query: str, limit: int, by: Address) -> list[Person]:
+    async def find(self, query: str, limit: int, by: Address, narrowing: Narrowing = ALL) -> list[Person]:
         """See :class:`bridge.connector.Questions`."""
-        return await self._people.search(query, limit, by, self._written_with)
+        return await self._people.search(query, limit, by, narrowing, self._written_with)
 
-    async def _written_with(self, person: str) -> list[str]:
+    async def contacts(self, person: str, limit: int) -> list[Person]:
+        """See :class:`bridge.connector.Questions`."""
+        return [await self._people.get(ident) for ident in (await self._written_with(person, limit))[:limit]]
+
+    async def _written_with(self, person: str, conversations: int = _NEWEST) -> list[str]:
         """Who is in the newest conversations of a person (ids), the latest first."""
         latest = dict[str, int]()
-        for row in await self._store.db.all("store.written_with", person, _NEWEST):
+        for row in await self._store.db.all("store.written_with", person, conversations):
             latest[row["person"]] = max(latest.get(row["person"], 0), row["joined_at"])
         return sorted(latest, key=lambda other: (-latest[other], other))
 

@@ -12,9 +12,9 @@ from bridge.hub.news import News
 from bridge.model import AccountEvent, Address, Claim, Link, Person, Standing
 from bridge.people.people import People
 from bridge.people.revocations import TakenBack, Why
-from bridge.people.ways import is_product
 from bridge.served import Served
 from bridge.store.store import Store
+from bridge.ways import is_product
 
 log = logging.getLogger(__name__)
 OPERATOR, DIRECTORY, PROFESSIONAL, PRODUCT = "operator", "directory", "professional", "product"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from sys import intern
 
+from bridge.connector import ALL, Narrowing
 from bridge.db import Database, Row
 from bridge.db.pages import pages
 from bridge.errors import Refused
@@ -17,14 +18,15 @@ from bridge.people.accounts import Accounts
 from bridge.people.directory import Changed, Changing, Directory
 from bridge.people.gone import Gone, kept
 from bridge.people.lookups import Lookups
+from bridge.people.narrowing import WrittenWith, a_page, depth, nobody, searched
 from bridge.people.revocations import taken_back
 from bridge.people.sealed_names import opened
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.search import Asking
 from bridge.people.trust import is_mxid, is_rpps, server_of
-from bridge.people.ways import choose, is_product
 from bridge.seal import Seal
 from bridge.served import Served
+from bridge.ways import choose, is_product
 
 _UNLISTED_KEPT = 20_000
 _JOINED_KEPT = 5_000
@@ -34,14 +36,6 @@ _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
     Standing.REVOKED: "account_revoked",
 }  # fmt: skip
-
-
-WrittenWith = Callable[[str], Awaitable[Sequence[str]]]
-"""A person id -> the ids of those with whom they have written, the latest first."""
-
-
-async def _nobody(person: str) -> Sequence[str]:
-    return ()
 
 
 class People:
@@ -352,7 +346,9 @@ class People:
             raise Refused("person_inactive", "rpps")
         return person
 
-    async def search(self, query: str, limit: int, by: Address, written_with: WrittenWith = _nobody) -> list[Person]:
+    async def search(
+        self, query: str, limit: int, by: Address, narrowing: Narrowing = ALL, written_with: WrittenWith = nobody
+    ) -> list[Person]:
         """Who is meant by a query, the likeliest first. The only way in for searches of people.
 
         ``by``: the user who asks, see :class:`bridge.people.lookups.Lookups`; ``written_with`` gives those with whom
@@ -363,9 +359,10 @@ class People:
         written = await written_with(me.id) if me is not None else ()
         asking = Asking(me.id if me is not None else None, written, self._reached)
         limit = min(limit, self._lookups.limits.answer)
-        found = [await self.get(p.id) for p in await self._directory.search(query, limit, asking) if p.active]
-        self._lookups.shown(by, found)
-        return found
+        found = await self._directory.search(searched(query, narrowing), depth(narrowing, limit), asking)
+        shown = a_page([await self.get(p.id) for p in found if p.active], narrowing, limit)
+        self._lookups.shown(by, shown)
+        return shown
 
     def _reached(self, entry: Entry) -> int:
         """2: in a product or on Matrix, 1: by mail, 0: not yet."""

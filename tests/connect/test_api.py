@@ -101,13 +101,48 @@ async def test_people_are_found(w: World) -> None:
     [found] = answer["people"]
     assert (found["person"], found["name"], found["networks"]) == (f"rpps:{BEN}", "Ben Durand", ["matrix"])
     assert "@ben" not in json.dumps(answer)  # no addresses
-    assert (await w.call("GET", "/people?q=nobody"))[1] == {"people": []}
+    assert (await w.call("GET", "/people?q=nobody"))[1] == {"people": [], "next": None}
+    assert (found["ways"], found["ways_text"]) == (["application"], {"fr": "application", "en": "application"})
+
+
+async def test_people_are_found_a_page_at_a_time_and_narrowed(w: World) -> None:
+    async def find(query: str) -> tuple[list[str], str | None]:
+        status, answer = await w.call("GET", f"/people?{query}")
+        assert status == 200, answer
+        return [one["name"] for one in answer["people"]], answer["next"]
+
+    whole, end = await find("q=10&limit=50")  # by the beginning of the number
+    assert end is None
+    pages, cursor = await find("q=10&limit=2")
+    while cursor is not None:
+        more, cursor = await find(f"q=10&limit=2&cursor={cursor}")
+        pages += more
+    assert pages == whole
+    assert len(whole) > 2
+    _, cursor = await find("q=10&limit=2")
+    status, problem = await w.call("GET", f"/people?q=100&limit=2&cursor={cursor}")
+    assert (status, problem["field"]) == (422, "cursor")
+    assert (await find("q=10&kind=service"))[0] == []
+    assert set((await find("q=10&kind=person"))[0]) == set(whole[:20])
+
+
+async def test_contacts_are_those_of_ones_own_conversations(w: World) -> None:
+    await w.call("POST", "/messages", message("p-1"))
+    headers, url = {"Authorization": f"Bearer {TOKENS['pandalab']}"}, "/connect/v1/people/contacts.vcf?user=cleo"
+    async with w.client.get(w.url + url, headers=headers) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/vcard")
+        names = [line for line in (await answer.text()).splitlines() if line.startswith("FN:")]
+    assert [name[:6] for name in names] == ["FN:Ben"]
+    for query, field, code in (("", "user", 422), ("?user=nobody", "user", 403), ("?user=%C3%A9", "user", 422)):
+        status, problem = await w.call("GET", f"/people/contacts.vcf{query}")
+        assert (status, problem["field"]) == (code, field)
 
 
 @pytest.mark.parametrize(
     ("query", "field"),
     [("", "q"), ("q=x", "q"), ("q=" + "x" * 101, "q"), ("q=a%00b", "q"), ("q=%0A%0A", "q"), ("q=ab&limit=0", "limit"),
-     ("q=ab&user=%C3%A9", "user"),
+     ("q=ab&user=%C3%A9", "user"), ("q=ab&kind=x", "kind"), ("q=ab&cursor=x", "cursor"), ("q=ab&cursor=", "cursor"),
+     ("town=lyon", "q"), ("q=ab&town=" + "x" * 101, "town"), ("q=ab&profession=a%00b", "profession"),
      ("q=ab&limit=51", "limit"), ("q=ab&limit=x", "limit"), ("q=ab&limit=", "limit"), ("q=ab&limit=٣", "limit")],
 )  # fmt: skip
 async def test_bad_searches(w: World, query: str, field: str) -> None:

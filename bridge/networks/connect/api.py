@@ -15,23 +15,20 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import web
 
+from bridge import vcard
 from bridge.connector import Chat, Receiver, Within
 from bridge.errors import Refused, Unavailable
 from bridge.model import Account, Address, Kind, Message, Ref
 from bridge.networks.connect import abilities, about, accounts, fingerprints, problems, translate
 from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.about import NewEdit, NewReaction, NewRemoval
-from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
+from bridge.networks.connect.fields import ID_PATTERN, Wire, people_query
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.openapi import document
 from bridge.networks.connect.operations import (
-    FOUND_DEFAULT,
-    FOUND_MOST,
     OPERATIONS,
     PREFIX,
-    SEARCH_LONGEST,
-    SEARCH_SHORTEST,
     Operation,
 )
 from bridge.networks.connect.problems import Handler, answered, constant, json_answer, nothing_there
@@ -47,7 +44,7 @@ from bridge.networks.connect.wire import (
 )
 
 _ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a final line break is no end
-_SEARCH = re.compile(SEARCH_PATTERN.removesuffix("$"))
+_CONTACTS = 1_000
 _LONGEST_TOKEN = 512
 _LOOKS, _WAIT = 8, 0.25  # s; what names a message can be faster than the hub's note of the product's answer
 W = TypeVar("W", bound=Wire)
@@ -273,17 +270,21 @@ class ConnectApi:
 
     async def people(self, call: Call) -> web.Response:
         """GET /people."""
-        query = call.request.query.get("q", "")
-        if not SEARCH_SHORTEST <= len(query) <= SEARCH_LONGEST or not _SEARCH.fullmatch(query):
-            raise Refused("invalid", "q")
-        limit = call.request.query.get("limit", f"{FOUND_DEFAULT}")
-        if not re.fullmatch("[1-9][0-9]?", limit) or int(limit) > FOUND_MOST:
-            raise Refused("invalid", "limit")
+        asked = people_query(call.request.query)
+        by = Address(call.product.name, asked.user)
+        found = await call.hub.facts.find(asked.words, asked.limit, by, asked.narrowing)
+        return json_answer({"people": [translate.to_found(p) for p in found], "next": asked.next(len(found))})
+
+    async def contacts(self, call: Call) -> web.Response:
+        """GET /people/contacts.vcf."""
         user = call.request.query.get("user", "")
-        if user and not _ID.fullmatch(user):
+        if not _ID.fullmatch(user):
             raise Refused("invalid", "user")
-        found = await call.hub.facts.find(query, int(limit), Address(call.product.name, user))
-        return json_answer({"people": [translate.to_found(person) for person in found]})
+        me = await call.hub.facts.identify(Address(call.product.name, user), "user")
+        people = await call.hub.facts.contacts(me.id, _CONTACTS)
+        file = vcard.compose(vcard.Contact(person) for person in people)
+        named = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{vcard.NAME}"'}
+        return web.Response(body=file, content_type=vcard.MIME, headers=named)
 
     async def conversation(self, call: Call) -> web.Response:
         """GET /conversations/{id}."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from bridge.connector import Narrowing
+from bridge.errors import Refused
 from bridge.parts.moments import written
 
 ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
@@ -81,3 +86,78 @@ class Wire(BaseModel):
     """What all have in common: unknown keys are errors, nothing is guessed from another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+# ---- what is asked of ``GET /people``, and the cursor by which it goes on
+
+SHORTEST, LONGEST = 2, 100
+DEFAULT, MOST = 20, 50
+KINDS = ("person", "service", "function")
+DEEPEST = 200
+"""People of one search, over all pages: who wants more has to say more."""
+
+_ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a final line break is no end
+_SEARCH = re.compile(SEARCH_PATTERN.removesuffix("$"))
+CURSOR_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
+_NARROWING = ("profession", "place", "town")
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleQuery:
+    """``user``: the product's id of whoever asks, may be empty."""
+
+    words: str
+    limit: int
+    user: str
+    narrowing: Narrowing
+
+    def next(self, found: int) -> str | None:
+        """The cursor after a page on which so many were found; None: that was all, or enough."""
+        after = self.narrowing.after + self.limit
+        return None if found < self.limit or after >= DEEPEST else _cursor(self, after)
+
+
+def people_query(query: Mapping[str, str]) -> PeopleQuery:
+    """Raises Refused (invalid, unknown_cursor) that names the parameter."""
+    words = query.get("q", "")
+    fields = {name: query.get(name, "") for name in _NARROWING}
+    for name, text in {"q": words, **fields}.items():
+        if len(text) > LONGEST or not _SEARCH.fullmatch(text):
+            raise Refused("invalid", name)
+    if len(words) < SHORTEST:
+        raise Refused("invalid", "q")
+    kind = query.get("kind", "")
+    if kind and kind not in KINDS:
+        raise Refused("invalid", "kind")
+    limit = query.get("limit", f"{DEFAULT}")
+    if not re.fullmatch("[1-9][0-9]?", limit) or int(limit) > MOST:
+        raise Refused("invalid", "limit")
+    user = query.get("user", "")
+    if user and not _ID.fullmatch(user):
+        raise Refused("invalid", "user")
+    narrowing = Narrowing(fields["profession"], fields["place"], fields["town"], kind)
+    asked = PeopleQuery(words, int(limit), user, narrowing)
+    if "cursor" not in query:
+        return asked
+    return replace(asked, narrowing=replace(narrowing, after=_after(asked, query["cursor"])))
+
+
+def _cursor(asked: PeopleQuery, after: int) -> str:
+    return urlsafe_b64encode(f"{after}.{_of(asked)}".encode()).decode().rstrip("=")
+
+
+def _after(asked: PeopleQuery, cursor: str) -> int:
+    """A cursor goes on with the search that gave it, and with no other."""
+    try:
+        after, _, of = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(".")
+    except ValueError:
+        raise Refused("unknown_cursor", "cursor") from None
+    if of != _of(asked) or not re.fullmatch("[1-9][0-9]{0,2}", after) or int(after) >= DEEPEST:
+        raise Refused("unknown_cursor", "cursor")
+    return int(after)
+
+
+def _of(asked: PeopleQuery) -> str:
+    narrowing = asked.narrowing
+    said = (asked.words, narrowing.profession, narrowing.place, narrowing.town, narrowing.kind)
+    return blake2b("\x00".join(said).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()

@@ -9,15 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bridge.networks.connect import about, accounts, wire
+from bridge.networks.connect import about, accounts, fields, wire
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 from bridge.networks.connect.operations import (
-    FOUND_DEFAULT,
-    FOUND_MOST,
     OPERATIONS,
     PREFIX,
-    SEARCH_LONGEST,
-    SEARCH_SHORTEST,
     Operation,
 )
 
@@ -70,6 +66,13 @@ the hub sends are open in this document. Objects that a product sends are closed
 a mistyped one would be lost in silence. `info.version` grows with each addition, and the hub's CHANGELOG names it.
 What is to end is marked `deprecated` for at least twelve months. What breaks this is `/v2`, beside `/v1` for at least
 as long."""
+_NARROWED = {
+    "profession": "Only people of this profession; words are compared by their beginnings.",
+    "place": "Only people of this establishment or place.",
+    "town": "Only people of this town.",
+}
+_CURSOR = "`next` of the answer before, with everything else as it was; a search ends after 200 people."
+_WHOSE = "The product's user whose contacts they are, declared before."
 _ASKS = "The product's user who asks: each has a daily share of their own, and people near to them come first."
 _PROBLEMS = {
     400: "The body is not valid JSON, or wrongly framed.",
@@ -157,6 +160,8 @@ def _operation(operation: Operation) -> Json:
 
 
 def _answer(operation: Operation) -> Json:
+    if operation.media != "application/json":
+        return {"description": "Done.", "content": {operation.media: {"schema": {"type": "string"}}}}
     if operation.answer is None:
         return {"description": "Done."}
     return {"description": "Done.", "content": _content(operation.answer.__name__)}
@@ -192,11 +197,23 @@ def _parameters(operation: Operation) -> list[Json]:
     if "{id}" in operation.path:
         schema = {"type": "string", "pattern": ID_PATTERN}
         return [{"name": "id", "in": "path", "required": True, "schema": schema}]
+    if operation.name == "contacts":
+        schema = {"type": "string", "pattern": ID_PATTERN}
+        return [{"name": "user", "in": "query", "required": True, "schema": schema, "description": _WHOSE}]
     if operation.name == "people":
-        words = {"type": "string", "minLength": SEARCH_SHORTEST, "maxLength": SEARCH_LONGEST}
-        limit = {"type": "integer", "minimum": 1, "maximum": FOUND_MOST, "default": FOUND_DEFAULT}
+        text = {"type": "string", "maxLength": fields.LONGEST, "pattern": SEARCH_PATTERN}
+        most, default = fields.MOST, fields.DEFAULT
+        limit = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
         return [
-            {"name": "q", "in": "query", "required": True, "schema": words | {"pattern": SEARCH_PATTERN}},
+            {"name": "q", "in": "query", "required": True, "schema": text | {"minLength": fields.SHORTEST}},
+            *({"name": n, "in": "query", "schema": text, "description": d} for n, d in _NARROWED.items()),
+            {"name": "kind", "in": "query", "schema": {"type": "string", "enum": list(fields.KINDS)}},
+            {
+                "name": "cursor",
+                "in": "query",
+                "schema": {"type": "string", "pattern": fields.CURSOR_PATTERN},
+                "description": _CURSOR,
+            },
             {"name": "limit", "in": "query", "schema": limit},
             {"name": "user", "in": "query", "schema": {"type": "string", "pattern": ID_PATTERN}, "description": _ASKS},
         ]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge import vcard
 from bridge.networks.connect import abilities, about, accounts, wire
 from bridge.networks.connect.fields import Wire
 
 PREFIX = "/connect/v1"
-SEARCH_SHORTEST, SEARCH_LONGEST = 2, 100
-FOUND_DEFAULT, FOUND_MOST = 20, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,7 @@ class Operation:
     keyed: bool = False  # its body has an id, which is the idempotency key: 409
     decides: bool = False  # and this may have been decided otherwise: 409
     files: bool = False  # its body may hold files
+    media: str = "application/json"  # of its answer
 
 
 OPERATIONS = (
@@ -71,6 +71,10 @@ OPERATIONS = (
     ),
     Operation(
         "people", "GET", "/people", "Find people by name, place, profession or identifier.", 200, wire.FoundPeople,
+    ),
+    Operation(
+        "contacts", "GET", "/people/contacts.vcf", "Everybody with whom a user is in a conversation, as vCards.", 200,
+        media=vcard.MIME,
     ),
     Operation(
         "conversation", "GET", "/conversations/{id}", "A conversation of this product's users.", 200,

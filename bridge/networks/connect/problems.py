@@ -64,6 +64,10 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Le corps de la requête est mal transmis (Transfer-Encoding).",
         "The body of the request is wrongly framed (Transfer-Encoding).",
     ),
+    "unknown_cursor": (
+        "Ce curseur est celui d'une autre recherche : recommencez sans lui.",
+        "This cursor is of another search: begin again without it.",
+    ),
     "wrong_encoding": (
         "Envoyez le corps sans compression ni Content-Encoding.",
         "Send the body without compression or Content-Encoding.",

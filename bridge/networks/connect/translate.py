@@ -33,6 +33,10 @@ from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
 from bridge.parts.moments import AHEAD
+from bridge.ways import APP, BOX, ways
+from bridge.words import say
+
+_WAYS = {APP: "application", BOX: "mail"}
 
 Say = Callable[[str], tuple[str, str]]
 """The French and the English sentence of a code."""
@@ -250,7 +254,13 @@ def to_status(status: Status, say: Say) -> Json:
 
 def to_found(person: Person) -> Json:
     """A person who was found, and the networks that reach them."""
-    return to_person(person) | {"networks": sorted({address.network for address in person.addresses})}
+    codes = ways(person)
+    fr, en = (", ".join(words) for words in zip(*map(say, codes), strict=True))
+    return to_person(person) | {
+        "networks": sorted({address.network for address in person.addresses}),
+        "ways": [_WAYS[code] for code in codes if code in _WAYS],
+        "ways_text": {"fr": fr, "en": en},
+    }
 
 
 def states_id(reports: Sequence[Report]) -> str:

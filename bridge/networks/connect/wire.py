@@ -170,12 +170,17 @@ class FoundPerson(PersonView):
     """A person who was found, and the networks that reach them."""
 
     networks: list[str]
+    ways: list[Literal["application", "mail"]] = Field(
+        description="How the person is reached now, the quickest first; empty: not yet."
+    )
+    ways_text: ReasonText = Field(description="The same in words to be shown before anybody writes.")
 
 
 class FoundPeople(Wire):
     """People who were found, those who can be reached first."""
 
     people: list[FoundPerson]
+    next: str | None = Field(description="The `cursor` of the next page; null: there is none.")
 
 
 class MemberView(Wire):

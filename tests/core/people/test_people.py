@@ -13,9 +13,9 @@ from bridge.model import Address, Person, Standing
 from bridge.networks.loopback import Loopback
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.people import _UNLISTED_KEPT, People
-from bridge.people.ways import choose
 from bridge.served import Served
 from bridge.store.store import COMPONENT
+from bridge.ways import choose
 from tests.core.make import PEOPLE, SEAL, ghost, person
 
 NETWORKS = {"matrix", "pandalab", "siilo"}

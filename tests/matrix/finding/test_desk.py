@@ -65,6 +65,13 @@ async def test_a_name_in_people_out_a_number_back_and_a_conversation_is_open(wor
         await answered(ben, "pas encore de messagerie")
         await ben.say(room, "9")
         await answered(ben, "dans aucune liste récente")
+        await ben.say(room, "contacts")
+        seen = await ben.wait(lambda s: s.clear is not None and s.clear["content"].get("msgtype") == "m.file")
+        assert seen.clear is not None
+        file = (await ben.read_file(seen.clear["content"])).decode()
+        assert [line for line in file.splitlines() if line[:3] in ("FN:", "IMP")] == [
+            "FN:Dr Cléo Petit", f"IMPP:matrix:u/{ghost(CLEO)[1:]}",
+        ]  # fmt: skip
         assert node.texts() == ["Bonjour Cléo"], "what the voice was asked is nobody's message"
 
 
@@ -78,6 +85,8 @@ async def test_a_room_in_clear_is_answered_in_clear(world: World) -> None:
         await answered(ben, "acceptez l'invitation de Dr Anna Martin", encrypted=False)
         opened = await ben.invited()
         assert world.stub.world.rooms[opened].state[("m.room.encryption", "")], "the conversation itself is encrypted"
+        await ben.raw(room, "m.room.message", {"msgtype": "m.text", "body": "contacts"})
+        await answered(ben, "que dans un salon chiffré", encrypted=False)
         await ben.raw(room, "m.room.message", {"msgtype": "m.text", "body": "zzz"})
         await answered(ben, "Personne n'a été trouvé", encrypted=False)
 
@@ -91,6 +100,7 @@ async def test_a_room_in_clear_is_answered_in_clear(world: World) -> None:
         ("10000000099", "Personne n'a été trouvé"),
         ("merci !", "Personne n'a été trouvé"),
         ("aide", HELLO),
+        ("contacts", "encore écrit à personne"),
     ],
 )
 async def test_whoever_is_named_exactly_is_found(world: World, words: str, says: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,12 @@ def person(name: str, *networks: str) -> Person:
     """Somebody of the directory."""
     addresses = tuple(Address(network, name) for network in networks)
     return Person(f"rpps:{name}", name, "Médecin", "Lyon", addresses)
+
+
+def test_who_is_struck_off_is_said_to_practise_no_more() -> None:
+    gone = replace(person("Anna", "pandalab"), active=False)
+    assert told(gone).startswith("Anna (inactif")
+    assert told(gone).endswith(" — Médecin (Lyon) · n'exerce plus")
 
 
 def home(*users: str, limited: bool = False) -> dict[str, Any]:

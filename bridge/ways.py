@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge.model import MAIL, MATRIX, Address, Person
 from bridge.words import sentence
 
-APP, BOX, NOBODY = "way_app", "way_mail", "way_none"
+APP, BOX, NOBODY, INACTIVE = "way_app", "way_mail", "way_none", "way_inactive"
 
 
 def ways(person: Person) -> tuple[str, ...]:
@@ -15,6 +15,8 @@ def ways(person: Person) -> tuple[str, ...]:
 
     ``person`` as :meth:`bridge.people.people.People.get` gives them: with the addresses that can be used now.
     """
+    if not person.active:
+        return (INACTIVE,)
     app = any(address.network != MAIL for address in person.addresses)
     box = any(address.network == MAIL for address in person.addresses)
     return ((APP,) if app else ()) + ((BOX,) if box else ()) or (NOBODY,)
