@@ -92,10 +92,10 @@ class Homeserver:
             raise Unavailable("homeserver_error")
         return answer
 
-    async def upload(self, data: bytes, *, user: str, timeout: float) -> str:
-        """Upload bytes that say nothing of themselves, as a ghost; gives the ``mxc://`` address."""
+    async def upload(self, data: bytes, *, user: str, timeout: float, mime: str = _BYTES) -> str:
+        """Upload bytes as a ghost; without ``mime`` they say nothing of themselves. Gives the ``mxc://`` address."""
         path, body = "/_matrix/media/v3/upload", BytesIO(data)  # in pieces: others are served meanwhile
-        async with self._request("POST", path, user, body, timeout) as response:
+        async with self._request("POST", path, user, body, timeout, mime) as response:
             answer = _result(response.status, response.headers.get("Retry-After"), await response.read())
         if not isinstance(answer.get("content_uri"), str):
             raise Unavailable("homeserver_error")
@@ -130,10 +130,10 @@ class Homeserver:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, path: str, user: str, data: BytesIO | None, timeout: float
+        self, method: str, path: str, user: str, data: BytesIO | None, timeout: float, mime: str = _BYTES
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            async with self._ask(method, path, _as(user, None), data, _BYTES, timeout=timeout) as response:
+            async with self._ask(method, path, _as(user, None), data, mime, timeout=timeout) as response:
                 yield response
         except _AWAY as error:
             raise Unavailable("homeserver_away") from error

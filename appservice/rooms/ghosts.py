@@ -13,11 +13,13 @@ import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.client.names import Names
+from appservice.rooms.portrait import draw, look
 from bridge.db import Database
 from bridge.db.pages import pages
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Person
 from bridge.parts.failpoint import failpoint
+from bridge.parts.lru import Lru
 from bridge.parts.patience import Patience
 from bridge.parts.shared import Shared
 from bridge.parts.tasks import Tasks
@@ -32,6 +34,8 @@ _MEANS = {
 _PATIENCE = Patience(first=1.0, longest=60.0)  # while the homeserver makes none
 _INTENDED, _REGISTERED, _READY = 0, 1, 2
 _VOICE: Json = {"displayname": "Liaison"}
+_LOOKS = 10_000  # pictures whose address is remembered until the next start
+_PICTURE = 30.0  # s that its upload may take
 RPPS_FIELD, MAIL_FIELD, ROLE_FIELD = "fr.liaison.rpps", "fr.liaison.mail", "fr.liaison.role"
 
 
@@ -86,6 +90,8 @@ class Ghosts:
         self._told: set[str] = set()  # why some could not be prepared
         self._warming = Tasks("ghosts")
         self._fields = True
+        self._looks: Lru[str, str] = Lru(_LOOKS)
+        self._pictures = True
 
     async def start(self) -> None:
         """Load who is there already."""
@@ -112,7 +118,31 @@ class Ghosts:
         return await asyncio.shield(self._making.of(mxid, lambda: self._ensured(mxid, _VOICE, 0)))
 
     async def _make(self, mxid: str, person: Person) -> str:
+        if self._known.get(mxid, (-1, ""))[0] < _READY:
+            await self.register(mxid)
+            await self._picture(mxid, person)
         return await self._ensured(mxid, profile(person), hash(person))
+
+    async def _picture(self, mxid: str, person: Person) -> None:
+        """Initials on the colour of the profession, once, before anybody sees them: later each room would hear of it.
+
+        A picture is uploaded once for all who look alike. Without it somebody can be written to all the same.
+        """
+        shown = look(person)
+        if shown is None or not self._pictures:
+            return
+        try:
+            url = self._looks.get(shown) or self._looks.put(shown, await self._upload(shown, mxid))
+            path = f"/_matrix/client/v3/profile/{part(mxid)}/avatar_url"
+            await self._homeserver.call("PUT", path, {"avatar_url": url}, user=mxid)
+        except Refused as refusal:
+            log.warning("this homeserver takes no pictures of professionals: %s", refusal)
+            self._pictures = False
+        except Unavailable as reason:
+            log.info("%s has no picture: %s", mxid, reason.code)
+
+    async def _upload(self, shown: str, mxid: str) -> str:
+        return await self._homeserver.upload(draw(shown), user=mxid, timeout=_PICTURE, mime="image/png")
 
     async def _ensured(self, mxid: str, fields: Json, mark: int) -> str:
         wanted = _digest(fields)

@@ -47,7 +47,7 @@ async def test_many_who_ask_at_once_make_one(world: World) -> None:
     async with world.node() as node:
         await asyncio.gather(*(node.matrix.ghosts.ensure(PEOPLE[0]) for _ in range(20)))
         assert world.stub.calls["_register"] == 1
-        assert world.stub.calls["_put_profile"] == 3
+        assert world.stub.calls["_put_profile"] == 4  # name, number, role, picture
         await asyncio.gather(*(node.matrix.ghosts.ensure(PEOPLE[0]) for _ in range(20)))
         assert world.stub.calls["_register"] == 1
 
@@ -90,7 +90,9 @@ async def test_a_homeserver_without_custom_fields_still_has_names(world: World) 
     world.stub.fault(r"PUT .*/profile/.*/fr\.", times=1000, status=404)
     async with world.node() as node:
         await node.matrix.ghosts.ensure(PEOPLE[0])
-        assert world.stub.world.users[ghost(ANNA)].profile == {"displayname": "Dr Anna Martin — Médecin (Lyon)"}
+        profile = world.stub.world.users[ghost(ANNA)].profile
+        assert profile["displayname"] == "Dr Anna Martin — Médecin (Lyon)"
+        assert set(profile) == {"displayname", "avatar_url"}
 
 
 async def test_warming_is_bounded_and_survives_refusals(world: World) -> None:
