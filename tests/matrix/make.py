@@ -227,12 +227,16 @@ async def hub(
         product.hub = mail.hub = siilo.hub = core.hub
         core.serve(matrix, product, mail, siilo)
         callers = await stack.enter_async_context(Callers(chosen.url))
-        async with core.running(), AsyncExitStack() as doors:
-            address = await serve(doors, [matrix.routes], port)
-            clients = await serve(doors, for_clients(callers, matrix, core.hub, directory))
-            yield Node(
-                db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address, clients, siilo
-            )
+        doors = AsyncExitStack()  # they are open before the hub starts: nothing comes between its start and the test
+        address = await serve(doors, [matrix.routes], port)
+        clients = await serve(doors, for_clients(callers, matrix, core.hub, directory))
+        async with core.running():
+            try:
+                yield Node(
+                    db, core.hub, core.courier, core.people, matrix, product, mail, homeserver, address, clients, siilo
+                )
+            finally:
+                await doors.aclose()
 
 
 async def serve(stack: AsyncExitStack, routes: Sequence[Callable[[web.Application], None]], port: int = 0) -> str:
