@@ -43,6 +43,7 @@ _BETWEEN = listed("en sur sous lez lès aux au a")
 _WEAK = listed("medecin medecine doctor")
 _GLUED = re.compile(r"(paris|lyon|marseille)(\d{1,2})(?:er|e|eme)?")
 _LONGEST_PHRASE = 5
+_POSTCODE = 5  # digits
 _SAINT = ("saint", "sainte", "saints")
 _ASKED: tuple[tuple[str, Mapping[tuple[str, ...], frozenset[str]]], ...] = (
     (CRAFT, crafts.ASKED), (STRUCTURE, establishments.ASKED), (TOWN, towns.ASKED),
@@ -253,11 +254,11 @@ def _add_beginnings(ways: dict[str, float], word: str) -> None:
 def _number(word: str) -> Sought:
     """A department, a postcode, or a national number: whole, begun, or with the digit of its kind before it."""
     if len(word) < 4:
-        code = word.zfill(2)
-        return Sought(word, {TOWN + code: _WHOLE[TOWN], f"{NUMBER}{word}*": 3.0})
-    ways = {f"{NUMBER}{word}*": 0.0}
-    if len(word) <= 5:
-        ways[f"{TOWN}{word}*"] = _WHOLE[TOWN]
+        return Sought(word, {TOWN + word.zfill(2): _WHOLE[TOWN]})
+    postcode = {f"{TOWN}{word}*": _WHOLE[TOWN]} if len(word) <= _POSTCODE else {}
+    if postcode and not word.startswith("10"):  # no RPPS number begins so
+        return Sought(word, postcode)
+    ways = postcode | {f"{NUMBER}{word}*": 0.0}
     if len(word) == 12 and word[0] == "8":
         ways[f"{NUMBER}{word[1:]}"] = 0.0
     return Sought(word, ways)

@@ -15,7 +15,7 @@ from bridge.people.searching.sounds import sound
 from bridge.people.searching.terms import Terms
 from bridge.people.searching.typing_errors import SHORTEST, alike, one_off, wrong_letter
 
-CANDIDATES = 200
+CANDIDATES = 100
 """Entries that one statement of a search reads."""
 
 MOST_WRITTEN = 100

@@ -22,7 +22,7 @@ CLOSED = 2
 
 _LAST = "\U0010ffff"
 _PAGE = 2000
-_WORDS = 2000  # of which one beginning is made up, at most
+_WORDS = 10_000  # of which the beginnings of one question are made up, at most: the most frequent
 _UNIQUE = 1000  # entries for which one beginning of a number or mailbox stands; if there are more, for some of them
 _WINDOWS = (1, 3, 12)  # parts that are asked for at once; then all the others
 _FIRST_FRESH = postings.part_of(postings.FRESH, 0)
@@ -34,6 +34,7 @@ class _Group:
     """What one group of a question stands for: words with postings, and numbers of entries, as bits of their parts."""
 
     words: set[str] = field(default_factory=set)
+    begins: set[str] = field(default_factory=set)
     numbers: dict[int, int] = field(default_factory=dict)
 
     def add(self, numbers: Iterable[int]) -> None:
@@ -106,6 +107,7 @@ class Lookup:
     async def holding(self, groups: Sequence[Collection[str]], limit: int) -> Sequence[Entry]:
         """See :class:`bridge.people.searching.terms.Terms`."""
         asked = [await self._expanded(group) for group in groups]
+        await self._add_beginnings(asked)
         if not asked or limit < 1 or not all(group.words or group.numbers for group in asked):
             return ()
         numbers = await self._of_load(asked, limit)
@@ -152,7 +154,16 @@ class Lookup:
         elif postings.is_kept(begin):
             made.words.add(begin + "*")
         else:
-            made.words.update(await self.begins(begin, _WORDS))
+            made.begins.add(begin)
+
+    async def _add_beginnings(self, asked: Sequence[_Group]) -> None:
+        """The words of all beginnings, in one question."""
+        begins = set().union(*(group.begins for group in asked))
+        rows = await self.tables.all("begin-so", sorted(begins), _LAST, _WORDS) if begins else ()
+        for row in rows:
+            for group in asked:
+                if row["begin"] in group.begins:
+                    group.words.add(row["word"])
 
     async def _marked(self, words: Sequence[str]) -> Mapping[str, list[int]]:
         """The entries of unique words. An RPPS number is in the id of its entry."""

@@ -125,6 +125,11 @@ WHERE (mark.word, mark.number) > ($1, $2) AND mark.word LIKE '%@%' ORDER BY mark
 -- name: begins
 SELECT word, many FROM word WHERE word >= $1 AND word < $2 AND many > 0 ORDER BY many DESC, word LIMIT $3
 
+-- name: begin-so
+SELECT b.value AS begin, w.word FROM unnest($1::text[]) AS b (value) JOIN word w ON w.word >= b.value COLLATE "C" AND w.word < (b.value || $2) COLLATE "C" -- pg
+SELECT b.value AS begin, w.word FROM json_each($1) b CROSS JOIN word w ON w.word >= b.value AND w.word < b.value || $2 -- sqlite
+WHERE w.many > 0 ORDER BY w.many DESC, w.word, b.value LIMIT $3
+
 -- name: counts
 SELECT word, many FROM word WHERE many > 0 AND word = ANY($1::text[]) -- pg
 SELECT word, many FROM word WHERE many > 0 AND word IN (SELECT value FROM json_each($1)) -- sqlite
