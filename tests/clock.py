@@ -162,7 +162,8 @@ def _install() -> None:
         (BaseSubprocessTransport, "_process_exited", _Program.end),
         (asyncpg, "connect", _server(asyncpg.connect)),
     ]
-    calls = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "prepare", "close", "add_listener")
+    calls = ["fetch", "fetchrow", "fetchval", "execute", "executemany", "prepare", "close", "add_listener"]
+    calls += ["copy_records_to_table"]
     replaced += [(asyncpg.Connection, name, _server(getattr(asyncpg.Connection, name))) for name in calls]
     for where, name, what in replaced:
         setattr(where, name, what)

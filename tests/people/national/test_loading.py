@@ -151,7 +151,7 @@ from bridge.people.national.loads.guards import Limits
 from bridge.people.national.kept.kept_loads import loads_of
 from bridge.people.national.loads.loading import Loading
 from bridge.people.national.kept import postings
-postings.PART, runs._RUN, building._PAGE = 20, 25, 7
+postings.PART, runs._RUN, building._PAGE, building._ROWS = 20, 25, 7, 6
 
 async def main(url, folder, *paths):
     loads = loads_of(url)
@@ -178,19 +178,30 @@ async def everybody(loads: Loads) -> list[tuple[object, ...]]:
     return [*rows, *words]
 
 
-_KILLS = ["directory.sorted:1", "directory.part.before-commit:2", "directory.indexed:1", "directory.before-publish:1"]
+_KILLS = [
+    "directory.sorted:1",
+    "directory.rows.after-commit:4",
+    "directory.part.before-commit:2",
+    "directory.indexed:1",
+    "directory.before-publish:1",
+]
 
 
 async def test_an_import_that_is_killed_anywhere_goes_on_and_ends_with_the_same(
     loads: Loads, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name, size in ((postings, "PART", 20), (runs, "_RUN", 25), (building, "_PAGE", 7)):
+    for module, name, size in (
+        (postings, "PART", 20),
+        (runs, "_RUN", 25),
+        (building, "_PAGE", 7),
+        (building, "_ROWS", 6),
+    ):
         monkeypatch.setattr(module, name, size)
     first, second = write(tmp_path / "files", SMALL), write(tmp_path / "files", SMALL, day=1)
     limits, work = Limits(), tmp_path / "work"
     assert (await Loading(loads, work, limits).run(first)).state == "loaded"
     before = await everybody(loads)
-    for kill in _KILLS if url.startswith("sqlite") else _KILLS[1:3]:
+    for kill in _KILLS if url.startswith("sqlite") else _KILLS[1:4]:
         assert killed(url, work, second, kill) == -signal.SIGKILL, kill
         assert await everybody(loads) == before, "the load in use is another one"
     assert (await Loading(loads, work, limits).run(second)).state == "loaded"
@@ -211,7 +222,7 @@ async def test_an_import_that_is_killed_at_any_moment_goes_on(tmp_path: Path) ->
         command = [
             sys.executable,
             "-c",
-            IMPORT.replace("= 20, 25, 7", "= 2000, 2500, 700"),
+            IMPORT.replace("= 20, 25, 7, 6", "= 2000, 2500, 700, 300"),
             url,
             str(work),
             *map(str, paths),

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.people.national.kept.tables import FINISHED, MADE, statements
 
-_WHOLE = {"gone", "last-word", "forget-words", "forget-grams", "finish-words", "analyze"}
+_WHOLE = {"gone", "last-word", "forget-words", "forget-grams", "finish-words", "forget-marks", "analyze"}
 """Those that read a whole table: a small one, its end, or once for a load."""
 
 _READS = [name for name, text in statements("sqlite").items() if name not in _WHOLE and not text.startswith("CREATE")]

@@ -18,7 +18,7 @@ from pathlib import Path
 from bridge.people.national.files.flatfiles import PublicText, rows
 from bridge.people.national.files.records import to_line
 
-_RUN = 100_000  # records that are sorted in memory at once, about 40 MB
+_RUN = 60_000  # records that are sorted in memory at once, about 25 MB
 _BUFFER = 1 << 18
 
 

@@ -1,7 +1,7 @@
 """One load is written: everybody of the sorted records and of the load before, in the order of their ids.
 
-It is written a part at a time, each in one transaction with how far it has come; a draft that was left half-way goes on
-there. What is in memory is two parts, one for each rank.
+A part is ended in one transaction with how far it has come. A draft that was left half-way goes on there, and first
+takes away the rows of a part that was not ended. In memory are the words of two parts, one for each rank.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.parts.failpoint import failpoint
-from bridge.people.national.files.merging import entry_of, rank_of
+from bridge.people.national.files.merging import NOT_REACHED, REACHED, entry_of, rank_of
 from bridge.people.national.kept import grams, postings
 from bridge.people.national.kept.lookup import state_of
 from bridge.people.national.kept.tables import FINISHED, Tables
@@ -20,6 +20,7 @@ from bridge.people.national.loads.succession import CLOSED, Kept, Succession
 from bridge.people.searching.index_words import words_of
 
 _PAGE = 5000
+_ROWS = 8192  # entries that are written at once
 _GRAMS = 5000  # rows in one transaction
 
 
@@ -50,6 +51,9 @@ class Building:
         self._parts = json.loads(await state_of(self._draft, "parts") or "[]")
         done = json.loads(await state_of(self._draft, "done") or "{}")
         self._done = {int(rank): ident for rank, ident in done.items()}
+        firsts = [postings.first_of(self._next_part(rank)) for rank in (REACHED, NOT_REACHED)]
+        begun = [(first, first + postings.PART) for first in firsts]
+        await self._draft.write({}, [("forget-entries", begun), ("forget-marks", begun)])
         number = 0
         async for ident, lines, before in joined(people, old):
             kept = self._succession.next(lines, before)
@@ -78,6 +82,10 @@ class Building:
         filling.last = ident
         if filling.part.full:
             await self._flush(rank)
+        elif len(filling.entries) >= _ROWS:
+            await self._draft.write({"entry": filling.entries, "mark": filling.marks})
+            filling.entries, filling.marks = [], []
+            failpoint("directory.rows.after-commit")
 
     def _next_part(self, rank: int) -> int:
         return postings.part_of(rank, sum(postings.rank_of_part(part) == rank for part in self._parts))

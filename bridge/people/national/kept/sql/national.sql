@@ -78,6 +78,12 @@ CREATE UNIQUE INDEX IF NOT EXISTS word_word ON word (word)
 ANALYZE entry, posting, mark, word, gram -- pg
 SELECT 1 -- sqlite
 
+-- name: forget-entries
+DELETE FROM entry WHERE number >= $1 AND number < $2
+
+-- name: forget-marks
+DELETE FROM mark WHERE number >= $1 AND number < $2
+
 -- name: forget-words
 DELETE FROM word
 
