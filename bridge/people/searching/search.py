@@ -57,14 +57,14 @@ class Search:
     async def find(self, query: str, limit: int, asking: Asking = NOBODY) -> Sequence[Found]:
         """Who is meant, the likeliest first. Nobody of the red list and nobody who has closed is among them.
 
-        At most six statements, and ``CANDIDATES`` entries of each.
+        At most six statements, and ``CANDIDATES`` entries of each, more only if more are to be found.
         """
         asked = understood(query)
         if not asked.parts:
             return []
         near, close = await self._near(asking)
         pool = {e.id: e for e in close}
-        await self._fill(pool, strictly(asked.parts), near)
+        await self._fill(pool, strictly(asked.parts), near, max(limit, CANDIDATES))
         found = _ranked(Fitting(asked, asked.parts, near), pool.values())
         if len(found) < _FEW and not (found and found[0].whole):
             found = await self._wider(asked, pool, near)
@@ -72,7 +72,7 @@ class Search:
 
     async def _wider(self, asked: Query, pool: dict[str, Entry], near: Near) -> list[Found]:
         wider = await self._widened(freely(asked.parts))
-        await self._fill(pool, wider, None)
+        await self._fill(pool, wider)
         judge = Fitting(asked, wider, near)
         found = _ranked(judge, pool.values())
         if found or len(wider) < 2 or not await self._fill_without_one(asked, wider, pool):
@@ -88,14 +88,16 @@ class Search:
         own = next((e for e in entries if e.id == asking.person), None)
         return near.at(own) if own is not None else near, entries
 
-    async def _fill(self, pool: dict[str, Entry], parts: Sequence[Sought], near: Near | None) -> None:
-        found = await self._terms.holding(_groups(parts), CANDIDATES)
+    async def _fill(
+        self, pool: dict[str, Entry], parts: Sequence[Sought], near: Near | None = None, most: int = CANDIDATES
+    ) -> None:
+        found = await self._terms.holding(_groups(parts), most)
         pool |= {e.id: e for e in found}
-        if len(found) == CANDIDATES and near is not None:  # there are more: the likeliest, and of these those nearby
+        if len(found) == most and near is not None:  # there are more: the likeliest, and of these those nearby
             groups = _groups(narrowly(parts))
-            pool |= {e.id: e for e in await self._terms.holding(groups, CANDIDATES)}
+            pool |= {e.id: e for e in await self._terms.holding(groups, most)}
             if near.towns:
-                pool |= {e.id: e for e in await self._terms.holding([*groups, near.towns], CANDIDATES)}
+                pool |= {e.id: e for e in await self._terms.holding([*groups, near.towns], most)}
 
     async def _widened(self, parts: Sequence[Sought]) -> list[Sought]:
         """The same parts, found also by one typing error, by their sound, or written as one word."""
@@ -132,7 +134,7 @@ class Search:
         left = [part for n, part in enumerate(wider) if n != least]
         if not any(_named(part, known) > 1 for n, part in enumerate(asked.parts) if n != least):
             return False
-        await self._fill(pool, left, None)
+        await self._fill(pool, left)
         return True
 
 
