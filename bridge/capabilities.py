@@ -15,6 +15,7 @@ from bridge.model import Body, Delivery, Kind
 # A Matrix event has at most 65,536 bytes. Encrypted, its content grows by 4/3 (base64); about 5 KiB stay for the rest
 # of the event: signatures, keys, relations. So text and html together have 44 KiB as JSON.
 MAX_TEXT = 44 * 1024
+URGENT = "URGENT : "
 
 
 def size(body: Body, enough: int = 0) -> int:
@@ -52,8 +53,18 @@ def together(legs: Sequence[Capabilities]) -> InCommon:
     )
 
 
+def _begun(body: Body) -> Body:
+    """An urgent text that begins with the word that says so, in both languages."""
+    if "URGENT" in body.text[:12]:
+        return body
+    html = None if body.html is None else f"<strong>{URGENT}</strong>{body.html}"
+    return replace(body, text=f"{URGENT}{body.text}", html=html)
+
+
 def fit(delivery: Delivery, capabilities: Capabilities) -> Delivery:
     """The delivery as the network can carry it. Text is never cut: what is too long is refused (too_long)."""
+    if delivery.body.urgent and not capabilities.urgent:
+        delivery = replace(delivery, body=_begun(delivery.body))
     check(delivery.body, capabilities)
     shown = capabilities.html and size(delivery.body, capabilities.max_text) <= capabilities.max_text
     if delivery.body.html is not None and not shown:  # the text says it too

@@ -132,6 +132,12 @@ class DirectorySettings(Section):
         return path
 
 
+class DutySettings(Section):
+    """Functions that people take in turn, and absences."""
+
+    rota: Path | None = None
+
+
 def _server(name: str) -> str:
     if name != "*" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9\[][A-Za-z0-9.\[\]:-]*", name):
         raise ValueError("a server name such as chu.example, *.chu.example for its children, * for all")
@@ -217,6 +223,7 @@ class Config(Section):
     database: DatabaseSettings = DatabaseSettings()
     seal: SealSettings
     directory: DirectorySettings
+    duty: DutySettings = DutySettings()
     trust: TrustSettings = TrustSettings()
     delivery: DeliverySettings = DeliverySettings()
     matrix: dict[str, Any]

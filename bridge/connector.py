@@ -47,6 +47,7 @@ class Capabilities:
     max_files: int = 25_000_000  # bytes of all files of one message
     kinds: frozenset[Kind] = EVERYWHERE
     own_states: bool = False  # it says itself, later, who got what (``sent``, ``received``, ``seen``, ``failed``)
+    urgent: bool = False  # it shows that a message is urgent; elsewhere its text begins with the word
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 
 
@@ -58,6 +59,21 @@ class InCommon:
     files: bool
     max_files: int
     max_text: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Who takes part from a message on, because places in its conversation are taken in turn.
+
+    ``add`` come in. ``aside`` (person ids) have given their place up and get nothing new. ``there`` are on the writer's
+    own network, which shows them the message by itself: its recipients without a delivery. ``within`` is written with
+    the message; it is told the conversation.
+    """
+
+    add: tuple[Member, ...] = ()
+    aside: frozenset[str] = frozenset()
+    there: tuple[Member, ...] = ()
+    within: Callable[[Tx, str], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +350,22 @@ class Withdraws(Protocol):
 
     async def withdraw(self, address: Address, reason: str) -> None:
         """What waits for this address is refused with this reason (a code)."""
+
+
+@runtime_checkable
+class Seats(Protocol):
+    """A connector may offer: its members are places, and somebody of another network takes each of them in turn."""
+
+    async def relief(
+        self, message: Message, sender: Person, members: Sequence[Member], conversation: str | None
+    ) -> Relief:
+        """Who takes part from this message on; ``conversation`` is None for a new one."""
+
+    async def noted(self, tx: Tx, conversation: str, message: str) -> None:
+        """Somebody has read ``message`` of a conversation with such places; in the very transaction."""
+
+    def ring(self) -> None:
+        """What was noted is on disk."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 MATRIX = "matrix"
 MAIL = "mail"
+FUNCTION = "function"  # places that people take in turn: who is on duty
 
 
 class Kind(StrEnum):
@@ -123,12 +124,14 @@ class Body:
     """What was said. Sealed whenever it waits on disk.
 
     ``system``: the hub itself says it; the sender is only whom it is about, and no leg shows it as their words.
+    ``urgent``: its writer says so; who is on duty for a function has to read it within a set time.
     """
 
     text: str = field(default="", repr=False)
     html: str | None = field(default=None, repr=False)
     files: tuple[File, ...] = field(default=(), repr=False)
     system: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,8 @@ class Message:
 
     ``chat`` is the conversation as the sender's network knows it. ``to`` names people to add (handles as in
     :meth:`bridge.people.people.People.find`): needed on the first message of a chat.
-    ``sent_at`` is in milliseconds since 1970. ``only`` names the one network that is to have it (None: every other).
+    ``sent_at`` is in milliseconds since 1970. ``only`` names the one network that is to have it (None: every other),
+    ``whom`` the members (person ids) who are to have it (none: all of them).
     """
 
     ref: Ref
@@ -229,6 +233,7 @@ class Message:
     reply_to: Ref | None = None
     thread: Ref | None = None
     only: str | None = None
+    whom: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

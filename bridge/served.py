@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Shows, Vouches, Withdraws
-from bridge.model import Address, Person
+from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Relief, Seats, Shows, Vouches, Withdraws
+from bridge.kinds import KINDS
+from bridge.model import FUNCTION, Address, Member, Message, Person
 
 
 class Served(Mapping[str, Connector]):
@@ -15,6 +16,8 @@ class Served(Mapping[str, Connector]):
         self._connectors: dict[str, Connector] = {}
         self._vouching: dict[str, Vouches] = {}
         self._boxes: GivesBoxes | None = None
+        self.seats: Seats | None = None
+        """Who takes the places that people take in turn, if a network has any."""
         self.add(*connectors)
 
     def add(self, *connectors: Connector) -> None:
@@ -27,6 +30,8 @@ class Served(Mapping[str, Connector]):
                 self._vouching[connector.network] = connector
             if isinstance(connector, GivesBoxes):
                 self._boxes = connector
+            if isinstance(connector, Seats):
+                self.seats = connector
 
     def __getitem__(self, network: str) -> Connector:
         return self._connectors[network]
@@ -39,6 +44,19 @@ class Served(Mapping[str, Connector]):
 
     def __len__(self) -> int:
         return len(self._connectors)
+
+    @property
+    def named(self) -> list[str]:
+        """The networks that name their chats themselves."""
+        return [name for name, connector in self.items() if connector.capabilities.names_chats]
+
+    async def relief(
+        self, message: Message, sender: Person, members: Sequence[Member], conversation: str | None
+    ) -> Relief:
+        """See :meth:`bridge.connector.Seats.relief`; nobody, for what is no word of a person."""
+        if self.seats is None or not KINDS[message.kind].said or message.ref.network == FUNCTION:
+            return Relief()
+        return await self.seats.relief(message, sender, members, conversation)
 
     def vouched(self, address: Address) -> bool:
         """Whether a trust space vouches for an address that is in no directory."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.model import MAIL, MATRIX, Address, Person
+from bridge.model import FUNCTION, MAIL, MATRIX, Address, Person
 from bridge.words import sentence
 
 APP, BOX, NOBODY, INACTIVE = "way_app", "way_mail", "way_none", "way_inactive"
@@ -29,7 +29,7 @@ def ways_in_words(person: Person) -> str:
 
 def is_product(address: Address) -> bool:
     """Whether a product vouches for such an address; others come from the directory, or from a trust space."""
-    return address.network not in (MATRIX, MAIL)
+    return address.network not in (MATRIX, MAIL, FUNCTION)
 
 
 def choose(addresses: Sequence[Address], origin: str) -> Address | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.asking import ASKING
+from bridge.on_duty import ON_DUTY
 from bridge.problems import PROBLEMS
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
@@ -12,6 +13,7 @@ GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted", "own_account"}  # no fail
 
 WORDS: dict[str, tuple[str, str]] = {
     **PROBLEMS,
+    **ON_DUTY,
     **ASKING,
     "inactive": ("inactif", "inactive"),  # beside a name
     # what

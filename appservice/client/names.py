@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 
 from bridge.errors import Refused
-from bridge.model import MAIL, MATRIX, Member, Person
+from bridge.model import FUNCTION, MAIL, MATRIX, Member, Person
 
+_SLUG = "[a-z0-9][a-z0-9-]{0,47}"  # of a function, as its rota file names it
 _LONGEST = 255  # bytes of a user id (specification, "User identifiers")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-/+")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -21,9 +22,10 @@ _ESCAPED = re.compile(rb"=([0-9a-f]{2})")
 class Names:
     """Computed, never stored, hence never in conflict.
 
-    ``@<prefix><RPPS>:<server>`` for who has an RPPS number, ``@<mail_prefix><address>:<server>`` for a mailbox of
-    somebody who has none; no prefix begins with the other. ``voice`` is the hub's own user, who stands for nobody: it
-    lies in the namespace of the ghosts, so that no registration has to change for it.
+    ``@<prefix><RPPS>:<server>`` for who has an RPPS number, ``@<prefix>function_<slug>:<server>`` for a function,
+    ``@<mail_prefix><address>:<server>`` for a mailbox of somebody who has no number; no prefix begins with the other.
+    ``voice`` is the hub's own user, who stands for nobody: it lies in the namespace of the ghosts, as functions do, so
+    that no registration has to change for it.
     """
 
     prefix: str
@@ -32,11 +34,14 @@ class Names:
     voice: str = field(init=False, compare=False)
     _exact: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _mailbox: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _function: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         server = re.escape(self.server)
         object.__setattr__(self, "voice", f"@{self.prefix}liaison:{self.server}")
         object.__setattr__(self, "_exact", re.compile(f"@{re.escape(self.prefix)}([0-9]{{11}}):{server}"))
+        function = f"@{re.escape(self.prefix)}function_({_SLUG}):{server}"
+        object.__setattr__(self, "_function", re.compile(function))
         object.__setattr__(self, "_mailbox", re.compile(f"@{re.escape(self.mail_prefix)}([!-9;-~]+):{server}"))
 
     def of(self, person: str) -> str | None:
@@ -44,6 +49,8 @@ class Names:
         kind, _, ident = person.partition(":")
         if kind == "rpps":
             return self.of_rpps(ident)
+        if kind == FUNCTION and re.fullmatch(_SLUG, ident):
+            return f"@{self.prefix}function_{ident}:{self.server}"
         if kind != MAIL or not _is_mailbox(ident):
             return None
         mxid = f"@{self.mail_prefix}{escape(ident)}:{self.server}"
@@ -64,6 +71,8 @@ class Names:
         """The person id behind a ghost; None for everybody else, look-alikes included."""
         if (found := self._exact.fullmatch(mxid)) is not None:
             return f"rpps:{found[1]}"
+        if (found := self._function.fullmatch(mxid)) is not None:
+            return f"{FUNCTION}:{found[1]}"
         if (found := self._mailbox.fullmatch(mxid)) is None:
             return None
         address = unescape(found[1])

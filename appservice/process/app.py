@@ -30,10 +30,12 @@ from bridge.config import BadConfig, Config, ListenSettings
 from bridge.db import open_database
 from bridge.errors import said
 from bridge.hub.assembly import Core, Rules, assemble
+from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub, now_ms
 from bridge.network import Built, Network, Outfit
 from bridge.parts.endless import endless
 from bridge.parts.tasks import Tasks
+from bridge.people.directories.functions import WithFunctions
 from bridge.people.directories.watched import WatchedFile
 from bridge.people.directory import Directory
 from bridge.people.national.national import National
@@ -117,7 +119,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     settings = examine.examine(config)
     words.speak(config.language)
     sections = examine.sections(config)
-    seal, directory = config.seal.open(), examine.directory(config)
+    seal, rota = config.seal.open(), examine.rota(config.duty)
+    directory = examine.directory(config)
     try:
         db = await open_database(config.database.url, [*COMPONENTS, *(t for row, _ in sections for t in row.tables)])
     except ValueError as error:
@@ -133,7 +136,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
 
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
-    core = assemble(db, seal, directory, rules)
+    core = assemble(db, seal, WithFunctions(directory, rota), rules)
     edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable)
     matrix = Matrix(settings, edge, seal)
     core.serve(matrix)
@@ -142,6 +145,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         built = _network(row, section, Outfit(core.hub, db, seal))
         core.serve(*built.connectors)
         routes += [built.routes] if built.routes is not None else []
+    core.serve(DutyDesk(core.hub, core.store, core.people, seal, rota, now_ms))
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []

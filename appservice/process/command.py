@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from appservice.process import accounts as accounts_cli
+from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
@@ -109,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     directory.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
     directory_cli.add_arguments(directory)
     directory.set_defaults(call=_directory)
+    duty = commands.add_parser("duty", help="who is on duty for which function, until when, and who comes next")
+    duty.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+    duty_cli.add_arguments(duty)
+    duty.set_defaults(call=_duty)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
@@ -195,6 +200,10 @@ def _trust(asked: argparse.Namespace) -> int:
 
 def _accounts(asked: argparse.Namespace) -> int:
     return _loop(accounts_cli.main(asked, read_config(asked.config)))
+
+
+def _duty(asked: argparse.Namespace) -> int:
+    return _loop(duty_cli.main(asked, read_config(asked.config)))
 
 
 def _identity(asked: argparse.Namespace) -> int:

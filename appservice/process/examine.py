@@ -7,11 +7,12 @@ import ssl
 from pydantic import BaseModel
 
 from appservice.process.settings import MatrixSettings
-from bridge.config import BadConfig, Config, ListenSettings, validate
+from bridge.config import BadConfig, Config, DutySettings, ListenSettings, validate
 from bridge.errors import said
 from bridge.network import Network
 from bridge.networks import NETWORKS, networks
 from bridge.people.directories.watched import WatchedFile
+from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.national.kept.kept_loads import loads_of
 from bridge.people.national.national import National
 
@@ -23,6 +24,7 @@ def examine(config: Config) -> MatrixSettings:
     settings.read_hs_token()
     seal = config.seal.open()
     directory(config)
+    rota(config.duty)
     tls("matrix_listen", config.matrix_listen)
     tls("connect_listen", config.connect_listen)
     tls("clients_listen", config.clients_listen)
@@ -44,6 +46,14 @@ def directory(config: Config) -> WatchedFile | National:
     if config.directory.kind == "csv" and local is not None:
         return local
     return National(loads_of(config.database.url), local)
+
+
+def rota(settings: DutySettings) -> KeptRota:
+    """Who is on duty for which function. Raises BadConfig."""
+    try:
+        return KeptRota(settings.rota)
+    except BadConfig as problem:
+        raise BadConfig("\n".join(f"duty.rota: {line}" for line in str(problem).splitlines())) from None
 
 
 def sections(config: Config) -> list[tuple[Network, BaseModel]]:

@@ -69,7 +69,7 @@ def profile(person: Person) -> dict[str, Any]:
     """The profile fields of a ghost (MSC4133, in Matrix 1.16: custom fields cost no room events)."""
     role = {"profession": person.profession, "place": person.place}
     box = mailbox(person)
-    known = {RPPS_FIELD: person.rpps} if box is None else {MAIL_FIELD: box}
+    known = {MAIL_FIELD: box} if box is not None else {} if person.rpps is None else {RPPS_FIELD: person.rpps}
     return {"displayname": display_name(person), **known, ROLE_FIELD: role}
 
 

@@ -71,11 +71,6 @@ class Hub:
         self.following = Following(store, people, connectors, courier, self.links, self._taking_over, clock)
         self.signs = Signs(store, people, courier, connectors, clock)
 
-    @property
-    def _named(self) -> list[str]:
-        """The networks that name their chats themselves."""
-        return [name for name, connector in self._connectors.items() if connector.capabilities.names_chats]
-
     async def start(self) -> None:
         """Take up what was held when the hub last ended."""
         self._begun = self._clock()
@@ -177,6 +172,9 @@ class Hub:
         """``change``: the message that is corrected, and those of its deliveries that nobody hands out meanwhile."""
         original, free = change
         whole = await self._store.conversation(known) if known is not None else None
+        members = (*(whole.members if whole is not None else ()), *add)
+        relief = await self._connectors.relief(message, sender, members, known)
+        add = (*add, *relief.add)
         with self._store.changing(known) if add or remove else nullcontext():
             async with self._store.db.transaction("hub.accept") as tx:
                 conversation = await self._place(tx, message, sender, add, whole)
@@ -184,15 +182,17 @@ class Hub:
                 about = await self._corrected(tx, message, sender)
                 overtaken = await self._overtake(tx, message, original, free)
                 able, sign = self._able(message, conversation, about, overtaken), not KINDS[about].recipients
-                if message.only is not None:  # the hub's word for one leg, which no room puts into an order
-                    able, held = able & {message.only}, frozenset()
+                if message.only is not None or message.whom:  # the hub's word for some, which no room orders
+                    able, held = able & ({message.only} if message.only else able), frozenset()
                 for network in able:  # nobody is told that something was accepted which a leg cannot carry
                     check_text(message.body, self._connectors[network].capabilities.max_text)
-                reach = Reach(able, held, frozenset(overtaken))
+                reach = Reach(able, held, frozenset(overtaken), relief.aside, message.whom, relief.there)
                 networks = await self._store.record(tx, message, conversation, sender, reach, self._clock(), sign=sign)
                 if overtaken:
                     await self._store.corrections.told(tx, message, conversation, overtaken, self._clock())
                 await self._leave(tx, conversation, remove)
+                if relief.within is not None:
+                    await relief.within(tx, conversation.id)
                 kept = await self._kept(tx, message_id(message.ref), conversation, networks, bool(add or remove))
                 if within is not None:
                     await within(tx)
@@ -260,7 +260,7 @@ class Hub:
                 raise Refused("unknown_conversation", "conversation" if message.kind is Kind.MEMBERS else "to")
             ident = "c_" + secrets.token_hex(12)
             await self._store.create_conversation(tx, ident, network, message.chat, now)
-            await self._store.add_members(tx, ident, [Member(sender, message.sender)], self._named, now)
+            await self._store.add_members(tx, ident, [Member(sender, message.sender)], self._connectors.named, now)
             conversation = await self._store.placed(tx, ident, everybody)
         else:
             ident = whole.id
@@ -270,7 +270,7 @@ class Hub:
         if len(conversation.members) + len(new) > self._max_members:
             raise Refused("too_many_members", "to")
         if new:
-            await self._store.add_members(tx, ident, new, self._named, now)
+            await self._store.add_members(tx, ident, new, self._connectors.named, now)
             conversation = await self._store.placed(tx, ident, everybody)
         if KINDS[message.kind].said:
             self._somebody(conversation, sender, network)

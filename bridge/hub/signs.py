@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from bridge.connector import Connector
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.hub.courier import Courier
-from bridge.model import Address, Ref, Typing
+from bridge.model import FUNCTION, Address, Ref, Typing
 from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
 from bridge.people.people import People
+from bridge.served import Served
 from bridge.store.conversation import Conversation
 from bridge.store.store import Store
 
@@ -38,9 +38,8 @@ class Signs:
     """See :class:`bridge.connector.Signals`. ``clock`` gives milliseconds since 1970."""
 
     def __init__(
-        self, store: Store, people: People, courier: Courier, connectors: Mapping[str, Connector],
-        clock: Callable[[], int],
-    ) -> None:  # fmt: skip
+        self, store: Store, people: People, courier: Courier, connectors: Served, clock: Callable[[], int]
+    ) -> None:
         self._store = store
         self._people = people
         self._courier = courier
@@ -128,7 +127,8 @@ class Signs:
         if person is None and not anybody:
             return True
         ident = str(who) if person is None else person.id
-        member = (await self._store.conversation(known[1])).member(ident)
+        whole = await self._store.conversation(known[1])
+        member, seats = whole.member(ident), self._connectors.seats if FUNCTION in whole.networks else None
         if member is None and not await self._store.outcomes.meant(known[0], ident, who.network):
             return True
         if member is not None and member.address != who:
@@ -137,8 +137,12 @@ class Signs:
             return True
         async with self._store.db.transaction("hub.sign") as tx:
             news = await change(tx, known[0], ident, who.network, at)
+            if news and seats is not None:
+                await seats.noted(tx, known[1], known[0])
         if news:
             self._courier.wake_reports()
+            if seats is not None:
+                seats.ring()
         return True
 
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:

@@ -12,7 +12,7 @@ from bridge.connector import ALL, Narrowing
 from bridge.db import Database, Row
 from bridge.db.pages import pages
 from bridge.errors import Refused
-from bridge.model import MAIL, MATRIX, Address, Member, Person, Standing
+from bridge.model import FUNCTION, MAIL, MATRIX, Address, Member, Person, Standing
 from bridge.parts.lru import Lru
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Changed, Changing, Directory
@@ -31,7 +31,7 @@ from bridge.ways import choose, is_product
 _UNLISTED_KEPT = 20_000
 _JOINED_KEPT = 5_000
 _PAGE = 500
-_LISTED = ("rpps:", f"{MAIL}:", "idnps:")  # ids of whom a directory may list: professionals, service mailboxes
+_LISTED = ("rpps:", f"{MAIL}:", "idnps:", f"{FUNCTION}:")  # ids of whom a directory may list
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
     Standing.REVOKED: "account_revoked",

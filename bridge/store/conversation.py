@@ -16,12 +16,21 @@ from bridge.model import Address, Member, Person, Ref
 class Reach:
     """Networks that can carry a message, and those of them that wait for the room's order.
 
-    ``overtaken``: networks at which what it corrects waited still, and needs no correction any more.
+    ``overtaken``: networks at which what it corrects waited still, and needs no correction any more. ``aside`` (person
+    ids) do not get it, and only ``whom`` does where anybody is named. ``there`` have it without a delivery.
     """
 
     able: frozenset[str]
     held: frozenset[str] = frozenset()
     overtaken: frozenset[str] = frozenset()
+    aside: frozenset[str] = frozenset()
+    whom: tuple[str, ...] = ()
+    there: tuple[Member, ...] = ()
+
+    def reaches(self, member: Member) -> bool:
+        """Whether a member gets it by a delivery."""
+        ident = member.person.id
+        return member.address.network in self.able and ident not in self.aside and (not self.whom or ident in self.whom)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,8 +174,8 @@ class Store:
         self.forget(conversation)
 
     async def set_audience(self, tx: Tx, conversation: str) -> None:
-        """Note which people are its members now; :meth:`among` looks for it."""
-        rows = await tx.all("store.members", conversation)
+        """Note which people are its members now; :meth:`among` looks for it. Who only takes a place in turn is none."""
+        rows = await tx.all("store.standing", conversation)
         await tx.run("store.set_audience", conversation, audience(row["person"] for row in rows))
 
     async def bind(self, tx: Tx, conversation: str, network: str, chat: str) -> None:
@@ -204,19 +204,20 @@ class Store:
         row = (ident, conversation.id, message.ref.network, message.ref.id, message.chat)
         await tx.run("store.add_message", *row, sender.id, message.sender.id, message.kind.value, message.sent_at, now)
         await tx.run("store.add_own_ref", message.ref.network, message.ref.id, ident)
-        meant = [m for m in conversation.members if m.address.network in reach.able]
+        meant = [m for m in conversation.members if reach.reaches(m)]
         others = [m for m in meant if m.person.active]
         networks = {m.address.network for m in others}
         if not sign:
-            for member in others:
+            for member in (*others, *reach.there):
                 await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
             await self._locked(tx, ident, [m for m in meant if not m.person.active], now)
         cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
-        said = [message.body.text, message.body.html, len(message.body.files), *([True] if message.body.system else [])]
+        body, said = message.body, [message.body.text, message.body.html, len(message.body.files)]
+        marks = [body.system, body.urgent] if body.system or body.urgent else []
         for network in networks:
             name = delivery_id(ident, network)
-            body = self.seal.seal(orjson.dumps(said), name)
-            values = (name, ident, conversation.id, network, int(network in reach.held), body, *cites, now)
+            sealed_body = self.seal.seal(orjson.dumps([*said, *marks]), name)
+            values = (name, ident, conversation.id, network, int(network in reach.held), sealed_body, *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
             await self._not_corrected(tx, message, conversation, reach.able | reach.overtaken, now)
@@ -292,12 +293,12 @@ class Store:
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
         said = orjson.loads(self.seal.open(bytes(row["body"]), row["id"]))
-        text, html, files, system = [*said, 0, 0][:4]  # an earlier hub wrote less
+        text, html, files, system, urgent = [*said, 0, 0, 0][:5]  # an earlier hub wrote less
         return Delivery(
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
             sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]),
-            body=Body(text, html, system=bool(system)), members=whole.members, sent_at=row["sent_at"],
-            order=row["pos"], attempt=row["attempt"],
+            body=Body(text, html, system=bool(system), urgent=bool(urgent)), members=whole.members,
+            sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
             created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=files,
         )  # fmt: skip
 

@@ -76,6 +76,24 @@ def core(n: int) -> dict[str, Table]:
             ((message(i), "pandalab", 0 if i % 2 else 10**15, i) for i in range(1, n + 1)),
         ),
         "file": ("message, n, about, body", ((message(i), 0, b"x", b"x") for i in range(1, n + 1))),
+    } | _duty(n, chat)
+
+
+def _duty(n: int, chat: list[str]) -> dict[str, Table]:
+    """Somebody on duty in every conversation, with something that waits to be read."""
+    return {
+        "seat": (
+            "conversation, function, person, brought, since, until",
+            ((c, "garde", CLEO, 1, i, i) for i, c in enumerate([ROOM, *chat[n + 1 :]])),
+        ),
+        "watch": (
+            "conversation, function, urgent, step, told, asked, due_at, look_at",
+            ((c, "garde", 0, 0, 0, "[]", i, i) for i, c in enumerate([ROOM, *chat[n + 1 :]])),
+        ),
+        "watched": (
+            "message, function, conversation, at, body, copy",
+            ((message(i), "garde", chat[i], i, b"x", f"m_copy{i}") for i in range(n, 2 * n + 1)),
+        ),
     }
 
 

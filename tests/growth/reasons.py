@@ -38,6 +38,11 @@ FEW = {
     "matrix_told_pkey(event_id=)": "what one sender was told of one event",
     "member_person(person=)": "the conversations of one person, all of which lose an address",
     "member_pkey(conversation=)": "the members of one conversation, which are bounded",
+    "seat_pkey(conversation=)": "the few people who take the places of one conversation",
+    "watch_pkey(conversation=)": "the functions of one conversation",
+    "watched_conversation(conversation= function=)": "what waits to be read for a function in one conversation",
+    "watched_copy(copy=)": "the messages in one copy",
+    "watched_pkey(message=)": "the functions of one conversation",
     "recipient_pkey(message=)": "the members of one conversation, which are bounded",
     "ref_message(message=)": "the names of one message",
     "awaited_pkey(network= conversation=)": "the people who are invited to one chat",
@@ -91,6 +96,8 @@ PAGES = {
     "message_last()",
     "message_pos(conversation= pos>)",
     "report_due(network= next_at>)",
+    "watch_look()",
+    "watch_look(look_at>)",
 }
 """An index in the order that is asked for: the statement ends with LIMIT, and nothing is sorted."""
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from appservice.process import examine
 from appservice.process.checking.findings import Finding, bad, good, remark
 from appservice.process.checking.remedies import fault
 from appservice.process.settings import MatrixSettings
-from bridge.config import BadConfig, DirectorySettings, SealSettings, read_sections, validate
+from bridge.config import BadConfig, DirectorySettings, DutySettings, SealSettings, read_sections, validate
 from bridge.errors import said
 from bridge.model import MATRIX
 from bridge.network import Network
@@ -63,6 +64,7 @@ async def read(path: Path) -> Read:
     _matrix(found)
     _seal(found)
     await _people(found)
+    await _rota(found)
     _networks(found)
     await _who(found)
     return found
@@ -107,6 +109,24 @@ async def _people(found: Read) -> None:
         found.add(
             remark(f"directory.flatfile: {len(wrong)} RPPS numbers have a wrong check digit, first {wrong[0]}", mend)
         )
+
+
+async def _rota(found: Read) -> None:
+    """Who is on duty: the files, and who of them is in no directory."""
+    settings: DutySettings | None = found.sections.get("duty")
+    if settings is None or settings.rota is None:
+        return
+    kept = found.tried("duty.rota", lambda: examine.rota(settings))
+    if kept is None:
+        return
+    functions = kept.now.functions
+    found.add(good(f"duty.rota: {len(functions)} functions can be read"))
+    for one in functions.values() if found.people is not None else ():
+        assert found.people is not None
+        for person in one.members:
+            if person.startswith("rpps:") and await found.people.person(person) is None:
+                what = f"duty.rota: {person} of {one.slug} is not in the directory"
+                found.add(remark(what, "nobody reaches them on duty: correct the number, or add them"))
 
 
 def _networks(found: Read) -> None:

@@ -24,7 +24,8 @@ def of_message(message: Message) -> bytes:
     body = message.body
     files = [[file.name, file.mime, hashlib.sha256(file.data).hexdigest()] for file in body.files]
     cited = [None if ref is None else ref.id for ref in (message.reply_to, message.thread)]
-    return _hash([message.kind.value, message.chat, message.sender.id, body.text, body.html, files, *cited])
+    urgent = ["urgent"] if body.urgent else []  # the prints of before know no urgency
+    return _hash([message.kind.value, message.chat, message.sender.id, body.text, body.html, files, *cited, *urgent])
 
 
 def of_change(chat: str, change: MembersChange) -> bytes:

@@ -22,12 +22,14 @@ class Profile:
     capabilities: Capabilities
 
 
-_PLAIN = Capabilities(html=False, threads=False, max_text=MAX_TEXT, files=True, max_files=MAX_FILES)
+_PLAIN = Capabilities(html=False, threads=False, max_text=MAX_TEXT, files=True, max_files=MAX_FILES, urgent=True)
 
 PROFILES = {
     "pandalab": Profile("PandaLab", _PLAIN),
     "siilo": Profile("Siilo", _PLAIN),
     "arcad": Profile("Arcad", _PLAIN),
     "medipeps": Profile("Medipeps", _PLAIN),
-    "generic": Profile("Liaison Connect", Capabilities(max_text=MAX_TEXT, files=True, max_files=MAX_FILES)),
+    "generic": Profile(
+        "Liaison Connect", Capabilities(max_text=MAX_TEXT, files=True, max_files=MAX_FILES, urgent=True)
+    ),
 }

@@ -18,7 +18,7 @@ from bridge.model import Kind
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.profiles import MAX_FILES, PROFILES
 
-_RESERVED = {"matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
+_RESERVED = {"function", "matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DIGEST = r"^[0-9a-f]{64}$"
 

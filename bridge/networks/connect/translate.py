@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -77,12 +78,13 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
     """
     if not sent.text.strip() and not sent.files:
         raise Refused("empty", "text")
+    body = to_body(sent.text, sent.html, max_text, to_files(sent.files))
     return Message(
         ref=Ref(network, sent.id),
         chat=sent.conversation,
         sender=Address(network, sent.sender),
         kind=Kind(sent.kind),
-        body=to_body(sent.text, sent.html, max_text, to_files(sent.files)),
+        body=replace(body, urgent=sent.priority == "urgent"),
         sent_at=to_time(sent.sent_at, now),
         to=tuple(sent.to),
         reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
@@ -167,6 +169,7 @@ def _created(delivery: Delivery, html: bool) -> Json:
         "text": body.text,
         "html": clean_html(body.html) if html and body.html else None,
         "system": body.system,
+        "priority": "urgent" if body.urgent else "normal",
         "sender": to_person(delivery.sender),
         "recipients": recipients(delivery),
         "members": [to_member(m) for m in delivery.members],

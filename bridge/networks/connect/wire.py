@@ -27,6 +27,7 @@ from bridge.networks.connect.fields import (
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_FILES = 20  # with one message of a product
 AboutKind = Literal["edit", "removal", "reaction"]
+Priority = Literal["normal", "urgent"]
 StateName = Literal["accepted", "sent", "delivered", "read", "refused"]
 
 
@@ -74,6 +75,11 @@ class NewMessage(Wire):
     )
     thread: Id | None = Field(
         default=None, description="The product's id of the message that began the thread; the hub must have it."
+    )
+    priority: Priority = Field(
+        default="normal",
+        description="`urgent`: to a function (`function:…`) it has to be read within the time that its rota sets, else "
+        "it is passed on; elsewhere it is shown as urgent.",
     )
     files: list[NewFile] = Field(
         default_factory=list,
@@ -294,6 +300,7 @@ class Created(Wire):
         default=False,
         description="The hub itself says this, about `sender`: show it as Liaison's, not as a message of theirs.",
     )
+    priority: Priority = Field(default="normal", description="As its writer says.")
     sender: PersonView
     recipients: list[str] = Field(description="The product's ids of the users who get it.")
     members: list[MemberView]

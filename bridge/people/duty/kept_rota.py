@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bridge.config import BadConfig
@@ -21,6 +21,7 @@ class KeptRota:
         self._path = path
         self._files: Sequence[Path] = ()
         self._marks: Marks = ()
+        self.changed: Callable[[], None] = lambda: None
         self.now = Rota()
         """The rota that counts."""
         if path is not None:
@@ -39,6 +40,7 @@ class KeptRota:
                 log.error("ALARM the rota is not read again, the one of before stays: %s", line)
             return False
         self._marks = _marks(self._files)
+        self.changed()
         log.info("the rota is read again: %d functions", len(self.now.functions))
         return True
 

@@ -34,6 +34,9 @@ SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joi
 -- name: written_with
 SELECT person, joined_at FROM member WHERE person <> $1 AND conversation IN
   (SELECT conversation FROM member WHERE person = $1 ORDER BY joined_at DESC LIMIT $2);
+-- name: standing
+SELECT person FROM member WHERE conversation = $1 AND NOT EXISTS
+  (SELECT 1 FROM seat s WHERE s.conversation = member.conversation AND s.person = member.person AND s.brought = 1);
 -- name: among
 SELECT c.id FROM conversation c WHERE c.audience = $1
 AND EXISTS (SELECT 1 FROM member m WHERE m.conversation = c.id AND m.network = $2 AND m.address = $3) ORDER BY c.created_at DESC, c.id LIMIT 1;
@@ -82,7 +85,8 @@ INSERT INTO file (message, n, about, body) VALUES ($1, $2, $3, $4);
 -- name: files
 SELECT n, about, body FROM file WHERE message = $1 ORDER BY n;
 -- name: end_files
-DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = $1);
+DELETE FROM file WHERE message = $1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = $1)
+AND NOT EXISTS (SELECT 1 FROM watched WHERE watched.message = $1);
 
 -- name: held
 SELECT message, conversation, pos FROM delivery WHERE held = 1 AND pos > $1 ORDER BY pos LIMIT $2;
