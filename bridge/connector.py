@@ -133,6 +133,9 @@ class Questions(Protocol):
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
 
+    async def lost(self, address: Address) -> str | None:
+        """Why nobody is reached any more at an address that was somebody's (a code); None: they are."""
+
     async def find(self, query: str, limit: int, by: Address, narrowing: Narrowing = ALL) -> list[Person]:
         """People of the directory by name, place, profession or identifier; reachable ones first.
 

@@ -28,6 +28,13 @@ class Facts:
         """See :class:`bridge.connector.Questions`."""
         return await self._people.who(address)
 
+    async def lost(self, address: Address) -> str | None:
+        """See :class:`bridge.connector.Questions`."""
+        person = await self._people.behind(address)
+        if person is None:
+            return "not_reachable" if self._people.accounts.revoked.anybody(address) else None
+        return None if person.active else "recipient_inactive"
+
     async def identify(self, address: Address, field: str) -> Person:
         """See :class:`bridge.connector.Questions`."""
         return await self._people.identify(address, field)

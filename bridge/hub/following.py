@@ -105,20 +105,23 @@ class Following:
             return
         if row["closed_at"] is not None:
             log.warning("%s is in the directory again", ident)
+        elif row["entry"] is None:  # nothing of an earlier version says what was shown: it is shown at every start
+            await self._note(entry, None)
+            return
         elif _same(entry, known):
             return
         self._people.gone.drop(ident)
         await self._follow(entry)
         await self._links.listed(entry, known)
         for account in entry.addresses:
-            if account.network == MATRIX and row["entry"] is not None and account not in known.addresses:
+            if account.network == MATRIX and account not in known.addresses:
                 await self._taking_over.begin(ident, account)
         await self._note(entry, None)
 
     async def _follow(self, entry: Person) -> None:
         """Names are said anew: by the hub with the next message, by networks that show people at once."""
         self._store.forget_people({entry.id})
-        await self._served.show([await self._people.get(entry.id)])
+        await self._served.show(await self._people.findable([entry.id]))
 
     async def _note(self, entry: Person, closed_at: int | None) -> None:
         async with self._store.db.transaction("hub.followed") as tx:

@@ -126,14 +126,14 @@ class Links:
             if not self._people.holds(person, address):
                 await self._moving.away(row["conversation"], person, address)
                 await self._served.withdraw(address, "not_reachable")
-        await self._served.show([await self._people.get(person)])
+        await self._served.show(await self._people.findable([person]))
 
     async def declared(self, person: str) -> None:
         """A product has vouched for them: where no way was left there is one now."""
         if self._people.accounts.revoked.touch(person):
             await self.settle(person)
         else:
-            await self._served.show([await self._people.get(person)])
+            await self._served.show(await self._people.findable([person]))
 
     async def resume(self) -> None:
         """Complete what a crash has interrupted."""

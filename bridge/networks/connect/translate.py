@@ -131,6 +131,7 @@ def to_person(person: Person) -> Json:
         "place": person.place,
         "rpps": person.rpps,
         "listed": person.listed,
+        "active": person.active,
     }
 
 
@@ -144,6 +145,7 @@ def to_member(member: Member) -> Json:
         "place": person.place,
         "rpps": person.rpps,
         "network": member.address.network,
+        "active": person.active,
     }
 
 

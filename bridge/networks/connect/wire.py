@@ -160,6 +160,7 @@ class PersonView(Wire):
     place: str
     rpps: str | None
     listed: bool = Field(description="In the directory of professionals.")
+    active: bool = Field(default=True, description="False: struck off; they write to nobody, and nobody to them.")
 
 
 class UserView(PersonView):
@@ -198,6 +199,7 @@ class MemberView(Wire):
     place: str
     rpps: str | None
     network: str
+    active: bool = Field(default=True, description="False: struck off; they write to nobody, and nobody to them.")
 
 
 class CarriedView(Wire):

@@ -64,10 +64,14 @@ class Rig:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.far, self.now = ledger, Operators(), 1_000_000
         self.told: list[tuple[str, str, str]] = []
-        self.queue = Queue(ledger, self.far, self._told, PAUSES, lambda: self.now)
+        self.queue = Queue(ledger, self.far, self._told, PAUSES, lambda: self.now, self._judge)
+        self.lost: dict[str, str] = {}
 
     async def _told(self, due: Due, recipient: str, kind: str, reason: str) -> None:
         self.told.append((due.id, recipient, kind))
+
+    async def _judge(self, box: str) -> str | None:
+        return self.lost.get(box)
 
     async def post(self, *mails: tuple[str, str, tuple[str, ...]]) -> None:
         """Mails as (id, sender, recipients)."""
@@ -132,6 +136,19 @@ async def test_whoever_must_wait_is_tried_again_alone(rig: Rig) -> None:
     await rig.rest()
     assert rig.far.given[3:] == [(2, "m1", "slow@one.example")]
     assert sorted(recipient for _, recipient, _ in rig.told) == ["a@one.example", "b@one.example", "slow@one.example"]
+
+
+async def test_whoever_is_lost_while_a_mail_waits_gets_it_no_more(rig: Rig) -> None:
+    rig.far.answer = lambda mail, recipient: "later"
+    await rig.post(("m1", "room@hub.example", ("a@one.example", "b@one.example")))
+    await rig.queue.start()
+    await rig.rest()
+    rig.far.answer, rig.lost = lambda mail, recipient: "accepted", {"b@one.example": "recipient_inactive"}
+    rig.now += 301_000
+    rig.queue.wake("one.example")
+    await until(lambda: ("m1", "b@one.example", "refused") in rig.told)
+    await until(lambda: ("m1", "a@one.example", "accepted") in rig.told)
+    assert [recipient for _, _, recipient in rig.far.given].count("b@one.example") == 1
 
 
 async def test_what_waited_takes_its_turn_among_what_is_new(rig: Rig) -> None:

@@ -249,9 +249,7 @@ class Arrivals:
         and for one who writes to nobody else."""
         assert mail.sender is not None
         author = Address(MAIL, mail.sender.address.lower())
-        person = await self.hub.facts.who(author)
-        if person is None:
-            raise Refused("unknown_sender")
+        person = await self.hub.facts.identify(author, "sender")
         await self.hub.introduce(author, mail.sender.name)
         found: list[Target] = []
         refused: list[str] = []

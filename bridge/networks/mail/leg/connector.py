@@ -82,7 +82,8 @@ class MailConnector:
         opener = Opener(settings.apicrypt)
         self._intake = Intake(ledger, outfit.seal, self._settle, limits, opener, book.domains)
         self._gather = Gather(settings.gather, self._departures.close, clock)
-        self._queue = Queue(ledger, out or SmtpOut(smtp, trust), self._receipts.told, settings.retry, clock)
+        sends, told, retry = out or SmtpOut(smtp, trust), self._receipts.told, settings.retry
+        self._queue = Queue(ledger, sends, told, retry, clock, lambda box: hub.facts.lost(Address(MAIL, box.lower())))
         self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
         self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
         self._clock = clock

@@ -7,6 +7,7 @@ import logging
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Protocol
 
 from bridge.errors import Refused, Unavailable, where
@@ -100,6 +101,13 @@ class Gather:
         return 0.0
 
 
+Judge = Callable[[str], Awaitable[str | None]]
+
+
+async def _everybody(_: str) -> str | None:
+    return None
+
+
 class Queue:
     """One lane for each domain; a mail is tried again after the pauses of the settings until it is given up.
 
@@ -107,11 +115,14 @@ class Queue:
     """
 
     def __init__(
-        self, ledger: Ledger, out: Connects, told: Told, settings: RetrySettings, clock: Callable[[], int]
-    ) -> None:
+        self, ledger: Ledger, out: Connects, told: Told, settings: RetrySettings, clock: Callable[[], int],
+        judge: Judge = _everybody,
+    ) -> None:  # fmt: skip
+        """``judge`` gives the code for why nobody may be written to at a mailbox any more; it is asked at each try."""
         self._ledger = ledger
         self._out = out
         self._told = told
+        self._judge = judge
         self._settings = settings
         self._clock = clock
         self._steady = Steady(clock)
@@ -173,8 +184,20 @@ class Queue:
         async with self._out.session() as session:
             for mail in mails:
                 due = await self._ledger.letter(mail, domain, self._clock())
-                if due is not None:
-                    await self._attempt(session, due)
+                if due is not None and (left := await self._allowed(due)).waiting:
+                    await self._attempt(session, left)
+
+    async def _allowed(self, due: Due) -> Due:
+        """Without whoever was struck off, or lost the mailbox, while the mail waited: for them it is over."""
+        lost = {each: code for each in due.waiting if (code := await self._judge(each)) is not None}
+        if not lost:
+            return due
+        async with self._ledger.db.transaction("mail.lost") as tx:
+            for recipient, code in sorted(lost.items()):
+                await tx.run("mail.outcome", due.id, recipient, "refused", code)
+            await tx.run("mail.end_out", due.id)
+        self.tell()
+        return replace(due, waiting={each: how for each, how in due.waiting.items() if each not in lost})
 
     async def _attempt(self, session: Sends, due: Due) -> None:
         try:
