@@ -112,7 +112,7 @@ def narrowly(parts: Sequence[Sought]) -> list[Sought]:
     family name; of several such words each may be a name or a town.
     """
     known = {FAMILY, GIVEN, INITIAL}
-    names = [part for part in parts if part.word and not _says(part)]
+    names = [part for part in parts if part.word and not says(part)]
     kinds = FAMILY if len(names) == 1 else FAMILY + GIVEN + INITIAL + TOWN
     read = []
     for part in parts:
@@ -125,7 +125,7 @@ def narrowly(parts: Sequence[Sought]) -> list[Sought]:
     return read
 
 
-def _says(part: Sought) -> bool:
+def says(part: Sought) -> bool:
     """Whether a word says a craft, a house or a place by itself."""
     return part.word in towns.GREAT or any((part.word,) in asked for _, asked in _ASKED)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bridge.people.searching import crafts
-from bridge.people.searching.asked import Query, Sought, freely, narrowly, strictly, understood
+from bridge.people.searching.asked import Query, Sought, freely, narrowly, says, strictly, understood
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.index_words import CRAFT, FAMILY, GIVEN, SOUND, STRUCTURE, TOWN
 from bridge.people.searching.judging import Fitting, Found, Near
@@ -27,7 +27,7 @@ _MISTYPED_CRAFT = 3.8
 _WRONG_LETTER = 0.3  # is less likely than one that is missing, doubled or out of place
 _SOUNDS = 3.5
 _FAR = 5.0  # a second typing error
-_MOST_WORDS = 6  # of one part, in which errors are looked for
+_MOST_WORDS = 4  # of a query, in which errors are looked for: each stands for some 1,800 others
 _NEAR_WORDS = 40
 _LONG = 7
 
@@ -101,7 +101,7 @@ class Search:
 
     async def _widened(self, parts: Sequence[Sought]) -> list[Sought]:
         """The same parts, found also by one typing error, by their sound, or written as one word."""
-        words = [part.word for part in parts if len(part.word) >= SHORTEST][:_MOST_WORDS]
+        words = [part.word for part in parts if len(part.word) >= SHORTEST and not says(part)][:_MOST_WORDS]
         nearly = {word: one_off(word) for word in words}
         pairs = {a.word + b.word: (a, b) for a, b in pairwise(parts) if a.word and b.word}
         wanted = {kind + one for some in nearly.values() for one in some for kind in _MISTYPED}
