@@ -2,6 +2,7 @@
 
 import random
 import socket
+from itertools import chain
 
 # Below the kernel's range for outgoing connections, so that no client's port is in the way later. What one run needs
 # and what a state directory keeps for the next one never meet: nobody takes a stopped world's port by chance.
@@ -16,10 +17,9 @@ def free_port(among: range = PASSING) -> int:
 
     Raises OSError when there is none.
     """
-    candidates = [port for port in among if port not in _reserved]
-    random.SystemRandom().shuffle(candidates)  # a test may have seeded the common one
-    for port in candidates:
-        if reserve(port):
+    first = random.SystemRandom().randrange(len(among))  # a test may have seeded the common one
+    for port in chain(among[first:], among[:first]):
+        if port not in _reserved and reserve(port):
             return port
     raise OSError(f"no free port between {among.start} and {among.stop}")
 

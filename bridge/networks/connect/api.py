@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import orjson
 from aiohttp import web
 
 from bridge import vcard
@@ -25,7 +24,7 @@ from bridge.networks.connect.about import NewEdit, NewReaction, NewRemoval
 from bridge.networks.connect.fields import ID_PATTERN, Wire, people_query
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
-from bridge.networks.connect.openapi import document
+from bridge.networks.connect.openapi import written
 from bridge.networks.connect.operations import (
     OPERATIONS,
     PREFIX,
@@ -115,7 +114,7 @@ class ConnectApi:
         """Add ``/connect/v1`` to an application that leaves bodies as they were sent."""
         found = list[web.AbstractResource]()
         served = [(one.method, one.path, self._handler(one)) for one in OPERATIONS]
-        for method, path, handler in [*served, ("GET", "/openapi.json", constant(orjson.dumps(document())))]:
+        for method, path, handler in [*served, ("GET", "/openapi.json", constant(written()))]:
             route = app.router.add_route(method, PREFIX + path, answered(handler))
             assert route.resource is not None
             found.append(route.resource)

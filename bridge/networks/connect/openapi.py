@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -110,6 +112,12 @@ def document() -> Json:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+@cache
+def written() -> bytes:
+    """The same as it is served; made once, since every hub of a process serves the same."""
+    return orjson.dumps(document())
 
 
 def _schemas() -> Json:
