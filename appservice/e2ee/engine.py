@@ -85,6 +85,7 @@ class Engine:
         await self._can_open()
         unfinished = await self._ghosts.start()
         await tidy(self._db, self._clock())
+        await self._sharing.start()
         try:
             for user in unfinished:
                 await self.ensure_device(user)

@@ -40,11 +40,13 @@ class Callbacks:
     ``keys(room_id, session_id)``: a Megolm session arrived, or the reason why it does not: events that wait for it may
     be tried again. ``waits(room_id, user)``: are this person's keys kept for now, as in :class:`RoomState`?
     ``settled(room_id, user, lacks)``: kept keys were tried to be given; is something still unreadable for them?
+    ``trusted(user)``: is somebody's server in the trust space? What is kept for others is tried once it is.
     """
 
     keys: Callable[[str, str], None] | None = None
     waits: Callable[[str, str], Awaitable[bool]] | None = None
     settled: Callable[[str, str, bool], Awaitable[None]] | None = None
+    trusted: Callable[[str], bool] = lambda user: True
 
 
 @dataclass(frozen=True, slots=True)

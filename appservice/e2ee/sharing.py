@@ -33,6 +33,7 @@ _WHY = {
     "no_device": "recipient_no_device",
 }
 _LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
+_SHUT = 1 << 60  # ms, far behind every time: keys of whose server is not trusted, plus when that was seen
 _HOUR = 3_600_000  # ms; after which keys that are kept are tried again at the latest
 
 
@@ -59,7 +60,7 @@ class Sharing:
         self._giving = giving
         self._identity = identity
         self._is_ghost = is_ghost
-        self._waits, self._settled = callbacks.waits, callbacks.settled
+        self._waits, self._settled, self._trusted = callbacks.waits, callbacks.settled, callbacks.trusted
         self._states: Lru[tuple[str, str], OutState] = Lru(size, lambda state: state.waiting > 0)
 
     def outbound(self, room: RoomState, ghost: Ghost) -> AbstractAsyncContextManager[Outbound]:
@@ -224,6 +225,15 @@ class Sharing:
             for key in over:
                 shares.pop(key, None)  # whoever has left meanwhile is forgotten already
 
+    async def start(self) -> None:
+        """Whose server was out of the trust space, and is in it now, is tried at once."""
+        now = _SHUT + self._clock()
+        while rows := await self._db.all("e2ee.shut", _SHUT, now):
+            async with self._db.transaction("e2ee.late-shut") as tx:
+                for row in rows:
+                    at = 0 if self._trusted(row["user_id"]) else now
+                    await tx.run("e2ee.late-shut", row["user_id"], row["room_id"], row["at"], at)
+
     async def retry(self) -> None:
         """Try again for whom keys are kept: once there is news of their devices, else after twice the time each."""
         tried = set[tuple[str, str]]()
@@ -242,6 +252,9 @@ class Sharing:
         if not await self.late(room_id, user):
             async with self._db.transaction("e2ee.late-over") as tx:
                 await tx.run("e2ee.late-over", user, room_id, at)
+        elif not self._trusted(user):  # no time changes that: the next start looks, and news of devices is followed
+            async with self._db.transaction("e2ee.late-shut") as tx:
+                await tx.run("e2ee.late-shut", user, room_id, at, _SHUT + self._clock())
 
     async def late(self, room_id: str, user: str) -> bool:
         """Give somebody the sessions of a room that they could not have before, from the index that was kept for them.

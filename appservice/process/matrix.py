@@ -83,7 +83,7 @@ class Matrix:
         )
         db, homeserver, clock = edge.db, edge.homeserver, edge.clock
         self._db = db
-        callbacks = Callbacks(self._keys, self._waits, self._settled)
+        callbacks = Callbacks(self._keys, self._waits, self._settled, lambda user: edge.trusted(server_of(user)))
         self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, callbacks)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self.finder = Finder(edge, ghosts)

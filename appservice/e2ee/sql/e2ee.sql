@@ -194,6 +194,12 @@ SELECT room_id FROM e2ee_late WHERE user_id = $1 ORDER BY room_id LIMIT 500
 -- name: late-again
 UPDATE e2ee_late SET at = $3, delay = $4 WHERE user_id = $1 AND room_id = $2
 
+-- name: late-shut
+UPDATE e2ee_late SET at = $4 WHERE user_id = $1 AND room_id = $2 AND at = $3
+
+-- name: shut
+SELECT user_id, room_id, at FROM e2ee_late WHERE at >= $1 AND at < $2 ORDER BY at LIMIT 100
+
 -- name: late-over
 DELETE FROM e2ee_late WHERE user_id = $1 AND room_id = $2 AND at = $3
 
