@@ -17,7 +17,9 @@ QUERY, PUT = r"POST .*/keys/query", r"PUT .*/send/m\.room\.encrypted/.*"
 SECRET, AFTER = "pendant ce temps", "dedans"
 
 
-async def on_its_way(world: World, node: Node, ben: Human, room: str, where: str) -> tuple[Accepted, asyncio.Event]:
+async def on_its_way(
+    world: World, node: Node, ben: Human, room: str, where: str, times: int = 1000
+) -> tuple[Accepted, asyncio.Event]:
     """Cléo has written; her message waits at a call (before or after its key was kept) until the gate opens."""
     kim = await world.human("kim", "chu.example")  # whose devices have to be asked for
     await ben.member(room, "invite", kim.mxid)
@@ -25,7 +27,7 @@ async def on_its_way(world: World, node: Node, ben: Human, room: str, where: str
     await settled(world, node)
     node.matrix.engine.note_devices([kim.mxid], [])
     gate, spoken, kind = asyncio.Event(), node.matrix.engine.spoken, "keys" if where == QUERY else "send"
-    world.stub.fault(where, times=1000, gate=gate)
+    world.stub.fault(where, times=times, gate=gate)
     written = await node.write("g", SECRET)
     await until(
         lambda: node.matrix.engine.spoken > spoken and world.stub._under_way[kind], "the message to be on its way"
@@ -112,4 +114,38 @@ async def test_who_declines_and_is_invited_again_between_two_tries_has_not_got_i
         await ben.heard(SECRET)
         assert await state(node, written, eve.mxid) == ("refused", "not_joined")
         assert await comes_in(world, node, room, eve) == {AFTER}
+        assert await state(node, written, eve.mxid) == ("refused", "not_joined")
+
+
+@pytest.mark.parametrize("where", [(QUERY,), (PUT,), (QUERY, PUT)], ids=["before its key is kept", "after", "both"])
+async def test_who_declines_and_comes_in_while_a_message_is_on_its_way_never_reads_it(
+    world: World, url: str, where: tuple[str, ...]
+) -> None:
+    """The send outlasts her second invitation, her joining, and the time after which kept keys are given."""
+    async with world.node(url) as node:
+        ben, eve, room, first = await two(world, node)
+        written, gate = await on_its_way(world, node, ben, room, where[0], times=1)
+        await eve.member(room, "leave")
+        await until_told(node, first, {ben.mxid: ("delivered", None), eve.mxid: ("refused", "not_joined")})
+        await invite(world, node, ben, room, eve, "ben")
+        await eve.member(room, "join")
+        await settled(world, node)
+        await until(lambda: not node.matrix._store._cache.get(room).waits(eve.mxid), "her time to be over")  # type: ignore[union-attr]
+        if len(where) > 1:
+            second = asyncio.Event()
+            world.stub.fault(where[1], times=1, gate=second)
+            gate.set()
+            await until(lambda: world.stub._under_way["send"], "the message to be sent")
+            gate = second
+            await node.matrix.engine.flush()
+        given = asyncio.create_task(node.matrix.engine.flush())
+        await asyncio.sleep(0.05)
+        gate.set()
+        await given
+        await ben.heard(SECRET)
+        await node.write("g", AFTER)
+        await eve.heard(AFTER)
+        await node.matrix.engine.flush()
+        await settled(world, node)
+        assert {seen.text for seen in eve.seen} == {AFTER}
         assert await state(node, written, eve.mxid) == ("refused", "not_joined")
