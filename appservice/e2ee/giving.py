@@ -24,7 +24,24 @@ log = logging.getLogger(__name__)
 
 _WITHHELD = "m.room_key.withheld"
 
+NO_KEY = "recipient_no_key"  # codes of :mod:`bridge.words`
+WHY = {
+    "identity_changed": "recipient_identity",
+    "m.unverified": "recipient_unsigned",
+    "no_device": "recipient_no_device",
+}
+
 Shares = dict[tuple[str, str], Share]
+
+
+@dataclass(slots=True)
+class Audience:
+    """Devices that may read, devices that may not and why, people whose list could not be had or is empty."""
+
+    allowed: dict[tuple[str, str], Device] = field(default_factory=dict)
+    blocked: dict[tuple[str, str], str] = field(default_factory=dict)
+    unsigned: list[Device] = field(default_factory=list)
+    stale: dict[str, str] = field(default_factory=dict)  # and why: a code
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +227,25 @@ def _withheld(gift: Gift, ghost: Ghost, code: str) -> Json:
         "sender_key": ghost.curve,
         "from_device": ghost.device,
     }
+
+
+def withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:
+    """Those of today's audience without the key; ``*`` only for people of whom no device has it."""
+    served = {user for user, _ in audience.allowed}
+    present = audience.allowed.keys() | audience.blocked.keys()
+    return [
+        (user, device, share.code or share.state.value)
+        for (user, device), share in shares.items()
+        if not share.state.given and (user not in served if device == "*" else (user, device) in present)
+    ]
+
+
+def keyless_of(shares: Shares, audience: Audience, people: Iterable[str]) -> dict[str, str]:
+    """Those of these people of whom no device has the key, and why: the reason that they can do most about."""
+    given = {key[0] for key, share in shares.items() if share.state.given and key in audience.allowed}
+    without = [user for user in people if user not in given]
+    if not without:
+        return {}
+    why = {user: WHY.get(code, NO_KEY) for user, code in audience.stale.items()}
+    why |= {user: WHY.get(code, NO_KEY) for (user, _), code in audience.blocked.items()}
+    return {user: why.get(user, NO_KEY) for user in without}

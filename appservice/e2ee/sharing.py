@@ -8,14 +8,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 
 from vodozemac import GroupSession, InboundGroupSession
 
 from appservice.client.homeserver import MatrixRefused
 from appservice.e2ee.common import Common
 from appservice.e2ee.ghost_devices import Ghost
-from appservice.e2ee.giving import Gift, Giving, Shares, Want, save_shares
+from appservice.e2ee.giving import (
+    NO_KEY,
+    WHY,
+    Audience,
+    Gift,
+    Giving,
+    Shares,
+    Want,
+    keyless_of,
+    save_shares,
+    withheld,
+)
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
@@ -26,25 +36,9 @@ from bridge.parts.lru import Lru
 
 log = logging.getLogger(__name__)
 
-NO_KEY = "recipient_no_key"  # codes of :mod:`bridge.words`
-_WHY = {
-    "identity_changed": "recipient_identity",
-    "m.unverified": "recipient_unsigned",
-    "no_device": "recipient_no_device",
-}
 _LATE_MS = 60_000  # how often a speaking ghost tries devices without a key again
 _SHUT = 1 << 60  # ms, far behind every time: keys of whose server is not trusted, plus when that was seen
 _HOUR = 3_600_000  # ms; after which keys that are kept are tried again at the latest
-
-
-@dataclass(slots=True)
-class Audience:
-    """Devices that may read, devices that may not and why, people whose list could not be had or is empty."""
-
-    allowed: dict[tuple[str, str], Device] = field(default_factory=dict)
-    blocked: dict[tuple[str, str], str] = field(default_factory=dict)
-    unsigned: list[Device] = field(default_factory=list)
-    stale: dict[str, str] = field(default_factory=dict)  # and why: a code
 
 
 class Sharing:
@@ -99,8 +93,8 @@ class Sharing:
         if session is None or state.rotate or self._worn(session, room, audience, max(limit, 1), age):
             session = await self._new_session(state, room, ghost)
         late = await self._share(session, room, ghost, audience)
-        state.withheld = _withheld(session.shares, audience)
-        state.keyless = _keyless(session.shares, audience, everybody)
+        state.withheld = withheld(session.shares, audience)
+        state.keyless = keyless_of(session.shares, audience, everybody)
         state.room, state.limit = room, max(limit, 1)
         state.people, state.seen = tuple(everybody), seen
         state.recheck_at = min(session.created_at + age, self._clock() + _LATE_MS if late else 1 << 62)
@@ -281,13 +275,13 @@ class Sharing:
         """Why none of somebody's devices may have a key now, as far as their devices decide it (a code)."""
         person = await self._devices.person(user)
         if person.changed and self._policy.changed_identity == "refuse":
-            return _WHY["identity_changed"]
+            return WHY["identity_changed"]
         if person.outdated:
             return NO_KEY
         if not person.devices:
-            return _WHY["no_device"]
+            return WHY["no_device"]
         readable = self._policy.send_unsigned or any(device.signed for device in person.devices.values())
-        return NO_KEY if readable else _WHY["m.unverified"]
+        return NO_KEY if readable else WHY["m.unverified"]
 
     async def _late_ones(self, room_id: str, user: str) -> bool:
         if self._waits is not None and await self._waits(room_id, user):
@@ -383,25 +377,3 @@ class _Speaking:
 
     async def __aexit__(self, *_: object) -> None:
         await self._state.__aexit__()
-
-
-def _withheld(shares: Shares, audience: Audience) -> list[tuple[str, str, str]]:
-    """Those of today's audience without the key; ``*`` only for people of whom no device has it."""
-    served = {user for user, _ in audience.allowed}
-    present = audience.allowed.keys() | audience.blocked.keys()
-    return [
-        (user, device, share.code or share.state.value)
-        for (user, device), share in shares.items()
-        if not share.state.given and (user not in served if device == "*" else (user, device) in present)
-    ]
-
-
-def _keyless(shares: Shares, audience: Audience, people: Iterable[str]) -> dict[str, str]:
-    """Those of these people of whom no device has the key, and why: the reason that they can do most about."""
-    given = {key[0] for key, share in shares.items() if share.state.given and key in audience.allowed}
-    without = [user for user in people if user not in given]
-    if not without:
-        return {}
-    why = {user: _WHY.get(code, NO_KEY) for user, code in audience.stale.items()}
-    why |= {user: _WHY.get(code, NO_KEY) for (user, _), code in audience.blocked.items()}
-    return {user: why.get(user, NO_KEY) for user in without}

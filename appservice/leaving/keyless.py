@@ -34,9 +34,12 @@ class Keyless:
                 self._told.drop((room.room_id, user))
         return {user: _UNTRUSTED if user in room.untrusted else code for user, code in found.items()}
 
-    async def noted(self, room: Room, user: str, why: str) -> None:
-        """The hub has noted why somebody cannot read a message: what was found out meanwhile was told too early."""
-        if why == _NO_KEY:
+    async def noted(self, room: Room, user: str, why: str | None) -> None:
+        """The hub has noted why somebody cannot read a message: what was found out meanwhile was told too early.
+
+        None: they were only invited.
+        """
+        if why in (None, _NO_KEY) and room.membership(user) == "join":
             self._told.drop((room.room_id, user))
             await self.explain(room, user)
 

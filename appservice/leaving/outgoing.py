@@ -114,7 +114,9 @@ class Outgoing:
             for user in (*invited.values(), *keyless):
                 if room.membership(user) != "invite":
                     await arrived(self.hub, self._engine, room, user)
-            for user, why in keyless.items():
+                if room.membership(user) == "join":
+                    await self.hub.signs.came(MATRIX, room.room_id, Address(MATRIX, user))
+            for user, why in (dict.fromkeys(invited.values()) | keyless).items():
                 await self.keyless.noted(room, user, why)
 
         return Handed(Ref(MATRIX, event), without, waiting, noted if waiting else None)

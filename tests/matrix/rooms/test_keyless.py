@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 
-from bridge.model import Accepted, Address, State
+from bridge.model import Accepted, Address, Delivery, Handed, Ref, State
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until, wait_for
 from tests.matrix.make import CLEO, VOICE, Node, World, ghost, statuses
-from tests.matrix.rooms.test_invited import told, until_told
+from tests.matrix.rooms.test_invited import Found, told, until_told
 
 
 async def invited(world: World, node: Node, ben: Human, text: str = "un") -> tuple[str, Accepted]:
@@ -186,3 +186,28 @@ async def test_a_server_that_has_left_the_trust_space_gets_nothing_and_is_told_w
         await until(lambda: heard(ben) == ["un", "gardé"])
         who = await node.hub.facts.who(Address("matrix", ben.mxid))
         assert who is not None
+
+
+async def test_who_comes_in_before_it_is_noted_that_they_cannot_read_is_explained(world: World, url: str) -> None:
+    async with world.node(url) as node:
+        ben = await world.human("ben", "chu.example")
+        eve = await world.human("eve", "chu.example", signed=False)
+        deliver, came = node.matrix._outgoing.deliver, False
+
+        async def slow(delivery: Delivery) -> Ref | Handed:
+            nonlocal came
+            handed = await deliver(delivery)
+            if not came:
+                came = True
+                await eve.member(room, "join")
+                await until(lambda: (room, eve.mxid) in dict(node.matrix._outgoing.keyless._told.items()), "the reason")
+            return handed
+
+        first = await node.write("g", "un", to=(f"matrix:{ben.mxid}", f"matrix:{eve.mxid}"))
+        room = await ben.invited()
+        await until(lambda: told(node, first) and told(node, first)[-1][ben.mxid] == ("accepted", "invited"))
+        node.matrix._outgoing.deliver = slow  # type: ignore[method-assign]
+        await ben.member(room, "join")
+        expected: Found = {ben.mxid: ("delivered", None), eve.mxid: ("sent", "recipient_unsigned")}
+        await until_told(node, first, expected)
+        assert not await node.db.all("store.not_in", "matrix", 1 << 60, 1)  # the invitation is not said to be open
