@@ -213,7 +213,7 @@ class ClientsListenSettings(ListenSettings):
     ``public_url``: the homeserver's address as clients know it; without it nothing listens.
     """
 
-    port: int = Field(default=29_302, ge=0, le=65_535)
+    port: int = Field(default=29_303, ge=0, le=65_535)
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/?$")
 
 

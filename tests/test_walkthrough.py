@@ -152,6 +152,10 @@ async def test_behind_nginx_products_and_clients_are_served_and_nothing_else(sit
                 assert proxy.poll() is None, (tmp_path / "log").read_text()
         assert found == 200
         assert await _asked(port, "/_matrix/client/versions") == 200
+        assert await _asked(port, "/_matrix/client/v3/user_directory/search") not in (
+            0,
+            502,
+        )  # the hub is not asked yet
         for closed in ("/ready", "/_liaison/accounts", "/_synapse/admin/v1/users"):
             assert await _asked(port, closed) == 404
     finally:

@@ -24,7 +24,8 @@ http {{
     access_log off; client_max_body_size 64m; {folders}
     server {{
         listen 127.0.0.1:{port};
-        location ~ {people} {{ proxy_pass {hub}; }}
+        location ~ {people} {{ proxy_pass {hub}; error_page 502 504 = @homeserver; }}
+        location @homeserver {{ proxy_pass {homeserver}; }}
         location / {{ proxy_pass {homeserver}; proxy_http_version 1.1; proxy_read_timeout 120s; }}
     }}
 }}

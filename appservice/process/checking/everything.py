@@ -50,7 +50,7 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
     if read.connect is not None:
         found += await reach.webhooks(read.connect)
     if clients_listen.public_url is not None:
-        found += await proxied.findings(clients_listen.public_url)
+        found += await proxied.findings(clients_listen)
     if read.mail is not None:
         found += await mail.findings(read.mail)
     if "trust" in sections:
