@@ -108,6 +108,21 @@ def read_secret(source: str, where: str) -> str:
     return value
 
 
+class DirectoryApiSettings(Section):
+    """The FHIR API of the national directory. ``key`` is ``file:/path`` or ``env:NAME``."""
+
+    url: str = "https://gateway.api.esante.gouv.fr/fhir/v2"
+    key: str = Field(pattern=r"^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)$", repr=False)
+    ca_file: Path | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        if not re.fullmatch(r"https://\S+|http://(localhost|127\.0\.0\.1)(:\d+)?/\S*", url):
+            raise ValueError("an https:// address with its version, such as …/fhir/v2")
+        return url
+
+
 class DirectorySettings(Section):
     """Who is who: a CSV file, or the national directory with a CSV file of local additions and corrections.
 
@@ -123,6 +138,7 @@ class DirectorySettings(Section):
     min_lines: float = Field(default=0.9, ge=0, le=1)
     warn_after: Seconds = 26 * 3600.0
     stale_after: Seconds = 72 * 3600.0
+    api: DirectoryApiSettings | None = None
 
     @field_validator("flatfile")
     @classmethod

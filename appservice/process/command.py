@@ -24,6 +24,7 @@ from bridge.db import brief
 from bridge.errors import Refused, Unavailable
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
+from bridge.people.fhir import sync as directory_sync
 from bridge.people.national import command as directory_cli
 
 _DOOR = {
@@ -70,6 +71,12 @@ def _why(reason: Unavailable) -> str:
     return _DOOR.get(reason.code) or f"not available: {reason.code}"
 
 
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    directory_cli.add_arguments(parser).add_parser(
+        "sync", help="read from the directory's API what has changed since (directory.api)"
+    ).set_defaults(what="sync")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("liaison", description="An interoperability hub on Matrix for health care.")
     parser.add_argument("--version", action="version", version=f"liaison {version('liaison-hub')}")
@@ -86,34 +93,22 @@ def _parser() -> argparse.ArgumentParser:
         if call is _check:
             about = "homeserver.yaml and what Synapse reads after it (default: Debian's places, where they can be read)"
             command.add_argument("--synapse", type=Path, nargs="+", metavar="FILE", help=about)
-    trust = commands.add_parser(
-        "trust", help="the trust list of secure mail: show it, explain a decision, check a certificate"
-    )
-    trust.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
-    trust_cli.add_arguments(trust)
-    trust.set_defaults(call=_trust)
-    accounts = commands.add_parser(
-        "accounts", help="professionals whom two products declare: list, accept, refuse (asks the running hub)"
-    )
-    accounts.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
-    accounts_cli.add_arguments(accounts)
-    accounts.set_defaults(call=_accounts)
-    identity = commands.add_parser(
-        "identity", help="the encryption identity of a Matrix user: show it, accept a new one (asks the running hub)"
-    )
-    identity.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
-    identities_cli.add_arguments(identity)
-    identity.set_defaults(call=_identity)
-    directory = commands.add_parser(
-        "directory", help="the national directory: import its files, status, search, show (beside a running hub)"
-    )
-    directory.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
-    directory_cli.add_arguments(directory)
-    directory.set_defaults(call=_directory)
-    duty = commands.add_parser("duty", help="who is on duty for which function, until when, and who comes next")
-    duty.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
-    duty_cli.add_arguments(duty)
-    duty.set_defaults(call=_duty)
+    for name, add, call, text in (
+        ("trust", trust_cli.add_arguments, _trust,
+         "the trust list of secure mail: show it, explain a decision, check a certificate"),
+        ("accounts", accounts_cli.add_arguments, _accounts,
+         "professionals whom two products declare: list, accept, refuse; links of a person (asks the running hub)"),
+        ("identity", identities_cli.add_arguments, _identity,
+         "the encryption identity of a Matrix user: show it, accept a new one (asks the running hub)"),
+        ("directory", _add_directory, _directory,
+         "the national directory: import its files, sync, status, search, show (beside a running hub)"),
+        ("duty", duty_cli.add_arguments, _duty,
+         "who is on duty for which function, until when, and who comes next"),
+    ):  # fmt: skip
+        command = commands.add_parser(name, help=text)
+        command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
+        add(command)
+        command.set_defaults(call=call)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
@@ -211,7 +206,8 @@ def _identity(asked: argparse.Namespace) -> int:
 
 
 def _directory(asked: argparse.Namespace) -> int:
-    return _loop(directory_cli.main(asked, read_config(asked.config)))
+    config = read_config(asked.config)
+    return _loop(directory_sync.main(config) if asked.what == "sync" else directory_cli.main(asked, config))
 
 
 def _registration(asked: argparse.Namespace) -> int:

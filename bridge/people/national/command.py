@@ -37,8 +37,8 @@ _HELD = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The subcommands of ``liaison directory``; without one: ``status``."""
+def add_arguments(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """The subcommands of ``liaison directory``; without one: ``status``. Gives where others add theirs."""
     parser.set_defaults(what="status")
     commands = parser.add_subparsers(metavar="what")
     load = commands.add_parser("import", help="import the public files of Annuaire Santé (zip or text), all of a day")
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="one entry: every statement with its source and date")
     show.add_argument("id", help="rpps:…, idnps:…, mail:…, or a mail address")
     show.set_defaults(what="show")
+    return commands
 
 
 async def main(args: argparse.Namespace, config: Config, clock: Callable[[], datetime] | None = None) -> int:
