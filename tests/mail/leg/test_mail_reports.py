@@ -338,7 +338,14 @@ async def test_what_waits_for_long_is_reported_once_to_whoever_wants_to_know(
 
 
 @pytest.mark.parametrize(
-    ("why", "told"), [("recipient_no_key", 0), ("recipient_unsigned", 1), ("recipient_identity", 1)]
+    ("why", "told"),
+    [
+        ("recipient_no_key", 0),
+        ("recipient_unsigned", 1),
+        ("recipient_identity", 1),
+        ("invited", 0),
+        ("not_joined_yet", 1),
+    ],
 )
 async def test_a_key_that_is_on_its_way_is_no_delay(tmp_path: Path, space: Space, why: str, told: int) -> None:
     """It takes seconds; what lasts, for somebody has to do something about it, is reported."""
