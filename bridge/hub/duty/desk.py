@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from bridge.connector import Capabilities, Receiver, Relief
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
+from bridge.hub.duty.away import Away
 from bridge.hub.duty.passing import Passing
 from bridge.hub.duty.phrases import is_urgent, told
 from bridge.hub.duty.saying import Saying
@@ -64,7 +65,8 @@ class DutyDesk:
         self._clock = clock
         self._pause = pause
         self._watches = Watches(store, seal)
-        self._seating = Seating(store, people, rota, clock)
+        self._away = Away(hub, store, people, rota, clock)
+        self._seating = Seating(store, people, rota, self._away, clock)
         self._passing = Passing(hub, people, rota, self._watches, self._seating, clock)
         self._say = Saying(hub, clock)
         self._bell = asyncio.Event()
@@ -224,6 +226,7 @@ class DutyDesk:
             try:
                 while await self._look():
                     pass
+                await self._away.look()
                 at = await self._watches.next_look()
                 wait = self._pause if at is None else min(self._pause, max(0.0, (at - self._clock()) / 1000))
             except Unavailable as reason:

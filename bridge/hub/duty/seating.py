@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge.connector import Relief
 from bridge.db import Row, Tx
 from bridge.errors import Refused
+from bridge.hub.duty.away import Away, Told
 from bridge.model import FUNCTION, Member, Message, Person
 from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.people import People
@@ -30,8 +31,9 @@ class Seat:
 class Seating:
     """Reads and writes seats. ``clock`` gives milliseconds since 1970."""
 
-    def __init__(self, store: Store, people: People, rota: KeptRota, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, people: People, rota: KeptRota, away: Away, clock: Callable[[], int]) -> None:
         self._store = store
+        self._away = away
         self._people = people
         self._rota = rota
         self._clock = clock
@@ -41,9 +43,11 @@ class Seating:
     ) -> Relief:
         """See :class:`bridge.connector.Seats`."""
         slugs = [m.address.id for m in members if m.address.network == FUNCTION]
-        if not slugs:
+        now = self._clock()
+        away = [a for m in members if m.person.id != sender.id and (a := self._rota.now.absence(m.person.id, now))]
+        if not slugs and not away:
             return Relief()
-        now, before = self._clock(), await self.of(conversation) if conversation is not None else []
+        before = await self.of(conversation) if conversation is not None and slugs else []
         there, seats = {m.person.id: m for m in members}, list[Seat]()
         new: dict[str, Member] = {}
         for slug in slugs:
@@ -58,11 +62,14 @@ class Seating:
         aside = {seat.person for seat in before if seat.brought and seat.person not in on_duty}
 
         async def within(tx: Tx, ident: str) -> None:
-            await self.sit(tx, ident, seats)
+            if seats:
+                await self.sit(tx, ident, seats)
+            for absence in away:
+                self._away.note(Told(ident, sender.id, absence, now))
 
         native = {seat.person for seat in seats} & there.keys() - {sender.id}
         shown = tuple(there[one] for one in sorted(native) if there[one].address.network == message.ref.network)
-        return Relief(tuple(new.values()), frozenset(aside), shown, within if seats else None)
+        return Relief(tuple(new.values()), frozenset(aside), shown, within if seats or away else None)
 
     async def _taker(self, slug: str, now: int, members: Mapping[str, Member]) -> tuple[Member, int] | None:
         """Who is on duty and can be reached, and until when."""

@@ -308,3 +308,23 @@ async def test_a_kill_in_mid_escalation_repeats_and_loses_nothing(tmp_path: Path
         for network in ("mail", "siilo", "pandalab"):
             assert sum("avis" in text for text in world.texts(network)) <= 1
         assert len(world.texts("arcad")) == len(set(world.texts("arcad")))
+
+
+async def test_an_absence_is_told_once_to_who_writes(tmp_path: Path) -> None:
+    more = f'substitute: "{DAN}", words: En congrès'
+    away = f'absences:\n- {{who: "{CLEO}", from: 2026-11-30, to: 2026-12-01, {more}}}\n'
+    async with on_duty(tmp_path, "2026-11-30 12:00", WEEK, away) as world:
+        await world.write("m1", "Bonjour", to=(CLEO,))
+        told = await world.gets("arcad", "Cléo Petit est en absence jusqu'au 02/12/2026 00:00")
+        assert "« En congrès »" in told
+        assert "Remplacement : Dan Moreau." in told
+        await world.gets("pandalab", "Bonjour")  # she gets it all the same
+        await world.write("m2", "Encore", to=())
+        await world.gets("pandalab", "Encore")
+        await world.write("n1", "Autre", to=(CLEO,), chat="other", by="hana")
+        await world.until(lambda: sum("en absence" in text for text in world.texts("arcad")) == 2)
+        assert not any("en absence" in text for text in world.texts("pandalab"))
+        world.at("2026-12-02 08:00")
+        await world.write("m3", "Toujours là ?", to=())
+        await world.gets("pandalab", "Toujours")
+        assert sum("en absence" in text for text in world.texts("arcad")) == 2
