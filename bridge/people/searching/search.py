@@ -116,14 +116,12 @@ class Search:
         return await self._far(wider, parts)
 
     async def _far(self, wider: list[Sought], parts: Sequence[Sought]) -> list[Sought]:
-        """A long word that nothing is near to may have two errors."""
-        for place, part in enumerate(parts):
-            if len(part.word) >= _LONG and not any(
-                way[0] != SOUND and way not in part.ways for way in wider[place].ways
-            ):
+        """A long word that nothing is near to may have two errors; one such word is looked for."""
+        for place, (part, more) in enumerate(zip(parts, wider, strict=True)):
+            found = any(way not in part.ways for way in more.ways if way[0] != SOUND)
+            if len(part.word) >= _LONG and not found and not says(part):
                 some = await self._terms.near(FAMILY + part.word, _NEAR_WORDS)
-                far = {word: _FAR for _, word in alike(FAMILY + part.word, some, 2)}
-                wider[place] = _also(wider[place], far)
+                wider[place] = _also(more, {word: _FAR for _, word in alike(FAMILY + part.word, some, 2)})
                 break
         return wider
 
