@@ -83,7 +83,7 @@ def expected(plain: Sequence[tuple[Entry, set[str]]], groups: Sequence[Collectio
 def asked(plain: Sequence[tuple[Entry, set[str]]]) -> list[list[list[str]]]:
     """Questions of every kind, about people who are there."""
     random, questions = Random(5), list[list[list[str]]]()
-    for _, words in random.sample(plain, 25):
+    for _, words in random.sample(plain, 15):
         some = sorted(words)
         random.shuffle(some)
         size = random.randint(2, 6) if not postings.is_unique(some[2]) else 9  # (a short one stands for too many)

@@ -31,7 +31,8 @@ def test_a_statement_looks_at_few_rows(tables: sqlite3.Connection, name: str) ->
     text = statements("sqlite")[name]
     many = max((int(n) for n in re.findall(r"\?(\d)", text)), default=0)
     plan = [row[3] for row in tables.execute(f"EXPLAIN QUERY PLAN {text}", ["[]"] * many)]
-    scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step and "CONSTANT" not in step]
+    few = ("json_each", "VIRTUAL TABLE", "CONSTANT")  # what was asked for
+    scans = [step for step in plan if step.startswith("SCAN") and not any(word in step for word in few)]
     assert scans == [], plan
 
 
