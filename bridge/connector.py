@@ -15,6 +15,7 @@ from bridge.model import (
     Address,
     Claim,
     Delivery,
+    GroupName,
     Handed,
     Kind,
     Member,
@@ -111,11 +112,13 @@ ALL = Narrowing()
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation as one leg sees it."""
+    """A conversation as one leg sees it. ``named`` is the message (hub id) that gave or took its name last."""
 
     conversation: str
     chat: str | None
     members: tuple[Member, ...]
+    name: GroupName | None = None
+    named: str | None = None
 
 
 class Questions(Protocol):
@@ -154,6 +157,12 @@ class Questions(Protocol):
 
     async def parts(self, ref: Ref) -> tuple[str, list[Ref]]:
         """A message may be several for a network: the id of its delivery there, and every name that is noted of it."""
+
+    async def kind(self, ref: Ref) -> Kind | None:
+        """What a message is, or None for what the hub never had."""
+
+    async def unable(self, message: Message) -> list[str]:
+        """What people call the networks of the message's conversation that cannot carry it, in a fixed order."""
 
     async def unnamed(self, network: str, chat: str) -> bool:
         """Whether the network may have been given something in a chat without its name for it being noted."""
@@ -243,6 +252,12 @@ class Receiver(Protocol):
         within: Within | None = None,
     ) -> str:  # fmt: skip
         """Change who is in a conversation; ``ref`` is the idempotency key. Gives the conversation's id."""
+
+    async def rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None = None) -> str:
+        """Somebody gives a conversation a name, or takes it away; ``ref`` is the idempotency key. Gives its id.
+
+        Whatever was accepted last is its name, and every other leg is told what it is called then.
+        """
 
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
         """The network has made a chat for this conversation."""

@@ -42,6 +42,7 @@ KINDS: Mapping[Kind, Rule] = {
     Kind.NOTICE: _WORDS,
     Kind.EMOTE: _WORDS,
     Kind.MEMBERS: Rule(),
+    Kind.NAME: Rule(),
     Kind.EDIT: _CORRECTION,
     Kind.REMOVAL: replace(_CORRECTION, erases=True),
     Kind.REACTION: Rule(about=True, unable=Unable.OMIT),

@@ -12,12 +12,13 @@ FUNCTION = "function"  # places that people take in turn: who is on duty
 
 
 class Kind(StrEnum):
-    """What a message is. MEMBERS carries no text: the members of the conversation changed."""
+    """What a message is. MEMBERS and NAME carry no text: the members, or the name, of the conversation changed."""
 
     TEXT = "text"
     NOTICE = "notice"
     EMOTE = "emote"
     MEMBERS = "members"
+    NAME = "name"
     EDIT = "edit"  # ``reply_to`` now reads like this
     REMOVAL = "removal"  # ``reply_to`` is taken back
     REACTION = "reaction"  # the text is the key (an emoji), ``reply_to`` the message that it is about
@@ -214,6 +215,23 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupName:
+    """What people call a conversation; an empty text takes the name away.
+
+    ``about_patient``: it says who the patient is, so it is shown only where nobody else can read it: in no room state
+    and in no subject.
+    """
+
+    text: str = field(repr=False)
+    about_patient: bool = False
+
+    @property
+    def in_clear(self) -> str:
+        """The text where servers may read it, else nothing."""
+        return "" if self.about_patient else self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message as an edge hands it in.
 
@@ -221,6 +239,7 @@ class Message:
     :meth:`bridge.people.people.People.find`): needed on the first message of a chat.
     ``sent_at`` is in milliseconds since 1970. ``only`` names the one network that is to have it (None: every other),
     ``whom`` the members (person ids) who are to have it (none: all of them).
+    ``name`` is what the conversation is called from now on: of a NAME, and of the message that opens a conversation.
     """
 
     ref: Ref
@@ -234,6 +253,7 @@ class Message:
     thread: Ref | None = None
     only: str | None = None
     whom: tuple[str, ...] = ()
+    name: GroupName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +275,8 @@ class Delivery:
     ``reply_to`` and ``thread`` are already translated to this network (None: not known there); ``continues`` is what
     it answers in another conversation of that network, which not everybody here may see.
     ``attempt`` counts from 0; ``order`` grows along every lane of the conversation. ``last``: the hub tries no more.
+    ``name`` is what the conversation is called while this is handed out, ``named`` the message that gave or took that
+    name (hub id; None: none ever did).
     """
 
     id: str
@@ -277,6 +299,8 @@ class Delivery:
     files: int = 0  # how many wait for this delivery; ``body.files`` holds them while it is handed out
     gone: frozenset[str] = frozenset()
     last: bool = False
+    name: GroupName | None = None
+    named: str | None = None
 
     @property
     def recipients(self) -> tuple[Member, ...]:

@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
-from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Relief, Seats, Shows, Vouches, Withdraws
+from bridge.connector import (
+    Admits,
+    Boxes,
+    Connector,
+    GivesBoxes,
+    Relief,
+    Seats,
+    Shows,
+    Vouches,
+    Withdraws,
+)
 from bridge.kinds import KINDS
-from bridge.model import FUNCTION, Address, Member, Message, Person
+from bridge.model import FUNCTION, Address, Kind, Member, Message, Person
+
+
+@runtime_checkable
+class Carries(Protocol):
+    """A connector may offer: it carries a kind of message in some chats, or with some words, only."""
+
+    def carries(self, kind: Kind, text: str, chat: str | None) -> bool:
+        """Whether something of a kind that it can carry is carried there."""
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A connector may offer: what people call its network."""
+
+    @property
+    def label(self) -> str:
+        """One name, in each language that people here read."""
 
 
 class Served(Mapping[str, Connector]):
@@ -62,6 +90,17 @@ class Served(Mapping[str, Connector]):
         """Whether a trust space vouches for an address that is in no directory."""
         network = self._vouching.get(address.network)
         return network is not None and network.vouched(address)
+
+    def carries(self, network: str, kind: Kind, text: str, chat: str | None) -> bool:
+        """Whether a network carries something of a kind in a chat of its own."""
+        connector = self._connectors[network]
+        able = kind in connector.capabilities.kinds
+        return able and (not isinstance(connector, Carries) or connector.carries(kind, text, chat))
+
+    def label(self, network: str) -> str:
+        """What people call a network."""
+        connector = self._connectors[network]
+        return connector.label if isinstance(connector, Called) else network
 
     @property
     def boxes(self) -> Boxes | None:

@@ -49,6 +49,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ce correspondant n'a pas d'appareil à vérifier : Liaison répond de lui, et l'annuaire le nomme.",
         "This person has no device to verify: Liaison vouches for them, and the directory names them.",
     ),
+    "reactions_unheard": (
+        "personne n'y voit les réactions. Répondez par un texte. (Dit une seule fois dans ce salon.)",
+        "nobody sees reactions there. Answer with text. (Said only once in this room.)",
+    ),
     "reaction_not_carried": (
         "La réaction n'a pas été transmise. Répondez par un texte.",
         "The reaction was not carried. Answer with text.",
@@ -152,6 +156,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette personne participe maintenant avec son propre compte Matrix.",
         "This person now takes part with their own Matrix account.",
     ),
+    "names_it": ("nomme cette conversation", "names this conversation"),
+    "names_it_room_keeps": (
+        "nomme cette conversation ; le salon garde son nom, que seuls ses administrateurs changent",
+        "names this conversation; the room keeps its name, which only its administrators change",
+    ),
+    "takes_name_away": ("retire le nom de cette conversation", "takes the name of this conversation away"),
     "last_has_left": (
         "Cette personne a quitté la conversation, et personne d'autre n'y reçoit plus vos messages. Pour lui écrire, "
         "ouvrez un nouveau salon.",

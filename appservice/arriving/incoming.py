@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import OWN_WORDS, Said, to_message
+from appservice.client.events import CALLS, OWN_WORDS, Said, to_message
 from appservice.client.media import Media
 from appservice.rooms.rooms import Rooms
 from bridge.errors import Refused
-from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
+from bridge.model import MATRIX, Address, Body, GroupName, Kind, Message, Ref
 from bridge.parts.moments import LONG_AGO, credible
 
 Json = dict[str, Any]
-_CALLS = ("m.call.invite", "m.rtc.notification", "org.matrix.msc4075.rtc.notification")
 _SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liaison.")
 
 
@@ -33,7 +32,7 @@ class Incoming:
 
         Raises Refused (said in the room), Unavailable (its file cannot be fetched now).
         """
-        if kind in _CALLS:
+        if kind in CALLS:
             raise Refused("call_not_carried", about=kind)
         if (kind != "m.room.message" and kind.startswith(_SILENT)) or OWN_WORDS in content:
             return None  # of another hub, too, only a hub's own words are marked so
@@ -49,7 +48,7 @@ class Incoming:
             ref=Ref(MATRIX, event["event_id"]), chat=event["room_id"], sender=Address(MATRIX, event["sender"]),
             kind=said.kind, body=await self._body(said, event["room_id"]), sent_at=sent_at,
             to=self._ghost_handles(room.members) if unknown else (),
-            reply_to=said.reply_to, thread=said.thread,
+            reply_to=said.reply_to, thread=said.thread, name=GroupName(room.name) if unknown and room.name else None,
         )  # fmt: skip
 
     async def reaction(self, event: Json, content: Json) -> Message | None:

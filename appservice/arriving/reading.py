@@ -10,7 +10,7 @@ from appservice.arriving.inbox import Inbox, Parked
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.transactions import Item, is_encrypted
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import Words
+from appservice.client.events import CALLS, Words
 from appservice.client.names import server_of
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.finding.desk import HelpDesk
@@ -176,8 +176,8 @@ class Reading:
                 )
         except Refused as refusal:
             log.info("%s is refused: %s", item.event_id, refusal.code)
-            if decrypted.type == "m.call.invite":  # before the words: it rings
-                await self._notices.hung_up(room, item.event_id, decrypted.content)
+            if decrypted.type in CALLS:  # before the words: it rings
+                await self._notices.hung_up(room, item.event_id, decrypted.type, decrypted.content)
             await self._refuse(item, event, refusal.code, decrypted)
 
     async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
@@ -206,12 +206,33 @@ class Reading:
         failpoint("matrix.after-accept")
 
     async def _react(self, item: Item, event: Json, content: Json, decrypted: Decrypted | None = None) -> None:
-        """A reaction that cannot be carried is no news for anybody: a notice for each of them would be noise."""
+        """That reactions are not carried is said once for each writer and room: for each of them it would be noise."""
+        message = await self._incoming.reaction(event, content)
+        if message is not None:
+            await self._unheard(item, message)
         try:
-            await self._accept(item, await self._incoming.reaction(event, content), decrypted)
+            await self._accept(item, message, decrypted)
         except Refused as refusal:
             log.debug("the reaction %s is not carried: %s", item.event_id, refusal.code)
             await self._done(item, decrypted)
+
+    async def _unheard(self, item: Item, message: Message) -> None:
+        """Whoever answers somebody by a sign learns where nobody sees it: each leg that cannot carry it is named."""
+        room, writer, about = await self._rooms.store.get(item.room), message.sender.id, message.reply_to
+        if writer in room.facts.unheard or about is None or await self.hub.facts.kind(about) is Kind.NOTICE:
+            return
+        if not await self._of_the_conversation(message):
+            return
+        if where := await self.hub.facts.unable(message):
+            told = notice("reactions_unheard", name=", ".join(where))
+            words = Words(told, "reactions_unheard", message.ref.id, writer)
+            if await self._notices.notice(room, f"unheard:{item.room}:{writer}", words) is not None:
+                room.facts.unheard.append(writer)
+                await self._rooms.store.write(room)
+
+    async def _of_the_conversation(self, message: Message) -> bool:
+        chat = await self.hub.facts.chat(MATRIX, message.chat)
+        return chat is not None and any(member.address == message.sender for member in chat.members)
 
     async def _refuse(self, item: Item, event: Json, code: str, decrypted: Decrypted | None = None) -> None:
         """It will not be carried: said where its sender sees it, then done. No notice is answered by a notice."""

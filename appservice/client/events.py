@@ -14,17 +14,25 @@ import orjson
 from appservice.client.attachments import Attachment, describe, safe_mime, safe_name
 from bridge.capabilities import MAX_TEXT, size
 from bridge.errors import Refused
-from bridge.model import MATRIX, Body, Delivery, File, Kind, Ref
+from bridge.model import MATRIX, Body, Delivery, File, GroupName, Kind, Ref
+from bridge.parts.lines import one_name
 from bridge.parts.markup import cheap
+from bridge.words import sentence
 
 Json = dict[str, Any]
 
 STATUS = "com.beeper.message_send_status"
 CONVERSATION = "fr.liaison.conversation"
 SERVICE_MEMBERS = "io.element.functional_members"  # MSC4171, as clients know it
+NAMED = "fr.liaison.named"  # the hub's message by which a hub named a room
 OWN_WORDS = "fr.liaison.code"  # marks what a hub itself says: the code of its sentence
 MEGOLM = "m.megolm.v1.aes-sha2"
 
+_DECLINES = {
+    "m.rtc.notification": "m.rtc.decline",
+    "org.matrix.msc4075.rtc.notification": "org.matrix.msc4310.rtc.decline",
+}
+CALLS = ("m.call.invite", *_DECLINES)
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
 _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
@@ -306,11 +314,16 @@ def to_answer(text: str, code: str) -> Json:
     return {"msgtype": "m.notice", "body": text, "m.mentions": {}, OWN_WORDS: code}
 
 
-def to_call_end(call: Json, party: str) -> tuple[str, Json] | None:
-    """The event, and its content, that ends a call before anybody has answered; None for what is no call.
+def to_call_end(kind: str, event_id: str, call: Json, party: str) -> tuple[str, Json] | None:
+    """The event, and its content, that ends a call before anybody has answered; None for what is no call that rings.
 
     Specification, "Voice over IP": the called party rejects; in version 0, the number, it could only hang up.
+    MSC4310 (MatrixRTC): the notification (MSC4075) that rings is declined; the caller's client stops the ringing.
     """
+    if (decline := _DECLINES.get(kind)) is not None:
+        rings = call.get("notification_type") != "notification"
+        relation = {"rel_type": "m.reference", "event_id": event_id}
+        return (decline, {"m.relates_to": relation, "reason": sentence("call_not_carried")}) if rings else None
     ident, version = call.get("call_id"), call.get("version", 0)
     if not isinstance(ident, str) or not isinstance(version, (str, int)):
         return None
@@ -318,6 +331,30 @@ def to_call_end(call: Json, party: str) -> tuple[str, Json] | None:
     if version == 0:
         return "m.call.hangup", content
     return "m.call.reject", content | {"party_id": party}
+
+
+LONGEST_NAME = 255  # characters
+
+
+def name_in(content: Json) -> str:
+    """What the content of ``m.room.name`` says; empty for a name that was taken away."""
+    name = content.get("name")
+    return one_name(name, LONGEST_NAME) if isinstance(name, str) else ""
+
+
+def to_name(shown: str, named: str | None) -> Json:
+    """The content of ``m.room.name``: the name, and the hub's id of the message that gave it."""
+    return ({"name": shown} if shown else {}) | {NAMED: named}
+
+
+def to_naming(name: GroupName | None, *, kept: bool) -> Json:
+    """Somebody gives their conversation a name that the room does not show, or not alone: said by them, encrypted.
+
+    ``kept``: the room has a name of its own that they may not change.
+    """
+    code = "takes_name_away" if name is None else "names_it_room_keeps" if kept else "names_it"
+    text = sentence(code, " · ") + ("" if name is None else f" : « {name.text} »")
+    return {"msgtype": "m.emote", "body": text, "m.mentions": {}}
 
 
 def to_service_members(users: Sequence[str]) -> Json:

@@ -116,11 +116,12 @@ class Notices:
         words = Words(notice("nothing_to_verify"), "nothing_to_verify", event, request["sender"], rings=False)
         await self.notice(room, f"verify:{event}", words)
 
-    async def hung_up(self, room_id: str, event_id: str, call: Json) -> None:
+    async def hung_up(self, room_id: str, event_id: str, kind: str, call: Json) -> None:
         """End a call that rings for nobody. The voice does it: a ghost would be shown as having read."""
         room = await self._rooms.store.get(room_id)
         speaker = await self._speaker(room, True) if room.facts.encrypted else None
-        ending = to_call_end(call, "" if speaker is None else str(self._engine.device_of(speaker)))
+        party = "" if speaker is None else str(self._engine.device_of(speaker))
+        ending = to_call_end(kind, event_id, call, party)
         if speaker is not None and ending is not None:
             kind, content = ending
             await self._post(room, EventToSend(f"call:{event_id}", speaker, content, type=kind))

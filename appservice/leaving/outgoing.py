@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import link, to_content, to_edit, to_file, to_reaction
+from appservice.client.events import link, to_content, to_edit, to_file, to_naming, to_reaction
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
@@ -74,6 +74,8 @@ class Outgoing:
             await self.hub.sequenced(delivery.message)  # it has its place; no event of ours tells it
             return Ref(MATRIX, f"members:{delivery.id}")
         ghost = await self._ghosts.ensure(delivery.sender)
+        if delivery.kind is Kind.NAME:
+            return await self._renamed(room, ghost, delivery)
         if delivery.kind is Kind.REACTION:
             return await self._reaction(room, ghost, delivery)
         if delivery.kind is Kind.REMOVAL:
@@ -88,11 +90,13 @@ class Outgoing:
             return gone | _exited(room, exits)
 
         asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
+        if delivery.named == delivery.message and delivery.name is not None and delivery.name.about_patient:
+            asked.insert(0, EventToSend(f"{delivery.id}/name", ghost, to_naming(delivery.name, kept=False)))
         asked = [replace(one, apart=apart) for one in asked]
         await self._newcomers.before(room, ghost)
-        events = [await self._send(room, one) for one in asked]
+        events = {one.key: await self._send(room, one) for one in asked}
         await self._voice.brought(room, ghost)  # a room from before there was one; who speaks counts as having read
-        return await self._handed(room, delivery, events[0], ghost, exits)
+        return await self._handed(room, delivery, events[keys[0]], ghost, exits)
 
     async def _handed(
         self, room: Room, delivery: Delivery, event: str, ghost: str, exits: Mapping[str, int | None]
@@ -184,6 +188,18 @@ class Outgoing:
                 raise Refused("not_a_member", about=room.room_id)
             await self._rooms.doors.invite(room, ghost)
             await self._rooms.doors.join(room, ghost)
+
+    async def _renamed(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
+        """The room is named, or the words are said, by whoever did it. A name that is no more has been overtaken."""
+        name, shown = delivery.name, True
+        if delivery.named == delivery.message:
+            shown = await self._rooms.naming.give(room, ghost, name, delivery.named)
+            if not shown or (name is not None and name.about_patient):
+                await self._newcomers.before(room, ghost)
+                words = EventToSend(delivery.id, ghost, to_naming(name, kept=not shown), delivery.message)
+                return Ref(MATRIX, await self._send(room, words))
+        await self.hub.sequenced(delivery.message)
+        return Ref(MATRIX, f"name:{delivery.id}")
 
     async def _reaction(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
         """In clear, as clients send reactions: the server counts them, and what they are about is in clear anyhow."""

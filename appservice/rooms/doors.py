@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import sound
+from appservice.client.events import name_in, sound
 from appservice.client.homeserver import MatrixRefused, need, part
 from appservice.client.names import txn_id
 from appservice.rooms.newcomers import Newcomers
@@ -163,6 +163,7 @@ class Doors:
         members: dict[str, str] = {}
         named: dict[str, str] = {}
         removed: set[str] = set()
+        room.name = ""  # unless the state has one
         for event in filter(sound, events):
             if not isinstance(user := event.get("state_key"), str):
                 continue
@@ -172,6 +173,8 @@ class Doors:
                     named[user] = name
                 if event["sender"] != user and not self._names.is_ours(event["sender"]):
                     removed.add(user)  # if they are gone
+            elif event["type"] == "m.room.name":
+                room.name = name_in(event["content"])
             else:
                 apply(room, event)
         gone = [user for user in room.members if user not in members]

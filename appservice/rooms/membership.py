@@ -20,7 +20,7 @@ from appservice.rooms.voice import Voice
 from bridge.connector import Chat, Receiver, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
-from bridge.model import MAIL, MATRIX, Address, Person, Ref
+from bridge.model import MAIL, MATRIX, Address, Body, GroupName, Kind, Message, Person, Ref
 from bridge.words import sentence
 
 Json = dict[str, Any]
@@ -56,6 +56,7 @@ class Membership:
         self._rooms = rooms
         self._engine = engine
         self._trusted = edge.trusted
+        self._clock = edge.clock
         self._unreachable = edge.unreachable
         self._entering = Entering(self._let_in)
         self._opening = Inviters(time.monotonic)
@@ -95,6 +96,9 @@ class Membership:
         if event["type"] == "m.room.member":
             await self._member(room, event, done)
             return
+        if event["type"] == "m.room.name":
+            await self._named(room, event, done)
+            return
         visible, closes = room.facts.history, event["type"] == "m.room.tombstone"
         news = apply(room, event)
         if room.facts.history != visible:
@@ -111,6 +115,15 @@ class Membership:
             room.facts.history = visible
             room.changed()
             raise
+
+    async def _named(self, room: Room, event: Json, done: Within) -> None:
+        try:
+            if await self._rooms.naming.heard(room, event, done):
+                return
+        except Refused as refusal:  # the room has that name, and nobody else has
+            log.info("the name of %s is not its conversation's: %s", room.room_id, refusal)
+            await self._tell(room, event["event_id"], refusal.code, "")
+        await self._write(None, [], done)
 
     async def _write(self, room: Room | None, members: list[str], done: Within) -> None:
         if room is not None:
@@ -347,10 +360,13 @@ class Membership:
             await save(tx, room, news)
             await done(tx)
 
-        ref = Ref(MATRIX, event["event_id"])
-        room.conversation = await self.hub.change_members(
-            ref, room.room_id, MATRIX, Address(MATRIX, inviter), [h for h in add if h], [], within
-        )
+        ref, by, to = Ref(MATRIX, event["event_id"]), Address(MATRIX, inviter), tuple(h for h in add if h)
+        if chat is None:  # the room may have been named before we were in it
+            name = GroupName(room.name) if room.name else None
+            opens = Message(ref, room.room_id, by, Kind.MEMBERS, Body(), self._clock(), to, name=name)
+            room.conversation = (await self.hub.accept(opens, within)).conversation
+        else:
+            room.conversation = await self.hub.change_members(ref, room.room_id, MATRIX, by, to, [], within)
         room.unsaved = False
         await self._rooms.store.write(room)
 

@@ -19,9 +19,16 @@ def marker(conversation: str) -> str:
 
 
 def create_body(
-    conversation: str, ghosts: Sequence[str], humans: Sequence[str], version: str | None, voice: str
+    conversation: str,
+    ghosts: Sequence[str],
+    humans: Sequence[str],
+    version: str | None,
+    voice: str,
+    name: Json | None = None,
 ) -> Json:
-    """The request that makes a room: encrypted from its first event, no name, no topic, nobody's secret in its state.
+    """The request that makes a room: encrypted from its first event, no topic, nobody's secret in its state.
+
+    ``name`` is the content of its name, if that may be read by servers: the invitation shows it.
 
     The first ghost is the creator. A room version 12 creator must not be listed in the power levels. People have power
     enough to give the room a name. The hub's voice is invited here, before there is anything that its inviter could be
@@ -37,6 +44,8 @@ def create_body(
         {"type": SERVICE_MEMBERS, "state_key": "", "content": to_service_members([voice])},
         {"type": CONVERSATION, "state_key": "", "content": {"id": marker(conversation)}},
     ]
+    if name and name.get("name"):
+        state.append({"type": "m.room.name", "state_key": "", "content": name})
     direct = len(humans) == 1 and len(ghosts) == 1
     body: Json = {
         "preset": "private_chat",

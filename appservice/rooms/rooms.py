@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
+from appservice.client.events import to_name
 from appservice.client.homeserver import MatrixRefused, need
 from appservice.rooms.doors import Doors
 from appservice.rooms.ghosts import Ghosts
+from appservice.rooms.naming import Naming
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, RoomStore, save
@@ -57,6 +59,7 @@ class Rooms:
         self._ghosts = ghosts
         self.store = store
         self.doors = Doors(edge, store, newcomers)
+        self.naming = Naming(edge, self.doors)
         self._clock = edge.clock
         self._version = version
         self._default: str | None = version
@@ -141,15 +144,20 @@ class Rooms:
             raise Refused("unknown_recipient", about="invitation")
         await self._ensure_all(delivery.members)
         name, order = delivery.conversation, [creator, *(g for g in ghosts if g != creator)]
-        room = await self.made(name, order, humans, marker(name))
+        called = to_name(delivery.name.in_clear, delivery.named) if delivery.name else None
+        room = await self.made(name, order, humans, marker(name), called)
         await self._bind(room, name)
         return room
 
-    async def made(self, name: str, ghosts: Sequence[str], humans: Sequence[str], noted: str | None = None) -> Room:
+    async def made(
+        self, name: str, ghosts: Sequence[str], humans: Sequence[str], noted: str | None = None,
+        called: Json | None = None,
+    ) -> Room:  # fmt: skip
         """The room that was made under this name, or is now, by the first of these ghosts.
 
         The intent stays on disk until ``matrix.intended``. ``noted``: the marker by which a message that comes before
-        finds the conversation of this name; None: it is no conversation yet, the first message opens one.
+        finds the conversation of this name; None: it is no conversation yet, the first message opens one. ``called`` is
+        the content of the room's own name.
         """
         creator, intent = ghosts[0], await self._db.one("matrix.intent", name)
         room = await self._find(intent["ghost"], name) if intent else None
@@ -158,7 +166,7 @@ class Rooms:
                 await tx.run("matrix.intend", name, creator, self._clock(), noted)
         if room is None:
             version, voice = await self._default_version(), await self._ghosts.voice()
-            body = create_body(name, ghosts, humans, version, voice)
+            body = create_body(name, ghosts, humans, version, voice, called)
             try:
                 answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
             except MatrixRefused as refusal:

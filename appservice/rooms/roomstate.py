@@ -38,6 +38,7 @@ class RoomFacts:
     successor: str | None = None
     closed_by: str | None = None  # who named the successor
     kept_out: bool = False  # the room was told that its successor lets nobody in
+    unheard: list[str] = field(default_factory=list)  # who was told that their reactions are not carried
     marker: str | None = None
     direct: bool = False
 
@@ -64,6 +65,7 @@ class Room:
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so
     read_at: float = -math.inf  # when its whole state was last read (monotonic)
     unsaved: bool = False  # something of it, facts or members, could not be written yet
+    name: str | None = None  # as last seen, never on disk: it may say who a patient is; None: not looked at
     exits: dict[str, int] = field(default_factory=dict)  # how often each was seen to go, since this is in memory
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None

@@ -162,6 +162,8 @@ class Upgrades:
         """
         conversation = old.conversation
         assert conversation is not None
+        if (ghost := next(iter(self._rooms.doors.ghosts_in(room)), None)) is not None:
+            await self._rooms.naming.moves(room, old, ghost)
         for user in self._rooms.doors.people_in(old, "invite"):
             await self.hub.signs.arrived(MATRIX, old.room_id, Address(MATRIX, user), "not_joined")
             await self._engine.forget_invited(old.room_id, user)

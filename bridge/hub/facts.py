@@ -9,6 +9,7 @@ from bridge.connector import ALL, Chat, Narrowing, Status
 from bridge.hub.claims import Claims
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
+from bridge.served import Served
 from bridge.store.conversation import delivery_id
 from bridge.store.store import Store
 
@@ -19,7 +20,8 @@ _NEWEST = 30  # conversations of somebody, by which those with whom they have wr
 class Facts:
     """See :class:`bridge.connector.Questions`."""
 
-    def __init__(self, store: Store, people: People, claims: Claims) -> None:
+    def __init__(self, store: Store, people: People, claims: Claims, connectors: Served) -> None:
+        self._connectors = connectors
         self._claims = claims
         self._store = store
         self._people = people
@@ -80,13 +82,29 @@ class Facts:
         if known is None:
             return None
         found = await self._store.conversation(known[1])
-        return Chat(known[1], found.legs.get(ref.network), found.members)
+        return Chat(known[1], found.legs.get(ref.network), *found.shown)
 
     async def parts(self, ref: Ref) -> tuple[str, list[Ref]]:
         """See :class:`bridge.connector.Questions`."""
         known = await self._store.known(self._store.db, ref)
         rows = await self._store.db.all("store.parts", known[0], ref.network) if known else []
         return delivery_id(known[0], ref.network) if known else "", [Ref(ref.network, row["id"]) for row in rows]
+
+    async def kind(self, ref: Ref) -> Kind | None:
+        """See :class:`bridge.connector.Questions`."""
+        row = await self._store.db.one("store.writer", ref.network, ref.id)
+        return None if row is None else Kind(row["kind"])
+
+    async def unable(self, message: Message) -> list[str]:
+        """See :class:`bridge.connector.Questions`."""
+        network, served = message.ref.network, self._connectors
+        ident = await self._store.conversation_of(network, message.chat)
+        if ident is None:
+            return []
+        found = await self._store.conversation(ident)
+        text, legs = message.body.text, found.legs
+        others = sorted(found.networks - {network})
+        return [served.label(n) for n in others if not served.carries(n, message.kind, text, legs.get(n))]
 
     async def unnamed(self, network: str, chat: str) -> bool:
         """See :class:`bridge.connector.Questions`."""
@@ -98,12 +116,12 @@ class Facts:
         if ident is None:
             return None
         found = await self._store.conversation(ident)
-        return Chat(ident, found.legs.get(by.network), found.members)
+        return Chat(ident, found.legs.get(by.network), *found.shown)
 
     async def leg(self, conversation: str, network: str) -> Chat | None:
         """See :class:`bridge.connector.Questions`."""
         found = await self._store.conversation(conversation)
-        return Chat(conversation, found.legs.get(network), found.members) if found.members else None
+        return Chat(conversation, found.legs.get(network), *found.shown) if found.members else None
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """See :class:`bridge.connector.Questions`."""
@@ -111,7 +129,7 @@ class Facts:
         if ident is None:
             return None
         found = await self._store.conversation(ident)
-        return Chat(ident, found.legs.get(network), found.members)
+        return Chat(ident, found.legs.get(network), *found.shown)
 
     async def noted(self, message: Message) -> None:
         """Wait a little for what a message cites: people may answer before it is noted what their network calls it.

@@ -22,10 +22,25 @@ from bridge.hub.links import PRODUCT, Links
 from bridge.hub.moving import Moving
 from bridge.hub.news import News
 from bridge.hub.order import Order
+from bridge.hub.reach import able_networks, reaches_somebody
 from bridge.hub.signs import Signs, partakes
 from bridge.hub.taking_over import TakingOver
-from bridge.kinds import KINDS, Unable, not_carried
-from bridge.model import Accepted, Account, Address, Body, Claim, Kind, Member, Message, Person, Ref, Standing
+from bridge.kinds import KINDS, not_carried
+from bridge.model import (
+    Accepted,
+    Account,
+    Address,
+    Body,
+    Claim,
+    GroupName,
+    Kind,
+    Member,
+    Message,
+    Person,
+    Ref,
+    Standing,
+)
+from bridge.parts.lines import one_name
 from bridge.parts.moments import credible
 from bridge.parts.turns import Turns
 from bridge.people.people import People
@@ -64,7 +79,7 @@ class Hub:
         self._order = Order(store, courier, self._turns, order_wait)
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self._write, clock)
-        self.facts = Facts(store, people, self.claims)
+        self.facts = Facts(store, people, self.claims, connectors)
         self.moving = Moving(store, people, connectors, courier, self._turns, clock)
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
         self._taking_over = TakingOver(store, people, connectors, self.moving, courier.patience)
@@ -123,6 +138,14 @@ class Hub:
         message = Message(ref, chat, by, Kind.MEMBERS, Body(), self._clock())
         return await self._write(message, sender, members, gone, within)
 
+    async def rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None = None) -> str:
+        """See :class:`bridge.connector.Receiver`."""
+        return (await self._once(ref, partial(self._rename, ref, chat, by, name, within), within)).conversation
+
+    async def _rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None) -> Accepted:
+        message = Message(ref, chat, by, Kind.NAME, Body(), self._clock(), name=name)
+        return await self._write(message, await self.facts.identify(by, "by"), (), (), within)
+
     async def _once(self, ref: Ref, write: Callable[[], Awaitable[Accepted]], again: Within | None) -> Accepted:
         """Write something new; what the hub has already gets the answer that it got.
 
@@ -175,13 +198,14 @@ class Hub:
         members = (*(whole.members if whole is not None else ()), *add)
         relief = await self._connectors.relief(message, sender, members, known)
         add = (*add, *relief.add)
-        with self._store.changing(known) if add or remove else nullcontext():
+        with self._store.changing(known) if add or remove or message.kind is Kind.NAME else nullcontext():
             async with self._store.db.transaction("hub.accept") as tx:
                 conversation = await self._place(tx, message, sender, add, whole)
                 held = self._must_wait(conversation, message.ref.network)
                 about = await self._corrected(tx, message, sender)
                 overtaken = await self._overtake(tx, message, original, free)
-                able, sign = self._able(message, conversation, about, overtaken), not KINDS[about].recipients
+                able = able_networks(self._connectors, message, conversation, about, overtaken)
+                sign = not KINDS[about].recipients
                 if message.only is not None or message.whom:  # the hub's word for some, which no room orders
                     able, held = able & ({message.only} if message.only else able), frozenset()
                 for network in able:  # nobody is told that something was accepted which a leg cannot carry
@@ -257,7 +281,7 @@ class Hub:
 
         if whole is None:
             if not add:
-                raise Refused("unknown_conversation", "conversation" if message.kind is Kind.MEMBERS else "to")
+                raise Refused("unknown_conversation", "to" if KINDS[message.kind].said else "conversation")
             ident = "c_" + secrets.token_hex(12)
             await self._store.create_conversation(tx, ident, network, message.chat, now)
             await self._store.add_members(tx, ident, [Member(sender, message.sender)], self._connectors.named, now)
@@ -272,20 +296,11 @@ class Hub:
         if new:
             await self._store.add_members(tx, ident, new, self._connectors.named, now)
             conversation = await self._store.placed(tx, ident, everybody)
+        if message.name is not None and (whole is None or message.kind is Kind.NAME):
+            await self._store.name(tx, ident, message.name, message_id(message.ref))
         if KINDS[message.kind].said:
-            self._somebody(conversation, sender, network)
+            reaches_somebody(self._connectors, conversation, sender, network)
         return conversation
-
-    def _somebody(self, conversation: Conversation, sender: Person, network: str) -> None:
-        """Raises Refused if the hub has nobody to give a message to."""
-        if all(member.person.id == sender.id for member in conversation.members):
-            raise Refused("nobody_else", "conversation")
-        if not any(member.person.active for member in conversation.members if member.person.id != sender.id):
-            raise Refused("recipient_inactive", "conversation")
-        if self._connectors[network].capabilities.echoes:
-            return  # its own people have it already
-        if all(member.address.network == network for member in conversation.members):
-            raise Refused("same_network", "conversation")
 
     async def _leave(self, tx: Tx, conversation: Conversation, remove: Sequence[str]) -> None:
         """Who is removed still hears of it on their leg; then they are no member any more."""
@@ -300,20 +315,6 @@ class Hub:
         if about is None or (about is Kind.REACTION and message.kind is Kind.EDIT):
             raise Refused(not_carried(message.kind))
         return about
-
-    def _able(
-        self, message: Message, conversation: Conversation, about: Kind, overtaken: Collection[str]
-    ) -> frozenset[str]:
-        """The networks that can carry this kind of message, and need it. Raises Refused if none can."""
-        networks = set(conversation.networks) - {message.ref.network, *overtaken}
-        for kind in (about, message.kind):  # taking back a reaction needs both
-            rule = KINDS[kind]
-            if rule.unable is Unable.CARRY:
-                continue
-            networks = {n for n in networks if kind in self._connectors[n].capabilities.kinds}
-            if not (networks or overtaken) or (rule.about and message.reply_to is None):
-                raise Refused(not_carried(kind))
-        return frozenset(networks)
 
     def carried(self, networks: Collection[str]) -> InCommon:
         """See :class:`bridge.connector.Receiver`."""
@@ -391,7 +392,7 @@ class Hub:
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.connector.Receiver`."""
         person = await self._people.who(address)
-        name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:100]
+        name = one_name(name, 100)
         if person is None or person.listed or not name or name in (person.name, self._people.called(person.id)):
             return
         async with self._store.db.transaction("hub.introduce") as tx:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from bridge.db import Row
-from bridge.model import Address, Member, Person, Ref
+from bridge.model import Address, GroupName, Member, Person, Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class Conversation:
     legs: dict[str, str | None]
     members: tuple[Member, ...]
     networks: frozenset[str] = frozenset()  # of its members
+    name: GroupName | None = None
+    named: str | None = None  # the message that gave or took the name last
+
+    @property
+    def shown(self) -> tuple[tuple[Member, ...], GroupName | None, str | None]:
+        """What every leg may see of it."""
+        return self.members, self.name, self.named
 
     def member(self, person: str) -> Member | None:
         """The member with this person id."""
@@ -57,11 +64,14 @@ def message_id(ref: Ref) -> str:
     return "m_" + _short(f"{ref.network}|{ref.id}")
 
 
-def conversation_from(ident: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person]) -> Conversation:
+def conversation_from(
+    ident: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person], name: GroupName | None
+) -> Conversation:
     """A conversation from its rows of ``store.legs`` and ``store.members``; ``people`` by id."""
     members = (Member(people[row["person"]], Address(row["network"], row["address"])) for row in rows)
     networks = frozenset(row["network"] for row in rows)
-    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members), networks)
+    named = legs[0]["named"] if legs else None
+    return Conversation(ident, {row["network"]: row["chat"] for row in legs}, tuple(members), networks, name, named)
 
 
 def _short(text: str) -> str:

@@ -1,10 +1,10 @@
-"""A delivery whose turn has come, and for whom of its conversation it is."""
+"""A delivery that waits in its lane, and what it becomes when it is handed out: pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bridge.model import Delivery, Member, State
+from bridge.model import Delivery, State
 from bridge.store.conversation import Conversation
 
 
@@ -20,10 +20,11 @@ class DueDelivery:
     meant: tuple[tuple[str, str, str], ...]
 
 
-def addressed(due: DueDelivery, whole: Conversation) -> tuple[tuple[Member, ...], frozenset[str]]:
-    """Today's members without those who came later, and those who have left before they got it.
+def addressed(due: DueDelivery, whole: Conversation) -> Delivery:
+    """The delivery in the conversation as it is now: its name, and who gets it.
 
-    Whoever was told not to get it does not get it by being a member again.
+    Today's members without those who came later; ``gone`` are those who have left before they got it. Whoever was told
+    not to get it does not get it by being a member again.
     """
     network, networks = due.delivery.network, {n for _, n, _ in due.meant}
     refused = {person for person, where, state in due.meant if where == network and state == State.REFUSED}
@@ -31,4 +32,5 @@ def addressed(due: DueDelivery, whole: Conversation) -> tuple[tuple[Member, ...]
     members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
     left = {person for person, where, state in due.meant if where == network and state == State.ACCEPTED}
     left.difference_update(m.person.id for m in members if m.address.network == network)
-    return members, frozenset(left | refused)
+    gone = frozenset(left | refused)
+    return replace(due.delivery, members=members, gone=gone, name=whole.name, named=whole.named)

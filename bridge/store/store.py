@@ -17,6 +17,7 @@ from bridge.model import (
     Body,
     Delivery,
     File,
+    GroupName,
     Kind,
     Member,
     Message,
@@ -31,6 +32,8 @@ from bridge.seal import Seal
 from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
 from bridge.store.corrections import Corrections
 from bridge.store.due import DueDelivery, addressed
+from bridge.store.group_names import opened
+from bridge.store.group_names import sealed as sealed_group_name
 from bridge.store.outcomes import Outcomes
 
 LANE = 20  # deliveries of a lane that are read at once
@@ -106,7 +109,8 @@ class Store:
         if all(row["person"] in people for row in rows):
             return self._keep(conversation, legs, rows, people, changes)
         nameless = {row["person"]: Person(row["person"], row["person"], listed=False) for row in rows}
-        return conversation_from(conversation, legs, rows, nameless | dict(people))
+        name = opened(self.seal, conversation, legs)
+        return conversation_from(conversation, legs, rows, nameless | dict(people), name)
 
     async def _rows(self, reader: Tx | Database, conversation: str) -> tuple[list[Row], list[Row]]:
         return await reader.all("store.legs", conversation), await reader.all("store.members", conversation)
@@ -114,7 +118,7 @@ class Store:
     def _keep(
         self, conversation: str, legs: list[Row], rows: list[Row], people: Mapping[str, Person], changes: int
     ) -> Conversation:
-        found = conversation_from(conversation, legs, rows, people)
+        found = conversation_from(conversation, legs, rows, people, opened(self.seal, conversation, legs))
         if conversation not in self._changing and changes == self._changes:
             self._cache.put(conversation, found)
         return found
@@ -177,6 +181,11 @@ class Store:
         """Note which people are its members now; :meth:`among` looks for it. Who only takes a place in turn is none."""
         rows = await tx.all("store.standing", conversation)
         await tx.run("store.set_audience", conversation, audience(row["person"] for row in rows))
+
+    async def name(self, tx: Tx, conversation: str, name: GroupName, message: str) -> None:
+        """People call it like this from now on."""
+        await tx.run("store.name_conversation", conversation, sealed_group_name(self.seal, conversation, name), message)
+        self.forget(conversation)
 
     async def bind(self, tx: Tx, conversation: str, network: str, chat: str) -> None:
         """The network's own name of the chat."""
@@ -308,15 +317,10 @@ class Store:
         It goes to those of today's members for whom it was accepted. Not before: what it cites may have been delivered,
         and people may have left, a moment ago. Raises SealBroken.
         """
-        delivery = due.delivery
-        members, gone = addressed(due, await self.conversation(delivery.conversation))
-        if delivery.cites == _NOTHING_CITED:
-            delivery = replace(delivery, members=members, gone=gone)
-        else:
+        delivery = addressed(due, await self.conversation(due.delivery.conversation))
+        if delivery.cites != _NOTHING_CITED:
             (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
-            delivery = replace(
-                delivery, members=members, gone=gone, reply_to=reply_to, thread=thread, continues=continues
-            )
+            delivery = replace(delivery, reply_to=reply_to, thread=thread, continues=continues)
         files = []
         for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
             where = f"{delivery.message}/{row['n']}"

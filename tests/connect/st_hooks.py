@@ -11,6 +11,7 @@ from schemathesis import GenerationMode
 _KNOWN: dict[str, dict[str, Any]] = {
     "/messages": {"sender": "cleo", "to": ["siilo:dan"], "reply_to": None, "thread": "m-1"},
     "/conversations/{id}/members": {"by": "cleo", "add": ["siilo:dan"]},
+    "/conversations/{id}/name": {"by": "cleo"},
     "/receipts": {"user": "cleo", "message": "m-1"},
     "/typing": {"user": "cleo", "conversation": "chat-1"},
     "/users/{id}": {"rpps": "10000000006"},

@@ -87,6 +87,7 @@ EVENTS: dict[str, type[Wire]] = {
     "message.edited": about.EditedEvent,
     "message.removed": about.RemovedEvent,
     "message.reaction": about.ReactionEvent,
+    "conversation.renamed": about.RenamedEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
 }
@@ -101,8 +102,9 @@ async def test_every_webhook_fits_its_model(w: World) -> None:
     for kind, more in (("reactions", {"key": "👍"}), ("edits", {"text": "Bonsoir"}), ("removals", {})):
         w.pandalab.sim.act("cleo", kind, ident, more)
     w.pandalab.sim.change_members(conversation, {"by": "cleo", "add": ["rpps:10000000002"]})
+    w.pandalab.sim.rename(conversation, {"by": "cleo", "name": {"text": "RCP", "about_patient": False}})
     await w.pandalab.sim.type("cleo", conversation, True)
-    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 6)
+    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 7)
     w.siilo.sim.set_faults(Faults(refuse=True))
     w.pandalab.sim.write("cleo", {"text": "Refusé", "conversation": conversation})
 
@@ -134,8 +136,8 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     objects = {name for name, one in schemas.items() if one.get("type") == "object"}
     closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
     assert closed == {
-        "Abilities", "Confirmation", "MembersChange", "NewEdit", "NewFile", "NewMessage", "NewReaction", "NewRemoval",
-        "Receipt", "TypingSign", "Vouch",
+        "Abilities", "Confirmation", "GivenName", "MembersChange", "NewEdit", "NewFile", "NewMessage", "NewReaction",
+        "NewRemoval", "Receipt", "Renaming", "TypingSign", "Vouch",
     }  # fmt: skip
     for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
         assert words in document()["info"]["description"]

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from bridge.model import Ref, State
+from bridge.model import Address, GroupName, Ref, State
 from deploy.world.simulator import Faults
 from tests.connect import make
 from tests.connect.make import ANNA, BEN, BEN_HANDLE, DAN, GUS, TOKENS, Json, World
@@ -72,6 +72,55 @@ async def test_members_come_and_go(w: World) -> None:
     await w.until(lambda: [d.body.text for d in w.matrix.delivered if d.body.text][-1] == "Sans Dan")
     await asyncio.sleep(0.1)
     assert w.siilo.texts("dan") == ["À trois"]
+
+
+async def test_a_conversation_has_one_name_in_every_product(w: World) -> None:
+    name = {"text": "RCP thorax", "about_patient": False}
+    ident, conversation, _ = w.pandalab.sim.write(
+        "cleo", {"text": "Bonjour", "to": ["siilo:dan", BEN_HANDLE], "name": name}
+    )
+    await w.until(lambda: w.siilo.texts("dan") and w.matrix.delivered)
+    await w.hub.bind(w.matrix.delivered[0].conversation, "matrix", "!room")
+    assert w.siilo.arrived("dan")[0]["name"] == name
+    theirs = w.siilo.arrived("dan")[0]["conversation"]
+    patient = {"text": "Mme Perrot", "about_patient": True}
+    w.siilo.sim.rename(theirs, {"by": "dan", "name": patient})
+    await w.until(lambda: [d.name for d in w.matrix.delivered][1:] == [GroupName("Mme Perrot", True)])
+    await w.until(lambda: [c.get("name") for c in w.pandalab.sim.state.conversations()] == [patient])
+    assert (await w.call("GET", f"/conversations/{conversation}"))[1]["name"] == patient
+    ben = Address("matrix", "@ben:chu.example")
+    await w.hub.rename(Ref("matrix", "$n"), "!room", ben, GroupName("Équipe"))
+    plain = {"text": "Équipe", "about_patient": False}
+    for one in (w.siilo, w.pandalab):
+        await w.until(lambda one=one: one.sim.state.conversations()[-1]["name"] == plain)  # type: ignore[misc]
+    w.pandalab.sim.rename(conversation, {"by": "cleo", "name": None})
+    await w.until(lambda: w.siilo.sim.state.conversations()[-1]["name"] is None)
+    assert (await w.call("GET", f"/conversations/{conversation}"))[1]["name"] is None
+    status, problem = await w.call("GET", f"/messages/{ident}")
+    assert (status, problem["state"]) == (200, "delivered")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"name": {"text": "RCP"}}, "invalid"),
+        ({"name": {"text": " ", "about_patient": False}}, "invalid"),
+        ({"name": {"text": "a\nb", "about_patient": False}}, "invalid"),
+        ({"name": {"text": "x" * 256, "about_patient": False}}, "invalid"),
+        ({"by": "fay"}, "not_a_member"),
+        ({"by": "nobody"}, "unknown_sender"),
+        ({"path": "/conversations/none/name"}, "unknown_conversation"),
+        ({"id": "p-1"}, "id_in_use"),
+    ],
+)
+async def test_a_name_that_cannot_be_given_is_refused_by_field(w: World, change: Json, code: str) -> None:
+    await w.call("POST", "/messages", make.message("p-1"))
+    path = change.pop("path", "/conversations/chat-1/name")
+    good = {"id": "n-1", "by": "cleo", "name": {"text": "RCP", "about_patient": False}}
+    assert (await w.call("POST", path, good | change))[1].get("code") == code
+    assert (await w.call("POST", "/conversations/chat-1/name", good))[0] == 202
+    assert (await w.call("POST", "/conversations/chat-1/name", good))[0] == 202  # again
+    assert (await w.call("POST", "/conversations/chat-1/name", good | {"name": None}))[1]["code"] == "id_in_use"
 
 
 async def test_a_user_who_becomes_somebody_else_gets_nothing_of_the_former_one(w: World) -> None:

@@ -20,6 +20,7 @@ from bridge.model import (
     Body,
     Delivery,
     File,
+    GroupName,
     Kind,
     Member,
     Message,
@@ -81,6 +82,7 @@ PDF = b"%PDF-1.7\n\x00\xff\n%%EOF\n"
 INCOMING: dict[str, dict[str, Any]] = {
     "in_plain": {},
     "in_first": {"to": ["rpps:10000000002", "mailto:anna@mss.example", "siilo:dan", "matrix:@ben:chu.example"]},
+    "in_named": {"to": ["siilo:dan"], "name": {"text": "RCP \u202e thorax", "about_patient": True}},
     "in_notice": {"kind": "notice"},
     "in_emote": {"kind": "emote", "text": "salue"},
     "in_reply": {"reply_to": "p-0", "thread": "p-00"},
@@ -116,6 +118,8 @@ OUTGOING = {
         body=Body("", files=(File("../Durand/CR.pdf", "application/pdf", PDF), File("", "?", b"", inline="1@x"))),
         files=2,
     ),
+    "out_renamed": dataclasses.replace(DELIVERY, kind=Kind.NAME, body=Body(), name=GroupName("RCP thorax")),
+    "out_nameless": dataclasses.replace(DELIVERY, kind=Kind.NAME, body=Body()),
     "out_members": dataclasses.replace(DELIVERY, kind=Kind.MEMBERS, body=Body()),
 }
 

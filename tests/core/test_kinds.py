@@ -40,7 +40,7 @@ def test_what_corrects_is_about_something_and_said_words_have_recipients() -> No
 
 
 def test_a_network_that_declares_nothing_carries_what_every_network_carries() -> None:
-    assert Capabilities().kinds == EVERYWHERE == {Kind.TEXT, Kind.NOTICE, Kind.EMOTE, Kind.MEMBERS}
+    assert Capabilities().kinds == EVERYWHERE == {Kind.TEXT, Kind.NOTICE, Kind.EMOTE, Kind.MEMBERS, Kind.NAME}
 
 
 def test_the_statements_that_move_states_are_found() -> None:

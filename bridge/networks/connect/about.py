@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bridge.errors import Refused
 from bridge.model import Address, Body, Delivery, Kind, Message, Ref
-from bridge.networks.connect.fields import REACTION_PATTERN, Id, Text, Time, Wire, time_text
+from bridge.networks.connect.fields import REACTION_PATTERN, Id, NameView, Text, Time, Wire, time_text
 from bridge.networks.connect.translate import clean_html, event, recipients, to_body, to_member, to_person, to_time
 from bridge.networks.connect.wire import MemberView, PersonView
 
@@ -94,6 +94,26 @@ class ReactionEvent(Wire):
     type: Literal["message.reaction"]
     timestamp: Time
     data: Reacted
+
+
+class Renamed(Wire):
+    """The conversation is now called this; `null`: it has no name any more."""
+
+    message: str
+    conversation: str
+    order: int
+    by: PersonView
+    recipients: list[str]
+    name: NameView | None = Field(repr=False)
+    sent_at: Time
+
+
+class RenamedEvent(Wire):
+    """Webhook `conversation.renamed`."""
+
+    type: Literal["conversation.renamed"]
+    timestamp: Time
+    data: Renamed
 
 
 def to_about(network: str, about: str, sent: NewEdit | NewRemoval | NewReaction, max_text: int, now: int) -> Message:

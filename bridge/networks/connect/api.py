@@ -21,7 +21,7 @@ from bridge.model import Account, Address, Kind, Message, Ref
 from bridge.networks.connect import abilities, about, accounts, fingerprints, problems, translate
 from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.about import NewEdit, NewReaction, NewRemoval
-from bridge.networks.connect.fields import ID_PATTERN, Wire, people_query
+from bridge.networks.connect.fields import ID_PATTERN, Renaming, Wire, from_group_name, people_query, to_group_name
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.openapi import written
@@ -292,7 +292,7 @@ class ConnectApi:
         others = {m.address.network for m in chat.members} - {call.product.name}
         carried = abilities.to_carried(call.hub.carried(others))
         members = [translate.to_member(m) for m in chat.members]
-        return json_answer({"id": chat_id, "members": members, "carried": carried})
+        return json_answer({"id": chat_id, "members": members, "carried": carried, "name": from_group_name(chat.name)})
 
     async def members(self, call: Call) -> web.Response:
         """POST /conversations/{id}/members."""
@@ -305,6 +305,16 @@ class ConnectApi:
         once = self._once(ref, fingerprints.of_change(chat_id, change))
         await call.hub.change_members(ref, chat_id, network, by, change.add, leaving, once)
         return json_answer({"id": change.id, "conversation": chat_id}, 202)
+
+    async def rename(self, call: Call) -> web.Response:
+        """POST /conversations/{id}/name."""
+        network, chat_id = call.product.name, call.id
+        said = _parse(Renaming, call.body)
+        await _own_chat(call, chat_id)
+        ref, by = Ref(network, said.id), Address(network, said.by)
+        once = self._once(ref, fingerprints.of_renaming(chat_id, said))
+        await call.hub.rename(ref, chat_id, by, to_group_name(said.name), once)
+        return json_answer({"id": said.id, "conversation": chat_id}, 202)
 
     async def receipt(self, call: Call) -> web.Response:
         """POST /receipts."""

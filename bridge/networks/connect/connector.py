@@ -59,6 +59,11 @@ class ConnectConnector:
         return self._product.name
 
     @property
+    def label(self) -> str:
+        """What people call the product."""
+        return self._product.label
+
+    @property
     def capabilities(self) -> Capabilities:
         """Of the profile, as the product and the configuration change them."""
         return self._product.capabilities

@@ -15,8 +15,11 @@ from pydantic_core import PydanticCustomError
 
 from bridge.connector import Narrowing
 from bridge.errors import Refused
+from bridge.model import GroupName
+from bridge.parts.lines import one_name
 from bridge.parts.moments import written
 
+Json = dict[str, Any]
 ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases
 PRODUCT_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 SEARCH_PATTERN = r"^[^\x00-\x1F\x7F]*$"
@@ -161,3 +164,58 @@ def _of(asked: PeopleQuery) -> str:
     narrowing = asked.narrowing
     said = (asked.words, narrowing.profession, narrowing.place, narrowing.town, narrowing.kind)
     return blake2b("\x00".join(said).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+# ---- the name of a conversation
+
+LONGEST_NAME = 255  # characters
+_NAME = r"^[^\x00-\x1F\x7F]*[^\x00-\x20\x7F][^\x00-\x1F\x7F]*$"  # at least one that is seen
+
+
+class GivenName(Wire):
+    """What people call a conversation. Both are needed: only the product knows whether a name tells who is treated."""
+
+    text: str = Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=_NAME,
+        repr=False,
+        description="One line.",
+        examples=["RCP thorax"],
+    )
+    about_patient: bool = Field(
+        description="The name says who a patient is: it is shown only where nobody else can read it. Without it, the "
+        "name is the Matrix room's, which servers can read."
+    )
+
+
+class NameView(Wire):
+    """What people call a conversation. ``about_patient``: show it only to those who treat this patient."""
+
+    text: str = Field(repr=False)
+    about_patient: bool
+
+
+class Renaming(Wire):
+    """What a conversation is called from now on."""
+
+    id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
+    by: Id = Field(description="The product's user who does it.")
+    name: GivenName | None = Field(description="`null` takes the name away.")
+
+
+class NameAccepted(Wire):
+    """The name is on the hub's disk."""
+
+    id: str
+    conversation: str
+
+
+def to_group_name(given: GivenName | None) -> GroupName:
+    """The hub's noun for what a product says; characters that turn the direction of a line are left out."""
+    return GroupName("") if given is None else GroupName(one_name(given.text, LONGEST_NAME), given.about_patient)
+
+
+def from_group_name(name: GroupName | None) -> Json | None:
+    """A name as products see it."""
+    return None if name is None else {"text": name.text, "about_patient": name.about_patient}

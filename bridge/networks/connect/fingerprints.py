@@ -12,6 +12,7 @@ from bridge.connector import Within
 from bridge.db import Component, Tx
 from bridge.errors import Refused
 from bridge.model import Message, Ref
+from bridge.networks.connect.fields import Renaming
 from bridge.networks.connect.wire import MembersChange
 from bridge.seal import Seal
 
@@ -24,13 +25,21 @@ def of_message(message: Message) -> bytes:
     body = message.body
     files = [[file.name, file.mime, hashlib.sha256(file.data).hexdigest()] for file in body.files]
     cited = [None if ref is None else ref.id for ref in (message.reply_to, message.thread)]
-    urgent = ["urgent"] if body.urgent else []  # the prints of before know no urgency
-    return _hash([message.kind.value, message.chat, message.sender.id, body.text, body.html, files, *cited, *urgent])
+    more: list[object] = ["urgent"] if body.urgent else []  # the prints of before know no urgency, and no names
+    if message.name is not None:
+        more.append([message.name.text, message.name.about_patient])
+    return _hash([message.kind.value, message.chat, message.sender.id, body.text, body.html, files, *cited, *more])
 
 
 def of_change(chat: str, change: MembersChange) -> bytes:
     """A hash of a change of members."""
     return _hash(["members", chat, change.by, sorted(change.add), sorted(change.remove)])
+
+
+def of_renaming(chat: str, said: Renaming) -> bytes:
+    """A hash of who calls a conversation what."""
+    name = None if said.name is None else [said.name.text, said.name.about_patient]
+    return _hash(["name", chat, said.by, name])
 
 
 def _hash(said: list[object]) -> bytes:

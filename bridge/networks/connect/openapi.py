@@ -27,6 +27,7 @@ _EVENTS: dict[str, type[Wire]] = {
     "message.removed": about.RemovedEvent,
     "message.reaction": about.ReactionEvent,
     "conversation.members": wire.MembersEvent,
+    "conversation.renamed": about.RenamedEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
     **accounts.EVENTS,
@@ -47,12 +48,12 @@ more than 8 KiB, is answered 400 in plain text, and the connection is closed.
 
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later. What is said,
-done to it (`message.edited`, `message.removed`, `message.reaction`) and `conversation.members` come one at a time and
-in order for each conversation; drop a repeated `webhook-id`, for as long as you keep its message (a repeat may come
-days later). Answer 2xx to types of webhooks that you do not know: there may be more of them. A message that a product
-does not take is tried for three days, unless the hub's operator has chosen another time; then its sender is told that
-it did not arrive. `order` grows along a conversation of the hub, what the product itself handed in counted as well: it
-says what comes before what, and has gaps.
+done to it (`message.edited`, `message.removed`, `message.reaction`), `conversation.members` and `conversation.renamed`
+come one at a time and in order for each conversation; drop a repeated `webhook-id`, for as long as you keep its message
+(a repeat may come days later). Answer 2xx to types of webhooks that you do not know: there may be more of them. A
+message that a product does not take is tried for three days, unless the hub's operator has chosen another time; then
+its sender is told that it did not arrive. `order` grows along a conversation of the hub, what the product itself handed
+in counted as well: it says what comes before what, and has gaps.
 
 Who is a user of the same product gets no webhook of a colleague's message: the product shows it itself. A person who
 is named by `rpps:…` is reached where the directory lists them, else in the product that declared them first; name one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge import vcard
-from bridge.networks.connect import abilities, about, accounts, wire
+from bridge.networks.connect import abilities, about, accounts, fields, wire
 from bridge.networks.connect.fields import Wire
 
 PREFIX = "/connect/v1"
@@ -83,6 +83,10 @@ OPERATIONS = (
     Operation(
         "members", "POST", "/conversations/{id}/members", "Add people to a conversation and remove others.", 202,
         wire.MembersAccepted, wire.MembersChange, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "rename", "POST", "/conversations/{id}/name", "Give a conversation a name, or take it away.", 202,
+        fields.NameAccepted, fields.Renaming, may_lack=True, keyed=True,
     ),
     Operation(
         "receipt", "POST", "/receipts", "A user's device has a delivered message, or the user has read it.", 204,

@@ -29,7 +29,7 @@ from bridge.model import (
     State,
     Typing,
 )
-from bridge.networks.connect.fields import time_text
+from bridge.networks.connect.fields import from_group_name, time_text, to_group_name
 from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
@@ -89,6 +89,7 @@ def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Messa
         to=tuple(sent.to),
         reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
         thread=None if sent.thread is None else Ref(network, sent.thread),
+        name=None if sent.name is None else to_group_name(sent.name),
     )
 
 
@@ -150,9 +151,11 @@ def to_member(member: Member) -> Json:
 
 
 def to_event(delivery: Delivery, html: bool = True) -> bytes:
-    """The webhook of a delivery; the same bytes at each attempt."""
+    """The webhook of a delivery: a message, or what the conversation is now, which may change between two attempts."""
     if delivery.kind is Kind.MEMBERS:
         return event("conversation.members", delivery.created_at, _members_changed(delivery))
+    if delivery.kind is Kind.NAME:
+        return event("conversation.renamed", delivery.created_at, _renamed(delivery))
     return event("message.created", delivery.created_at, _created(delivery, html))
 
 
@@ -179,17 +182,26 @@ def _created(delivery: Delivery, html: bool) -> Json:
         "thread": delivery.thread.id if delivery.thread else None,
         "files": [from_file(file) for file in body.files],
         "sent_at": time_text(delivery.sent_at),
+        "name": from_group_name(delivery.name),
     }
 
 
 def _members_changed(delivery: Delivery) -> Json:
+    return _changed(delivery) | {"members": [to_member(m) for m in delivery.members]}
+
+
+def _renamed(delivery: Delivery) -> Json:
+    return _changed(delivery) | {"name": from_group_name(delivery.name)}
+
+
+def _changed(delivery: Delivery) -> Json:
+    """Of every change of a conversation."""
     return {
         "message": delivery.message,
         "conversation": delivery.chat or delivery.conversation,
         "order": delivery.order,
         "by": to_person(delivery.sender),
         "recipients": [m.address.id for m in delivery.recipients],
-        "members": [to_member(m) for m in delivery.members],
         "sent_at": time_text(delivery.sent_at),
     }
 

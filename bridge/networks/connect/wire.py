@@ -15,8 +15,10 @@ from bridge.networks.connect import accounts
 from bridge.networks.connect.fields import (
     MIME_PATTERN,
     Content,
+    GivenName,
     Handle,
     Id,
+    NameView,
     Rpps,
     Sha256,
     Text,
@@ -69,6 +71,12 @@ class NewMessage(Wire):
         json_schema_extra={"default": []},
         max_length=200,
         description="People to add; needed on the first message.",
+    )
+    name: GivenName | None = Field(
+        default=None,
+        repr=False,
+        description="What the conversation is called. It counts with the message that opens it; later ones do not "
+        "rename it (`POST /conversations/{id}/name` does).",
     )
     reply_to: Id | None = Field(
         default=None, description="The product's id of the message that this one answers; the hub must have it."
@@ -217,6 +225,7 @@ class ConversationView(Wire):
     id: str
     members: list[MemberView]
     carried: CarriedView
+    name: NameView | None = Field(default=None, repr=False)
 
 
 class RecipientView(Wire):
@@ -310,6 +319,7 @@ class Created(Wire):
     thread: str | None
     files: list[FileView] = Field(repr=False, description="Documents; the text may be empty if there are any.")
     sent_at: Time
+    name: NameView | None = Field(default=None, repr=False, description="What the conversation is called now.")
 
 
 class MembersChanged(Wire):

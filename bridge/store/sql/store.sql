@@ -24,7 +24,9 @@ INSERT INTO conversation (id, created_at) VALUES ($1, $2);
 -- name: leg_by_chat
 SELECT conversation FROM leg WHERE network = $1 AND chat = $2;
 -- name: legs
-SELECT network, chat FROM leg WHERE conversation = $1;
+SELECT l.network, l.chat, c.name, c.named FROM leg l JOIN conversation c ON c.id = l.conversation WHERE l.conversation = $1;
+-- name: name_conversation
+UPDATE conversation SET name = $2, named = $3 WHERE id = $1;
 -- name: add_leg
 INSERT INTO leg (conversation, network, chat) VALUES ($1, $2, $3) ON CONFLICT (conversation, network) DO NOTHING;
 -- name: bind
@@ -229,7 +231,7 @@ ON CONFLICT (conversation, person, network) DO UPDATE SET pos = excluded.pos WHE
 -- name: changed
 UPDATE message SET version = version + 1 WHERE id = $1;
 -- name: add_report
-INSERT INTO report (message, network, pos) SELECT id, network, pos FROM message WHERE id = $1 AND kind <> 'members'
+INSERT INTO report (message, network, pos) SELECT id, network, pos FROM message WHERE id = $1 AND kind NOT IN ('members', 'name')
 ON CONFLICT (message) DO NOTHING;
 
 -- name: reports

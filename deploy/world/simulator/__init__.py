@@ -47,7 +47,9 @@ RFC 3339; an error is ``{"error": …}``.
 ``GET /files/{id}``
     Its bytes.
 ``GET /conversations``
-    Conversations with their members, as the hub told.
+    Conversations with their members and name, as the hub told.
+``POST /conversations/{id}/name`` ``{"by": user, "name": {"text", "about_patient"} or null}``
+    Gives a conversation a name; in the order of its messages.
 ``POST /conversations/{id}/members`` ``{"by": user, "add"?: [handles], "remove"?: [handles]}``
     Changes who is in a conversation; goes to the hub in the order of the conversation's messages.
 ``POST /users/{id}/read`` ``{"message": id}``, ``POST /users/{id}/typing`` ``{"conversation": id, "typing"?: true}``

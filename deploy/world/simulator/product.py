@@ -102,7 +102,7 @@ class Simulator:
         ident = given.get("id") or f"{self.name}-{uuid.uuid4().hex}"
         conversation = given.get("conversation") or f"{self.name}-c-{uuid.uuid4().hex[:12]}"
         body = {"id": ident, "conversation": conversation, "sender": user, "sent_at": now_text()}
-        body |= {k: given[k] for k in ("to", "kind", "html", "reply_to", "thread", "sent_at") if k in given}
+        body |= {k: given[k] for k in ("to", "name", "kind", "html", "reply_to", "thread", "sent_at") if k in given}
         body["text"] = given.get("text", "")
         with self.state.together():
             body["files"] = self.state.put_files(ident, files)
@@ -158,6 +158,12 @@ class Simulator:
         body = {"id": f"{self.name}-m-{uuid.uuid4().hex}", "by": given["by"]}
         body |= {k: given[k] for k in ("add", "remove") if k in given}
         path = f"/conversations/{quote(conversation, safe='')}/members"
+        return self.outbox.put(f"chat {conversation}", "POST", path, body)
+
+    def rename(self, conversation: str, given: Json) -> int:
+        """Give a conversation a name, or take it away (null)."""
+        body = {"id": f"{self.name}-n-{uuid.uuid4().hex}", "by": given["by"], "name": given["name"]}
+        path = f"/conversations/{quote(conversation, safe='')}/name"
         return self.outbox.put(f"chat {conversation}", "POST", path, body)
 
     def read(self, user: str, message: str) -> int:
@@ -259,7 +265,7 @@ class Simulator:
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
             kept["files"] = self.state.put_files(ident, [Document.read(one) for one in data.get("files", [])])
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
-            self.state.put_conversation(data["conversation"], {"members": data["members"]})
+            self.state.put_conversation(data["conversation"], {"members": data["members"], "name": data["name"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
         if kind in _DONE:
             ident = f"{self.name}-{uuid.uuid4().hex}"
@@ -268,8 +274,8 @@ class Simulator:
                 self.state.put_message(ident, True, "arrived", said, data["recipients"])
             self._change(_DONE[kind], data["about"], said)
             return {"id": ident}
-        if kind == "conversation.members":
-            self.state.put_conversation(data["conversation"], {"members": data["members"]})
+        if kind in ("conversation.members", "conversation.renamed"):
+            self.state.put_conversation(data["conversation"], {k: data[k] for k in ("members", "name") if k in data})
             return {"id": f"{self.name}-{uuid.uuid4().hex}"}
         if kind == "message.state":
             for one in data["messages"]:

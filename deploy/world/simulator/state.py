@@ -185,8 +185,10 @@ class State:
         return None if row is None else Document(row["name"], row["type"], row["content"])
 
     def put_conversation(self, ident: str, body: Json) -> None:
-        """What the hub last said about a conversation."""
-        self._db.execute("INSERT OR REPLACE INTO conversations VALUES (?, ?)", (ident, json.dumps(body)))
+        """What the hub last said about a conversation; what it did not say now stays."""
+        row = self._db.execute("SELECT body FROM conversations WHERE id = ?", (ident,)).fetchone()
+        whole = (json.loads(row["body"]) if row else {}) | body
+        self._db.execute("INSERT OR REPLACE INTO conversations VALUES (?, ?)", (ident, json.dumps(whole)))
 
     def conversations(self) -> list[Json]:
         """All conversations that the hub told of."""

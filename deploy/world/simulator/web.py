@@ -44,6 +44,7 @@ def application(simulator: Simulator) -> web.Application:
             web.get("/files/{id}", pages.file),
             web.get("/conversations", pages.conversations),
             web.post("/conversations/{id}/members", pages.members),
+            web.post("/conversations/{id}/name", pages.name),
             web.get("/typing", pages.typing),
             web.get("/events", pages.events),
             web.get("/posts", pages.posts),
@@ -165,6 +166,12 @@ class _Pages:
     async def members(self, request: web.Request) -> web.Response:
         given = await _body(request, by=str)
         seq = self._sim.change_members(request.match_info["id"], given)
+        post = await self._sim.outbox.wait(seq, min(_number(request, "wait"), _LONGEST_WAIT))
+        return web.json_response({"state": post["state"], "answer": post["answer"]}, status=post["status"] or 202)
+
+    async def name(self, request: web.Request) -> web.Response:
+        given = await _body(request, by=str)
+        seq = self._sim.rename(request.match_info["id"], {"name": None, **given})
         post = await self._sim.outbox.wait(seq, min(_number(request, "wait"), _LONGEST_WAIT))
         return web.json_response({"state": post["state"], "answer": post["answer"]}, status=post["status"] or 202)
 

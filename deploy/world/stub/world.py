@@ -24,7 +24,7 @@ class StubError(Exception):
 
 
 _COPIED = frozenset(
-    {"m.room.encryption", "m.room.history_visibility", "m.room.join_rules", "fr.liaison.conversation"}
+    {"m.room.encryption", "m.room.history_visibility", "m.room.join_rules", "m.room.name", "fr.liaison.conversation"}
 )  # into the room that replaces another
 
 
@@ -343,6 +343,8 @@ class World:
         initial = body.get("initial_state", [])
         if not any(state["type"] == "m.room.history_visibility" for state in initial):
             self.append(room, creator, "m.room.history_visibility", {"history_visibility": "shared"}, "")
+        if "name" in body:
+            self.append(room, creator, "m.room.name", {"name": body["name"]}, "")
         for state in initial:
             self.append(room, creator, state["type"], state["content"], state.get("state_key", ""))
         for user in body.get("invite", []):

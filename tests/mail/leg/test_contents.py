@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.capabilities import MAX_TEXT, check, size
+from bridge.connector import Capabilities
 from bridge.model import Body
 from bridge.networks.mail.leg.contents import content
 from bridge.networks.mail.mime.mail import parse
@@ -68,12 +70,22 @@ def test_html_that_is_dropped_is_said_and_attached(heading: str) -> None:
 
 
 def test_html_that_a_heading_makes_too_long_is_dropped_with_the_original_beside_it() -> None:
-    words = " ".join("mot" for _ in range(2990))
-    html = "".join("<p>mot</p>" for _ in range(2990))  # just below the limit
+    words = " ".join("mot" for _ in range(3140))
+    html = "".join("<p>mot</p>" for _ in range(3140))  # just below the limit
     assert shown(words, html).files == ()
     body = shown(words, html, "Objet " * 20)
     assert (body.html, [file.name for file in body.files]) == (None, [ORIGINAL])
     assert body.text.endswith("see the original message]")
+
+
+@pytest.mark.parametrize("one", ["ab", "é", "😀", '"', "x\n", "\t|"])
+@pytest.mark.parametrize("heading", ["", "Objet " * 20])
+def test_a_long_text_is_cut_as_the_hubs_door_counts(one: str, heading: str) -> None:
+    body = shown(one * 30_000, f"<p>{one * 30_000}</p>", heading)
+    check(body, Capabilities(max_text=MAX_TEXT, files=True))
+    assert MAX_TEXT - 1100 < size(body) <= MAX_TEXT - 1024  # as much as there is room for
+    assert body.text.endswith("the rest is in the original message]")
+    assert [file.name for file in body.files] == [ORIGINAL]
 
 
 def test_two_forms_of_the_same_words_are_shown_as_plain_text() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import Refused
-from bridge.model import Kind, Ref
-from tests.mail.hub import PEER, TEAM, Node, Written, running
+from bridge.model import Address, Body, Kind, Message, Ref
+from tests.mail.hub import ANNA, PEER, TEAM, Node, Written, running
 from tests.mail.space import Space
 
 TAKEN, REOPENED = "Pris en charge par", "Rouvert par"
@@ -89,12 +89,22 @@ async def test_only_the_writer_takes_a_mark_back(tmp_path: Path, space: Space) -
         assert len(await on.said()) == 1
 
 
-async def test_an_ordinary_reaction_is_taken_back_without_a_word(tmp_path: Path, space: Space) -> None:
+async def test_an_ordinary_reaction_is_none_of_the_desk_s_business(tmp_path: Path, space: Space) -> None:
     async with running(tmp_path, space) as node:
         on = await desk(node)
-        await on.mark("dan", "r1", "👍")
-        await on.back("dan", "r1")
+        with pytest.raises(Refused, match="reaction_not_carried"):
+            await on.mark("dan", "r1", "👍")
         assert await on.said() == []
-        status = await node.hub.facts.status(Ref("pandalab", "-r1"))
-        assert status is not None
-        assert status.states == ()
+
+
+async def test_mail_carries_the_mark_of_a_team_and_no_other_reaction(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space) as node:
+        on = await desk(node)
+        await node.write("room-1", "Bonjour", to=[f"mailto:{ANNA}"])
+        mail = "messagerie sécurisée · secure mail"
+        for chat, key, lacking in ((on.chat, "✅", []), (on.chat, "👍", [mail]), ("room-1", "✅", [mail])):
+            cleo = Address("pandalab", "cleo")
+            sign = Message(
+                Ref("pandalab", f"r/{chat}/{key}"), chat, cleo, Kind.REACTION, Body(key), 0, reply_to=on.about
+            )
+            assert [name for name in await node.hub.facts.unable(sign) if name == mail] == lacking

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.model import File
@@ -22,6 +24,15 @@ def frame(room: Box = ROOM, team: Box | None = None) -> Frame:
 
 def written(*said: ChatMessage, room: Box = ROOM, team: Box | None = None) -> Letter:
     return letter("m1@hub.example", said or (ChatMessage("d1", 1, CLEO, "bonjour"),), frame(room, team))
+
+
+def test_the_name_of_the_conversation_stands_above_what_was_said() -> None:
+    said = ChatMessage("d1", 1, CLEO, "bonjour", "<b>bonjour</b>")
+    made = letter("m1@hub.example", (said,), replace(frame(), name="RCP <thorax>"))
+    assert made.text.startswith("« RCP <thorax> »\n\nbonjour\n\n-- \n")
+    assert "<p><b>« RCP &lt;thorax&gt; »</b></p><b>bonjour</b>" in (made.html or "")
+    assert made.subject == "Message de Cléo"
+    assert subject_of([said], "RCP thorax", words=True) == "RCP thorax – Cléo : bonjour"
 
 
 def test_the_conversation_s_own_address_is_named() -> None:

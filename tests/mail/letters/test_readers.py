@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.model import File
+from bridge.model import Address, File, GroupName, Ref
 from deploy.world.waiting import until
 from tests.mail.hub import ANNA, CLEO_BOX, PEER, Written, running
 from tests.mail.space import Space
@@ -72,6 +72,29 @@ async def test_a_receipt_is_asked_for_what_begins_what_answers_and_documents(tmp
             await node.write("room-1", text)
             await until(lambda text=text: text in node.out.sent[-1][2].text)  # type: ignore[misc]
             assert (node.out.sent[-1][2].mdn_to is not None) == answers
+
+
+async def test_a_conversation_s_name_is_in_the_text_and_in_a_subject_only_if_wanted(
+    tmp_path: Path, space: Space
+) -> None:
+    cleo = Address("pandalab", "cleo")
+    for wanted in (False, True):
+        (tmp_path / str(wanted)).mkdir()
+        async with running(tmp_path / str(wanted), space, subject_name=wanted) as node:
+            await node.write("room-1", "un", to=[f"mailto:{ANNA}"])
+            await node.mailed()
+            names = [GroupName("RCP thorax"), GroupName("Mme Perrot", about_patient=True), GroupName("")]
+            for number, name in enumerate(names, 2):
+                await node.hub.rename(Ref("pandalab", f"n{number}"), "room-1", cleo, name)
+                await node.write("room-1", f"message {number}")
+                await node.mailed(number)
+            mails = [mail for _, _, mail, _ in node.out.sent]
+            begins = [mail.text.partition("\n")[0] for mail in mails]
+            assert begins == ["un", "« RCP thorax »", "« Mme Perrot »", "message 4"]
+            before = "RCP thorax – " if wanted else ""
+            expected = ["un", "message 2", "message 3", "message 4"]
+            subjects = [f"{before if n == 1 else ''}Cléo Petit : {words}" for n, words in enumerate(expected)]
+            assert [mail.subject for mail in mails] == subjects
 
 
 async def test_the_operator_decides_about_receipts_and_subjects(tmp_path: Path, space: Space) -> None:

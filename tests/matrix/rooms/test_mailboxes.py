@@ -228,16 +228,44 @@ async def test_a_reaction_is_there_once_whatever_is_lost(world: World) -> None:
         assert [e["content"]["m.relates_to"]["event_id"] for e in found] == [event]
 
 
-async def test_a_reaction_nobody_can_carry_says_nothing(world: World) -> None:
+async def test_a_reaction_nobody_can_carry_is_said_once_for_each_writer_and_room(world: World) -> None:
+    words = "⚠️ pandalab : personne n'y voit les réactions. Répondez par un texte."
+
+    def told() -> list[str]:
+        return [seen.event["event_id"] for seen in ben.seen if (seen.text or "").startswith(words)]
+
+    async def react(event: str, key: str = "👍") -> str:
+        relation = {"rel_type": "m.annotation", "event_id": event, "key": key}
+        return await ben.raw(chat.room, "m.reaction", {"m.relates_to": relation})
+
     async with world.node() as node:
         chat = await meet(world, node)
-        first = await chat.ben.say(chat.room, "Bonjour")
+        ben = chat.ben
+        first = await ben.say(chat.room, "Bonjour")
         await node.got("Bonjour")
-        relation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": first, "key": "👍"}}
-        await chat.ben.raw(chat.room, "m.reaction", relation)
-        await chat.ben.say(chat.room, "Après")
+        sign = await react(first)
+        await until(lambda: len(told()) == 1)
+        await ben.raw(chat.room, "m.room.redaction", {"redacts": sign})
+        await react(told()[0])  # to what the hub says
+        await react("$nobody-knows")
+        await react(first, "❓")
+        await ben.say(chat.room, "Après")
         await node.got("Après")
-        assert not any(s.clear and s.clear["content"]["msgtype"] == "m.notice" for s in chat.ben.seen)
+    async with world.node() as node:  # another life of the hub
+        await react(first, "🎉")
+        await ben.say(chat.room, "Plus tard")
+        await node.got("Plus tard")
+        assert len(told()) == 1
+        [seen] = [one for one in ben.seen if one.event["event_id"] == told()[0]]
+        assert seen.clear is not None
+        assert seen.clear["content"]["m.mentions"] == {"user_ids": [ben.mxid]}
+        assert seen.clear["content"]["m.relates_to"] == {"m.in_reply_to": {"event_id": sign}}
+        dan = await world.human("dan", "chu.example")
+        await ben.member(chat.room, "invite", dan.mxid)
+        await dan.member(chat.room, "join")
+        relation = {"rel_type": "m.annotation", "event_id": first, "key": "👍"}
+        await dan.raw(chat.room, "m.reaction", {"m.relates_to": relation})
+        await until(lambda: len(told()) == 2)  # another writer
 
 
 async def test_threads_are_threads_on_both_sides(world: World) -> None:

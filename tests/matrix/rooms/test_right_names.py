@@ -157,6 +157,16 @@ async def test_a_call_and_a_verification_are_ended_with_words(world: World) -> N
         assert (first["type"], first["content"]) == ("m.call.reject", {"call_id": "1", "version": "1"})
         assert (second["type"], second["content"]) == ("m.call.hangup", {"call_id": "2", "version": 0})
         assert {rejected, hung_up} == {VOICE}  # nobody is shown as having read
+        for kind, decline in (
+            ("org.matrix.msc4075.rtc.notification", "org.matrix.msc4310.rtc.decline"),
+            ("m.rtc.notification", "m.rtc.decline"),
+        ):
+            quiet = {"notification_type": "notification", "lifetime": 30_000}
+            await chat.ben.send(chat.room, quiet, kind)  # it does not ring
+            rings = await chat.ben.send(chat.room, quiet | {"notification_type": "ring"}, kind)
+            declined = await chat.ben.wait(lambda seen, kind=decline: bool(seen.clear) and seen.clear["type"] == kind)  # type: ignore[misc]
+            assert declined.sender == VOICE
+            assert declined.event["content"]["m.relates_to"] == {"rel_type": "m.reference", "event_id": rings}
         request = {
             "msgtype": "m.key.verification.request", "body": "verify", "to": ghost(ANNA), "from_device": "X",
             "methods": ["m.sas.v1"],

@@ -22,7 +22,9 @@ from bridge.networks.mail.leg.intake import Intake, TakenMail
 from bridge.networks.mail.leg.ledger import COMPONENT, Ledger
 from bridge.networks.mail.leg.mail_reports import MailReports
 from bridge.networks.mail.leg.outgoing import Connects, Gather, Queue
+from bridge.networks.mail.leg.reply_envelope import TEAM
 from bridge.networks.mail.leg.settings import MailSettings, TeamSettings
+from bridge.networks.mail.leg.taken_charge import DONE
 from bridge.networks.mail.leg.threads import people_key
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Mail, MailLimits
@@ -55,6 +57,7 @@ class MailConnector:
     """The connector. ``trust`` is the trust list; it is started and stopped here. ``out`` hands mails over."""
 
     network = MAIL
+    label = "messagerie sécurisée · secure mail"
     capabilities = Capabilities(
         typing=False, max_text=100_000, files=True, max_files=60_000_000, kinds=frozenset(Kind), own_states=True
     )
@@ -194,6 +197,10 @@ class MailConnector:
         await self._receipts.bounce(taken, mail, recipients, code)
 
     # -- out -----------------------------------------------------------------------------------------------
+
+    def carries(self, kind: Kind, text: str, chat: str | None) -> bool:
+        """A reaction means something as the mark of who handles a team's mail only. Taking one back has no text."""
+        return kind is not Kind.REACTION or ((chat or "").startswith(TEAM) and text[:1] in ("", DONE))
 
     async def deliver(self, delivery: Delivery) -> Ref:
         """See :class:`bridge.connector.Connector`. It is on its way; what became of it is told later."""

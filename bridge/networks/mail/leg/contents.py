@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html as markup
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bridge.capabilities import MAX_TEXT, size
 from bridge.model import Body, File
 from bridge.networks.mail import documents
 from bridge.networks.mail.documents.patient import Patient
@@ -16,7 +18,7 @@ from bridge.networks.mail.mime.mail import Mail
 from bridge.networks.mail.mime.safe_html import clean, to_text
 from bridge.networks.mail.quoting.new_text import Visible, forwarded, visible
 
-_LONGEST = 30_000  # bytes of text or HTML shown in a room; the original holds the rest
+_ROOM = MAX_TEXT - 1024  # bytes of text and HTML as JSON; a link to an earlier exchange may be put above them
 _FILES = 24_000_000  # bytes of all files
 _CUT = "\n\n[… suite dans le message d'origine · the rest is in the original message]"
 _BARE = "\n\n[mise en forme : voir le message d'origine · formatting: see the original message]"
@@ -47,8 +49,8 @@ class Content:
         ``told``: what is folded away was told in this chat before, so the original need not lie beside for it.
         """
         whole = "".join((_paragraph(heading, "b"), *self._parts))
-        fits = len(whole.encode()) <= _LONGEST
         plain, cut = _short("\n\n".join(part for part in (heading, *self._texts) if part))
+        fits = _fits(plain, whole)
         if self._rich and not fits and not cut:
             plain, cut = _bare(plain), True
         folded = bool(self.quoted or self.signature) and not told
@@ -62,7 +64,7 @@ def content(mail: Mail, raw: bytes) -> Content:
     shown = _visible(mail) if reading.rest is None else Visible(reading.rest, None, "", "", False)
     text, cut = _short(shown.text.strip())
     html = clean(shown.html, [file.inline for file in mail.files if file.inline]) if shown.html else ""
-    if cut or len(html.encode()) > _LONGEST:
+    if cut or not _fits(text, html):
         text, cut, html = text if cut else _bare(text), True, ""
     texts, parts = [text], [html or _paragraph(text)]
     for card in reading.cards:
@@ -110,10 +112,16 @@ def addressed(outside: Sequence[str]) -> str:
 
 
 def _short(text: str) -> tuple[str, bool]:
-    raw = text.encode()
-    if len(raw) <= _LONGEST:
+    """What a room has place for; the original holds the rest."""
+    if _fits(text):
         return text, False
-    return raw[: _LONGEST - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT, True
+    fits = bisect_left(range(_ROOM), True, key=lambda count: not _fits(text[:count] + _CUT))
+    return text[: fits - 1] + _CUT, True
+
+
+def _fits(text: str, html: str | None = None) -> bool:
+    """Counted as the hub's door counts, which would refuse what is longer."""
+    return size(Body(text, html), _ROOM) <= _ROOM
 
 
 def _bare(text: str) -> str:

@@ -62,7 +62,7 @@ class Departures:
         """Keep a delivery on disk as a draft; the hub may forget it. Raises Refused, Unavailable."""
         ref = Ref(MAIL, f"{delivery.id}@{self._book.domain}")
         chat = delivery.chat or delivery.conversation
-        if delivery.kind is Kind.MEMBERS or await self._ledger.of_ref(ref.id) is not None:
+        if delivery.kind in (Kind.MEMBERS, Kind.NAME) or await self._ledger.of_ref(ref.id) is not None:
             return ref
         if delivery.kind is Kind.REACTION:
             await self._handling.mark(self.hub, delivery, chat, ref.id)

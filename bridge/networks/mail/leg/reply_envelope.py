@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.connector import Chat
 from bridge.errors import Refused, Unavailable
@@ -40,7 +40,7 @@ class Frames:
         self._ledger = ledger
         self._book = book
         self._mss = mss
-        self._ask, self._words = settings.ask_displayed, settings.subject_words
+        self._ask, self._words, self._name = settings.ask_displayed, settings.subject_words, settings.subject_name
 
     async def of(self, where: Where, said: Sequence[ChatMessage]) -> Frame:
         """The frame of the next mail. Raises Refused (not_reachable), Unavailable."""
@@ -48,11 +48,15 @@ class Frames:
         chain = await self._chain(chat, thread)
         topic = await self._ledger.topic(chat, thread)
         turn = not chain or chain[-1].rpartition("@")[2].lower() not in self._book.domains
-        subject = reply_subject(topic["subject"]) if topic.get("subject") else subject_of(said, words=self._words)
+        name = None if found is None or chat.startswith(TEAM) else found.name  # a team's is its own affair
+        begins = name.in_clear if name is not None and self._name else ""
+        subject = (
+            reply_subject(topic["subject"]) if topic.get("subject") else subject_of(said, begins, words=self._words)
+        )
         room = self._book.room(found.conversation) if found else None
         frame = Frame(
             (), (), subject, Box(room or f"postmaster@{self._book.domain}"), chain[-1] if chain else None, tuple(chain),
-            self._mss, self._asks(said, turn=turn),
+            self._mss, self._asks(said, turn=turn), name=name.text if name is not None else "",
         )  # fmt: skip
         if chat.startswith(TEAM):
             return await self._team(chat, thread, frame)
@@ -111,9 +115,7 @@ class Frames:
 
 
 def _with(frame: Frame, to: tuple[Box, ...], cc: tuple[Box, ...], team: Box | None = None) -> Frame:
-    return Frame(
-        to, cc, frame.subject, frame.room, frame.in_reply_to, frame.references, frame.mss, frame.want_mdn, team
-    )
+    return replace(frame, to=to, cc=cc, team=team)
 
 
 def _box(member: Member) -> Box:

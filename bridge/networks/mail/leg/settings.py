@@ -58,6 +58,7 @@ class MailSettings(Section):
         default="needed", description="ask for a reading receipt (MDN); needed: what begins or answers, and documents"
     )
     subject_words: bool = Field(default=True, description="the subject of a conversation's mail begins as its message")
+    subject_name: bool = Field(default=False, description="that subject begins with the conversation's name, if any")
     give_displayed: bool = Field(
         default=True, description="send a reading receipt when one is asked and the mail was read"
     )

@@ -13,7 +13,7 @@ from bridge.networks.mail.leg.reply_envelope import TEAM
 from bridge.networks.mail.leg.threads import MAIN
 
 log = logging.getLogger(__name__)
-_DONE = "✅"
+DONE = "✅"
 _BY = "done:"  # before a thread: the marks in it that stand; a row without a ref, its ``people`` is who set it
 _BACK = "undone"  # the thread of those that do not
 
@@ -27,7 +27,7 @@ class Handling:
 
     async def mark(self, hub: Receiver, delivery: Delivery, chat: str, own: str) -> None:
         """A reaction, which is called ``own``: ✅ on a mail of a team. The first one counts, later ones stand by."""
-        if not chat.startswith(TEAM) or not delivery.body.text.startswith(_DONE) or delivery.reply_to is None:
+        if not chat.startswith(TEAM) or not delivery.body.text.startswith(DONE) or delivery.reply_to is None:
             return
         found = await self._ledger.of_ref(delivery.reply_to.id)
         if found is None or found[0].thread == MAIN or await self._thread(chat, own) is not None:
@@ -37,9 +37,7 @@ class Handling:
         free = row is not None and row["handled_by"] is None
         if free:
             name = delivery.sender.name
-            await self._say(
-                hub, chat, thread, f"handled:{own}", f"{_DONE} Pris en charge par {name}\nHandled by {name}"
-            )
+            await self._say(hub, chat, thread, f"handled:{own}", f"{DONE} Pris en charge par {name}\nHandled by {name}")
         async with self._ledger.db.transaction("mail.handled") as tx:
             await tx.run("mail.mark", chat, own, _BY + thread, delivery.sender.id, self._ledger.next_n())
             if free:
@@ -81,10 +79,10 @@ class Handling:
 def _taken_back(who: Person, after: Person | None) -> str:
     if after is not None:
         return (
-            f"{_DONE} Pris en charge par {after.name} ({who.name} a retiré sa prise en charge)\n"
+            f"{DONE} Pris en charge par {after.name} ({who.name} a retiré sa prise en charge)\n"
             f"Handled by {after.name} ({who.name} took theirs back)"
         )
     return (
-        f"↩️ Rouvert par {who.name}, à reprendre : plus personne ne s'en charge. Mettez {_DONE} pour le prendre.\n"
-        f"Reopened by {who.name}: nobody handles it now. Put {_DONE} to take it."
+        f"↩️ Rouvert par {who.name}, à reprendre : plus personne ne s'en charge. Mettez {DONE} pour le prendre.\n"
+        f"Reopened by {who.name}: nobody handles it now. Put {DONE} to take it."
     )

@@ -71,7 +71,10 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Everything around what was said. ``team``: any member writes in this mailbox's name."""
+    """Everything around what was said. ``team``: any member writes in this mailbox's name.
+
+    ``name`` is what the conversation is called: it stands above what was said.
+    """
 
     to: tuple[Box, ...]
     cc: tuple[Box, ...]
@@ -82,6 +85,7 @@ class Frame:
     mss: Mapping[str, str] = field(default_factory=dict)
     want_mdn: bool = False
     team: Box | None = None
+    name: str = field(default="", repr=False)
 
 
 def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter:
@@ -97,8 +101,8 @@ def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter
         to=frame.to,
         cc=tuple(box for box in frame.cc if box.address != sender.address),
         subject=frame.subject,
-        text=_text(said, footer, named=named),
-        html=_html(said, footer, named=named) if any(one.html for one in said) else None,
+        text=_called(frame) + _text(said, footer, named=named),
+        html=_html(said, footer, frame.name, named=named) if any(one.html for one in said) else None,
         files=tuple(file for one in said for file in one.files),
         in_reply_to=frame.in_reply_to,
         references=frame.references,
@@ -108,16 +112,18 @@ def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter
     )
 
 
-def subject_of(said: Sequence[ChatMessage], *, words: bool) -> str:
+def subject_of(said: Sequence[ChatMessage], name: str = "", *, words: bool) -> str:
     """The subject of what has none: who writes and, with ``words``, how it begins: one mail is told from another.
 
-    A greeting is no beginning. The subject travels and rests with the body, within the trust space.
+    A greeting is no beginning. The subject travels and rests with the body, within the trust space. ``name`` stands
+    before it.
     """
     new = [one for one in said if not one.correction] or list(said)
     names = list(dict.fromkeys(_name(one) for one in new))
     who = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
     first = next((begun for one in new if words and (begun := _beginning(one))), "")
-    return f"{who} : {first}" if first else f"Message de {who}"
+    subject = f"{who} : {first}" if first else f"Message de {who}"
+    return f"{name} – {subject}" if name else subject
 
 
 def _beginning(one: ChatMessage) -> str:
@@ -181,6 +187,10 @@ def _file_names(one: ChatMessage) -> list[str]:
     return [] if names == [one.text.strip()] else names
 
 
+def _called(frame: Frame) -> str:
+    return f"« {frame.name} »\n\n" if frame.name else ""
+
+
 def _text(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
     parts = []
     for run in _runs(said):
@@ -204,8 +214,8 @@ def _corrected(one: ChatMessage) -> str:
     return _CORRECTED_AT[one.correction].format(f"{at:%d/%m/%Y %H:%M %Z}")
 
 
-def _html(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
-    parts = []
+def _html(said: Sequence[ChatMessage], footer: str, name: str, *, named: bool) -> str:
+    parts = [f"<p><b>« {html.escape(name)} »</b></p>"] if name else []
     for run in _runs(said):
         words = [block for one in run if (block := _rich(one))]
         parts += [f"<p><b>{html.escape(_heading(run[0], said[-1].at))}</b></p>"] if named and words else []
