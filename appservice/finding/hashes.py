@@ -1,7 +1,7 @@
 """A table of hashed mail addresses, as identity servers look them up (identity service API, "Hash details").
 
 Nobody can ask a store for what has this hash: the hash holds a pepper of ours. So every address is hashed once for
-each pepper, and a look-up is a search in a sorted array. An address takes about 45 bytes; half a million are hashed in
+each pepper, and a look-up is a search in a sorted array. An address takes about 65 bytes; half a million are hashed in
 a few seconds, in pages, while everything else goes on. As that is cheap, a pepper need not be kept: each table has a
 new one, and what somebody has hashed for an old one is of no use. Source of the form: specification, "sha256".
 """
