@@ -156,7 +156,7 @@ class DutyDesk:
         then = None
         if asked:
             until = min(seat.until for seat in asked)
-            due_at = now + function.after if urgent else min(now + _DAY, until)
+            due_at = delivery.created_at + function.after if urgent else min(now + _DAY, until)
         elif self._rota.now.duty(function.slug, now).people:
             due_at = now  # somebody in the writer's own network who is new here, or who has just come on duty
         elif (then := self._rota.now.following(function.slug, now)) is not None:

@@ -150,6 +150,7 @@ async def test_an_answer_by_mail_comes_back_into_the_conversation(tmp_path: Path
         one = await world.write("m1", "URGENT : douleur chez A")
         other = await world.write("n1", "URGENT : malaise chez B", by="hana", chat="other")
         await world.gets("pandalab", "malaise")
+        await world.waits_for(2)
         world.at("2026-11-30 12:11")
         await world.gets("mail", "douleur")
         await world.gets("mail", "malaise")
