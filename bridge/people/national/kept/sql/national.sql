@@ -75,7 +75,7 @@ SELECT row_number() OVER (ORDER BY word), word, sum(many) FROM posting WHERE wor
 CREATE UNIQUE INDEX IF NOT EXISTS word_word ON word (word)
 
 -- name: analyze
-ANALYZE entry, posting, mark, word, gram -- pg
+VACUUM (FREEZE, ANALYZE) entry, posting, mark, word, gram -- pg
 SELECT 1 -- sqlite
 
 -- name: forget-entries
