@@ -15,7 +15,7 @@ from bridge.db.sqlite import Sqlite
 from bridge.people.directories.flatfile import FlatFile
 from deploy.world.postgres import Postgres
 from deploy.world.synapse import Synapse
-from tests import watch
+from tests import migrated, watch
 from tests.peers import world
 
 # Files that take a minute or so: first, so that no worker is left with one at the end.
@@ -54,6 +54,13 @@ def _time(request: pytest.FixtureRequest) -> Iterator[None]:
     alone = all(request.node.get_closest_marker(name) is None for name in ("peers", "long", "real_time"))
     with tests.clock.CLOCK.put_forward() if alone else nullcontext():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _migrated_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of SQLite are migrated once in a run (see :mod:`tests.migrated`)."""
+    if not request.node.nodeid.startswith("tests/core/db/"):
+        monkeypatch.setattr(Sqlite, "open", migrated.opened(Sqlite.open))
 
 
 @pytest.fixture(autouse=True)
