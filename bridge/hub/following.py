@@ -25,6 +25,7 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 _PAGE = 100
 _DIRECTORY = "directory"
+_FEW, _SHARE = 10, 0.2  # people who may vanish between two loads, or while the hub is down
 
 
 class Following:
@@ -83,33 +84,48 @@ class Following:
             self._everybody = False
             try:
                 await self._links.resume()
-                async for page in pages(self._store.db, "following.known", ("",), ("person",)):
-                    for row in page:
-                        await self._compare(row)
+                await self._everybody_anew()
             except BaseException:
                 self._everybody = True
                 raise
 
+    async def _everybody_anew(self) -> None:
+        """A directory that has lost many of those whom the hub knows is not believed: it may not be there yet."""
+        lost, known = list[Person](), 0
+        async for page in pages(self._store.db, "following.known", ("",), ("person",)):
+            known += len(page)
+            for row in page:
+                if (entry := await self._compare(row)) is not None:
+                    lost.append(entry)
+        if len(lost) > max(_FEW, _SHARE * known):
+            log.error(
+                "ALARM the directory has lost %d of the %d people whom the hub knows: nobody is locked; bring it back, "
+                "or take them out of it while the hub runs", len(lost), known,
+            )  # fmt: skip
+            return
+        for entry in lost:
+            await self._close(entry)
+
     async def _one(self, ident: str) -> None:
         if (row := await self._store.db.one("following.one", ident)) is not None:
-            await self._compare(row)
+            if (lost := await self._compare(row)) is not None:
+                await self._close(lost)
         elif self._people.shows_all() and (await self._people.entry(ident)) is not None:
             await self._served.show(await self._people.findable([ident]))
 
-    async def _compare(self, row: Row) -> None:
+    async def _compare(self, row: Row) -> Person | None:
+        """Gives somebody who has to be locked now."""
         ident, known = row["person"], kept(self._store.seal, row["person"], row["entry"])
         entry = await self._people.entry(ident)
         if entry is None or not entry.active:
-            if row["closed_at"] is None:
-                await self._close(known if entry is None else entry)
-            return
+            return None if row["closed_at"] is not None else known if entry is None else entry
         if row["closed_at"] is not None:
             log.warning("%s is in the directory again", ident)
         elif row["entry"] is None:  # nothing of an earlier version says what was shown: it is shown at every start
             await self._note(entry, None)
-            return
+            return None
         elif _same(entry, known):
-            return
+            return None
         self._people.gone.drop(ident)
         await self._follow(entry)
         await self._links.listed(entry, known)
@@ -117,6 +133,7 @@ class Following:
             if account.network == MATRIX and account not in known.addresses:
                 await self._taking_over.begin(ident, account)
         await self._note(entry, None)
+        return None
 
     async def _follow(self, entry: Person) -> None:
         """Names are said anew: by the hub with the next message, by networks that show people at once."""

@@ -159,7 +159,7 @@ class People:
             if found is None and not person.startswith("rpps:"):
                 return self.gone.of(person) or self._unlisted_person(person)
             if found is None:
-                return self.gone.of(person) or Person(person, person, listed=False, active=False)
+                return self.gone.of(person) or Person(person, person, listed=False)
             known, changes = self._joined.get(person), self.accounts.changes
             if known is not None and known[0] is found and known[1] == changes:
                 return known[2]

@@ -194,3 +194,16 @@ async def test_who_comes_into_the_directory_is_shown_and_nobody_else_is_looked_a
     async with place(url, tmp_path / "people.csv", BEN, CLEO, nets=nets) as p:
         await p.edit(BEN, CLEO, DAN)
         assert [one.id for one in nets["siilo"].people_shown] == ["rpps:10000000004"]
+
+
+async def test_a_directory_that_is_not_there_yet_locks_nobody(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = [f"100000001{n:02},P {n},Médecin,Lyon,,,siilo:p{n},\n" for n in range(20)]
+    path = tmp_path / "people.csv"
+    async with place(url, path, BEN, CLEO, *many) as p:
+        await p.world.pandalab.write("p1", "A", "cleo", "à tous", [f"siilo:p{n}" for n in range(20)])
+        await p.world.until(lambda: p.world.siilo.delivered)
+    async with place(url, path, BEN, CLEO) as p:
+        assert [r for r in caplog.records if r.getMessage().startswith("ALARM the directory has lost 20 of the 21")]
+        assert await p.world.db.all("following.gone", "", 9) == []
