@@ -60,6 +60,10 @@ ON_DUTY: dict[str, tuple[str, str]] = {
         "{urgent}{writer} à {function}, {when} :",
         "{urgent}{writer} to {function}, {when}:",
     ),
+    "duty_too_large": (
+        "Trop volumineux pour être joint ici : {files}. Demandez-le à son auteur.",
+        "Too large to be sent along: {files}. Ask its author for it.",
+    ),
     "duty_answer": (
         "Répondez à ce message : votre réponse paraît dans la conversation.",
         "Answer this message: your answer appears in the conversation.",

@@ -29,6 +29,18 @@ _BORDERS = 3  # hand-overs after which the writer of what is not urgent is told
 _FILES = 20_000_000  # bytes that are passed on with a copy
 
 
+def fitting(files: Sequence[File], most: int = _FILES) -> tuple[tuple[File, ...], str]:
+    """As many documents as one message carries, in their order, and the names of those that are left out."""
+    taken, left, total = list[File](), list[str](), 0
+    for file in files:
+        if total + file.size > most:
+            left.append(file.name)
+        else:
+            taken.append(file)
+            total += file.size
+    return tuple(taken), ", ".join(left)
+
+
 class Passing:
     """Works on one watch. ``clock`` gives milliseconds since 1970."""
 
@@ -178,7 +190,9 @@ class Passing:
             await self._watches.passed(tx, watch, person, due_at, copy, said)
             await self._seating.sit(tx, watch.conversation, [seat])
 
-        body = Body(copied(function, said), files=await self._documents(said), system=True, urgent=watch.urgent)
+        files, left = fitting(await self._documents(said))
+        text = "\n\n".join([copied(function, said), *([told("duty_too_large", function, files=left)] if left else [])])
+        body = Body(text, files=files, system=True, urgent=watch.urgent)
         try:
             await self._say.copy(ident, watch.conversation, function, person, body, person, within)
         except Refused as refusal:
@@ -190,17 +204,9 @@ class Passing:
         then = self._rota.now.following(function.slug, now)
         return None if then is None else then.until
 
-    async def _documents(self, said: Sequence[Unread]) -> tuple[File, ...]:
-        """The documents that go with a copy, as many as one message carries."""
-        found: list[File] = []
-        for one in said:
-            found += await self._watches.files(one.message) if one.files else []
-        total, fitting = 0, list[File]()
-        for file in found:
-            total += file.size
-            if total <= _FILES:
-                fitting.append(file)
-        return tuple(fitting)
+    async def _documents(self, said: Sequence[Unread]) -> list[File]:
+        """Everything that came with these messages."""
+        return [file for one in said if one.files for file in await self._watches.files(one.message)]
 
     # ---- said
 

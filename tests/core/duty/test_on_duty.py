@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import Unavailable
-from bridge.model import Address, Delivery, Ref, State
+from bridge.hub.duty.passing import fitting
+from bridge.model import Address, Delivery, File, Ref, State
 from tests.core.duty.make import ANNA, CLEO, DAN
 from tests.core.duty.world import BEN, GARDE, GIL, HANA, kill_after, networks, on_duty
 
@@ -329,3 +330,10 @@ async def test_an_absence_is_told_once_to_who_writes(tmp_path: Path) -> None:
         await world.write("m3", "Toujours là ?", to=())
         await world.gets("pandalab", "Toujours")
         assert sum("en absence" in text for text in world.texts("arcad")) == 2
+
+
+def test_what_is_too_large_for_a_copy_is_named() -> None:
+    files = [File(name, "application/pdf", bytes(size)) for name, size in (("a", 6), ("b", 5), ("c", 4))]
+    taken, left = fitting(files, 10)
+    assert ([file.name for file in taken], left) == (["a", "c"], "b")
+    assert fitting(files[:1]) == ((files[0],), "")
