@@ -56,7 +56,10 @@ async def test_a_mail_with_files_is_its_text_and_one_event_for_each_file(world: 
             assert content["info"] == {"mimetype": file.mime, "size": file.size}
             assert await chat.ben.read_file(content) == file.data
         assert said(chat)[1:] == [("m.text", "Voici les résultats"), ("m.file", PDF.name), ("m.image", SCAN.name)]
-        assert [upload[:2] for upload in world.stub.media.uploads] == [(GHOST, "application/octet-stream")] * 2
+        files = [
+            upload[:2] for upload in world.stub.media.uploads if upload[1] != "image/png"
+        ]  # that is its own picture
+        assert files == [(GHOST, "application/octet-stream")] * 2
         assert not any("filename" in query for _, _, query in world.stub.media.uploads)
         assert all(PDF.data[:64] not in kept for kept in world.stub.media.kept.values())
 
