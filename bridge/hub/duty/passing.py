@@ -145,7 +145,7 @@ class Passing:
         if box is None:
             return False
         ident = f"page:{said[0].message}:{watch.function}:{watch.step + 1}"
-        text = f"{copied(function, said)}\n\n{told('duty_answer', function)}"
+        text, files = await self._written(function, said)
         ready = partial(
             self._watches.passed, watch=watch, asked=PAGED + last, due_at=self._clock() + function.after,
             copy=message_id(Ref(FUNCTION, ident)), said=said,
@@ -155,7 +155,7 @@ class Passing:
             await ready(tx)
 
         chat = f"page:{watch.conversation}:{watch.function}:{last}"
-        body = Body(text, files=await self._documents(said), system=True, urgent=True)
+        body = Body(f"{text}\n\n{told('duty_answer', function)}", files=files, system=True, urgent=True)
         try:
             await self._say.copy(ident, chat, function, f"mailto:{box}", body, None, within)
         except Refused as refusal:
@@ -190,8 +190,7 @@ class Passing:
             await self._watches.passed(tx, watch, person, due_at, copy, said)
             await self._seating.sit(tx, watch.conversation, [seat])
 
-        files, left = fitting(await self._documents(said))
-        text = "\n\n".join([copied(function, said), *([told("duty_too_large", function, files=left)] if left else [])])
+        text, files = await self._written(function, said)
         body = Body(text, files=files, system=True, urgent=watch.urgent)
         try:
             await self._say.copy(ident, watch.conversation, function, person, body, person, within)
@@ -204,9 +203,12 @@ class Passing:
         then = self._rota.now.following(function.slug, now)
         return None if then is None else then.until
 
-    async def _documents(self, said: Sequence[Unread]) -> list[File]:
-        """Everything that came with these messages."""
-        return [file for one in said if one.files for file in await self._watches.files(one.message)]
+    async def _written(self, function: Function, said: Sequence[Unread]) -> tuple[str, tuple[File, ...]]:
+        """A copy of these messages: its text, and the documents that came with them."""
+        every = [file for one in said if one.files for file in await self._watches.files(one.message)]
+        files, left = fitting(every)
+        more = [told("duty_too_large", function, files=left)] if left else []
+        return "\n\n".join([copied(function, said), *more]), files
 
     # ---- said
 
