@@ -190,6 +190,10 @@ class Engine:
         if unsure := self._rounds.unsure(ghosts):
             await self._ring_quietly(unsure)
 
+    async def trust_changed(self) -> None:
+        """Other servers are trusted now: what is kept for their people is tried with the next retry."""
+        await self._sharing.start()
+
     async def catch_up(self) -> None:
         """Read every ghost's inbox at once."""
         await self._inbox.ring([ghost.user for ghost in self._ghosts.all()])

@@ -9,6 +9,8 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -16,6 +18,7 @@ from pydantic import BaseModel
 from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
+from appservice.client.names import server_of
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import accounts, examine, identities, proof
 from appservice.process import matrix as matrix_edge
@@ -26,7 +29,7 @@ from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from bridge import words
-from bridge.config import BadConfig, Config, ListenSettings
+from bridge.config import BadConfig, Config, ListenSettings, read_config
 from bridge.db import open_database
 from bridge.errors import said
 from bridge.hub.assembly import Core, Rules, assemble
@@ -34,16 +37,18 @@ from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub, now_ms
 from bridge.network import Built, Network, Outfit
 from bridge.parts.endless import endless
+from bridge.parts.file_watch import FileWatch
 from bridge.parts.tasks import Tasks
 from bridge.people.directories.functions import WithFunctions
 from bridge.people.directories.watched import WatchedFile
 from bridge.people.directory import Directory
 from bridge.people.national.national import National
-from bridge.people.trust import trusted_server
+from bridge.people.server_list import ServerList
 from bridge.store.store import COMPONENT as STORE
 
 log = logging.getLogger(__name__)
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
+_LOOK = 5.0  # s between two looks at the configuration's file
 _LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
 COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
@@ -62,6 +67,7 @@ class Parts:
     routes: Sequence[Routes]
     clients: Sequence[Routes]
     life: Life
+    servers: ServerList
 
     @property
     def hub(self) -> Hub:
@@ -69,17 +75,44 @@ class Parts:
         return self.core.hub
 
 
-async def run(config: Config) -> None:
-    """Run a hub until SIGTERM or SIGINT. Raises BadConfig, Unavailable (the database cannot be opened)."""
+async def run(config: Config, path: Path | None = None) -> None:
+    """Run a hub until SIGTERM or SIGINT; ``path`` is the configuration's file, of which some is read again.
+
+    Raises BadConfig, Unavailable (the database cannot be opened).
+    """
+    watch = None if path is None else FileWatch(path, _LOOK)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(config) as parts:
-        loop.add_signal_handler(signal.SIGHUP, parts.directory.reload)
+    async with running(config, watch) as parts:
+        loop.add_signal_handler(signal.SIGHUP, partial(_reload, parts, watch))
         _spare_collections()
         await ended.wait()
         log.info("stopping")
+
+
+def _reload(parts: Parts, watch: FileWatch | None) -> None:
+    """What can be read again is (SIGHUP)."""
+    parts.directory.reload()
+    if watch is not None:
+        watch.ask()
+
+
+async def follow_servers(parts: Parts, watch: FileWatch) -> None:
+    """Whoever is in the trust space follows the configuration's file, until cancelled."""
+
+    def read() -> list[str]:
+        try:
+            return read_config(watch.path).trust.matrix_servers
+        except BadConfig as bad:
+            raise ValueError(str(bad)) from None
+
+    async def changed() -> None:
+        parts.matrix.store.unsettle(lambda user: parts.servers.allows(server_of(user)))
+        await parts.matrix.engine.trust_changed()
+
+    await endless("servers", partial(parts.servers.follow, watch, read, changed))
 
 
 def _spare_collections() -> None:
@@ -96,8 +129,8 @@ async def adopt(config: Config) -> None:
 
 
 @asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Parts]:
-    """A hub that runs while the block does."""
+async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterator[Parts]:
+    """A hub that runs while the block does. ``watch``: of the configuration's file, of which some is read again."""
     async with AsyncExitStack() as stack:
         parts = await _build(config, stack)
         await parts.life.begin()
@@ -105,6 +138,8 @@ async def running(config: Config) -> AsyncIterator[Parts]:
         stack.push_async_callback(tasks.stop)
         tasks.start(endless("life", parts.life.run))
         tasks.start(endless("directory", parts.directory.run))
+        if watch is not None:
+            tasks.start(follow_servers(parts, watch))
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
@@ -131,8 +166,10 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     await proof.prove(db, seal)
     homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
 
+    servers = ServerList(config.trust.matrix_servers)
+
     def trusted(server: str) -> bool:
-        return server == settings.server_name or trusted_server(server, config.trust.matrix_servers)
+        return server == settings.server_name or servers.allows(server)
 
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
@@ -149,7 +186,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
-    return Parts(config, directory, core, matrix, routes, clients, life)
+    return Parts(config, directory, core, matrix, routes, clients, life, servers)
 
 
 async def _clients(

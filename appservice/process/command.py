@@ -136,7 +136,7 @@ def _run(asked: argparse.Namespace) -> int:
     _take_files()
 
     async def go() -> int:
-        await run(config)
+        await run(config, asked.config)
         return 0
 
     return _loop(go())

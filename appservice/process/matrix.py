@@ -87,7 +87,7 @@ class Matrix:
         self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, callbacks)
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self.finder = Finder(edge, ghosts)
-        self._store = store = RoomStore(db)
+        self.store = store = RoomStore(db)
         newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ours)
         version, forget = settings.room_version, engine.forget_invited
         waiting = Waiting(settings.key_wait_s, settings.key_request_s)
@@ -294,7 +294,7 @@ class Matrix:
         return items
 
     async def _waits(self, room_id: str, user: str) -> bool:
-        room = await self._store.get(room_id)
+        room = await self.store.get(room_id)
         gone = room.membership(user) != "join" or user in room.strangers  # they get nothing that was kept
         return gone or room.waits(user) or not self._edge.trusted(server_of(user))
 
@@ -373,7 +373,7 @@ class Matrix:
         person = await self._edge.hub.facts.who(Address(MATRIX, user))
         words = notice("identity_accepted", name=person.name if person else user)
         for room_id in sorted({*known.rooms, *self._notices.refused_in(user, "identity_changed")}):
-            room = await self._store.get(room_id)
+            room = await self.store.get(room_id)
             key = f"identity:{room_id}:{user}:{master}"
             await self._notices.notice(room, key, Words(words, "identity_accepted"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -207,6 +207,17 @@ class RoomStore:
         known = {f.name for f in fields(RoomFacts)}
         facts = RoomFacts(**{k: v for k, v in orjson.loads(row["facts"]).items() if k in known}) if row else RoomFacts()
         return self._cache.put(room_id, Room(room_id, row["conversation"] if row else None, facts, members))
+
+    def unsettle(self, trusted: Callable[[str], bool]) -> None:
+        """Other users are trusted now: each room is looked at again with its next message.
+
+        Whoever has come back may have at once what is kept for them.
+        """
+        for room_id in self._cache.known():
+            if (room := self._cache.peek(room_id)) is not None:
+                room.settled = None
+                room.untrusted = frozenset(user for user in room.untrusted if not trusted(user))
+                room.changed()
 
     async def of(self, conversation: str) -> list[Room]:
         """The rooms of a conversation: one, or several after an upgrade."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from bridge.errors import said
 from bridge.model import Address, Person
+from bridge.parts.file_watch import FileWatch
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.directory import Changed
 from bridge.people.searching.search import NOBODY, Asking
@@ -17,7 +17,6 @@ from bridge.people.searching.search import NOBODY, Asking
 log = logging.getLogger(__name__)
 _LOOK = 5.0  # s between two looks at the file
 _FEW, _SHARE = 10, 0.2  # people who may vanish from the file before somebody has to say that this is meant
-_Mark = tuple[int, int, int]
 
 
 class WatchedFile:
@@ -32,12 +31,9 @@ class WatchedFile:
     def __init__(self, path: Path, look: float = _LOOK) -> None:
         """Read the file. Raises ValueError that names the line, OSError."""
         self._path = path
-        self._look = look
-        self._seen: _Mark | None = self._mark()
-        self._tried = self._seen
+        self._watch = FileWatch(path, look)
         self._now = FlatFile.read(path)
         self._changed: Changed = lambda people: None
-        self._meant = asyncio.Event()
 
     def follow(self, changed: Changed) -> None:
         """See :class:`bridge.people.directory.Changing`."""
@@ -45,28 +41,12 @@ class WatchedFile:
 
     def reload(self) -> None:
         """Read the file as it is now, whoever is missing from it: the operator says so (SIGHUP)."""
-        self._meant.set()
+        self._watch.ask()
 
     async def run(self) -> None:
         """Watch the file until cancelled."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._look):
-                    await self._meant.wait()
-            meant = self._meant.is_set()
-            self._meant.clear()
-            mark = await asyncio.to_thread(self._mark)
-            steady, self._seen = mark == self._seen, mark
-            if meant or (steady and mark != self._tried):
-                self._tried = mark
-                await self._read(meant)
-
-    def _mark(self) -> _Mark | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+            await self._read(await self._watch.changed())
 
     async def _read(self, meant: bool) -> None:
         try:

@@ -120,7 +120,7 @@ async def test_an_invitation_that_was_never_pushed_undoes_no_join(world: World) 
     async with world.node() as node:
         await chat.ben.say(chat.room, "deux")
         await node.got("deux")
-        room = await node.matrix._store.get(chat.room)
+        room = await node.matrix.store.get(chat.room)
         assert room.membership(eve.mxid) == "join"
         assert not room.waits(eve.mxid)
 
@@ -185,7 +185,7 @@ async def test_a_ban_below_a_change_of_name_counts(world: World) -> None:
     async with world.node() as node:
         await ben.say(room, "trois")
         await node.got("trois")
-        assert (await node.matrix._store.get(room)).membership(eve.mxid) == "ban"
+        assert (await node.matrix.store.get(room)).membership(eve.mxid) == "ban"
 
 
 async def test_a_transaction_whose_number_is_missing_is_looked_for(world: World) -> None:

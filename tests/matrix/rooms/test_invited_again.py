@@ -130,7 +130,7 @@ async def test_who_declines_and_comes_in_while_a_message_is_on_its_way_never_rea
         await invite(world, node, ben, room, eve, "ben")
         await eve.member(room, "join")
         await settled(world, node)
-        await until(lambda: not node.matrix._store._cache.get(room).waits(eve.mxid), "her time to be over")  # type: ignore[union-attr]
+        await until(lambda: not node.matrix.store._cache.get(room).waits(eve.mxid), "her time to be over")  # type: ignore[union-attr]
         if len(where) > 1:
             second = asyncio.Event()
             world.stub.fault(where[1], times=1, gate=second)

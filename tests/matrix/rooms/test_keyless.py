@@ -188,6 +188,32 @@ async def test_a_server_that_has_left_the_trust_space_gets_nothing_and_is_told_w
         assert who is not None
 
 
+async def test_the_list_of_servers_changes_while_the_hub_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appservice.process.matrix._FLUSH", 0.2)
+    ben = await world.human("ben", "chu.example")
+
+    async def listed(node: Node, trusted: bool) -> None:
+        (world.untrusted.discard if trusted else world.untrusted.add)("chu.example")
+        node.matrix.store.unsettle(lambda user: trusted)
+        await node.matrix.engine.trust_changed()
+
+    async with world.node() as node:
+        room, first = await invited(world, node, ben)
+        await is_told(node, ben, "delivered", None, first)
+        await listed(node, trusted=False)
+        second = await node.write("chat1", "gardé")
+        await is_told(node, ben, "sent", "recipient_untrusted", second)
+        mine = await ben.say(room, "pourquoi ?")
+        await until(lambda: statuses(ben, mine) == ["FAIL_PERMANENT"])
+        await wait_for(partial(shut, node), "them to wait for the list")
+        assert (heard(ben), node.texts()) == (["un"], [])
+        await listed(node, trusted=True)
+        await is_told(node, ben, "delivered", None, second)
+        await until(lambda: heard(ben) == ["un", "gardé"])
+        await ben.say(room, "de retour")
+        await node.got("de retour")
+
+
 async def test_who_comes_in_before_it_is_noted_that_they_cannot_read_is_explained(world: World, url: str) -> None:
     async with world.node(url) as node:
         ben = await world.human("ben", "chu.example")

@@ -54,11 +54,11 @@ async def test_facts_are_on_disk_after_a_failure(world: World, kind: str, conten
         await settled(world, node)
         before = (await stored(node, chat.room)).facts
         away: Any = Away(node, "matrix.room", 2)
-        node.matrix._store._db = away
+        node.matrix.store._db = away
         await chat.ben.call("PUT", f"/_matrix/client/v3/rooms/{chat.room}/state/{kind}/", content)
         await settled(world, node)
         assert away.left == 0
-        known, kept = await node.matrix._store.get(chat.room), await stored(node, chat.room)
+        known, kept = await node.matrix.store.get(chat.room), await stored(node, chat.room)
         assert kept.facts == known.facts != before
         assert not known.unsaved
 
@@ -84,7 +84,7 @@ async def test_a_member_whom_the_hub_brought_in_is_on_disk_after_a_failure(world
         chat = await meet(world, node)
         eve = await world.human("eve", "chu.example")
         away: Any = Away(node, "matrix.room", 1)
-        node.matrix._store._db = away
+        node.matrix.store._db = away
         await node.write(chat.chat, "Eve est invitée", by="anna", to=(f"matrix:{eve.mxid}",))
         await chat.ben.heard("Eve est invitée")
         await until(lambda: away.left == 0)
