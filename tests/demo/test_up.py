@@ -149,7 +149,7 @@ async def people_write(endpoints: Json, state: Path) -> str:
     async with ben:
         written = await own.write("Bonjour", chat, [f"matrix:{ben.user_id}", "siilo:dan"])
         room = await ben.wait_room(lambda one: one["membership"] == "invite")
-        await wait_for(lambda: own.became(written, "sent"), "the message to wait in the room")
+        assert await own.became(written, "accepted")  # it waits in the hub for whoever is invited
         await ben.join(room)
         await wait_for(lambda: own.became(written, "delivered"), "the message to be with everybody")
         assert (await ben.wait_text(room, "Bonjour"))["shield_colour"] == 0

@@ -37,11 +37,20 @@ async def until(db: Database, word: str) -> None:
                 await asyncio.sleep(0.05)
 
 
+async def gone(db: Database) -> None:
+    """The server's own processes may end a moment after it."""
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                await words(db)
+
+
 async def test_a_lost_server_is_unavailable_and_comes_back(own_server: Postgres, tmp_path: Path) -> None:
     url = await own_server.create_database()
     async with opened(url, tmp_path) as db:
         await write(db, "before")
         await own_server.kill()
+        await gone(db)
         for _ in range(3):
             with pytest.raises(Unavailable):
                 await write(db, "meanwhile")
