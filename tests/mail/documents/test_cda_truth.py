@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from bridge.model import File
 from bridge.networks.mail.documents import Card, ReadDocuments, cda, outgoing, read
 from bridge.networks.mail.documents import patient as patients
+from bridge.networks.mail.documents.cda.body import unpacked
 from tests.mail.documents import make
 
 CASES = Path(__file__).parent / "golden" / "cases"
@@ -135,6 +138,30 @@ def test_pictures_are_named_by_the_entry_and_those_that_are_missing_are_told_apa
     assert card(found).text.endswith(
         "• [image-2 : non lu]\n• [image-1 Fond d’œil gauche.jpg] à 8 h\n• [image-3.jpg]\n• [image absente du document]"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "packed"),
+    [
+        ("DF", zlib.compress(JPEG, wbits=-15)),
+        ("ZL", zlib.compress(JPEG)),
+        ("GZ", gzip.compress(JPEG)),
+        ("gz", gzip.compress(JPEG)),
+    ],
+)
+def test_a_compressed_picture_is_shown(kind: str, packed: bytes) -> None:
+    found = shown("<renderMultiMedia referencedObject='m'/>", media("m", packed, about=f'compression="{kind}"'))
+    assert [(one.mime, one.data) for one in found.files] == [("image/jpeg", JPEG)]
+    assert found.problems == ()
+
+
+def test_what_is_compressed_is_bounded_whole_and_of_a_known_kind() -> None:
+    bomb = zlib.compress(bytes(1000))
+    assert unpacked(bomb, "ZL", 1000) == bytes(1000)
+    assert unpacked(bomb, "ZL", 999) is None
+    assert unpacked(bomb[:-5], "ZL", 5000) is None  # cut off
+    assert unpacked(bomb, "GZ", 5000) is None
+    assert unpacked(bomb, "Z", 5000) is None  # compress(1), which nobody writes
 
 
 def test_a_picture_that_is_called_compressed_and_is_none() -> None:

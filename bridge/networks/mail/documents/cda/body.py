@@ -1,12 +1,13 @@
 """The body of a CDA: its text and HTML, what it flags, and the files that are embedded in it. Pure.
 
-Source: HL7 CDA R2, 4.3.4 (body), 4.3.5.5 (renderMultiMedia). Nothing is fetched, nothing is unpacked.
+Source: HL7 CDA R2, 4.3.4 (body), 4.3.5.5 (renderMultiMedia); HL7 V3 data types, ED.compression. Nothing is fetched.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 
 from bridge.model import File
 from bridge.networks.mail.documents import card as cards
@@ -16,6 +17,7 @@ from bridge.networks.mail.mime.file_names import ending, type_of
 
 MOST_FILE = 32 << 20  # bytes, decoded
 MOST_MEDIA = 20
+_WINDOWS = {"DF": -zlib.MAX_WBITS, "ZL": zlib.MAX_WBITS, "GZ": zlib.MAX_WBITS | 16}  # RFC 1951, 1950, 1952
 
 
 class CdaBody:
@@ -27,6 +29,7 @@ class CdaBody:
         self.marks: tuple[str, ...] = ()
         self.files: list[File] = []
         self.problems: list[str] = []
+        self._room = MOST_FILE  # bytes that may still be unpacked, of all together
 
     def read(self, root: Element) -> None:
         """Level 1 (an embedded document) or level 2 and 3 (sections); pictures of sections as files."""
@@ -72,10 +75,14 @@ class CdaBody:
         known = type_of(data) if data is not None else None
         if data is None:
             return None
-        if attribute(element, "compression") and known in (None, "application/zip"):
+        if (packed := attribute(element, "compression")) and known in (None, "application/zip"):
             # bytes that are plainly a picture or a document are not compressed, whatever the attribute says
-            self.problems.append("cda_compressed")
-            return None
+            data = unpacked(data, packed, self._room)
+            if data is None:
+                self.problems.append("cda_compressed")
+                return None
+            self._room -= len(data)
+            known = type_of(data)
         said = cards.mime_type(attribute(element, "mediaType") or "text/plain")
         mime = known if known is not None and known != "application/zip" else said
         self.files.append(File(cards.file_name(f"{stem}{ending(mime)}"), mime, data))
@@ -96,6 +103,18 @@ class CdaBody:
             self.problems.append("cda_no_body" if not data else "cda_file_too_large")
             return None
         return data
+
+
+def unpacked(data: bytes, kind: str, most: int) -> bytes | None:
+    """What was compressed (``DF``, ``ZL``, ``GZ``); None: by another way, broken, or of more than ``most`` bytes."""
+    if (window := _WINDOWS.get(kind.upper())) is None:
+        return None
+    stream = zlib.decompressobj(window)
+    try:
+        found = stream.decompress(data, most + 1)
+    except zlib.error:
+        return None
+    return found if stream.eof and 0 < len(found) <= most else None
 
 
 def _is_media(element: Element) -> bool:
