@@ -27,7 +27,13 @@ class Said:
 
 CLEO, DAN = ("pandalab", "cleo"), ("siilo", "dan")
 GHOST_CLEO = f"@rpps_10000000003:{SERVER}"
+_STRANGER = "stranger"
 TWO, THREE = "two-legs", "three-legs"
+
+
+def _everybody(said: Said) -> bool:
+    """Whether all to whom it was said come in: not every stranger does."""
+    return bool(said.to) and not said.chat.startswith(_STRANGER)
 
 
 class Traffic:
@@ -118,12 +124,12 @@ class Traffic:
         self.rig.sims["pandalab"].change_members(chat, {"by": user, "add": ["siilo:dan"]})
 
     def _stranger(self) -> None:
-        """Cleo writes to somebody whose devices nobody has asked for yet."""
-        account = self.rig.stub.human(f"stranger{next(self._strangers)}")
+        """Cleo writes to ben and to somebody whose devices nobody has asked for yet: for them the keys are kept."""
+        account = self.rig.stub.human(f"{_STRANGER}{next(self._strangers)}")
         mxid, _, _ = account
         self._outside.append(account)
-        self._cleo(mxid.strip("@"), (), [f"matrix:{mxid}"])
-        self._cleo(mxid.strip("@"), ())
+        self._cleo(mxid.strip("@"), ("ben",), [BEN, f"matrix:{mxid}"])
+        self._cleo(mxid.strip("@"), ("ben",))
 
     async def _comes_in(self) -> None:
         """A stranger who has been invited publishes the keys of a first device, and joins: what was kept is given."""
@@ -196,8 +202,8 @@ class Traffic:
     def untold(self) -> list[str]:
         """What has arrived, but its sender does not know."""
         told = {**self.rig.statuses("pandalab"), **self.rig.statuses("siilo")}
-        fine = {True: ("delivered", "read"), False: ("accepted", "sent", "delivered")}  # not every stranger comes in
-        products = [s.text for s in self.said if s.by != "ben" and told.get(s.text) not in fine[bool(s.to)]]
+        fine = {True: ("delivered", "read"), False: ("accepted", "sent", "delivered", "read")}
+        products = [s.text for s in self.said if s.by != "ben" and told.get(s.text) not in fine[_everybody(s)]]
         known = self._successes()
         events = [
             s.event["event_id"] for room in self.rig.rooms.values() for s in self.rig.timeline(room) if self._own(s)
