@@ -18,7 +18,9 @@ check: setup  ## format, lint, types and import rules
 	@.venv/bin/lint-imports
 
 test: check  ## all checks, then all tests but the long ones
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) || { \
+		echo "What failed beside other tests is run once more, alone; whatever fails again fails."; \
+		$(PY) -m pytest -n 0 --last-failed --last-failed-no-failures none $(ARGS); }
 
 fmt: setup  ## format the code and fix what can be fixed
 	$(PY) -m ruff format .
