@@ -122,16 +122,17 @@ def phrases_of(cell: str) -> list[str]:
 _LABELS = [(key, phrase) for key, labels, _ in rows_of(_CRAFTS) for phrase in phrases_of(labels)]
 
 
-def _asked() -> dict[tuple[str, ...], frozenset[str]]:
+def asked_by(table: str) -> dict[tuple[str, ...], frozenset[str]]:
+    """The words of each phrase in the last column of a table (see :func:`rows_of`) -> the keys of the first one."""
     known: dict[tuple[str, ...], frozenset[str]] = {}
-    for key, _, forms in rows_of(_CRAFTS):
+    for key, _, forms in rows_of(table):
         for form in phrases_of(forms):
             words = tuple(form.split())
             known[words] = known.get(words, frozenset()) | {key}
     return known
 
 
-ASKED = _asked()
+ASKED = asked_by(_CRAFTS)
 """How people ask: the words of a phrase -> the stems that are meant."""
 
 

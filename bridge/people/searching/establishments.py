@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from bridge.people.searching.crafts import phrases_of, rows_of
+from bridge.people.searching.crafts import asked_by, phrases_of, rows_of
 from bridge.people.searching.folding import LONGEST, fold, listed, saint
 
 _KEPT = 65_536
@@ -43,16 +43,7 @@ secretariat | secretariat | secretariat / secretaire
 _NAMES = [(key, phrase) for key, names, _ in rows_of(_HOUSES) for phrase in phrases_of(names)]
 
 
-def _asked() -> dict[tuple[str, ...], frozenset[str]]:
-    known: dict[tuple[str, ...], frozenset[str]] = {}
-    for key, _, forms in rows_of(_HOUSES):
-        for form in phrases_of(forms):
-            words = tuple(form.split())
-            known[words] = known.get(words, frozenset()) | {key}
-    return known
-
-
-ASKED = _asked()
+ASKED = asked_by(_HOUSES)
 """How people ask: the words of a phrase -> the words that are meant."""
 
 
