@@ -31,6 +31,21 @@ _COLUMNS = {
 }  # fmt: skip
 
 
+@asynccontextmanager
+async def working(connections: Connections) -> AsyncIterator[Any]:
+    """A connection for the time of the block; it is not used again if that fails. Raises Unavailable."""
+    try:
+        connection = await connections.take()
+        try:
+            yield connection
+        except BaseException:
+            connections.drop(connection)
+            raise
+        connections.give_back(connection)
+    except AWAY as error:
+        raise Unavailable("directory", 1.0, alone=True) from error
+
+
 class SchemaTables:
     """One load."""
 
@@ -49,7 +64,7 @@ class SchemaTables:
 
     async def write(self, bulk: Bulk, todo: Todo = ()) -> None:
         """See :class:`.tables.Tables`."""
-        async with self._working() as connection, connection.transaction():
+        async with working(self._connections) as connection, connection.transaction():
             for table, rows in bulk.items():
                 await connection.copy_records_to_table(table, records=rows, columns=_COLUMNS[table], timeout=_PATIENCE)
             for name, rows in todo:
@@ -57,22 +72,9 @@ class SchemaTables:
 
     async def change(self, statements: Sequence[str]) -> None:
         """See :class:`.tables.Tables`."""
-        async with self._working() as connection:
+        async with working(self._connections) as connection:
             for name in statements:
                 await connection.execute(self._statements[name], timeout=_PATIENCE)
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncIterator[Any]:
-        try:
-            connection = await self._connections.take()
-            try:
-                yield connection
-            except BaseException:
-                self._connections.drop(connection)
-                raise
-            self._connections.give_back(connection)
-        except AWAY as error:
-            raise Unavailable("directory", 1.0, alone=True) from error
 
     async def close(self) -> None:
         """See :class:`.tables.Tables`."""
@@ -145,16 +147,8 @@ class SchemaLoads:
             await keeper.close()
 
     async def _execute(self, text: str) -> None:
-        try:
-            connection = await self._connections.take()
-            try:
-                await connection.execute(text, timeout=_PATIENCE)
-            except BaseException:
-                self._connections.drop(connection)
-                raise
-            self._connections.give_back(connection)
-        except AWAY as error:
-            raise Unavailable("directory", 1.0, alone=True) from error
+        async with working(self._connections) as connection:
+            await connection.execute(text, timeout=_PATIENCE)
 
     async def close(self) -> None:
         """See :class:`.tables.Loads`."""
