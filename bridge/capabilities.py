@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import orjson
 
-from bridge.connector import Capabilities, InCommon
+from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.kinds import EVERYWHERE
 from bridge.model import Body, Delivery, Kind
+from bridge.receiver import InCommon
 
 # A Matrix event has at most 65,536 bytes. Encrypted, its content grows by 4/3 (base64); about 5 KiB stay for the rest
 # of the event: signatures, keys, relations. So text and html together have 44 KiB as JSON.

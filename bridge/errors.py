@@ -25,7 +25,7 @@ class Unavailable(Exception):
     this failure tells, and everything else may go on. Without it the failure counts against the whole network.
     ``told``: whoever waits learns the code at once, as people can do something about it; it has words.
     ``kept``: nothing has failed, nobody is there yet. The hub keeps the message, and whatever is behind it in its lane,
-    until :meth:`bridge.connector.Signals.came`; other networks do not wait for its place.
+    until :meth:`bridge.receiver.Signals.came`; other networks do not wait for its place.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class Handed:
     """What a network made of a delivery that not everybody there has now.
 
     ``without``: person id -> why they do not get it (a code). ``waiting``: for whom (person ids) it is kept there, and
-    why (a code; None: they must first come in); :meth:`bridge.connector.Receiver.arrived` tells when they have it.
+    why (a code; None: they must first come in); :meth:`bridge.receiver.Receiver.arrived` tells when they have it.
     ``noted`` is called once all this is on the hub's disk.
     """
 

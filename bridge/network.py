@@ -9,8 +9,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from bridge.connector import Connector, Receiver
+from bridge.connector import Connector
 from bridge.db import Component, Database
+from bridge.receiver import Receiver
 from bridge.seal import Seal
 
 

@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from bridge.connector import (
-    Admits,
-    Boxes,
-    Connector,
-    GivesBoxes,
-    Relief,
-    Seats,
-    Shows,
-    Vouches,
-    Withdraws,
-)
+from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Relief, Seats, Shows, Vouches, Withdraws
 from bridge.kinds import KINDS
 from bridge.model import FUNCTION, Address, Kind, Member, Message, Person
 

@@ -16,12 +16,12 @@ from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.finding.desk import HelpDesk
 from appservice.leaving.notices import Notices, failure
 from appservice.leaving.reports import PENDING
-from bridge.connector import Status, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
 from bridge.parts.moments import LONG_AGO, credible
+from bridge.receiver import Status, Within
 from bridge.words import notice
 
 Json = dict[str, Any]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from appservice.client.homeserver import Homeserver
 from appservice.client.names import Names
-from bridge.connector import Receiver
 from bridge.db import Database
+from bridge.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ from appservice.leaving.notices import Notices
 from appservice.rooms.ghosts import Ghosts, display_name
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
-from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import MAIL, MATRIX, Address, File, Person
 from bridge.parts.lru import Lru
+from bridge.receiver import Within
 from bridge.vcard import MIME, NAME, Contact, compose
 from bridge.words import sentence
 

@@ -18,9 +18,9 @@ from appservice.finding.allowance import Allowance
 from appservice.finding.answers import MatrixError, answer, bearer, body, guarded, serve
 from appservice.finding.finder import Finder
 from appservice.finding.hashes import Hashes
-from bridge.connector import Questions
 from bridge.model import MAIL, Address
 from bridge.parts.lru import Lru
+from bridge.receiver import Questions
 from bridge.words import sentence
 
 Json = dict[str, Any]

@@ -12,8 +12,8 @@ from appservice.finding.client_search import ClientSearch
 from appservice.finding.hashes import Hashes
 from appservice.finding.identity import IdentityServer
 from appservice.process.matrix import Matrix
-from bridge.connector import Receiver
 from bridge.people.directory import Directory, ListsMailboxes
+from bridge.receiver import Receiver
 
 Routes = Callable[[web.Application], None]
 

@@ -17,10 +17,10 @@ from appservice.rooms.rooms import Rooms, Tell
 from appservice.rooms.roomstate import Room, apply, save
 from appservice.rooms.upgrades import Upgrades
 from appservice.rooms.voice import Voice
-from bridge.connector import Chat, Receiver, Within
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, MATRIX, Address, Body, GroupName, Kind, Message, Person, Ref
+from bridge.receiver import Chat, Receiver, Within
 from bridge.words import sentence
 
 Json = dict[str, Any]

@@ -16,10 +16,10 @@ from appservice.client.events import NAMED, name_in, to_name
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.rooms.doors import Doors
 from appservice.rooms.roomstate import Room
-from bridge.connector import Chat, Within
 from bridge.errors import Refused
 from bridge.model import MATRIX, Address, GroupName, Ref
 from bridge.parts.failpoint import failpoint
+from bridge.receiver import Chat, Within
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

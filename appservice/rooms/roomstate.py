@@ -11,10 +11,10 @@ import orjson
 
 from appservice.client.events import MEGOLM
 from appservice.e2ee import RoomState
-from bridge.connector import Within
 from bridge.db import Database, Tx
 from bridge.model import Member
 from bridge.parts.lru import Lru
+from bridge.receiver import Within
 
 Json = dict[str, Any]
 _CACHED = 20_000

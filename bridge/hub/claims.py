@@ -49,7 +49,7 @@ class Claims:
     # ---- what is known
 
     async def account(self, address: Address) -> Account | None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         person, standing = await self._people.had(address), self._people.accounts.standing(address)
         if person is None:
             return None
@@ -88,7 +88,7 @@ class Claims:
     # ---- a product declares
 
     async def declare(self, address: Address, person: Person) -> Person | None:
-        """See :class:`bridge.connector.Receiver`; gives whom the address belonged to before."""
+        """See :class:`bridge.receiver.Receiver`; gives whom the address belonged to before."""
         async with self._turns.of(str(address)), self._turns.of(person.id):
             before = await self._people.had(address)
             former = before if before is not None and before.id != person.id else None
@@ -151,7 +151,7 @@ class Claims:
     # ---- somebody decides
 
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         person = await self._people.identify(by, "user")
         claim = await self._one(person.id, network)
         if claim is None or network == by.network:

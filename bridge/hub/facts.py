@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from bridge.connector import ALL, Chat, Narrowing, Status
 from bridge.hub.claims import Claims
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
+from bridge.receiver import ALL, Chat, Narrowing, Status
 from bridge.served import Served
 from bridge.store.conversation import delivery_id
 from bridge.store.store import Store
@@ -18,7 +18,7 @@ _NEWEST = 30  # conversations of somebody, by which those with whom they have wr
 
 
 class Facts:
-    """See :class:`bridge.connector.Questions`."""
+    """See :class:`bridge.receiver.Questions`."""
 
     def __init__(self, store: Store, people: People, claims: Claims, connectors: Served) -> None:
         self._connectors = connectors
@@ -27,34 +27,34 @@ class Facts:
         self._people = people
 
     async def who(self, address: Address) -> Person | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return await self._people.who(address)
 
     async def lost(self, address: Address) -> str | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         person = await self._people.behind(address)
         if person is None:
             return "not_reachable" if self._people.accounts.revoked.anybody(address) else None
         return None if person.active else "recipient_inactive"
 
     async def identify(self, address: Address, field: str) -> Person:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return await self._people.identify(address, field)
 
     async def account(self, address: Address) -> Account | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return await self._claims.account(address)
 
     async def waiting(self, network: str) -> list[str]:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return [row["chat"] for row in await self._store.db.all("store.chats_waiting", network)]
 
     async def find(self, query: str, limit: int, by: Address, narrowing: Narrowing = ALL) -> list[Person]:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return await self._people.search(query, limit, by, narrowing, self._written_with)
 
     async def contacts(self, person: str, limit: int) -> list[Person]:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return [await self._people.get(ident) for ident in (await self._written_with(person, limit))[:limit]]
 
     async def _written_with(self, person: str, conversations: int = _NEWEST) -> list[str]:
@@ -65,7 +65,7 @@ class Facts:
         return sorted(latest, key=lambda other: (-latest[other], other))
 
     async def status(self, ref: Ref) -> Status | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         known = await self._store.known(self._store.db, ref)
         row = await self._store.db.one("store.status", known[0]) if known else None
         if row is None or row["network"] != ref.network or row["ref"] != ref.id:
@@ -77,7 +77,7 @@ class Facts:
         )  # fmt: skip
 
     async def cited(self, ref: Ref) -> Chat | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         known = await self._store.known(self._store.db, ref)
         if known is None:
             return None
@@ -85,18 +85,18 @@ class Facts:
         return Chat(known[1], found.legs.get(ref.network), *found.shown)
 
     async def parts(self, ref: Ref) -> tuple[str, list[Ref]]:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         known = await self._store.known(self._store.db, ref)
         rows = await self._store.db.all("store.parts", known[0], ref.network) if known else []
         return delivery_id(known[0], ref.network) if known else "", [Ref(ref.network, row["id"]) for row in rows]
 
     async def kind(self, ref: Ref) -> Kind | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         row = await self._store.db.one("store.writer", ref.network, ref.id)
         return None if row is None else Kind(row["kind"])
 
     async def unable(self, message: Message) -> list[str]:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         network, served = message.ref.network, self._connectors
         ident = await self._store.conversation_of(network, message.chat)
         if ident is None:
@@ -107,11 +107,11 @@ class Facts:
         return [served.label(n) for n in others if not served.carries(n, message.kind, text, legs.get(n))]
 
     async def unnamed(self, network: str, chat: str) -> bool:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         return await self._store.on_its_way(network, chat)
 
     async def among(self, people: Collection[str], by: Address) -> Chat | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         ident = await self._store.among(people, by)
         if ident is None:
             return None
@@ -119,12 +119,12 @@ class Facts:
         return Chat(ident, found.legs.get(by.network), *found.shown)
 
     async def leg(self, conversation: str, network: str) -> Chat | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         found = await self._store.conversation(conversation)
         return Chat(conversation, found.legs.get(network), *found.shown) if found.members else None
 
     async def chat(self, network: str, chat: str) -> Chat | None:
-        """See :class:`bridge.connector.Questions`."""
+        """See :class:`bridge.receiver.Questions`."""
         ident = await self._store.conversation_of(network, chat)
         if ident is None:
             return None

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 
-from bridge.connector import Within
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import Accepted, Address, Body, Kind, Member, Message, Person, Ref
+from bridge.receiver import Within
 from bridge.store.store import Store
 
 Write = Callable[[Message, Person, Sequence[Member], Sequence[str], Within], Awaitable[Accepted]]

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 
 from bridge.capabilities import check, check_text, together
-from bridge.connector import InCommon, Within
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
 from bridge.hub.claims import Claims
@@ -44,6 +43,7 @@ from bridge.parts.lines import one_name
 from bridge.parts.moments import credible
 from bridge.parts.turns import Turns
 from bridge.people.people import People
+from bridge.receiver import InCommon, Within
 from bridge.served import Served
 from bridge.store.conversation import Conversation, Reach, delivery_id, message_id
 from bridge.store.outcomes import INVITED
@@ -106,7 +106,7 @@ class Hub:
     # ---- in
 
     async def accept(self, message: Message, within: Within | None = None, again: Within | None = None) -> Accepted:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         return await self._once(message.ref, partial(self._accept, message, within), again or within)
 
     async def _accept(self, message: Message, within: Within | None) -> Accepted:
@@ -122,7 +122,7 @@ class Hub:
         self, ref: Ref, chat: str, network: str, by: Address, add: Sequence[str], remove: Sequence[Address],
         within: Within | None = None,
     ) -> str:  # fmt: skip
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         change = partial(self._change, ref, chat, by, add, remove, within)
         return (await self._once(ref, change, within)).conversation
 
@@ -139,7 +139,7 @@ class Hub:
         return await self._write(message, sender, members, gone, within)
 
     async def rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None = None) -> str:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         return (await self._once(ref, partial(self._rename, ref, chat, by, name, within), within)).conversation
 
     async def _rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None) -> Accepted:
@@ -317,7 +317,7 @@ class Hub:
         return about
 
     def carried(self, networks: Collection[str]) -> InCommon:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         return together([self._connectors[name].capabilities for name in networks if name in self._connectors])
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
@@ -331,11 +331,11 @@ class Hub:
     # ---- order
 
     async def sequenced(self, message: str, within: Within | None = None) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         await self._order.sequenced(message, within)
 
     async def awaited(self, tx: Tx, messages: Collection[str]) -> set[str]:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         return await self._store.held(tx, messages)
 
     def refused(self, message: str, network: str) -> None:
@@ -346,7 +346,7 @@ class Hub:
     # ---- conversations and people
 
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         with self._store.changing(conversation):
             async with self._store.db.transaction("hub.bind") as tx:
                 await self._store.bind(tx, conversation, network, chat)
@@ -354,7 +354,7 @@ class Hub:
                     await within(tx)
 
     async def declare(self, address: Address, rpps: str) -> Account:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         person = await self._people.rpps(rpps)
         await self.links.proven(address, person.id, PRODUCT)
         former = await self.claims.declare(address, person)
@@ -368,7 +368,7 @@ class Hub:
         return account
 
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         claim = await self.claims.confirm(by, network, accept)
         self._courier.wake_all(network)
         self._courier.wake_reports()
@@ -382,15 +382,15 @@ class Hub:
         return claim
 
     def answered(self, network: str) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         self._courier.answered(network)
 
     async def joined(self, conversation: str, account: Address) -> bool:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         return await self._taking_over.joined(conversation, account)
 
     async def introduce(self, address: Address, name: str) -> None:
-        """See :class:`bridge.connector.Receiver`."""
+        """See :class:`bridge.receiver.Receiver`."""
         person = await self._people.who(address)
         name = one_name(name, 100)
         if person is None or person.listed or not name or name in (person.name, self._people.called(person.id)):

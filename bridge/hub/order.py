@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from bridge.connector import Within
 from bridge.errors import Unavailable
 from bridge.hub.courier import Courier
 from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
+from bridge.receiver import Within
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ def partakes(conversation: Conversation, person: str, address: Address, field: s
 
 
 class Signs:
-    """See :class:`bridge.connector.Signals`. ``clock`` gives milliseconds since 1970."""
+    """See :class:`bridge.receiver.Signals`. ``clock`` gives milliseconds since 1970."""
 
     def __init__(
         self, store: Store, people: People, courier: Courier, connectors: Served, clock: Callable[[], int]
@@ -49,23 +49,23 @@ class Signs:
         self._typists = Turns()  # nobody stops typing before they have begun
 
     async def read(self, ref: Ref, reader: Address, at: int, *, strict: bool = False) -> bool:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         return await self._sign(ref, reader, at, self._store.outcomes.read_up_to, strict=strict)
 
     async def seen(self, ref: Ref, reader: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         return await self._sign(ref, reader, at, self._store.outcomes.seen)
 
     async def sent(self, ref: Ref, recipient: Address, at: int) -> bool:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         return await self._sign(ref, recipient, at, self._store.outcomes.taken)
 
     async def received(self, ref: Ref, recipient: Address, at: int, *, strict: bool = False) -> bool:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         return await self._sign(ref, recipient, at, self._store.outcomes.received, strict=strict)
 
     async def failed(self, ref: Ref, recipient: Address, reason: str, at: int) -> bool:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
 
         async def change(tx: Tx, message: str, person: str, network: str, at: int) -> bool:
             return await self._store.outcomes.failed(tx, message, person, network, reason, at)
@@ -73,7 +73,7 @@ class Signs:
         return await self._sign(ref, recipient, at, change, anybody=True)
 
     async def arrived(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         ident = await self._store.conversation_of(network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:
@@ -84,7 +84,7 @@ class Signs:
             self._courier.wake_reports()
 
     async def came(self, network: str, chat: str, who: Address, never: str | None = None) -> None:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         ident = await self._store.conversation_of(network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:
@@ -97,7 +97,7 @@ class Signs:
             self._courier.wake_reports()
 
     async def waits(self, network: str, chat: str, who: Address, why: str) -> None:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         ident = await self._store.conversation_of(network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:
@@ -108,7 +108,7 @@ class Signs:
             self._courier.wake_reports()
 
     async def also(self, known: Ref, ref: Ref) -> None:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         if (message := await self._store.known(self._store.db, known)) is not None:
             async with self._store.db.transaction("hub.also") as tx:
                 await tx.run("store.also", ref.network, ref.id, message[0])
@@ -146,7 +146,7 @@ class Signs:
         return True
 
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
-        """See :class:`bridge.connector.Signals`."""
+        """See :class:`bridge.receiver.Signals`."""
         ident = await self._store.conversation_of(network, chat)
         person = await self._people.who(who)
         if ident is None or person is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bridge.connector import Capabilities, Receiver
+from bridge.connector import Capabilities
 from bridge.model import Accepted, AccountNews, Address, Body, Delivery, Kind, Message, Person, Ref, Report, Typing
+from bridge.receiver import Receiver
 
 
 class Loopback:

@@ -1,12 +1,12 @@
-"""Pure: whether somebody who was found is among those who are wanted (:class:`bridge.connector.Narrowing`)."""
+"""Pure: whether somebody who was found is among those who are wanted (:class:`bridge.receiver.Narrowing`)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from bridge.connector import ALL, Narrowing
 from bridge.model import MAIL, Person
 from bridge.people.searching.folding import fold
+from bridge.receiver import ALL, Narrowing
 
 _BEGINNING = 6  # letters that say what a word is: cardiologue, cardiologie; infirmière, infirmier
 _MORE = 4

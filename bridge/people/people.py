@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import islice
 from sys import intern
 
-from bridge.connector import ALL, Narrowing
 from bridge.db import Database, Row
 from bridge.db.pages import pages
 from bridge.errors import Refused
@@ -24,6 +23,7 @@ from bridge.people.sealed_names import opened
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.search import Asking
 from bridge.people.trust import is_mxid, is_rpps, server_of
+from bridge.receiver import ALL, Narrowing
 from bridge.seal import Seal
 from bridge.served import Served
 from bridge.ways import choose, is_product

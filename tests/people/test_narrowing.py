@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.connector import Narrowing
 from bridge.model import Person
 from bridge.people.narrowing import fits, kind_of, searched
+from bridge.receiver import Narrowing
 
 CLEO = Person(
     "rpps:10000000003", "Dr Cléo Petit", "Médecin — Cardiologie et maladies vasculaires", "CHU de Bordeaux (Pessac)"

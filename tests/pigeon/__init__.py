@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from bridge.connector import Capabilities, Receiver
+from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.model import Address, Body, Delivery, Kind, Message, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
+from bridge.receiver import Receiver
 from bridge.seal import Seal
 
 

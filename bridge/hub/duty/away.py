@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.connector import Receiver
 from bridge.errors import Refused
 from bridge.model import Body, Kind, Message, Ref
 from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.duty.rota import Absence
 from bridge.people.people import People
+from bridge.receiver import Receiver
 from bridge.store.store import Store
 from bridge.words import sentence
 

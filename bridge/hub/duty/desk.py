@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from bridge.connector import Capabilities, Receiver, Relief
+from bridge.connector import Capabilities, Relief
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
 from bridge.hub.duty.away import Away
@@ -38,6 +38,7 @@ from bridge.parts.tasks import Tasks
 from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.duty.rota import Function
 from bridge.people.people import People
+from bridge.receiver import Receiver
 from bridge.seal import Seal
 from bridge.store.store import Store
 

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from bridge.connector import Receiver
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.hub.duty.phrases import copied, told, when
@@ -21,6 +20,7 @@ from bridge.model import FUNCTION, MAIL, Address, Body, File, Ref
 from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.duty.rota import Duty, Function
 from bridge.people.people import People
+from bridge.receiver import Receiver
 from bridge.store.conversation import Conversation, delivery_id, message_id
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from bridge.connector import Receiver, Within
 from bridge.errors import Refused
 from bridge.model import FUNCTION, Address, Body, File, Kind, Message, Ref
 from bridge.people.duty.rota import Function
+from bridge.receiver import Receiver, Within
 
 log = logging.getLogger(__name__)
 

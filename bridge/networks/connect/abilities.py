@@ -10,13 +10,14 @@ from typing import Any
 import orjson
 from pydantic import Field, ValidationError
 
-from bridge.connector import Capabilities, InCommon
+from bridge.connector import Capabilities
 from bridge.db import Database
 from bridge.kinds import EVERYWHERE
 from bridge.model import Kind
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.wire import AboutKind
+from bridge.receiver import InCommon
 
 _log = logging.getLogger(__name__)
 _SWITCHES = ("html", "replies", "threads", "typing", "receipts", "files")

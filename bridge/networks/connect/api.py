@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from bridge import vcard
-from bridge.connector import Chat, Receiver, Within
 from bridge.errors import Refused, Unavailable
 from bridge.model import Account, Address, Kind, Message, Ref
 from bridge.networks.connect import abilities, about, accounts, fingerprints, problems, translate
@@ -41,6 +40,7 @@ from bridge.networks.connect.wire import (
     Vouch,
     milliseconds,
 )
+from bridge.receiver import Chat, Receiver, Within
 
 _ID = re.compile(ID_PATTERN.removesuffix("$"))  # for fullmatch, to which a final line break is no end
 _CONTACTS = 1_000

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from bridge.connector import Capabilities, Receiver
+from bridge.connector import Capabilities
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.model import AccountNews, Delivery, Ref, Report, Typing
@@ -28,6 +28,7 @@ from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.networks.connect.wire import Taken
 from bridge.parts.bucket import Bucket
+from bridge.receiver import Receiver
 from bridge.seal import Seal
 
 _log = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from bridge.connector import Narrowing
 from bridge.errors import Refused
 from bridge.model import GroupName
 from bridge.parts.lines import one_name
 from bridge.parts.moments import written
+from bridge.receiver import Narrowing
 
 Json = dict[str, Any]
 ID_PATTERN = r"^[!-~]{1,255}$"  # printable ASCII, no space: opaque, yet safe in logs, paths and databases

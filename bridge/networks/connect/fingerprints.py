@@ -8,12 +8,12 @@ from pathlib import Path
 
 import orjson
 
-from bridge.connector import Within
 from bridge.db import Component, Tx
 from bridge.errors import Refused
 from bridge.model import Message, Ref
 from bridge.networks.connect.fields import Renaming
 from bridge.networks.connect.wire import MembersChange
+from bridge.receiver import Within
 from bridge.seal import Seal
 
 COMPONENT = Component("connect", Path(__file__).parent / "sql")

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.connector import Capabilities, Receiver
+from bridge.connector import Capabilities
 from bridge.parts.bucket import Bucket
+from bridge.receiver import Receiver
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ import nh3
 import orjson
 
 from bridge.capabilities import size
-from bridge.connector import Status
 from bridge.errors import Refused
 from bridge.model import (
     Address,
@@ -34,6 +33,7 @@ from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
 from bridge.parts.moments import AHEAD
+from bridge.receiver import Status
 from bridge.ways import APP, BOX, ways
 from bridge.words import say
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 import orjson
 
-from bridge.connector import Receiver
 from bridge.db import Database
 from bridge.db.pages import pages
 from bridge.model import MAIL, Address, Person
+from bridge.receiver import Receiver
 
 _CONVERSATION = re.compile(r"c_([0-9a-f]{24})")
 _ROOM = re.compile(r"salon-([0-9a-f]{24})")

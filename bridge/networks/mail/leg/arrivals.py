@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge.connector import Chat
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import MAIL, Address, Kind, Message, Person, Ref
@@ -26,6 +25,7 @@ from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Mail
 from bridge.parts.turns import Turns
+from bridge.receiver import Chat
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

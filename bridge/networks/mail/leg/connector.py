@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from bridge.connector import Boxes, Capabilities, Receiver
+from bridge.connector import Boxes, Capabilities
 from bridge.errors import Refused, said
 from bridge.model import MAIL, Address, Delivery, Kind, Person, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
@@ -34,6 +34,7 @@ from bridge.networks.mail.smtp.smtp_out import SmtpOut
 from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.judge import Judge
 from bridge.networks.mail.trust.trustfeed import Trust
+from bridge.receiver import Receiver
 from bridge.seal import Seal
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.connector import Receiver
 from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.networks.mail.leg.ledger import Ledger
+from bridge.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True)

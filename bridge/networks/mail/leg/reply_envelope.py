@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.connector import Chat
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, Member, Person
 from bridge.networks.mail.leg.addressbook import AddressBook
@@ -15,6 +14,7 @@ from bridge.networks.mail.leg.threads import MAIN
 from bridge.networks.mail.letters.compose import reply_subject
 from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, subject_of
 from bridge.networks.mail.mime.boxes import Box
+from bridge.receiver import Chat
 
 TEAM = "team:"  # before a team's address: the name of its chat
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from bridge.connector import Receiver
 from bridge.errors import Refused
 from bridge.model import MAIL, Address, Body, Delivery, Kind, Message, Person, Ref
 from bridge.networks.mail.leg.ledger import Ledger
 from bridge.networks.mail.leg.reply_envelope import TEAM
 from bridge.networks.mail.leg.threads import MAIN
+from bridge.receiver import Receiver
 
 log = logging.getLogger(__name__)
 DONE = "✅"

@@ -1,0 +1,50 @@
+"""What people read, French first: one catalogue of every sentence that leaves the hub."""
+
+from __future__ import annotations
+
+from bridge.words.asking import ASKING
+from bridge.words.mail import MAIL
+from bridge.words.notices import NOTICES
+from bridge.words.on_duty import ON_DUTY
+from bridge.words.problems import PROBLEMS
+
+_UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
+
+IN_TIME = frozenset({"taken_back", "taken_back_late", "corrected", "corrected_late"})  # one word is enough for all
+GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted", "own_account"}  # no failures
+
+WORDS: dict[str, tuple[str, str]] = {
+    **PROBLEMS,
+    **ON_DUTY,
+    **ASKING,
+    **NOTICES,
+    **MAIL,
+}
+
+
+def say(code: str) -> tuple[str, str]:
+    """The French and the English sentence for a code."""
+    return WORDS.get(code, _UNKNOWN)
+
+
+_LANGUAGES = {"both": slice(0, 2), "fr": slice(0, 1), "en": slice(1, 2)}
+_spoken = ["both"]  # by this process: a hub serves one house
+
+
+def speak(language: str) -> None:
+    """From now on people read ``fr``, ``en``, or ``both`` (French first)."""
+    _spoken[0] = language
+
+
+def sentence(code: str, between: str = "\n") -> str:
+    """The sentence for a code in the languages of this hub."""
+    return between.join(say(code)[_LANGUAGES[_spoken[0]]])
+
+
+def notice(code: str, name: str = "", count: int = 1) -> str:
+    """A notice for a room, in the languages of this hub; never content.
+
+    ``name`` is the person whom it is about, never the one who reads it. ``count``: so many messages fared alike.
+    """
+    prefix = (f"{name} : " if name else "") + (f"{count} × " if count > 1 else "")
+    return f"{'ℹ️' if code in GOOD_NEWS else '⚠️'} {prefix}{sentence(code)}"
