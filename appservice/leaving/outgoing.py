@@ -184,7 +184,7 @@ class Outgoing:
         if room.facts.successor is not None:
             raise Unavailable("room_upgraded", alone=True)
         if room.membership(ghost) != "join":
-            if not await self._rooms.may_return(room, ghost):
+            if not await self._rooms.bringing.may_return(room, ghost):
                 raise Refused("not_a_member", about=room.room_id)
             await self._rooms.doors.invite(room, ghost)
             await self._rooms.doors.join(room, ghost)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,9 @@ from appservice.leaving.notices import Notices
 from appservice.leaving.outbox import Outbox
 from appservice.leaving.outgoing import Outgoing
 from appservice.leaving.reports import Reports
+from appservice.process.reception import Reception
 from appservice.process.settings import MatrixSettings
+from appservice.process.upkeep import Upkeep
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.membership import Membership
 from appservice.rooms.newcomers import Newcomers
@@ -54,11 +55,23 @@ from bridge.words import notice
 
 COMPONENT = Component("matrix", Path(__file__).parents[1] / "sql")
 log = logging.getLogger(__name__)
-_WELCOME_AGAIN = (1.0, 5.0, 30.0, 60.0)  # s between two tries to give a newcomer the keys kept for them
 _VOICE_AGAIN = 10.0  # s between two tries to make the hub's voice
-_ASKED = 10.0  # s for a newcomer's server to say which devices they have
-_FLUSH = 20.0  # s between two tries to send keys that wait
-_SWEEP = 600.0  # s between two looks at old rows
+
+
+def carries(settings: MatrixSettings) -> Capabilities:
+    """What a room shows."""
+    return Capabilities(
+        max_text=MAX_TEXT,
+        echoes=True,
+        names_chats=True,
+        files=True,
+        max_files=settings.max_files,
+        kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION},
+    )
+
+
+def _policy(settings: MatrixSettings, voice: str) -> Policy:
+    return Policy(settings.receive_unsigned, settings.send_unsigned, settings.changed_identity, open_voice=voice)
 
 
 class Matrix:
@@ -69,22 +82,14 @@ class Matrix:
     def __init__(self, settings: MatrixSettings, edge: MatrixEdge, seal: Seal) -> None:
         self._settings = settings
         self._edge = edge
-        self.capabilities = Capabilities(
-            max_text=MAX_TEXT,
-            echoes=True,
-            names_chats=True,
-            files=True,
-            max_files=settings.max_files,
-            kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION},
-        )
+        self.capabilities = carries(settings)
         self.names = names = edge.names
-        policy = Policy(
-            settings.receive_unsigned, settings.send_unsigned, settings.changed_identity, open_voice=names.voice
-        )
         db, homeserver, clock = edge.db, edge.homeserver, edge.clock
         self._db = db
         callbacks = Callbacks(self._keys, self._waits, self._settled, lambda user: edge.trusted(server_of(user)))
-        self.engine = engine = Engine(db, seal, homeserver, names.is_ours, policy, clock, callbacks)
+        self.engine = engine = Engine(
+            db, seal, homeserver, names.is_ours, _policy(settings, names.voice), clock, callbacks
+        )
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
         self.finder = Finder(edge, ghosts)
         self.store = store = RoomStore(db)
@@ -99,23 +104,33 @@ class Matrix:
         self.admit = self._membership.admit
         media = Media(homeserver, settings.max_files, settings.media_wait_s)
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
-        incoming = Incoming(edge, rooms, media)
-        self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
-        self._membership.calls((desk := HelpDesk(edge, ghosts, rooms, notices, self.finder, media)).called)
-        self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox, desk)
-        self._echoes = Echoes(edge, outbox, self._inbox)
-        self._reports = Reports(edge, store, notices)
-        self._receipts = Receipts(edge, rooms)
-        self._signs = Ephemerals(edge, self._receipts)
-        self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
-        self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine.doubt)
-        self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
+        self._reception = Reception(edge, engine, rooms, store, self._outgoing.keyless)
+        self._build_in(seal, notices, media, waiting)
         self._web: Web | None = None
         self._tasks = Tasks("matrix")
         self._rung: set[str] = set()
         self._ringing = False
         self._ready = False
         self._hindrance: Callable[[], str] = lambda: ""
+
+    def _build_in(self, seal: Seal, notices: Notices, media: Media, waiting: Waiting) -> None:
+        """What takes events in; it stands on what sends."""
+        edge, db, clock, settings = self._edge, self._db, self._edge.clock, self._settings
+        engine, rooms, ghosts, outbox, names = self.engine, self._rooms, self.ghosts, self._outbox, self.names
+        homeserver, store = edge.homeserver, self.store
+        incoming = Incoming(edge, rooms, media)
+        self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
+        self._membership.calls((desk := HelpDesk(edge, ghosts, rooms, notices, self.finder, media)).called)
+        self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox, desk)
+        self._echoes = Echoes(edge, outbox, self._inbox)
+        self._reports = Reports(edge, store, notices)
+        remind_after = settings.park_notice_s
+        self._upkeep = Upkeep(engine, outbox, self._reports, self._inbox, self._reading, remind_after, clock)
+        self._receipts = Receipts(edge, rooms)
+        self._signs = Ephemerals(edge, self._receipts)
+        self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
+        self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine.doubt)
+        self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
 
     async def _reload(self) -> None:
         """A commit whose answer was lost: the disk says what waits, and which echoes are settled."""
@@ -158,12 +173,12 @@ class Matrix:
         self._tasks.start(self._membership.meanwhile())
         for name, work in (
             ("signs", self._signs.run),
-            ("sweep", self._sweep),
+            ("sweep", self._upkeep.sweep),
             ("rounds", self.engine.rounds),
-            ("reminders", self._remind),
+            ("reminders", self._upkeep.remind),
             ("heartbeat", self._heartbeat.run),
             ("gaps", partial(self._gaps.watch, self._inbox.look)),
-            ("keys", self._flush),
+            ("keys", self._upkeep.flush),
         ):
             self._tasks.start(endless(name, work))
         self._ready = True
@@ -248,10 +263,13 @@ class Matrix:
         await self._reading.parked(item, event)
 
     def _newcomer(self, room: Room, event: dict[str, Any]) -> None:
-        self._tasks.start(self._welcome(room, event))
+        self._tasks.start(self._reception.welcome(room, event))
 
     def _keys(self, room: str, session: str) -> None:
         self._reading.keys(room, session)
+
+    async def _waits(self, room: str, user: str) -> bool:
+        return await self._reception.waits(room, user)
 
     async def _settled(self, room: str, user: str, lacks: bool) -> None:
         await self._outgoing.keyless.settled(room, user, lacks)
@@ -293,74 +311,11 @@ class Matrix:
             log.warning("%d events of %s had not been pushed", len(items), room)
         return items
 
-    async def _waits(self, room_id: str, user: str) -> bool:
-        room = await self.store.get(room_id)
-        gone = room.membership(user) != "join" or user in room.strangers  # they get nothing that was kept
-        return gone or room.waits(user) or not self._edge.trusted(server_of(user))
-
-    async def _known(self, room: Room, user: str) -> None:
-        """Ask for a newcomer's devices, and wait for the answer, not for ever: a key is given to known devices only."""
-        ghost = next((ghost for ghost in self._rooms.doors.ghosts_in(room)), None)
-        if ghost is not None:
-            with suppress(Unavailable, Refused):
-                await self.engine.know(user, ghost, _ASKED)
-
-    async def _welcome(self, room: Room, event: dict[str, Any]) -> None:
-        """Somebody has joined: once their client had time to learn who we are, they get the keys kept for them."""
-        user = event["state_key"]
-        await self._rooms.newcomers.settled(room, user, self._known(room, user))
-        for pause in _WELCOME_AGAIN:
-            try:
-                await self.engine.late(room.room_id, user)
-                await asyncio.sleep(1.0)  # what was being sent meanwhile may not have known of the newcomer
-                await self.engine.late(room.room_id, user)
-                break
-            except (Unavailable, Refused) as reason:
-                log.info("keys for %s wait: %s", user, reason)
-                await asyncio.sleep(pause)
-        await self._outgoing.keyless.explain(room, user)
-        if server_of(user) != self.names.server:
-            await self._rooms.doors.tie(room, event["event_id"])
-
-    async def _flush(self) -> None:
-        """Send to-device messages that wait, give keys to devices that had none."""
-        while True:
-            await asyncio.sleep(_FLUSH)
-            try:
-                await self.engine.flush()
-            except (Unavailable, Refused) as reason:
-                log.info("keys wait: %s", reason)
-
     async def _back(self) -> None:
         """The homeserver answers (again): read what came meanwhile, send what waits."""
         self._gaps.suspect()
         self._edge.hub.answered(MATRIX)
         await self.engine.flush()
-
-    async def _sweep(self) -> None:
-        """Now and then: forget what is old."""
-        while True:
-            await asyncio.sleep(_SWEEP)
-            for step in (self.engine.tidy, self._outbox.clean, self._reports.clean):
-                try:
-                    await step()
-                except (Unavailable, Refused) as reason:
-                    log.warning("the sweep is not complete: %s", reason)
-
-    async def _remind(self) -> None:
-        """Tell senders whose messages wait for their key."""
-        patience = self._settings.park_notice_s
-        while True:
-            await asyncio.sleep(max(0.05, min(5.0, patience / 4)))
-            first: dict[tuple[str, str | None], Item] = {}
-            for item in self._inbox.parked():
-                first.setdefault((item.room, item.session), item)
-            for item in first.values():
-                if not item.told and self._edge.clock() - (item.parked_at or 0) >= patience * 1000:
-                    try:
-                        await self._reading.remind(item)
-                    except (Unavailable, Refused) as reason:
-                        log.info("a reminder in %s waits: %s", item.room, reason)
 
     async def accept_identity(self, user: str, master: str) -> None:
         """A person has said that somebody's new encryption identity is right: what was kept goes out, and both know.

@@ -10,10 +10,11 @@ from typing import Any
 from appservice.client.edge import MatrixEdge
 from appservice.client.names import server_of
 from appservice.e2ee import Engine
+from appservice.rooms.bringing import Tell
 from appservice.rooms.entering import Entering
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.inviters import Inviters
-from appservice.rooms.rooms import Rooms, Tell
+from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, apply, save
 from appservice.rooms.upgrades import Upgrades
 from appservice.rooms.voice import Voice

@@ -94,7 +94,7 @@ def assemble(db: Database, seal: Seal, directory: Directory, rules: Rules, clock
     """The hub, still without networks. ``clock`` gives milliseconds since 1970."""
 
     def refused(message: str, network: str) -> None:
-        hub.refused(message, network)
+        hub.writing.refused(message, network)
 
     served = Served()
     people = People(directory, rules.trusted, rules.ghost, served)

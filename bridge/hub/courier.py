@@ -26,8 +26,9 @@ from bridge.parts.patience import Patience as Patience
 from bridge.seal import SealBroken
 from bridge.served import Served
 from bridge.store.backlog import Backlog
+from bridge.store.deliveries import LANE
 from bridge.store.due import DueDelivery
-from bridge.store.store import LANE, Store
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
@@ -112,7 +113,7 @@ class Courier:
     async def _lane(self, network: str, conversation: str, eager: bool) -> bool:
         """Bring what is due in a lane; True: there may be more of it now. Raises Unavailable (the database)."""
         try:
-            seen, due = self.overtaking.seen, await self._store.due(conversation, network)
+            seen, due = self.overtaking.seen, await self._store.deliveries.due(conversation, network)
             for one in due:
                 if self.overtaking.stale(one.delivery.id, seen):
                     await self.overtaking.over(one.delivery.id)
@@ -187,7 +188,7 @@ class Courier:
 
         Gives those who do not get it, too. Raises Refused if nobody is left, SealBroken, Unavailable.
         """
-        delivery = await self._store.ready(due)
+        delivery = await self._store.deliveries.ready(due)
         if due.next_at and self._overdue.given_up(delivery.created_at):
             delivery = replace(delivery, last=True)
         if not delivery.recipients and KINDS[delivery.kind].recipients:
@@ -216,7 +217,7 @@ class Courier:
             if handed is not None:
                 await self._sent(tx, delivery, handed)
             else:
-                await self._store.refused(tx, delivery, reason, now)
+                await self._store.deliveries.refused(tx, delivery, reason, now)
         if handed is None:
             self._on_refused(delivery.message, delivery.network)
         if handed is not None and handed.noted is not None:
@@ -227,7 +228,7 @@ class Courier:
 
     async def _sent(self, tx: Tx, delivery: Delivery, handed: Handed) -> None:
         known, now = not self._connectors[delivery.network].capabilities.own_states, self._clock()
-        await self._store.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
+        await self._store.deliveries.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
         for person, why in sorted(handed.without.items()):
             await self._store.outcomes.failed(tx, delivery.message, person, delivery.network, why, now)
 
@@ -241,7 +242,7 @@ class Courier:
         wait = max(self._patience.backoff(delivery.attempt, self._jitter), reason.retry_after or 0.0)
         log.info("%s to %s waits %.1f s: %s", delivery.id, delivery.network, wait, reason)
         async with self._store.db.transaction("courier.later") as tx:
-            await self._store.later(tx, delivery, self._clock() + int(wait * 1000))
+            await self._store.deliveries.later(tx, delivery, self._clock() + int(wait * 1000))
             news = reason.told and await self._store.outcomes.stuck(tx, delivery.message, delivery.network, reason.code)
         if news:
             self.wake_reports()
@@ -255,7 +256,7 @@ class Courier:
             log.info("%s to %s is kept until somebody comes: %s", delivery.id, delivery.network, reason)
         self._kept.put(lane, True)
         async with self._store.db.transaction("courier.kept") as tx:
-            await self._store.later(tx, delivery, self._clock() + int(wait * 1000), tried=0)
+            await self._store.deliveries.later(tx, delivery, self._clock() + int(wait * 1000), tried=0)
             news = await self._store.outcomes.kept(tx, *lane, reason.code)
         if news:
             self.wake_reports()

@@ -78,4 +78,4 @@ class HandedOut:
 
     async def _write(self, tx: Tx, notes: Sequence[_Note]) -> None:
         known = {note.delivery.message for note in notes if note.known}
-        await self._store.all_sent(tx, [(note.delivery, note.ref) for note in notes], known, self._clock())
+        await self._store.deliveries.all_sent(tx, [(note.delivery, note.ref) for note in notes], known, self._clock())

@@ -109,7 +109,7 @@ class Overdue:
             gone = [row for row in rows if row.conversation in mine]
             async with self._store.db.transaction("courier.gave-up") as tx:
                 for row in gone:
-                    await self._store.gave_up(tx, name, row.id, row.message, self._clock())
+                    await self._store.deliveries.gave_up(tx, name, row.id, row.message, self._clock())
         finally:
             outlet.release(mine)
         if gone:

@@ -16,13 +16,14 @@ from bridge.parts.lru import Lru
 from bridge.people.accounts import Accounts
 from bridge.people.directory import Changed, Changing, Directory
 from bridge.people.gone import Gone, kept
+from bridge.people.handles import Handles
 from bridge.people.lookups import Lookups
 from bridge.people.narrowing import WrittenWith, a_page, depth, nobody, searched
 from bridge.people.revocations import taken_back
 from bridge.people.sealed_names import opened
 from bridge.people.searching.entry import Entry
 from bridge.people.searching.search import Asking
-from bridge.people.trust import is_mxid, is_rpps, server_of
+from bridge.people.trust import is_rpps, server_of
 from bridge.receiver import ALL, Narrowing
 from bridge.seal import Seal
 from bridge.served import Served
@@ -61,6 +62,7 @@ class People:
         self._ghost = ghost
         self.accounts = Accounts()
         self.gone = Gone()
+        self._handles = Handles(self, directory, trusted, ghost, networks)
         self._names: dict[str, str] = {}
         self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
         self._joined: Lru[str, tuple[Person, int, Person]] = Lru(_JOINED_KEPT)  # entry, changes of accounts, both
@@ -236,101 +238,13 @@ class People:
         return self._ghost(address.id) if address.network == MATRIX else None
 
     async def find(self, handle: str, origin: str, field: str, chats: Collection[str] = ()) -> Member:
-        """The person that a handle names, and how to reach them from ``origin`` (a network).
-
-        Handles: ``rpps:<11 digits>``, ``matrix:@user:server``, ``mailto:box@domain``, ``<network>:<id>``.
-        ``chats``: what networks call the conversation, if there is one. Raises Refused (bad_handle, unknown_recipient,
-        recipient_inactive, unknown_network, not_reachable, same_network, untrusted_server, mail_…): names ``field``.
-        """
-        kind, _, rest = handle.partition(":")
-        if not kind or not rest:
-            raise Refused("bad_handle", field)
-        if kind == "rpps":
-            if not is_rpps(rest):
-                raise Refused("bad_handle", field)
-            return await self._reach(f"rpps:{rest}", origin, field)
-        box = self._box(handle)
-        if box is not None and self._own(box):
-            return await self._holder(box, origin, field, chats)
-        if kind == "mailto":
-            return await self._mailbox(Address(MAIL, rest.lower()), origin, field)
-        if kind == MATRIX:
-            return await self._matrix(rest, origin, field)
-        return await self._account(box or Address(kind, rest), field)
-
-    def _box(self, handle: str) -> Address | None:
-        """The mailbox that a handle names, be it as the ghost of that mailbox."""
-        kind, _, rest = handle.partition(":")
-        if kind == MATRIX:
-            kind, _, rest = (self._ghost(rest) or "").partition(":")
-        return Address(MAIL, rest.lower()) if kind in ("mailto", MAIL) else None
-
-    def _own(self, address: Address) -> bool:
-        return self._networks.boxes is not None and address.network == MAIL and self._networks.boxes.ours(address.id)
-
-    async def _holder(self, box: Address, origin: str, field: str, chats: Collection[str]) -> Member:
-        """Who has a mailbox of ours is meant themselves, as if named by their number or their Matrix account."""
-        assert self._networks.boxes is not None
-        if (person := self._networks.boxes.owner(box.id)) is not None:
-            return await self.find(person, origin, field)
-        if (code := self._networks.boxes.closed(box.id, chats)) is None:
-            return await self._account(box, field)
-        if (listed := await self._directory.at(box)) is not None:
-            return await self._reach(listed.id, origin, field)
-        raise Refused(code, field)
-
-    async def _mailbox(self, box: Address, origin: str, field: str) -> Member:
-        """Who is named by a mailbox is written to there; where mail is not served, wherever they can be reached."""
-        if box.network in self._networks and origin != box.network:
-            return await self._account(box, field)
-        person = await self._directory.at(box)
-        if person is None:
-            raise Refused("unknown_recipient", field)
-        return await self._reach(person.id, origin, field)
-
-    async def _matrix(self, mxid: str, origin: str, field: str) -> Member:
-        if not mxid.startswith("@") or ":" not in mxid:
-            raise Refused("bad_handle", field)
-        person = self._ghost(mxid)
-        if person is None and origin != MATRIX and not self._may_exist(mxid):  # whom Matrix itself names is there
-            raise Refused("bad_handle", field)
-        if person is not None:
-            return await self._reach(person, origin, field)
-        if not self._trusted(server_of(mxid)):
-            raise Refused("untrusted_server", field)
-        return await self._account(Address(MATRIX, mxid), field)
-
-    def _may_exist(self, mxid: str) -> bool:
-        """Whether this can be somebody's id and does not only look like a ghost's."""
-        return is_mxid(mxid) and self._ghost(mxid.lower()) is None
-
-    async def _account(self, address: Address, field: str) -> Member:
-        if address.network not in self._networks:
-            raise Refused("unknown_network", field)
-        person = await self.behind(address)
-        if person is None:
-            raise Refused("mail_domain_not_trusted" if address.network == MAIL else "unknown_recipient", field)
-        if not person.active:
-            raise Refused("recipient_inactive", field)
-        return Member(person, address)
-
-    async def _reach(self, person: str, origin: str, field: str) -> Member:
-        known = await self.get(person)
-        if not known.active and (known.listed or self.gone.of(person)):
-            raise Refused("recipient_inactive", field)
-        if not known.listed and not any(self._networks.vouched(address) for address in known.addresses):
-            raise Refused("unknown_recipient", field)
-        address = choose([a for a in known.addresses if not self._own(a)], origin)
-        if address is None:
-            raise Refused("not_reachable", field)
-        if address.network == origin == MAIL:  # in a product they may be one of several
-            raise Refused("same_network", field)
-        return Member(known, address)
+        """The person that a handle names, and how to reach them from ``origin``; see :class:`Handles`."""
+        return await self._handles.find(handle, origin, field, chats)
 
     async def next_way(self, person: str, origin: str) -> Address | None:
         """How somebody is reached whose way is gone; ``origin``: the one network of all others, empty for several."""
         known = await self.get(person)
-        ways = [a for a in known.addresses if not self._own(a)]
+        ways = [a for a in known.addresses if not self._handles.own(a)]
         if origin not in ("", MATRIX):  # the hub carries nothing from a network to itself
             ways = [a for a in ways if a.network != origin]
         return choose(ways, origin) or choose(ways, "")
@@ -388,10 +302,14 @@ class People:
                 return "unknown_rpps"
             there = any(a.network in self._networks and a.network != MATRIX for a in found.addresses)
             return None if there else "not_reachable"
-        if self._networks.boxes is not None and self._own(address) and self._networks.boxes.owner(ident) is not None:
+        if (
+            self._networks.boxes is not None
+            and self._handles.own(address)
+            and self._networks.boxes.owner(ident) is not None
+        ):
             return None  # the refusal says whom to invite
         if network != MATRIX and self._networks.vouched(address):
             return None
         if network != MAIL:
             return "not_reachable"
-        return "mail_unknown_box" if self._own(address) else "mail_domain_not_trusted"
+        return "mail_unknown_box" if self._handles.own(address) else "mail_domain_not_trusted"

@@ -26,7 +26,7 @@ async def waiting(w: World) -> list[Delivery]:
     """One delivery for Matrix in each of six conversations, which nobody brings but the test."""
     w.matrix.before = _away
     done = [await w.pandalab.write(f"p-{chat}", chat, "cleo", "Bonjour", [BEN]) for chat in CHATS]
-    return [due.delivery for one in done for due in await w.store.due(one.conversation, "matrix")]
+    return [due.delivery for one in done for due in await w.store.deliveries.due(one.conversation, "matrix")]
 
 
 def _away(delivery: Delivery) -> None:
@@ -79,7 +79,7 @@ async def test_what_is_handed_out_while_one_is_noted_is_noted_by_one_transaction
         for one in some:
             assert await state(w, one) is State.DELIVERED
             assert await w.store.known(w.db, Ref("matrix", f"$1{one.message}")) == (one.message, one.conversation)
-            assert await w.store.due(one.conversation, "matrix") == []
+            assert await w.store.deliveries.due(one.conversation, "matrix") == []
         w.courier.wake_reports()
         await w.until(lambda: {report.message for report in w.pandalab.told} == {one.message for one in some})
 
@@ -91,7 +91,7 @@ async def test_what_is_not_known_to_be_there_is_told_to_nobody(url: str) -> None
         unknown, known = Ref("matrix", "$1"), Ref("matrix", "$2")
         await asyncio.gather(noting.note(first, unknown, known=False), noting.note(second, known, known=True))
         assert [await state(w, one) for one in (first, second)] == [State.ACCEPTED, State.DELIVERED]
-        assert await w.store.due(first.conversation, "matrix") == []
+        assert await w.store.deliveries.due(first.conversation, "matrix") == []
 
 
 async def test_one_that_cannot_be_noted_fails_alone(url: str) -> None:

@@ -350,7 +350,7 @@ async def test_a_long_lane_lets_others_go_first_now_and_then(url: str) -> None:
 
 async def test_a_lane_whose_rows_cannot_be_worked_on_ends_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(url) as w:
-        due: Callable[..., Any] = w.store.due
+        due: Callable[..., Any] = w.store.deliveries.due
         broken = 2
 
         async def sometimes(conversation: str, network: str) -> Any:
@@ -360,7 +360,7 @@ async def test_a_lane_whose_rows_cannot_be_worked_on_ends_nothing(url: str, monk
                 raise KeyError("a row that nobody expected")
             return await due(conversation, network)
 
-        monkeypatch.setattr(w.store, "due", sometimes)
+        monkeypatch.setattr(w.store.deliveries, "due", sometimes)
         await w.pandalab.write("p1", "A", "cleo", "x", [DAN])
         await w.until(lambda: w.siilo.delivered)
 

@@ -8,7 +8,7 @@ import pytest
 
 from appservice.rooms.membership import Membership
 from bridge.model import Accepted, Address, RecipientState, Ref
-from bridge.store.store import Store
+from bridge.store.deliveries import Deliveries
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, Node, World, ghost, meet
@@ -153,17 +153,17 @@ async def test_who_was_invited_to_a_room_that_is_replaced_has_not_got_what_was_s
 @pytest.mark.parametrize("action", ["join", "leave"])
 async def test_who_comes_or_goes_while_it_is_noted(world: World, action: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state is right whichever comes first."""
-    sent = Store.sent
+    sent = Deliveries.sent
 
-    async def slow(self: Store, tx: Any, *values: Any, **more: Any) -> None:
-        monkeypatch.setattr(Store, "sent", sent)
+    async def slow(self: Deliveries, tx: Any, *values: Any, **more: Any) -> None:
+        monkeypatch.setattr(Deliveries, "sent", sent)
         [(_, room)] = node.matrix._rooms.store._cache.items()
         room.set_member(eve.mxid, action)  # the event is being read
         await sent(self, tx, *values, **more)
 
     async with world.node() as node:
         ben, eve, where, _ = await two(world, node)
-        monkeypatch.setattr(Store, "sent", slow)
+        monkeypatch.setattr(Deliveries, "sent", slow)
         second = await node.write("g", "deux")
         became = ("delivered", None) if action == "join" else ("refused", "not_joined")
         if action == "join":  # the key follows, and she can read it only then
