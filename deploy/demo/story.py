@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from bridge.networks.connect.operations import PREFIX
+from bridge.networks.connect.contract.operations import PREFIX
 from deploy.demo.terminal import Outcome, Teller
 from deploy.world.client import ClientError, Event, RustClient
 from deploy.world.hub import BEN

@@ -17,7 +17,7 @@ import yaml
 
 from appservice.process.registration import registration, to_yaml
 from appservice.process.settings import MatrixSettings
-from bridge.networks.connect.operations import PREFIX
+from bridge.networks.connect.contract.operations import PREFIX
 from deploy.world import process
 from deploy.world.annuaire.from_people import files
 from deploy.world.mail_space import Space

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bridge.model import Ref
-from bridge.networks.connect import api
+from bridge.networks.connect.calls import call
 from tests.connect.make import TOKENS, World, message
 
 SIILO = TOKENS["siilo"]
@@ -24,7 +24,7 @@ async def test_what_the_hub_never_had_is_refused(w: World, field: str) -> None:
 
 
 async def test_a_sender_whom_nobody_knows_learns_nothing_of_messages(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_WAIT", 600)  # the answer does not wait for the message that is cited
+    monkeypatch.setattr(call, "WAIT", 600)  # the answer does not wait for the message that is cited
     _, problem = await w.call("POST", "/messages", message("p-1", sender="nobody", reply_to="never"))
     assert (problem["code"], problem["field"]) == ("unknown_sender", "sender")
 
@@ -41,7 +41,7 @@ async def test_what_is_handed_in_together_may_come_in_any_order(w: World, field:
 
 
 async def test_what_was_shown_a_moment_ago_is_asked_for_again(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_WAIT", 0.01)
+    monkeypatch.setattr(call, "WAIT", 0.01)
     await w.call("POST", "/messages", message("s-1", sender="dan", to=["pandalab:cleo"]), token=SIILO)
     await w.until(lambda: w.pandalab.texts("cleo"))
     chat = w.pandalab.arrived("cleo")[0]["conversation"]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.connect import about, accounts, api, wire
+from bridge.networks.connect import about, accounts, wire
+from bridge.networks.connect.calls import call
+from bridge.networks.connect.contract.openapi import document
+from bridge.networks.connect.contract.operations import OPERATIONS, Operation
 from bridge.networks.connect.fields import Wire
-from bridge.networks.connect.openapi import document
-from bridge.networks.connect.operations import OPERATIONS, Operation
 from deploy.world.simulator import Faults
 from tests.connect.make import TOKENS, Json, World, message
 
@@ -32,7 +33,7 @@ positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409",
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A receipt for a message that nobody knows is refused after 0.1 s, not 2 s: many are."""
-    monkeypatch.setattr(api, "_WAIT", 0.1 / api._LOOKS)
+    monkeypatch.setattr(call, "WAIT", 0.1 / call.LOOKS)
 
 
 async def _schemathesis(w: World, folder: Path, *more: str, examples: int = 30, seed: int = 1) -> str:
@@ -113,8 +114,8 @@ async def test_every_webhook_fits_its_model(w: World) -> None:
 
     await w.until(lambda: {e["type"] for e in calls()} == set(EVENTS))
     await w.until(lambda: w.pandalab.states()["Refusé"] == "refused")
-    for call in calls():
-        EVENTS[call["type"]].model_validate_json(json.dumps(call["body"]))
+    for one in calls():
+        EVENTS[one["type"]].model_validate_json(json.dumps(one["body"]))
 
 
 async def test_the_document_is_served_without_a_token(w: World) -> None:

@@ -18,7 +18,8 @@ from bridge.model import AccountNews, Delivery, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import about, accounts, problems, translate
 from bridge.networks.connect.abilities import Declared
-from bridge.networks.connect.api import ConnectApi, RequestLimits
+from bridge.networks.connect.api import ConnectApi
+from bridge.networks.connect.calls.call import RequestLimits
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.profiles import PROFILES

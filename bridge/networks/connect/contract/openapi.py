@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from bridge.networks.connect import about, accounts, fields, wire
-from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
-from bridge.networks.connect.operations import (
+from bridge.networks.connect.contract.operations import (
     OPERATIONS,
     PREFIX,
     Operation,
 )
+from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
 
 Json = dict[str, Any]
 

@@ -13,7 +13,7 @@ PREFIX = "/connect/v1"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One request: ``name`` is its operationId and the method of ConnectApi that does it."""
+    """One request: ``name`` is its operationId and the method in ``calls`` that does it."""
 
     name: str
     method: str

@@ -1,0 +1,72 @@
+"""The users of products: who they are, whom they find, whom they know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from bridge import vcard
+from bridge.errors import Refused
+from bridge.model import Account, Address
+from bridge.networks.connect import accounts, translate
+from bridge.networks.connect.calls.call import Call, known_id
+from bridge.networks.connect.fields import people_query
+from bridge.networks.connect.problems import json_answer
+from bridge.networks.connect.products import Product
+from bridge.networks.connect.wire import Vouch
+
+_CONTACTS = 1_000
+
+
+class UserCalls:
+    """``products`` by name: their users may be one professional."""
+
+    def __init__(self, products: Mapping[str, Product]) -> None:
+        self._products = products
+
+    async def declare(self, call: Call) -> web.Response:
+        """PUT /users/{id}."""
+        user = call.id
+        vouched = call.parse(Vouch)
+        return json_answer(self._user(await call.hub.declare(Address(call.network, user), vouched.rpps)))
+
+    async def user(self, call: Call) -> web.Response:
+        """GET /users/{id}."""
+        account = await call.hub.facts.account(Address(call.network, call.id))
+        if account is None:
+            raise Refused("unknown_user", "id")
+        return json_answer(self._user(account))
+
+    def _user(self, account: Account) -> dict[str, Any]:
+        contested = [accounts.to_contest(claim, self._label(claim.network)) for claim in account.contested]
+        more = {"id": account.address.id, "state": account.standing.value, "contested_by": contested}
+        return translate.to_person(account.person) | more
+
+    def _label(self, network: str) -> str:
+        product = self._products.get(network)
+        return product.label if product is not None else network
+
+    async def confirm(self, call: Call) -> web.Response:
+        """POST /users/{id}/confirmations."""
+        user = Address(call.network, call.id)
+        said = call.parse(accounts.Confirmation)
+        claim = await call.hub.confirm(user, said.product, said.decision == "accept")
+        return json_answer(accounts.to_confirmed(claim, self._label(claim.network)))
+
+    async def people(self, call: Call) -> web.Response:
+        """GET /people."""
+        asked = people_query(call.request.query)
+        by = Address(call.network, asked.user)
+        found = await call.hub.facts.find(asked.words, asked.limit, by, asked.narrowing)
+        return json_answer({"people": [translate.to_found(p) for p in found], "next": asked.next(len(found))})
+
+    async def contacts(self, call: Call) -> web.Response:
+        """GET /people/contacts.vcf."""
+        user = known_id(call.request.query.get("user", ""), "user")
+        me = await call.hub.facts.identify(Address(call.network, user), "user")
+        people = await call.hub.facts.contacts(me.id, _CONTACTS)
+        file = vcard.compose(vcard.Contact(person) for person in people)
+        named = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{vcard.NAME}"'}
+        return web.Response(body=file, content_type=vcard.MIME, headers=named)
