@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ("bridge", "appservice")
-ALL = (*SOURCE, "deploy", "tests")
+ALL = (*SOURCE, "liaison", "deploy", "tests")
 
 MOST_LINES_OF_A_FUNCTION = 50
 MOST_PARAMETERS = 7
@@ -152,7 +152,7 @@ def test_a_room_has_few_modules() -> None:
 # ---- rooms
 
 
-@pytest.mark.parametrize("roots", [SOURCE, ("deploy",)], ids=" ".join)
+@pytest.mark.parametrize("roots", [(*SOURCE, "liaison"), ("deploy",)], ids=" ".join)
 def test_no_rooms_stand_on_one_another(roots: tuple[str, ...]) -> None:
     edges = {(room(a), room(b)) for a, b in arrows(*roots)}
     assert circles({(a, b) for a, b in edges if a != b and not _within(a, b)}) == []
@@ -221,7 +221,11 @@ def drawn() -> str:
 
 def test_the_page_draws_every_room_and_every_module_that_stands_beside_rooms() -> None:
     page = drawn()
-    missing = {short(path.parent) for path in modules(*SOURCE, "deploy").values() if f"{path.parent.name}/" not in page}
+    missing = {
+        short(path.parent)
+        for path in modules(*SOURCE, "liaison", "deploy").values()
+        if f"{path.parent.name}/" not in page
+    }
     for name, path in modules(*SOURCE).items():
         beside = room(name) == name and not path.stem.startswith("__")
         if beside and not re.search(rf"(?<!\w){path.stem}(?![\w/])", page):
@@ -230,7 +234,12 @@ def test_the_page_draws_every_room_and_every_module_that_stands_beside_rooms() -
 
 
 def test_what_the_page_draws_is_there() -> None:
-    there = {path.stem for path in modules(*SOURCE, "deploy").values()}
-    there |= {p.name for root in (*SOURCE, "deploy") for p in (ROOT / root).rglob("*") if "node_modules" not in p.parts}
+    there = {path.stem for path in modules(*SOURCE, "liaison", "deploy").values()}
+    there |= {
+        p.name
+        for root in (*SOURCE, "liaison", "deploy")
+        for p in (ROOT / root).rglob("*")
+        if "node_modules" not in p.parts
+    }
     names = re.findall(r"([\w.]+)/?(?= ·| …)|(?<=· )([\w.]+)", drawn())
     assert {name for pair in names for name in pair if name} - there - {p.removesuffix(".yaml") for p in there} == set()

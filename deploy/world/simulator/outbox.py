@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
 import random
 from collections.abc import Callable
 from typing import Any
 
-import aiohttp
-
 from deploy.world.simulator.state import Json, State
 from deploy.world.waiting import PATIENCE
+from liaison.connect import Answer, Connect, NoAnswer
 
-_AGAIN = {408, 425, 429}
 _LONGEST = 3.0  # seconds between two attempts
 
 Answered = Callable[[Json, bool, Any], None]
@@ -26,11 +22,10 @@ class Outbox:
 
     def __init__(self, state: State, hub: str, token: str, answered: Answered, chance: random.Random) -> None:
         self._state = state
-        self._hub = hub.rstrip("/") + "/connect/v1"
-        self._token = token
+        self._hub = Connect(hub, token, timeout=PATIENCE)
         self._answered = answered
         self._chance = chance
-        self._session: aiohttp.ClientSession | None = None
+        self._open = False
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._change = asyncio.Event()
         self.duplicate = False
@@ -38,9 +33,8 @@ class Outbox:
 
     async def start(self) -> None:
         """Take up what waits."""
-        timeout = aiohttp.ClientTimeout(total=PATIENCE)
-        headers = {"Authorization": f"Bearer {self._token}"}
-        self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False)
+        await self._hub.open()
+        self._open = True
         for lane in self._state.lanes():
             self._wake(lane)
 
@@ -49,9 +43,8 @@ class Outbox:
         for task in self._lanes.values():
             task.cancel()
         await asyncio.gather(*self._lanes.values(), return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._open = False
+        await self._hub.close()
 
     def put(self, lane: str, method: str, path: str, body: Json, after: str | None = None) -> int:
         """Keep it and send it as soon as possible; gives its number."""
@@ -72,13 +65,12 @@ class Outbox:
     async def once(self, method: str, path: str, body: Json) -> int:
         """Send it once, for what need not arrive; gives the status, 0 for none."""
         try:
-            status, _, _ = await self._send(method, path, body)
-        except (aiohttp.ClientError, OSError, TimeoutError):
+            return (await self._hub.once(method, path, body)).status
+        except NoAnswer:
             return 0
-        return status
 
     def _wake(self, lane: str) -> None:
-        if self._session is not None and lane not in self._lanes:
+        if self._open and lane not in self._lanes:
             self._lanes[lane] = asyncio.create_task(self._run(lane))
 
     async def _run(self, lane: str) -> None:
@@ -110,23 +102,26 @@ class Outbox:
             await asyncio.sleep(self._chance.uniform(0, 0.3))
         self._state.attempted(post["seq"])
         try:
-            status, pause, answer = await self._send(post["method"], post["path"], post["body"])
+            answer = await self._send(post)
             differing = False
             if self.duplicate:
-                again, _, second = await self._send(post["method"], post["path"], post["body"])
-                differing = status < 500 and again < 500 and (again, second) != (status, answer)
-        except (aiohttp.ClientError, OSError, TimeoutError):
+                again = await self._send(post)
+                differing = max(answer.status, again.status) < 500 and (again.status, again.body) != (
+                    answer.status,
+                    answer.body,
+                )
+        except NoAnswer:
             return 0.0
-        if status >= 500 or status in _AGAIN:
-            return pause
-        self._finish(post, status, answer, differing)
+        if not answer.final:
+            return answer.retry_after or 0.0
+        self._finish(post, answer, differing)
         return None
 
-    def _finish(self, post: Json, status: int, answer: Any, differing: bool) -> None:
-        taken = 200 <= status < 300
+    def _finish(self, post: Json, answer: Answer, differing: bool) -> None:
+        state = "done" if answer.done else "refused"
         with self._state.together():
-            self._state.posted(post["seq"], "done" if taken else "refused", status, answer, differing)
-            self._answered(post, taken, answer)
+            self._state.posted(post["seq"], state, answer.status, answer.body, differing)
+            self._answered(post, answer.done, answer.body)
         change, self._change = self._change, asyncio.Event()
         change.set()
 
@@ -137,17 +132,5 @@ class Outbox:
         found = [self._state.document(one["id"]) for one in body["files"]]
         return body | {"files": [one.wire() for one in found if one is not None]}
 
-    async def _send(self, method: str, path: str, body: Json) -> tuple[int, float, Any]:
-        if self._session is None:
-            raise OSError("the outbox is closed")
-        data = io.BytesIO(json.dumps(self._whole(body)).encode())
-        headers = {"Content-Type": "application/json"}
-        url = self._hub + path
-        async with self._session.request(method, url, data=data, headers=headers, allow_redirects=False) as answer:
-            text = await answer.text()
-            try:
-                parsed = json.loads(text) if text else None
-            except ValueError:
-                parsed = {"detail": text[:200]}
-            wait = answer.headers.get("Retry-After", "")
-            return answer.status, float(wait) if wait.isdigit() else 0.0, parsed
+    async def _send(self, post: Json) -> Answer:
+        return await self._hub.once(post["method"], post["path"], self._whole(post["body"]))

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import random
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -21,9 +17,9 @@ from aiohttp import web
 from deploy.world.simulator.document import Document, read_all, without_content
 from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.state import Json, State, now_text
+from liaison.connect import NotGenuine, Webhooks
 
 _DONE = {"message.edited": "edits", "message.removed": "removals", "message.reaction": "reactions"}
-TOLERANCE = 300  # seconds that a webhook may be old, or ahead
 
 
 @dataclass(slots=True)
@@ -70,7 +66,7 @@ class Simulator:
         self.state = State(state)
         self.faults = Faults()
         self.typing: list[Json] = []
-        self._keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+        self._webhooks = Webhooks(secrets)
         self._chance = random.Random(seed)
         self.outbox = Outbox(self.state, hub, token, self._answered, self._chance)
 
@@ -209,9 +205,9 @@ class Simulator:
             await asyncio.sleep(faults.slow_ms / 1000 + (self._chance.uniform(0, 0.2) if faults.reorder else 0))
         if faults.down:
             return self._hang_up(request, webhook_id, "down")
-        if problem := self._not_genuine(request, webhook_id, body):
-            self.state.log(webhook_id, "", problem, json.dumps(body.decode("utf-8", "replace")))
-            return web.json_response({"error": problem}, status=400 if problem == "bad_body" else 401)
+        if problem := self._not_genuine(request, body):
+            self.state.log(webhook_id, "", problem.reason, json.dumps(body.decode("utf-8", "replace")))
+            return web.json_response({"error": problem.reason}, status=problem.status)
         if self._chance.random() < faults.status_5xx:
             self.state.log(webhook_id, "", "status_5xx", "null")
             after = {"Retry-After": str(faults.retry_after)} if faults.retry_after else {}
@@ -230,20 +226,13 @@ class Simulator:
             request.transport.abort()
         return web.Response(status=500)  # goes nowhere
 
-    def _not_genuine(self, request: web.Request, webhook_id: str, body: bytes) -> str | None:
+    def _not_genuine(self, request: web.Request, body: bytes) -> NotGenuine | None:
         """Standard Webhooks: one of the signatures must be ours, and the call must be of now."""
-        timestamp = request.headers.get("webhook-timestamp", "")
-        if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > TOLERANCE:
-            return "bad_time"
-        signed = f"{webhook_id}.{timestamp}.".encode() + body
-        ours = [b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()) for key in self._keys]
-        given = request.headers.get("webhook-signature", "").encode("utf-8", "replace").split(b" ")
-        if not any(hmac.compare_digest(one, theirs) for one in ours for theirs in given):
-            return "bad_signature"
         try:
-            return None if webhook_id and json.loads(body)["type"] else "bad_body"
-        except (ValueError, KeyError, TypeError):
-            return "bad_body"
+            self._webhooks.read(request.headers, body)
+        except NotGenuine as problem:
+            return problem
+        return None
 
     def _take(self, webhook_id: str, body: bytes) -> str:
         """Keep a genuine webhook; the answer to it. A repeat gets the first answer again."""

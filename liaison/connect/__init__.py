@@ -1,0 +1,99 @@
+"""A client of Liaison Connect v1 for chat products: requests are repeated until answered, webhooks are checked.
+
+It needs Python 3.11 and aiohttp, and nothing of the hub:
+
+    async with Connect("https://hub.example", token) as hub:
+        await hub.declare("cleo", rpps="10001002027")
+        sent = await hub.send(Draft("chat-1", "cleo", "Bonjour", to=("rpps:10001001014",)))
+
+    webhooks = Webhooks(["whsec_…"])
+    event = webhooks.read(request.headers, await request.read())  # raises NotGenuine
+    match event.data:
+        case MessageCreated() as message:
+            ...
+        case Unknown():  # of a newer hub: answer 2xx
+            ...
+
+Fields that a newer hub adds are ignored, events that it adds are :class:`Unknown`, and neither is an error. Texts,
+names of files and secrets are in no ``repr``.
+"""
+
+from liaison.connect.answers import (
+    Abilities,
+    Accepted,
+    Carried,
+    Contest,
+    Conversation,
+    Found,
+    Member,
+    MessageState,
+    MessageStatus,
+    Name,
+    Page,
+    Person,
+    Recipient,
+    User,
+    Words,
+)
+from liaison.connect.client import Connect
+from liaison.connect.drafts import Attachment, Draft, new_id
+from liaison.connect.errors import ConnectError, NoAnswer, NotGenuine, Refused
+from liaison.connect.events import (
+    AccountNews,
+    ConversationRenamed,
+    Event,
+    EventPage,
+    FileIn,
+    MembersChanged,
+    MessageCreated,
+    MessageEdited,
+    MessageReaction,
+    MessageRemoved,
+    MessageStates,
+    TypingSeen,
+    Unknown,
+)
+from liaison.connect.transport import Answer, Retries
+from liaison.connect.webhooks import Webhooks
+
+__all__ = [
+    "Abilities",
+    "Accepted",
+    "AccountNews",
+    "Answer",
+    "Attachment",
+    "Carried",
+    "Connect",
+    "ConnectError",
+    "Contest",
+    "Conversation",
+    "ConversationRenamed",
+    "Draft",
+    "Event",
+    "EventPage",
+    "FileIn",
+    "Found",
+    "Member",
+    "MembersChanged",
+    "MessageCreated",
+    "MessageEdited",
+    "MessageReaction",
+    "MessageRemoved",
+    "MessageState",
+    "MessageStates",
+    "MessageStatus",
+    "Name",
+    "NoAnswer",
+    "NotGenuine",
+    "Page",
+    "Person",
+    "Recipient",
+    "Refused",
+    "Retries",
+    "TypingSeen",
+    "Unknown",
+    "User",
+    "Webhooks",
+    "Words",
+    "new_id",
+]

@@ -1,0 +1,168 @@
+"""Every request of Liaison Connect as a method. Each is repeated until the hub has answered (see ``Retries``)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from liaison.connect.answers import (
+    Abilities,
+    Accepted,
+    Conversation,
+    Found,
+    MessageStatus,
+    Name,
+    Page,
+    User,
+)
+from liaison.connect.drafts import Draft, Json, new_id, now
+from liaison.connect.errors import NoAnswer
+from liaison.connect.events import EventPage, to_event
+from liaison.connect.reading import read, time_text
+from liaison.connect.transport import Transport
+
+
+def _of(*parts: str) -> str:
+    """A path; ids may hold any printable character."""
+    return "".join("/" + quote(part, safe="") for part in parts)
+
+
+class Connect(Transport):
+    """The hub as a product sees it; ``async with`` opens and closes it. Ids are the product's own.
+
+    Every method raises Refused (never as asked) and NoAnswer (nothing final in time; ask again under the same id).
+    """
+
+    # ---- users
+
+    async def declare(self, user: str, rpps: str) -> User:
+        """Vouch for the professional that a user is."""
+        return read(User, await self.call("PUT", _of("users", user), {"rpps": rpps}))
+
+    async def user(self, user: str) -> User:
+        """A user, as the hub sees them."""
+        return read(User, await self.call("GET", _of("users", user)))
+
+    async def confirm(self, user: str, product: str, mine: bool) -> Any:
+        """The user says whether an account in another product is theirs, too."""
+        decision = "accept" if mine else "refuse"
+        return await self.call("POST", _of("users", user, "confirmations"), {"product": product, "decision": decision})
+
+    # ---- messages
+
+    async def send(self, draft: Draft) -> Accepted:
+        """Hand in a message; returns once it is on the hub's disk."""
+        return read(Accepted, await self.call("POST", "/messages", draft.wire()))
+
+    async def reply(self, answered: str, draft: Draft) -> Accepted:
+        """Hand in an answer to a message: one of the product's, or one that came (by the id that its webhook got)."""
+        return await self.send(replace(draft, reply_to=answered))
+
+    async def edit(
+        self, message: str, conversation: str, sender: str, text: str, *, html: str | None = None, id: str | None = None
+    ) -> Accepted:
+        """Its writer corrects a message: the whole new text."""
+        said = {"text": text} | ({} if html is None else {"html": html})
+        return await self._about(message, "edits", conversation, sender, said, id)
+
+    async def remove(self, message: str, conversation: str, sender: str, *, id: str | None = None) -> Accepted:
+        """Its writer takes a message, or a reaction (by its own id), back."""
+        return await self._about(message, "removals", conversation, sender, {}, id)
+
+    async def react(self, message: str, conversation: str, sender: str, key: str, *, id: str | None = None) -> Accepted:
+        """React to a message of anybody with an emoji. Keep ``id``: the reaction is taken back by it."""
+        return await self._about(message, "reactions", conversation, sender, {"key": key}, id)
+
+    async def _about(
+        self, message: str, what: str, conversation: str, sender: str, said: Json, ident: str | None
+    ) -> Accepted:
+        body = {"id": ident or new_id(), "conversation": conversation, "sender": sender, "sent_at": time_text(now())}
+        return read(Accepted, await self.call("POST", _of("messages", message, what), body | said))
+
+    async def message(self, message: str) -> MessageStatus:
+        """What became of a message of the product."""
+        return read(MessageStatus, await self.call("GET", _of("messages", message)))
+
+    # ---- signs
+
+    async def read(self, message: str, user: str, at: datetime | None = None) -> None:
+        """A user has read up to a message that came."""
+        await self._receipt(message, user, "read", at)
+
+    async def delivered(self, message: str, user: str, at: datetime | None = None) -> None:
+        """A user's device has a message that came."""
+        await self._receipt(message, user, "delivered", at)
+
+    async def _receipt(self, message: str, user: str, state: str, at: datetime | None) -> None:
+        body = {"message": message, "user": user, "state": state, "at": time_text(at or now())}
+        await self.call("POST", "/receipts", body)
+
+    async def typing(self, conversation: str, user: str, typing: bool = True) -> bool:
+        """A user types, or has stopped. One attempt: what comes late is wrong. Gives whether the hub took it."""
+        body = {"conversation": conversation, "user": user, "typing": typing}
+        try:
+            return (await self.once("POST", "/typing", body)).done
+        except NoAnswer:
+            return False
+
+    # ---- conversations and people
+
+    async def conversation(self, conversation: str) -> Conversation:
+        """Who is in a conversation, its name, and what its people can be given."""
+        return read(Conversation, await self.call("GET", _of("conversations", conversation)))
+
+    async def members(
+        self, conversation: str, by: str, *, add: Sequence[str] = (), remove: Sequence[str] = (), id: str | None = None
+    ) -> Accepted:
+        """Add people to a conversation and remove others."""
+        body = {"id": id or new_id(), "by": by, "add": list(add), "remove": list(remove)}
+        return read(Accepted, await self.call("POST", _of("conversations", conversation, "members"), body))
+
+    async def rename(self, conversation: str, by: str, name: Name | None, *, id: str | None = None) -> Accepted:
+        """Give a conversation a name; None takes it away."""
+        said = None if name is None else {"text": name.text, "about_patient": name.about_patient}
+        body = {"id": id or new_id(), "by": by, "name": said}
+        return read(Accepted, await self.call("POST", _of("conversations", conversation, "name"), body))
+
+    async def people(self, words: str, *, user: str = "", cursor: str | None = None, **narrowing: str) -> Page[Found]:
+        """Search by name, place, profession or identifier; ``narrowing``: profession, place, town, kind, limit."""
+        query = {"q": words} | narrowing | ({"user": user} if user else {}) | ({"cursor": cursor} if cursor else {})
+        said = await self.call("GET", "/people", query=query)
+        return Page(items=tuple(read(Found, one) for one in said["people"]), next=said.get("next"))
+
+    async def contacts(self, user: str) -> str:
+        """Everybody with whom a user is in a conversation, as vCards 4.0."""
+        said = await self.call("GET", "/people/contacts.vcf", query={"user": user})
+        return str(said or "")
+
+    # ---- what the product is able to
+
+    async def abilities(self) -> Abilities:
+        """What the hub takes the product to be able to."""
+        return read(Abilities, await self.call("GET", "/capabilities"))
+
+    async def declare_abilities(self, *kinds: str, version: str | None = None, **more: bool) -> Abilities:
+        """Say what this version of the product shows; replaces what was said before."""
+        body: Json = {"kinds": list(kinds)} | more | ({} if version is None else {"version": version})
+        return read(Abilities, await self.call("PUT", "/capabilities", body))
+
+    # ---- the event log
+
+    async def events(self, after: str | None = None, wait: int = 0) -> EventPage:
+        """Some events after a cursor; with ``wait`` (seconds) the hub answers once there is one."""
+        query = {} if after is None else {"after": after}
+        if wait:
+            query["wait"] = f"{wait}"
+        said = await self.call("GET", "/events", query=query)
+        found = (to_event(str(one.get("webhook-id", "")), one) for one in said["events"])
+        return EventPage(tuple(found), said.get("next"))
+
+    async def follow(self, after: str | None = None, wait: int = 25) -> AsyncIterator[EventPage]:
+        """Every page of the log from a cursor on, for ever: keep ``next`` once a page is done."""
+        while True:
+            page = await self.events(after, wait)
+            after = page.next or after
+            yield page

@@ -1,0 +1,157 @@
+"""One request to the hub, and its repetition until there is a final answer."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+
+import aiohttp
+
+from liaison.connect.errors import NoAnswer, Refused
+
+PREFIX = "/connect/v1"
+AGAIN = frozenset({408, 425, 429})
+"""With all of 500 and more: ask again later."""
+_LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the hub. ``body``: its JSON, text or bytes by its type, or None; ``retry_after`` in seconds."""
+
+    status: int
+    body: Any = field(repr=False)
+    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def final(self) -> bool:
+        """Whether asking again would change nothing."""
+        return self.status < 500 and self.status not in AGAIN
+
+    @property
+    def done(self) -> bool:
+        """Whether the hub did it."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How long to go on: pauses from ``first`` to ``longest``, at most ``within`` in all. Seconds."""
+
+    first: float = 0.5
+    longest: float = 30.0
+    within: float = 300.0
+
+    def pause(self, attempt: int, asked: float | None) -> float:
+        """Before the next attempt (the first pause is after attempt 1): never less than the hub asked for."""
+        grown = min(self.longest, self.first * 2.0 ** min(attempt - 1, 16))
+        return max(asked or 0.0, grown * random.uniform(0.5, 1.0))
+
+
+class Transport:
+    """A connection pool with a token. One of it serves the whole product."""
+
+    def __init__(self, url: str, token: str, *, timeout: float = 60.0, retries: Retries | None = None) -> None:
+        self._url = url.rstrip("/") + PREFIX
+        self._token = token
+        self._timeout = timeout
+        self._retries = retries or Retries()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Get ready to send."""
+        if self._session is None:
+            headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+            timeout = aiohttp.ClientTimeout(total=self._timeout)
+            self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def once(self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Answer:
+        """One attempt. Raises NoAnswer when there is none."""
+        data = None if body is None else io.BytesIO(json.dumps(body).encode())
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        return await self._send(method, path, data, headers, query)
+
+    async def _send(
+        self, method: str, path: str, data: Any, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+    ) -> Answer:
+        if self._session is None:
+            raise NoAnswer("the client is closed")
+        try:
+            async with self._session.request(
+                method, self._url + path, data=data, headers=headers, params=query, allow_redirects=False
+            ) as answer:
+                said = await answer.read()
+                wait = retry_after(answer.headers.get("Retry-After"))
+                return Answer(answer.status, _parsed(said, answer.content_type), wait, answer.headers)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoAnswer(type(error).__name__) from None
+
+    async def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Any:
+        """Repeat until the hub has answered for good; gives the answer's body. Raises Refused, NoAnswer.
+
+        A body with an ``id`` may be repeated without harm: the same id is one message and the same answer.
+        """
+        until = time.monotonic() + self._retries.within
+        attempt = 0
+        while True:
+            attempt += 1
+            asked = None
+            try:
+                answer = await self.once(method, path, body, query=query)
+                if answer.done:
+                    return answer.body
+                if answer.final:
+                    raise Refused(answer.status, answer.body)
+                last, asked = f"{answer.status}", answer.retry_after
+            except NoAnswer as none:
+                last = none.last
+            pause = self._retries.pause(attempt, asked)
+            if self._session is None or time.monotonic() + pause > until:
+                raise NoAnswer(last)
+            await asyncio.sleep(pause)
+
+
+def _parsed(said: bytes, kind: str) -> Any:
+    if not said:
+        return None
+    if kind.startswith("text/"):
+        return said.decode("utf-8", "replace")
+    if not kind.endswith("json"):
+        return said
+    try:
+        return json.loads(said)
+    except ValueError:
+        return None
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds (RFC 9110, 10.2.3: a number of seconds, or a date), at most an hour; None if not said."""
+    if not value:
+        return None
+    text = value.strip()
+    try:
+        wait = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(wait, 0.0), _LONGEST_WAIT)
