@@ -156,7 +156,7 @@ async def accept(world: World, node: Node, ben: Human) -> None:
 async def test_a_server_that_has_left_the_trust_space_gets_nothing_and_is_told_why(
     world: World, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appservice.process.matrix._FLUSH", 0.2)  # it is tried again when its time has come
+    monkeypatch.setattr("appservice.process.upkeep._FLUSH", 0.2)  # it is tried again when its time has come
     ben = await world.human("ben", "chu.example")
     async with world.node(url) as node:
         room, first = await invited(world, node, ben)
@@ -189,7 +189,7 @@ async def test_a_server_that_has_left_the_trust_space_gets_nothing_and_is_told_w
 
 
 async def test_the_list_of_servers_changes_while_the_hub_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appservice.process.matrix._FLUSH", 0.2)
+    monkeypatch.setattr("appservice.process.upkeep._FLUSH", 0.2)
     ben = await world.human("ben", "chu.example")
 
     async def listed(node: Node, trusted: bool) -> None:
