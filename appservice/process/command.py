@@ -22,6 +22,7 @@ from appservice.process import identities as identities_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Refused, Unavailable
+from bridge.networks.connect.signing import new_secret, new_token
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
 from bridge.people.fhir import sync as directory_sync
@@ -225,8 +226,8 @@ def _key(_: argparse.Namespace) -> int:
 
 
 def _token(_: argparse.Namespace) -> int:
-    token, secret = secrets.token_urlsafe(32), base64.b64encode(secrets.token_bytes(32)).decode()
+    token, secret = new_token(), new_secret()
     print(f"token (for the product):          {token}")
     print(f"tokens (for hub.yaml):            sha256:{hashlib.sha256(token.encode()).hexdigest()}")
-    print(f"webhook secret (for both):        whsec_{secret}")
+    print(f"webhook secret (for both):        {secret}")
     return 0

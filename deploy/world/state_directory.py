@@ -79,8 +79,7 @@ class Kept:
         """Choose free ports and fresh secrets."""
         matrix_port, connect_port, *product_ports = ports.free_ports(2 + len(PRODUCTS), ports.KEPT)
         products = {
-            name: Product(port, secrets.token_urlsafe(32), f"whsec_{_key()}")
-            for name, port in zip(PRODUCTS, product_ports, strict=True)
+            name: Product(port, _token(), f"whsec_{_key()}") for name, port in zip(PRODUCTS, product_ports, strict=True)
         }
         own = Secrets(_token(), _token(), f"liaison-{secrets.token_hex(8)}", _key(), secrets.token_urlsafe(12))
         mail = MailPorts(ports.free_port(ports.KEPT), {domain: ports.free_ports(3, ports.KEPT) for domain in OPERATORS})
@@ -187,7 +186,7 @@ def _server() -> Server:
 
 
 def _token() -> str:
-    return secrets.token_urlsafe(32)
+    return secrets.token_hex(32)  # no dash at its head, which a command line takes for an option
 
 
 def _key() -> str:

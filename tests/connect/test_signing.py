@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from bridge.networks.connect.signing import Signer, read_secret
+from bridge.networks.connect.signing import Signer, new_secret, new_token, read_secret
 from tests.connect.make import SECRETS, World
 
 # The vector that the reference libraries of Standard Webhooks share.
@@ -20,6 +20,12 @@ SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 def test_the_published_vector() -> None:
     assert Signer([read_secret(SECRET)]).sign(ID, AT, BODY) == SIGNATURE
+
+
+def test_new_secrets_can_be_read_and_stand_on_a_command_line() -> None:
+    assert len({new_token() for _ in range(500)}) == 500
+    assert all(token[0].isalpha() and len(token) > 43 for token in (new_token() for _ in range(500)))
+    assert len(read_secret(new_secret())) == 32
 
 
 def test_signing_twice_gives_the_same() -> None:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 
 PREFIX = "whsec_"
+
+
+def new_token() -> str:
+    """A token for a product. It never begins with a dash, which programs take for an option."""
+    return "liaison_" + secrets.token_urlsafe(32)
+
+
+def new_secret() -> str:
+    """A webhook secret, as :func:`read_secret` reads it."""
+    return PREFIX + b64encode(secrets.token_bytes(32)).decode()
 
 
 def read_secret(text: str) -> bytes:
