@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -11,17 +11,22 @@ from pydantic import BaseModel
 
 from bridge.connector import Connector
 from bridge.db import Component, Database
+from bridge.files import Files
 from bridge.receiver import Receiver
 from bridge.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
 class Outfit:
-    """What a network is made with: where its messages go, where it keeps what must not be lost, what encrypts it."""
+    """What a network is made with: where its messages go, where it keeps what must not be lost, what encrypts it.
+
+    ``files``: where the files of messages lie.
+    """
 
     hub: Receiver
     db: Database
     seal: Seal
+    files: Files = field(default_factory=Files)
 
 
 @dataclass(frozen=True, slots=True)

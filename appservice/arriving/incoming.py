@@ -7,7 +7,6 @@ from typing import Any
 
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import CALLS, OWN_WORDS, Said, to_message
-from appservice.client.media import Media
 from appservice.rooms.rooms import Rooms
 from bridge.errors import Refused
 from bridge.model import MATRIX, Address, Body, GroupName, Kind, Message, Ref
@@ -20,12 +19,13 @@ _SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liais
 class Incoming:
     """``message`` translates one event. ``hub`` is set when the connector starts."""
 
-    def __init__(self, edge: MatrixEdge, rooms: Rooms, media: Media) -> None:
+    def __init__(self, edge: MatrixEdge, rooms: Rooms) -> None:
         self.hub = edge.hub
         self._names = edge.names
         self._clock = edge.clock
         self.rooms = rooms
-        self._media = media
+        self._media = edge.media
+        self._files = edge.files
 
     async def message(self, event: Json, kind: str, content: Json) -> Message | None:
         """The hub's message for an event of this clear type and content; None for what is no message at all.
@@ -69,7 +69,7 @@ class Incoming:
         ghost = next(iter(self.rooms.doors.ghosts_in(room)), None)
         if ghost is None:
             raise Refused("not_in_room", about=room_id)
-        return replace(said.body, files=(await self._media.download(said.file, ghost),))
+        return replace(said.body, files=(await self._media.arrived(said.file, ghost, self._files),))
 
     def _ghost_handles(self, members: dict[str, str]) -> tuple[str, ...]:
         joined = [user for user, membership in members.items() if membership == "join"]

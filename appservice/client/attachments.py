@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import hmac
+import json
 import re
 import secrets
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
@@ -25,6 +26,7 @@ _URL = re.compile(r"mxc://([A-Za-z0-9.\[\]:-]{1,255})/([A-Za-z0-9_-]{1,255})")
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,127}")
 _UNKNOWN_MIME = "application/octet-stream"
 _LONGEST_NAME = 200  # characters
+_BLOCK = 16  # bytes of AES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +86,60 @@ def safe_mime(mime: Any) -> str:
     return short if _MIME.fullmatch(short) else _UNKNOWN_MIME
 
 
-def encrypt(data: bytes) -> tuple[bytes, Json]:
-    """The ciphertext, and the ``file`` object that opens it but for its ``url``."""
-    key, iv = secrets.token_bytes(32), secrets.token_bytes(8) + bytes(8)
-    encryptor = Cipher(AES(key), CTR(iv)).encryptor()
-    ciphertext = encryptor.update(data) + encryptor.finalize()
-    k = urlsafe_b64encode(key).decode().rstrip("=")
+class Encryption:
+    """A file of one key, encrypted piece by piece in order."""
+
+    def __init__(self) -> None:
+        self._key, self._iv = secrets.token_bytes(32), secrets.token_bytes(8) + bytes(8)
+        self._encryptor = Cipher(AES(self._key), CTR(self._iv)).encryptor()
+        self._digest = sha256()
+
+    def update(self, piece: bytes) -> bytes:
+        """The next piece of the ciphertext."""
+        sealed = self._encryptor.update(piece)
+        self._digest.update(sealed)
+        return sealed
+
+    def opened(self, url: str) -> Json:
+        """The ``file`` object that opens what was encrypted, at its address."""
+        k = urlsafe_b64encode(self._key).decode().rstrip("=")
+        jwk = {"kty": "oct", "alg": "A256CTR", "ext": True, "k": k, "key_ops": ["encrypt", "decrypt"]}
+        digest = _b64(self._digest.digest())
+        return {"v": "v2", "url": url, "key": jwk, "iv": _b64(self._iv), "hashes": {"sha256": digest}}
+
+
+class Decryption:
+    """A file of somebody's, decrypted piece by piece from the byte ``start`` on (in CTR any byte can be the first)."""
+
+    def __init__(self, attachment: Attachment, start: int = 0) -> None:
+        block, within = divmod(start, _BLOCK)
+        counter = (int.from_bytes(attachment.iv, "big") + block) % (1 << 128)
+        self._decryptor = Cipher(AES(attachment.key), CTR(counter.to_bytes(16, "big"))).decryptor()
+        self._decryptor.update(bytes(within))
+        self._wanted, self._digest = attachment.sha256, sha256()
+
+    def update(self, sealed: bytes) -> bytes:
+        """The next piece of the file."""
+        self._digest.update(sealed)
+        return self._decryptor.update(sealed)
+
+    def check(self) -> None:
+        """After the last piece of a whole file. Raises Refused (file_damaged) if it is not what its sender hashed."""
+        if not hmac.compare_digest(self._digest.digest(), self._wanted):
+            raise Refused("file_damaged")
+
+
+def to_handle(attachment: Attachment) -> str:
+    """What opens somebody's file, as the hub keeps it (sealed): the ``file`` object of a message."""
+    k = urlsafe_b64encode(attachment.key).decode().rstrip("=")
     jwk = {"kty": "oct", "alg": "A256CTR", "ext": True, "k": k, "key_ops": ["encrypt", "decrypt"]}
-    digest = _b64(sha256(ciphertext).digest())
-    return ciphertext, {"v": "v2", "key": jwk, "iv": _b64(iv), "hashes": {"sha256": digest}}
+    url, hashes = f"mxc://{attachment.server}/{attachment.media}", {"sha256": _b64(attachment.sha256)}
+    return json.dumps({"v": "v2", "url": url, "key": jwk, "iv": _b64(attachment.iv), "hashes": hashes})
 
 
-def decrypt(ciphertext: bytes, attachment: Attachment) -> bytes:
-    """The file. Raises Refused (file_damaged) before anything is decrypted if it is not what its sender hashed."""
-    if not hmac.compare_digest(sha256(ciphertext).digest(), attachment.sha256):
-        raise Refused("file_damaged")
-    decryptor = Cipher(AES(attachment.key), CTR(attachment.iv)).decryptor()
-    return decryptor.update(ciphertext) + decryptor.finalize()
+def from_handle(handle: str) -> Attachment:
+    """The file of :func:`to_handle`; its name and type are not in it. Raises Refused (file_damaged)."""
+    return describe({"file": json.loads(handle)})
 
 
 def _b64(raw: bytes) -> str:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 _ODD = {"errcode", "list"}  # no success of a call that does something looks so
 _BYTES = "application/octet-stream"
 _AWAY = (TimeoutError, aiohttp.ClientError, ConnectionError)
+_STEPS = aiohttp.ClientTimeout(total=None, connect=30.0, sock_read=30.0)  # s; of what takes as long as it is large
 
 
 class MatrixRefused(Refused):
@@ -83,7 +84,8 @@ class Homeserver:
             asked = f"{urlencode(query)}&{asked}" if asked else urlencode(query)
         data = None if body is None else orjson.dumps(body)
         try:
-            async with self._ask(method, path, asked, data, timeout=timeout) as response:
+            limit = aiohttp.ClientTimeout(total=timeout) if timeout else None
+            async with self._ask(method, path, asked, data, limit=limit) as response:
                 raw = await response.read()
         except _AWAY as error:
             raise Unavailable("homeserver_away") from error
@@ -92,61 +94,93 @@ class Homeserver:
             raise Unavailable("homeserver_error")
         return answer
 
-    async def upload(self, data: bytes, *, user: str, timeout: float, mime: str = _BYTES) -> str:
-        """Upload bytes as a ghost; without ``mime`` they say nothing of themselves. Gives the ``mxc://`` address."""
-        path, body = "/_matrix/media/v3/upload", BytesIO(data)  # in pieces: others are served meanwhile
-        async with self._request("POST", path, user, body, timeout, mime) as response:
-            answer = _result(response.status, response.headers.get("Retry-After"), await response.read())
+    async def upload(self, data: bytes | SizedBody, *, user: str | None, timeout: float, mime: str = _BYTES) -> str:
+        """Upload as a ghost (None: as the appservice); without ``mime`` it says nothing of itself. Gives its ``mxc://``.
+
+        Raises also what the body itself raises: then the homeserver has not got it.
+        """
+        path = "/_matrix/media/v3/upload"
+        body = BytesIO(data) if isinstance(data, bytes) else data  # in pieces: others are served meanwhile
+        try:
+            async with self._request("POST", path, user, body, timeout, mime) as response:
+                answer = _result(response.status, response.headers.get("Retry-After"), await response.read())
+        except Unavailable:
+            if isinstance(body, SizedBody) and body.broken is not None:
+                raise body.broken from None
+            raise
         if not isinstance(answer.get("content_uri"), str):
             raise Unavailable("homeserver_error")
         return str(answer["content_uri"])
 
-    async def download(self, path: str, *, user: str, most: int, timeout: float) -> bytes:
-        """Bytes as a ghost.
+    @asynccontextmanager
+    async def download(self, path: str, *, user: str | None, start: int = 0) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Bytes as a ghost (None: as the appservice), as they come: nobody waits for them longer than for one of them.
 
-        Raises also Refused (files_too_large) as soon as there are more than ``most``, Unavailable (media_away) if the
-        homeserver is there and the one that has the file is not, or is too slow.
+        ``start``: what comes before is not needed; the homeserver may give it all the same (then it answers 200).
+        Raises also Unavailable (media_away) if the homeserver is there and the one that has the file is not, or is too
+        slow; in the midst of the bytes, too.
         """
+        headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            return await self._download(path, user, most, timeout)
+            async with self._request("GET", path, user, None, None, headers=headers) as response:
+                if response.status not in (200, 206):
+                    raw = await response.content.read(1 << 16)
+                    if response.status in (502, 504) and b'"errcode"' in raw:
+                        raise Unavailable("media_away", alone=True)
+                    _result(max(response.status, 400), response.headers.get("Retry-After"), raw)
+                yield response
         except Unavailable as reason:
             if isinstance(reason.__cause__, TimeoutError):
                 raise Unavailable("media_away", alone=True) from reason
             raise
 
-    async def _download(self, path: str, user: str, most: int, timeout: float) -> bytes:
-        async with self._request("GET", path, user, None, timeout) as response:
-            if response.status != 200:
-                raw = await response.content.read(1 << 16)
-                if response.status in (502, 504) and b'"errcode"' in raw:
-                    raise Unavailable("media_away", alone=True)
-                _result(max(response.status, 400), response.headers.get("Retry-After"), raw)
-            parts = bytearray()
-            async for piece in response.content.iter_chunked(1 << 18):
-                parts += piece
-                if len(parts) > most:
-                    raise Refused("files_too_large", about=f"{most} bytes")
-            return bytes(parts)
-
     @asynccontextmanager
     async def _request(
-        self, method: str, path: str, user: str, data: BytesIO | None, timeout: float, mime: str = _BYTES
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        self, method: str, path: str, user: str | None, data: BytesIO | SizedBody | None, timeout: float | None,
+        mime: str = _BYTES, headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
+        """``timeout``: of everything; None: of each step alone."""
+        limit = _STEPS if timeout is None else aiohttp.ClientTimeout(total=timeout)
         try:
-            async with self._ask(method, path, _as(user, None), data, mime, timeout=timeout) as response:
+            async with self._ask(method, path, _as(user, None), data, mime, limit=limit, headers=headers) as response:
                 yield response
         except _AWAY as error:
             raise Unavailable("homeserver_away") from error
 
     def _ask(
-        self, method: str, path: str, asked: str, data: bytes | BytesIO | None,
-        mime: str = "application/json", *, timeout: float | None = None,
+        self, method: str, path: str, asked: str, data: bytes | BytesIO | SizedBody | None,
+        mime: str = "application/json", *, limit: aiohttp.ClientTimeout | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:  # fmt: skip
         assert self._session is not None, "use `async with Homeserver(…)`"
         url = URL(f"{self._base}{path}?{asked}" if asked else self._base + path, encoded=True)
-        headers = {"Content-Type": mime} if data is not None else None
-        limit = aiohttp.ClientTimeout(total=timeout) if timeout else self._timeout
-        return self._session.request(method, url, data=data, headers=headers, timeout=limit)
+        sent = dict(headers or {}) | ({"Content-Type": mime} if data is not None else {})
+        if isinstance(data, SizedBody):
+            sent["Content-Length"] = str(data.size)
+        return self._session.request(method, url, data=data, headers=sent, timeout=limit or self._timeout)
+
+
+class SizedBody:
+    """A body that is sent piece by piece and is just as long as was said; ``broken`` is why it could not be."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], size: int) -> None:
+        self.size = size
+        self.broken: Exception | None = None
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self.size
+        try:
+            async for piece in self._pieces:
+                left -= len(piece)
+                if left < 0:
+                    break
+                yield piece
+            if left:
+                raise Refused("wrong_size", about=f"{self.size} bytes")
+        except Exception as broken:
+            self.broken = broken
+            raise
 
 
 @lru_cache(10_000)

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import to_answer, to_document
-from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.finding.finder import Finder
 from appservice.finding.hits import told
@@ -38,10 +37,8 @@ _LISTS = 5_000  # that are remembered, of all rooms; a restart forgets them, and
 class HelpDesk:
     """Raises Unavailable: the event is worked on again, and what was done is not done twice."""
 
-    def __init__(
-        self, edge: MatrixEdge, ghosts: Ghosts, rooms: Rooms, notices: Notices, finder: Finder, media: Media
-    ) -> None:
-        self._media = media
+    def __init__(self, edge: MatrixEdge, ghosts: Ghosts, rooms: Rooms, notices: Notices, finder: Finder) -> None:
+        self._media = edge.media
         self._edge = edge
         self._names = edge.names
         self._facts = edge.hub.facts

@@ -14,7 +14,6 @@ from typing import Any
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import link, to_content, to_edit, to_file, to_naming, to_reaction
 from appservice.client.homeserver import MatrixRefused, part
-from appservice.client.media import Media
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
 from appservice.leaving.first_words import FirstWords
@@ -45,7 +44,6 @@ class Outgoing:
         rooms: Rooms,
         voice: Voice,
         outbox: Outbox,
-        media: Media,
     ) -> None:
         self.hub = edge.hub
         self._homeserver = edge.homeserver
@@ -56,7 +54,7 @@ class Outgoing:
         self._newcomers = rooms.newcomers
         self._voice = voice
         self._outbox = outbox
-        self._media = media
+        self._media = edge.media
         self._first = FirstWords(edge, rooms, outbox)
         self.keyless = Keyless(edge, engine, rooms.store)
 

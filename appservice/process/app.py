@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
+from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import accounts, examine, identities, proof
@@ -32,6 +33,7 @@ from bridge import words
 from bridge.config import BadConfig, Config, ListenSettings, read_config
 from bridge.db import open_database
 from bridge.errors import said
+from bridge.files import Files
 from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub, now_ms
@@ -173,13 +175,15 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
 
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
-    core = assemble(db, seal, WithFunctions(directory, rota), rules)
-    edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable)
+    media = Media(homeserver, settings.max_files, settings.media_wait_s)
+    files = Files(media)
+    core = assemble(db, seal, WithFunctions(directory, rota), rules, files=files)
+    edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable, media, files)
     matrix = Matrix(settings, edge, seal)
     core.serve(matrix)
     routes = []
     for row, section in sections:
-        built = _network(row, section, Outfit(core.hub, db, seal))
+        built = _network(row, section, Outfit(core.hub, db, seal, files))
         core.serve(*built.connectors)
         routes += [built.routes] if built.routes is not None else []
     core.serve(DutyDesk(core.hub, core.store, core.people, seal, rota, now_ms))

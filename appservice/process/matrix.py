@@ -24,7 +24,6 @@ from appservice.arriving.web import Asked, Web
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import Words
 from appservice.client.homeserver import MatrixRefused, part
-from appservice.client.media import Media
 from appservice.client.names import server_of
 from appservice.e2ee import Callbacks, Engine, Policy
 from appservice.finding.desk import HelpDesk
@@ -102,10 +101,9 @@ class Matrix:
         self._notices = notices = Notices(edge, engine, rooms, voice, outbox)
         self._membership = Membership(edge, ghosts, rooms, engine, voice, self._tell, self._newcomer)
         self.admit = self._membership.admit
-        media = Media(homeserver, settings.max_files, settings.media_wait_s)
-        self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, media)
+        self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox)
         self._reception = Reception(edge, engine, rooms, store, self._outgoing.keyless)
-        self._build_in(seal, notices, media, waiting)
+        self._build_in(seal, notices, waiting)
         self._web: Web | None = None
         self._tasks = Tasks("matrix")
         self._rung: set[str] = set()
@@ -113,14 +111,14 @@ class Matrix:
         self._ready = False
         self._hindrance: Callable[[], str] = lambda: ""
 
-    def _build_in(self, seal: Seal, notices: Notices, media: Media, waiting: Waiting) -> None:
+    def _build_in(self, seal: Seal, notices: Notices, waiting: Waiting) -> None:
         """What takes events in; it stands on what sends."""
         edge, db, clock, settings = self._edge, self._db, self._edge.clock, self._settings
         engine, rooms, ghosts, outbox, names = self.engine, self._rooms, self.ghosts, self._outbox, self.names
         homeserver, store = edge.homeserver, self.store
-        incoming = Incoming(edge, rooms, media)
+        incoming = Incoming(edge, rooms)
         self._inbox = Inbox(db, seal, clock, self._work, self._parked, self._missing, engine.has_key)
-        self._membership.calls((desk := HelpDesk(edge, ghosts, rooms, notices, self.finder, media)).called)
+        self._membership.calls((desk := HelpDesk(edge, ghosts, rooms, notices, self.finder)).called)
         self._reading = Reading(edge, engine, notices, waiting, incoming, self._inbox, desk)
         self._echoes = Echoes(edge, outbox, self._inbox)
         self._reports = Reports(edge, store, notices)

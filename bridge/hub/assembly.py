@@ -11,6 +11,7 @@ from bridge.config import BadConfig
 from bridge.connector import Connector
 from bridge.db import Database
 from bridge.errors import said
+from bridge.files import Files
 from bridge.hub.courier import Courier
 from bridge.hub.hub import Hub, now_ms
 from bridge.parts.patience import Patience
@@ -90,15 +91,18 @@ class Core:
             yield
 
 
-def assemble(db: Database, seal: Seal, directory: Directory, rules: Rules, clock: Callable[[], int] = now_ms) -> Core:
-    """The hub, still without networks. ``clock`` gives milliseconds since 1970."""
+def assemble(
+    db: Database, seal: Seal, directory: Directory, rules: Rules, clock: Callable[[], int] = now_ms,
+    files: Files | None = None,
+) -> Core:  # fmt: skip
+    """The hub, still without networks. ``clock`` gives milliseconds since 1970; ``files``: where files lie."""
 
     def refused(message: str, network: str) -> None:
         hub.writing.refused(message, network)
 
     served = Served()
     people = People(directory, rules.trusted, rules.ghost, served)
-    store = Store(db, seal, people)
+    store = Store(db, seal, people, files)
     courier = Courier(store, served, rules.patience, clock, people.holds, refused)
     hub = Hub(
         store, people, courier, served, max_members=rules.max_members, order_wait=rules.order_wait, clock=clock

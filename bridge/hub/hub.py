@@ -109,7 +109,7 @@ class Hub:
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
         if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
             await self.facts.noted(message)
-        return await self.writing.write(message, sender, add, (), within)
+        return await self.writing.write(await self._store.shelf.shelved(message), sender, add, (), within)
 
     async def change_members(
         self, ref: Ref, chat: str, network: str, by: Address, add: Sequence[str], remove: Sequence[Address],

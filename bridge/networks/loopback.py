@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bridge.connector import Capabilities
+from bridge.files import Files
 from bridge.model import Accepted, AccountNews, Address, Body, Delivery, Kind, Message, Person, Ref, Report, Typing
 from bridge.receiver import Receiver
 
 
 class Loopback:
-    """Keeps what it is given. ``before`` may raise, to play a network that fails."""
+    """Keeps what it is given, files whole. ``before`` may raise, to play a network that fails."""
 
     def __init__(self, network: str, capabilities: Capabilities | None = None, hub: Receiver | None = None) -> None:
         self._network = network
@@ -23,6 +25,7 @@ class Loopback:
         self.signs: list[Typing] = []
         self.people_shown: list[Person] = []
         self.before: Callable[[Delivery], None] = lambda _: None
+        self.files = Files()
         self._refs: dict[str, Ref] = {}
 
     @property
@@ -42,6 +45,8 @@ class Loopback:
         """Take a delivery once, however often it comes."""
         self.calls.append(delivery.id)
         self.before(delivery)
+        files = tuple([await self.files.whole(file) for file in delivery.body.files])
+        delivery = replace(delivery, body=replace(delivery.body, files=files)) if files else delivery
         if delivery.id not in self._refs:
             self.delivered.append(delivery)
             self._refs[delivery.id] = Ref(self._network, f"{self._network}-{len(self.delivered)}")

@@ -11,6 +11,7 @@ from bridge.db import Database, Row, Tx
 from bridge.model import Body, Delivery, File, Kind, Ref
 from bridge.people.people import People
 from bridge.seal import Seal
+from bridge.store import kept_files
 from bridge.store.conversation import Conversation
 from bridge.store.due import DueDelivery, addressed
 from bridge.store.outcomes import Outcomes
@@ -68,12 +69,12 @@ class Deliveries:
         if delivery.cites != _NOTHING_CITED:
             (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
             delivery = replace(delivery, reply_to=reply_to, thread=thread, continues=continues)
-        files = []
-        for row in await self.db.all("store.files", delivery.message) if delivery.files else ():
-            where = f"{delivery.message}/{row['n']}"
-            name, mime, inline = orjson.loads(self.seal.open(bytes(row["about"]), f"{where}/about"))
-            files.append(File(name, mime, self.seal.open(bytes(row["body"]), where), inline))
+        files = await self.files(delivery.message) if delivery.files else []
         return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
+
+    async def files(self, message: str) -> list[File]:
+        """The documents of a message that waits. Raises SealBroken."""
+        return kept_files.opened(self.seal, message, await self.db.all("store.files", message))
 
     async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None]:
         """The name of a message on the delivery's network: in its own conversation, or in another one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from bridge.db import Component, Database, Row, Tx
+from bridge.files import Files
 from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import (
     Address,
@@ -25,6 +26,7 @@ from bridge.people.gone import keep
 from bridge.people.people import People
 from bridge.people.sealed_names import sealed
 from bridge.seal import Seal
+from bridge.store import kept_files
 from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
 from bridge.store.corrections import Corrections
 from bridge.store.deliveries import Deliveries
@@ -40,8 +42,10 @@ _PAGE = 100  # rows that one look or one transaction takes of something that may
 class Store:
     """Named operations; each takes the open transaction, or reads what is committed."""
 
-    def __init__(self, db: Database, seal: Seal, people: People) -> None:
+    def __init__(self, db: Database, seal: Seal, people: People, shelf: Files | None = None) -> None:
+        """``shelf``: where the files of messages lie."""
         self.db = db
+        self.shelf = shelf or Files()
         self.outcomes = Outcomes(db, people)
         self.corrections = Corrections(seal, self.outcomes)
         self._people = people
@@ -227,9 +231,7 @@ class Store:
             await self._not_corrected(tx, message, conversation, reach.able | reach.overtaken, now)
         if networks:
             for n, file in enumerate(message.body.files):
-                about = orjson.dumps([file.name, file.mime, file.inline])
-                both = (self.seal.seal(about, f"{ident}/{n}/about"), self.seal.seal(file.data, f"{ident}/{n}"))
-                await tx.run("store.add_file", ident, n, *both)
+                await tx.run("store.add_file", ident, n, *kept_files.sealed(self.seal, ident, n, file))
         return networks
 
     async def _locked(self, tx: Tx, message: str, members: Sequence[Member], now: int) -> None:

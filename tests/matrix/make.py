@@ -14,6 +14,7 @@ from aiohttp import web
 from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
+from appservice.client.media import Media
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import matrix as matrix_edge
 from appservice.process import proof
@@ -23,6 +24,7 @@ from appservice.process.settings import MatrixSettings
 from bridge.connector import Boxes, Capabilities
 from bridge.db import Database, Tx, open_database
 from bridge.errors import Unavailable
+from bridge.files import Files
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.courier import Courier, Patience
 from bridge.hub.hub import Hub, now_ms
@@ -218,13 +220,16 @@ async def hub(
         homeserver = await stack.enter_async_context(Homeserver(chosen.url, chosen.read_as_token()))
         names = chosen.names()
         directory = FlatFile(people) if isinstance(people, Sequence) else people
-        core = assemble(db, SEAL, directory, Rules(trusts, names.person, FAST, order_wait=2.0))
+        media = Media(homeserver, chosen.max_files, chosen.media_wait_s)
+        files = Files(media)
+        core = assemble(db, SEAL, directory, Rules(trusts, names.person, FAST, order_wait=2.0), files=files)
         product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
         mail.before = mailed
-        edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable)
+        edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable, media, files)
         matrix = Matrix(chosen, edge, SEAL)
         siilo = Loopback("siilo")
         product.hub = mail.hub = siilo.hub = core.hub
+        product.files = mail.files = siilo.files = files
         core.serve(matrix, product, mail, siilo)
         callers = await stack.enter_async_context(Callers(chosen.url))
         doors = AsyncExitStack()  # they are open before the hub starts: nothing comes between its start and the test

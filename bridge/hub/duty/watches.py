@@ -102,12 +102,7 @@ class Watches:
 
     async def files(self, message: str) -> list[File]:
         """The documents of a message that waits. Raises SealBroken."""
-        found = []
-        for row in await self.store.db.all("store.files", message):
-            where = f"{message}/{row['n']}"
-            name, mime, inline = orjson.loads(self._seal.open(bytes(row["about"]), f"{where}/about"))
-            found.append(File(name, mime, self._seal.open(bytes(row["body"]), where), inline))
-        return found
+        return await self.store.deliveries.files(message)
 
     async def read(self, watch: Watch) -> dict[str, str]:
         """Its messages that somebody on duty has answered, or somebody who was asked has read: message -> person."""

@@ -8,12 +8,14 @@ import ssl
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from bridge.connector import Capabilities
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
+from bridge.files import Files
 from bridge.model import AccountNews, Delivery, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import about, accounts, problems, translate
@@ -47,8 +49,13 @@ class ConnectConnector:
         webhook: Webhook,
         labels: Mapping[str, str] | None = None,
         declared: Declared | None = None,
+        files: Files | None = None,
     ) -> None:
-        """``labels``: what people call each product; ``declared``: what products say that they are able to."""
+        """``labels``: what people call each product; ``declared``: what products say that they are able to.
+
+        ``files``: where the files of messages lie.
+        """
+        self._files = files or Files()
         self._declared = declared
         self._product = product
         self._webhook = webhook
@@ -91,6 +98,8 @@ class ConnectConnector:
         html = self.capabilities.html
         if delivery.body.files:
             async with self._large:
+                whole = tuple([await self._files.whole(file) for file in delivery.body.files])
+                delivery = replace(delivery, body=replace(delivery.body, files=whole))
                 body = await in_executor(lambda: _event(delivery, html))
                 answer = await self._webhook.post(delivery.id, body)
         else:
@@ -148,7 +157,11 @@ def _taken(answer: bytes) -> str | None:
 
 
 def build(
-    section: ConnectSettings, seal: Seal | None = None, hub: Receiver | None = None, db: Database | None = None
+    section: ConnectSettings,
+    seal: Seal | None = None,
+    hub: Receiver | None = None,
+    db: Database | None = None,
+    files: Files | None = None,
 ) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
     """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read.
 
@@ -160,7 +173,7 @@ def build(
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
     labels = {name: product.label for name, product in products.items()}
     connectors = {
-        name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels, declared)
+        name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels, declared, files)
         for name, settings in section.products.items()
     }
     limits = RequestLimits(
@@ -205,7 +218,7 @@ def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhoo
 
 
 def _build(section: ConnectSettings, outfit: Outfit) -> Built:
-    api, connectors = build(section, outfit.seal, outfit.hub, outfit.db)
+    api, connectors = build(section, outfit.seal, outfit.hub, outfit.db, outfit.files)
     return Built([*connectors.values()], api.routes)
 
 

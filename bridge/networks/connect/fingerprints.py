@@ -23,7 +23,7 @@ _PURPOSE = "connect prints"
 def of_message(message: Message) -> bytes:
     """A hash of who says what, where. Not of ``sent_at`` and ``to``: a product may make them anew when it repeats."""
     body = message.body
-    files = [[file.name, file.mime, hashlib.sha256(file.data).hexdigest()] for file in body.files]
+    files = [[file.name, file.mime, file.sha256] for file in body.files]
     cited = [None if ref is None else ref.id for ref in (message.reply_to, message.thread)]
     more: list[object] = ["urgent"] if body.urgent else []  # the prints of before know no urgency, and no names
     if message.name is not None:

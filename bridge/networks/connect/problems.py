@@ -87,6 +87,10 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Le fichier reçu n’a pas l’empreinte SHA-256 annoncée. Renvoyez-le.",
         "The file that came does not have the SHA-256 given. Send it again.",
     ),
+    "wrong_size": (
+        "Le fichier reçu n’a pas la taille annoncée. Renvoyez-le.",
+        "The file that came does not have the size given. Send it again.",
+    ),
     "sent_in_future": (
         "La date d’envoi est à plus de 10 minutes dans le futur. Vérifiez l’horloge.",
         "The time of sending is more than 10 minutes in the future. Check the clock.",

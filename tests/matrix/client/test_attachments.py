@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.client.attachments import Attachment, decrypt, describe, encrypt, safe_mime, safe_name
+from appservice.client.attachments import (
+    Attachment,
+    Decryption,
+    Encryption,
+    describe,
+    from_handle,
+    safe_mime,
+    safe_name,
+    to_handle,
+)
 from appservice.client.events import to_content, to_file, to_reaction
 from appservice.client.names import Names, escape, unescape
 from appservice.leaving.outgoing import letter_keys
@@ -26,15 +36,40 @@ def described(opened: dict[str, Any], **more: Any) -> Attachment:
     return describe({"msgtype": "m.file", "body": "x", "file": opened | {"url": "mxc://a.example/b"}, **more})
 
 
+def encrypt(data: bytes, piece: int = 7) -> tuple[bytes, dict[str, Any]]:
+    encryption = Encryption()
+    sealed = b"".join(encryption.update(data[at : at + piece]) for at in range(0, len(data), piece))
+    return sealed, encryption.opened("mxc://a.example/b")
+
+
+def decrypt(ciphertext: bytes, attachment: Attachment, piece: int = 5) -> bytes:
+    decryption = Decryption(attachment)
+    clear = b"".join(decryption.update(ciphertext[at : at + piece]) for at in range(0, len(ciphertext), piece))
+    decryption.check()
+    return clear
+
+
 @given(st.binary())
 def test_what_was_encrypted_is_opened_again(data: bytes) -> None:
     ciphertext, opened = encrypt(data)
     assert len(ciphertext) == len(data)
     assert decrypt(ciphertext, described(opened)) == data
+    assert decrypt(ciphertext, from_handle(to_handle(described(opened)))) == data
     if data:
         changed = bytes([ciphertext[0] ^ 1]) + ciphertext[1:]
         with pytest.raises(Refused):
             decrypt(changed, described(opened))
+
+
+@given(st.binary(min_size=1, max_size=100), st.integers(0, 99), st.booleans())
+def test_any_byte_can_be_the_first_also_where_the_counter_runs_over(data: bytes, start: int, over: bool) -> None:
+    ciphertext, opened = encrypt(data)
+    attachment = described(opened)
+    if over:  # some clients use all of the counter
+        whole = replace(attachment, iv=b"\xff" * 16)
+        ciphertext = Decryption(whole).update(data)
+        attachment = whole
+    assert Decryption(attachment, start).update(ciphertext[start:]) == data[start:]
 
 
 def test_the_file_object_is_the_specifications() -> None:

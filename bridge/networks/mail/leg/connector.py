@@ -77,7 +77,7 @@ class MailConnector:
         teams = {team.address: tuple(team.members) for team in settings.teams}
         edge = MailEdge(
             hub, ledger, book, clock, settings.product,
-            posted=lambda domain: self._queue.wake(domain), ended=lambda: self._queue.tell(),
+            posted=lambda domain: self._queue.wake(domain), ended=lambda: self._queue.tell(), files=outfit.files,
         )  # fmt: skip
         self._arrivals = Arrivals(edge, teams)
         self._departures = Departures(edge, lambda chat, thread, at: self._gather.add(chat, thread, at), settings)

@@ -12,8 +12,9 @@ from typing import Any
 
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
+from bridge.files import from_json, to_json
 from bridge.kinds import KINDS, not_carried
-from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref
+from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref, StoredFile
 from bridge.networks.mail.documents.outgoing import Conformed, asked
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
 from bridge.networks.mail.leg import threads
@@ -50,6 +51,7 @@ class Departures:
         self._ledger = edge.ledger
         self._book = edge.book
         self._clock = edge.clock
+        self._files = edge.files
         mss = {"X-MSS-NIL": edge.product} if edge.product else {}
         self._frames = Frames(edge.ledger, edge.book, mss, settings)
         self._handling = Handling(edge.ledger, edge.clock)
@@ -180,13 +182,25 @@ class Departures:
         said = [_said(*draft) for draft in drafts]
         if gone := [one for one in said if one.taken_back]:
             await self._taken_back(where, gone)
-        said = [one for one in said if not one.taken_back]
+        said = [read for one in said if not one.taken_back and (read := await self._read(where, one)) is not None]
         for _, some in groupby(said, key=lambda one: one.readers):  # who came later reads nothing said before
             part = list(some)
             made = parcels(part) if _size(part) < _QUICK else await asyncio.to_thread(parcels, part)
             for parcel in made:
                 if await self._mail(where, parcel, fixes):
                     fixes = ()
+
+    async def _read(self, where: Where, one: ChatMessage) -> ChatMessage | None:
+        """The message with its files whole: a mail is written in memory, and is no larger than mails may be.
+
+        None: a file cannot be had any more, and its writer is told so. Raises Unavailable.
+        """
+        try:
+            return replace(one, files=tuple([await self._files.whole(file) for file in one.files]))
+        except Refused as refusal:
+            log.warning("a file of a mail is not to be had: %s", refusal.code)
+            await self._failed(where, [one], refusal.code)
+            return None
 
     async def _mail(self, where: Where, parcel: Parcel, fixes: tuple[ChatMessage, ...]) -> bool:
         """One mail, or the refusal of what cannot leave; whether the thread's corrections went with it."""
@@ -331,9 +345,7 @@ def _size(said: Sequence[ChatMessage]) -> int:
 
 
 def _draft(delivery: Delivery, box: Box) -> Json:
-    files = [
-        [f.name, f.mime, base64.b64encode(f.data).decode("ascii"), f.inline] for f in delivery.body.files
-    ]  # fmt: skip
+    files = [_kept(file) for file in delivery.body.files]
     return {
         "from": [box.address, box.name], "text": delivery.body.text, "html": delivery.body.html, "files": files,
         "at": delivery.sent_at, "rpps": delivery.sender.rpps or "",
@@ -342,8 +354,21 @@ def _draft(delivery: Delivery, box: Box) -> Json:
     }  # fmt: skip
 
 
+def _kept(file: File) -> Json:
+    """A file in a draft: where it lies, or its bytes."""
+    data = "" if isinstance(file.content, StoredFile) else base64.b64encode(file.content).decode("ascii")
+    return {"about": to_json(file), "data": data}
+
+
+def _file(kept: Any) -> File:
+    if isinstance(kept, list):  # by an earlier hub
+        name, mime, data, inline = kept
+        return File(name, mime, base64.b64decode(data), inline)
+    return from_json(kept["about"], base64.b64decode(kept["data"]))
+
+
 def _said(ident: str, at: int, body: Json) -> ChatMessage:
-    files = tuple(File(name, mime, base64.b64decode(data), inline) for name, mime, data, inline in body["files"])
+    files = tuple(_file(kept) for kept in body["files"])
     said = ChatMessage(
         ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
         body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.files import Files
 from bridge.networks.mail.leg.addressbook import AddressBook
 from bridge.networks.mail.leg.ledger import Ledger
 from bridge.receiver import Receiver
@@ -15,6 +16,7 @@ class MailEdge:
     """``hub`` is where messages go; ``clock`` gives milliseconds since 1970; ``product`` is the X-MSS-NIL header.
 
     ``posted``: a mail for this domain is on disk. ``ended``: what became of a mail is on disk, and not told yet.
+    ``files``: where the files of messages lie.
     """
 
     hub: Receiver
@@ -24,3 +26,4 @@ class MailEdge:
     product: str
     posted: Callable[[str], None]
     ended: Callable[[], None]
+    files: Files
