@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11, PostgreSQL,
-# Postfix, Dovecot, swaks and nginx.
+# Postfix, Dovecot, swaks, nginx and clamd.
 # A second run with the same inputs does nothing and needs no network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -79,6 +79,13 @@ install_nginx() {
     [ ! -d /run/systemd/system ] || systemctl disable --quiet nginx.service 2>/dev/null || true
 }
 
+# The antivirus of the tests, which give it signatures of their own: none are fetched. Neither it nor its updates begin here.
+install_clamav() {
+    install_debian clamav-daemon "the antivirus of the tests (clamd)"
+    [ ! -d /run/systemd/system ] ||
+        systemctl disable --quiet clamav-daemon.service clamav-daemon.socket clamav-freshclam.service 2>/dev/null || true
+}
+
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 # The stamp of an environment is the hash of all that went into it.
@@ -147,6 +154,7 @@ main() {
     has_postgres || install_debian postgresql "the PostgreSQL server"
     has_mail || install_mail
     on_path nginx || install_nginx
+    on_path clamd || install_clamav
     setup_hub
     setup_synapse
     setup_node
