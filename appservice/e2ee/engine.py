@@ -15,6 +15,7 @@ from appservice.e2ee.device_inbox import DeviceInbox, tidy
 from appservice.e2ee.devices import Devices
 from appservice.e2ee.ghost_devices import GhostDevices
 from appservice.e2ee.giving import Giving
+from appservice.e2ee.history import History
 from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
@@ -66,9 +67,10 @@ class Engine:
         self._todevice = todevice = ToDevice(db, homeserver, ghosts)
         self._claims = claims = KeyClaims(db, homeserver, olm, clock_ms)
         self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
-        self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost)
+        self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost, clock_ms)
         common = Common(db, pickles, ghosts, devices, megolm, policy, clock_ms)
         self._requests = Requests(common, claims, self._repair, todevice)
+        self._history = History(common, homeserver, claims, self._repair)
         giving = Giving(db, seal, olm, claims, todevice)
         self._sharing = Sharing(common, giving, self._identity, is_ghost, callbacks)
         self._inbox = DeviceInbox(common, homeserver, olm, self._identity, self._requests, self._repair, callbacks.keys)
@@ -241,6 +243,16 @@ class Engine:
         """Somebody who was only invited is not any more: what was kept for them is refused, and stays so."""
         if not self._is_ghost(user):
             await self._sharing.forget(room_id, user)
+
+    async def hand_over(self, room_id: str, ghost: str, user: str) -> bool:
+        """A ghost is about to invite somebody to a room whose rule opens its history: they get the keys of it.
+
+        False: there is nothing to give, or no device may have it. Raises Unavailable.
+        """
+        known = self._ghosts.get(ghost)
+        if self._held or known is None or not known.ready or self._is_ghost(user):
+            return False
+        return await self._history.hand_over(room_id, known, user)
 
     async def know(self, user: str, ghost: str, patience: float) -> bool:
         """Ask, as a ghost, for somebody's devices if they are not known; False: after ``patience`` seconds still not.

@@ -99,6 +99,7 @@ class MegolmIn:
         devices: Devices,
         policy: Policy,
         is_ghost: Callable[[str], bool],
+        clock_ms: Callable[[], int],
         size: int = 8192,
     ) -> None:
         self._db = db
@@ -106,6 +107,7 @@ class MegolmIn:
         self._devices = devices
         self._policy = policy
         self._is_ghost = is_ghost
+        self._clock = clock_ms
         self._known: Lru[tuple[str, str, str], KnownSession] = Lru(size)
 
     async def put(self, tx: Tx, key: NewKey) -> bool:
@@ -133,7 +135,7 @@ class MegolmIn:
         head = (key.room_id, key.session_id, key.sender, key.curve, key.ed)
         about = (key.device_id, key.receiver, key.trust)
         flags = (key.session.first_known_index, int(key.shared_history), int(key.forwarded))
-        await tx.run("e2ee.in-save", *head, *about, *flags, pickle, key_id)
+        await tx.run("e2ee.in-save", *head, *about, *flags, pickle, key_id, self._clock())
 
     def forget(self, room_id: str, session_id: str, sender: str) -> None:
         """A better copy was stored: read it again."""

@@ -1,7 +1,8 @@
 """Asking for keys that did not arrive, and answering those who ask us for keys, or to verify a ghost.
 
 Source: client-server API, "Key requests". We ask the sender's own devices only, and believe only their answer to
-what we asked. We answer a device only if it was given that very session, at the index it was given.
+what we asked. We answer a device if it was given that very session, at the index it was given, and a device that its
+owner has signed since, from where the owner's other devices read it.
 
 Nobody is there to compare keys with ("Key verification framework"): a verification is cancelled at once, with a code.
 """
@@ -20,7 +21,7 @@ from appservice.e2ee.megolm_in import NewKey, read_forwarded
 from appservice.e2ee.model import MEGOLM, Device, Json, ShareState
 from appservice.e2ee.repair import Repair
 from appservice.e2ee.todevice import Message, ToDevice
-from bridge.db import Tx
+from bridge.db import Row, Tx
 from bridge.parts.lru import Lru
 from bridge.words import sentence
 
@@ -128,21 +129,27 @@ class Requests:
         person = await self._devices.person(user)
         device = person.devices.get(device_id)
         share = await self._db.one("e2ee.share", session_id, user, device_id)
-        known = await self._megolm.session(room, session_id, ghost.user)
         if share is not None and ShareState(share["state"]) in (ShareState.PENDING, ShareState.NO_OLM):
             return  # on its way
-        if (
-            device is None
-            or share is None
-            or ShareState(share["state"]) is not ShareState.SENT
-            or known is None
-            or not self._may(person, device)
-        ):
+        known = await self._megolm.session(room, session_id, ghost.user)
+        place = await self._place(session_id, device, share) if device is not None else None
+        if device is None or place is None or known is None or not self._may(person, device):
             await self._refuse(ghost, user, device_id, room, session_id)
             return
-        exported = known.key.session.export_at(share["place"])
+        exported = known.key.session.export_at(place)
         if exported is not None:
             await self._forward(ghost, device, room, session_id, exported.to_base64())
+
+    async def _place(self, session_id: str, device: Device, share: Row | None) -> int | None:
+        """The index from which a device may read a session; None: it may not.
+
+        A device that was not there yet when the session was given has its owner's word: what the owner can read on
+        another device, this one may read.
+        """
+        if share is not None:
+            return int(share["place"]) if ShareState(share["state"]) is ShareState.SENT else None
+        row = await self._db.one("e2ee.share-of", session_id, device.user) if device.signed else None
+        return None if row is None or row["place"] is None else int(row["place"])
 
     def _may(self, person: DeviceList, device: Device) -> bool:
         """What was right when the session was shared must still be right."""

@@ -1,6 +1,7 @@
 """Signatures on JSON objects and the chain from a person's master key to their devices. Pure.
 
-Sources: Matrix specification, "Signing JSON" and "Cross-signing"; MSC4153 for what an unsigned device means.
+Sources: Matrix specification, "Canonical JSON" (the bytes that are signed), "Signing JSON" and "Cross-signing"; MSC4153
+for what an unsigned device means.
 """
 
 from __future__ import annotations
@@ -10,14 +11,47 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from vodozemac import Ed25519PublicKey, Ed25519Signature
 
-from appservice.e2ee.canonical import signable
 from appservice.e2ee.model import OLM, Device, Json
 
 Sign = Callable[[bytes], str]
+_LIMIT = 2**53 - 1
+
+
+def canonical(value: Any) -> bytes:
+    """Keys sorted by code point, no spaces, UTF-8 as it is, integers of 53 bits; ValueError for anything else."""
+    _check(value)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise ValueError("not representable in canonical JSON") from error
+
+
+def _check(value: Any) -> None:
+    if value is None or isinstance(value, str | bool):
+        return
+    if isinstance(value, int):
+        if not -_LIMIT <= value <= _LIMIT:
+            raise ValueError("integer outside of canonical JSON")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError("canonical JSON has text keys only")
+            _check(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check(item)
+    else:
+        raise ValueError(f"{type(value).__name__} is not part of canonical JSON")
+
+
+def signable(value: dict[str, Any]) -> bytes:
+    """What a signature covers: all but ``signatures`` and ``unsigned`` (appendix "Signing JSON")."""
+    return canonical({key: item for key, item in value.items() if key not in ("signatures", "unsigned")})
 
 
 def b64(data: bytes) -> str:

@@ -103,6 +103,8 @@ class Outgoing:
         declined = await self._declined(room, delivery, exits)
         without = self._rooms.without(room, delivery) | dict.fromkeys(declined, "not_joined")
         invited = {p: user for p, user in self._rooms.invited(room, delivery).items() if p not in declined}
+        if room.facts.history == "joined":  # their server never shows them what was said before they came
+            without, invited = without | dict.fromkeys(invited, "not_joined"), {}
         people = [m for m in delivery.recipients if m.person.id not in declined]
         present = {m.address.id: m.person.id for m in people if room.membership(m.address.id) == "join"}
         keyless = await self.keyless.why(room, ghost, present)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import name_in, sound
 from appservice.client.homeserver import MatrixRefused, need, part
-from appservice.client.names import txn_id
+from appservice.client.names import server_of, txn_id
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.roomstate import Room, RoomStore, apply
 from bridge.errors import Refused, Unavailable
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 _CLIENT = "/_matrix/client/v3"
 _ASKED = 10.0  # s for somebody's server to say whether they exist
 _REMEMBERED = 20_000
+_OPEN = ("shared", "world_readable")  # rules by which whoever comes may read what was said before
+HandOver = Callable[[str, str, str], Awaitable[bool]]
+"""Give the history of a room, as a ghost that invites there, to a user."""
 _JOIN_AGAIN = (0.25, 0.5, 1.0, 2.0)  # s; an invitation can be here before the inviter's own server knows of it
 
 
@@ -35,7 +38,13 @@ class Doors:
         self._names = edge.names
         self._store = store
         self._newcomers = newcomers
+        self._trusted = edge.trusted
+        self._hand_over: HandOver | None = None
         self._there: Lru[str, bool] = Lru(_REMEMBERED)  # users who exist
+
+    def gives_history(self, hand_over: HandOver) -> None:
+        """How whoever is invited gets the keys of what was said before, where the room's rule opens it to them."""
+        self._hand_over = hand_over
 
     def ghosts_in(self, room: Room, *memberships: str) -> list[str]:
         """Our ghosts in a room (joined unless said otherwise)."""
@@ -72,6 +81,7 @@ class Doors:
         if by is None or room.membership(user) == "ban":
             raise Refused("not_in_room", about=room.room_id)
         path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"
+        await self._history(room, user, by)
         try:
             await self._homeserver.call("POST", path, {"user_id": user}, user=by)
         except MatrixRefused as refusal:
@@ -80,6 +90,13 @@ class Doors:
                 raise Refused("not_invited", about=user) from refusal
             return
         await self.note(room, user, "invite")
+
+    async def _history(self, room: Room, user: str, by: str) -> None:
+        """Before the invitation: a client looks for the keys when its user accepts. Raises Unavailable."""
+        if self._hand_over is None or not room.facts.encrypted or room.facts.history not in _OPEN:
+            return
+        if not self._names.is_ours(user) and self._trusted(server_of(user)):
+            await self._hand_over(room.room_id, by, user)
 
     async def join(self, room: Room, ghost: str) -> None:
         """Let a ghost join. Raises Refused (not_in_room), Unavailable."""

@@ -55,6 +55,7 @@ class Membership:
         self._names = edge.names
         self._ghosts = ghosts
         self._rooms = rooms
+        rooms.doors.gives_history(engine.hand_over)
         self._engine = engine
         self._trusted = edge.trusted
         self._clock = edge.clock

@@ -156,6 +156,27 @@ async def test_a_device_that_was_given_the_key_gets_it_again_at_its_index(url: s
         assert len(await ask_us(here, late, first)) == 1
 
 
+@pytest.mark.parametrize("signed", [True, False])
+async def test_a_new_device_reads_what_its_owner_reads_once_it_is_signed(url: str, signed: bool) -> None:
+    async with lab(url) as here:
+        owner = Owner(BEN)
+        owner.publish(here.stub)
+        Peer(here.stub, BEN, "OLD", owner).publish()
+        (eve,) = here.person(EVE, "PHONE")
+        await here.say(here.room(EVE), "before Ben")
+        content = await here.say(here.room(EVE, BEN), "both")
+        new = Peer(here.stub, BEN, "NEW", owner if signed else None).publish()
+        answers = await ask_us(here, new, content)
+        assert [one["type"] for one in answers] == (["m.forwarded_room_key"] if signed else [])
+        assert [e["content"]["code"] for e in new.clear] == ([] if signed else ["m.unauthorised"])
+        if signed:
+            assert new.read(content)["content"]["body"] == "both"
+            assert new.inbound[content["session_id"]].first_known_index == 1  # not what was said before Ben came
+        again = await ask_us(here, Peer(here.stub, EVE, "NEW", Owner(EVE)).publish(), content)
+        assert again == []  # another identity than Eve's
+        assert eve.sync()
+
+
 async def test_who_was_not_given_the_key_is_refused_once(url: str) -> None:
     async with lab(url) as here:
         here.person(BEN, "PHONE")

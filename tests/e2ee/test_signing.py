@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.e2ee.canonical import canonical, signable
-from appservice.e2ee.signing import Seed, b64, cross_key, read_listing, signed, unb64, verifies
+from appservice.e2ee.signing import Seed, b64, canonical, cross_key, read_listing, signable, signed, unb64, verifies
 from appservice.e2ee.todevice import batches, transaction_id
 from bridge.parts.lru import Lru
 from tests.e2ee.peer import Owner, Peer

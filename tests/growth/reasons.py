@@ -59,6 +59,7 @@ PAGES = {
     "acquaintance_pkey(person>)",
     "awaited_open(network= at>)",
     "e2ee_ghost_pkey(user_id>)",
+    "e2ee_in_shared(room_id=)",
     "mail_box_pkey(address>)",
     "matrix_ghost_pkey(mxid>)",
     "matrix_inbox_pkey(rowid>)",

@@ -100,13 +100,20 @@ UPDATE e2ee_wedged SET todo = 0 WHERE ghost = $1 AND user_id = $2 AND curve = $3
 SELECT curve, ed, device_id, receiver, trust, first_index, shared_history, forwarded, pickle, key_id
 FROM e2ee_in WHERE room_id = $1 AND session_id = $2 AND sender = $3
 
+-- name: in-newest
+SELECT session_id FROM e2ee_in WHERE room_id = $1 AND shared_history = 1 AND trust = 'signed' ORDER BY came_at DESC LIMIT 1
+
+-- name: in-shared
+SELECT session_id, curve, ed, pickle, key_id FROM e2ee_in
+WHERE room_id = $1 AND shared_history = 1 AND trust = 'signed' ORDER BY came_at DESC LIMIT $2
+
 -- name: in-elsewhere
 SELECT room_id, sender FROM e2ee_in WHERE session_id = $1
 
 -- name: in-save
 INSERT INTO e2ee_in (room_id, session_id, sender, curve, ed, device_id, receiver, trust, first_index, shared_history, forwarded,
-    pickle, key_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    pickle, key_id, came_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (room_id, session_id, sender) DO UPDATE SET curve = excluded.curve, ed = excluded.ed,
     device_id = excluded.device_id, receiver = excluded.receiver, trust = excluded.trust, first_index = excluded.first_index,
     shared_history = excluded.shared_history, forwarded = excluded.forwarded, pickle = excluded.pickle, key_id = excluded.key_id
@@ -173,6 +180,9 @@ SELECT user_id, device_id, state, place, code, txn, kept FROM e2ee_share WHERE s
 
 -- name: share
 SELECT state, place, code FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND device_id = $3
+
+-- name: share-of
+SELECT MIN(place) AS place FROM e2ee_share WHERE session_id = $1 AND user_id = $2 AND state = 'sent'
 
 -- name: kept
 SELECT s.session_id, s.device_id, s.state, o.ghost, o.shared_history

@@ -8,7 +8,7 @@ for (const method of ["trace", "debug", "info", "log", "warn", "error"]) console
 process.on("unhandledRejection", (reason) => process.stderr.write(`unhandled: ${reason?.stack ?? reason}\n`));
 
 const sdk = await import("matrix-js-sdk");
-const { AllDevicesIsolationMode, OnlySignedDevicesIsolationMode, decodeRecoveryKey } = await import(
+const { AllDevicesIsolationMode, OnlySignedDevicesIsolationMode, VerificationPhase, decodeRecoveryKey } = await import(
   "matrix-js-sdk/lib/crypto-api/index.js"
 );
 const { Timelines } = await import("./timeline.mjs");
@@ -283,6 +283,16 @@ async function reset_identity({ password }) {
   return null;
 }
 
+// Ask somebody to compare keys, in a room or by their device; what became of it, and how long that took (ms).
+async function verify({ user, room, device }) {
+  const began = Date.now();
+  const request = await (room ? crypto.requestVerificationDM(user, room) : crypto.requestDeviceVerification(user, device));
+  const over = [VerificationPhase.Cancelled, VerificationPhase.Done];
+  await until(() => over.includes(request.phase), "the end of a verification");
+  const done = request.phase === VerificationPhase.Done;
+  return { done, code: request.cancellationCode ?? null, by: request.cancellingUserId ?? null, took: Date.now() - began };
+}
+
 // Whose is a mail address, as the identity server at the homeserver's own address says; null: nobody's.
 async function lookup({ address }) {
   client.setIdentityServerUrl(client.getHomeserverUrl());
@@ -294,7 +304,7 @@ const operations = {
   lookup,
   search: async ({ words }) => (await client.searchUserDirectory({ term: words })).results,
   profile: ({ user }) => client.getProfileInfo(user),
-  start, reset_identity, create_room, join, members, rooms, state, send, send_event, send_file, react, redact, read_receipt, devices,
+  start, reset_identity, verify, create_room, join, members, rooms, state, send, send_event, send_file, react, redact, read_receipt, devices,
   invite: ({ room, user }) => nothing(persist(() => client.invite(room, user))),
   download: (file) => download(client, file),
   kick: ({ room, user, reason }) => nothing(persist(() => client.kick(room, user, reason))),

@@ -78,6 +78,7 @@ class Human:
 
     def __init__(self, url: str, mxid: str, device: str, token: str, *, signed: bool = True) -> None:
         self.signed = signed
+        self.opens_history = False  # what is said is for those, too, who come later
         self.url, self.mxid, self.device, self.token = url, mxid, device, token
         self.seen: list[Seen] = []
         self.events: list[tuple[str, Json]] = []  # every event of every room, state too
@@ -85,6 +86,7 @@ class Human:
         self.withheld: list[Json] = []
         self.key_requests: list[Json] = []
         self.verifications: list[Json] = []
+        self.bundles: list[Json] = []  # keys of what was said before (MSC4268), as those who invited gave them
         self.unreadable: list[Seen] = []
         self.blank: list[str] = []  # events that a client which looks once shows as unreadable for ever
         self._account = vodozemac.Account()
@@ -242,6 +244,7 @@ class Human:
             "room_id": room,
             "session_id": out.session.session_id,
             "session_key": out.first_key,
+            "m.shared_history": self.opens_history,
         }
         messages: dict[str, Json] = {}
         for mxid, device in devices:
@@ -402,6 +405,8 @@ class Human:
             self.verifications.append(event)
         elif event["type"] == "m.room.encrypted":
             clear = self._olm_decrypt(event["content"])
+            if clear is not None and clear["type"].endswith(".room_key_bundle"):
+                self.bundles.append(clear)
             if clear is not None and clear["type"] == "m.room_key":
                 key = clear["content"]
                 session = vodozemac.InboundGroupSession(vodozemac.SessionKey(key["session_key"]))
