@@ -196,9 +196,14 @@ class Matrix:
     async def show(self, people: Iterable[Person]) -> None:
         """Make these people's ghosts in the background: device and keys are there before anybody sees the address.
 
-        Of a large directory only some: the others' are made when they are found.
+        Of a large directory only some: the others' are made when they are found. Whoever was struck off administers no
+        room any more.
         """
-        self.ghosts.warm(people, self._settings.prepare)
+        everybody = list(people)
+        self.ghosts.warm(everybody, self._settings.prepare)
+        for ghost in (self.names.of(person.id) for person in everybody if not person.active):
+            if ghost is not None and self.ghosts.is_ready(ghost):
+                self._tasks.start(self._rooms.doors.stewards.given_up(ghost))
 
     async def ready_to_answer(self) -> None:
         """Make the hub's voice before anybody writes to it, again and again while the homeserver does not."""

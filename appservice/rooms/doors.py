@@ -14,6 +14,7 @@ from appservice.client.homeserver import MatrixRefused, need, part
 from appservice.client.names import server_of, txn_id
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.roomstate import Room, RoomStore, apply
+from appservice.rooms.stewards import Stewards
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address
 from bridge.parts.lru import Lru
@@ -39,6 +40,7 @@ class Doors:
         self._store = store
         self._newcomers = newcomers
         self._trusted = edge.trusted
+        self.stewards = Stewards(edge, store)
         self._hand_over: HandOver | None = None
         self._there: Lru[str, bool] = Lru(_REMEMBERED)  # users who exist
 
@@ -126,6 +128,7 @@ class Doors:
 
     async def leave(self, room: Room, ghost: str, reason: str = "") -> None:
         """Let a ghost leave, or refuse an invitation, with a reason that people can read."""
+        await self.stewards.leaves(room, ghost)
         path = f"{_CLIENT}/rooms/{part(room.room_id)}/leave"
         try:
             await self._homeserver.call("POST", path, {"reason": reason} if reason else {}, user=ghost)

@@ -121,18 +121,18 @@ class Room:
             return 1 << 53
         users = self.facts.power.get("users")
         level = users.get(user) if isinstance(users, dict) else None
-        return _number(level, _number(self.facts.power.get("users_default"), 0))
+        return number(level, number(self.facts.power.get("users_default"), 0))
 
     def may(self, user: str, action: str) -> bool:
         """Whether a joined user may ``invite`` or ``kick``."""
         default = 0 if action == "invite" else 50
-        return self.membership(user) == "join" and self.power(user) >= _number(self.facts.power.get(action), default)
+        return self.membership(user) == "join" and self.power(user) >= number(self.facts.power.get(action), default)
 
     def may_say(self, user: str, kind: str) -> bool:
         """Whether a joined user may send events of this type that are no state."""
-        needed = _number(self.facts.power.get("events_default"), 0)
+        needed = number(self.facts.power.get("events_default"), 0)
         each = self.facts.power.get("events")
-        needed = _number(each.get(kind), needed) if isinstance(each, dict) else needed
+        needed = number(each.get(kind), needed) if isinstance(each, dict) else needed
         return self.membership(user) == "join" and self.power(user) >= needed
 
     def set_member(self, user: str, membership: str) -> bool:
@@ -258,7 +258,8 @@ async def save(tx: Tx, room: Room, members: Iterable[str] = (), conversation: st
         await tx.many("matrix.member_save", rows)
 
 
-def _number(value: Any, default: int) -> int:
+def number(value: Any, default: int) -> int:
+    """A power level as rooms have it: old versions have texts, too."""
     if isinstance(value, str) and value.lstrip("-").isdigit():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else default
