@@ -9,7 +9,7 @@ import orjson
 
 from bridge.connector import Capabilities
 from bridge.errors import Refused
-from bridge.kinds import EVERYWHERE
+from bridge.kinds import EVERYWHERE, KINDS, Unable
 from bridge.model import Body, Delivery, Kind
 from bridge.receiver import InCommon
 
@@ -64,6 +64,9 @@ def _begun(body: Body) -> Body:
 
 def fit(delivery: Delivery, capabilities: Capabilities) -> Delivery:
     """The delivery as the network can carry it. Text is never cut: what is too long is refused (too_long)."""
+    rule = KINDS[delivery.kind]
+    if rule.unable is Unable.SAY and delivery.kind not in capabilities.kinds:
+        delivery = replace(delivery, kind=rule.shown)
     if delivery.body.urgent and not capabilities.urgent:
         delivery = replace(delivery, body=_begun(delivery.body))
     check(delivery.body, capabilities)

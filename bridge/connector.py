@@ -40,6 +40,13 @@ class Capabilities:
     max_files: int = 25_000_000  # bytes of all files of one message
     kinds: frozenset[Kind] = EVERYWHERE
     own_states: bool = False  # it says itself, later, who got what (``sent``, ``received``, ``seen``, ``failed``)
+    mentions: bool = False  # it notifies whom a message calls by name
+    locations: bool = False  # it shows a place; elsewhere a text with its degrees
+    contacts: bool = False  # it shows a card; elsewhere it is a file and a text
+    stickers: bool = False  # it knows them from pictures
+    voice: bool = False  # it knows voice messages from other sound
+    edit_within: int | None = None  # seconds after which it changes no message any more; None: there is no limit
+    removal_within: int | None = None  # the same, for taking a message back
     urgent: bool = False  # it shows that a message is urgent; elsewhere its text begins with the word
     names_chats: bool = False  # the network makes its own chat ids; elsewhere a new chat is called as the conversation
 

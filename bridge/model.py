@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.extras import Extra
+
 MATRIX = "matrix"
 MAIL = "mail"
 FUNCTION = "function"  # places that people take in turn: who is on duty
@@ -23,6 +25,11 @@ class Kind(StrEnum):
     EDIT = "edit"  # ``reply_to`` now reads like this
     REMOVAL = "removal"  # ``reply_to`` is taken back
     REACTION = "reaction"  # the text is the key (an emoji), ``reply_to`` the message that it is about
+    HANDLED = "handled"  # ``reply_to`` is dealt with, the writer says
+    POLL = "poll"
+    VOTE = "vote"  # in the poll ``reply_to``
+    POLL_END = "poll_end"  # of the poll ``reply_to``
+    CALL = "call"  # the writer called, and nobody heard it ring; a link in the text may lead to the call
 
 
 class State(StrEnum):
@@ -154,6 +161,8 @@ class Body:
 
     ``system``: the hub itself says it; the sender is only whom it is about, and no leg shows it as their words.
     ``urgent``: its writer says so; who is on duty for a function has to read it within a set time.
+    ``mentions``: whom it calls by name (person ids); ``everybody``: all of them. ``extra``: what a network that knows
+    it shows better than as text; the text says all of it.
     """
 
     text: str = field(default="", repr=False)
@@ -161,6 +170,9 @@ class Body:
     files: tuple[File, ...] = field(default=(), repr=False)
     system: bool = False
     urgent: bool = False
+    mentions: tuple[str, ...] = ()
+    everybody: bool = False
+    extra: Extra | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +280,7 @@ class Message:
     ``sent_at`` is in milliseconds since 1970. ``only`` names the one network that is to have it (None: every other),
     ``whom`` the members (person ids) who are to have it (none: all of them).
     ``name`` is what the conversation is called from now on: of a NAME, and of the message that opens a conversation.
+    ``moderated``: a REMOVAL by somebody who keeps order in the chat, of a message that may be another one's.
     """
 
     ref: Ref
@@ -282,6 +295,7 @@ class Message:
     only: str | None = None
     whom: tuple[str, ...] = ()
     name: GroupName | None = None
+    moderated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +343,7 @@ class Delivery:
     last: bool = False
     name: GroupName | None = None
     named: str | None = None
+    moderated: bool = False  # see :class:`Message`
 
     @property
     def recipients(self) -> tuple[Member, ...]:

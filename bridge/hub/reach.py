@@ -18,10 +18,12 @@ def able_networks(
     networks = set(conversation.networks) - {message.ref.network, *overtaken}
     for kind in (about, message.kind):  # taking back a reaction needs both
         rule = KINDS[kind]
-        if rule.unable is Unable.CARRY:
+        if rule.unable in (Unable.CARRY, Unable.SAY):
             continue
         text, legs = message.body.text, conversation.legs
         networks = {n for n in networks if connectors.carries(n, kind, text, legs.get(n))}
+        if rule.unable is Unable.COUNT and message.reply_to is not None:
+            continue
         if not (networks or overtaken) or (rule.about and message.reply_to is None):
             raise Refused(not_carried(kind))
     return frozenset(networks)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import orjson
-
 from bridge.db import Row, Tx
 from bridge.kinds import KINDS
 from bridge.model import Message
 from bridge.seal import Seal
+from bridge.store import bodies
 from bridge.store.conversation import Conversation, message_id
 from bridge.store.outcomes import Outcomes
 
@@ -44,8 +43,8 @@ class Corrections:
         return tried
 
     def _body(self, row: Row, message: Message) -> bytes:
-        files = orjson.loads(self._seal.open(bytes(row["body"]), row["id"]))[2:]
-        return self._seal.seal(orjson.dumps([message.body.text, message.body.html, *files]), row["id"])
+        was = self._seal.open(bytes(row["body"]), row["id"])
+        return self._seal.seal(bodies.corrected(was, message.body), row["id"])
 
     async def told(
         self, tx: Tx, message: Message, conversation: Conversation, overtaken: Mapping[str, bool], now: int

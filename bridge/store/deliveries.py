@@ -8,10 +8,10 @@ from dataclasses import replace
 import orjson
 
 from bridge.db import Database, Row, Tx
-from bridge.model import Body, Delivery, File, Kind, Ref
+from bridge.model import Delivery, File, Kind, Ref
 from bridge.people.people import People
 from bridge.seal import Seal
-from bridge.store import kept_files
+from bridge.store import bodies, kept_files
 from bridge.store.conversation import Conversation
 from bridge.store.due import DueDelivery, addressed
 from bridge.store.outcomes import Outcomes
@@ -49,14 +49,13 @@ class Deliveries:
         ]
 
     async def _delivery(self, row: Row, network: str, whole: Conversation) -> Delivery:
-        said = orjson.loads(self.seal.open(bytes(row["body"]), row["id"]))
-        text, html, files, system, urgent = [*said, 0, 0, 0][:5]  # an earlier hub wrote less
+        said = bodies.parse(self.seal.open(bytes(row["body"]), row["id"]))
         return Delivery(
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
             sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]),
-            body=Body(text, html, system=bool(system), urgent=bool(urgent)), members=whole.members,
+            body=said.body, members=whole.members, moderated=said.moderated,
             sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
-            created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=files,
+            created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=said.files,
         )  # fmt: skip
 
     async def ready(self, due: DueDelivery) -> Delivery:

@@ -26,7 +26,7 @@ from bridge.people.gone import keep
 from bridge.people.people import People
 from bridge.people.sealed_names import sealed
 from bridge.seal import Seal
-from bridge.store import kept_files
+from bridge.store import bodies, kept_files
 from bridge.store.conversation import Conversation, Reach, audience, conversation_from, delivery_id, message_id
 from bridge.store.corrections import Corrections
 from bridge.store.deliveries import Deliveries
@@ -220,12 +220,11 @@ class Store:
                 await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
             await self._locked(tx, ident, [m for m in meant if not m.person.active], now)
         cites = [await self._cited(tx, message.reply_to), await self._cited(tx, message.thread)]
-        body, said = message.body, [message.body.text, message.body.html, len(message.body.files)]
-        marks = [body.system, body.urgent] if body.system or body.urgent else []
+        said = bodies.compose(message)
         for network in networks:
             name = delivery_id(ident, network)
-            sealed_body = self.seal.seal(orjson.dumps([*said, *marks]), name)
-            values = (name, ident, conversation.id, network, int(network in reach.held), sealed_body, *cites, now)
+            held = int(network in reach.held)
+            values = (name, ident, conversation.id, network, held, self.seal.seal(said, name), *cites, now)
             await tx.run("store.add_delivery", *values)
         if KINDS[message.kind].unable is Unable.TELL and not sign:
             await self._not_corrected(tx, message, conversation, reach.able | reach.overtaken, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.words.asking import ASKING
+from bridge.words.kinds import KIND_WORDS
 from bridge.words.mail import MAIL
 from bridge.words.notices import NOTICES
 from bridge.words.on_duty import ON_DUTY
@@ -19,6 +20,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **ASKING,
     **NOTICES,
     **MAIL,
+    **KIND_WORDS,
 }
 
 

@@ -59,8 +59,14 @@ def golden(name: str, value: Any) -> None:
 
 
 def plain(message: Message) -> Any:
-    """A Message as JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(message), default=lambda data: b64encode(data).decode()))
+    """A Message as JSON, without what it has not."""
+    return json.loads(json.dumps(_said(dataclasses.asdict(message)), default=lambda data: b64encode(data).decode()))
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _said(one) for name, one in value.items() if one not in (None, False, (), [])}
+    return [_said(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def parsed(**more: Any) -> wire.NewMessage:

@@ -182,7 +182,7 @@ class Writing:
 
     async def _corrected(self, tx: Tx, message: Message, sender: Person) -> Kind:
         """What a correction is about, any other message itself. Raises Refused for a correction of somebody else's."""
-        if not KINDS[message.kind].corrects:
+        if not KINDS[message.kind].own:
             return message.kind
         about = await self._store.wrote(tx, message.reply_to, sender)
         if about is None or (about is Kind.REACTION and message.kind is Kind.EDIT):

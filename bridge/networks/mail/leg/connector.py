@@ -11,6 +11,7 @@ from typing import Protocol
 
 from bridge.connector import Boxes, Capabilities
 from bridge.errors import Refused, said
+from bridge.kinds import EVERYWHERE
 from bridge.model import MAIL, Address, Delivery, Kind, Person, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.mail.leg.addressbook import AddressBook, reachable
@@ -60,8 +61,9 @@ class MailConnector:
     network = MAIL
     label = "messagerie sécurisée · secure mail"
     capabilities = Capabilities(
-        typing=False, max_text=100_000, files=True, max_files=60_000_000, kinds=frozenset(Kind), own_states=True
-    )
+        typing=False, max_text=100_000, files=True, max_files=60_000_000,
+        kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}, own_states=True,
+    )  # fmt: skip
 
     def __init__(
         self, settings: MailSettings, outfit: Outfit, trust: Trusts, clock: Callable[[], int] = _now,
