@@ -92,7 +92,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> 
         finally:
             if made.ben is not None:
                 await made.ben.stop()
-            await synapse.stop()
+            await synapse.kill()
 
 
 async def test_the_readme_writes_what_hub_and_homeserver_need(site: Site) -> None:

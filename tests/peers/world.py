@@ -44,7 +44,7 @@ async def federation(
             await start_all(home, away)
             yield home, away
         finally:
-            await asyncio.gather(home.stop(), away.stop())
+            await asyncio.gather(home.kill(), away.kill())
 
 
 async def new_user(server: Synapse, name: str) -> str:
