@@ -78,7 +78,7 @@ def _writer_held_for_statements_only(request: pytest.FixtureRequest, monkeypatch
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole run; take a database of your own with `create_database()`."""
-    server = Postgres()
+    server = Postgres(in_memory=True)
     try:
         with tests.clock.CLOCK.real():
             asyncio.run(server.start())
@@ -88,12 +88,15 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/hub.db"
+        yield f"sqlite:///{tmp_path}/hub.db"
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    return asyncio.run(server.create_database())
+    made = asyncio.run(server.create_database())
+    yield made
+    asyncio.run(server.drop_database(made))  # its 300 files are gone before anything has to write them to a disk
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
