@@ -63,8 +63,8 @@ class Event(TypedDict):
     `wire_content` is what travelled.
 
     `decryption_failure` names the reason when it cannot be decrypted, `first_failure` when it could not be at first
-    (keys still on their way, or devices not known yet); `shield_colour` is 0 when the client warns
-    of nothing, 1 for grey and 2 for red, None when the event was not encrypted.
+    (keys still on their way, or devices not known yet); `annotations` is who reacted, by key; `shield_colour` is 0 when
+    the client warns of nothing, 1 for grey and 2 for red, None when the event was not encrypted.
     """
 
     event_id: str
@@ -77,6 +77,7 @@ class Event(TypedDict):
     unsigned: Json
     origin_server_ts: int
     redacted: bool
+    annotations: dict[str, list[str]]
     encrypted: bool
     decryption_failure: str | None
     first_failure: str | None
@@ -259,6 +260,10 @@ class RustClient:
     async def timeline(self, room: str, start: int = 0) -> list[Event]:
         """Every event of a room that this user may see, in the room's order, from the start-th on."""
         return list(await self.do("timeline", room=room, start=start))
+
+    async def look(self, room: str, ids: Sequence[str]) -> list[Event]:
+        """Some events of a room as the client shows them now, of those that it has shown before."""
+        return list(await self.do("look", room=room, ids=list(ids)))
 
     async def download(self, event: Event) -> bytes:
         """The decrypted bytes of a file message. Raises ClientError when they are not what the sender hashed."""

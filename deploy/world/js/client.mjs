@@ -317,6 +317,7 @@ const operations = {
   has_read: ({ room, user, event_id }) => known(room).hasUserReadEvent(user, event_id),
   rotate: ({ room }) => nothing(crypto.forceDiscardSession(room)),
   timeline: ({ room, start }) => timelines.read(room, start),
+  look: ({ room, ids }) => timelines.look(room, ids),
   call: ({ method, path, query, body }) => client.http.authedRequest(method, path, query ?? undefined, body ?? undefined, { prefix: "" }),
 };
 

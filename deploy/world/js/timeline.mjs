@@ -57,6 +57,18 @@ export class Timelines {
     return await Promise.all(this.events(roomId).slice(start).map((event) => this.describe(event)));
   }
 
+  // Some events as the client shows them now.
+  async look(roomId, ids) {
+    return await Promise.all(this.events(roomId).filter((event) => ids.includes(event.getId())).map((event) => this.describe(event)));
+  }
+
+  // Who has reacted to an event, by key, as the SDK counts them: without reactions that were taken back.
+  annotations(event) {
+    const relations = this.client.getRoom(event.getRoomId())?.relations;
+    const found = relations?.getChildEventsForEvent(event.getId(), "m.annotation", "m.reaction")?.getSortedAnnotationsByKey() ?? [];
+    return Object.fromEntries(found.map(([key, events]) => [key, [...events].map((one) => one.getSender())]).filter(([, by]) => by.length));
+  }
+
   async fill(roomId, room) {
     if (this.client.getRoom(roomId)?.getMyMembership() !== "join") return;
     for (const gap of room.entries.filter((entry) => entry instanceof Gap)) {
@@ -105,6 +117,7 @@ export class Timelines {
       unsigned: event.getUnsigned(),
       origin_server_ts: event.getTs(),
       redacted: event.isRedacted(),
+      annotations: this.annotations(event),
       encrypted,
       decryption_failure: event.isDecryptionFailure() ? event.decryptionFailureReason : null,
       first_failure: this.failures.get(event.getId()) ?? null,

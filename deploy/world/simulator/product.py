@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -126,11 +126,13 @@ class Simulator:
                 self.state.put_message(ident, False, "waiting", body | {"about": message}, [user])
             path = f"/messages/{quote(message, safe='')}/{kind}"
             seq = self.outbox.put(f"chat {conversation}", "POST", path, body, f"user {user}")
-            self._change(kind, message, body | {"by": user})
         return ident, seq
 
     def _change(self, kind: str, about: str, said: Json) -> None:
-        """Show what was done to a message; what is done to a reaction is done to the message below it."""
+        """Show what was done to a message, once the hub has taken it.
+
+        What is done to a reaction shows at the message that it is about.
+        """
         known = self.state.message(about)
         if known is None:
             return
@@ -183,6 +185,9 @@ class Simulator:
             if known and known["state"] == "waiting":
                 state = "accepted" if taken else "refused"
                 self.state.set_state(body["id"], state, **_told(taken, answer))
+        elif path.startswith("/messages/") and taken:
+            _, _, about, kind = path.split("/")
+            self._change(kind, unquote(about), body | {"by": body["sender"]})
         elif post["lane"].startswith("user "):
             user = post["lane"].removeprefix("user ")
             self.state.user_declared(user, taken, None if taken else answer)

@@ -1,0 +1,175 @@
+"""The driver of Matrix: what matrix-js-sdk on Rust crypto sends and shows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from appservice.client.events import OWN_WORDS, STATUS
+from bridge.connector import Capabilities
+from bridge.model import MATRIX
+from deploy.world.client import About, Event, RustClient
+from tests.scenarios.ends import Attached, Deed, Shown, Unsaid
+
+Json = dict[str, Any]
+_TYPES = {"text": "m.text", "emote": "m.emote", "notice": "m.notice"}
+_KINDS = {msgtype: kind for kind, msgtype in _TYPES.items()}
+_LOOKS = 4  # how often an event is looked at again after something was done to it: the SDK takes its time
+
+
+class MatrixEnd:
+    """See :class:`tests.scenarios.ends.FarEnd`."""
+
+    name = network = MATRIX
+    rewrites = True
+
+    def __init__(self, client: RustClient, capabilities: Capabilities, voice: str) -> None:
+        self.client = client
+        self.capabilities = capabilities
+        self.address = f"{MATRIX}:{client.user_id}"
+        self._voice = voice
+        self._read: dict[str, int] = {}
+        self._events: dict[str, Event] = {}
+        self._rooms: dict[str, str] = {}
+        self._stale: dict[str, int] = {}
+        self._files: dict[str, str] = {}
+        self._told: dict[str, set[str]] = {}
+        self._doing: dict[str, Callable[[Deed], Awaitable[str]]] = {
+            "say": self._say, "reply": self._say, "thread": self._say, "file": self._file, "edit": self._edit,
+            "remove": self._remove, "moderate": self._remove, "react": self._react,
+        }  # fmt: skip
+
+    # ---- what she does
+
+    async def do(self, deed: Deed) -> str:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        if deed.verb not in self._doing:
+            raise Unsaid(deed.verb)
+        return await self._doing[deed.verb](deed)
+
+    async def _say(self, deed: Deed) -> str:
+        msgtype = next((_TYPES[word] for word in deed.words if word in _TYPES), "m.text")
+        return await self.client.send(
+            deed.chat, deed.text, html=deed.html, msgtype=msgtype, reply_to=deed.reply_to, thread=deed.thread
+        )
+
+    async def _file(self, deed: Deed) -> str:
+        about: About = {}
+        if deed.text:
+            about["caption"] = deed.text
+        if deed.reply_to:
+            about["reply_to"] = deed.reply_to
+        if deed.thread:
+            about["thread"] = deed.thread
+        (one,) = deed.files
+        return await self.client.send_file(deed.chat, one.name, one.data, one.mime, _msgtype(one), **about)
+
+    async def _edit(self, deed: Deed) -> str:
+        if deed.files:
+            content = dict(self._events[deed.about]["content"])
+            new = {key: value for key, value in content.items() if key != "m.relates_to"} | {"body": deed.text}
+            relation = {"rel_type": "m.replace", "event_id": deed.about}
+            whole = new | {"m.new_content": new, "m.relates_to": relation}
+            return await self.client.send_event(deed.chat, "m.room.message", whole)
+        return await self.client.send(deed.chat, deed.text, html=deed.html, edits=deed.about)
+
+    async def _remove(self, deed: Deed) -> str:
+        known = self._events.get(deed.about)
+        if deed.verb == "remove" and known is not None and known["sender"] != self.client.user_id:
+            raise Unsaid("remove")  # whoever may do that is a moderator
+        return await self.client.redact(deed.chat, deed.about)
+
+    async def _react(self, deed: Deed) -> str:
+        return await self.client.react(deed.chat, deed.about, deed.text)
+
+    # ---- what she sees
+
+    async def look(self, *, everything: bool = False) -> None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        joined = [room["room_id"] for room in await self.client.rooms() if room["membership"] == "join"]
+        await asyncio.gather(*(self._look(room, everything=everything) for room in joined))
+
+    async def _look(self, room: str, *, everything: bool) -> None:
+        news = await self.client.timeline(room, self._read.get(room, 0))
+        self._read[room] = self._read.get(room, 0) + len(news)
+        mine = [ident for ident in self._events if self._rooms[ident] == room]
+        again = mine if everything else [ident for ident in mine if ident in self._stale]
+        self._stale = {
+            ident: left - (ident in again) for ident, left in self._stale.items() if left > 1 or ident not in again
+        }
+        for event in [*news, *(await self.client.look(room, again) if again else ())]:
+            self._rooms[event["event_id"]] = room
+            await self._keep(event, new=event in news)
+
+    async def _keep(self, event: Event, *, new: bool) -> None:
+        ident = event["event_id"]
+        self._events[ident] = event
+        if event["decryption_failure"]:
+            self._stale[ident] = _LOOKS
+        if not new:
+            return
+        self._touch(_relation(event).get("event_id") or event["content"].get("redacts"))
+        if "file" in event["content"] and ident not in self._files and event["type"] == "m.room.message":
+            self._files[ident] = hashlib.sha256(await self.client.download(event)).hexdigest()
+        if event["type"] == STATUS and event["content"]["status"].startswith("FAIL"):
+            self._tell(event["content"]["m.relates_to"]["event_id"], event["content"]["internal_error"])
+        elif OWN_WORDS in event["content"]:
+            self._tell(_relation(event).get("m.in_reply_to", {}).get("event_id", ""), event["content"][OWN_WORDS])
+
+    def _touch(self, ident: str | None) -> None:
+        """Something was done to an event; what is done to a reaction shows below the message that it is about."""
+        if ident in self._events:
+            self._stale[ident] = _LOOKS
+            if self._events[ident]["type"] == "m.reaction":
+                self._touch(_relation(self._events[ident]).get("event_id"))
+
+    def _tell(self, ident: str, code: str) -> None:
+        self._told.setdefault(ident, set()).add(code)
+
+    def shown(self) -> Iterable[Shown]:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return [one for ident in self._events if (one := self.get(ident)) is not None]
+
+    def get(self, ident: str) -> Shown | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        event = self._events.get(ident)
+        if event is None or event["type"] not in ("m.room.message", "m.sticker", "m.room.encrypted"):
+            return None
+        relation, content = _relation(event), event["shown"]
+        if relation.get("rel_type") == "m.replace":
+            return None
+        text = f"{content.get('body', '')}\n{content.get('formatted_body', '')}".rstrip()
+        reply = relation.get("m.in_reply_to", {}).get("event_id")
+        return Shown(
+            id=ident,
+            chat=self._rooms[ident],
+            text=text,
+            own=event["sender"] == self.client.user_id,
+            kind=_KINDS.get(str(content.get("msgtype")), str(content.get("msgtype"))),
+            files=(self._files[ident],) if ident in self._files and not event["redacted"] else (),
+            reactions=frozenset(event["annotations"]),
+            removed=event["redacted"],
+            reply_to=None if relation.get("is_falling_back") else reply,
+            thread=relation["event_id"] if relation.get("rel_type") == "m.thread" else None,
+            system=event["sender"] == self._voice,
+        )
+
+    def told(self, ident: str) -> frozenset[str]:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return frozenset(self._told.get(ident, ()))
+
+    def unreadable(self) -> list[str]:
+        """The events that her client cannot decrypt, or warns of."""
+        return [i for i, event in self._events.items() if event["decryption_failure"] or event["shield_colour"]]
+
+
+def _relation(event: Event) -> Json:
+    found = event["wire_content"].get("m.relates_to") or event["content"].get("m.relates_to") or {}
+    return dict(found)
+
+
+def _msgtype(one: Attached) -> str:
+    kind = one.mime.partition("/")[0]
+    return f"m.{kind}" if kind in ("image", "audio", "video") else "m.file"

@@ -1,0 +1,132 @@
+"""The driver of a chat product: its simulator, by the simulator's own HTTP API, and what the hub has sent there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import aiohttp
+
+from bridge.connector import Capabilities
+from bridge.networks.connect.contract.operations import PREFIX
+from deploy.world.product import ProductClient
+from tests.scenarios.ends import Deed, Shown, Unsaid
+
+Json = dict[str, Any]
+_ACTS = {"edit": "edits", "remove": "removals", "react": "reactions"}
+_ANSWER = 30  # seconds that the hub may take
+
+
+class ProductEnd:
+    """See :class:`tests.scenarios.ends.FarEnd`. ``hub`` is where the hub takes calls, ``token`` the product's."""
+
+    rewrites = True
+
+    def __init__(self, client: ProductClient, user: str, capabilities: Capabilities, hub: str, token: str) -> None:
+        self.client = client
+        self.user = user
+        self.name = self.network = client.name
+        self.address = f"{client.name}:{user}"
+        self.capabilities = capabilities
+        self._hub = hub + PREFIX
+        self._token = token
+        self._shown: dict[str, Json] = {}
+        self._own: set[str] = set()
+        self._told: dict[str, set[str]] = {}
+        self._after = 0
+
+    # ---- what they do
+
+    async def do(self, deed: Deed) -> str:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        if deed.verb in _ACTS:
+            return await self._act(deed)
+        if deed.verb == "again":
+            return await self._again(deed.about)
+        if deed.verb not in ("say", "reply", "thread", "file"):
+            raise Unsaid(deed.verb)
+        more: Json = {"id": deed.id, "conversation": deed.chat}
+        more |= {"html": deed.html} if deed.html else {}
+        more |= next(({"kind": word} for word in deed.words if word in ("emote", "notice")), {})
+        more |= {"reply_to": deed.reply_to} if deed.reply_to else {}
+        more |= {"thread": deed.thread} if deed.thread else {}
+        files = [(one.name, one.mime, one.data) for one in deed.files]
+        return str((await self.client.write(self.user, deed.text, files=files, **more))["id"])
+
+    async def _act(self, deed: Deed) -> str:
+        given: Json = {"id": deed.id, "message": deed.about}
+        given |= {"key": deed.text} if deed.verb == "react" else {"text": deed.text} if deed.text else {}
+        given |= {"html": deed.html} if deed.html else {}
+        path = f"/users/{self.user}/{_ACTS[deed.verb]}?wait={_ANSWER}"
+        answer = await self.client.call("POST", path, given)
+        if answer["status"] >= 400:
+            self._tell(deed.id, str((answer.get("answer") or {}).get("code", answer)))
+        return deed.id
+
+    async def _again(self, ident: str) -> str:
+        """The very post that has carried a message, once more."""
+        posts = (await self.client.call("GET", "/posts"))["posts"]
+        post = next(one for one in posts if one["body"].get("id") == ident)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        url = self._hub + post["path"]
+        async with (
+            aiohttp.ClientSession(headers=headers, trust_env=False) as session,
+            session.post(url, json=post["body"]) as answer,
+        ):
+            assert answer.status == 202, (answer.status, await answer.text())
+        return ident
+
+    # ---- what they see
+
+    async def look(self, *, everything: bool = False) -> None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        found = await self.client.call("GET", f"/users/{self.user}/messages")
+        self._own = {one["id"] for one in found["sent"]}
+        self._shown = {one["id"]: one for one in [*found["arrived"], *found["sent"]]}
+        for one in found["sent"]:
+            if one["state"] == "refused":
+                self._tell(one["id"], str((one.get("problem") or {}).get("code", "refused")))
+        for one in found["arrived"]:
+            if one.get("system") and one.get("reply_to"):
+                self._tell(one["reply_to"], "system")
+        events = (await self.client.call("GET", f"/events?after={self._after}"))["events"]
+        for event in events:
+            self._after = max(self._after, event["seq"])
+            if event["type"] == "message.state" and event["outcome"] == "taken":
+                self._states(event["body"]["data"]["messages"])
+
+    def _states(self, messages: Iterable[Json]) -> None:
+        for one in messages:
+            for recipient in one["recipients"]:
+                if recipient["state"] == "refused":
+                    self._tell(one["id"], str(recipient.get("reason") or "refused"))
+
+    def _tell(self, ident: str, code: str) -> None:
+        self._told.setdefault(ident, set()).add(code)
+
+    def shown(self) -> Iterable[Shown]:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return [one for ident in self._shown if (one := self.get(ident)) is not None]
+
+    def get(self, ident: str) -> Shown | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        one = self._shown.get(ident)
+        if one is None or "about" in one:  # a reaction stands below its message
+            return None
+        return Shown(
+            id=ident,
+            chat=one["conversation"],
+            text=f"{one['text']}\n{one.get('html') or ''}".rstrip(),
+            own=ident in self._own,
+            kind=one.get("kind") or "text",
+            files=tuple(file["sha256"] for file in one.get("files", ())),
+            reactions=frozenset(reaction["key"] for reaction in one.get("reactions", ())),
+            removed=bool(one.get("removed")),
+            reply_to=one.get("reply_to"),
+            thread=one.get("thread"),
+            system=bool(one.get("system")),
+        )
+
+    def told(self, ident: str) -> frozenset[str]:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return frozenset(self._told.get(ident, ()))
