@@ -101,13 +101,15 @@ class Handed:
 
     ``without``: person id -> why they do not get it (a code). ``waiting``: for whom (person ids) it is kept there, and
     why (a code; None: they must first come in); :meth:`bridge.receiver.Receiver.arrived` tells when they have it.
-    ``noted`` is called once all this is on the hub's disk.
+    ``noted`` is called once all this is on the hub's disk. ``own``: the network says later itself who has it
+    (:meth:`bridge.receiver.Signals.taken`).
     """
 
     ref: Ref
     without: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, str | None] = field(default_factory=dict)
     noted: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,6 +171,18 @@ class Signals(Protocol):
 
     async def also(self, known: Ref, ref: Ref) -> None:
         """The network has a second name for a message: an answer to it is an answer to the message."""
+
+    async def taken(self, network: str, names: Mapping[str, str | None], within: Within) -> None:
+        """A network that was handed messages (hub ids) to fetch has them now; its own name of each, where it has one.
+
+        ``within`` is written with it.
+        """
+
+    async def lost(self, network: str, messages: Collection[str], why: str, within: Within) -> None:
+        """What a network was handed to fetch will not be fetched, for this reason (a code)."""
+
+    async def late(self, network: str, messages: Collection[str], within: Within) -> None:
+        """What a network was handed to fetch waits there for long."""
 
     async def typing(self, network: str, chat: str, who: Address, typing: bool) -> None:
         """Pass a typing sign on; never fails, never stored."""

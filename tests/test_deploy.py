@@ -32,6 +32,8 @@ CHOSEN = {
     ("matrix", "as_token_file"),
     ("matrix", "hs_token_file"),
     ("directory", "flatfile"),
+    ("networks", "connect", "products", "*", "webhook_url"),
+    ("networks", "connect", "products", "*", "webhook_secrets"),
     ("networks", "mail", "smtp", "lmtp", "path"),
     ("networks", "mail", "trust", "url"),
 }

@@ -227,7 +227,8 @@ class Courier:
         return True
 
     async def _sent(self, tx: Tx, delivery: Delivery, handed: Handed) -> None:
-        known, now = not self._connectors[delivery.network].capabilities.own_states, self._clock()
+        own = handed.own or self._connectors[delivery.network].capabilities.own_states
+        known, now = not own, self._clock()
         await self._store.deliveries.sent(tx, delivery, handed.ref, now, known=known, waiting=handed.waiting)
         for person, why in sorted(handed.without.items()):
             await self._store.outcomes.failed(tx, delivery.message, person, delivery.network, why, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 
 from bridge.db import Tx
@@ -13,6 +13,7 @@ from bridge.model import FUNCTION, Address, Ref, Typing
 from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
 from bridge.people.people import People
+from bridge.receiver import Within
 from bridge.served import Served
 from bridge.store.conversation import Conversation
 from bridge.store.store import Store
@@ -112,6 +113,41 @@ class Signs:
         if (message := await self._store.known(self._store.db, known)) is not None:
             async with self._store.db.transaction("hub.also") as tx:
                 await tx.run("store.also", ref.network, ref.id, message[0])
+
+    async def taken(self, network: str, names: Mapping[str, str | None], within: Within) -> None:
+        """See :class:`bridge.receiver.Signals`."""
+
+        async def change(tx: Tx) -> None:
+            await within(tx)
+            for message in sorted(name for name, own in names.items() if own is not None):
+                await self._store.outcomes.named(tx, network, message, names[message] or "")
+            await self._store.outcomes.delivered(tx, network, names, self._clock())
+
+        await self._fetched("hub.taken", bool(names), change)
+
+    async def lost(self, network: str, messages: Collection[str], why: str, within: Within) -> None:
+        """See :class:`bridge.receiver.Signals`."""
+
+        async def change(tx: Tx) -> None:
+            await within(tx)
+            await self._store.outcomes.lost(tx, network, messages, why, self._clock())
+
+        await self._fetched("hub.lost", bool(messages), change)
+
+    async def late(self, network: str, messages: Collection[str], within: Within) -> None:
+        """See :class:`bridge.receiver.Signals`."""
+
+        async def change(tx: Tx) -> None:
+            await within(tx)
+            await self._store.outcomes.late(tx, network, {message: message for message in messages})
+
+        await self._fetched("hub.late", bool(messages), change)
+
+    async def _fetched(self, name: str, news: bool, change: Within) -> None:
+        async with self._store.db.transaction(name) as tx:
+            await change(tx)
+        if news:
+            self._courier.wake_reports()
 
     async def _sign(
         self, ref: Ref, who: Address, at: int, change: Change, *, anybody: bool = False, strict: bool = False

@@ -14,6 +14,16 @@ class Bucket:
         self._left = float(burst)
         self._at = -math.inf
 
+    @property
+    def burst(self) -> int:
+        """How many at once."""
+        return int(self._burst)
+
+    @property
+    def left(self) -> tuple[int, float]:
+        """How many could be taken when one last was, and the seconds until then all can be again."""
+        return max(0, int(self._left)), (self._burst - self._left) / self._rate
+
     def take(self, now: float) -> float:
         """Take one; gives 0, or the seconds until there is one again. ``now`` in seconds; going back gives nothing."""
         passed, self._at = max(0.0, now - self._at), now

@@ -107,6 +107,23 @@ class Outcomes:
         """Why a message waits for everybody on a network, where people can do something about it; True if news."""
         return await self.all_changed(tx, await tx.all("store.stuck", message, network, why))
 
+    async def delivered(self, tx: Tx, network: str, messages: Iterable[str], at: int) -> None:
+        """Everybody of a network for whom these messages were accepted has them."""
+        rows = sorted(messages)
+        await tx.many("store.delivered", [(message, network, at) for message in rows])
+        await self.changed(tx, *rows)
+
+    async def lost(self, tx: Tx, network: str, messages: Iterable[str], why: str, at: int) -> None:
+        """Nobody of a network for whom these messages were accepted gets them."""
+        rows = sorted(messages)
+        await tx.many("store.refused", [(message, network, at, why) for message in rows])
+        await self.changed(tx, *rows)
+
+    async def named(self, tx: Tx, network: str, message: str, name: str) -> None:
+        """A network calls a message this from now on; the name that it had there before stays known."""
+        await tx.run("store.other_names", network, message)
+        await tx.run("store.own_name", network, name, message)
+
     async def failed(self, tx: Tx, message: str, person: str, network: str, reason: str, at: int) -> bool:
         """``person`` will not get the message; True if that is news."""
         return await self._moved(tx, "store.failed", message, person, network, at, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -121,6 +122,7 @@ class World:
     api: ConnectApi = field(init=False, repr=False)
     connectors: dict[str, ConnectConnector] = field(init=False, repr=False)
     matrix: Loopback = field(init=False, repr=False)
+    ahead: float = 0.0  # s, by which the hub's clock is
     _running: AsyncExitStack | None = None
 
     @property
@@ -145,9 +147,11 @@ class World:
         db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, PRINTS])
         stack.push_async_callback(db.close)
         rules = Rules(lambda server: trusted_server(server, ["chu.example"]), patience=PATIENCE)
-        core = assemble(db, seal, FlatFile(PEOPLE), rules)
+        core = assemble(db, seal, FlatFile(PEOPLE), rules, lambda: int(self.clock() * 1000))
         self.hub = core.hub
-        self.api, self.connectors = build(ConnectSettings.model_validate(self.section), seal, self.hub, db)
+        self.api, self.connectors = build(
+            ConnectSettings.model_validate(self.section), seal, self.hub, db, clock=self.clock
+        )
         self.matrix = Loopback(
             "matrix",
             Capabilities(names_chats=True, kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}),
@@ -157,6 +161,10 @@ class World:
         await stack.enter_async_context(core.running())
         runner = await serve(self.api.application(), self.port)
         stack.push_async_callback(runner.cleanup)
+
+    def clock(self) -> float:
+        """Seconds since 1970, as the hub has it."""
+        return time.time() + self.ahead
 
     async def stop_hub(self) -> None:
         """End in the middle of everything."""

@@ -119,6 +119,23 @@ def _deliveries(n: int, chat: list[str]) -> Iterator[tuple[Any, ...]]:
         yield delivery(i + 2 * n), message(i), LANE, "medipeps", i, 1, b"x", i, 0, 0
 
 
+def connect(n: int) -> dict[str, Table]:
+    """The tables of Connect: a product with ``n`` events in its log, of which the newer half waits."""
+    return {
+        "connect_event": (
+            "network, n, id, lane, message, body, size, at, waits",
+            (
+                ("siilo", i, delivery(i), conversation(i % 100), message(i), b"x", 1, i, (i > n // 2) * (1 + i % 2))
+                for i in range(1, n + 1)
+            ),
+        ),
+        "connect_log": ("network, n", iter([("siilo", n)])),
+        "connect_token": ("hash, network, at", ((f"{i:064x}", f"product{i}", i) for i in range(n))),
+        "connect_secret": ("network, id, at", ((f"product{i}", "s", i) for i in range(n))),
+        "connect_ended": ("network, id, person, at, done", (("siilo", f"u{i}", f"rpps:{i}", i, i) for i in range(n))),
+    }
+
+
 def mail(n: int) -> dict[str, Table]:
     """The tables of the mail leg: a chat with a thread of ``n`` mails and one of ``n`` messages without any.
 

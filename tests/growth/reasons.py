@@ -7,6 +7,9 @@ an index, a page, or a reason.
 from __future__ import annotations
 
 FEW = {
+    "connect_event_waits(network= n=)": "one event",
+    "connect_token_network(network=)": "the tokens of one product, of which few are good",
+    "connect_secret_pkey(network=)": "the secrets of one product, of which few are good",
     "account_news_next(n=)": "the end of one piece of news",
     "claim_pkey(person=)": "the products of one person",
     "claim_state(state=)": "claims that wait for a person's decision",
@@ -54,6 +57,12 @@ FEW = {
 """Bounded by nature: sorting what is found this way is fine."""
 
 PAGES = {
+    "connect_event_lane(network= lane=)",
+    "connect_event_late(network= at>)",
+    "connect_event_pkey(network=)",
+    "connect_event_pkey(network= n>)",
+    "connect_event_waits(network= n>)",
+    "connect_event_waits(network=)",
     "account_pkey(network> id>)",
     "acquaintance_closed(person>)",
     "acquaintance_pkey(person>)",

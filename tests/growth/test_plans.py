@@ -11,7 +11,7 @@ import pytest_asyncio
 from bridge.db import read_statements
 from deploy.world.postgres import Postgres
 from tests.core.db.versions import COMPONENTS
-from tests.growth.large import core, mail
+from tests.growth.large import connect, core, mail
 from tests.growth.large_matrix import keys, matrix
 from tests.growth.measure import InPostgres, InSqlite
 from tests.growth.plans import Plan, PostgresPlans, SqlitePlans
@@ -31,7 +31,7 @@ async def sqlite() -> AsyncIterator[SqlitePlans]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def postgresql(postgres: Postgres) -> AsyncIterator[PostgresPlans]:
     db = await InPostgres.open(await postgres.create_database())
-    await db.fill(core(SIZE) | mail(SIZE) | matrix(SIZE) | keys(SIZE))
+    await db.fill(core(SIZE) | connect(SIZE) | mail(SIZE) | matrix(SIZE) | keys(SIZE))
     yield await PostgresPlans.of(db)
     await db.close()
 

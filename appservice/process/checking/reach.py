@@ -18,18 +18,19 @@ _PATIENCE = 10.0
 
 async def webhooks(section: ConnectSettings) -> list[Finding]:
     """Whether somebody answers at each product's address."""
-    return list(await asyncio.gather(*(_webhook(name, one) for name, one in section.products.items())))
+    called = {name: one for name, one in section.products.items() if one.webhook_url}
+    return list(await asyncio.gather(*(_webhook(name, one, one.webhook_url or "") for name, one in called.items())))
 
 
-async def _webhook(name: str, product: ProductSettings) -> Finding:
+async def _webhook(name: str, product: ProductSettings, url: str) -> Finding:
     where = f"networks.connect.products.{name}.webhook_url"
-    host = urlsplit(product.webhook_url).hostname
+    host = urlsplit(url).hostname
     try:
         tls = ssl.create_default_context(cafile=product.webhook_ca_file)
         timeout = aiohttp.ClientTimeout(total=min(product.webhook_timeout_s, _PATIENCE))
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.head(product.webhook_url, ssl=tls, allow_redirects=False),
+            session.head(url, ssl=tls, allow_redirects=False),
         ):
             return good(f"{name}: {host} answers")
     except aiohttp.ClientConnectorCertificateError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import binascii
+import math
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 
@@ -14,6 +16,7 @@ from bridge.networks.connect import problems
 from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.calls.call import Call, RequestLimits
 from bridge.networks.connect.calls.conversations import ConversationCalls
+from bridge.networks.connect.calls.events import EventCalls
 from bridge.networks.connect.calls.messages import MessageCalls
 from bridge.networks.connect.calls.signs import SignCalls
 from bridge.networks.connect.calls.users import UserCalls
@@ -24,6 +27,7 @@ from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import Handler, answered, constant, nothing_there
 from bridge.networks.connect.products import Product, Tokens
 from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
+from bridge.parts.bucket import Bucket
 
 _LONGEST_TOKEN = 512
 _LIMITS = RequestLimits()
@@ -56,6 +60,7 @@ class ConnectApi:
             UserCalls(products),
             ConversationCalls(known),
             SignCalls(declared, clock),
+            EventCalls(clock),
         )
 
     def application(self) -> web.Application:
@@ -80,11 +85,7 @@ class ConnectApi:
         act = self._act(operation.name)
         has_body = operation.body is not None
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            product = self._authenticated(request)
-            wait = product.bucket.take(self._ticks())
-            if wait:
-                return problems.problem(429, "rate_limited", retry_after=wait)
+        async def act_on(product: Product, request: web.Request) -> web.StreamResponse:
             if product.hub is None or not product.open:
                 raise Unavailable("not_ready", 2)
             with self._reader.room.place(product.name) as place:
@@ -94,6 +95,16 @@ class ConnectApi:
                     else RequestBody()
                 )
                 return await act(Call(product, product.hub, request, body))
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            product = self._authenticated(request)
+            if wait := product.bucket.take(self._ticks()):
+                answer: web.StreamResponse = problems.problem(429, "rate_limited", retry_after=wait)
+            else:
+                answer = await answered(partial(act_on, product))(request)
+            if not answer.prepared:
+                answer.headers.update(_limits_of(product.bucket) | operation.ends)
+            return answer
 
         return handle
 
@@ -129,3 +140,13 @@ class ConnectApi:
         tls = request.get_extra_info("ssl_object")
         der: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
         return der
+
+
+def _limits_of(bucket: Bucket) -> dict[str, str]:
+    """What is left to a product (draft-ietf-httpapi-ratelimit-headers): requests, and seconds until all are there."""
+    left, full = bucket.left
+    return {
+        "RateLimit-Limit": str(bucket.burst),
+        "RateLimit-Remaining": str(left),
+        "RateLimit-Reset": str(math.ceil(full)),
+    }

@@ -7,29 +7,28 @@ import logging
 import ssl
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-
-from pydantic import ValidationError
 
 from bridge.connector import Capabilities
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.files import Files
-from bridge.model import AccountNews, Delivery, Ref, Report, Typing
+from bridge.model import AccountNews, Delivery, Handed, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import about, accounts, problems, translate
 from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.api import ConnectApi
 from bridge.networks.connect.calls.call import RequestLimits
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
+from bridge.networks.connect.log.event_log import Event, EventLog
+from bridge.networks.connect.log.way_out import WayOut
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.profiles import PROFILES
 from bridge.networks.connect.request_body import in_executor
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
-from bridge.networks.connect.wire import Taken
 from bridge.parts.bucket import Bucket
 from bridge.receiver import Receiver
 from bridge.seal import Seal
@@ -37,6 +36,7 @@ from bridge.seal import Seal
 _log = logging.getLogger(__name__)
 _TYPING_TIMEOUT = 2.0
 _STOP_TIMEOUT = 4.0
+_DAY = 86_400_000  # ms
 _LARGE_AT_ONCE = 2  # webhooks with files to one product: each is in memory more than once
 
 
@@ -46,7 +46,7 @@ class ConnectConnector:
     def __init__(
         self,
         product: Product,
-        webhook: Webhook,
+        out: WayOut,
         labels: Mapping[str, str] | None = None,
         declared: Declared | None = None,
         files: Files | None = None,
@@ -58,7 +58,7 @@ class ConnectConnector:
         self._files = files or Files()
         self._declared = declared
         self._product = product
-        self._webhook = webhook
+        self._out = out
         self._labels = labels or {}
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
@@ -81,7 +81,7 @@ class ConnectConnector:
         """Answer the product's requests, and be able to send webhooks."""
         if self._declared is not None:
             await self._declared.load(self._product)
-        self._webhook.open()
+        await self._out.start()
         self._product.open = True
 
     async def stop(self) -> None:
@@ -89,11 +89,11 @@ class ConnectConnector:
         self._product.open = False
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
-                await self._webhook.close()
+                await self._out.stop()
         except TimeoutError:
             _log.warning("connect: %s: connections did not close in time", self.network)
 
-    async def deliver(self, delivery: Delivery) -> Ref:
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """One attempt. The ``webhook-id`` is the delivery's id, the Ref is the id that the product answers."""
         html = self.capabilities.html
         if delivery.body.files:
@@ -101,17 +101,20 @@ class ConnectConnector:
                 whole = tuple([await self._files.whole(file) for file in delivery.body.files])
                 delivery = replace(delivery, body=replace(delivery.body, files=whole))
                 body = await in_executor(lambda: _event(delivery, html))
-                answer = await self._webhook.post(delivery.id, body)
-        else:
-            answer = await self._webhook.post(delivery.id, _event(delivery, html))
-        return Ref(self.network, _taken(answer) or delivery.id)
+                return await self._handed(delivery, body)
+        return await self._handed(delivery, _event(delivery, html))
+
+    async def _handed(self, delivery: Delivery, body: bytes) -> Ref | Handed:
+        sent = await self._out.hand(Event(delivery.id, delivery.conversation, delivery.message, body))
+        ref = Ref(self.network, sent.name)
+        return Handed(ref, own=True) if sent.waits else ref
 
     async def report(self, reports: Sequence[Report]) -> None:
         """One webhook. What the product refuses is sent again in halves: only what it refuses alone is lost."""
         if not reports or not self.capabilities.receipts:
             return
         try:
-            await self._webhook.post(translate.states_id(reports), self._states(reports))
+            await self._out.hand(Event(translate.states_id(reports), "states", None, self._states(reports)))
         except Refused:
             if len(reports) == 1:
                 _log.warning("connect: %s refused the state of message %s", self.network, reports[0].message)
@@ -127,7 +130,8 @@ class ConnectConnector:
     async def tell_account(self, news: AccountNews) -> None:
         """One attempt. The ``webhook-id`` is the news' id."""
         data = accounts.to_news(news, self._labels.get(news.claimant, news.claimant))
-        await self._webhook.post(news.id, translate.event(accounts.EVENT_OF[news.event], news.at, data))
+        body = translate.event(accounts.EVENT_OF[news.event], news.at, data)
+        await self._out.hand(Event(news.id, "accounts", None, body))
 
     async def typing(self, typing: Typing) -> None:
         """Best effort: one short attempt."""
@@ -135,7 +139,7 @@ class ConnectConnector:
             return
         body = translate.event("typing", int(time.time() * 1000), translate.to_typing(typing))
         try:
-            await self._webhook.post("typing_" + uuid.uuid4().hex, body, timeout=_TYPING_TIMEOUT)
+            await self._out.sign(Event("typing_" + uuid.uuid4().hex, "", None, body), _TYPING_TIMEOUT)
         except (Refused, Unavailable):
             _log.debug("connect: %s did not take a typing sign", self.network)
 
@@ -146,22 +150,14 @@ def _event(delivery: Delivery, html: bool) -> bytes:
     return to_event(delivery, html)
 
 
-def _taken(answer: bytes) -> str | None:
-    """The product's own id in its answer, if it gave a valid one."""
-    if not answer:
-        return None
-    try:
-        return Taken.model_validate_json(answer).id
-    except ValidationError:
-        return None
-
-
 def build(
     section: ConnectSettings,
     seal: Seal | None = None,
     hub: Receiver | None = None,
     db: Database | None = None,
     files: Files | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
 ) -> tuple[ConnectApi, dict[str, ConnectConnector]]:
     """The API and one connector for each product. Raises ValueError or OSError for secrets that cannot be read.
 
@@ -172,10 +168,12 @@ def build(
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
     labels = {name: product.label for name, product in products.items()}
-    connectors = {
-        name: ConnectConnector(products[name], _webhook(name, settings, sessions), labels, declared, files)
-        for name, settings in section.products.items()
-    }
+    connectors = dict[str, ConnectConnector]()
+    for name, settings in section.products.items():
+        webhook = _webhook(name, settings, sessions) if settings.webhook_url else None
+        events = _log_of(name, settings, db, seal, clock)
+        out = products[name].out = WayOut(name, webhook, events, hub)
+        connectors[name] = ConnectConnector(products[name], out, labels, declared, files)
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,
@@ -183,7 +181,7 @@ def build(
         body_timeout_s=section.body_timeout_s,
         certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    return ConnectApi(products, limits, Prints(seal) if seal else None, declared), connectors
+    return ConnectApi(products, limits, Prints(seal) if seal else None, declared, clock=clock), connectors
 
 
 def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Product:
@@ -201,6 +199,15 @@ def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Prod
     )
 
 
+def _log_of(
+    name: str, settings: ProductSettings, db: Database | None, seal: Seal | None, clock: Callable[[], float]
+) -> EventLog | None:
+    if settings.log_days is None or db is None or seal is None:
+        return None
+    kept, most = int(settings.log_days * _DAY), settings.events_max_bytes
+    return EventLog(name, db, seal, kept=kept, most=most, clock=lambda: int(clock() * 1000))
+
+
 def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhook:
     try:
         keys = [read_secret(read_webhook_secret(secret)) for secret in settings.webhook_secrets]
@@ -214,6 +221,7 @@ def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhoo
     except OSError as error:  # ssl.SSLError is one
         said = f"{error.strerror or error}: {settings.webhook_ca_file}"
         raise ValueError(f"networks.connect.products.{name}.webhook_ca_file: {said}") from None
+    assert settings.webhook_url is not None
     return Webhook(settings.webhook_url, Signer(keys), sessions, timeout=settings.webhook_timeout_s, tls=tls)
 
 
@@ -224,7 +232,8 @@ def _build(section: ConnectSettings, outfit: Outfit) -> Built:
 
 def _prove(section: ConnectSettings, seal: Seal) -> None:
     for name, settings in section.products.items():
-        _webhook(name, settings, Sessions())
+        if settings.webhook_url:
+            _webhook(name, settings, Sessions())
 
 
 NETWORK = Network(ConnectSettings, _build, _prove, tables=(COMPONENT,), always=True)

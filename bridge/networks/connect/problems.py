@@ -44,6 +44,7 @@ _STATUS = {
     "unknown_conversation": 404,
     "unknown_message": 404,
     "unknown_user": 404,
+    "unknown_event": 404,
     "not_contested": 404,
     "unknown_path": 404,
     "bad_method": 405,
@@ -64,9 +65,21 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Le corps de la requête est mal transmis (Transfer-Encoding).",
         "The body of the request is wrongly framed (Transfer-Encoding).",
     ),
+    "no_event_log": (
+        "Ce produit n'a pas de journal : l'exploitant le met en place (events_kept_days).",
+        "This product has no event log: the hub's operator sets it up (events_kept_days).",
+    ),
+    "unknown_event": (
+        "Cet événement n'est pas, ou plus, dans le journal de ce produit.",
+        "This event is not, or no longer, in this product's log.",
+    ),
+    "no_webhook": (
+        "Ce produit n'a pas d'adresse de webhook : il lit le journal.",
+        "This product has no address for webhooks: it reads the log.",
+    ),
     "unknown_cursor": (
-        "Ce curseur est celui d'une autre recherche : recommencez sans lui.",
-        "This cursor is of another search: begin again without it.",
+        "Ce curseur n'a pas été donné pour cette demande : recommencez sans lui.",
+        "This cursor was not given for this request: begin again without it.",
     ),
     "wrong_encoding": (
         "Envoyez le corps sans compression ni Content-Encoding.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.connector import Capabilities
+from bridge.networks.connect.log.way_out import WayOut
 from bridge.parts.bucket import Bucket
 from bridge.receiver import Receiver
 
@@ -28,6 +29,7 @@ class Product:
     profile: Capabilities | None = None
     fixed: dict[str, Any] = field(default_factory=dict)  # capabilities that the configuration decides
     version: str | None = None  # the product's own, as it declared it
+    out: WayOut | None = field(default=None, repr=False)
 
     def accepts_certificate(self, der: bytes | None) -> bool:
         """Whether the client certificate is one of this product's, if it must show one."""

@@ -20,6 +20,7 @@ from bridge.networks.connect.profiles import MAX_FILES, PROFILES
 
 _RESERVED = {"function", "matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_LOG_DAYS = 14.0  # of a product that has no webhook
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
@@ -78,11 +79,13 @@ class ProductSettings(_Section):
 
     profile: str = "generic"
     label: str | None = None
-    webhook_url: str = Field(repr=False)  # may hold a secret in its path
-    webhook_secrets: list[WebhookSecret] = Field(min_length=1, max_length=4)
+    webhook_url: str | None = Field(default=None, repr=False)  # may hold a secret in its path
+    webhook_secrets: list[WebhookSecret] = Field(default=[], max_length=4)
     webhook_timeout_s: float = Field(default=10.0, gt=0, le=120)
     webhook_ca_file: Path | None = None
     webhook_plain_http: bool = False
+    events_kept_days: float | None = Field(default=None, gt=0, le=90)
+    events_max_bytes: int = Field(default=1024 * 1024 * 1024, ge=1024 * 1024)
     tokens: list[TokenHash] = Field(min_length=1, max_length=4, repr=False)
     client_certificate_sha256: list[Fingerprint] = Field(default=[], max_length=4)
     rate_per_second: float = Field(default=100.0, gt=0)
@@ -94,10 +97,19 @@ class ProductSettings(_Section):
         """What the profile says, as this configuration changes it."""
         return dataclasses.replace(PROFILES[self.profile].capabilities, **self.capabilities.fixed)
 
+    @property
+    def log_days(self) -> float | None:
+        """For how long webhooks are kept to be read; None: they are not."""
+        return self.events_kept_days or (None if self.webhook_url else _LOG_DAYS)
+
     @model_validator(mode="after")
     def _is_known_and_reachable(self) -> ProductSettings:
         if self.profile not in PROFILES:
             raise ValueError(f"profile is one of {', '.join(PROFILES)}")
+        if self.webhook_url is None:
+            return self
+        if not self.webhook_secrets:
+            raise ValueError("webhook_secrets: at least one is needed where there is a webhook_url")
         url = urlsplit(self.webhook_url)
         try:
             _ = url.port

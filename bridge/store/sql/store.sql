@@ -18,6 +18,11 @@ WHERE ref.also = 1 AND ref.message = excluded.message;
 INSERT INTO ref (network, id, message) VALUES ($1, $2, $3);
 -- name: also
 INSERT INTO ref (network, id, message, also) VALUES ($1, $2, $3, 1) ON CONFLICT (network, id) DO NOTHING;
+-- name: other_names
+UPDATE ref SET also = 1 WHERE message = $2 AND network = $1;
+-- name: own_name
+INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO UPDATE SET also = 0
+WHERE ref.message = excluded.message;
 
 -- name: add_conversation
 INSERT INTO conversation (id, created_at) VALUES ($1, $2);

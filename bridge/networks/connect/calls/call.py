@@ -47,6 +47,15 @@ class Call:
         """The id in the path. Raises Refused."""
         return known_id(self.request.match_info["id"], "id")
 
+    def number(self, name: str, default: int, bounds: tuple[int, int]) -> int:
+        """A number in the query. Raises Refused (invalid) for what is none within the bounds."""
+        text = self.request.query.get(name)
+        if text is None:
+            return default
+        if not re.fullmatch("0|[1-9][0-9]{0,15}", text) or not bounds[0] <= int(text) <= bounds[1]:
+            raise Refused("invalid", name)
+        return int(text)
+
     @property
     def network(self) -> str:
         """The product's name."""

@@ -11,13 +11,11 @@ import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bridge.networks.connect import about, accounts, fields, wire
-from bridge.networks.connect.contract.operations import (
-    OPERATIONS,
-    PREFIX,
-    Operation,
-)
-from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN, Wire
+from bridge.networks.connect import about, accounts, wire
+from bridge.networks.connect.contract.operations import OPERATIONS, PREFIX, Operation
+from bridge.networks.connect.contract.parameters import parameters_of
+from bridge.networks.connect.fields import Wire
+from bridge.networks.connect.log import answers
 
 Json = dict[str, Any]
 
@@ -30,6 +28,7 @@ _EVENTS: dict[str, type[Wire]] = {
     "conversation.renamed": about.RenamedEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
+    "webhook.test": answers.WebhookTestEvent,
     **accounts.EVENTS,
 }
 _ABOUT = """\
@@ -55,11 +54,18 @@ message that a product does not take is tried for three days, unless the hub's o
 its sender is told that it did not arrive. `order` grows along a conversation of the hub, what the product itself handed
 in counted as well: it says what comes before what, and has gaps.
 
+A product for which the hub keeps a log reads what it missed, or all of it if it can receive no webhook, by
+`GET /events`: the same bodies with the same `webhook-id`, in order. What the cursor has passed counts as taken. A
+message waits there for as long as the log is kept (14 days unless configured otherwise), and is sent again while the
+product does not read. Signs of typing are not in the log. An event that could not be delivered at once is known by its
+`webhook-id` until the product answers its webhook with an id of its own.
+
 Who is a user of the same product gets no webhook of a colleague's message: the product shows it itself. A person who
 is named by `rpps:…` is reached where the directory lists them, else in the product that declared them first; name one
 account by `<product>:<id>`. `sent_at` may lie in the past, as after a time without network. Requests are limited (100
-per second, 500 at once, unless configured otherwise); 429 says by `Retry-After` when to go on. A token comes from the
-hub's operator, who may list two of them while one replaces the other.
+per second, 500 at once, unless configured otherwise): each answer says by `RateLimit-Remaining` how many are left and
+by `RateLimit-Reset` in how many seconds all are there again; 429 says by `Retry-After` when to go on. A token comes
+from the hub's operator, who may list two of them while one replaces the other.
 
 **What may change.** What `/v1` says today stays true: no field, webhook or meaning is taken away, and no request that
 was right becomes wrong. The hub may add fields to its answers and webhooks, types of webhooks, optional fields of
@@ -67,16 +73,17 @@ requests, codes, reasons and kinds of messages: a product ignores fields and typ
 unknown code by its HTTP status, an unknown reason as any refusal, and shows an unknown kind as text. So objects that
 the hub sends are open in this document. Objects that a product sends are closed: an unknown field is refused (422), as
 a mistyped one would be lost in silence. `info.version` grows with each addition, and the hub's CHANGELOG names it.
-What is to end is marked `deprecated` for at least twelve months. What breaks this is `/v2`, beside `/v1` for at least
+What is to end is marked `deprecated` for at least twelve months; its answers say so by `Deprecation` (RFC 9745) and
+`Sunset` (RFC 8594). What breaks this is `/v2`, beside `/v1` for at least
 as long."""
-_NARROWED = {
-    "profession": "Only people of this profession; words are compared by their beginnings.",
-    "place": "Only people of this establishment or place.",
-    "town": "Only people of this town.",
+_RATE = {
+    name: {"description": text, "schema": {"type": "integer", "minimum": 0}}
+    for name, text in {
+        "RateLimit-Limit": "Requests at once.",
+        "RateLimit-Remaining": "Requests that are left now.",
+        "RateLimit-Reset": "Seconds until all of them are there again.",
+    }.items()
 }
-_CURSOR = "`next` of the answer before, with everything else as it was; a search ends after 200 people."
-_WHOSE = "The product's user whose contacts they are, declared before."
-_ASKS = "The product's user who asks: each has a daily share of their own, and people near to them come first."
 _PROBLEMS = {
     400: "The body is not valid JSON, or wrongly framed.",
     401: "The token is missing or unknown.",
@@ -100,7 +107,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Liaison Connect",
-            "version": "1.1.0",
+            "version": "1.2.0",
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -155,11 +162,17 @@ def _paths() -> Json:
 def _operation(operation: Operation) -> Json:
     described: Json = {
         "operationId": operation.name,
-        "tags": [operation.path.split("/")[1]],
+        "tags": [operation.tag or operation.path.split("/")[1]],
         "summary": operation.summary,
         "responses": {str(operation.status): _answer(operation)} | _problem_answers(operation),
     }
-    if parameters := _parameters(operation):
+    if operation.deprecated is not None:
+        described["deprecated"] = True
+    if not operation.open:
+        for status, answer in described["responses"].items():
+            if status != "401":
+                answer["headers"] = answer.get("headers", {}) | _RATE
+    if parameters := parameters_of(operation):
         described["parameters"] = parameters
     if operation.body:
         described["requestBody"] = {"required": True, "content": _content(operation.body.__name__)}
@@ -200,33 +213,6 @@ def _problem(status: int) -> Json:
     if status == 401:
         described["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
     return described
-
-
-def _parameters(operation: Operation) -> list[Json]:
-    if "{id}" in operation.path:
-        schema = {"type": "string", "pattern": ID_PATTERN}
-        return [{"name": "id", "in": "path", "required": True, "schema": schema}]
-    if operation.name == "contacts":
-        schema = {"type": "string", "pattern": ID_PATTERN}
-        return [{"name": "user", "in": "query", "required": True, "schema": schema, "description": _WHOSE}]
-    if operation.name == "people":
-        text = {"type": "string", "maxLength": fields.LONGEST, "pattern": SEARCH_PATTERN}
-        most, default = fields.MOST, fields.DEFAULT
-        limit = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-        return [
-            {"name": "q", "in": "query", "required": True, "schema": text | {"minLength": fields.SHORTEST}},
-            *({"name": n, "in": "query", "schema": text, "description": d} for n, d in _NARROWED.items()),
-            {"name": "kind", "in": "query", "schema": {"type": "string", "enum": list(fields.KINDS)}},
-            {
-                "name": "cursor",
-                "in": "query",
-                "schema": {"type": "string", "pattern": fields.CURSOR_PATTERN},
-                "description": _CURSOR,
-            },
-            {"name": "limit", "in": "query", "schema": limit},
-            {"name": "user", "in": "query", "schema": {"type": "string", "pattern": ID_PATTERN}, "description": _ASKS},
-        ]
-    return []
 
 
 def _content(model: str) -> Json:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
 
 from bridge import vcard
 from bridge.networks.connect import abilities, about, accounts, fields, wire
 from bridge.networks.connect.fields import Wire
+from bridge.networks.connect.log import answers
 
 PREFIX = "/connect/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Since when an operation is deprecated, and the time (UTC) after which it may be gone."""
+
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,16 @@ class Operation:
     decides: bool = False  # and this may have been decided otherwise: 409
     files: bool = False  # its body may hold files
     media: str = "application/json"  # of its answer
+    tag: str = ""  # of the document; empty: the first part of the path
+    deprecated: Ending | None = None
+
+    @property
+    def ends(self) -> dict[str, str]:
+        """The headers by which an answer says that the operation will end (RFC 9745, RFC 8594)."""
+        if self.deprecated is None:
+            return {}
+        since, until = self.deprecated.since, self.deprecated.until
+        return {"Deprecation": f"@{int(since.timestamp())}", "Sunset": format_datetime(until, usegmt=True)}
 
 
 OPERATIONS = (
@@ -93,5 +114,17 @@ OPERATIONS = (
         body=wire.Receipt, may_lack=True,
     ),
     Operation("typing", "POST", "/typing", "A user begins or stops to write. Best effort.", 204, body=wire.TypingSign),
+    Operation(
+        "events", "GET", "/events", "The log of this product's webhooks: what follows a cursor.", 200,
+        answers.EventsView,
+    ),
+    Operation(
+        "replay", "POST", "/events/{id}/replay", "Send a webhook of the log again, now.", 200,
+        answers.WebhookAttempt, may_lack=True,
+    ),
+    Operation(
+        "try_webhook", "POST", "/webhook/test", "Send a `webhook.test` event, now.", 200, answers.WebhookAttempt,
+        tag="events",
+    ),
     Operation("health", "GET", "/health", "Whether the API answers.", 200, wire.Health, open=True),
 )  # fmt: skip

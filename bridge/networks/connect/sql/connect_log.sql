@@ -1,0 +1,36 @@
+-- name: begin
+INSERT INTO connect_log (network) VALUES ($1) ON CONFLICT (network) DO NOTHING;
+-- name: log
+SELECT n, handed, gone, bytes FROM connect_log WHERE network = $1;
+-- name: next
+-- The row is locked until the end of the transaction: places are seen in the order in which they were given.
+UPDATE connect_log SET n = n + 1, bytes = bytes + $2 WHERE network = $1 RETURNING n;
+-- name: add
+INSERT INTO connect_event (network, n, id, lane, message, named, body, size, at, waits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+-- name: one
+SELECT n, lane, message, named, body, waits FROM connect_event WHERE network = $1 AND id = $2;
+-- name: lane_waits
+SELECT n FROM connect_event WHERE network = $1 AND lane = $2 AND waits > 0 LIMIT 1;
+-- name: page
+SELECT n, id, named, body, waits FROM connect_event WHERE network = $1 AND n > $2 ORDER BY n LIMIT $3;
+-- name: sizes
+SELECT n, size FROM connect_event WHERE network = $1 AND n > $2 ORDER BY n LIMIT $3;
+-- name: first_waiting
+SELECT n FROM connect_event WHERE network = $1 AND waits > 0 ORDER BY n LIMIT 1;
+-- name: waiting
+SELECT n, id, lane, message FROM connect_event WHERE network = $1 AND waits > 0 AND n > $2 ORDER BY n LIMIT $3;
+-- name: late
+SELECT n, message FROM connect_event WHERE network = $1 AND waits = 1 AND at < $2 ORDER BY at LIMIT $3;
+-- name: oldest
+SELECT n, message, size, at, waits FROM connect_event WHERE network = $1 ORDER BY n LIMIT $2;
+-- name: taken
+UPDATE connect_event SET waits = 0, named = $3 WHERE network = $1 AND n = $2;
+-- name: told_late
+UPDATE connect_event SET waits = 2 WHERE network = $1 AND n = $2 AND waits = 1;
+-- name: handed
+UPDATE connect_log SET handed = $2 WHERE network = $1 AND handed < $2;
+-- name: drop
+DELETE FROM connect_event WHERE network = $1 AND n = $2;
+-- name: dropped
+UPDATE connect_log SET bytes = bytes - $2, gone = CASE WHEN gone < $3 THEN $3 ELSE gone END WHERE network = $1;
