@@ -11,7 +11,7 @@ import os
 import resource
 import secrets
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
 from bridge.people.fhir import sync as directory_sync
 from bridge.people.national import command as directory_cli
+from liaison.kit import sandbox as sandbox_cli
+from liaison.kit.conformance import command as conformance_cli
 
 _DOOR = {
     "no_hub": "matrix_listen: no hub answers there: start it first",
@@ -110,11 +112,26 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
         add(command)
         command.set_defaults(call=call)
+    _add_kit(commands)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")
     token.set_defaults(call=_token)
     return parser
+
+
+def _add_kit(commands: Any) -> None:
+    for name, kit, text in (
+        ("sandbox", sandbox_cli, "for vendors: a hub to try a product with; its people are invented and answer"),
+        ("conformance", conformance_cli, "for vendors: judge a product's integration, and say what to mend"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        kit.add_arguments(command)
+        command.set_defaults(call=_kit(kit.main))
+
+
+def _kit(main: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> Callable[[argparse.Namespace], int]:
+    return lambda asked: _loop(main(asked))
 
 
 def _log(config: Config) -> None:

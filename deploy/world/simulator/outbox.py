@@ -22,7 +22,7 @@ class Outbox:
 
     def __init__(self, state: State, hub: str, token: str, answered: Answered, chance: random.Random) -> None:
         self._state = state
-        self._hub = Connect(hub, token, timeout=PATIENCE)
+        self.hub = Connect(hub, token, timeout=PATIENCE)
         self._answered = answered
         self._chance = chance
         self._open = False
@@ -33,7 +33,7 @@ class Outbox:
 
     async def start(self) -> None:
         """Take up what waits."""
-        await self._hub.open()
+        await self.hub.open()
         self._open = True
         for lane in self._state.lanes():
             self._wake(lane)
@@ -44,7 +44,7 @@ class Outbox:
             task.cancel()
         await asyncio.gather(*self._lanes.values(), return_exceptions=True)
         self._open = False
-        await self._hub.close()
+        await self.hub.close()
 
     def put(self, lane: str, method: str, path: str, body: Json, after: str | None = None) -> int:
         """Keep it and send it as soon as possible; gives its number."""
@@ -65,7 +65,7 @@ class Outbox:
     async def once(self, method: str, path: str, body: Json) -> int:
         """Send it once, for what need not arrive; gives the status, 0 for none."""
         try:
-            return (await self._hub.once(method, path, body)).status
+            return (await self.hub.once(method, path, body)).status
         except NoAnswer:
             return 0
 
@@ -133,4 +133,4 @@ class Outbox:
         return body | {"files": [one.wire() for one in found if one is not None]}
 
     async def _send(self, post: Json) -> Answer:
-        return await self._hub.once(post["method"], post["path"], self._whole(post["body"]))
+        return await self.hub.once(post["method"], post["path"], self._whole(post["body"]))

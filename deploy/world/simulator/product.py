@@ -20,6 +20,7 @@ from deploy.world.simulator.state import Json, State, now_text
 from liaison.connect import NotGenuine, Webhooks
 
 _DONE = {"message.edited": "edits", "message.removed": "removals", "message.reaction": "reactions"}
+_WRITTEN = ("to", "name", "kind", "html", "priority", "reply_to", "thread", "sent_at")
 
 
 @dataclass(slots=True)
@@ -66,9 +67,27 @@ class Simulator:
         self.state = State(state)
         self.faults = Faults()
         self.typing: list[Json] = []
-        self._webhooks = Webhooks(secrets)
+        self._known: list[str] = []
         self._chance = random.Random(seed)
-        self.outbox = Outbox(self.state, hub, token, self._answered, self._chance)
+        self.set_secrets(*secrets)
+        self.outbox = self._new_outbox(hub, token)
+
+    def _new_outbox(self, hub: str, token: str) -> Outbox:
+        return Outbox(self.state, hub, token, self._answered, self._chance)
+
+    def set_secrets(self, *secrets: str) -> None:
+        """A webhook signed with any of these is genuine from now on."""
+        self._known = list(secrets)
+        self._webhooks = Webhooks(secrets)
+
+    async def begin_anew(self, hub: str, token: str, secrets: Sequence[str]) -> None:
+        """Forget everything, and belong to this hub."""
+        await self.outbox.stop()
+        self.state.forget()
+        self._known = []
+        self.set_secrets(*secrets)
+        self.outbox = self._new_outbox(hub, token)
+        await self.outbox.start()
 
     async def start(self) -> None:
         """Send what waits from an earlier life."""
@@ -98,7 +117,11 @@ class Simulator:
         ident = given.get("id") or f"{self.name}-{uuid.uuid4().hex}"
         conversation = given.get("conversation") or f"{self.name}-c-{uuid.uuid4().hex[:12]}"
         body = {"id": ident, "conversation": conversation, "sender": user, "sent_at": now_text()}
-        body |= {k: given[k] for k in ("to", "name", "kind", "html", "reply_to", "thread", "sent_at") if k in given}
+        body |= {
+            k: given[k]
+            for k in ("to", "name", "kind", "html", "priority", "reply_to", "thread", "sent_at")
+            if k in given
+        }
         body["text"] = given.get("text", "")
         with self.state.together():
             body["files"] = self.state.put_files(ident, files)
@@ -137,7 +160,9 @@ class Simulator:
         if known is None:
             return
         if kind == "edits":
-            self.state.amend(about, text=said["text"], edited=known.get("edited", 0) + 1)
+            if said.get("order", known.get("edit_order", 0)) >= known.get("edit_order", 0):
+                more = {"edit_order": said["order"]} if "order" in said else {}
+                self.state.amend(about, text=said["text"], edited=known.get("edited", 0) + 1, **more)
         elif kind == "reactions":
             more = {"id": said["id"], "key": said["key"], "by": said["by"]}
             self.state.amend(about, reactions=[*known.get("reactions", []), more])
@@ -220,7 +245,11 @@ class Simulator:
         if faults.refuse:
             self.state.log(webhook_id, "", "refuse", "null")
             return web.json_response({"error": "fault"}, status=422)
-        answer = self._take(webhook_id, body)
+        try:
+            answer = self._take(webhook_id, body)
+        except ValueError:
+            self.state.log(webhook_id, "", "damaged", "null")
+            return web.json_response({"error": "damaged"}, status=503)
         if self._chance.random() < faults.lose_answer:
             return self._hang_up(request, webhook_id, "lose_answer")
         return web.Response(text=answer, content_type="application/json")
@@ -244,7 +273,7 @@ class Simulator:
         event = json.loads(body)
         files = event["data"].get("files")
         with self.state.together():
-            known = self.state.seen(webhook_id)
+            known = self._known_answer(webhook_id)
             outcome = "taken" if known is None else "repeat"
             self.state.log(webhook_id, event["type"], outcome, json.dumps(_logged(event)) if files else body.decode())
             if known is not None:
@@ -253,11 +282,19 @@ class Simulator:
             self.state.saw(webhook_id, answer)
             return answer
 
+    def _known_answer(self, webhook_id: str) -> str | None:
+        """What was answered to this webhook before."""
+        return self.state.seen(webhook_id)
+
+    def _documents(self, given: Sequence[Json]) -> list[Document]:
+        """The files of a webhook. Raises ValueError for one that is damaged."""
+        return [Document.read(one) for one in given]
+
     def _keep(self, webhook_id: str, kind: str, data: Json) -> Json:
         if kind == "message.created":
             ident = f"{self.name}-{uuid.uuid4().hex}"
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
-            kept["files"] = self.state.put_files(ident, [Document.read(one) for one in data.get("files", [])])
+            kept["files"] = self.state.put_files(ident, self._documents(data.get("files", [])))
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"], "name": data["name"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
@@ -281,6 +318,20 @@ class Simulator:
         elif kind == "typing":
             self.typing = [*self.typing[-99:], {"at": now_text(), **data}]
         return {}
+
+    def shown(self, user: str) -> list[Json]:
+        """What a user sees: what came stands by the hub's order, wherever it came late; reactions are at messages."""
+        found = self.state.messages(user)
+        listed = [one for one in [*found["arrived"], *found["sent"]] if "about" not in one]
+        listed.sort(key=lambda one: int(one["seq"]))
+        places: dict[str, list[int]] = {}
+        for n, one in enumerate(listed):
+            if "recipients" in one:
+                places.setdefault(one["conversation"], []).append(n)
+        for at in places.values():
+            for n, one in zip(at, sorted((listed[n] for n in at), key=lambda one: int(one["order"])), strict=True):
+                listed[n] = one
+        return listed
 
     def described(self) -> Json:
         """What this is and how it goes."""

@@ -61,6 +61,12 @@ class State:
         """Let go of the file."""
         self._db.close()
 
+    def forget(self) -> None:
+        """As new."""
+        for (table,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if not table.startswith("sqlite_"):
+                self._db.execute(f"DELETE FROM {table}")
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """All that is written inside, or nothing."""
@@ -204,7 +210,7 @@ class State:
 
     def saw(self, webhook_id: str, answer: str) -> None:
         """This is the answer to this webhook, for ever."""
-        self._db.execute("INSERT INTO seen VALUES (?, ?)", (webhook_id, answer))
+        self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (webhook_id, answer))
 
     def log(self, webhook_id: str, kind: str, outcome: str, body: str) -> None:
         """One webhook call."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 import deploy.world.simulator as package
+from deploy.world.simulator.driver import Driver
 from deploy.world.simulator.page import PAGE
 from deploy.world.simulator.product import Faults, Simulator
 from deploy.world.simulator.state import Json
@@ -21,8 +22,11 @@ _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _LARGEST = 64 * 1024 * 1024  # bytes: 25 MB of files as base64, and more than the hub takes, to see it refuse
 
 
-def application(simulator: Simulator) -> web.Application:
-    """The application of one simulated product; it starts and stops the simulator."""
+def application(simulator: Simulator, test_token: str = "") -> web.Application:
+    """The application of one simulated product; it starts and stops the simulator.
+
+    With ``test_token`` it has a test driver, for `liaison conformance`.
+    """
     app = web.Application(middlewares=[_errors], client_max_size=_LARGEST)
     pages = _Pages(simulator)
     app.add_routes(
@@ -52,6 +56,9 @@ def application(simulator: Simulator) -> web.Application:
             web.put("/faults", pages.set_faults),
         ]
     )
+
+    if test_token:
+        app.add_routes(Driver(simulator, test_token).routes())
 
     async def start(app: web.Application) -> None:
         await simulator.start()

@@ -1,0 +1,86 @@
+"""Scenarios of a hub that is away, busy, or heard and then lost; and what holds for every request and webhook."""
+
+from __future__ import annotations
+
+from liaison.connect import new_id
+from liaison.kit.conformance.front import Fault, Request
+from liaison.kit.conformance.trial import Trial
+from liaison.kit.people import BEN
+
+_WAIT = 1  # s, of Retry-After
+
+
+async def away(trial: Trial) -> None:
+    """A user writes while the hub answers otherwise than with 202."""
+    judge = trial.judge
+    asked = await _through(trial, Fault(lambda one: False, status=503, retry_after=_WAIT), "away.again")
+    if len(asked) > 1:
+        pause = asked[1].at - asked[0].at
+        judge.check("away.wait", pause >= _WAIT - 0.05, f"it came again after {pause:.2f} s instead of {_WAIT} s")
+    same = len({(one.id, str(one.body)) for one in asked}) == 1
+    judge.check("away.same", same, "the id or the content is another one")
+    await _through(trial, Fault(lambda one: False, status=429, retry_after=_WAIT), "away.limit")
+    await _lost(trial)
+
+
+async def _through(trial: Trial, fault: Fault, rule: str) -> list[Request]:
+    """Whether a message arrives in spite of a fault; the requests by which it was tried."""
+    text = f"Malgré tout {new_id()[:8]}"
+    fault.match = lambda one: one.has(text=text)
+    trial.front.play(fault)
+    await trial.driver.write(trial.cleo, text, to=[BEN.person.id])
+    arrived = await trial.delivered(lambda one: one.body.text == text)
+    asked = trial.front.found(lambda one: one.has(text=text))
+    trial.judge.check(rule, arrived, f"{len(asked)} attempts, and the message did not arrive")
+    return asked
+
+
+async def _lost(trial: Trial) -> None:
+    """The hub has the message, but its answer does not come back."""
+    text = f"Une seule fois {new_id()[:8]}"
+    trial.front.play(Fault(lambda one: one.has(text=text)))
+    said = await trial.driver.write(trial.cleo, text, to=[BEN.person.id])
+    again = await trial.eventually(lambda: len(trial.front.found(lambda one: one.has(text=text))) > 1)
+    if again:
+        await trial.to_ben(conversation=said["conversation"])  # whatever was said before has arrived before
+    copies = sum(one.body.text == text for one in trial.colleagues.delivered)
+    seen = f"{copies} messages arrived" if again else "the product never asked again"
+    trial.judge.check("away.once", again and copies == 1, seen)
+
+
+def requests(trial: Trial) -> None:
+    """What holds for every request of the whole run."""
+    first: dict[str, str] = {}
+    twice = [one for one in trial.front.requests if one.id and first.setdefault(one.id, _said(one)) != _said(one)]
+    trial.judge.check("request.ids", not twice, f"an id was used again for other content ({len(twice)} times)")
+    wrong = [one for one in trial.front.requests if _invalid(one)]
+    fields = sorted({str(field) for one in wrong for field in _fields(one)})
+    seen = f"{len(wrong)} requests were refused: {', '.join(fields)}"
+    trial.judge.check("request.valid", not wrong, seen)
+
+
+def _said(one: Request) -> str:
+    return f"{one.path} {one.body}"
+
+
+def _invalid(one: Request) -> bool:
+    code = one.answer.get("code") if isinstance(one.answer, dict) else None
+    return one.status in (400, 415, 422) and code in {"invalid", "invalid_json", "duplicate_key", "bad_json"}
+
+
+def _fields(one: Request) -> list[str]:
+    errors = one.answer.get("errors") or [{"field": one.answer.get("field")}]
+    return [f"{error.get('field')}" for error in errors]
+
+
+def webhooks(trial: Trial) -> None:
+    """What holds for every webhook of the whole run."""
+    real = trial.tap.found(lambda call: True)
+    bad = [call for call in real if not call.taken]
+    kinds = sorted({f"{call.type}: {call.status or 'no answer'}" for call in bad})
+    trial.judge.check("webhook.taken", not bad, f"{len(bad)} of {len(real)} were not ({', '.join(kinds)})")
+    slow = [call for call in real if call.took > trial.limits.answer]
+    worst = max((call.took for call in slow), default=0.0)
+    trial.judge.check(
+        "webhook.fast", not slow, f"{len(slow)} took more than {trial.limits.answer:g} s, one {worst:.1f} s"
+    )
