@@ -187,6 +187,20 @@ class DeliverySettings(Section):
         )
 
 
+class ScanSettings(Section):
+    """``files.scan``. ``clamd``: the path of a Unix socket, or ``host:port``; None: nothing is scanned."""
+
+    clamd: str | None = Field(default=None, pattern=r"^(/.+|[^/\s]+:[0-9]{1,5})$")
+    timeout: Seconds = 60.0
+
+
+class FilesSettings(Section):
+    """``files``: what is done for every file that comes in."""
+
+    scan: ScanSettings = ScanSettings()
+    remove_positions: bool = True
+
+
 class ListenSettings(Section):
     """Where one HTTP server listens; TLS when a certificate is given, client certificates when ``client_ca`` is.
 
@@ -242,6 +256,7 @@ class Config(Section):
     duty: DutySettings = DutySettings()
     trust: TrustSettings = TrustSettings()
     delivery: DeliverySettings = DeliverySettings()
+    files: FilesSettings = FilesSettings()
     matrix: dict[str, Any]
     matrix_listen: MatrixListenSettings = MatrixListenSettings()
     connect_listen: ConnectListenSettings = ConnectListenSettings()

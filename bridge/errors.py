@@ -15,7 +15,8 @@ class Refused(Exception):
         super().__init__(code)
         self.code = code
         self.field = field
-        self.about = about  # an identifier that helps the reader (an address, a size), never content
+        # What helps the reader (an address, a size, the name of a file), never content. It is shown, and in no log.
+        self.about = about
 
 
 class Unavailable(Exception):

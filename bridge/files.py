@@ -11,6 +11,7 @@ comes in takes one of three ways, and each of them leads through the same filter
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -126,7 +127,8 @@ class Files:
     async def _kept(self, file: File) -> File:
         if isinstance(file.content, StoredFile):
             return file
-        arriving, pieces = await self._through(Arriving(file.name, file.mime, file.size), pieces_of(file.content))
+        arriving = Arriving(file.name, file.mime, file.size, found=_about(file))
+        arriving, pieces = await self._through(arriving, pieces_of(file.content))
         async with aclosing(pieces):
             content = file.content if not self.filters else b"".join([piece async for piece in pieces])
         same = replace(_file(arriving, content), inline=file.inline)
@@ -171,15 +173,40 @@ async def pieces_of(data: bytes) -> Pieces:
         yield data[at : at + PIECE]
 
 
+def _about(file: File) -> Json:
+    """What is said of a file beside its name, type and content, as far as anything is."""
+    said: Json = {
+        "width": file.width,
+        "height": file.height,
+        "duration_ms": file.duration_ms,
+        "waveform": file.waveform,
+    }
+    said |= {"voice": file.voice, "sticker": file.sticker, "thumbnail": file.thumbnail, "blurhash": file.blurhash}
+    return {name: value for name, value in said.items() if value}
+
+
 def to_json(file: File) -> list[Any]:
     """What is to be sealed of a file beside its bytes; of one in the store, all of it."""
     about: list[Any] = [file.name, file.mime, file.inline]
+    said = _about(file)
+    if isinstance(said.get("thumbnail"), File):
+        small = said["thumbnail"]
+        data = "" if isinstance(small.content, StoredFile) else b64encode(small.content).decode()
+        said["thumbnail"] = [data, *to_json(small)]
     if isinstance(file.content, StoredFile):
         about.append([file.content.handle, file.content.size, file.content.sha256])
-    return about
+    elif said:
+        about.append(None)
+    return [*about, said] if said else about
 
 
 def from_json(about: Sequence[Any], data: bytes = b"") -> File:
     """The file of :func:`to_json`. ``data``: the bytes of one that is not in the store; an earlier hub had no other."""
-    name, mime, inline, *stored = about
-    return File(name, mime, StoredFile(*stored[0]) if stored else data, inline)
+    name, mime, inline, *rest = about
+    stored, said = (*rest, None, None)[:2]
+    said = dict(said or {})
+    if "waveform" in said:
+        said["waveform"] = tuple(said["waveform"])
+    if "thumbnail" in said:
+        said["thumbnail"] = from_json(said["thumbnail"][1:], b64decode(said["thumbnail"][0]))
+    return File(name, mime, StoredFile(*stored) if stored else data, inline, **said)

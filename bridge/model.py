@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.documents import File as File
+from bridge.documents import StoredFile as StoredFile
 from bridge.extras import Extra
 
 MATRIX = "matrix"
@@ -110,51 +111,6 @@ class Handed:
     waiting: Mapping[str, str | None] = field(default_factory=dict)
     noted: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
     own: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """Where a file lies, encrypted, outside of the hub. Whoever has ``handle`` can read it, so it is in no repr.
-
-    ``handle`` is opaque outside of the store of files (:mod:`bridge.files`). ``size`` (bytes) and ``sha256``
-    (hexadecimal) are those of the content.
-    """
-
-    handle: str = field(repr=False)
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A document that goes with a message. Its name may hold a patient's name: neither it nor the bytes are in a repr.
-
-    ``content`` is where the document lies; :meth:`bridge.files.Files.open` reads it. It is the bytes themselves only
-    where they are small, or were read whole (a mail that is parsed or written).
-    ``inline``: the Content-ID under which the message's HTML shows it as a picture (RFC 2392), None for an attachment.
-    """
-
-    name: str = field(repr=False)
-    mime: str
-    content: bytes | StoredFile = field(repr=False)
-    inline: str | None = field(default=None, repr=False)
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.content.size if isinstance(self.content, StoredFile) else len(self.content)
-
-    @property
-    def sha256(self) -> str:
-        """Of the content, in hexadecimal."""
-        return self.content.sha256 if isinstance(self.content, StoredFile) else hashlib.sha256(self.content).hexdigest()
-
-    @property
-    def data(self) -> bytes:
-        """The bytes of a file that was read whole. Raises ValueError for one that lies in the store."""
-        if isinstance(self.content, StoredFile):
-            raise ValueError("the file lies in the store")
-        return self.content
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
 from bridge.parts.moments import LONG_AGO, credible
 from bridge.receiver import Status, Within
-from bridge.words import notice
+from bridge.words import ABOUT_A_FILE, notice
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -178,7 +178,8 @@ class Reading:
             log.info("%s is refused: %s", item.event_id, refusal.code)
             if decrypted.type in CALLS:  # before the words: it rings
                 await self._notices.hung_up(room, item.event_id, decrypted.type, decrypted.content)
-            await self._refuse(item, event, refusal.code, decrypted)
+            about = refusal.about if refusal.code in ABOUT_A_FILE else ""
+            await self._refuse(item, event, refusal.code, decrypted, about=about)
 
     async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
         """Hand a message to the hub; the event is done in the same transaction. Raises Refused."""
@@ -234,12 +235,14 @@ class Reading:
         chat = await self.hub.facts.chat(MATRIX, message.chat)
         return chat is not None and any(member.address == message.sender for member in chat.members)
 
-    async def _refuse(self, item: Item, event: Json, code: str, decrypted: Decrypted | None = None) -> None:
+    async def _refuse(
+        self, item: Item, event: Json, code: str, decrypted: Decrypted | None = None, *, about: str = ""
+    ) -> None:
         """It will not be carried: said where its sender sees it, then done. No notice is answered by a notice."""
         content = event["content"] if decrypted is None else decrypted.content
         code = code if self._trusted(server_of(event["sender"])) else "untrusted_server"
         automatic = content.get("msgtype") == "m.notice"
-        await self._notices.failed(item.room, item.event_id, code, event["sender"], words=not automatic)
+        await self._notices.failed(item.room, item.event_id, code, event["sender"], words=not automatic, about=about)
         await self._done(item, decrypted)
 
     # -- keys ----------------------------------------------------------------------------------------------

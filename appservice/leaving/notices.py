@@ -72,8 +72,12 @@ class Notices:
         self._outbox = outbox
         self._runs: Lru[tuple[str, str, str], _Run] = Lru(_RUNS)
 
-    async def failed(self, room_id: str, event_id: str, code: str, sender: str, *, words: bool = True) -> None:
+    async def failed(
+        self, room_id: str, event_id: str, code: str, sender: str, *, words: bool = True, about: str = ""
+    ) -> None:
         """This message will not arrive: a status for clients that know it, words for everybody (unless ``words``).
+
+        ``about`` names what failed, where that is not the whole message.
 
         The same failure again, some minutes later at most, is counted in the notice that was posted: an edit is seen,
         and neither fills the room nor rings.
@@ -82,17 +86,19 @@ class Notices:
         await self.status(room, event_id, "FAIL_PERMANENT", **failure(code))
         if not words:
             return
-        run, now = self._runs.get((room_id, sender, code)), self._clock()
+        which = (room_id, sender, f"{code} {about}" if about else code)
+        run, now = self._runs.get(which), self._clock()
         if run is None or now - run.since >= _SOON:
-            posted = await self.notice(room, f"failed:{event_id}", Words(notice(code), code, event_id, sender))
+            said = Words(notice(code, about), code, event_id, sender)
+            posted = await self.notice(room, f"failed:{event_id}", said)
             if posted is not None:
-                self._runs.put((room_id, sender, code), _Run(now, posted, [event_id]))
+                self._runs.put(which, _Run(now, posted, [event_id]))
             return
         if event_id not in run.events:
             run.events.append(event_id)
         count = run.events.index(event_id) + 1
         if count > 1 and (count <= _COUNTED or count % _COUNTED == 0):
-            counted = Words(notice(code, count=count), code, to=sender, replaces=run.notice)
+            counted = Words(notice(code, about, count), code, to=sender, replaces=run.notice)
             await self.notice(room, f"failed:{event_id}", counted)
 
     def refused_in(self, sender: str, code: str) -> list[str]:

@@ -31,6 +31,7 @@ from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from bridge import words
 from bridge.config import BadConfig, Config, ListenSettings, read_config
+from bridge.content.assembly import filters
 from bridge.db import open_database
 from bridge.errors import said
 from bridge.files import Files
@@ -176,7 +177,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
     media = Media(homeserver, settings.max_files, settings.media_wait_s)
-    files = Files(media)
+    files = Files(media, filters(config.files, media))
     core = assemble(db, seal, WithFunctions(directory, rota), rules, files=files)
     edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable, media, files)
     matrix = Matrix(settings, edge, seal)

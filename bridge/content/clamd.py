@@ -126,4 +126,4 @@ class Scan:
 
 
 def _away() -> Unavailable:
-    return Unavailable("scan_away", alone=True, told=True)
+    return Unavailable("scan_away", 5.0, alone=True)

@@ -14,6 +14,8 @@ _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried ou
 IN_TIME = frozenset({"taken_back", "taken_back_late", "corrected", "corrected_late"})  # one word is enough for all
 GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted", "own_account"}  # no failures
 
+ABOUT_A_FILE = frozenset({"infected", "not_scanned"})  # refusals of one file, which they name (`Refused.about`)
+
 WORDS: dict[str, tuple[str, str]] = {
     **PROBLEMS,
     **ON_DUTY,

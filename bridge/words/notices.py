@@ -181,6 +181,16 @@ NOTICES: dict[str, tuple[str, str]] = {
         "This person uses the same product as you: write to them directly.",
     ),
     # files
+    "infected": (
+        "L'antivirus a trouvé un virus dans ce fichier : rien n'a été transmis. Prévenez votre service informatique.",
+        "The antivirus has found a virus in this file: nothing was carried. Tell your IT department.",
+    ),
+    "not_scanned": (
+        "L'antivirus n'a pas pu analyser ce fichier (trop volumineux, ou protégé par un mot de passe) : rien n'a été "
+        "transmis. Envoyez-le sous une autre forme.",
+        "The antivirus could not look through this file (too large, or with a password): nothing was carried. Send it "
+        "in another form.",
+    ),
     "files_too_large": (
         "Les fichiers sont trop volumineux pour être transmis. Envoyez-les en plusieurs messages, ou réduisez-les.",
         "The files are too large to be carried. Send them in several messages, or make them smaller.",

@@ -185,19 +185,19 @@ class MailConnector:
         try:
             targets, refused = await self._arrivals.targets(taken, mail)
         except Refused as refusal:
-            await self._bounce(taken, mail, taken.envelope.recipients, refusal.code)
+            await self._bounce(taken, mail, taken.envelope.recipients, refusal)
             return
         if refused:
-            await self._bounce(taken, mail, refused, "not_a_member")
+            await self._bounce(taken, mail, refused, Refused("not_a_member"))
         for target in targets:
             try:
                 await self._arrivals.accept(taken, mail, target)
             except Refused as refusal:
-                await self._bounce(taken, mail, target.recipients, refusal.code)
+                await self._bounce(taken, mail, target.recipients, refusal)
 
-    async def _bounce(self, taken: TakenMail, mail: Mail, recipients: Sequence[str], code: str) -> None:
-        log.warning("mail %d is not delivered: %s", taken.n, code)
-        await self._receipts.bounce(taken, mail, recipients, code)
+    async def _bounce(self, taken: TakenMail, mail: Mail, recipients: Sequence[str], why: Refused) -> None:
+        log.warning("mail %d is not delivered: %s", taken.n, why.code)
+        await self._receipts.bounce(taken, mail, recipients, why)
 
     # -- out -----------------------------------------------------------------------------------------------
 

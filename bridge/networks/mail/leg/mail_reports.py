@@ -22,7 +22,7 @@ from bridge.networks.mail.mime.boxes import Box
 from bridge.networks.mail.mime.mail import Dsn, Mail, Mdn
 from bridge.networks.mail.mime.report_reading import DsnRecipient
 from bridge.networks.mail.smtp.address import domain_of
-from bridge.words import notice, say
+from bridge.words import ABOUT_A_FILE, notice, say
 
 Json = dict[str, Any]
 _STATUS = {  # RFC 3463; what is not here is "other"
@@ -31,6 +31,7 @@ _STATUS = {  # RFC 3463; what is not here is "other"
     "sender_inactive": "5.7.1", "account_revoked": "5.7.1", "not_invited": "5.7.1", "not_joined": "5.7.1",
     "untrusted_server": "5.7.1", "too_long": "5.3.4", "too_large": "5.3.4", "files_too_large": "5.3.4",
     "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "mail_copy_unwritten": "5.6.0", "gave_up": "5.4.7",
+    "infected": "5.7.1", "not_scanned": "5.7.1",
     "late": "4.4.1", "not_joined_yet": "4.2.0", "room_upgraded": "4.3.0", "bad_address": "5.6.7",
 }  # fmt: skip
 _SAID_BY_ANOTHER = "said by another"  # a failure, by a mailbox that it is not about
@@ -192,25 +193,30 @@ class MailReports:
         if State.READ in now and self._give and about.get("mdn_to"):
             await self._mdn(f"mdn:{ident}", about, box or await self._book.box(states[0].person))
 
-    async def bounce(self, taken: TakenMail, mail: Mail, recipients: Sequence[str], code: str) -> None:
+    async def bounce(self, taken: TakenMail, mail: Mail, recipients: Sequence[str], why: Refused) -> None:
         """A mail that was taken and cannot be delivered after all."""
         header = taken.raw.partition(b"\r\n\r\n")[0].decode("latin-1")
         about = {"sender": taken.envelope.sender, "envid": taken.envelope.envid, "header": header}
         if mail.automatic or not taken.envelope.sender:
-            log.warning("a mail without a sender to tell could not be delivered: %s", code)
+            log.warning("a mail without a sender to tell could not be delivered: %s", why.code)
             return
         for recipient in recipients:
-            await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, code)
+            file = why.about if why.code in ABOUT_A_FILE else ""
+            await self._dsn(f"bounce:{mail.digest[:32]}:{recipient}", about, recipient, why.code, file=file)
 
-    async def _dsn(self, ident: str, about: Json, recipient: str, code: str = "", *, late: bool = False) -> None:
-        """It failed, or is late, for the reason that ``code`` names; or it was delivered."""
+    async def _dsn(
+        self, ident: str, about: Json, recipient: str, code: str = "", *, late: bool = False, file: str = ""
+    ) -> None:
+        """It failed, or is late, for the reason that ``code`` names (``file``: of which file); or it was delivered."""
         to = about.get("sender")
         if not to:
             return
         row = DsnRecipient(recipient, "delivered", "2.0.0", recipient)
         if code:
             action, status = ("delayed", "4.0.0") if late else ("failed", "5.0.0")
-            row = DsnRecipient(recipient, action, _STATUS.get(code, status), recipient, words=say(code))
+            fr, en = say(code)
+            words = (f"{file} : {fr}", f"{file}: {en}") if file else (fr, en)
+            row = DsnRecipient(recipient, action, _STATUS.get(code, status), recipient, words=words)
         rows = [row]
         try:
             raw = compose_dsn(self._notice(ident, Box(to), about), rows, envelope_id=about.get("envid") or "")
