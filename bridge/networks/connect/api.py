@@ -16,12 +16,14 @@ from bridge.networks.connect import problems
 from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.calls.call import Call, RequestLimits
 from bridge.networks.connect.calls.conversations import ConversationCalls
+from bridge.networks.connect.calls.credentials import CredentialCalls
 from bridge.networks.connect.calls.events import EventCalls
 from bridge.networks.connect.calls.messages import MessageCalls
 from bridge.networks.connect.calls.signs import SignCalls
 from bridge.networks.connect.calls.users import UserCalls
 from bridge.networks.connect.contract.openapi import written
 from bridge.networks.connect.contract.operations import OPERATIONS, PREFIX, Operation
+from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import Handler, answered, constant, nothing_there
@@ -46,6 +48,7 @@ class ConnectApi:
         limits: RequestLimits = _LIMITS,
         known: Prints | None = None,
         declared: Declared | None = None,
+        credentials: Credentials | None = None,
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
@@ -55,12 +58,15 @@ class ConnectApi:
         self._reader = Reader(ByteBudget(limits.room_bytes), limits.body_bytes, limits.body_timeout_s)
         self._tokens = Tokens(products.values())
         self._ticks = ticks
+        self._clock = clock
+        self._credentials = credentials
         self._calls = (
             MessageCalls(self._reader, known, limits.text_bytes, clock),
             UserCalls(products),
             ConversationCalls(known),
             SignCalls(declared, clock),
             EventCalls(clock),
+            CredentialCalls(credentials, clock),
         )
 
     def application(self) -> web.Application:
@@ -85,9 +91,11 @@ class ConnectApi:
         act = self._act(operation.name)
         has_body = operation.body is not None
 
-        async def act_on(product: Product, request: web.Request) -> web.StreamResponse:
+        async def act_on(product: Product, token: bytes, request: web.Request) -> web.StreamResponse:
             if product.hub is None or not product.open:
                 raise Unavailable("not_ready", 2)
+            if token in product.unused and self._credentials is not None:
+                await self._credentials.used(product, token)
             with self._reader.room.place(product.name) as place:
                 body = (
                     await self._reader.read(request, self._limit(operation, product), place)
@@ -97,11 +105,11 @@ class ConnectApi:
                 return await act(Call(product, product.hub, request, body))
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            product = self._authenticated(request)
+            product, token = self._authenticated(request)
             if wait := product.bucket.take(self._ticks()):
                 answer: web.StreamResponse = problems.problem(429, "rate_limited", retry_after=wait)
             else:
-                answer = await answered(partial(act_on, product))(request)
+                answer = await answered(partial(act_on, product, token))(request)
             if not answer.prepared:
                 answer.headers.update(_limits_of(product.bucket) | operation.ends)
             return answer
@@ -119,16 +127,17 @@ class ConnectApi:
         able = product.capabilities
         return self._limits.body_bytes + (room_for(able.max_files) if operation.files and able.files else 0)
 
-    def _authenticated(self, request: web.Request) -> Product:
+    def _authenticated(self, request: web.Request) -> tuple[Product, bytes]:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise Refused("unknown_token")
-        product = self._tokens.owner(token.strip())
-        if product is None:
+        owner = self._tokens.owner(token.strip(), int(self._clock() * 1000))
+        if owner is None:
             raise Refused("unknown_token")
+        product, digest = owner
         if product.certificates and not product.accepts_certificate(self._certificate(request)):
             raise Refused("client_certificate")
-        return product
+        return product, digest
 
     def _certificate(self, request: web.Request) -> bytes | None:
         """The client's certificate (DER): of this connection, or of the proxy's (RFC 9440) where that is trusted."""

@@ -20,6 +20,7 @@ from bridge.networks.connect import about, accounts, problems, translate
 from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.api import ConnectApi
 from bridge.networks.connect.calls.call import RequestLimits
+from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
 from bridge.networks.connect.log.event_log import Event, EventLog
 from bridge.networks.connect.log.way_out import WayOut
@@ -50,6 +51,7 @@ class ConnectConnector:
         labels: Mapping[str, str] | None = None,
         declared: Declared | None = None,
         files: Files | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         """``labels``: what people call each product; ``declared``: what products say that they are able to.
 
@@ -57,6 +59,7 @@ class ConnectConnector:
         """
         self._files = files or Files()
         self._declared = declared
+        self._credentials = credentials
         self._product = product
         self._out = out
         self._labels = labels or {}
@@ -81,6 +84,8 @@ class ConnectConnector:
         """Answer the product's requests, and be able to send webhooks."""
         if self._declared is not None:
             await self._declared.load(self._product)
+        if self._credentials is not None:
+            await self._credentials.load(self._product)
         await self._out.start()
         self._product.open = True
 
@@ -165,15 +170,16 @@ def build(
     again for something else is refused; with ``db``, products may declare what they are able to.
     """
     declared = Declared(db) if db is not None else None
+    credentials = Credentials(db, seal, lambda: int(clock() * 1000)) if db is not None and seal is not None else None
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
     labels = {name: product.label for name, product in products.items()}
     connectors = dict[str, ConnectConnector]()
     for name, settings in section.products.items():
-        webhook = _webhook(name, settings, sessions) if settings.webhook_url else None
+        webhook = _webhook(name, settings, sessions, clock) if settings.webhook_url else None
         events = _log_of(name, settings, db, seal, clock)
         out = products[name].out = WayOut(name, webhook, events, hub)
-        connectors[name] = ConnectConnector(products[name], out, labels, declared, files)
+        connectors[name] = ConnectConnector(products[name], out, labels, declared, files, credentials)
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,
@@ -181,7 +187,7 @@ def build(
         body_timeout_s=section.body_timeout_s,
         certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    return ConnectApi(products, limits, Prints(seal) if seal else None, declared, clock=clock), connectors
+    return ConnectApi(products, limits, Prints(seal) if seal else None, declared, credentials, clock=clock), connectors
 
 
 def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Product:
@@ -208,7 +214,9 @@ def _log_of(
     return EventLog(name, db, seal, kept=kept, most=most, clock=lambda: int(clock() * 1000))
 
 
-def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhook:
+def _webhook(
+    name: str, settings: ProductSettings, sessions: Sessions, clock: Callable[[], float] = time.time
+) -> Webhook:
     try:
         keys = [read_secret(read_webhook_secret(secret)) for secret in settings.webhook_secrets]
     except OSError as error:
@@ -222,7 +230,7 @@ def _webhook(name: str, settings: ProductSettings, sessions: Sessions) -> Webhoo
         said = f"{error.strerror or error}: {settings.webhook_ca_file}"
         raise ValueError(f"networks.connect.products.{name}.webhook_ca_file: {said}") from None
     assert settings.webhook_url is not None
-    return Webhook(settings.webhook_url, Signer(keys), sessions, timeout=settings.webhook_timeout_s, tls=tls)
+    return Webhook(settings.webhook_url, Signer(keys, clock), sessions, timeout=settings.webhook_timeout_s, tls=tls)
 
 
 def _build(section: ConnectSettings, outfit: Outfit) -> Built:

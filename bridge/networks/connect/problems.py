@@ -65,6 +65,14 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Le corps de la requête est mal transmis (Transfer-Encoding).",
         "The body of the request is wrongly framed (Transfer-Encoding).",
     ),
+    "bad_end": (
+        "La fin des anciens est dans les 90 prochains jours.",
+        "The end of the old ones is in the next 90 days.",
+    ),
+    "too_many_keys": (
+        "Trop de jetons ou de secrets sont valables : attendez la fin des anciens.",
+        "Too many tokens or secrets are good: wait until old ones end.",
+    ),
     "no_event_log": (
         "Ce produit n'a pas de journal : l'exploitant le met en place (events_kept_days).",
         "This product has no event log: the hub's operator sets it up (events_kept_days).",

@@ -30,6 +30,12 @@ class Product:
     fixed: dict[str, Any] = field(default_factory=dict)  # capabilities that the configuration decides
     version: str | None = None  # the product's own, as it declared it
     out: WayOut | None = field(default=None, repr=False)
+    ends: dict[bytes, int] = field(default_factory=dict, repr=False)  # token -> the last ms at which it is good
+    unused: set[bytes] = field(default_factory=set, repr=False)  # tokens whose first use ends the others
+
+    def alive(self, now: int) -> list[bytes]:
+        """The tokens that are good at a time (ms)."""
+        return [one for one in self.tokens if self.ends.get(one, now) >= now]
 
     def accepts_certificate(self, der: bytes | None) -> bool:
         """Whether the client certificate is one of this product's, if it must show one."""
@@ -44,13 +50,14 @@ class Tokens:
     """Finds the product of a bearer token, in the same time whichever it is."""
 
     def __init__(self, products: Iterable[Product]) -> None:
-        self._known = [(digest, product) for product in products for digest in product.tokens]
+        self._products = list(products)
 
-    def owner(self, token: str) -> Product | None:
-        """The product of a token, or None. Every hash is compared, in constant time."""
+    def owner(self, token: str, now: int = 0) -> tuple[Product, bytes] | None:
+        """The product of a token that is good at a time (ms), and its hash. Each is compared, in constant time."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found = None
-        for known, product in self._known:
-            if hmac.compare_digest(known, digest):
-                found = product
-        return found
+        for product in self._products:
+            for known in product.tokens:
+                if hmac.compare_digest(known, digest):
+                    found = product
+        return None if found is None or found.ends.get(digest, now) < now else (found, digest)

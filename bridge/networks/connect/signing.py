@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
+import time
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 PREFIX = "whsec_"
 
@@ -37,15 +39,40 @@ def read_secret(text: str) -> bytes:
 class Signer:
     """Signs with every key it was given, so that a product may change its secret without losing a message."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes], clock: Callable[[], float] = time.time) -> None:
+        """``clock`` gives seconds since 1970."""
         if not keys:
             raise ValueError("at least one webhook secret is needed")
-        self._keyed = tuple(hmac.new(key, digestmod="sha256") for key in keys)  # the key's part, computed once
+        self._keyed = {self.name_of(key): _keyed(key) for key in keys}
+        self._ends: dict[str, int] = {}
+        self._clock = clock
 
     def sign(self, webhook_id: str, timestamp: int, body: bytes) -> str:
         """The value of ``webhook-signature``: one ``v1,<base64>`` for each key; ``timestamp`` in seconds."""
         before = f"{webhook_id}.{timestamp}.".encode()
-        return " ".join("v1," + b64encode(_finish(keyed, before, body)).decode() for keyed in self._keyed)
+        good = [self._keyed[name] for name in self.alive(int(self._clock() * 1000))]
+        return " ".join("v1," + b64encode(_finish(keyed, before, body)).decode() for keyed in good)
+
+    @staticmethod
+    def name_of(key: bytes) -> str:
+        """What a key is called: 32 digits of its SHA-256."""
+        return hashlib.sha256(key).hexdigest()[:32]
+
+    def alive(self, now: int) -> dict[str, int | None]:
+        """The keys that sign at a time (ms), by name, and when each ends."""
+        return {name: self._ends.get(name) for name in self._keyed if self._ends.get(name, now) >= now}
+
+    def keep(self, name: str, key: bytes | None, until: int | None) -> None:
+        """From now on this key, or one that is known, signs until a time (ms; None: for good)."""
+        if key is not None:
+            self._keyed[name] = _keyed(key)
+        if until is not None:
+            self._ends[name] = until
+
+
+def _keyed(key: bytes) -> hmac.HMAC:
+    """The key's part of each signature, computed once."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def _finish(keyed: hmac.HMAC, *signed: bytes) -> bytes:

@@ -65,7 +65,7 @@ class Webhook:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._url = URL(url)
-        self._signer = signer
+        self.signer = signer
         self._sessions = sessions
         self._session: aiohttp.ClientSession | None = None
         self._timeout = timeout
@@ -105,7 +105,7 @@ class Webhook:
 
     async def _headers(self, webhook_id: str, body: bytes) -> CIMultiDict[str]:
         now = int(self._clock())
-        sign = self._signer.sign
+        sign = self.signer.sign
         if len(body) < _LARGE:
             signature = sign(webhook_id, now, body)
         else:

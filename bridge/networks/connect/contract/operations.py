@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 from bridge import vcard
 from bridge.networks.connect import abilities, about, accounts, fields, wire
+from bridge.networks.connect.credentials import key_words
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.log import answers
 
@@ -125,6 +126,18 @@ OPERATIONS = (
     Operation(
         "try_webhook", "POST", "/webhook/test", "Send a `webhook.test` event, now.", 200, answers.WebhookAttempt,
         tag="events",
+    ),
+    Operation(
+        "credentials", "GET", "/credentials", "Which tokens and webhook secrets of this product are good.", 200,
+        key_words.CredentialsView,
+    ),
+    Operation(
+        "rotate_token", "POST", "/credentials/token", "Have a new token; the old ones end.", 201,
+        key_words.TokenMade, key_words.NewCredential,
+    ),
+    Operation(
+        "rotate_secret", "POST", "/credentials/webhook-secret", "Have a new webhook secret; the old ones end.", 201,
+        key_words.SecretMade, key_words.NewCredential,
     ),
     Operation("health", "GET", "/health", "Whether the API answers.", 200, wire.Health, open=True),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Tokens and webhook secrets that products change by themselves."""
