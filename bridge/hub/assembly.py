@@ -27,13 +27,14 @@ class Rules:
     """What the hub is told about the world around it.
 
     ``trusted`` says whether a Matrix server may take part, ``ghost`` gives the person id behind a ghost's MXID.
-    ``order_wait`` is in seconds.
+    ``order_wait`` and ``early_wait``, for which a correction waits for what it is about, are in seconds.
     """
 
     trusted: Callable[[str], bool] = lambda server: False
     ghost: Callable[[str], str | None] = lambda mxid: None
     patience: Patience = field(default_factory=Patience)
     order_wait: float = 10.0
+    early_wait: float = 600.0
     max_members: int = 200
 
 
@@ -105,6 +106,7 @@ def assemble(
     store = Store(db, seal, people, files)
     courier = Courier(store, served, rules.patience, clock, people.holds, refused)
     hub = Hub(
-        store, people, courier, served, max_members=rules.max_members, order_wait=rules.order_wait, clock=clock
+        store, people, courier, served,
+        max_members=rules.max_members, waits=(rules.order_wait, rules.early_wait), clock=clock,
     )  # fmt: skip
     return Core(db, seal, served, people, store, courier, hub)

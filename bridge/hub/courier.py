@@ -193,6 +193,8 @@ class Courier:
             delivery = replace(delivery, last=True)
         if not delivery.recipients and KINDS[delivery.kind].recipients:
             raise Refused("left_before")
+        if KINDS[delivery.kind].about and delivery.reply_to is None:  # they never got it: it was refused, or not theirs
+            raise Refused("taken_back" if KINDS[delivery.kind].erases else "target_not_there")
         lost = [m for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)]
         if not lost:
             return delivery, lost

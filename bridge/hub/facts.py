@@ -10,7 +10,7 @@ from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
 from bridge.receiver import ALL, Chat, Narrowing, Status
 from bridge.served import Served
-from bridge.store.conversation import delivery_id
+from bridge.store.conversation import delivery_id, message_id
 from bridge.store.store import Store
 
 _PATIENCE, _LOOK = 5.0, 0.02  # seconds
@@ -68,12 +68,25 @@ class Facts:
         """See :class:`bridge.receiver.Questions`."""
         known = await self._store.known(self._store.db, ref)
         row = await self._store.db.one("store.status", known[0]) if known else None
+        if known is None:
+            return await self._early(ref)
         if row is None or row["network"] != ref.network or row["ref"] != ref.id:
             return None
         return Status(
             message=row["id"], ref=ref, conversation=row["conversation"], chat=row["chat"],
             sender=Address(row["network"], row["address"]), kind=Kind(row["kind"]), accepted_at=row["accepted_at"],
             states=await self._store.outcomes.states(row["id"]),
+        )  # fmt: skip
+
+    async def _early(self, ref: Ref) -> Status | None:
+        """Accepted, and as yet about nothing."""
+        row = await self._store.db.one("early.one", ref.network, ref.id)
+        if row is None:
+            return None
+        return Status(
+            message=message_id(ref), ref=ref, conversation=row["conversation"], chat=row["chat"],
+            sender=Address(ref.network, row["address"]), kind=Kind(row["kind"]), accepted_at=row["accepted_at"],
+            states=(),
         )  # fmt: skip
 
     async def cited(self, ref: Ref) -> Chat | None:

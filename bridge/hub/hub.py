@@ -11,6 +11,7 @@ from functools import partial
 from bridge.capabilities import check, together
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
+from bridge.hub.accepting.early import Early
 from bridge.hub.accepting.writing import Writing
 from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
@@ -31,6 +32,7 @@ from bridge.model import (
     GroupName,
     Kind,
     Message,
+    Person,
     Ref,
     Standing,
 )
@@ -55,12 +57,13 @@ class Hub:
     """``accept`` is the way in for every edge; the courier is the way out.
 
     Where a conversation has a leg that shows our messages back in an order of its own (Matrix), that order is the
-    conversation's: other legs get a message once it has its place there, or after ``order_wait`` seconds without it.
+    conversation's: other legs get a message once it has its place there, or after the first of ``waits`` (seconds)
+    without it. For the second one a correction waits for what it is about.
     """
 
     def __init__(
         self, store: Store, people: People, courier: Courier, connectors: Served,
-        *, max_members: int = 200, order_wait: float = 10.0, clock: Callable[[], int] = now_ms,
+        *, max_members: int = 200, waits: tuple[float, float] = (10.0, 600.0), clock: Callable[[], int] = now_ms,
     ) -> None:  # fmt: skip
         self._store = store
         self._people = people
@@ -68,11 +71,12 @@ class Hub:
         self._connectors = connectors
         self._clock = clock
         self._turns = Turns()
-        self._order = Order(store, courier, self._turns, order_wait)
+        self._order = Order(store, courier, self._turns, waits[0])
         self.writing = Writing(store, courier, connectors, self._turns, self._order, clock, max_members)
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self.writing.write, clock)
         self.facts = Facts(store, people, self.claims, connectors)
+        self._early = Early(store, courier, self.facts, self._late, clock, waits[1])
         self.moving = Moving(store, people, connectors, courier, self._turns, clock)
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
         self._taking_over = TakingOver(store, people, connectors, self.moving, courier.patience)
@@ -83,6 +87,7 @@ class Hub:
         """Take up what was held when the hub last ended."""
         self.writing.start()
         await self._order.start()
+        await self._early.start()
         await self.claims.start()
         self._news.start()
         self.following.start()
@@ -92,6 +97,7 @@ class Hub:
         """Forget the timers; what they guard is on disk."""
         await self.following.stop()
         await self._taking_over.stop()
+        await self._early.stop()
         await self._order.stop()
         await self.signs.stop()
         await self._news.stop()
@@ -100,16 +106,25 @@ class Hub:
 
     async def accept(self, message: Message, within: Within | None = None, again: Within | None = None) -> Accepted:
         """See :class:`bridge.receiver.Receiver`."""
-        return await self._once(message.ref, partial(self._accept, message, within), again or within)
+        accept = partial(self._accept, message, within, again or within)
+        once = partial(self._once, message.ref, accept, again or within)
+        return await self._early.first(message.ref, list(self._connectors), once)
 
-    async def _accept(self, message: Message, within: Within | None) -> Accepted:
+    async def _accept(self, message: Message, within: Within | None, again: Within | None) -> Accepted:
         check(message.body, self._connectors[message.ref.network].capabilities)
         message = replace(message, sent_at=credible(message.sent_at, self._clock()))
         sender = await self.facts.identify(message.sender, "sender")
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
         if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
             await self.facts.noted(message)
+        waits = await self._early.keep(message, sender, within, again)
+        if waits is not None:
+            return Accepted(message_id(message.ref), waits)
         return await self.writing.write(await self._store.shelf.shelved(message), sender, add, (), within)
+
+    async def _late(self, message: Message, sender: Person, within: Within) -> Accepted:
+        """What the message is about has come."""
+        return await self.writing.write(message, sender, (), (), within)
 
     async def change_members(
         self, ref: Ref, chat: str, network: str, by: Address, add: Sequence[str], remove: Sequence[Address],

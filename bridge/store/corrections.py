@@ -1,16 +1,32 @@
-"""What waits still leaves corrected, or not at all: the statements of a correction that comes in time."""
+"""What was corrected or taken back, and what waits still: that leaves corrected, or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from bridge.db import Row, Tx
+from bridge.db import Database, Row, Tx
 from bridge.kinds import KINDS
-from bridge.model import Message
+from bridge.model import Kind, Message, Ref
 from bridge.seal import Seal
 from bridge.store import bodies
 from bridge.store.conversation import Conversation, message_id
 from bridge.store.outcomes import Outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A message that something is done to; ``own`` is its name in the network where it was written.
+
+    ``root``: of a correction, the message (hub id) that it corrects; else the message itself.
+    """
+
+    message: str
+    conversation: str
+    sender: str
+    kind: Kind
+    own: Ref
+    root: str
 
 
 class Corrections:
@@ -59,3 +75,38 @@ class Corrections:
         for network, tried in overtaken.items():
             await tx.run("store.refused", ident, network, now, "corrected_late" if tried else "corrected")
         await self._outcomes.changed(tx, ident)
+
+    async def target(self, reader: Tx | Database, ref: Ref) -> Original | None:
+        """The message that a network calls so, or None."""
+        return _target(await reader.one("early.target", ref.network, ref.id))
+
+    async def message(self, reader: Tx | Database, ident: str) -> Original | None:
+        """The same by the hub's id, of what is no correction."""
+        return _target(await reader.one("early.message", ident))
+
+    async def amended(self, tx: Tx, message: str) -> tuple[int | None, bool]:
+        """When (ms) the newest correction of a message was said, None: there is none; and whether it is taken back."""
+        row = await tx.one("early.amended", message)
+        assert row is not None
+        return row["edited"], row["removed"] is not None
+
+    async def note(self, tx: Tx, message: Message, about: str) -> None:
+        """A correction, or the taking back, of the message ``about`` has been accepted."""
+        await tx.run("early.note", message_id(message.ref), about, message.kind.value, message.sent_at)
+
+    async def nobody(self, tx: Tx, message: Message, conversation: Conversation, code: str, now: int) -> None:
+        """What was recorded for nobody is refused to everybody elsewhere, for this reason (a code)."""
+        ident = message_id(message.ref)
+        others = [m for m in conversation.members if m.address.network != message.ref.network]
+        for member in others:
+            await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
+        for network in {member.address.network for member in others}:
+            await tx.run("store.refused", ident, network, now, code)
+        await self._outcomes.changed(tx, ident)
+
+
+def _target(row: Row | None) -> Original | None:
+    if row is None:
+        return None
+    own = Ref(row["network"], row["ref"])
+    return Original(row["id"], row["conversation"], row["sender"], Kind(row["kind"]), own, row["root"] or row["id"])

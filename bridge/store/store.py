@@ -15,7 +15,6 @@ from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import (
     Address,
     GroupName,
-    Kind,
     Member,
     Message,
     Person,
@@ -252,11 +251,6 @@ class Store:
             await tx.run("store.refused", ident, network, now, reason)
         if left:
             await self.outcomes.changed(tx, ident)
-
-    async def wrote(self, tx: Tx, ref: Ref | None, sender: Person) -> Kind | None:
-        """What a message of this person's own is; None for anybody else's."""
-        row = await tx.one("store.writer", ref.network, ref.id) if ref else None
-        return Kind(row["kind"]) if row is not None and row["sender"] == sender.id else None
 
     async def on_its_way(self, network: str, chat: str) -> bool:
         """Whether a network may have been given something in a chat without its name for it being noted."""

@@ -11,7 +11,9 @@ from bridge.words.problems import PROBLEMS
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
 
-IN_TIME = frozenset({"taken_back", "taken_back_late", "corrected", "corrected_late"})  # one word is enough for all
+IN_TIME = frozenset(  # one word is enough for all
+    {"taken_back", "taken_back_late", "corrected", "corrected_late", "superseded"}
+)
 GOOD_NEWS = IN_TIME | {"at_last", "identity_accepted", "own_account"}  # no failures
 
 ABOUT_A_FILE = frozenset({"infected", "not_scanned"})  # refusals of one file, which they name (`Refused.about`)

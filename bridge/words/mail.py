@@ -81,6 +81,10 @@ MAIL: dict[str, tuple[str, str]] = {
         "Corrected: the new text leaves instead of the old one. A first attempt had no answer: if the other person may "
         "have received the old text, tell them.",
     ),
+    "superseded": (
+        "Une correction plus récente de ce message est déjà en place : celle-ci ne part pas.",
+        "A newer correction of this message stands already: this one does not leave.",
+    ),
     "mail_doubtful_report": (
         "Une autre boîte aux lettres affirme que ce message n'est pas arrivé : ce n'est pas prouvé. Demandez au "
         "destinataire s'il l'a reçu.",

@@ -29,6 +29,20 @@ NOTICES: dict[str, tuple[str, str]] = {
         "La suppression n'a pas été transmise : le message reste visible chez vos correspondants. Prévenez-les.",
         "The removal was not carried: the others still see the message. Tell them.",
     ),
+    "target_never_came": (
+        "Le message dont il s'agit n'est jamais arrivé : ceci n'a pas été transmis. Renvoyez le message entier.",
+        "The message that this is about never came: this was not carried. Send the whole message again.",
+    ),
+    "target_not_there": (
+        "Ce correspondant n'a jamais reçu le message dont il s'agit : ceci ne lui a pas été transmis. Renvoyez le "
+        "message entier.",
+        "This person never received the message that this is about: this was not carried to them. Send the whole "
+        "message again.",
+    ),
+    "target_removed": (
+        "Ce message a été retiré : il n'y a plus rien à changer. Envoyez un nouveau message.",
+        "This message was taken back: there is nothing left to change. Send a new message.",
+    ),
     "call_not_carried": (
         "Les appels ne passent pas par ce salon : personne ne l'entend sonner. Téléphonez.",
         "Calls do not go through this room: nobody hears it ring. Use the telephone.",

@@ -35,48 +35,61 @@ def core(n: int) -> dict[str, Table]:
     """The tables of the store. Places 1 to n: the room; n + 1 to 2 n: a conversation with one message each."""
     both = range(1, 2 * n + 1)
     chat = [ROOM if i <= n else conversation(i) for i in range(2 * n + 1)]
-    return {
-        "account": ("network, id, person, declared_at", (("pandalab", f"u{i}", f"rpps:{i}", i) for i in range(n))),
-        "name": ("person, name", ((f"mail:p{i}@a.example", "P") for i in range(n))),
-        "conversation": (
-            "id, created_at, audience",
-            ((c, i, f"{c:>064}") for i, c in enumerate([ROOM, LANE, *chat[n + 1 :]])),
-        ),
-        "leg": (
-            "conversation, network, chat",
-            ((c, w, f"{w}-{c}") for c in [ROOM, LANE, *chat[n + 1 :]] for w in ("matrix", "pandalab", "siilo")),
-        ),
-        "member": (
-            "conversation, person, network, address, joined_at",
-            ((c, p, "matrix", p, 0) for c in [ROOM, *chat[n + 1 :]] for p in (BEN, DAN, FAY, EVE, CLEO)),
-        ),
-        "message": (
-            "id, conversation, pos, network, ref, chat, sender, address, kind, sent_at, accepted_at",
-            (
-                (message(i), chat[i], i, "pandalab", f"r{i}", f"pandalab-{chat[i]}", CLEO, "cleo", "text", i, i)
-                for i in both
+    return (
+        {
+            "account": ("network, id, person, declared_at", (("pandalab", f"u{i}", f"rpps:{i}", i) for i in range(n))),
+            "name": ("person, name", ((f"mail:p{i}@a.example", "P") for i in range(n))),
+            "conversation": (
+                "id, created_at, audience",
+                ((c, i, f"{c:>064}") for i, c in enumerate([ROOM, LANE, *chat[n + 1 :]])),
             ),
-        ),
-        "ref": (
-            "network, id, message",
-            ((w, f"r{i}", message(i)) for i in both for w in ("matrix", "pandalab")),
-        ),
-        "recipient": ("message, person, network, state, at", _recipients(n)),
-        "looked_at": ("conversation, person, network, pos", _looked_at(n, chat)),
-        "awaited": (
-            "network, conversation, person, pos",
-            (("matrix", chat[i], FAY, max(i, n) - 4) for i in range(n, 2 * n + 1)),
-        ),
-        "delivery": (
-            "id, message, conversation, network, pos, held, body, created_at, next_at, late",
-            _deliveries(n, chat),
-        ),
-        "report": (
-            "message, network, next_at, pos",
-            ((message(i), "pandalab", 0 if i % 2 else 10**15, i) for i in range(1, n + 1)),
-        ),
-        "file": ("message, n, about, body", ((message(i), 0, b"x", b"x") for i in range(1, n + 1))),
-    } | _duty(n, chat)
+            "leg": (
+                "conversation, network, chat",
+                ((c, w, f"{w}-{c}") for c in [ROOM, LANE, *chat[n + 1 :]] for w in ("matrix", "pandalab", "siilo")),
+            ),
+            "member": (
+                "conversation, person, network, address, joined_at",
+                ((c, p, "matrix", p, 0) for c in [ROOM, *chat[n + 1 :]] for p in (BEN, DAN, FAY, EVE, CLEO)),
+            ),
+            "message": (
+                "id, conversation, pos, network, ref, chat, sender, address, kind, sent_at, accepted_at",
+                (
+                    (message(i), chat[i], i, "pandalab", f"r{i}", f"pandalab-{chat[i]}", CLEO, "cleo", "text", i, i)
+                    for i in both
+                ),
+            ),
+            "ref": (
+                "network, id, message",
+                ((w, f"r{i}", message(i)) for i in both for w in ("matrix", "pandalab")),
+            ),
+            "recipient": ("message, person, network, state, at", _recipients(n)),
+            "looked_at": ("conversation, person, network, pos", _looked_at(n, chat)),
+            "awaited": (
+                "network, conversation, person, pos",
+                (("matrix", chat[i], FAY, max(i, n) - 4) for i in range(n, 2 * n + 1)),
+            ),
+            "delivery": (
+                "id, message, conversation, network, pos, held, body, created_at, next_at, late",
+                _deliveries(n, chat),
+            ),
+            "report": (
+                "message, network, next_at, pos",
+                ((message(i), "pandalab", 0 if i % 2 else 10**15, i) for i in range(1, n + 1)),
+            ),
+            "file": ("message, n, about, body", ((message(i), 0, b"x", b"x") for i in range(1, n + 1))),
+        }
+        | _duty(n, chat)
+        | _amended(n, chat)
+    )
+
+
+def _amended(n: int, chat: list[str]) -> dict[str, Table]:
+    """Each message of the room was corrected, and as many corrections wait for theirs."""
+    waits = (("siilo", f"e{i}", f"t{i}", chat[n + i], "chat", "dan", "edit", b"x", i, i, i) for i in range(1, n + 1))
+    return {
+        "correction": ("message, about, kind, sent_at", ((f"m_e{i}", message(i), "edit", i) for i in range(1, n + 1))),
+        "early": ("network, id, about, conversation, chat, address, kind, body, sent_at, accepted_at, until", waits),
+    }
 
 
 def _duty(n: int, chat: list[str]) -> dict[str, Table]:

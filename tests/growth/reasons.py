@@ -64,6 +64,9 @@ PAGES = {
     "connect_event_waits(network= n>)",
     "connect_event_waits(network=)",
     "account_pkey(network> id>)",
+    "early_about(network= about=)",
+    "early_pkey(network> id>)",
+    "early_until(until>)",
     "acquaintance_closed(person>)",
     "acquaintance_pkey(person>)",
     "awaited_open(network= at>)",
@@ -115,6 +118,7 @@ SORTED = {"mail.chain": "the first mail of a thread and its newest twenty"}
 """Statements that sort a page or two."""
 
 FIRST = {
+    "correction_about(about= kind=)",
     "delivery_again(network= next_at>)",
     "mail_to_due(domain= next_at=)",
     "mail_to_due(domain=)",

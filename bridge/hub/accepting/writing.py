@@ -10,16 +10,17 @@ from functools import partial
 from bridge.capabilities import check_text
 from bridge.db import Tx
 from bridge.errors import Refused
+from bridge.hub.accepting.amending import Amending
 from bridge.hub.courier import Courier
 from bridge.hub.order import Order
 from bridge.hub.reach import able_networks, reaches_somebody
 from bridge.hub.signs import partakes
-from bridge.kinds import KINDS, not_carried
+from bridge.kinds import KINDS
 from bridge.model import Accepted, Kind, Member, Message, Person
 from bridge.parts.turns import Turns
 from bridge.receiver import Within
 from bridge.served import Served
-from bridge.store.conversation import Conversation, Reach, delivery_id, message_id
+from bridge.store.conversation import Conversation, Reach, message_id
 from bridge.store.outcomes import INVITED
 from bridge.store.store import Store
 
@@ -36,6 +37,7 @@ class Writing:
         self._connectors = connectors
         self._turns = turns  # places in a conversation are committed in the order in which they were given
         self._order = order
+        self._amending = Amending(store, courier, clock)
         self._clock = clock
         self._begun = clock()
         self._max_members = max_members
@@ -49,20 +51,20 @@ class Writing:
     ) -> Accepted:
         """Accept something new, in the turn of its conversation."""
         network, chat = message.ref.network, message.chat
-        entry = partial(self._enter, message, sender, add, remove, within)
+        entry = partial(self._enter, sender, add, remove, within)
         known = await self._store.conversation_of(network, chat)
         if known is None:
             async with self._turns.of(f"{network}|{chat}"):
                 known = await self._store.conversation_of(network, chat)
                 if known is None:
-                    return await entry(None)
-        original, waiting = await self._original(message, known)
+                    return await entry(message, None)
+        message, original, waiting = await self._amending.rooted(message, await self._store.conversation(known))
         over = self._courier.overtaking.of(waiting) if waiting else nullcontext(frozenset[str]())
         async with over as free, self._turns.of(known):  # an attempt that is awaited may itself need the turn
-            return await entry(known, (original, free))
+            return await entry(message, known, (original, free))
 
     async def _enter(
-        self, message: Message, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None,
+        self, sender: Person, add: Sequence[Member], remove: Sequence[str], within: Within | None, message: Message,
         known: str | None, change: tuple[str, Collection[str]] = ("", ()),
     ) -> Accepted:  # fmt: skip
         """``change``: the message that is corrected, and those of its deliveries that nobody hands out meanwhile."""
@@ -75,10 +77,11 @@ class Writing:
             async with self._store.db.transaction("hub.accept") as tx:
                 conversation = await self._place(tx, message, sender, add, whole)
                 held = self._must_wait(conversation, message.ref.network)
-                about = await self._corrected(tx, message, sender)
-                overtaken = await self._overtake(tx, message, original, free)
-                able = able_networks(self._connectors, message, conversation, about, overtaken)
-                sign = not KINDS[about].recipients
+                about = await self._amending.about(tx, message, sender)
+                overtaken = await self._amending.overtake(tx, message, about, original, free, self._begun)
+                can = (self._connectors, message, conversation, about.kind, overtaken)
+                able = frozenset[str]() if about.moot else able_networks(*can)
+                sign = about.moot or not KINDS[about.kind].recipients
                 if message.only is not None or message.whom:  # the hub's word for some, which no room orders
                     able, held = able & ({message.only} if message.only else able), frozenset()
                 for network in able:  # nobody is told that something was accepted which a leg cannot carry
@@ -87,6 +90,7 @@ class Writing:
                 networks = await self._store.record(tx, message, conversation, sender, reach, self._clock(), sign=sign)
                 if overtaken:
                     await self._store.corrections.told(tx, message, conversation, overtaken, self._clock())
+                await self._amending.noted(tx, message, about, conversation)
                 await self._leave(tx, conversation, remove)
                 if relief.within is not None:
                     await relief.within(tx, conversation.id)
@@ -98,10 +102,10 @@ class Writing:
             self._order.hold(ident, conversation.id)
         for out in networks - held:
             (self._courier.hurry if out in kept and (add or remove) else self._courier.wake)(conversation.id, out)
-        if kept:
+        if kept or about.old:
             self._courier.wake_reports()
         if overtaken:
-            self._overtook(message, original, conversation, overtaken)
+            self._amending.overtook(message, original, conversation, overtaken, self.refused)
         return Accepted(ident, conversation.id)
 
     async def _kept(
@@ -114,32 +118,6 @@ class Writing:
             if moves:
                 await tx.run("store.hurry", conversation.id, out)
         return keep
-
-    async def _original(self, message: Message, conversation: str) -> tuple[str, list[str]]:
-        """What a correction is about, and the deliveries of that, of which some may wait; nothing for all others."""
-        if not KINDS[message.kind].corrects or message.reply_to is None:
-            return "", []
-        known = await self._store.known(self._store.db, message.reply_to)
-        whole = await self._store.conversation(conversation)
-        if known is None or known[1] != conversation or whole is None:
-            return "", []
-        return known[0], [delivery_id(known[0], network) for network in whole.networks]
-
-    async def _overtake(self, tx: Tx, message: Message, original: str, free: Collection[str]) -> dict[str, bool]:
-        """What waits leaves corrected, or not at all; see :meth:`bridge.store.corrections.Corrections.overtake`."""
-        if not original:
-            return {}
-        now = self._clock()
-        return await self._store.corrections.overtake(tx, message, original, free, self._begun, now)
-
-    def _overtook(
-        self, message: Message, original: str, conversation: Conversation, overtaken: Collection[str]
-    ) -> None:
-        for network in overtaken:
-            if KINDS[message.kind].erases:
-                self.refused(original, network)
-            self._courier.wake(conversation.id, network)
-        self._courier.wake_reports()
 
     async def _place(
         self, tx: Tx, message: Message, sender: Person, add: Sequence[Member], whole: Conversation | None
@@ -179,15 +157,6 @@ class Writing:
         """Who is removed still hears of it on their leg; then they are no member any more."""
         if remove:
             await self._store.remove_members(tx, conversation.id, remove)
-
-    async def _corrected(self, tx: Tx, message: Message, sender: Person) -> Kind:
-        """What a correction is about, any other message itself. Raises Refused for a correction of somebody else's."""
-        if not KINDS[message.kind].own:
-            return message.kind
-        about = await self._store.wrote(tx, message.reply_to, sender)
-        if about is None or (about is Kind.REACTION and message.kind is Kind.EDIT):
-            raise Refused(not_carried(message.kind))
-        return about
 
     def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
         """The networks that wait until the ordering network has shown the message."""

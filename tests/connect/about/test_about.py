@@ -96,8 +96,7 @@ async def test_a_matrix_leg_gets_it_as_what_it_is(w: World) -> None:
 
 
 REFUSED: list[tuple[str, Json, tuple[int, str]]] = [
-    ("never/edits", {"text": "x"}, (404, "unknown_message")),
-    ("s-1/edits", {"text": "x"}, (404, "unknown_message")),  # another product's id
+    ("never/edits", {"text": "x", "conversation": "nowhere"}, (404, "unknown_conversation")),
     ("p-1/edits", {"text": " \n"}, (422, "empty")),
     ("p-1/edits", {"text": "x" * 50_000}, (422, "too_long")),
     ("p-1/edits", {}, (422, "invalid")),
@@ -110,6 +109,19 @@ REFUSED: list[tuple[str, Json, tuple[int, str]]] = [
     ("p-1/reactions", {"key": "👍" * 65}, (422, "invalid")),
     ("p-file/edits", {"text": "x"}, (422, "edit_not_carried")),  # documents only: a text would hide them
 ]
+
+
+async def test_what_comes_before_its_message_is_taken_and_applied(w: World) -> None:
+    await w.call("POST", "/messages", message("p-0", to=["siilo:dan"]))
+    status, answer = await w.call("POST", "/messages/p-1/edits", about("p-2", text="Potassium 3,9"))
+    assert (status, answer["state"]) == (202, "accepted")
+    assert (await w.call("GET", "/messages/p-2"))[1]["state"] == "accepted"
+    await w.call("POST", "/messages/s-1/removals", about("p-3"))  # another product's id is nobody's here
+    await w.call("POST", "/messages", message("s-1", sender="dan", to=["pandalab:cleo"]), token=SIILO)
+    await w.call("POST", "/messages", message("p-1", text="Potassium 5,9"))
+    await w.until(lambda: "Potassium 3,9" in w.siilo.texts("dan"))
+    assert "Potassium 5,9" not in w.siilo.texts("dan")
+    await w.until(lambda: w.pandalab.texts("cleo"))
 
 
 async def test_what_is_refused(w: World) -> None:

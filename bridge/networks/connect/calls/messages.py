@@ -59,8 +59,7 @@ class MessageCalls:
         target, sent = call.id, call.parse(model)
         message = about.to_about(call.network, target, sent, self._most, self._now)
         said = fingerprints.of_message(message)
-        await call.declared(message.sender.id, "sender")
-        await call.cited(message.chat, message.reply_to, "id")
+        await call.declared(message.sender.id, "sender")  # what it is about may still come: the hub waits for that
         first = self._known.first(message.ref, said) if self._known else None
         if first is not None and self._known is not None and message.kind is Kind.EDIT:
             first = self._known.correcting(message.reply_to, first)
