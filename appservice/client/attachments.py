@@ -41,6 +41,7 @@ class Attachment:
     iv: bytes = field(repr=False)
     sha256: bytes = field(repr=False)
     size: int | None = None  # bytes, as its sender says
+    said: Json = field(default_factory=dict, repr=False, compare=False)  # fields of `bridge.model.File`
 
 
 def describe(content: Json) -> Attachment:

@@ -11,7 +11,9 @@ from urllib.parse import quote
 import nh3
 import orjson
 
-from appservice.client.attachments import Attachment, describe, safe_mime, safe_name
+from appservice.client.attachments import Attachment, describe
+from appservice.client.file_events import said_of_file
+from appservice.client.relations import related
 from bridge.capabilities import MAX_TEXT, size
 from bridge.errors import Refused
 from bridge.model import MATRIX, Body, Delivery, File, GroupName, Kind, Ref
@@ -36,7 +38,6 @@ CALLS = ("m.call.invite", *_DECLINES)
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
 _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
-_PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _LONGEST_CONTENT = 46_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
 _OLD_CLIENTS_READ = 500  # characters of a correction, where a client does not know corrections
 _LONGEST_KEY = 64  # characters of a reaction
@@ -121,7 +122,8 @@ def to_message(kind: str, content: Json) -> Said:
     msgtype = str(content.get("msgtype"))
     reply_to, thread = _relations(relation)
     if msgtype in _FILES:
-        return Said(Kind.TEXT, _caption(content), reply_to, thread, describe(content))
+        file = replace(describe(content), said=said_of_file(content))
+        return Said(Kind.TEXT, _caption(content), reply_to, thread, file)
     if msgtype not in _KINDS:
         raise Refused("kind_not_carried", about=msgtype[:64])
     body = _body(content, strip=isinstance(relation.get("m.in_reply_to"), dict))
@@ -216,7 +218,7 @@ def to_content(delivery: Delivery) -> Json:
     if html:
         content["format"] = "org.matrix.custom.html"
         content["formatted_body"] = html
-    content |= _related(delivery.reply_to, delivery.thread)
+    content |= related(delivery.reply_to, delivery.thread)
     if len(orjson.dumps(content)) > _LONGEST_CONTENT and "format" in content:
         del content["format"], content["formatted_body"]  # the text says it too
     return content
@@ -246,19 +248,6 @@ def link(body: Body, room_id: str, event_id: str, server: str) -> Body:
     return replace(body, text=f"↪ {words} : {to}\n{body.text}", html=f'<p>↪ <a href="{to}">{words}</a></p>{html}')
 
 
-def to_file(file: File, opened: Json, delivery: Delivery, *, first: bool) -> Json:
-    """The content that carries a file; ``opened`` is what :meth:`appservice.client.media.Media.upload` gave.
-
-    The first event of a message carries its reply; all of them are in its thread.
-    """
-    name, mime = safe_name(file.name), safe_mime(file.mime)
-    kind = mime.partition("/")[0]
-    msgtype = "m.image" if mime in _PICTURES else f"m.{kind}" if kind in ("audio", "video") else "m.file"
-    info = {"mimetype": mime, "size": file.size}
-    content: Json = {"msgtype": msgtype, "body": name, "filename": name, "info": info, "file": opened, "m.mentions": {}}
-    return content | _related(delivery.reply_to if first else None, delivery.thread)
-
-
 def to_document(file: File, opened: Json, code: str) -> Json:
     """The content that carries a file of the hub's own."""
     info = {"mimetype": file.mime, "size": file.size}
@@ -271,18 +260,6 @@ def to_reaction(delivery: Delivery) -> Json:
     assert delivery.reply_to is not None
     target, key = delivery.reply_to.id, delivery.body.text
     return {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
-
-
-def _related(reply_to: Ref | None, thread: Ref | None) -> Json:
-    relation: Json = {}
-    if reply_to is not None:
-        relation["m.in_reply_to"] = {"event_id": reply_to.id}
-    if thread is not None:
-        relation["rel_type"] = "m.thread"
-        relation["event_id"] = thread.id
-        relation["is_falling_back"] = reply_to is None
-        relation.setdefault("m.in_reply_to", {"event_id": thread.id})
-    return {"m.relates_to": relation} if relation else {}
 
 
 def sound(event: Any) -> bool:

@@ -108,8 +108,8 @@ class Media:
         if attachment.size is not None and attachment.size > self.most:
             raise Refused("files_too_large", about=f"{self.most} bytes")
         async with self._rooms, aclosing(self._read(attachment, ghost)) as pieces:
-            size = attachment.size or 0
-            file = await files.adopt(Arriving(attachment.name, attachment.mime, size), pieces, to_handle(attachment))
+            arriving = Arriving(attachment.name, attachment.mime, attachment.size or 0, found=dict(attachment.said))
+            file = await files.adopt(arriving, pieces, to_handle(attachment))
         failpoint("matrix.downloaded")
         return file
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import link, to_content, to_edit, to_file, to_naming, to_reaction
+from appservice.client.events import link, to_content, to_edit, to_naming, to_reaction
+from appservice.client.file_events import to_file
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
@@ -26,7 +27,7 @@ from appservice.rooms.roomstate import Room
 from appservice.rooms.voice import Voice
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import KINDS, not_carried
-from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Ref
+from bridge.model import MATRIX, Address, Delivery, File, Handed, Kind, Ref
 from bridge.parts.failpoint import failpoint
 
 Json = dict[str, Any]
@@ -158,9 +159,13 @@ class Outgoing:
             content = {}
             if not self._outbox.holds(key, room, ghost):
                 opened = await self._media.upload(key, ghost, file)
-                content = to_file(file, opened, delivery, first=key == keys[0])
+                small = await self._small(key, ghost, file)
+                content = to_file(file, opened, delivery, first=key == keys[0], small=small)
             asked.append(EventToSend(key, ghost, content, delivery.message))
         return asked
+
+    async def _small(self, key: str, ghost: str, file: File) -> Json | None:
+        return None if file.thumbnail is None else await self._media.upload(f"{key}/small", ghost, file.thumbnail)
 
     async def _send(self, room: Room, one: EventToSend) -> str:
         try:
@@ -172,6 +177,7 @@ class Outgoing:
             except NotInRoom as still:
                 raise _unsaid(room, one.ghost, "m.room.encrypted") from still
         self._media.left(one.key)
+        self._media.left(f"{one.key}/small")
         return event
 
     async def _repair(self, room: Room, ghost: str) -> None:

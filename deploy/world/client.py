@@ -20,8 +20,6 @@ from deploy.world.waiting import PATIENCE, wait_for
 SCRIPT = Path(__file__).parent / "js/client.mjs"
 Json = dict[str, Any]
 T = TypeVar("T")
-
-
 _PRESSES, _PRESS = 20, 0.5  # how often, and after how many seconds, somebody who is invited tries to join again
 
 
@@ -55,6 +53,7 @@ class About(TypedDict, total=False):
     caption: str
     reply_to: str
     thread: str
+    more: Json  # of the content
 
 
 class Event(TypedDict):
@@ -229,8 +228,7 @@ class RustClient:
 
     async def send_file(
         self, room: str, name: str, data: bytes, mimetype: str = "application/octet-stream", msgtype: str = "m.file",
-        **about: Unpack[About],
-    ) -> str:  # fmt: skip
+        **about: Unpack[About]) -> str:  # fmt: skip
         """Upload a file, encrypted when the room is, and send its message."""
         said: Json = {"name": name, "mimetype": mimetype, "msgtype": msgtype, "base64": b64encode(data).decode()}
         return str(await self.do("send_file", room=room, **said, **about))

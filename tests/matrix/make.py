@@ -21,7 +21,9 @@ from appservice.process import proof
 from appservice.process.clients import for_clients
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
+from bridge.config import FilesSettings
 from bridge.connector import Boxes, Capabilities
+from bridge.content.assembly import filters
 from bridge.db import Database, Tx, open_database
 from bridge.errors import Unavailable
 from bridge.files import Files
@@ -153,6 +155,11 @@ class Node:
         await until(lambda: any(test(d) for d in self.mail.delivered), "a mail")
         return next(d for d in self.mail.delivered if test(d))
 
+    async def product_has(self, test: Callable[[Any], bool]) -> Any:
+        """The first delivery to the product that passes ``test``."""
+        await until(lambda: any(test(d) for d in self.product.delivered), "a delivery")
+        return next(d for d in self.product.delivered if test(d))
+
     async def got(self, text: str) -> Any:
         """The delivery with this text, once the product has it."""
         await until(lambda: any(d.body.text == text for d in self.product.delivered), text)
@@ -212,8 +219,12 @@ class World:
 async def hub(
     url: str, chosen: MatrixSettings, trusts: Callable[[str], bool], port: int = 0,
     people: Sequence[Person] | Directory = PEOPLE, mailed: Callable[[Delivery], None] = lambda _: None,
+    care: FilesSettings | None = None,
 ) -> AsyncIterator[Node]:  # fmt: skip
-    """A real hub with its database at ``url``; ``mailed`` hears of each delivery by mail, those of its start, too."""
+    """A real hub with its database at ``url``; ``mailed`` hears of each delivery by mail, those of its start, too.
+
+    ``care``: what is done for files, which the product then takes; None: nothing at all.
+    """
     db = await open_database(url, COMPONENTS)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(db.close)
@@ -221,9 +232,10 @@ async def hub(
         names = chosen.names()
         directory = FlatFile(people) if isinstance(people, Sequence) else people
         media = Media(homeserver, chosen.max_files, chosen.media_wait_s)
-        files = Files(media)
+        files = Files(media, filters(care, media) if care is not None else [])
         core = assemble(db, SEAL, directory, Rules(trusts, names.person, FAST, order_wait=2.0), files=files)
-        product, mail = Loopback("pandalab"), MailSpace("mail", EVERYTHING)
+        mail = MailSpace("mail", EVERYTHING)
+        product = Loopback("pandalab") if care is None else Loopback("pandalab", EVERYTHING)
         mail.before = mailed
         edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusts, core.people.unreachable, media, files)
         matrix = Matrix(chosen, edge, SEAL)

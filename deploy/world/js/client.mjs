@@ -232,13 +232,14 @@ const send_event = ({ room, type, content }) =>
 
 const send = (options) => send_event({ room: options.room, type: "m.room.message", content: message(options) });
 
-async function send_file({ room, caption, reply_to, thread, ...file }) {
+async function send_file({ room, caption, reply_to, thread, more, ...file }) {
   const encrypted = Boolean(known(room).hasEncryptionStateEvent());
   const related = relation({ reply_to, thread });
   const content = {
     ...(await upload(client, { ...file, encrypted })),
     ...(caption && { body: caption }), // the name stays in `filename` (specification, "Media captions")
     ...(Object.keys(related).length && { "m.relates_to": related }),
+    ...more,
   };
   return await send_event({ room, type: "m.room.message", content });
 }

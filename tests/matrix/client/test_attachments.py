@@ -21,7 +21,8 @@ from appservice.client.attachments import (
     safe_name,
     to_handle,
 )
-from appservice.client.events import to_content, to_file, to_reaction
+from appservice.client.events import to_content, to_reaction
+from appservice.client.file_events import to_file
 from appservice.client.names import Names, escape, unescape
 from appservice.leaving.outgoing import letter_keys
 from appservice.rooms.ghosts import display_name, profile
