@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ from bridge.model import (
     Report,
     Typing,
 )
+from bridge.ranks import Rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,14 @@ class Shows(Protocol):
 
     async def show(self, people: Sequence[Person]) -> None:
         """These people can be reached through the hub from now on."""
+
+
+@runtime_checkable
+class Ranks(Protocol):
+    """A connector may offer: its chats give their members unlike rights."""
+
+    async def ranks(self, chat: str, members: Sequence[Member]) -> Mapping[str, Rank]:
+        """What these members may do in a chat, by person id; of whom nothing is known is left out."""
 
 
 @runtime_checkable

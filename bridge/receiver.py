@@ -20,6 +20,7 @@ from bridge.model import (
     RecipientState,
     Ref,
 )
+from bridge.ranks import Rank
 
 Within = Callable[[Tx], Awaitable[None]]
 """What an edge wants written in the very transaction in which the hub accepts."""
@@ -133,6 +134,9 @@ class Questions(Protocol):
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """A conversation by the leg's own name of it, or None."""
+
+    async def ranks(self, conversation: str) -> Mapping[str, Rank]:
+        """What each member of a conversation (the hub's name of it) may do there, by person id."""
 
 
 class Signals(Protocol):

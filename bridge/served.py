@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Relief, Seats, Shows, Vouches, Withdraws
+from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Ranks, Relief, Seats, Shows, Vouches, Withdraws
 from bridge.kinds import KINDS
 from bridge.model import FUNCTION, Address, Kind, Member, Message, Person
+from bridge.ranks import FREE, Rank
 
 
 @runtime_checkable
@@ -108,6 +109,14 @@ class Served(Mapping[str, Connector]):
         for name, connector in self._connectors.items():
             if name == address.network and isinstance(connector, Withdraws):
                 await connector.withdraw(address, reason)
+
+    async def ranks(self, legs: Mapping[str, str | None], members: Sequence[Member]) -> dict[str, Rank]:
+        """What the members of a conversation may do, by person id; ``legs``: its chats."""
+        found = {member.person.id: FREE for member in members}
+        for name, connector in self._connectors.items():
+            if isinstance(connector, Ranks) and (chat := legs.get(name)) is not None:
+                found |= await connector.ranks(chat, members)
+        return found
 
     async def admit(self, network: str, chat: str, person: Person, account: Address) -> None:
         """Somebody is asked to take part in a chat by their own account. Raises Refused, Unavailable."""

@@ -38,6 +38,7 @@ from appservice.process.upkeep import Upkeep
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.membership import Membership
 from appservice.rooms.newcomers import Newcomers
+from appservice.rooms.ranks import rank
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
 from appservice.rooms.voice import Voice
@@ -46,9 +47,10 @@ from bridge.connector import Capabilities
 from bridge.db import Component
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
-from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Person, Ref, Report, Typing
+from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Member, Person, Ref, Report, Typing
 from bridge.parts.endless import endless
 from bridge.parts.tasks import Tasks
+from bridge.ranks import Rank
 from bridge.seal import Seal
 from bridge.words import notice
 
@@ -204,6 +206,11 @@ class Matrix:
         for ghost in (self.names.of(person.id) for person in everybody if not person.active):
             if ghost is not None and self.ghosts.is_ready(ghost):
                 self._tasks.start(self._rooms.doors.stewards.given_up(ghost))
+
+    async def ranks(self, chat: str, members: Sequence[Member]) -> Mapping[str, Rank]:
+        """See :class:`bridge.connector.Ranks`."""
+        room, users = await self.store.get(chat), {m.person.id: self.names.member(m) for m in members}
+        return {person: rank(room, user) for person, user in users.items() if user is not None and user in room.members}
 
     async def ready_to_answer(self) -> None:
         """Make the hub's voice before anybody writes to it, again and again while the homeserver does not."""

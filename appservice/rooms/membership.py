@@ -10,6 +10,7 @@ from typing import Any
 from appservice.client.edge import MatrixEdge
 from appservice.client.names import server_of
 from appservice.e2ee import Engine
+from appservice.rooms import ranks
 from appservice.rooms.bringing import Tell
 from appservice.rooms.entering import Entering
 from appservice.rooms.ghosts import Ghosts
@@ -102,11 +103,19 @@ class Membership:
             await self._named(room, event, done)
             return
         visible, closes = room.facts.history, event["type"] == "m.room.tombstone"
+        before, power = ranks.everybody(room) if event["type"] == ranks.LEVELS else None, room.facts.power
         news = apply(room, event)
         if room.facts.history != visible:
             await self._rotate(room, visible)
         if closes:
             await self._upgrades.closed(room)
+        people = not self._names.is_ours(event["sender"])
+        if (
+            people
+            and before not in (None, ranks.everybody(room))
+            and await ranks.tell(self.hub, room, event, power, done)
+        ):
+            return
         await self._write(room if news or room.unsaved else None, [], done)
 
     async def _rotate(self, room: Room, visible: str) -> None:

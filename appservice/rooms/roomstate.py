@@ -19,8 +19,9 @@ from bridge.receiver import Within
 Json = dict[str, Any]
 _CACHED = 20_000
 _IN = ("join", "invite")
-_POWERS = ("users", "users_default", "invite", "kick", "events_default")
+_POWERS = ("users", "users_default", "invite", "kick", "events_default", "state_default")
 _SAID = ("m.room.encrypted", "m.reaction", "m.room.redaction")  # what ghosts say
+_SET = ("m.room.name", "m.room.avatar", "m.room.power_levels")  # and set
 
 
 @dataclass(slots=True)
@@ -126,7 +127,17 @@ class Room:
     def may(self, user: str, action: str) -> bool:
         """Whether a joined user may ``invite`` or ``kick``."""
         default = 0 if action == "invite" else 50
-        return self.membership(user) == "join" and self.power(user) >= number(self.facts.power.get(action), default)
+        return self.membership(user) == "join" and self.power(user) >= self.needed(action, default)
+
+    def needed(self, action: str, default: int) -> int:
+        """The power that an action needs."""
+        return number(self.facts.power.get(action), default)
+
+    def to_set(self, kind: str) -> int:
+        """The power that state of this type needs; of those types only that matter here."""
+        each = self.facts.power.get("events")
+        default = self.needed("state_default", 50)
+        return number(each.get(kind), default) if isinstance(each, dict) else default
 
     def may_say(self, user: str, kind: str) -> bool:
         """Whether a joined user may send events of this type that are no state."""
@@ -178,7 +189,7 @@ def apply(room: Room, event: Json) -> bool:
         case "m.room.power_levels":
             facts.power = {k: content[k] for k in _POWERS if k in content}
             if isinstance(content.get("events"), dict):
-                facts.power["events"] = {k: content["events"][k] for k in _SAID if k in content["events"]}
+                facts.power["events"] = {k: content["events"][k] for k in (*_SAID, *_SET) if k in content["events"]}
         case "m.room.tombstone" if isinstance(content.get("replacement_room"), str):
             facts.replaced(content["replacement_room"], event["sender"])
         case "fr.liaison.conversation" if isinstance(content.get("id"), str):

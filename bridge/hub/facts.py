@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from bridge.hub.claims import Claims
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
+from bridge.ranks import Rank
 from bridge.receiver import ALL, Chat, Narrowing, Status
 from bridge.served import Served
 from bridge.store.conversation import delivery_id, message_id
@@ -143,6 +144,11 @@ class Facts:
             return None
         found = await self._store.conversation(ident)
         return Chat(ident, found.legs.get(network), *found.shown)
+
+    async def ranks(self, conversation: str) -> Mapping[str, Rank]:
+        """See :class:`bridge.receiver.Questions`."""
+        found = await self._store.conversation(conversation)
+        return await self._connectors.ranks(found.legs, found.members)
 
     async def noted(self, message: Message) -> None:
         """Wait a little for what a message cites: people may answer before it is noted what their network calls it.

@@ -283,10 +283,6 @@ class RustClient:
         """All devices of a user that have keys, asked of their server now."""
         return list(await self.do("devices", user=user))
 
-    async def verify(self, user: str, *, room: str | None = None, device: str | None = None) -> Json:
-        """Ask to compare keys; what became of it: ``done``, ``code``, ``by``, and ``took`` milliseconds."""
-        return dict(await self.do("verify", user=user, room=room, device=device))
-
     async def search(self, words: str) -> list[Json]:
         """What the client's "start a chat" shows: user_id, display_name, avatar_url of each."""
         return list(await self.do("search", words=words))

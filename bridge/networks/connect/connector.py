@@ -14,7 +14,7 @@ from bridge.connector import Capabilities
 from bridge.db import Database
 from bridge.errors import Refused, Unavailable
 from bridge.files import Files
-from bridge.model import AccountNews, Delivery, Handed, Ref, Report, Typing
+from bridge.model import AccountNews, Delivery, Handed, Kind, Ref, Report, Typing
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import about, accounts, problems, translate
 from bridge.networks.connect.abilities import Declared
@@ -31,6 +31,7 @@ from bridge.networks.connect.settings import ConnectSettings, ProductSettings, r
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.parts.bucket import Bucket
+from bridge.ranks import Rank
 from bridge.receiver import Receiver
 from bridge.seal import Seal
 
@@ -107,12 +108,17 @@ class ConnectConnector:
                 delivery = replace(delivery, body=replace(delivery.body, files=whole))
                 body = await in_executor(lambda: _event(delivery, html))
                 return await self._handed(delivery, body)
-        return await self._handed(delivery, _event(delivery, html))
+        return await self._handed(delivery, _event(delivery, html, await self._ranks(delivery)))
 
     async def _handed(self, delivery: Delivery, body: bytes) -> Ref | Handed:
         sent = await self._out.hand(Event(delivery.id, delivery.conversation, delivery.message, body))
         ref = Ref(self.network, sent.name)
         return Handed(ref, own=True) if sent.waits else ref
+
+    async def _ranks(self, delivery: Delivery) -> Mapping[str, Rank]:
+        """What the members may do, where a webhook tells of them."""
+        hub = self._product.hub if delivery.kind is Kind.MEMBERS else None
+        return translate.NO_RANKS if hub is None else await hub.facts.ranks(delivery.conversation)
 
     async def report(self, reports: Sequence[Report]) -> None:
         """One webhook. What the product refuses is sent again in halves: only what it refuses alone is lost."""
@@ -149,10 +155,11 @@ class ConnectConnector:
             _log.debug("connect: %s did not take a typing sign", self.network)
 
 
-def _event(delivery: Delivery, html: bool) -> bytes:
+def _event(delivery: Delivery, html: bool, ranks: Mapping[str, Rank] = translate.NO_RANKS) -> bytes:
     """The webhook of a delivery."""
-    to_event = about.to_event if delivery.kind in about.KINDS else translate.to_event
-    return to_event(delivery, html)
+    if delivery.kind in about.KINDS:
+        return about.to_event(delivery, html)
+    return translate.to_event(delivery, html, ranks)
 
 
 def build(

@@ -12,6 +12,7 @@ from bridge.db import Component, Tx
 from bridge.errors import Refused
 from bridge.model import Message, Ref
 from bridge.networks.connect.fields import Renaming
+from bridge.networks.connect.teams import Leaving
 from bridge.networks.connect.wire import MembersChange
 from bridge.receiver import Within
 from bridge.seal import Seal
@@ -34,6 +35,11 @@ def of_message(message: Message) -> bytes:
 def of_change(chat: str, change: MembersChange) -> bytes:
     """A hash of a change of members."""
     return _hash(["members", chat, change.by, sorted(change.add), sorted(change.remove)])
+
+
+def of_leaving(chat: str, said: Leaving) -> bytes:
+    """A hash of who leaves what."""
+    return _hash(["leave", chat, said.user])
 
 
 def of_renaming(chat: str, said: Renaming) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,10 +33,12 @@ from bridge.networks.connect.files import from_file, to_files
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
 from bridge.parts.moments import AHEAD
+from bridge.ranks import FREE, Rank
 from bridge.receiver import Status
 from bridge.ways import APP, BOX, ways
 from bridge.words import say
 
+NO_RANKS: Mapping[str, Rank] = {}
 _WAYS = {APP: "application", BOX: "mail"}
 
 Say = Callable[[str], tuple[str, str]]
@@ -136,10 +138,12 @@ def to_person(person: Person) -> Json:
     }
 
 
-def to_member(member: Member) -> Json:
-    """A member and the network that reaches them."""
+def to_member(member: Member, ranks: Mapping[str, Rank] | None = None) -> Json:
+    """A member and the network that reaches them; with ``ranks`` what they may do."""
     person = member.person
-    return {
+    rank = None if ranks is None else ranks.get(person.id, FREE)
+    right = {} if rank is None else {"role": rank.role.value, "may": rank.may}
+    return right | {
         "person": person.id,
         "name": person.name,
         "profession": person.profession,
@@ -150,10 +154,10 @@ def to_member(member: Member) -> Json:
     }
 
 
-def to_event(delivery: Delivery, html: bool = True) -> bytes:
+def to_event(delivery: Delivery, html: bool = True, ranks: Mapping[str, Rank] = NO_RANKS) -> bytes:
     """The webhook of a delivery: a message, or what the conversation is now, which may change between two attempts."""
     if delivery.kind is Kind.MEMBERS:
-        return event("conversation.members", delivery.created_at, _members_changed(delivery))
+        return event("conversation.members", delivery.created_at, _members_changed(delivery, ranks))
     if delivery.kind is Kind.NAME:
         return event("conversation.renamed", delivery.created_at, _renamed(delivery))
     return event("message.created", delivery.created_at, _created(delivery, html))
@@ -186,8 +190,8 @@ def _created(delivery: Delivery, html: bool) -> Json:
     }
 
 
-def _members_changed(delivery: Delivery) -> Json:
-    return _changed(delivery) | {"members": [to_member(m) for m in delivery.members]}
+def _members_changed(delivery: Delivery, ranks: Mapping[str, Rank]) -> Json:
+    return _changed(delivery) | {"members": [to_member(m, ranks) for m in delivery.members]}
 
 
 def _renamed(delivery: Delivery) -> Json:

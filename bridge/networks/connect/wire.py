@@ -25,6 +25,7 @@ from bridge.networks.connect.fields import (
     Time,
     Wire,
 )
+from bridge.networks.connect.teams import RightNames, RoleName
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_FILES = 20  # with one message of a product
@@ -208,6 +209,8 @@ class MemberView(Wire):
     rpps: str | None
     network: str
     active: bool = Field(default=True, description="False: struck off; they write to nobody, and nobody to them.")
+    role: RoleName | None = None
+    may: RightNames | None = None
 
 
 class CarriedView(Wire):

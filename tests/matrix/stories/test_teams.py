@@ -34,10 +34,10 @@ async def test_who_is_added_by_a_product_reads_the_history(servers: Servers, nod
 
     # Nobody is there to compare keys with: each way of asking ends at once, with a word.
     ghost = servers.ghost(ANNA)
-    asked = await ben.verify(ghost, room=room)
+    asked = await ben.do("verify", user=ghost, room=room)
     assert (asked["done"], asked["code"], asked["by"]) == (False, "m.user", ghost)
     (device,) = await ben.devices(ghost)
-    asked = await ben.verify(ghost, device=device["device_id"])
+    asked = await ben.do("verify", user=ghost, device=device["device_id"])
     assert (asked["done"], asked["code"], asked["by"]) == (False, "m.user", ghost)
     words = await ben.wait_event(room, lambda e: e["content"].get("fr.liaison.code") == "nothing_to_verify")
     assert words["sender"] == servers.voice

@@ -82,6 +82,13 @@ class Call:
             raise Unavailable("cited_unnamed", 2)
         raise Refused("unknown_message", field)
 
+    async def known_chat(self, chat_id: str) -> Chat:
+        """A conversation in which the product has, or had, somebody. Raises Refused (unknown_conversation)."""
+        chat = await self.hub.facts.chat(self.network, chat_id)
+        if chat is None:
+            raise Refused("unknown_conversation", "id")
+        return chat
+
     async def own_chat(self, chat_id: str) -> Chat:
         """A conversation in which the product has somebody. Raises Refused (unknown_conversation)."""
         chat = await self.hub.facts.chat(self.network, chat_id)

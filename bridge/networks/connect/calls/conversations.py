@@ -10,6 +10,7 @@ from bridge.networks.connect.calls.call import Call
 from bridge.networks.connect.fields import Renaming, from_group_name, to_group_name
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import json_answer
+from bridge.networks.connect.teams import Leaving
 from bridge.networks.connect.wire import MembersChange
 from bridge.receiver import Within
 
@@ -30,7 +31,8 @@ class ConversationCalls:
         chat = await call.own_chat(chat_id)
         others = {m.address.network for m in chat.members} - {call.network}
         carried = abilities.to_carried(call.hub.carried(others))
-        members = [translate.to_member(m) for m in chat.members]
+        ranks = await call.hub.facts.ranks(chat.conversation)
+        members = [translate.to_member(m, ranks) for m in chat.members]
         return json_answer({"id": chat_id, "members": members, "carried": carried, "name": from_group_name(chat.name)})
 
     async def members(self, call: Call) -> web.Response:
@@ -44,6 +46,16 @@ class ConversationCalls:
         once = self._once(ref, fingerprints.of_change(chat_id, change))
         await call.hub.change_members(ref, chat_id, network, by, change.add, leaving, once)
         return json_answer({"id": change.id, "conversation": chat_id}, 202)
+
+    async def leave(self, call: Call) -> web.Response:
+        """POST /conversations/{id}/leave."""
+        network, chat_id = call.network, call.id
+        said = call.parse(Leaving)
+        await call.known_chat(chat_id)
+        ref, user = Ref(network, said.id), Address(network, said.user)
+        once = self._once(ref, fingerprints.of_leaving(chat_id, said))
+        await call.hub.change_members(ref, chat_id, network, user, [], [user], once)
+        return json_answer({"id": said.id, "conversation": chat_id}, 202)
 
     async def rename(self, call: Call) -> web.Response:
         """POST /conversations/{id}/name."""

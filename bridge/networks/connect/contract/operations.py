@@ -7,7 +7,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from bridge import vcard
-from bridge.networks.connect import abilities, about, accounts, fields, wire
+from bridge.networks.connect import abilities, about, accounts, fields, teams, wire
 from bridge.networks.connect.credentials import key_words
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.log import answers
@@ -105,6 +105,10 @@ OPERATIONS = (
     Operation(
         "members", "POST", "/conversations/{id}/members", "Add people to a conversation and remove others.", 202,
         wire.MembersAccepted, wire.MembersChange, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "leave", "POST", "/conversations/{id}/leave", "A user of this product leaves a conversation.", 202,
+        wire.MembersAccepted, teams.Leaving, may_lack=True, keyed=True,
     ),
     Operation(
         "rename", "POST", "/conversations/{id}/name", "Give a conversation a name, or take it away.", 202,

@@ -1,0 +1,1 @@
+"""Groups in the API: leaving, rights, a picture."""
