@@ -89,10 +89,10 @@ _ALSO = {
     "video/ogg": re.compile(r"application/ogg"),
     "text/html": re.compile(r"application/xhtml\+xml"),
 }
-# Types that are what they say only with first bytes of their own.
+# Types that are what they say only with first bytes of their own. Old DICOM images have none.
 _SIGNED = frozenset({mime for _, _, mime in _MAGIC} | set(_RIFF.values()) | set(_BRANDS.values()) | {
-    "video/mp4", "audio/ogg", "video/ogg", "application/msword", "application/vnd.ms-excel", "image/jpg", "audio/mp3",
-}) - {"audio/mpeg", "audio/amr", "image/bmp", "text/x-shellscript"}  # fmt: skip
+    "video/mp4", "audio/ogg", "video/ogg", "application/msword", "application/vnd.ms-excel", "image/jpg",
+}) - {"application/dicom", "audio/mpeg", "audio/amr", "image/bmp", "text/x-shellscript"}  # fmt: skip
 
 
 def type_of(head: bytes) -> str | None:
@@ -117,6 +117,8 @@ def true_type(declared: str, head: bytes) -> str:
     """The type of a file that somebody declares: corrected where the first bytes say something else."""
     declared = declared.partition(";")[0].strip().lower()
     found = type_of(head)
+    if declared == "application/pdf" and found in (None, "text/plain") and b"%PDF-" in head[:1024]:
+        return declared  # readers take a begin of any kind (ISO 32000-1, annex H.3.4.1)
     if found is None:
         return UNKNOWN if declared in _SIGNED or declared in PROGRAMS or not declared else declared
     if found == declared or (found in _ALSO and _ALSO[found].match(declared)):
