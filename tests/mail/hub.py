@@ -107,7 +107,7 @@ class Node:
         """Somebody writes in the product."""
         network = more.pop("network", "pandalab")
         ref = Ref(network, more.pop("ref", f"{chat}/{time.time_ns()}"))
-        body = Body(text, more.pop("html", None), more.pop("files", ()))
+        body = Body(text, more.pop("html", None), more.pop("files", ()), urgent=more.pop("urgent", False))
         kind = more.pop("kind", Kind.TEXT)
         return await self.hub.accept(Message(ref, chat, Address(network, by), kind, body, now_ms(), tuple(to), **more))
 

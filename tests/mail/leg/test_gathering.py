@@ -178,3 +178,20 @@ async def test_what_waited_together_stays_one_thread(tmp_path: Path, space: Spac
         await node.got("Réponse 3")
         root, *answers = node.shown()
         assert {d.thread for d in answers} == {node.products["pandalab"]._refs[root.id]}
+
+
+async def test_what_is_urgent_leaves_at_once_and_comes_in_as_urgent(tmp_path: Path, space: Space) -> None:
+    async with running(tmp_path, space, gather={"quiet": 60.0, "longest": 600.0}) as node:
+        await node.write("room-1", "un", to=[f"mailto:{ANNA}"])
+        await until(lambda: len(node.mail._gather._lanes) == 1)
+        await node.write("room-1", "K+ 6,9", urgent=True)
+        ((_, _, mail, _),) = await node.mailed()
+        assert mail.urgent
+        assert mail.text.split("-- ")[0].split("\n\n")[:2] == ["un", "URGENT : K+ 6,9\n\n".strip()]
+        assert mail.subject.startswith("URGENT : ")
+        answer = Written("Appelez-moi", replies=[str(mail.message_id)])
+        await node.hand_in(answer.raw(Importance="high"), CLEO_BOX)
+        assert (await node.got("Appelez-moi")).body.urgent
+        away = Written("Je suis absente", replies=[str(mail.message_id)])
+        await node.hand_in(away.raw(Importance="high", Auto_Submitted="auto-replied"), CLEO_BOX)
+        assert not (await node.got("absente")).body.urgent

@@ -173,3 +173,31 @@ def test_html_is_escaped_and_corrections_are_marked() -> None:
     gone = written(ChatMessage("d1", 1, CLEO, "", correction="removal", corrects=at))
     assert gone.text.startswith("[Le message du 22/11/2026 10:42 CET a été retiré")
     assert made.text.startswith("[Correction d'un message précédent")
+
+
+def test_what_is_urgent_says_so_to_programs_and_in_the_subject() -> None:
+    plain = ChatMessage("d1", NOON, CLEO, "bonjour")
+    pressing = ChatMessage("d2", NOON, CLEO, "URGENT : Bonjour, K+ 6,9", urgent=True)
+    mail = parse(compose(written(plain, pressing)))
+    assert mail.urgent
+    assert [mail.headers.get(name) for name in ("importance", "priority", "x-priority")] == [
+        "high", "urgent", "1 (Highest)",
+    ]  # fmt: skip
+    assert not parse(compose(written(plain))).urgent
+    assert subject_of([pressing], words=True) == "URGENT : Cléo : K+ 6,9"
+    assert subject_of([plain, pressing], "RCP", words=False) == "URGENT : RCP – Message de Cléo"
+
+
+@pytest.mark.parametrize(
+    ("line", "pressing"),
+    [
+        ("X-Priority: 1 (Highest)", True), ("X-Priority: 2", True), ("X-Priority: 3 (Normal)", False),
+        ("X-Priority: 10", False),
+        ("Importance: High", True), ("Importance: low", False), ("Priority: urgent", True),
+        ("Priority: non-urgent", False),
+        ("X-MSMail-Priority: High", True), ("X-MSMail-Priority: Normal", False), ("X-Priority:", False),
+    ],
+)  # fmt: skip
+def test_programs_mark_what_is_urgent_in_many_ways(line: str, pressing: bool) -> None:
+    raw = f"From: anna@mss-a.example\r\n{line}\r\n\r\nx\r\n"
+    assert parse(raw.encode()).urgent is pressing

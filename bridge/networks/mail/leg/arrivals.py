@@ -148,7 +148,8 @@ class Arrivals:
         told, signed = await self._before.all(place.chat, placed.known, shown)
         message = Message(
             ref=Ref(MAIL, ref), chat=place.chat, sender=target.sender,
-            kind=Kind.NOTICE if mail.automatic else Kind.TEXT, body=shown.under(above, told=told),
+            kind=Kind.NOTICE if mail.automatic else Kind.TEXT,
+            body=replace(shown.under(above, told=told), urgent=mail.urgent and not mail.automatic),
             sent_at=mail.sent_at or taken.envelope.received_at, to=target.handles if placed.fresh else (),
             reply_to=Ref(MAIL, place.reply_to) if place.reply_to else None,
             thread=None if begins or place.thread == MAIN or place.thread is None else Ref(MAIL, place.thread),

@@ -82,7 +82,7 @@ class MailConnector:
             posted=lambda domain: self._queue.wake(domain), ended=lambda: self._queue.tell(), files=outfit.files,
         )  # fmt: skip
         self._arrivals = Arrivals(edge, teams)
-        self._departures = Departures(edge, lambda chat, thread, at: self._gather.add(chat, thread, at), settings)
+        self._departures = Departures(edge, lambda *said: self._gather.add(*said), settings)
         self._receipts = MailReports(edge, hostname=smtp.hostname, give_displayed=settings.give_displayed)
         limits = MailLimits(size=smtp.limits.size + 100_000)
         opener = Opener(settings.apicrypt)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,12 +11,11 @@ from typing import Any
 
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
-from bridge.files import from_json, to_json
 from bridge.kinds import KINDS, not_carried
-from bridge.model import MAIL, Address, Body, Delivery, File, Kind, Message, Ref, StoredFile
-from bridge.networks.mail.documents.outgoing import Conformed, asked
+from bridge.model import MAIL, Address, Body, Delivery, Kind, Message, Ref
+from bridge.networks.mail.documents.outgoing import Conformed
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
-from bridge.networks.mail.leg import threads
+from bridge.networks.mail.leg import drafts, threads
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
 from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
@@ -38,8 +36,8 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _QUICK = 64_000  # bytes; larger documents are read in a thread
 FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
-Gathered = Callable[[str, str, int], None]
-"""A draft of this chat and thread is on disk, since this time (ms)."""
+Gathered = Callable[[str, str, int, bool], None]
+"""A draft of this chat and thread is on disk, since this time (ms); whether it must not wait for others."""
 INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
 
 
@@ -83,11 +81,11 @@ class Departures:
         entry = LedgerEntry(chat, ref.id, thread, ref.id, people)
         async with self._ledger.db.transaction("mail.draft") as tx:
             await self._ledger.enter(tx, entry)
-            body = {} if internal else _draft(delivery, box)
+            body = {} if internal else drafts.draft(delivery, box)
             where = (chat, INTERNAL if internal else thread)
             await self._ledger.draft(tx, delivery.id, where, self._clock(), body)
         failpoint("mail.drafted")
-        self.gathered(*where, self._clock())
+        self.gathered(*where, self._clock(), delivery.body.urgent)
         return ref
 
     async def _thread(self, delivery: Delivery, chat: str) -> str:
@@ -122,7 +120,7 @@ class Departures:
             elif target in waiting:
                 await self._ledger.redraft(tx, target, waiting[target] | {"text": "", "html": None, "files": []})
             else:
-                body = _draft(delivery, box) | {"correction": delivery.kind.value, "corrects": left or 0}
+                body = drafts.draft(delivery, box) | {"correction": delivery.kind.value, "corrects": left or 0}
                 await self._ledger.draft(tx, delivery.id, (chat, FIX + thread), self._clock(), body)
 
     async def _left_at(self, known: KnownMail, about: Json | None) -> int | None:
@@ -170,16 +168,16 @@ class Departures:
             await self._close(chat, thread)
 
     async def _close(self, chat: str, thread: str) -> None:
-        drafts = await self._ledger.drafts(chat, thread)
-        if not drafts:
+        waiting = await self._ledger.drafts(chat, thread)
+        if not waiting:
             return
         if thread == INTERNAL:
-            await self._internal(chat, [ident for ident, _, _ in drafts])
+            await self._internal(chat, [ident for ident, _, _ in waiting])
             return
         found = await self.hub.facts.chat(MAIL, chat) or await self.hub.facts.leg(chat, MAIL)
         where = Where(chat, thread, found)
-        fixes = tuple(_said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
-        said = [_said(*draft) for draft in drafts]
+        fixes = tuple(drafts.said(*draft) for draft in await self._ledger.drafts(chat, FIX + thread))
+        said = [drafts.said(*draft) for draft in waiting]
         if gone := [one for one in said if one.taken_back]:
             await self._taken_back(where, gone)
         said = [read for one in said if not one.taken_back and (read := await self._read(where, one)) is not None]
@@ -342,37 +340,3 @@ def _patients(topic: Json) -> list[Patient]:
 
 def _size(said: Sequence[ChatMessage]) -> int:
     return sum(file.size for one in said for file in one.files)
-
-
-def _draft(delivery: Delivery, box: Box) -> Json:
-    files = [_kept(file) for file in delivery.body.files]
-    return {
-        "from": [box.address, box.name], "text": delivery.body.text, "html": delivery.body.html, "files": files,
-        "at": delivery.sent_at, "rpps": delivery.sender.rpps or "",
-        "profession": delivery.sender.profession, "place": delivery.sender.place,
-        "readers": [[member.address.id, member.person.name] for member in delivery.recipients],
-    }  # fmt: skip
-
-
-def _kept(file: File) -> Json:
-    """A file in a draft: where it lies, or its bytes."""
-    data = "" if isinstance(file.content, StoredFile) else base64.b64encode(file.content).decode("ascii")
-    return {"about": to_json(file), "data": data}
-
-
-def _file(kept: Any) -> File:
-    if isinstance(kept, list):  # by an earlier hub
-        name, mime, data, inline = kept
-        return File(name, mime, base64.b64decode(data), inline)
-    return from_json(kept["about"], base64.b64decode(kept["data"]))
-
-
-def _said(ident: str, at: int, body: Json) -> ChatMessage:
-    files = tuple(_file(kept) for kept in body["files"])
-    said = ChatMessage(
-        ident, at, Box(*body["from"]), body["text"], body["html"], files, body.get("correction", ""),
-        body.get("rpps", ""), readers=tuple(Box(*pair) for pair in body.get("readers", ())),
-        corrects=body.get("corrects", 0), profession=body.get("profession", ""), place=body.get("place", ""),
-    )  # fmt: skip
-    rest = asked(said.text)
-    return said if rest is None else replace(said, text=rest, html=None, asked=True)

@@ -61,6 +61,7 @@ class Gather:
         self._clock = clock
         self._first: dict[tuple[str, str], int] = {}
         self._last: dict[tuple[str, str], int] = {}
+        self._urgent: set[tuple[str, str]] = set()
         self._lanes = Lanes("gathered mail", self._when_quiet, _DATABASE, failed=_failed)
 
     async def start(self, ledger: Ledger) -> None:
@@ -80,9 +81,11 @@ class Gather:
         """Whether nothing is being gathered."""
         return not len(self._lanes)
 
-    def add(self, chat: str, thread: str, at: int) -> None:
-        """Something was said (time in ms) and is on disk."""
+    def add(self, chat: str, thread: str, at: int, urgent: bool = False) -> None:
+        """Something was said (time in ms) and is on disk; what is ``urgent`` waits for nothing more to be said."""
         key = (chat, thread)
+        if urgent:
+            self._urgent.add(key)
         self._last[key] = self._clock()
         self._first.setdefault(key, at)
         self._lanes.wake(key)
@@ -90,8 +93,9 @@ class Gather:
     async def _when_quiet(self, key: tuple[str, str]) -> float | None:
         last = self._last[key]
         due = min(last + self._quiet * 1000, self._first[key] + self._longest * 1000)
-        if (left := (due - self._clock()) / 1000) > 0:
+        if (left := (due - self._clock()) / 1000) > 0 and key not in self._urgent:
             return left
+        self._urgent.discard(key)
         await self._close(*key)
         del self._first[key]
         if self._last[key] == last:

@@ -67,6 +67,7 @@ class Letter:
     want_mdn: Box | None = None
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
     loop: str = ""
+    urgent: bool = False
 
 
 def compose(letter: Letter, *, eight_bit: bool = False) -> bytes:
@@ -93,6 +94,8 @@ def letter_fields(letter: Letter) -> Fields:
         fields.append(("Disposition-Notification-To", box_value(letter.want_mdn, "want_mdn")))
     if letter.auto_submitted is not None:
         fields.append(("Auto-Submitted", text_value(letter.auto_submitted)))
+    if letter.urgent:  # RFC 4021 names two of them; the third is the one that most programs show
+        fields += [("Importance", "high"), ("Priority", "urgent"), ("X-Priority", "1 (Highest)")]
     fields.append((LOOP_HEADER, letter.loop or letter.message_id.rpartition("@")[2]))
     return [*fields, *_mss(letter.mss), *_extra(letter.extra), ("MIME-Version", "1.0")]
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bridge.capabilities import URGENT
 from bridge.model import File
 from bridge.networks.mail.letters.compose import Letter
 from bridge.networks.mail.mime.boxes import Box
@@ -62,6 +63,7 @@ class ChatMessage:
     corrects: int = 0  # when what it corrects was said, in milliseconds since 1970; 0: unknown
     profession: str = ""  # of the writer, as the directory has it
     place: str = ""
+    urgent: bool = False  # its writer says so
 
     @property
     def taken_back(self) -> bool:
@@ -109,6 +111,7 @@ def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter
         sent_at=said[-1].at,
         mss=dict(frame.mss),
         want_mdn=sender if frame.want_mdn else None,
+        urgent=any(one.urgent for one in said),
     )
 
 
@@ -116,18 +119,20 @@ def subject_of(said: Sequence[ChatMessage], name: str = "", *, words: bool) -> s
     """The subject of what has none: who writes and, with ``words``, how it begins: one mail is told from another.
 
     A greeting is no beginning. The subject travels and rests with the body, within the trust space. ``name`` stands
-    before it.
+    before it, and before everything that it is urgent: a secretary sees the subject first.
     """
     new = [one for one in said if not one.correction] or list(said)
     names = list(dict.fromkeys(_name(one) for one in new))
     who = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
     first = next((begun for one in new if words and (begun := _beginning(one))), "")
     subject = f"{who} : {first}" if first else f"Message de {who}"
-    return f"{name} – {subject}" if name else subject
+    subject = f"{name} – {subject}" if name else subject
+    return f"{URGENT}{subject}" if any(one.urgent for one in new) else subject
 
 
 def _beginning(one: ChatMessage) -> str:
-    text = one_line(_GREETING.sub("", one.text[:500], count=1) or one.text[:500], 500)
+    words = one.text.removeprefix(URGENT) if one.urgent else one.text
+    text = one_line(_GREETING.sub("", words[:500], count=1) or words[:500], 500)
     text = text or ", ".join(_file_names(one))
     if len(text) <= _SUBJECT:
         return text

@@ -225,3 +225,18 @@ def date(text: str) -> int | None:
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return seconds * 1000 if seconds is not None and _EARLIEST <= seconds < _LATEST else None
+
+
+def urgent(headers: Headers) -> bool:
+    """Whether a writer marked the mail as pressing, in any of the ways in which programs do (RFC 4021, 2156).
+
+    ``X-Priority`` goes from 1 (highest) to 5; Thunderbird writes 2 for "high", all others 1.
+    """
+    grade = re.match(r"\s*([1-5])\b", headers.get("x-priority"))
+    marks = {name: headers.get(name).strip().lower() for name in ("importance", "priority", "x-msmail-priority")}
+    return (
+        (grade is not None and grade[1] in "12")
+        or marks["importance"] == "high"
+        or marks["priority"] == "urgent"
+        or marks["x-msmail-priority"] in ("high", "highest")
+    )

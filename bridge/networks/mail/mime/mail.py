@@ -12,7 +12,7 @@ from bridge.networks.mail.mime.automatic import automatic, loops
 from bridge.networks.mail.mime.bodies import MailBody, read_body
 from bridge.networks.mail.mime.boxes import Box as Box
 from bridge.networks.mail.mime.boxes import parse_boxes
-from bridge.networks.mail.mime.headers import Headers, date, message_ids, words
+from bridge.networks.mail.mime.headers import Headers, date, message_ids, urgent, words
 from bridge.networks.mail.mime.parts import MailLimits as MailLimits
 from bridge.networks.mail.mime.parts import Part, bare_newlines, long_lines, only_cr, take_apart
 from bridge.networks.mail.mime.report_reading import Dsn as Dsn
@@ -53,6 +53,7 @@ class Mail:
     problems: tuple[str, ...]  # codes of what was odd
     headers: Headers = field(default=Headers(), repr=False)
     size: int = 0  # bytes
+    urgent: bool = False  # its writer says so
 
 
 def parse(raw: bytes, limits: MailLimits = _STANDARD) -> Mail:
@@ -104,6 +105,7 @@ def _read(root: Part, body: MailBody, limits: MailLimits, problems: set[str]) ->
         problems=tuple(sorted(problems)),
         headers=headers,
         size=len(root.raw),
+        urgent=urgent(headers),
     )
 
 
