@@ -192,12 +192,55 @@ class Signals(Protocol):
         """Pass a typing sign on; never fails, never stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class PastMessage:
+    """One message of a conversation as a network may know it: never its text, which the hub does not keep.
+
+    ``name`` is the network's own of it, None while it has none. ``states`` are of everybody if the message came from
+    this network (``own``), else of its own users. ``visible``: it came from this network or was for somebody there.
+    """
+
+    message: str
+    name: str | None
+    order: int
+    kind: Kind
+    sender: Person
+    sent_at: int
+    accepted_at: int
+    states: tuple[RecipientState, ...]
+    own: bool
+    visible: bool
+
+
+class Browsing(Protocol):
+    """What a network may read through, a page at a time: no page costs more because there are many."""
+
+    async def conversations(self, network: str, after: str, limit: int) -> tuple[list[Chat], str | None]:
+        """Conversations in which a network has somebody, after one in order; and after which the next page begins.
+
+        None: there is no next page. A page may hold fewer than ``limit``, or none, and not be the last.
+        """
+
+    async def conversations_of(self, user: Address, after: str, limit: int) -> tuple[list[Chat], str | None]:
+        """The same of one user, in the order in which they came in."""
+
+    async def users(self, network: str, after: str, limit: int) -> tuple[list[Account], str | None]:
+        """Everybody whom a product has declared, by id."""
+
+    async def said(self, conversation: str, network: str, before: int | None, limit: int) -> list[PastMessage]:
+        """What was said before a place of a conversation (None: the end), the newest first."""
+
+
 class Receiver(Protocol):
     """What the hub offers to an edge: it takes messages, changes of members, and a network's word for its users."""
 
     @property
     def facts(self) -> Questions:
         """What may be asked."""
+
+    @property
+    def lists(self) -> Browsing:
+        """What may be read through."""
 
     @property
     def signs(self) -> Signals:

@@ -18,6 +18,7 @@ from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
 from bridge.hub.following import Following
 from bridge.hub.links import PRODUCT, Links
+from bridge.hub.lists import Lists
 from bridge.hub.moving import Moving
 from bridge.hub.news import News
 from bridge.hub.order import Order
@@ -77,6 +78,7 @@ class Hub:
         self.claims = Claims(store, people, self._turns, self._news, self.writing.write, clock)
         self.facts = Facts(store, people, self.claims, connectors)
         self._early = Early(store, courier, self.facts, self._late, clock, waits[1])
+        self.lists = Lists(store, people, self.claims)
         self.moving = Moving(store, people, connectors, courier, self._turns, clock)
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
         self._taking_over = TakingOver(store, people, connectors, self.moving, courier.patience)

@@ -57,7 +57,10 @@ FEW = {
 """Bounded by nature: sorting what is found this way is fine."""
 
 PAGES = {
+    "account_pkey(network= id>)",
     "connect_event_lane(network= lane=)",
+    "leg_chat(network= chat>)",
+    "member_person(person= joined_at>)",
     "connect_event_late(network= at>)",
     "connect_event_pkey(network=)",
     "connect_event_pkey(network= n>)",
@@ -114,7 +117,10 @@ PAGES = {
 }
 """An index in the order that is asked for: the statement ends with LIMIT, and nothing is sorted."""
 
-SORTED = {"mail.chain": "the first mail of a thread and its newest twenty"}
+SORTED = {
+    "lists.chats_of": "those of one millisecond",
+    "mail.chain": "the first mail of a thread and its newest twenty",
+}
 """Statements that sort a page or two."""
 
 FIRST = {

@@ -18,6 +18,7 @@ from bridge.networks.connect.calls.call import Call, RequestLimits
 from bridge.networks.connect.calls.conversations import ConversationCalls
 from bridge.networks.connect.calls.credentials import CredentialCalls
 from bridge.networks.connect.calls.events import EventCalls
+from bridge.networks.connect.calls.lists import ListCalls
 from bridge.networks.connect.calls.messages import MessageCalls
 from bridge.networks.connect.calls.signs import SignCalls
 from bridge.networks.connect.calls.users import UserCalls
@@ -60,9 +61,11 @@ class ConnectApi:
         self._ticks = ticks
         self._clock = clock
         self._credentials = credentials
+        users = UserCalls(products)
         self._calls = (
             MessageCalls(self._reader, known, limits.text_bytes, clock),
-            UserCalls(products),
+            users,
+            ListCalls(users.view),
             ConversationCalls(known),
             SignCalls(declared, clock),
             EventCalls(clock),

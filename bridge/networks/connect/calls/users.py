@@ -30,16 +30,17 @@ class UserCalls:
         """PUT /users/{id}."""
         user = call.id
         vouched = call.parse(Vouch)
-        return json_answer(self._user(await call.hub.declare(Address(call.network, user), vouched.rpps)))
+        return json_answer(self.view(await call.hub.declare(Address(call.network, user), vouched.rpps)))
 
     async def user(self, call: Call) -> web.Response:
         """GET /users/{id}."""
         account = await call.hub.facts.account(Address(call.network, call.id))
         if account is None:
             raise Refused("unknown_user", "id")
-        return json_answer(self._user(account))
+        return json_answer(self.view(account))
 
-    def _user(self, account: Account) -> dict[str, Any]:
+    def view(self, account: Account) -> dict[str, Any]:
+        """A user as their product sees them."""
         contested = [accounts.to_contest(claim, self._label(claim.network)) for claim in account.contested]
         more = {"id": account.address.id, "state": account.standing.value, "contested_by": contested}
         return translate.to_person(account.person) | more

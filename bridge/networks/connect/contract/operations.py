@@ -7,7 +7,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from bridge import vcard
-from bridge.networks.connect import abilities, about, accounts, fields, teams, wire
+from bridge.networks.connect import abilities, about, accounts, fields, listed, teams, wire
 from bridge.networks.connect.credentials import key_words
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.log import answers
@@ -119,6 +119,22 @@ OPERATIONS = (
         body=wire.Receipt, may_lack=True,
     ),
     Operation("typing", "POST", "/typing", "A user begins or stops to write. Best effort.", 204, body=wire.TypingSign),
+    Operation(
+        "list_users", "GET", "/users", "Everybody whom this product has declared, by id.", 200, listed.UsersView,
+    ),
+    Operation(
+        "list_conversations", "GET", "/conversations", "The conversations of this product's users, or of one of them.",
+        200, listed.ConversationsView,
+    ),
+    Operation(
+        "list_members", "GET", "/conversations/{id}/members", "The members of a conversation.", 200,
+        listed.MembersView, may_lack=True,
+    ),
+    Operation(
+        "list_messages", "GET", "/conversations/{id}/messages",
+        "What this product handed in, or its users were given, in a conversation, the newest first: states, no texts.",
+        200, listed.MessagesView, may_lack=True,
+    ),
     Operation(
         "events", "GET", "/events", "The log of this product's webhooks: what follows a cursor.", 200,
         answers.EventsView,

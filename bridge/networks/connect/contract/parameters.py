@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.networks.connect import fields
+from bridge.networks.connect import fields, listed
 from bridge.networks.connect.contract.operations import Operation
 from bridge.networks.connect.fields import ID_PATTERN, SEARCH_PATTERN
 
@@ -54,7 +54,21 @@ def _events() -> list[Json]:
     ]
 
 
+def _list() -> list[Json]:
+    limit = {"type": "integer", "minimum": 1, "maximum": listed.MOST, "default": listed.DEFAULT}
+    cursor = {"type": "string", "pattern": listed.LIST_CURSOR}
+    return [_query("limit", limit), _query("cursor", cursor, "`next` of the answer before.")]
+
+
+def _conversations() -> list[Json]:
+    return [*_list(), _query("user", _ID, "Only those in which this user of the product is.")]
+
+
 _QUERIES = {
+    "list_users": _list,
+    "list_conversations": _conversations,
+    "list_members": _list,
+    "list_messages": _list,
     "contacts": lambda: [_query("user", _ID, _WHOSE, required=True)],
     "people": _people,
     "events": _events,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bridge.errors import Refused, Unavailable, where
 from bridge.networks.connect.log.event_log import EventLog, LoggedEvent
-from bridge.networks.connect.taken import name_of
+from bridge.networks.connect.log.taken import name_of
 from bridge.networks.connect.webhooks import Webhook
 from bridge.parts.patience import Patience
 from bridge.receiver import Receiver

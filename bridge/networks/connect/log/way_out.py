@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridge.errors import Unavailable
 from bridge.networks.connect.log.event_log import Event, EventLog
 from bridge.networks.connect.log.resending import Resending, upkeep
-from bridge.networks.connect.taken import name_of
+from bridge.networks.connect.log.taken import name_of
 from bridge.networks.connect.webhooks import Webhook
 from bridge.parts.tasks import Tasks
 from bridge.receiver import Receiver

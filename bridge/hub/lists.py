@@ -1,0 +1,77 @@
+"""What a network may read through: its conversations, its users, what was said in a conversation; a page at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import orjson
+
+from bridge.db import Row
+from bridge.hub.claims import Claims
+from bridge.model import Account, Address, Kind, RecipientState, State
+from bridge.people.people import People
+from bridge.receiver import Chat, PastMessage
+from bridge.store.store import Store
+
+_LAST = 2**62
+
+
+class Lists:
+    """See :class:`bridge.receiver.Browsing`."""
+
+    def __init__(self, store: Store, people: People, claims: Claims) -> None:
+        self._store = store
+        self._people = people
+        self._claims = claims
+
+    async def conversations(self, network: str, after: str, limit: int) -> tuple[list[Chat], str | None]:
+        """See :class:`bridge.receiver.Browsing`."""
+        rows = await self._store.db.all("lists.chats", network, after, limit)
+        found = [await self._chat(row) for row in rows]
+        own = [chat for chat in found if any(member.address.network == network for member in chat.members)]
+        return own, rows[-1]["chat"] if len(rows) == limit else None
+
+    async def conversations_of(self, user: Address, after: str, limit: int) -> tuple[list[Chat], str | None]:
+        """See :class:`bridge.receiver.Browsing`."""
+        person = await self._people.who(user)
+        if person is None:
+            return [], None
+        at, _, ident = after.partition(".")
+        rows = await self._store.db.all("lists.chats_of", person.id, user.network, int(at or -1), ident, limit)
+        found = [await self._chat(row) for row in rows]
+        own = [chat for chat in found if any(member.address == user for member in chat.members)]
+        last = rows[-1] if len(rows) == limit else None
+        return own, None if last is None else f"{last['joined_at']}.{last['conversation']}"
+
+    async def _chat(self, row: Row) -> Chat:
+        whole = await self._store.conversation(row["conversation"])
+        return Chat(row["conversation"], row["chat"], *whole.shown)
+
+    async def users(self, network: str, after: str, limit: int) -> tuple[list[Account], str | None]:
+        """See :class:`bridge.receiver.Browsing`."""
+        rows = await self._store.db.all("lists.accounts", network, after, limit)
+        found = [await self._claims.account(Address(network, row["id"])) for row in rows]
+        return [one for one in found if one is not None], rows[-1]["id"] if len(rows) == limit else None
+
+    async def said(self, conversation: str, network: str, before: int | None, limit: int) -> list[PastMessage]:
+        """See :class:`bridge.receiver.Browsing`."""
+        rows = await self._store.db.all("lists.messages", conversation, before or _LAST, limit)
+        ids = orjson.dumps([row["id"] for row in rows]).decode()
+        names = {row["message"]: row["id"] for row in await self._store.db.all("lists.names", network, ids)}
+        meant: dict[str, list[Row]] = defaultdict(list)
+        for one in await self._store.db.all("lists.meant", ids):
+            meant[one["message"]].append(one)
+        return [await self._said(row, network, names.get(row["id"]), meant[row["id"]]) for row in rows]
+
+    async def _said(self, row: Row, network: str, name: str | None, meant: Iterable[Row]) -> PastMessage:
+        own = row["network"] == network
+        seen = [one for one in meant if own or one["network"] == network]
+        states = [
+            RecipientState(await self._people.get(one["person"]), State(one["state"]), one["at"], one["reason"])
+            for one in seen
+        ]
+        return PastMessage(
+            row["id"], name, row["pos"], Kind(row["kind"]), await self._people.get(row["sender"]), row["sent_at"],
+            row["accepted_at"], tuple(states), own, bool(own or seen),
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Lists that products read through, and what they may not see."""
