@@ -38,6 +38,7 @@ class Capabilities:
         False  # the network shows our own messages back in its order: it decides the order of the conversation
     )
     files: bool = False
+    files_by_url: bool = False  # it fetches files by itself: they are named to it, not given
     max_files: int = 25_000_000  # bytes of all files of one message
     kinds: frozenset[Kind] = EVERYWHERE
     own_states: bool = False  # it says itself, later, who got what (``sent``, ``received``, ``seen``, ``failed``)

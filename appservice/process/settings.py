@@ -59,7 +59,7 @@ class MatrixSettings(BaseModel):
         default=5_000, ge=0, description="professionals whose users are made at start; others' when they are found"
     )
     warm_parallel: int = Field(default=4, ge=1, description="ghosts that are prepared at once in the background")
-    max_files: int = Field(default=25_000_000, ge=0, description="bytes of all files of one message, either way")
+    max_files: int = Field(default=100_000_000, ge=0, description="bytes of all files of one message, either way")
     media_wait_s: float = Field(
         default=300.0, ge=0, description="how long a room waits for a file that its server cannot give"
     )

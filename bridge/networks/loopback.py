@@ -44,9 +44,9 @@ class Loopback:
     async def deliver(self, delivery: Delivery) -> Ref:
         """Take a delivery once, however often it comes."""
         self.calls.append(delivery.id)
-        self.before(delivery)
         files = tuple([await self.files.whole(file) for file in delivery.body.files])
         delivery = replace(delivery, body=replace(delivery.body, files=files)) if files else delivery
+        self.before(delivery)
         if delivery.id not in self._refs:
             self.delivered.append(delivery)
             self._refs[delivery.id] = Ref(self._network, f"{self._network}-{len(self.delivered)}")

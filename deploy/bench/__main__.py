@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, directory, drain, ghosts, large, mail, real, trust
+from deploy.bench import aged, backlog, cost, directory, drain, files, ghosts, large, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {
@@ -24,6 +24,7 @@ PARTS: dict[str, Part] = {
     "backlog": backlog.measure,
     "large": large.measure,
     "real": real.measure,
+    "files": files.measure,
     "mail": mail.measure,
     "drain": drain.measure,
     "trust": trust.measure,
@@ -38,6 +39,10 @@ TARGETS = {
     "receipt_cpu_100k_old_share": ("≤", 1.3),
     "large_room_first_message_s": ("≤", 8.0),
     "throughput_share_of_bare": ("≥", 0.9),
+    "files_to_matrix_share_of_plain": ("≥", 0.5),
+    "files_to_product_share_of_plain": ("≥", 0.5),
+    "files_memory_mib_100mb": ("≤", 16.0),
+    "files_memory_mib_20_at_once": ("≤", 128.0),
     "waiting_100k_ready_s": ("≤", 5.0),
     "waiting_100k_others_p99_ms": ("≤", 200.0),
     "mail_delivered_share_of_postfix": ("≥", 0.5),

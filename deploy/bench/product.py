@@ -30,6 +30,7 @@ class Product:
         self.arrived: dict[str, float] = {}  # text: when (s)
         self.chats: dict[str, str] = {}  # text: conversation
         self.ids: dict[str, str] = {}  # text: our id of the message, which is the hub's of the webhook
+        self.files: dict[str, list[Json]] = {}  # text: what was told of its files
         self.told: dict[str, str] = {}  # id of ours: its state
         self._ids = itertools.count()
         self._change = asyncio.Event()
@@ -88,6 +89,7 @@ class Product:
             self.ids[data["text"]] = request.headers["webhook-id"]
             self.arrived[data["text"]] = time.perf_counter()
             self.chats[data["text"]] = data["conversation"]
+            self.files[data["text"]] = data["files"]
         elif event["type"] == "message.state":
             self.told.update((one["id"], one["state"]) for one in data["messages"])
         self._change.set()

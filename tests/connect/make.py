@@ -18,12 +18,14 @@ from aiohttp import web
 
 from bridge.connector import Capabilities
 from bridge.db import open_database
+from bridge.files import Files
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.hub import Hub
 from bridge.kinds import EVERYWHERE
 from bridge.model import Address, Kind, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
 from bridge.networks.connect.fingerprints import COMPONENT as PRINTS
+from bridge.networks.connect.shelf import COMPONENT as SHELF
 from bridge.networks.loopback import Loopback
 from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
@@ -33,6 +35,7 @@ from bridge.store.store import COMPONENT
 from deploy.world.ports import free_port
 from deploy.world.simulator import Simulator
 from deploy.world.simulator.web import application
+from deploy.world.stub.memory_store import MemoryStore
 from deploy.world.waiting import until
 
 Json = dict[str, Any]
@@ -120,9 +123,11 @@ class World:
     client: aiohttp.ClientSession
     hub: Hub = field(init=False, repr=False)
     api: ConnectApi = field(init=False, repr=False)
+    shelf: Any = field(init=False, repr=False)
     connectors: dict[str, ConnectConnector] = field(init=False, repr=False)
     matrix: Loopback = field(init=False, repr=False)
     ahead: float = 0.0  # s, by which the hub's clock is
+    store: MemoryStore = field(default_factory=MemoryStore, repr=False)
     _running: AsyncExitStack | None = None
 
     @property
@@ -144,14 +149,16 @@ class World:
         """Open the database of before and serve."""
         self._running = stack = AsyncExitStack()
         seal = Seal({"k1": bytes(range(32))}, "k1")
-        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, PRINTS])
+        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, PRINTS, SHELF])
         stack.push_async_callback(db.close)
         rules = Rules(lambda server: trusted_server(server, ["chu.example"]), patience=PATIENCE)
-        core = assemble(db, seal, FlatFile(PEOPLE), rules, lambda: int(self.clock() * 1000))
+        files = Files(self.store)
+        core = assemble(db, seal, FlatFile(PEOPLE), rules, lambda: int(self.clock() * 1000), files)
         self.hub = core.hub
         self.api, self.connectors = build(
-            ConnectSettings.model_validate(self.section), seal, self.hub, db, clock=self.clock
+            ConnectSettings.model_validate(self.section), seal, self.hub, db, files, clock=self.clock
         )
+        self.shelf = self.api._shelf
         self.matrix = Loopback(
             "matrix",
             Capabilities(names_chats=True, kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}),

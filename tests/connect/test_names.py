@@ -18,6 +18,7 @@ from bridge.errors import Refused
 from bridge.model import File
 from bridge.networks.connect import wire
 from bridge.networks.connect.files import LONGEST_NAME, clean_name, from_file, good_name, room_for, to_files
+from bridge.networks.connect.shelf import wire_files
 
 LONG = "Compte rendu " * 30
 GOOD = ["bilan.pdf", "Compte rendu – é (2).PDF", "👩🏽‍⚕️.png", ".profil", "a" * 255, "é" * 127, "تقرير.pdf", "a:b?.txt"]
@@ -75,9 +76,9 @@ def test_what_is_cleaned_is_good(name: str) -> None:
     assert clean_name(cleaned) == cleaned
 
 
-def _sent(**more: Any) -> wire.NewFile:
+def _sent(**more: Any) -> wire_files.NewFile:
     body = {"name": "bilan.pdf", "type": "application/pdf", "content": "JVBERi0="} | more
-    return wire.NewFile.model_validate_json(json.dumps(body))
+    return wire_files.NewFile.model_validate_json(json.dumps(body))
 
 
 def test_the_content_is_the_bytes() -> None:
@@ -96,7 +97,7 @@ def test_a_hash_that_is_right_and_one_that_is_not() -> None:
 @given(st.binary(min_size=1, max_size=200))
 def test_bytes_survive_both_ways(data: bytes) -> None:
     out = json.loads(orjson.dumps(from_file(File("a", "a/b", data))))
-    wire.FileView.model_validate_json(json.dumps(out))
+    wire_files.FileView.model_validate_json(json.dumps(out))
     assert b64decode(out["content"], validate=True) == data
     assert (out["size"], out["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     back = _sent(content=out["content"], sha256=out["sha256"], name=out["name"], type=out["type"])
@@ -107,7 +108,7 @@ def test_bytes_survive_both_ways(data: bytes) -> None:
 @example("QUJD=")
 @example("QUI=")
 def test_only_base64_is_base64(text: str) -> None:
-    schema = wire.NewFile.model_json_schema()["properties"]["content"]["pattern"]
+    schema = wire_files.NewFile.model_json_schema()["properties"]["content"]["pattern"]
     fits = re.search(schema.removesuffix("$") + r"\Z", text) is not None
     try:
         taken = _sent(content=text).content
@@ -134,7 +135,7 @@ def test_there_is_room_for_what_is_allowed(most: int, files: int) -> None:
 
 
 def test_the_longest_name_is_the_one_of_the_document() -> None:
-    assert wire.NewFile.model_json_schema()["properties"]["name"]["maxLength"] == LONGEST_NAME
+    assert wire_files.NewFile.model_json_schema()["properties"]["name"]["maxLength"] == LONGEST_NAME
 
 
 def test_names_and_contents_are_in_no_repr() -> None:

@@ -138,7 +138,7 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
     assert closed == {
         "Abilities", "Confirmation", "GivenName", "Leaving", "MembersChange", "NewCredential", "NewEdit", "NewFile",
-        "NewMessage", "NewReaction", "NewRemoval", "Receipt", "Renaming", "TypingSign", "Vouch",
+        "NewMessage", "NewReaction", "NewRemoval", "Receipt", "Renaming", "TypingSign", "UploadedFile", "Vouch",
     }  # fmt: skip
     for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
         assert words in document()["info"]["description"]

@@ -13,7 +13,7 @@ from bridge.capabilities import MAX_TEXT
 from bridge.kinds import EVERYWHERE
 from bridge.networks.connect import ConnectSettings, build
 from bridge.networks.connect.files import room_for
-from bridge.networks.connect.profiles import MAX_FILES, PROFILES, Profile
+from bridge.networks.connect.profiles import MAX_BY_URL, MAX_FILES, PROFILES, Profile
 from tests.connect.make import SECRETS, digest, section
 
 SECRET = SECRETS["pandalab"]
@@ -88,7 +88,7 @@ def test_the_label_is_the_profiles_unless_given() -> None:
         ({"colour": "blue"}, "colour"),
         ({"capabilities": {"voice": True}}, "voice"),
         ({"capabilities": {"max_files": 0}}, "max_files"),
-        ({"capabilities": {"max_files": MAX_FILES + 1}}, "max_files"),
+        ({"capabilities": {"max_files": MAX_BY_URL + 1}}, "max_files"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], where: str) -> None:

@@ -13,31 +13,10 @@ from bridge.files import Arriving, Files, Pieces, from_json, pieces_of, to_json
 from bridge.model import Address, Body, File, Kind, Message, Ref, StoredFile
 from bridge.seal import Seal
 from bridge.store import kept_files
+from deploy.world.stub.memory_store import MemoryStore
 
 PDF = File("bilan.pdf", "application/pdf", b"%PDF-1.7 " + bytes(range(256)) * 2000, "cid1")
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
-
-
-class Shelf:
-    """A store in memory that may be away."""
-
-    def __init__(self, most: int = 1_000_000) -> None:
-        self.most = most
-        self.kept: dict[str, bytes] = {}
-        self.away: Exception | None = None
-
-    async def put(self, pieces: Pieces, size: int) -> StoredFile:
-        if self.away is not None:
-            raise self.away
-        data = b"".join([piece async for piece in pieces])
-        if len(data) != size:
-            raise Refused("wrong_size")
-        handle = f"mem:{len(self.kept)}"
-        self.kept[handle] = data
-        return StoredFile(handle, size, hashlib.sha256(data).hexdigest())
-
-    async def open(self, stored: StoredFile, start: int = 0, end: int | None = None) -> Pieces:
-        yield self.kept[stored.handle][start:end]
 
 
 class Shout:
@@ -64,7 +43,7 @@ async def read(files: Files, file: File, start: int = 0, end: int | None = None)
 
 
 async def test_bytes_of_a_message_go_to_the_store_once() -> None:
-    files = Files(Shelf())
+    files = Files(MemoryStore())
     kept = (await files.shelved(message(PDF))).body.files[0]
     assert isinstance(kept.content, StoredFile)
     assert (kept.name, kept.mime, kept.inline, kept.size) == (PDF.name, PDF.mime, PDF.inline, PDF.size)
@@ -79,7 +58,7 @@ async def test_bytes_of_a_message_go_to_the_store_once() -> None:
 
 @pytest.mark.parametrize("why", [Unavailable("homeserver_away"), Refused("files_too_large")])
 async def test_what_the_store_does_not_take_stays_with_the_message(why: Exception) -> None:
-    shelf = Shelf()
+    shelf = MemoryStore()
     shelf.away = why
     assert (await Files(shelf).shelved(message(PDF))).body.files == (PDF,)
     assert (await Files().shelved(message(PDF))).body.files == (PDF,)
@@ -88,7 +67,7 @@ async def test_what_the_store_does_not_take_stays_with_the_message(why: Exceptio
 async def test_an_upload_says_the_limit_before_the_first_byte() -> None:
     pieces = pieces_of(b"12345678901")
     with pytest.raises(Refused) as refusal:
-        await Files(Shelf(most=10)).take(Arriving("a", "text/x", 11), pieces)
+        await Files(MemoryStore(most=10)).take(Arriving("a", "text/x", 11), pieces)
     assert (refusal.value.code, refusal.value.about) == ("files_too_large", "10 bytes")
     with pytest.raises(Unavailable):
         await Files().take(Arriving("a", "text/x", 11), pieces)
@@ -109,7 +88,7 @@ async def shelved(files: Files, data: bytes) -> File:
 
 @pytest.mark.parametrize("way", [taken, adopted, shelved])
 async def test_every_way_in_leads_through_the_filters(way: Callable[..., object]) -> None:
-    shelf = Shelf()
+    shelf = MemoryStore()
     files = Files(shelf, [Shout()])
     file: File = await way(files, b"bonjour")  # type: ignore[misc]
     assert (file.mime, await read(files, file)) == ("text/loud", b"BONJOUR")
@@ -121,7 +100,7 @@ async def test_every_way_in_leads_through_the_filters(way: Callable[..., object]
 
 
 async def test_what_lies_in_the_store_and_is_not_changed_is_not_kept_twice() -> None:
-    shelf = Shelf()
+    shelf = MemoryStore()
     file = await Files(shelf, [Shout()]).adopt(Arriving("a.pdf", "application/pdf", 0), pieces_of(PDF.data), "theirs")
     assert file.content == StoredFile("theirs", PDF.size, PDF.sha256)
     assert shelf.kept == {}

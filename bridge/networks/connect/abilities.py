@@ -16,11 +16,12 @@ from bridge.kinds import EVERYWHERE
 from bridge.model import Kind
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.products import Product
+from bridge.networks.connect.profiles import BY_URL, in_bounds
 from bridge.networks.connect.wire import AboutKind
 from bridge.receiver import InCommon
 
 _log = logging.getLogger(__name__)
-_SWITCHES = ("html", "replies", "threads", "typing", "receipts", "files")
+_SWITCHES = ("html", "replies", "threads", "typing", "receipts", "files", "files_by_url")
 OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION)
 
 
@@ -43,6 +44,11 @@ class Abilities(Wire):
     typing: bool | None = None
     receipts: bool | None = None
     files: bool | None = None
+    files_by_url: bool | None = Field(
+        default=None,
+        description="Webhooks name files (`url`) and do not hold them: the product fetches them when it wants to. Then "
+        "files may be larger, both ways (`max_files`).",
+    )
 
 
 class AbilitiesView(Wire):
@@ -56,6 +62,7 @@ class AbilitiesView(Wire):
     typing: bool
     receipts: bool
     files: bool
+    files_by_url: bool
     max_files: int
     max_text: int
 
@@ -63,8 +70,10 @@ class AbilitiesView(Wire):
 def able(profile: Capabilities, said: Abilities, fixed: dict[str, Any]) -> Capabilities:
     """``fixed``: what the configuration says, which no product changes."""
     declared: dict[str, Any] = {name: getattr(said, name) for name in _SWITCHES if getattr(said, name) is not None}
+    if declared.get("files_by_url"):
+        declared["max_files"] = BY_URL
     declared["kinds"] = EVERYWHERE | {Kind(kind) for kind in said.kinds}
-    return dataclasses.replace(profile, **(declared | fixed))
+    return in_bounds(dataclasses.replace(profile, **(declared | fixed)))
 
 
 def to_view(able: Capabilities, version: str | None) -> dict[str, Any]:

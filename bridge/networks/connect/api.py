@@ -7,6 +7,7 @@ import math
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
@@ -14,10 +15,11 @@ from aiohttp import web
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect import problems
 from bridge.networks.connect.abilities import Declared
-from bridge.networks.connect.calls.call import Call, RequestLimits
+from bridge.networks.connect.calls.call import Call, RequestLimits, known_id
 from bridge.networks.connect.calls.conversations import ConversationCalls
 from bridge.networks.connect.calls.credentials import CredentialCalls
 from bridge.networks.connect.calls.events import EventCalls
+from bridge.networks.connect.calls.files import FileCalls
 from bridge.networks.connect.calls.lists import ListCalls
 from bridge.networks.connect.calls.messages import MessageCalls
 from bridge.networks.connect.calls.signs import SignCalls
@@ -29,27 +31,51 @@ from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import Handler, answered, constant, nothing_there
 from bridge.networks.connect.products import Product, Tokens
+from bridge.networks.connect.profiles import MAX_FILES
 from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
+from bridge.networks.connect.shelf.shelf import ProductFiles
 from bridge.parts.bucket import Bucket
 
 _LONGEST_TOKEN = 512
+
+
+async def _no_word_yet(_: web.Request) -> None:
+    """``Expect: 100-continue`` is answered when the size that is announced is known to be right."""
+
+
+_EXPECT = {"/files": _no_word_yet}
 _LIMITS = RequestLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """What is on the hub's disk for the API.
+
+    Without ``known`` an id that is used again is not compared with what was said under it first, without ``declared``
+    no product can declare what it is able to, without ``credentials`` none changes its token, without ``shelf`` files
+    travel in messages only.
+    """
+
+    known: Prints | None = None
+    declared: Declared | None = None
+    credentials: Credentials | None = None
+    shelf: ProductFiles | None = None
+
+
+_NOTHING = OnDisk()
 
 
 class ConnectApi:
     """All products' requests. ``clock`` gives seconds since 1970, ``ticks`` seconds that only grow.
 
-    Without ``known`` an id that is used again is not compared with what was said under it first, without ``declared``
-    no product can declare what it is able to.
+    ``kept``: what is known of products on disk.
     """
 
     def __init__(
         self,
         products: Mapping[str, Product],
         limits: RequestLimits = _LIMITS,
-        known: Prints | None = None,
-        declared: Declared | None = None,
-        credentials: Credentials | None = None,
+        kept: OnDisk = _NOTHING,
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
@@ -60,14 +86,16 @@ class ConnectApi:
         self._tokens = Tokens(products.values())
         self._ticks = ticks
         self._clock = clock
-        self._credentials = credentials
+        self._credentials = credentials = kept.credentials
+        self._shelf = kept.shelf
         users = UserCalls(products)
         self._calls = (
-            MessageCalls(self._reader, known, limits.text_bytes, clock),
+            MessageCalls(self._reader, kept.known, limits.text_bytes, clock, kept.shelf),
+            FileCalls(kept.shelf, limits.body_timeout_s),
             users,
             ListCalls(users.view),
-            ConversationCalls(known),
-            SignCalls(declared, clock),
+            ConversationCalls(kept.known),
+            SignCalls(kept.declared, clock),
             EventCalls(clock),
             CredentialCalls(credentials, clock),
         )
@@ -83,7 +111,7 @@ class ConnectApi:
         found = list[web.AbstractResource]()
         served = [(one.method, one.path, self._handler(one)) for one in OPERATIONS]
         for method, path, handler in [*served, ("GET", "/openapi.json", constant(written()))]:
-            route = app.router.add_route(method, PREFIX + path, answered(handler))
+            route = app.router.add_route(method, PREFIX + path, answered(handler), expect_handler=_EXPECT.get(path))
             assert route.resource is not None
             found.append(route.resource)
         app.router.add_route("*", PREFIX + "{rest:(/.*)?}", answered(nothing_there(found)))
@@ -108,7 +136,7 @@ class ConnectApi:
                 return await act(Call(product, product.hub, request, body))
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            product, token = self._authenticated(request)
+            product, token = await self._caller(operation, request)
             if wait := product.bucket.take(self._ticks()):
                 answer: web.StreamResponse = problems.problem(429, "rate_limited", retry_after=wait)
             else:
@@ -119,16 +147,29 @@ class ConnectApi:
 
         return handle
 
-    def _act(self, name: str) -> Callable[[Call], Awaitable[web.Response]]:
+    async def _caller(self, operation: Operation, request: web.Request) -> tuple[Product, bytes]:
+        """The product, and the print of its token; of a signed address, which stands for one, there is none."""
+        if not operation.signed or "signature" not in request.query or self._shelf is None:
+            return self._authenticated(request)
+        owner = await self._shelf.owner(known_id(request.match_info["id"], "id"), dict(request.query))
+        product = self.products.get(owner)
+        if product is None:
+            raise Refused("unknown_file", "id")
+        self._certified(product, request)
+        return product, b""
+
+    def _act(self, name: str) -> Callable[[Call], Awaitable[web.StreamResponse]]:
         """The method of one of the subjects that does an operation."""
         [act] = [getattr(subject, name) for subject in self._calls if hasattr(subject, name)]
-        found: Callable[[Call], Awaitable[web.Response]] = act
+        found: Callable[[Call], Awaitable[web.StreamResponse]] = act
         return found
 
     def _limit(self, operation: Operation, product: Product) -> int:
         """The bytes of a body: more only where there may be files, and for those who may send them."""
         able = product.capabilities
-        return self._limits.body_bytes + (room_for(able.max_files) if operation.files and able.files else 0)
+        return self._limits.body_bytes + (
+            room_for(min(able.max_files, MAX_FILES)) if operation.files and able.files else 0
+        )
 
     def _authenticated(self, request: web.Request) -> tuple[Product, bytes]:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -138,9 +179,12 @@ class ConnectApi:
         if owner is None:
             raise Refused("unknown_token")
         product, digest = owner
+        self._certified(product, request)
+        return product, digest
+
+    def _certified(self, product: Product, request: web.Request) -> None:
         if product.certificates and not product.accepts_certificate(self._certificate(request)):
             raise Refused("client_certificate")
-        return product, digest
 
     def _certificate(self, request: web.Request) -> bytes | None:
         """The client's certificate (DER): of this connection, or of the proxy's (RFC 9440) where that is trusted."""

@@ -18,8 +18,9 @@ from bridge.model import AccountNews, Delivery, Handed, Kind, Ref, Report, Typin
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import about, accounts, problems, translate
 from bridge.networks.connect.abilities import Declared
-from bridge.networks.connect.api import ConnectApi
+from bridge.networks.connect.api import ConnectApi, OnDisk
 from bridge.networks.connect.calls.call import RequestLimits
+from bridge.networks.connect.contract.operations import PREFIX
 from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
 from bridge.networks.connect.log.event_log import Event, EventLog
@@ -28,6 +29,9 @@ from bridge.networks.connect.products import Product
 from bridge.networks.connect.profiles import PROFILES
 from bridge.networks.connect.request_body import in_executor
 from bridge.networks.connect.settings import ConnectSettings, ProductSettings, read_webhook_secret
+from bridge.networks.connect.shelf import COMPONENT as SHELF
+from bridge.networks.connect.shelf.address import Lent
+from bridge.networks.connect.shelf.shelf import ProductFiles
 from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.parts.bucket import Bucket
@@ -51,14 +55,14 @@ class ConnectConnector:
         out: WayOut,
         labels: Mapping[str, str] | None = None,
         declared: Declared | None = None,
-        files: Files | None = None,
+        shelf: ProductFiles | None = None,
         credentials: Credentials | None = None,
     ) -> None:
         """``labels``: what people call each product; ``declared``: what products say that they are able to.
 
-        ``files``: where the files of messages lie.
+        ``shelf``: the files that products may fetch.
         """
-        self._files = files or Files()
+        self._shelf = shelf
         self._declared = declared
         self._credentials = credentials
         self._product = product
@@ -102,13 +106,18 @@ class ConnectConnector:
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """One attempt. The ``webhook-id`` is the delivery's id, the Ref is the id that the product answers."""
         html = self.capabilities.html
-        if delivery.body.files:
+        if delivery.kind is Kind.REMOVAL and self._shelf is not None and delivery.cites[0] is not None:
+            await self._shelf.take_back(delivery.cites[0], self.network)
+        if delivery.body.files and self.capabilities.files_by_url and self._shelf is not None:
+            lent = await self._shelf.lend(delivery, f"{PREFIX}/files")
+        else:
+            lent = [None] * len(delivery.body.files)
+        if not all(lent):
             async with self._large:
-                whole = tuple([await self._files.whole(file) for file in delivery.body.files])
-                delivery = replace(delivery, body=replace(delivery.body, files=whole))
-                body = await in_executor(lambda: _event(delivery, html))
+                delivery = await self._whole(delivery, lent)
+                body = await in_executor(lambda: _event(delivery, html, lent))
                 return await self._handed(delivery, body)
-        return await self._handed(delivery, _event(delivery, html, await self._ranks(delivery)))
+        return await self._handed(delivery, _event(delivery, html, lent, await self._ranks(delivery)))
 
     async def _handed(self, delivery: Delivery, body: bytes) -> Ref | Handed:
         sent = await self._out.hand(Event(delivery.id, delivery.conversation, delivery.message, body))
@@ -119,6 +128,15 @@ class ConnectConnector:
         """What the members may do, where a webhook tells of them."""
         hub = self._product.hub if delivery.kind is Kind.MEMBERS else None
         return translate.NO_RANKS if hub is None else await hub.facts.ranks(delivery.conversation)
+
+    async def _whole(self, delivery: Delivery, lent: Sequence[Lent | None]) -> Delivery:
+        """With the bytes of those files that are not to be fetched. Raises Refused, Unavailable."""
+        files = self._shelf.files if self._shelf is not None else Files()
+        whole = [
+            file if at is not None else await files.whole(file)
+            for file, at in zip(delivery.body.files, lent, strict=True)
+        ]
+        return replace(delivery, body=replace(delivery.body, files=tuple(whole)))
 
     async def report(self, reports: Sequence[Report]) -> None:
         """One webhook. What the product refuses is sent again in halves: only what it refuses alone is lost."""
@@ -155,11 +173,13 @@ class ConnectConnector:
             _log.debug("connect: %s did not take a typing sign", self.network)
 
 
-def _event(delivery: Delivery, html: bool, ranks: Mapping[str, Rank] = translate.NO_RANKS) -> bytes:
-    """The webhook of a delivery."""
+def _event(
+    delivery: Delivery, html: bool, lent: Sequence[Lent | None] = (), ranks: Mapping[str, Rank] = translate.NO_RANKS
+) -> bytes:
+    """The webhook of a delivery. ``lent``: where its files can be fetched."""
     if delivery.kind in about.KINDS:
         return about.to_event(delivery, html)
-    return translate.to_event(delivery, html, ranks)
+    return translate.to_event(delivery, html, ranks, lent)
 
 
 def build(
@@ -178,6 +198,7 @@ def build(
     """
     declared = Declared(db) if db is not None else None
     credentials = Credentials(db, seal, lambda: int(clock() * 1000)) if db is not None and seal is not None else None
+    shelf = _shelf(section, seal, db, files, clock)
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
     labels = {name: product.label for name, product in products.items()}
@@ -186,7 +207,7 @@ def build(
         webhook = _webhook(name, settings, sessions, clock) if settings.webhook_url else None
         events = _log_of(name, settings, db, seal, clock)
         out = products[name].out = WayOut(name, webhook, events, hub)
-        connectors[name] = ConnectConnector(products[name], out, labels, declared, files, credentials)
+        connectors[name] = ConnectConnector(products[name], out, labels, declared, shelf, credentials)
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,
@@ -194,7 +215,19 @@ def build(
         body_timeout_s=section.body_timeout_s,
         certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    return ConnectApi(products, limits, Prints(seal) if seal else None, declared, credentials, clock=clock), connectors
+    kept = OnDisk(Prints(seal) if seal else None, declared, credentials, shelf)
+    return ConnectApi(products, limits, kept, clock=clock), connectors
+
+
+def _shelf(
+    section: ConnectSettings, seal: Seal | None, db: Database | None, files: Files | None, clock: Callable[[], float]
+) -> ProductFiles | None:
+    if seal is None or db is None or files is None:
+        return None
+    return ProductFiles(
+        db, seal, files, clock,
+        public_url=section.public_url, address_s=section.file_address_s, days=section.files_days,
+    )  # fmt: skip
 
 
 def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Product:
@@ -251,4 +284,4 @@ def _prove(section: ConnectSettings, seal: Seal) -> None:
             _webhook(name, settings, Sessions())
 
 
-NETWORK = Network(ConnectSettings, _build, _prove, tables=(COMPONENT,), always=True)
+NETWORK = Network(ConnectSettings, _build, _prove, tables=(COMPONENT, SHELF), always=True)

@@ -6,15 +6,16 @@ import hashlib
 import re
 import unicodedata
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from bridge.errors import Refused
 from bridge.model import File
-from bridge.networks.connect.fields import MIME_PATTERN
-from bridge.networks.connect.wire import NewFile
+from bridge.networks.connect.fields import MIME_PATTERN, time_text
+from bridge.networks.connect.shelf.address import Lent
+from bridge.networks.connect.shelf.wire_files import NewFile, UploadedFile
 
 LONGEST_NAME = 255  # bytes of UTF-8: what common file systems take
 UNNAMED = "fichier"
@@ -27,9 +28,12 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 
 
-def to_files(sent: Sequence[NewFile]) -> tuple[File, ...]:
+def to_files(sent: Sequence[NewFile | UploadedFile], uploaded: Mapping[str, File] | None = None) -> tuple[File, ...]:
     """The files of a product's message as the hub's. Raises Refused (bad_file_name, wrong_sha256) naming the file."""
-    return tuple(_to_file(file, f"files.{n}") for n, file in enumerate(sent))
+    return tuple(
+        (uploaded or {})[file.id] if isinstance(file, UploadedFile) else _to_file(file, f"files.{n}")
+        for n, file in enumerate(sent)
+    )
 
 
 def _to_file(sent: NewFile, where: str) -> File:
@@ -68,15 +72,17 @@ def _shorten(name: str) -> str:
     return kept.decode("utf-8", "ignore").rstrip(" .") + ending
 
 
-def from_file(file: File) -> dict[str, Any]:
-    """A file as webhooks carry it; its content is made JSON once, without a copy as text."""
-    return {
+def from_file(file: File, lent: Lent | None = None) -> dict[str, Any]:
+    """A file as webhooks carry it: at its address, else whole: made JSON once, without a copy as text."""
+    shown = {
         "name": clean_name(file.name),
         "type": file.mime.lower() if _MIME.fullmatch(file.mime) else UNKNOWN_TYPE,
         "size": file.size,
-        "sha256": hashlib.sha256(file.data).hexdigest(),
-        "content": orjson.Fragment(b'"' + b64encode(file.data) + b'"'),
+        "sha256": file.sha256,
     }
+    if lent is None:
+        return shown | {"content": orjson.Fragment(b'"' + b64encode(file.data) + b'"')}
+    return shown | {"id": lent.id, "url": lent.url, "expires_at": time_text(lent.expires * 1000)}
 
 
 def room_for(max_files: int) -> int:

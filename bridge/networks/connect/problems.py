@@ -31,6 +31,7 @@ _STATUS = {
     "duplicate_key": 400,
     "unknown_token": 401,
     "client_certificate": 403,
+    "address_expired": 403,
     "not_your_user": 403,
     "unknown_sender": 403,
     "account_revoked": 403,
@@ -45,16 +46,19 @@ _STATUS = {
     "unknown_message": 404,
     "unknown_user": 404,
     "unknown_event": 404,
+    "unknown_file": 404,
     "not_contested": 404,
     "unknown_path": 404,
     "bad_method": 405,
     "too_slow": 408,
+    "no_length": 411,
     "id_in_use": 409,
     "decided": 409,
     "too_large": 413,
     "files_too_large": 413,
     "wrong_type": 415,
     "wrong_encoding": 415,
+    "no_such_range": 416,
     "rate_limited": 429,
     "searched_too_fast": 429,
     "searched_enough": 429,
@@ -108,6 +112,16 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Le fichier reçu n’a pas l’empreinte SHA-256 annoncée. Renvoyez-le.",
         "The file that came does not have the SHA-256 given. Send it again.",
     ),
+    "unknown_file": (
+        "Ce fichier n’est pas connu, ou n’est plus gardé. Déposez-le de nouveau.",
+        "This file is not known, or is kept no longer. Upload it again.",
+    ),
+    "address_expired": (
+        "Cette adresse a expiré. Demandez le fichier avec le jeton du produit.",
+        "This address has expired. Ask for the file with the product's token.",
+    ),
+    "no_length": ("La taille du fichier est à annoncer (Content-Length).", "Say the file's size (Content-Length)."),
+    "no_such_range": ("Le fichier n’a pas ces octets.", "The file does not have these bytes."),
     "wrong_size": (
         "Le fichier reçu n’a pas la taille annoncée. Renvoyez-le.",
         "The file that came does not have the size given. Send it again.",
@@ -169,7 +183,7 @@ def of_validation(error: ValidationError) -> web.Response:
 
 
 def _field_error(where: tuple[int | str, ...], kind: str) -> dict[str, str]:
-    field = ".".join(str(part)[:64] for part in where)
+    field = ".".join(str(part)[:64] for part in where if not str(part).startswith("<"))  # which of several forms
     if kind.startswith(_DATES):
         fr, en = _FIELD_WORDS["rfc3339"]
     else:

@@ -6,12 +6,19 @@ the one open API that they would implement. What a product really carries is to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
 
-MAX_FILES = 25_000_000  # of one message: what mailboxes take, too
+MAX_FILES = 25_000_000  # bytes of one message, where files travel in it: what mailboxes take, too
+MAX_BY_URL = 2_000_000_000  # the same where they are uploaded, and fetched, by themselves
+BY_URL = 100_000_000  # of these, unless the configuration says otherwise
+
+
+def in_bounds(able: Capabilities) -> Capabilities:
+    """What travels in a message has to fit into memory."""
+    return able if able.files_by_url else replace(able, max_files=min(able.max_files, MAX_FILES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
 from bridge.kinds import EVERYWHERE
 from bridge.model import Kind
 from bridge.networks.connect.files import room_for
-from bridge.networks.connect.profiles import MAX_FILES, PROFILES
+from bridge.networks.connect.profiles import MAX_BY_URL, MAX_FILES, PROFILES, in_bounds
 
 _RESERVED = {"function", "matrix", "mail", "mailto", "rpps", "xmpp"}  # other networks and kinds of handles
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -64,7 +64,8 @@ class CapabilitiesSettings(_Section):
     receipts: bool | None = None
     max_text: Annotated[int, Field(ge=100, le=1_000_000)] | None = None
     files: bool | None = None
-    max_files: Annotated[int, Field(ge=1, le=MAX_FILES)] | None = None
+    files_by_url: bool | None = None
+    max_files: Annotated[int, Field(ge=1, le=MAX_BY_URL)] | None = None
     kinds: list[Literal["edit", "removal", "reaction"]] | None = None
 
     @property
@@ -95,7 +96,7 @@ class ProductSettings(_Section):
     @property
     def carries(self) -> Capabilities:
         """What the profile says, as this configuration changes it."""
-        return dataclasses.replace(PROFILES[self.profile].capabilities, **self.capabilities.fixed)
+        return in_bounds(dataclasses.replace(PROFILES[self.profile].capabilities, **self.capabilities.fixed))
 
     @property
     def log_days(self) -> float | None:
@@ -130,9 +131,19 @@ class ConnectSettings(_Section):
     max_bodies_bytes: int = Field(default=192 * 1024 * 1024, ge=1024)  # of all larger ones (with files) together
     max_text_bytes: int = Field(default=MAX_TEXT, ge=100, le=MAX_TEXT)
     body_timeout_s: float = Field(default=30.0, gt=0, le=300)
+    public_url: str = ""  # of this API, before /connect/v1: in the addresses of files; empty: they begin with a /
+    file_address_s: float = Field(default=3600.0, ge=60, le=7 * 86_400)  # that a file's address needs no token
+    files_days: int = Field(default=30, ge=1, le=365)  # that a product may fetch a file of a message again
     client_certificate_from_proxy: bool = (
         False  # trust the Client-Cert header (RFC 9440): only behind a proxy that sets it
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("https", "http") or not urlsplit(value).hostname):
+            raise ValueError("public_url begins with https://")
+        return value
 
     @model_validator(mode="after")
     def _tokens_are_of_one_product(self) -> ConnectSettings:
@@ -144,7 +155,7 @@ class ConnectSettings(_Section):
     @model_validator(mode="after")
     def _there_is_room_for_files(self) -> ConnectSettings:
         able = [product.carries for product in self.products.values()]
-        largest = max((room_for(one.max_files) for one in able if one.files), default=0)
+        largest = max((room_for(min(one.max_files, MAX_FILES)) for one in able if one.files), default=0)
         if largest and self.max_bodies_bytes < 2 * (self.max_body_bytes + largest):
             needed = 2 * (self.max_body_bytes + largest)
             raise ValueError(f"max_bodies_bytes: {needed} are needed for the largest max_files, or less max_files")

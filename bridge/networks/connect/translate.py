@@ -30,6 +30,7 @@ from bridge.model import (
 )
 from bridge.networks.connect.fields import from_group_name, time_text, to_group_name
 from bridge.networks.connect.files import from_file, to_files
+from bridge.networks.connect.shelf.address import Lent
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
 from bridge.parts.moments import AHEAD
@@ -73,14 +74,17 @@ def clean_html(html: str) -> str | None:
     return _CLEANER.clean(html).strip() or None
 
 
-def to_message(network: str, sent: NewMessage, max_text: int, now: int) -> Message:
+def to_message(
+    network: str, sent: NewMessage, max_text: int, now: int, uploaded: Mapping[str, File] | None = None
+) -> Message:
     """A message of a product as the hub's; ``max_text`` in bytes, ``now`` in milliseconds.
 
-    Raises Refused (empty, too_long, sent_in_future, bad_file_name, wrong_sha256).
+    ``uploaded``: the files that it names, by their ids. Raises Refused (empty, too_long, sent_in_future, bad_file_name,
+    wrong_sha256).
     """
     if not sent.text.strip() and not sent.files:
         raise Refused("empty", "text")
-    body = to_body(sent.text, sent.html, max_text, to_files(sent.files))
+    body = to_body(sent.text, sent.html, max_text, to_files(sent.files, uploaded))
     return Message(
         ref=Ref(network, sent.id),
         chat=sent.conversation,
@@ -154,13 +158,18 @@ def to_member(member: Member, ranks: Mapping[str, Rank] | None = None) -> Json:
     }
 
 
-def to_event(delivery: Delivery, html: bool = True, ranks: Mapping[str, Rank] = NO_RANKS) -> bytes:
-    """The webhook of a delivery: a message, or what the conversation is now, which may change between two attempts."""
+def to_event(
+    delivery: Delivery, html: bool = True, ranks: Mapping[str, Rank] = NO_RANKS, lent: Sequence[Lent | None] = ()
+) -> bytes:
+    """The webhook of a delivery: a message, or what the conversation is now, which may change between two attempts.
+
+    ``lent``: where each of its files can be fetched; none: they are in it.
+    """
     if delivery.kind is Kind.MEMBERS:
         return event("conversation.members", delivery.created_at, _members_changed(delivery, ranks))
     if delivery.kind is Kind.NAME:
         return event("conversation.renamed", delivery.created_at, _renamed(delivery))
-    return event("message.created", delivery.created_at, _created(delivery, html))
+    return event("message.created", delivery.created_at, _created(delivery, html, lent))
 
 
 def event(kind: str, at: int, data: Json) -> bytes:
@@ -168,8 +177,9 @@ def event(kind: str, at: int, data: Json) -> bytes:
     return orjson.dumps({"type": kind, "timestamp": time_text(at), "data": data})
 
 
-def _created(delivery: Delivery, html: bool) -> Json:
+def _created(delivery: Delivery, html: bool, lent: Sequence[Lent | None]) -> Json:
     body = delivery.body
+    where = lent or [None] * len(body.files)
     return {
         "message": delivery.message,
         "conversation": delivery.chat or delivery.conversation,
@@ -184,7 +194,7 @@ def _created(delivery: Delivery, html: bool) -> Json:
         "members": [to_member(m) for m in delivery.members],
         "reply_to": delivery.reply_to.id if delivery.reply_to else None,
         "thread": delivery.thread.id if delivery.thread else None,
-        "files": [from_file(file) for file in body.files],
+        "files": [from_file(file, at) for file, at in zip(body.files, where, strict=True)],
         "sent_at": time_text(delivery.sent_at),
         "name": from_group_name(delivery.name),
     }

@@ -13,18 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.networks.connect import accounts
 from bridge.networks.connect.fields import (
-    MIME_PATTERN,
-    Content,
     GivenName,
     Handle,
     Id,
     NameView,
     Rpps,
-    Sha256,
     Text,
     Time,
     Wire,
 )
+from bridge.networks.connect.shelf.wire_files import AnyFile, FileView
 from bridge.networks.connect.teams import RightNames, RoleName
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
@@ -32,24 +30,6 @@ MOST_FILES = 20  # with one message of a product
 AboutKind = Literal["edit", "removal", "reaction"]
 Priority = Literal["normal", "urgent"]
 StateName = Literal["accepted", "sent", "delivered", "read", "refused"]
-
-
-class NewFile(Wire):
-    """A document that goes with a message, whole."""
-
-    name: str = Field(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[^\x00-\x1F\x7F/\\]*$",
-        repr=False,
-        description="At most 255 bytes of UTF-8, no path, no control character: such a name is refused, not changed.",
-        examples=["bilan.pdf"],
-    )
-    type: str = Field(
-        pattern=MIME_PATTERN, description="A media type without parameters.", examples=["application/pdf"]
-    )
-    content: Content = Field(repr=False, description="Base64 (RFC 4648, 4) in one line, with its padding.")
-    sha256: Sha256 | None = Field(default=None, description="Of the content, in hexadecimal; checked if it is given.")
 
 
 class NewMessage(Wire):
@@ -90,12 +70,13 @@ class NewMessage(Wire):
         description="`urgent`: to a function (`function:…`) it has to be read within the time that its rota sets, else "
         "it is passed on; elsewhere it is shown as urgent.",
     )
-    files: list[NewFile] = Field(
+    files: list[AnyFile] = Field(
         default_factory=list,
         json_schema_extra={"default": []},
         max_length=MOST_FILES,
         repr=False,
-        description="Documents; together as large as the limit of the product (25 MB unless configured otherwise).",
+        description="Documents, whole or uploaded before; together as large as the limit of the product (25 MB unless "
+        "configured otherwise), whole ones at most 25 MB.",
     )
     sent_at: Time = Field(description="When the user wrote; at most 10 minutes in the future.")
 
@@ -287,18 +268,6 @@ class Problem(Wire):
     field: str | None = None
     errors: list[FieldError] | None = None
     instance: str | None = Field(default=None, description="To find an unexpected error in the hub's log.")
-
-
-class FileView(Wire):
-    """A document that goes with a message."""
-
-    name: str = Field(max_length=255, repr=False, description="Cleaned: no path, no control character.")
-    type: str = Field(pattern=MIME_PATTERN, description="As its sender named it: not proven by the content.")
-    size: int = Field(description="In bytes.")
-    sha256: Sha256
-    content: str = Field(
-        repr=False, description="Base64 (RFC 4648, 4).", json_schema_extra={"contentEncoding": "base64"}
-    )
 
 
 class Created(Wire):

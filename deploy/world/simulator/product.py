@@ -290,11 +290,17 @@ class Simulator:
         """The files of a webhook. Raises ValueError for one that is damaged."""
         return [Document.read(one) for one in given]
 
+    def _files(self, message: str, given: Sequence[Json]) -> list[Json]:
+        """Those that came whole are kept; those that are to be fetched stay as they were named."""
+        if not all("content" in one for one in given):
+            return list(given)
+        return self.state.put_files(message, self._documents(given))
+
     def _keep(self, webhook_id: str, kind: str, data: Json) -> Json:
         if kind == "message.created":
             ident = f"{self.name}-{uuid.uuid4().hex}"
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
-            kept["files"] = self.state.put_files(ident, self._documents(data.get("files", [])))
+            kept["files"] = self._files(ident, data.get("files", []))
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"], "name": data["name"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}

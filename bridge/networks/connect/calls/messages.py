@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from bridge.errors import Refused
-from bridge.model import Kind, Message, Ref
+from bridge.model import File, Kind, Message, Ref
 from bridge.networks.connect import about, fingerprints, problems, translate
 from bridge.networks.connect.about import NewEdit, NewReaction, NewRemoval
 from bridge.networks.connect.calls.call import Call
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import json_answer
 from bridge.networks.connect.request_body import Reader
+from bridge.networks.connect.shelf.shelf import ProductFiles
+from bridge.networks.connect.shelf.wire_files import UploadedFile
 from bridge.networks.connect.wire import NewMessage
 from bridge.receiver import Within
 
 
 class MessageCalls:
-    """``most`` bytes of text; ``clock`` gives seconds since 1970."""
+    """``most`` bytes of text; ``clock`` gives seconds since 1970. ``shelf``: the files that were uploaded before."""
 
-    def __init__(self, reader: Reader, known: Prints | None, most: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        known: Prints | None,
+        most: int,
+        clock: Callable[[], float],
+        shelf: ProductFiles | None = None,
+    ) -> None:
         self._reader = reader
+        self._shelf = shelf
         self._known = known
         self._most = most
         self._clock = clock
 
     async def send(self, call: Call) -> web.Response:
         """POST /messages."""
-        message, said = await self._reader.in_executor(call.body, lambda: self._written(call))
+        sent = await self._reader.in_executor(call.body, lambda: call.parse(NewMessage))
+        uploaded = await self._uploaded(call, sent)
+        message, said = await self._reader.in_executor(call.body, lambda: self._written(call, sent, uploaded))
         await call.declared(message.sender.id, "sender")
         await call.cited(message.chat, message.reply_to, "reply_to")
         await call.cited(message.chat, message.thread, "thread")
@@ -65,9 +77,19 @@ class MessageCalls:
             first = self._known.correcting(message.reply_to, first)
         return await self._accepted(call, message, said, first)
 
-    def _written(self, call: Call) -> tuple[Message, bytes]:
+    async def _uploaded(self, call: Call, sent: NewMessage) -> dict[str, File]:
+        """The files that a message names. Raises Refused (unknown_file), naming which."""
+        found = dict[str, File]()
+        for n, file in enumerate(sent.files):
+            if isinstance(file, UploadedFile):
+                if self._shelf is None:
+                    raise Refused("unknown_file", f"files.{n}.id")
+                found[file.id] = await self._shelf.find(file.id, call.network, f"files.{n}.id")
+        return found
+
+    def _written(self, call: Call, sent: NewMessage, uploaded: Mapping[str, File]) -> tuple[Message, bytes]:
         """The message that a product sends, and its print."""
-        message = translate.to_message(call.network, call.parse(NewMessage), self._most, self._now)
+        message = translate.to_message(call.network, sent, self._most, self._now, uploaded)
         return message, fingerprints.of_message(message)
 
     @property

@@ -41,9 +41,16 @@ not believed to be a user of this one as well (`state` is `held`) until she conf
 All ids of messages of one product, those that it sends and those that it answers webhooks with, are of one space: none
 is used twice. An id that comes again with another content is refused (409).
 
-Files travel whole, as base64 in the JSON of a message, in both directions; `POST /messages` takes larger bodies for
-them, and answers 503 while too many are being read. Bodies are never compressed. What is not HTTP, or has a header of
-more than 8 KiB, is answered 400 in plain text, and the connection is closed.
+Small files may travel whole, as base64 in the JSON of a message; `POST /messages` takes larger bodies for them, and
+answers 503 while too many are being read. Better, a product uploads a file by itself (`POST /files`: its bytes are the
+body, `Content-Type` its type, `Content-Disposition: attachment; filename*=UTF-8''…` its name) and names its `id` in a
+message, within a day. 413 says the limit, also before the body with `Expect: 100-continue`. Once a product has declared
+`files_by_url`, webhooks name files the same way: `url` needs no token until `expires_at`, `GET /files/{id}` does. Both
+give a part of a file for a `Range`, so that a broken transfer goes on where it was; `sha256` says whether all came
+right. A connection that ends before the file does is no file.
+
+Bodies are never compressed. What is not HTTP, or has a header of more than 8 KiB, is answered 400 in plain text, and
+the connection is closed.
 
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later. What is said,
@@ -92,8 +99,10 @@ _PROBLEMS = {
     408: "The body came too slowly.",
     409: "The id was used for something else (another message, or this one with another content); or it was decided "
     "otherwise.",
+    411: "The body has no Content-Length.",
     413: "The body, or what its files hold, is too large.",
     415: "The body is not application/json, or has a Content-Encoding.",
+    416: "The file does not have these bytes.",
     422: "Not possible as asked; `field` or `errors` name what is wrong.",
     429: "Too many requests.",
     500: "An unexpected error.",
@@ -117,7 +126,11 @@ def document() -> Json:
         "webhooks": {name: _webhook(name, model) for name, model in _EVENTS.items()},
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "expires": {"type": "apiKey", "in": "query", "name": "expires"},
+                "signature": {"type": "apiKey", "in": "query", "name": "signature"},
+            },
         },
     }
 
@@ -174,6 +187,11 @@ def _operation(operation: Operation) -> Json:
                 answer["headers"] = answer.get("headers", {}) | _RATE
     if parameters := parameters_of(operation):
         described["parameters"] = parameters
+    if operation.signed:
+        described["responses"]["206"] = _answer(operation)
+        described["security"] = [{"token": []}, {"expires": [], "signature": []}]
+    if operation.raw:
+        described["requestBody"] = {"required": True, "content": {"*/*": {}}}
     if operation.body:
         described["requestBody"] = {"required": True, "content": _content(operation.body.__name__)}
     if operation.open:
@@ -182,6 +200,8 @@ def _operation(operation: Operation) -> Json:
 
 
 def _answer(operation: Operation) -> Json:
+    if operation.signed:
+        return {"description": "The file, or the part that was asked for.", "content": {"*/*": {}}}
     if operation.media != "application/json":
         return {"description": "Done.", "content": {operation.media: {"schema": {"type": "string"}}}}
     if operation.answer is None:
@@ -195,8 +215,12 @@ def _problem_answers(operation: Operation) -> Json:
         statuses -= {404}
     if not operation.keyed and not operation.decides:
         statuses -= {409}
-    if operation.body is None:
+    if operation.body is None and not operation.raw:
         statuses -= {400, 408, 413, 415}
+    if not operation.raw:
+        statuses -= {411}
+    if not operation.signed:
+        statuses -= {416}
     if operation.open:
         statuses = {500}
     return {str(status): _problem(status) for status in sorted(statuses)}

@@ -11,6 +11,7 @@ from bridge.networks.connect import abilities, about, accounts, fields, listed, 
 from bridge.networks.connect.credentials import key_words
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.log import answers
+from bridge.networks.connect.shelf import wire_files
 
 PREFIX = "/connect/v1"
 
@@ -39,6 +40,8 @@ class Operation:
     keyed: bool = False  # its body has an id, which is the idempotency key: 409
     decides: bool = False  # and this may have been decided otherwise: 409
     files: bool = False  # its body may hold files
+    raw: bool = False  # its body is a file
+    signed: bool = False  # a signed address may stand for the token; a part may be asked for: 206, 416
     media: str = "application/json"  # of its answer
     tag: str = ""  # of the document; empty: the first part of the path
     deprecated: Ending | None = None
@@ -53,6 +56,13 @@ class Operation:
 
 
 OPERATIONS = (
+    Operation(
+        "upload", "POST", "/files", "Upload a file that a message names then.", 201, wire_files.Uploaded, raw=True,
+    ),
+    Operation(
+        "file", "GET", "/files/{id}", "A file that a webhook has named, or a part of it.", 200,
+        may_lack=True, signed=True, media="*/*",
+    ),
     Operation(
         "send", "POST", "/messages", "Hand in a message; answered once it is safely on disk.", 202,
         wire.MessageAccepted, wire.NewMessage, may_lack=True, keyed=True, files=True,
