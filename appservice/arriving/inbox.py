@@ -225,6 +225,18 @@ class Inbox:
         """Whether this sender has an event in this room that waits for its key."""
         return self._waiting[(room, sender)] > 0
 
+    def waiting_for_key(self, room: str, event_id: str) -> Item | None:
+        """The event, if it waits for its key."""
+        parked = (items for (where, _), items in self._parked.items() if where == room)
+        return next((item for items in parked for item in items if item.event_id == event_id), None)
+
+    def withdraw(self, item: Item) -> None:
+        """An event that waited for its key is settled otherwise, as the disk says."""
+        items = self._parked.get((item.room, item.session or ""), [])
+        if item in items:
+            items.remove(item)
+            self._waiting[(item.room, item.sender or "")] -= 1
+
     def parked(self) -> list[Item]:
         """Everything that waits for a key."""
         return [item for items in self._parked.values() for item in items]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -51,14 +52,19 @@ class Incoming:
             reply_to=said.reply_to, thread=said.thread, name=GroupName(room.name) if unknown and room.name else None,
         )  # fmt: skip
 
-    async def reaction(self, event: Json, content: Json) -> Message | None:
-        """A reaction to a message of the same conversation; None for any other, which nobody need hear of."""
+    async def reaction(self, event: Json, content: Json, comes: Callable[[str, str], object]) -> Message | None:
+        """A reaction to a message of the same conversation; None for any other, which nobody need hear of.
+
+        ``comes`` is asked whether an event of a room is still to be read.
+        """
         try:
             message = await self.message(event, "m.reaction", content)
         except Refused:
             return None
         if message is None or message.reply_to is None:
             return None
+        if comes(message.chat, message.reply_to.id):
+            return message
         cited, room = await self.hub.facts.cited(message.reply_to), await self.rooms.store.get(event["room_id"])
         return message if cited is not None and cited.conversation == room.conversation else None
 

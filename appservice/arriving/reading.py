@@ -18,6 +18,7 @@ from appservice.leaving.notices import Notices, failure
 from appservice.leaving.reports import PENDING
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
+from bridge.kinds import KINDS, not_carried
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
 from bridge.parts.moments import LONG_AGO, credible
@@ -113,6 +114,8 @@ class Reading:
             await self._refuse(item, event, "not_encrypted")
         elif kind == "m.reaction":
             await self._react(item, event, event["content"])
+        elif kind == "m.room.redaction" and (parked := self._unread(event)) is not None:
+            await self._never_read(item, parked)
         elif kind == "m.room.redaction" and (target := await self._carried(event)) is not None:
             await self._removal(item, event, target)
         else:
@@ -148,9 +151,23 @@ class Reading:
             else:
                 await self._refuse(item, event, refusal.code)
 
+    def _unread(self, event: Json) -> Item | None:
+        """What somebody takes back before it could be read."""
+        parked = self.inbox.waiting_for_key(event["room_id"], str(_redacts(event)))
+        return parked if parked is not None and parked.sender == event["sender"] else None
+
+    async def _never_read(self, item: Item, parked: Item) -> None:
+        """Its key may come later: nobody is given it then."""
+
+        async def also(tx: Tx) -> None:
+            await self.inbox.done(tx, parked)
+
+        await self._done(item, also=also)
+        self.inbox.withdraw(parked)
+
     async def _carried(self, event: Json) -> Status | None:
         """What a redaction is about, if others have it: a message with recipients, or a reaction, which has none."""
-        target = event["content"].get("redacts") or event.get("redacts")
+        target = _redacts(event)
         status = await self.hub.facts.status(Ref(MATRIX, target)) if isinstance(target, str) else None
         return status if status is not None and (status.states or status.kind is Kind.REACTION) else None
 
@@ -186,6 +203,8 @@ class Reading:
         if message is None:
             await self._done(item, decrypted)
             return
+        if await self._about_nothing(message):
+            raise Refused(not_carried(message.kind))
 
         async def within(tx: Tx) -> None:
             if decrypted is not None:
@@ -206,9 +225,16 @@ class Reading:
         await self.hub.accept(message, within, again)
         failpoint("matrix.after-accept")
 
+    async def _about_nothing(self, message: Message) -> bool:
+        """Whether what the message is about never comes: a room shows it first, though it may not be read yet."""
+        about, facts = message.reply_to, self.hub.facts
+        if not KINDS[message.kind].about or about is None or self.inbox.waiting_for_key(message.chat, about.id):
+            return False
+        return await facts.kind(about) is None and not await facts.unnamed(MATRIX, message.chat)
+
     async def _react(self, item: Item, event: Json, content: Json, decrypted: Decrypted | None = None) -> None:
         """That reactions are not carried is said once for each writer and room: for each of them it would be noise."""
-        message = await self._incoming.reaction(event, content)
+        message = await self._incoming.reaction(event, content, self.inbox.waiting_for_key)
         if message is not None:
             await self._unheard(item, message)
         try:
@@ -333,3 +359,8 @@ class Reading:
             await self._notices.status(await self._rooms.store.get(room_id), event_id, status, **more)
         except Unavailable as reason:
             log.info("a status for %s could not be posted: %s", event_id, reason.code)
+
+
+def _redacts(event: Json) -> object:
+    """The event that a redaction is about; where it stands depends on the room's version."""
+    return event["content"].get("redacts") or event.get("redacts")

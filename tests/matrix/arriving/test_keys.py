@@ -129,3 +129,18 @@ async def test_verification_requests_are_not_messages(world: World) -> None:
         await chat.ben.say(chat.room, "suite")
         await node.got("suite")
         assert len(chat.ben.seen) == 0
+
+
+async def test_what_is_taken_back_before_its_key_comes_is_given_to_nobody(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        chat.ben.rotate(chat.room)
+        gone = await chat.ben.say(chat.room, "à oublier", share=False)
+        await until(lambda: "FAIL_RETRIABLE" in statuses(chat.ben, gone))
+        await chat.ben.raw(chat.room, "m.room.redaction", {"redacts": gone})
+        await until(lambda: not node.matrix._inbox.parked())
+        await chat.ben.share(chat.room)
+        await chat.ben.say(chat.room, "suite")
+        await node.got("suite")
+        assert node.texts()[1:] == ["suite"]
+        assert not await node.db.all("matrix.inbox", 0, 1000)
