@@ -47,6 +47,7 @@ class Capabilities:
     contacts: bool = False  # it shows a card; elsewhere it is a file and a text
     stickers: bool = False  # it knows them from pictures
     voice: bool = False  # it knows voice messages from other sound
+    answers: bool = True  # where it shows no reactions, one to a message of its own people is said there as a text
     edit_within: int | None = None  # seconds after which it changes no message any more; None: there is no limit
     removal_within: int | None = None  # the same, for taking a message back
     urgent: bool = False  # it shows that a message is urgent; elsewhere its text begins with the word

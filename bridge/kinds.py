@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,9 +14,8 @@ class Unable(StrEnum):
 
     CARRY = "carry"  # every network carries it
     SAY = "say"  # those networks get it as a text
+    ANSWER = "answer"  # the network of whoever wrote what it is about gets it as a text; the others do not get it
     COUNT = "count"  # those networks do not get it; it counts in what they get later
-    TELL = "tell"  # those people keep the old state, and the writer is told their names; if nobody can, it is refused
-    OMIT = "omit"  # those networks do not get it; if none can, it is refused, and the edge need not say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Rule:
     ``said``: words of a person, which need somebody to hear them. ``recipients``: each person who gets it has a state.
     ``about``: it means nothing without the message that it names. ``own``: only the author of that message may do it.
     ``corrects``: what waits of that message leaves as it says. ``erases``: nothing is left of that message.
-    ``shown``: what it is where it is said as a text.
+    ``instead``: the kind that it is where its own is not known; ``shown``: the kind that it is as a text.
     """
 
     said: bool = False
@@ -36,11 +35,12 @@ class Rule:
     corrects: bool = False
     erases: bool = False
     unable: Unable = Unable.CARRY
+    instead: Kind | None = None
     shown: Kind = Kind.TEXT
 
 
 _WORDS = Rule(said=True, recipients=True)
-_CORRECTION = Rule(recipients=True, about=True, own=True, corrects=True, unable=Unable.TELL)
+_CORRECTION = Rule(recipients=True, about=True, own=True, corrects=True, unable=Unable.SAY)
 
 KINDS: Mapping[Kind, Rule] = {
     Kind.TEXT: _WORDS,
@@ -49,9 +49,9 @@ KINDS: Mapping[Kind, Rule] = {
     Kind.MEMBERS: Rule(),
     Kind.NAME: Rule(),
     Kind.EDIT: _CORRECTION,
-    Kind.REMOVAL: replace(_CORRECTION, erases=True),
-    Kind.REACTION: Rule(about=True, unable=Unable.OMIT),
-    Kind.HANDLED: Rule(about=True, unable=Unable.OMIT),
+    Kind.REMOVAL: replace(_CORRECTION, erases=True, shown=Kind.NOTICE),
+    Kind.REACTION: Rule(about=True, unable=Unable.ANSWER),
+    Kind.HANDLED: Rule(about=True, unable=Unable.SAY, instead=Kind.REACTION),
     Kind.POLL: replace(_WORDS, unable=Unable.SAY),
     Kind.VOTE: Rule(about=True, unable=Unable.COUNT),
     Kind.POLL_END: Rule(recipients=True, about=True, own=True, unable=Unable.SAY),
@@ -69,6 +69,23 @@ MOVES: Mapping[State, frozenset[State]] = {
     State.REFUSED: frozenset(),
 }
 """What may become of a recipient's state. ``read`` and ``refused`` are final."""
+
+Carried = Callable[[Kind], bool]
+"""Whether a network carries a kind as it is."""
+
+
+def becomes(kind: Kind, carried: Carried, answers: bool = True) -> Kind | None:
+    """The kind by which a network gets a message; None: it does not get it.
+
+    ``answers``: what the message is about was written in that network.
+    """
+    rule = KINDS[kind]
+    if rule.unable is Unable.CARRY or carried(kind):
+        return kind
+    if rule.instead is not None and carried(rule.instead):
+        return rule.instead
+    as_text = rule.unable is Unable.SAY or (rule.unable is Unable.ANSWER and answers)
+    return rule.shown if as_text else None
 
 
 def not_carried(kind: Kind) -> str:

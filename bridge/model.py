@@ -266,6 +266,15 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Cited:
+    """What a message answers, or is about: its kind, who said it, and when (ms since 1970). No word of it is kept."""
+
+    kind: Kind
+    author: Person
+    sent_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A message on its way to one leg. ``id`` is the idempotency key of every outgoing call.
 
@@ -302,6 +311,7 @@ class Delivery:
     name: GroupName | None = None
     named: str | None = None
     moderated: bool = False  # see :class:`Message`
+    cited: Cited | None = None  # what ``reply_to`` names, also where this network has no name for it
 
     @property
     def recipients(self) -> tuple[Member, ...]:

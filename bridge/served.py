@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from bridge.capabilities import fit, form
 from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Ranks, Relief, Seats, Shows, Vouches, Withdraws
 from bridge.kinds import KINDS
-from bridge.model import FUNCTION, Address, Kind, Member, Message, Person
+from bridge.model import FUNCTION, Address, Delivery, Kind, Member, Message, Person
 from bridge.ranks import FREE, Rank
 
 
@@ -87,6 +88,17 @@ class Served(Mapping[str, Connector]):
         connector = self._connectors[network]
         able = kind in connector.capabilities.kinds
         return able and (not isinstance(connector, Carries) or connector.carries(kind, text, chat))
+
+    def form(self, network: str, kind: Kind, text: str, chat: str | None, answers: bool) -> Kind | None:
+        """The kind by which a network gets a message in a chat of its own; see :func:`bridge.kinds.becomes`."""
+        answers = answers and self._connectors[network].capabilities.answers
+        return form(kind, text, lambda one, said: self.carries(network, one, said, chat), answers)
+
+    def fit(self, delivery: Delivery) -> Delivery:
+        """A delivery as its network can carry it. Raises Refused."""
+        network, chat = delivery.network, delivery.chat
+        able = self._connectors[network].capabilities
+        return fit(delivery, able, lambda kind, text: self.carries(network, kind, text, chat))
 
     def label(self, network: str) -> str:
         """What people call a network."""

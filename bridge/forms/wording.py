@@ -6,12 +6,21 @@ Each is in the languages of this hub (:func:`bridge.words.speak`). Whoever says 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.extras import ContactCard, Location, Poll, PollResult
+from bridge.model import Body, Cited, Kind
 from bridge.words import sentence
 
 DONE = "✅"
+VCARD = "text/vcard"
 _BETWEEN = " · "
+_SIGNS = {Kind.REACTION: "as_reaction_back", Kind.HANDLED: "as_handled_back"}
+try:
+    _ZONE: tzinfo = ZoneInfo("Europe/Paris")
+except ZoneInfoNotFoundError:  # a system without the database of time zones
+    _ZONE = UTC
 _NUMBER = re.compile(r"^(?:[\w-]+\.)?TEL[^:\n]*:(?:tel:)?(.{1,40})$", re.M | re.I)
 
 
@@ -51,6 +60,45 @@ def call(link: str = "") -> str:
 def handled() -> str:
     """A message is dealt with."""
     return f"{DONE} {_say('as_handled')}"
+
+
+def everybody() -> str:
+    """It is for everybody."""
+    return _say("as_everybody")
+
+
+def corrects(about: Cited | None, now: int) -> str:
+    """What follows is how a message reads now."""
+    return "✏️ " + (_say("as_edit") if about is None else _say("as_edit_at", when(about.sent_at, now))) + " :"
+
+
+def removes(about: Cited | None, now: int, *, moderated: bool = False) -> str:
+    """A message, or a sign, is taken back."""
+    if about is None:
+        return f"🗑️ {_say('as_removal')}"
+    if (code := _SIGNS.get(about.kind)) is not None:
+        return f"🗑️ {_say(code)}"
+    at = when(about.sent_at, now)
+    if moderated:
+        return f"🗑️ {_say('as_moderation_at', about.author.name, at)}"
+    return f"🗑️ {_say('as_removal_at', at)}"
+
+
+def answers(about: Cited, now: int) -> str:
+    """What follows is an answer."""
+    return f"→ {_say('as_reply', about.author.name, when(about.sent_at, now))}"
+
+
+def is_card(body: Body) -> bool:
+    """Whether the files of a message are somebody's card, which its text says."""
+    return all(file.mime == VCARD for file in body.files) and body.text.startswith("👤")
+
+
+def when(at: int, now: int) -> str:
+    """A time (ms since 1970) on the clocks of the house, with its day if that is another one than today's."""
+    then, today = (datetime.fromtimestamp(moment / 1000, UTC).astimezone(_ZONE) for moment in (at, now))
+    clock = f"{then.hour}:{then.minute:02}"
+    return clock if then.date() == today.date() else f"{then.day:02}/{then.month:02}/{then.year} {clock}"
 
 
 def _say(code: str, *values: object) -> str:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from bridge.capabilities import fit
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
-from bridge.hub.handed_out import HandedOut
+from bridge.hub.handing.handed_out import HandedOut
+from bridge.hub.handing.handing import Handing
 from bridge.hub.outlet import Outlet
 from bridge.hub.overdue import Overdue
 from bridge.hub.overtaking import Overtaking
@@ -53,6 +53,7 @@ class Courier:
         self.overtaking = Overtaking()
         self._kept: Lru[tuple[str, str], bool] = Lru(_REMEMBERED)  # lanes that wait until somebody comes
         self._handed_out = HandedOut(store, clock)
+        self._handing = Handing(store, connectors)
         self._outlets: dict[str, Outlet] = {}  # made at the start, as the networks are known then
         self._telling: dict[str, Telling] = {}
         self._overdue = Overdue(store, self._outlets, patience, clock, on_refused)
@@ -152,13 +153,13 @@ class Courier:
     async def _attempt(self, due: DueDelivery) -> bool:
         """One attempt; True if the lane may go on with the next delivery. Raises Unavailable (the database)."""
         delivery = due.delivery
-        outlet, connector = self._outlets[delivery.network], self._connectors[delivery.network]
+        outlet = self._outlets[delivery.network]
         asked = False
         self._kept.drop((delivery.conversation, delivery.network))
         try:
             delivery, lost = await self._addressed(due)
             asked = True
-            handed = await connector.deliver(fit(delivery, connector.capabilities))
+            handed = await self._handing.hand(delivery)
             failpoint("courier.after-deliver")
         except Refused as refusal:
             if asked:

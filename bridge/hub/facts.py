@@ -116,9 +116,12 @@ class Facts:
         if ident is None:
             return []
         found = await self._store.conversation(ident)
-        text, legs = message.body.text, found.legs
+        text, legs, about = message.body.text, found.legs, message.reply_to
+        row = await self._store.db.one("store.writer", about.network, about.id) if about is not None else None
+        answered = row["network"] if row is not None else None
         others = sorted(found.networks - {network})
-        return [served.label(n) for n in others if not served.carries(n, message.kind, text, legs.get(n))]
+        forms = {n: served.form(n, message.kind, text, legs.get(n), n == answered) for n in others}
+        return [served.label(n) for n, form in forms.items() if form is None]
 
     async def unnamed(self, network: str, chat: str) -> bool:
         """See :class:`bridge.receiver.Questions`."""

@@ -12,21 +12,25 @@ from bridge.store.conversation import Conversation
 
 
 def able_networks(
-    connectors: Served, message: Message, conversation: Conversation, about: Kind, overtaken: Collection[str]
-) -> frozenset[str]:
-    """The networks that can carry this kind of message, and need it. Raises Refused if none can."""
+    connectors: Served, message: Message, conversation: Conversation, about: Kind, overtaken: Collection[str],
+    answered: str | None = None,
+) -> frozenset[str]:  # fmt: skip
+    """The networks that get this message, in whatever form, and need it. Raises Refused if none can.
+
+    ``about`` is the kind of what a correction corrects, ``answered`` the network where what a message is about was
+    written.
+    """
+    rule, kind = KINDS[message.kind], message.kind
+    if rule.about and message.reply_to is None:
+        raise Refused(not_carried(kind))
     networks = set(conversation.networks) - {message.ref.network, *overtaken}
-    for kind in (about, message.kind):  # taking back a reaction needs both
-        rule = KINDS[kind]
-        if rule.unable in (Unable.CARRY, Unable.SAY):
-            continue
-        text, legs = message.body.text, conversation.legs
-        networks = {n for n in networks if connectors.carries(n, kind, text, legs.get(n))}
-        if rule.unable is Unable.COUNT and message.reply_to is not None:
-            continue
-        if not (networks or overtaken) or (rule.about and message.reply_to is None):
-            raise Refused(not_carried(kind))
-    return frozenset(networks)
+    if rule.erases and not KINDS[about].recipients:
+        return frozenset(networks)  # whoever was given the sign; nobody else has a name for it
+    text, legs = message.body.text, conversation.legs
+    able = {n for n in networks if connectors.form(n, kind, text, legs.get(n), n == answered) is not None}
+    if not (able or overtaken) and rule.about and rule.unable is not Unable.COUNT:
+        raise Refused(not_carried(kind))
+    return frozenset(able)
 
 
 def reaches_somebody(connectors: Served, conversation: Conversation, sender: Person, network: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 
 from bridge.db import Database, Row, Tx
-from bridge.model import Delivery, File, Kind, Ref
+from bridge.model import Cited, Delivery, File, Kind, Ref
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store import bodies, kept_files
@@ -66,8 +66,9 @@ class Deliveries:
         """
         delivery = addressed(due, await self.conversation(due.delivery.conversation))
         if delivery.cites != _NOTHING_CITED:
-            (reply_to, continues), (thread, _) = [await self._ref_on(message, delivery) for message in delivery.cites]
-            delivery = replace(delivery, reply_to=reply_to, thread=thread, continues=continues)
+            about, thread = [await self._ref_on(message, delivery) for message in delivery.cites]
+            reply_to, continues, cited = about
+            delivery = replace(delivery, reply_to=reply_to, thread=thread[0], continues=continues, cited=cited)
         files = await self.files(delivery.message) if delivery.files else []
         return replace(delivery, body=replace(delivery.body, files=tuple(files))) if files else delivery
 
@@ -75,13 +76,30 @@ class Deliveries:
         """The documents of a message that waits. Raises SealBroken."""
         return kept_files.opened(self.seal, message, await self.db.all("store.files", message))
 
-    async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None]:
-        """The name of a message on the delivery's network: in its own conversation, or in another one."""
+    async def _ref_on(self, message: str | None, delivery: Delivery) -> tuple[Ref | None, Ref | None, Cited | None]:
+        """The name of a message on the delivery's network, in its own conversation or in another one; what it is."""
         row = await self.db.one("store.ref_on", message, delivery.network) if message else None
         if row is None:
-            return None, None
-        ref = Ref(delivery.network, row["id"])
-        return (ref, None) if row["conversation"] == delivery.conversation else (None, ref)
+            return None, None, None
+        ref = Ref(delivery.network, row["id"]) if row["id"] is not None else None
+        here = row["conversation"] == delivery.conversation
+        cited = Cited(Kind(row["kind"]), await self._people.get(row["sender"]), row["sent_at"])
+        return (ref, None, cited) if here else (None, ref, None)
+
+    async def texts(self, ref: Ref) -> list[Ref]:
+        """The names of a message's text in its network, in order: several where it was longer than that takes."""
+        return [Ref(ref.network, row["id"]) for row in await self.db.all("store.texts", ref.network, ref.id)] or [ref]
+
+    async def part(self, message: str, ref: Ref, n: int) -> None:
+        """The n-th part of a message's text (from 2) is called so by its network."""
+        async with self.db.transaction("courier.part") as tx:
+            await tx.run("store.add_part", ref.network, ref.id, message, n)
+
+    async def part_of(self, about: Ref, ref: Ref, n: int) -> None:
+        """The same, of the message that the network calls ``about``."""
+        row = await self.db.one("store.by_ref", about.network, about.id)
+        if row is not None:
+            await self.part(row["id"], ref, n)
 
     async def sent(
         self, tx: Tx, delivery: Delivery, ref: Ref, now: int, *, known: bool = True,

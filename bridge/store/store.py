@@ -11,7 +11,6 @@ import orjson
 
 from bridge.db import Component, Database, Row, Tx
 from bridge.files import Files
-from bridge.kinds import KINDS, Unable, not_carried
 from bridge.model import (
     Address,
     GroupName,
@@ -225,8 +224,6 @@ class Store:
             held = int(network in reach.held)
             values = (name, ident, conversation.id, network, held, self.seal.seal(said, name), *cites, now)
             await tx.run("store.add_delivery", *values)
-        if KINDS[message.kind].unable is Unable.TELL and not sign:
-            await self._not_corrected(tx, message, conversation, reach.able | reach.overtaken, now)
         if networks:
             for n, file in enumerate(message.body.files):
                 await tx.run("store.add_file", ident, n, *kept_files.sealed(self.seal, ident, n, file))
@@ -238,19 +235,6 @@ class Store:
             who = (message, member.person.id, member.address.network)
             await tx.run("store.add_recipient", *who, now)
             await self.outcomes.failed(tx, *who, "recipient_inactive", now)
-
-    async def _not_corrected(
-        self, tx: Tx, message: Message, conversation: Conversation, able: frozenset[str], now: int
-    ) -> None:
-        """Members whose network cannot correct keep the old text: the writer is told so."""
-        ident, reason = message_id(message.ref), not_carried(message.kind)
-        left = [m for m in conversation.members if m.address.network not in (message.ref.network, *able)]
-        for member in left:
-            await tx.run("store.add_recipient", ident, member.person.id, member.address.network, now)
-        for network in {member.address.network for member in left}:
-            await tx.run("store.refused", ident, network, now, reason)
-        if left:
-            await self.outcomes.changed(tx, ident)
 
     async def on_its_way(self, network: str, chat: str) -> bool:
         """Whether a network may have been given something in a chat without its name for it being noted."""

@@ -22,11 +22,15 @@ KIND_WORDS: dict[str, tuple[str, str]] = {
     "as_edit_at": ("corrige le message de {0}", "corrects the message of {0}"),
     "as_removal": ("a retiré un message", "has taken a message back"),
     "as_removal_at": ("a retiré son message de {0}", "has taken back the message of {0}"),
-    "as_moderation": ("a retiré un message de {0}", "has removed a message of {0}"),
     "as_moderation_at": ("a retiré le message de {0} ({1})", "has removed the message of {0} ({1})"),
     "as_reaction_back": ("a retiré sa réaction", "has taken the reaction back"),
     "as_handled_back": ("n'est plus traité", "is not dealt with any more"),
-    "as_more": ("Suite dans le fichier joint.", "The attached file goes on."),
+    "as_reply": ("en réponse à {0}, {1}", "in answer to {0}, {1}"),
+    "removal_said": (
+        "Le message reste visible chez cette personne : un texte lui dit que vous l'avez retiré. Si c'est important, "
+        "prévenez-la.",
+        "This person still sees the message: a text tells them that you have taken it back. If it matters, tell them.",
+    ),
     "handled_not_carried": (
         "« Traité » n'a pas été transmis. Répondez par un texte.",
         '"Dealt with" was not carried. Answer with text.',

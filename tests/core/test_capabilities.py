@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bridge.capabilities import check, fit, size
+from bridge.capabilities import LONGEST, check, fit, parts, size
 from bridge.connector import Capabilities
 from bridge.errors import Refused
 from bridge.model import Body, Delivery, File, Kind, Person, Ref
@@ -70,10 +70,18 @@ def test_an_empty_file_still_is_a_file() -> None:
     assert fit(empty, Capabilities(files=True, max_files=1)) == empty
 
 
-@pytest.mark.parametrize("text", ["a" * 11, "é" * 6])
-def test_text_is_never_cut(text: str) -> None:
-    long = dataclasses.replace(DELIVERY, body=Body(text))
-    assert refused(long, Capabilities(max_text=10)).code == "too_long"
+@pytest.mark.parametrize("text", ["a" * 200, "é" * 150])
+def test_text_is_never_cut_and_never_refused(text: str) -> None:
+    long = dataclasses.replace(DELIVERY, body=Body(text, f"<b>{text}</b>", (PDF,)))
+    fitted = fit(long, Capabilities(files=True, max_text=120))
+    first, *rest = parts(fitted.body, 120)
+    assert "".join(part.text.partition("\n")[2] for part in (first, *rest)) == text
+    assert (first.files, [part.files for part in rest]) == ((PDF,), [()] * len(rest))
+    assert {part.html for part in (first, *rest)} == {None}
+
+
+def test_what_nobody_writes_is_refused() -> None:
+    assert refused(dataclasses.replace(DELIVERY, body=Body("a" * LONGEST)), Capabilities()).code == "too_long"
 
 
 @pytest.mark.parametrize(("text", "bytes"), [("a", 3), ("é", 4), ("\n", 4), ('"', 4), ("😀", 6), ("\0", 8)])
@@ -81,9 +89,6 @@ def test_text_is_counted_as_json(text: str, bytes: int) -> None:
     assert size(Body(text)) == bytes
     assert size(Body(text, text)) == 2 * bytes
     assert size(Body(text), 1000) == 0  # surely not more
-    fits = dataclasses.replace(DELIVERY, body=Body(text))
-    assert fit(fits, Capabilities(max_text=bytes)) == fits
-    assert refused(fits, Capabilities(max_text=bytes - 1)).code == "too_long"
 
 
 def test_formatting_that_does_not_fit_beside_the_text_is_left_out() -> None:

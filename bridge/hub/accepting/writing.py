@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from functools import partial
 
-from bridge.capabilities import check_text
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.hub.accepting.amending import Amending
+from bridge.hub.accepting.answering import Answering
 from bridge.hub.courier import Courier
 from bridge.hub.order import Order
 from bridge.hub.reach import able_networks, reaches_somebody
@@ -38,6 +38,7 @@ class Writing:
         self._turns = turns  # places in a conversation are committed in the order in which they were given
         self._order = order
         self._amending = Amending(store, courier, clock)
+        self._answering = Answering(store)
         self._clock = clock
         self._begun = clock()
         self._max_members = max_members
@@ -79,13 +80,12 @@ class Writing:
                 held = self._must_wait(conversation, message.ref.network)
                 about = await self._amending.about(tx, message, sender)
                 overtaken = await self._amending.overtake(tx, message, about, original, free, self._begun)
-                can = (self._connectors, message, conversation, about.kind, overtaken)
+                answered = await self._answering.network(tx, message, sender)
+                can = (self._connectors, message, conversation, about.kind, overtaken, answered)
                 able = frozenset[str]() if about.moot else able_networks(*can)
                 sign = about.moot or not KINDS[about.kind].recipients
                 if message.only is not None or message.whom:  # the hub's word for some, which no room orders
                     able, held = able & ({message.only} if message.only else able), frozenset()
-                for network in able:  # nobody is told that something was accepted which a leg cannot carry
-                    check_text(message.body, self._connectors[network].capabilities.max_text)
                 reach = Reach(able, held, frozenset(overtaken), relief.aside, message.whom, relief.there)
                 networks = await self._store.record(tx, message, conversation, sender, reach, self._clock(), sign=sign)
                 if overtaken:

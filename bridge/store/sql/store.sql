@@ -10,7 +10,7 @@ INSERT INTO name (person, name) VALUES ($1, $2) ON CONFLICT (person) DO UPDATE S
 -- name: by_ref
 SELECT m.id, m.conversation FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: writer
-SELECT m.sender, m.kind FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
+SELECT m.id, m.sender, m.kind, m.network FROM ref r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.id = $2;
 -- name: add_ref
 INSERT INTO ref (network, id, message) VALUES ($1, $2, $3) ON CONFLICT (network, id) DO UPDATE SET also = 0
 WHERE ref.also = 1 AND ref.message = excluded.message;
@@ -137,10 +137,17 @@ FROM delivery d JOIN message m ON m.id = d.message
 LEFT JOIN leg l ON l.conversation = d.conversation AND l.network = d.network
 WHERE d.conversation = $1 AND d.network = $2 AND d.held = 0 ORDER BY d.pos LIMIT $3;
 -- name: ref_on
-SELECT r.id, m.conversation FROM ref r JOIN message m ON m.id = r.message
-WHERE r.message = $1 AND r.network = $2 ORDER BY r.also, r.id LIMIT 1;
+SELECT r.id, m.conversation, m.kind, m.sender, m.sent_at FROM message m
+LEFT JOIN ref r ON r.message = m.id AND r.network = $2 WHERE m.id = $1 ORDER BY r.also, r.id LIMIT 1;
 -- name: parts
 SELECT id FROM ref WHERE network = $2 AND message = $1 ORDER BY also, id;
+-- name: texts
+-- also: 0 the name that others answer to, 1 a file, more: the n-th part of the text
+SELECT id FROM ref WHERE network = $1 AND message = (SELECT message FROM ref WHERE network = $1 AND id = $2)
+AND also <> 1 ORDER BY also, id;
+-- name: add_part
+INSERT INTO ref (network, id, message, also) VALUES ($1, $2, $3, $4) ON CONFLICT (network, id) DO UPDATE
+SET also = excluded.also WHERE ref.message = excluded.message AND ref.also = 1;
 -- name: later
 UPDATE delivery SET attempt = $2, next_at = $3 WHERE id = $1;
 -- name: waiting_of

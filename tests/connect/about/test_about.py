@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from bridge.connector import Capabilities
@@ -75,13 +76,26 @@ async def test_a_correction_has_states_of_its_own(w: World) -> None:
     assert (await w.call("GET", f"/messages/{fix}"))[1]["state"] == "delivered"
 
 
-async def test_a_product_that_declared_nothing_keeps_the_old_state_and_the_writer_hears_so(w: World) -> None:
+async def test_a_product_that_declared_nothing_gets_words(w: World) -> None:
+    """A reaction is no answer to anybody there: its writer is told that nobody sees it."""
     await w.call("POST", "/messages", message("p-1", to=["siilo:dan"]))
     await w.until(lambda: w.siilo.texts("dan"))
-    for path, body in (("edits", {"text": "x"}), ("removals", {}), ("reactions", {"key": "👍"})):
-        status, problem = await w.call("POST", f"/messages/p-1/{path}", about(f"p-{path}", **body))
-        assert (status, problem["code"]) == (422, f"{path[:-1]}_not_carried")
-    assert [e["type"] for e in w.siilo.sim.state.events()["events"] if e["type"]] == ["message.created"]
+    status, problem = await w.call("POST", "/messages/p-1/reactions", about("p-r", key="👍"))
+    assert (status, problem["code"]) == (422, "reaction_not_carried")
+    for path, body in (("edits", {"text": "x"}), ("removals", {})):
+        assert (await w.call("POST", f"/messages/p-1/{path}", about(f"p-{path}", **body)))[0] == 202
+    await w.until(lambda: len(w.siilo.texts("dan")) == 3)
+    _, edit, removal = w.siilo.texts("dan")
+    assert edit.startswith("✏️ corrige le message de ")
+    assert edit.endswith(" :\nx")
+    assert removal.startswith("🗑️ a retiré son message de ")
+    assert {e["type"] for e in w.siilo.sim.state.events()["events"] if e["type"]} == {"message.created"}
+    for _ in range(1000):
+        _, state = await w.call("GET", "/messages/p-removals")
+        if state["recipients"][0]["state"] != "accepted":
+            break
+        await asyncio.sleep(0.01)
+    assert [one["reason"] for one in state["recipients"]] == ["removal_said"]
 
 
 async def test_a_matrix_leg_gets_it_as_what_it_is(w: World) -> None:

@@ -315,7 +315,7 @@ class Play:
         match step:
             case "t":
                 return Message(
-                    Ref("pandalab", f"t{n}"), chat, CLEO, Kind.TEXT, Body("x" * 70_000 if self.refused else "0"), 1
+                    Ref("pandalab", f"t{n}"), chat, CLEO, Kind.TEXT, Body("x" * 1_100_000 if self.refused else "0"), 1
                 )
             case "thumb" | "back":
                 kind = Kind.REACTION if step == "thumb" else Kind.REMOVAL

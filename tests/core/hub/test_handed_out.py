@@ -13,7 +13,7 @@ import pytest
 from bridge.db import Database
 from bridge.db.sqlite import Sqlite
 from bridge.errors import Unavailable
-from bridge.hub.handed_out import HandedOut
+from bridge.hub.handing.handed_out import HandedOut
 from bridge.model import Delivery, Ref, State
 from tests.core.db.test_db import Disk, watch
 from tests.core.make import World, running

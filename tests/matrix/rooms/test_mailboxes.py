@@ -178,7 +178,7 @@ async def test_reactions_go_both_ways_and_are_never_a_notice(world: World) -> No
         reactions = [d for d in node.mail.delivered if d.kind is Kind.REACTION]
         assert [(d.body.text, d.reply_to and d.reply_to.id) for d in reactions] == [("✅", "m1"), ("👍", "m1")]
         assert not any(s.clear and s.clear["content"]["msgtype"] == "m.notice" for s in ben.seen)
-        await node.post(BOX, "❤️", kind=Kind.REACTION, reply_to=Ref("mail", "mail-3"))
+        await node.post(BOX, "❤️", kind=Kind.REACTION, reply_to=Ref("mail", "mail-4"))
         found = await ben.event(lambda e: e["type"] == "m.reaction" and e["sender"] == GHOST)
         assert found["content"]["m.relates_to"] == {"rel_type": "m.annotation", "event_id": said, "key": "❤️"}
 

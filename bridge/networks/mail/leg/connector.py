@@ -63,6 +63,7 @@ class MailConnector:
     capabilities = Capabilities(
         typing=False, max_text=100_000, files=True, max_files=60_000_000,
         kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}, own_states=True,
+        answers=False,
     )  # fmt: skip
 
     def __init__(

@@ -1,0 +1,1 @@
+"""A delivery is handed to its network, and that is noted."""
