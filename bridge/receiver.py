@@ -123,6 +123,9 @@ class Questions(Protocol):
     async def unable(self, message: Message) -> list[str]:
         """What people call the networks of the message's conversation that cannot carry it, in a fixed order."""
 
+    def label(self, network: str) -> str:
+        """What people call a network, in each language that they read here."""
+
     async def unnamed(self, network: str, chat: str) -> bool:
         """Whether the network may have been given something in a chat without its name for it being noted."""
 

@@ -20,6 +20,7 @@ from appservice.e2ee import Engine
 from appservice.leaving.first_words import FirstWords
 from appservice.leaving.keyless import Keyless
 from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox, translate
+from appservice.rooms.features import Features
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.membership import arrived
 from appservice.rooms.rooms import Rooms
@@ -56,6 +57,7 @@ class Outgoing:
         self._voice = voice
         self._outbox = outbox
         self._media = edge.media
+        self._features = Features(edge, voice, rooms.store)
         self._first = FirstWords(edge, rooms, outbox)
         self.keyless = Keyless(edge, engine, rooms.store)
 
@@ -69,6 +71,7 @@ class Outgoing:
             room = await self._rooms.store.get(self._outbox.room_of(keys[0]))
             return await self._handed(room, delivery, sent[0], self._names.of(delivery.sender.id) or "", {})
         room = await self._rooms.of(delivery)
+        await self._features.show(room, delivery)
         if delivery.kind is Kind.MEMBERS:
             await self.hub.sequenced(delivery.message)  # it has its place; no event of ours tells it
             return Ref(MATRIX, f"members:{delivery.id}")

@@ -24,11 +24,11 @@ def create_body(
     humans: Sequence[str],
     version: str | None,
     voice: str,
-    name: Json | None = None,
+    more: Sequence[Json] = (),
 ) -> Json:
     """The request that makes a room: encrypted from its first event, no topic, nobody's secret in its state.
 
-    ``name`` is the content of its name, if that may be read by servers: the invitation shows it.
+    ``more`` is other state that servers may read, its name among it: the invitation shows it.
 
     The first ghost is the creator. A room version 12 creator must not be listed in the power levels. People have power
     enough to give the room a name. The hub's voice is invited here, before there is anything that its inviter could be
@@ -44,8 +44,7 @@ def create_body(
         {"type": SERVICE_MEMBERS, "state_key": "", "content": to_service_members([voice])},
         {"type": CONVERSATION, "state_key": "", "content": {"id": marker(conversation)}},
     ]
-    if name and name.get("name"):
-        state.append({"type": "m.room.name", "state_key": "", "content": name})
+    state += more
     direct = len(humans) == 1 and len(ghosts) == 1
     body: Json = {
         "preset": "private_chat",

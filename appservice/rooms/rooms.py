@@ -11,6 +11,7 @@ from appservice.client.events import to_name
 from appservice.client.homeserver import MatrixRefused, need
 from appservice.rooms.bringing import Bringing, Forget, Tell
 from appservice.rooms.doors import Doors
+from appservice.rooms.features import digest, networks_of, to_state
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.naming import Naming
 from appservice.rooms.newcomers import Newcomers
@@ -133,20 +134,24 @@ class Rooms:
             raise Refused("unknown_recipient", about="invitation")
         await self.bringing.ensure_all(delivery.members)
         name, order = delivery.conversation, [creator, *(g for g in ghosts if g != creator)]
-        called = to_name(delivery.name.in_clear, delivery.named) if delivery.name else None
-        room = await self.made(name, order, humans, marker(name), called)
+        features = shown = to_state(self.hub, delivery, self._names.voice)
+        called = to_name(delivery.name.in_clear, delivery.named) if delivery.name else {}
+        if called.get("name"):
+            shown = [*features, {"type": "m.room.name", "state_key": "", "content": called}]
+        room = await self.made(name, order, humans, marker(name), shown)
+        room.facts.features, room.facts.bridged = digest(features), networks_of(delivery)
         await self._bind(room, name)
         return room
 
     async def made(
         self, name: str, ghosts: Sequence[str], humans: Sequence[str], noted: str | None = None,
-        called: Json | None = None,
+        more: Sequence[Json] = (),
     ) -> Room:  # fmt: skip
         """The room that was made under this name, or is now, by the first of these ghosts.
 
         The intent stays on disk until ``matrix.intended``. ``noted``: the marker by which a message that comes before
-        finds the conversation of this name; None: it is no conversation yet, the first message opens one. ``called`` is
-        the content of the room's own name.
+        finds the conversation of this name; None: it is no conversation yet, the first message opens one. ``more`` is
+        other state of the room.
         """
         creator, intent = ghosts[0], await self._db.one("matrix.intent", name)
         room = await self._find(intent["ghost"], name) if intent else None
@@ -155,7 +160,7 @@ class Rooms:
                 await tx.run("matrix.intend", name, creator, self._clock(), noted)
         if room is None:
             version, voice = await self._default_version(), await self._ghosts.voice()
-            body = create_body(name, ghosts, humans, version, voice, called)
+            body = create_body(name, ghosts, humans, version, voice, more)
             try:
                 answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
             except MatrixRefused as refusal:

@@ -42,6 +42,8 @@ class RoomFacts:
     unheard: list[str] = field(default_factory=list)  # who was told that their reactions are not carried
     marker: str | None = None
     direct: bool = False
+    features: str = ""  # a hash of what the room shows of its other legs
+    bridged: list[str] = field(default_factory=list)  # and the networks that it names
 
     def replaced(self, successor: str, by: str) -> None:
         """Somebody has closed the room."""
@@ -58,6 +60,7 @@ class Room:
     facts: RoomFacts = field(default_factory=RoomFacts)
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
+    shown: tuple[Member, ...] | None = None  # those by whose networks the room shows what survives
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     removed: set[str] = field(default_factory=set)  # those of them whom somebody else has taken out
     unknown: set[str] = field(default_factory=set)  # asked for, and no such user exists

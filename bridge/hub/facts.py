@@ -123,6 +123,10 @@ class Facts:
         forms = {n: served.form(n, message.kind, text, legs.get(n), n == answered) for n in others}
         return [served.label(n) for n, form in forms.items() if form is None]
 
+    def label(self, network: str) -> str:
+        """See :class:`bridge.receiver.Questions`."""
+        return self._connectors.label(network)
+
     async def unnamed(self, network: str, chat: str) -> bool:
         """See :class:`bridge.receiver.Questions`."""
         return await self._store.on_its_way(network, chat)
