@@ -97,7 +97,9 @@ async def _up(world: World, teller: Teller) -> int:
             teller.title("Prêt", "Ready")
             teller.line(f"  {world.state / 'endpoints.json'}")
             for name, product in world.products.items():
-                teller.line(f"  {name} (simulateur — simulator): {product.url}")
+                teller.line(f"  {name} (simulateur — simulator): {product.url}/")
+                for address in _pages(world, name):
+                    teller.line(f"    {address}")
             if world.space is not None:
                 teller.line(f"  messagerie sécurisée du hub — the hub's secure mail: 127.0.0.1:{world.space.port}")
             teller.line("  Ctrl-C ou SIGTERM pour tout arrêter — to stop everything")
@@ -148,11 +150,20 @@ def _invite(world: World, story: Story, teller: Teller) -> None:
         f"  curl -H 'Content-Type: application/json' {story.pandalab.url}/users/cleo/messages -d {shlex.quote(body)}",
         *_as_anna(world),
         "Dans un navigateur — in a browser:",
-        *(f"  {product.url}/  ({name}, simulateur — simulator)" for name, product in world.products.items()),
+        *(
+            f"  {address}  ({name}, simulateur — simulator)"
+            for name in world.products
+            for address in _pages(world, name, 1)
+        ),
         f"Tout le reste — everything else: {world.state / 'endpoints.json'}",
         "Ctrl-C pour finir — to end.",
     ):
         teller.line(line)
+
+
+def _pages(world: World, product: str, most: int = 3) -> list[str]:
+    """Where some of a product's users read and write."""
+    return [f"{world.products[product].url}/u/{user}" for user in list(world.hub.users(product))[:most]]
 
 
 def _as_anna(world: World) -> list[str]:

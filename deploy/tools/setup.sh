@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11, PostgreSQL,
-# Postfix, Dovecot, swaks, nginx and clamd.
+# Postfix, Dovecot, swaks, nginx, clamd and Chromium.
 # A second run with the same inputs does nothing and needs no network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -155,6 +155,7 @@ main() {
     has_mail || install_mail
     on_path nginx || install_nginx
     on_path clamd || install_clamav
+    on_path chromium || install_debian chromium "the browser of the tests (Chromium)"
     setup_hub
     setup_synapse
     setup_node

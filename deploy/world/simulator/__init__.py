@@ -7,11 +7,14 @@ repeated ``webhook-id`` without taking it twice, and repeats its own posts under
     python -m deploy.world.simulator --name pandalab --port 8100 --hub http://127.0.0.1:8080 \\
         --token … --secret whsec_… [--state pandalab.db]
 
-Its own HTTP API has no authentication and belongs on the loopback interface. Bodies and answers are JSON; times are
-RFC 3339; an error is ``{"error": …}``.
+With ``--test-token`` it has a test driver at ``/liaison-test`` (docs/connect/conformance.md).
+
+Its own HTTP API has no authentication and belongs on the loopback interface; pages of other sites may not use it. Bodies
+and answers are JSON; times are RFC 3339; an error is ``{"error": …}``.
 
 ``GET /``
-    A page in French for a browser (``Accept: text/html``), else this description as JSON.
+    For a browser (``Accept: text/html``) the product's users, each with a page of their own at ``/u/{id}``: there they
+    read and write, in French or English. Else this description as JSON.
 ``POST /users`` ``{"id": "cleo", "rpps": "10000000003"}``
     Makes a user and declares it to the hub. 200 with what the hub answered, 202 if the hub has not answered in 10 s
     (it is tried until it does), else the hub's refusal.

@@ -325,8 +325,8 @@ class Simulator:
             self.typing = [*self.typing[-99:], {"at": now_text(), **data}]
         return {}
 
-    def shown(self, user: str) -> list[Json]:
-        """What a user sees: what came stands by the hub's order, wherever it came late; reactions are at messages."""
+    def shown(self, user: str | None) -> list[Json]:
+        """What a user (None: anybody) sees: what came stands by the hub's order; reactions are at their messages."""
         found = self.state.messages(user)
         listed = [one for one in [*found["arrived"], *found["sent"]] if "about" not in one]
         listed.sort(key=lambda one: int(one["seq"]))

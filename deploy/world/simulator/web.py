@@ -11,7 +11,8 @@ from aiohttp import web
 
 import deploy.world.simulator as package
 from deploy.world.simulator.driver import Driver
-from deploy.world.simulator.page import PAGE
+from deploy.world.simulator.pages.guard import guarded
+from deploy.world.simulator.pages.routes import Pages
 from deploy.world.simulator.product import Faults, Simulator
 from deploy.world.simulator.state import Json
 
@@ -27,8 +28,9 @@ def application(simulator: Simulator, test_token: str = "") -> web.Application:
 
     With ``test_token`` it has a test driver, for `liaison conformance`.
     """
-    app = web.Application(middlewares=[_errors], client_max_size=_LARGEST)
-    pages = _Pages(simulator)
+    app = web.Application(middlewares=[guarded, _errors], client_max_size=_LARGEST)
+    pages = _Api(simulator)
+    app.add_routes(pages.seen.routes())
     app.add_routes(
         [
             web.get("/", pages.root),
@@ -71,13 +73,14 @@ def application(simulator: Simulator, test_token: str = "") -> web.Application:
     return app
 
 
-class _Pages:
+class _Api:
     def __init__(self, simulator: Simulator) -> None:
         self._sim = simulator
+        self.seen = Pages(simulator)
 
     async def root(self, request: web.Request) -> web.Response:
         if "text/html" in request.headers.get("Accept", ""):
-            return web.Response(text=PAGE.replace("{{name}}", self._sim.name), content_type="text/html")
+            return await self.seen.root(request)
         return web.json_response({**self._sim.described(), "documentation": package.__doc__})
 
     async def add_user(self, request: web.Request) -> web.Response:
@@ -232,5 +235,7 @@ def _number(request: web.Request, name: str) -> float:
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
+    except web.HTTPRedirection:
+        raise
     except web.HTTPException as error:
         return web.json_response({"error": error.text}, status=error.status)
