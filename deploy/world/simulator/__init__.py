@@ -9,8 +9,8 @@ repeated ``webhook-id`` without taking it twice, and repeats its own posts under
 
 With ``--test-token`` it has a test driver at ``/liaison-test`` (docs/connect/conformance.md).
 
-Its own HTTP API has no authentication and belongs on the loopback interface; pages of other sites may not use it. Bodies
-and answers are JSON; times are RFC 3339; an error is ``{"error": …}``.
+Its own HTTP API has no authentication and belongs on the loopback interface; pages of other sites may not use it.
+Bodies and answers are JSON; times are RFC 3339; an error is ``{"error": …}``.
 
 ``GET /``
     For a browser (``Accept: text/html``) the product's users, each with a page of their own at ``/u/{id}``: there they
