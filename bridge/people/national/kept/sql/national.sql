@@ -132,7 +132,10 @@ WHERE (mark.word, mark.number) > ($1, $2) AND mark.word LIKE '%@%' ORDER BY mark
 SELECT word, many FROM word WHERE word >= $1 AND word < $2 AND many > 0 ORDER BY many DESC, word LIMIT $3
 
 -- name: begin-so
-SELECT b.value AS begin, w.word FROM unnest($1::text[]) AS b (value) JOIN word w ON w.word >= b.value COLLATE "C" AND w.word < (b.value || $2) COLLATE "C" -- pg
+-- PostgreSQL cannot know how many words begin so: joined plainly, it reads all 400,000 of them for each of several.
+SELECT b.value AS begin, w.word FROM unnest($1::text[]) AS b (value) CROSS JOIN LATERAL ( -- pg
+SELECT word, many FROM word WHERE word >= b.value COLLATE "C" AND word < (b.value || $2) COLLATE "C" AND many > 0 -- pg
+ORDER BY many DESC, word LIMIT $3) w -- pg
 SELECT b.value AS begin, w.word FROM json_each($1) b CROSS JOIN word w ON w.word >= b.value AND w.word < b.value || $2 -- sqlite
 WHERE w.many > 0 ORDER BY w.many DESC, w.word, b.value LIMIT $3
 
