@@ -108,6 +108,9 @@ def read_secret(source: str, where: str) -> str:
     return value
 
 
+_SECURE = r"https://\S+|http://(localhost|127\.0\.0\.1)(:\d+)?/\S*"
+
+
 class DirectoryApiSettings(Section):
     """The FHIR API of the national directory. ``key`` is ``file:/path`` or ``env:NAME``."""
 
@@ -118,7 +121,7 @@ class DirectoryApiSettings(Section):
     @field_validator("url")
     @classmethod
     def _address(cls, url: str) -> str:
-        if not re.fullmatch(r"https://\S+|http://(localhost|127\.0\.0\.1)(:\d+)?/\S*", url):
+        if not re.fullmatch(_SECURE, url):
             raise ValueError("an https:// address with its version, such as …/fhir/v2")
         return url
 
@@ -160,12 +163,32 @@ def _server(name: str) -> str:
     return name
 
 
+class FederationSettings(Section):
+    """The signed list of who takes part: at an address, or in a file. ``keys`` are files with a public key in PEM."""
+
+    url: str | None = None
+    file: Path | None = None
+    keys: list[Path] = Field(min_length=1)
+    state: Path
+    look: Annotated[Seconds, Field(ge=1)] = 3600.0
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> FederationSettings:
+        if (self.url is None) == (self.file is None):
+            raise ValueError("either url or file")
+        if self.url is not None and not re.fullmatch(_SECURE, self.url):
+            raise ValueError("url: an https:// address")
+        return self
+
+
 class TrustSettings(Section):
-    """Who may take part."""
+    """Who may take part: servers that are named here, and those of the federation's list."""
 
     matrix_servers: list[Annotated[str, AfterValidator(_server)]] = Field(
         default=[], description="server names; *.domain for its children; * for all"
     )
+    federation: FederationSettings | None = None
 
 
 class DeliverySettings(Section):

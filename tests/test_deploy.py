@@ -36,6 +36,8 @@ CHOSEN = {
     ("networks", "connect", "products", "*", "webhook_secrets"),
     ("networks", "mail", "smtp", "lmtp", "path"),
     ("networks", "mail", "trust", "url"),
+    ("trust", "federation", "url"),
+    ("trust", "federation", "keys"),
 }
 Path_ = tuple[str, ...]
 

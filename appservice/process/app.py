@@ -19,7 +19,6 @@ from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.client.media import Media
-from appservice.client.names import server_of
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import accounts, examine, identities, proof
 from appservice.process import matrix as matrix_edge
@@ -29,8 +28,10 @@ from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
+from appservice.process.trust_sources import TrustSources
+from appservice.process.why import Reasons
 from bridge import words
-from bridge.config import BadConfig, Config, ListenSettings, read_config
+from bridge.config import BadConfig, Config, ListenSettings
 from bridge.content.assembly import filters
 from bridge.db import open_database
 from bridge.errors import said
@@ -71,6 +72,7 @@ class Parts:
     clients: Sequence[Routes]
     life: Life
     servers: ServerList
+    sources: TrustSources
 
     @property
     def hub(self) -> Hub:
@@ -98,24 +100,9 @@ async def run(config: Config, path: Path | None = None) -> None:
 def _reload(parts: Parts, watch: FileWatch | None) -> None:
     """What can be read again is (SIGHUP)."""
     parts.directory.reload()
+    parts.sources.reload()
     if watch is not None:
         watch.ask()
-
-
-async def follow_servers(parts: Parts, watch: FileWatch) -> None:
-    """Whoever is in the trust space follows the configuration's file, until cancelled."""
-
-    def read() -> list[str]:
-        try:
-            return read_config(watch.path).trust.matrix_servers
-        except BadConfig as bad:
-            raise ValueError(str(bad)) from None
-
-    async def changed() -> None:
-        parts.matrix.store.unsettle(lambda user: parts.servers.allows(server_of(user)))
-        await parts.matrix.engine.trust_changed()
-
-    await endless("servers", partial(parts.servers.follow, watch, read, changed))
 
 
 def _spare_collections() -> None:
@@ -142,7 +129,8 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
         tasks.start(endless("life", parts.life.run))
         tasks.start(endless("directory", parts.directory.run))
         if watch is not None:
-            tasks.start(follow_servers(parts, watch))
+            tasks.start(parts.sources.configuration(watch))
+        tasks.start(parts.sources.list())
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
@@ -169,7 +157,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     await proof.prove(db, seal)
     homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
 
-    servers = ServerList(config.trust.matrix_servers)
+    federation = examine.federation(config.trust)
+    servers = ServerList(config.trust.matrix_servers, federation)
 
     def trusted(server: str) -> bool:
         return server == settings.server_name or servers.allows(server)
@@ -191,7 +180,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
-    return Parts(config, directory, core, matrix, routes, clients, life, servers)
+    sources = TrustSources(servers, federation, config.trust.federation, matrix)
+    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources)
 
 
 async def _clients(
@@ -212,7 +202,9 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
-    Door(parts.core.seal, {**accounts.acts(parts.core), **identities.acts(parts.matrix)}).routes(matrix_app)
+    why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
+    acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix), **why.acts()}
+    Door(parts.core.seal, acts).routes(matrix_app)
     for add in parts.routes:
         add(open_app)
     served: list[tuple[str, web.Application, ListenSettings]] = [

@@ -19,12 +19,14 @@ from typing import Any
 from appservice.process import accounts as accounts_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
+from appservice.process import why as why_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect.signing import new_secret, new_token
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
+from bridge.people.federation import command as federation_cli
 from bridge.people.fhir import sync as directory_sync
 from bridge.people.national import command as directory_cli
 from liaison.kit import sandbox as sandbox_cli
@@ -105,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
          "the encryption identity of a Matrix user: show it, accept a new one (asks the running hub)"),
         ("directory", _add_directory, _directory,
          "the national directory: import its files, sync, status, search, show (beside a running hub)"),
+        ("federation", federation_cli.add_arguments, _federation,
+         "the signed list of who takes part: issue, sign, verify, compare it; whether a domain takes part, and why"),
+        ("why", why_cli.add_arguments, _may,
+         "whether one person may write to another, and why (asks the running hub)"),
         ("duty", duty_cli.add_arguments, _duty,
          "who is on duty for which function, until when, and who comes next"),
     ):  # fmt: skip
@@ -217,6 +223,18 @@ def _accounts(asked: argparse.Namespace) -> int:
 
 def _duty(asked: argparse.Namespace) -> int:
     return _loop(duty_cli.main(asked, read_config(asked.config)))
+
+
+def _federation(asked: argparse.Namespace) -> int:
+    from appservice.process.examine import federation
+
+    logging.getLogger().addHandler(logging.NullHandler())
+    used = federation(read_config(asked.config).trust) if federation_cli.needs_config(asked) else None
+    return federation_cli.main(asked, used)
+
+
+def _may(asked: argparse.Namespace) -> int:
+    return _loop(why_cli.main(asked, read_config(asked.config)))
 
 
 def _identity(asked: argparse.Namespace) -> int:

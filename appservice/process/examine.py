@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ssl
+import time
 
 from pydantic import BaseModel
 
 from appservice.process.settings import MatrixSettings
-from bridge.config import BadConfig, Config, DutySettings, ListenSettings, validate
+from bridge.config import BadConfig, Config, DutySettings, ListenSettings, TrustSettings, validate
 from bridge.errors import said
 from bridge.network import Network
 from bridge.networks import NETWORKS, networks
 from bridge.people.directories.watched import WatchedFile
 from bridge.people.duty.kept_rota import KeptRota
+from bridge.people.federation.federation import Federation
+from bridge.people.federation.signed import read_public
 from bridge.people.national.kept.kept_loads import loads_of
 from bridge.people.national.national import National
 
@@ -25,6 +28,7 @@ def examine(config: Config) -> MatrixSettings:
     seal = config.seal.open()
     directory(config)
     rota(config.duty)
+    federation(config.trust)
     tls("matrix_listen", config.matrix_listen)
     tls("connect_listen", config.connect_listen)
     tls("clients_listen", config.clients_listen)
@@ -54,6 +58,25 @@ def rota(settings: DutySettings) -> KeptRota:
         return KeptRota(settings.rota)
     except BadConfig as problem:
         raise BadConfig("\n".join(f"duty.rota: {line}" for line in str(problem).splitlines())) from None
+
+
+def federation(settings: TrustSettings) -> Federation | None:
+    """The federation's list with what an earlier life has kept of it; None: none is used. Raises BadConfig."""
+    section = settings.federation
+    if section is None:
+        return None
+    keys = []
+    for n, path in enumerate(section.keys):
+        try:
+            keys.append(read_public(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise BadConfig(f"trust.federation.keys.{n}: {path}: {said(error)}") from None
+    made = Federation(keys, section.state, lambda: int(time.time()))
+    try:
+        made.load()
+    except OSError as error:
+        raise BadConfig(f"trust.federation.state: {said(error)}") from None
+    return made
 
 
 def sections(config: Config) -> list[tuple[Network, BaseModel]]:

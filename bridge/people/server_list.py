@@ -1,4 +1,4 @@
-"""The servers of the trust space, read again when the configuration changes: the last good list stays until then."""
+"""The servers of the trust space: those of the configuration, read again when it changes, and the federation's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bridge.errors import said
 from bridge.parts.file_watch import FileWatch
+from bridge.people.federation.federation import Federation, TrustAnswer
+from bridge.people.federation.participants import Role
 from bridge.people.trust import trusted_server
 
 log = logging.getLogger(__name__)
@@ -15,14 +17,25 @@ Read = Callable[[], Sequence[str]]
 
 
 class ServerList:
-    """``patterns`` as in :func:`bridge.people.trust.trusted_server`."""
+    """``patterns`` as in :func:`bridge.people.trust.trusted_server`; beside them the list of the federation."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], federation: Federation | None = None) -> None:
         self._patterns = tuple(patterns)
+        self._federation = federation
 
     def allows(self, server: str) -> bool:
         """Whether people of a server may take part."""
-        return trusted_server(server, self._patterns)
+        if trusted_server(server, self._patterns):
+            return True
+        return self._federation is not None and self._federation.find(server, Role.MATRIX) is not None
+
+    def why(self, server: str) -> TrustAnswer:
+        """The same with its reason, for an operator."""
+        if trusted_server(server, self._patterns):
+            return TrustAnswer(True, f"{server} is named by trust.matrix_servers")
+        if self._federation is None:
+            return TrustAnswer(False, f"{server} is not named by trust.matrix_servers; no list of a federation is used")
+        return self._federation.answer(server, Role.MATRIX)
 
     async def follow(self, watch: FileWatch, read: Read, changed: Callable[[], Awaitable[None]]) -> None:
         """Read the list anew whenever its file changes, until cancelled. ``read`` raises ValueError or OSError.

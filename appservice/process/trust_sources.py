@@ -1,0 +1,77 @@
+"""The servers of the trust space follow their sources while the hub runs: the configuration, the federation's list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+from appservice.client.names import server_of
+from appservice.process.matrix import Matrix
+from bridge.config import BadConfig, FederationSettings, read_config
+from bridge.parts.endless import endless
+from bridge.parts.file_watch import FileWatch
+from bridge.people.federation.federation import Federation, Fetch
+from bridge.people.federation.fetching import ListAddress, from_file
+from bridge.people.server_list import ServerList
+
+Changed = Callable[[], Awaitable[None]]
+
+
+class TrustSources:
+    """``reload`` looks at once (SIGHUP)."""
+
+    def __init__(
+        self, servers: ServerList, federation: Federation | None, settings: FederationSettings | None, matrix: Matrix
+    ) -> None:
+        self._servers = servers
+        self._federation = federation
+        self._settings = settings
+        self._matrix = matrix
+        self._asked = asyncio.Event()
+
+    def reload(self) -> None:
+        """Somebody wants the federation's list to be read as it is now."""
+        self._asked.set()
+
+    async def changed(self) -> None:
+        """Others take part than before: who has left reads nothing any more, who is back gets what was kept."""
+        self._matrix.store.unsettle(lambda user: self._servers.allows(server_of(user)))
+        await self._matrix.engine.trust_changed()
+
+    async def configuration(self, watch: FileWatch) -> None:
+        """The servers that the configuration names, until cancelled."""
+
+        def read() -> list[str]:
+            try:
+                return read_config(watch.path).trust.matrix_servers
+            except BadConfig as bad:
+                raise ValueError(str(bad)) from None
+
+        await endless("servers", partial(self._servers.follow, watch, read, self.changed))
+
+    async def list(self) -> None:
+        """The federation's list, now and then, until cancelled."""
+        if self._federation is None or self._settings is None:
+            return
+        fetch = _source(self._settings)
+        if await self._federation.renew(fetch):  # what people of it wrote meanwhile waits for nothing
+            await self.changed()
+        await endless("federation", partial(self._again, self._federation, fetch, self._settings.look))
+
+    async def _again(self, federation: Federation, fetch: Fetch, look: float) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(look):
+                    await self._asked.wait()
+            self._asked.clear()
+            if await federation.renew(fetch):
+                await self.changed()
+
+
+def _source(settings: FederationSettings) -> Fetch:
+    if settings.file is not None:
+        return partial(from_file, settings.file)
+    assert settings.url is not None
+    return ListAddress(settings.url, settings.ca_file).fetch

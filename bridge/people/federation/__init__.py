@@ -1,0 +1,1 @@
+"""The federation's list: who takes part, signed by whoever runs the federation."""
