@@ -110,6 +110,12 @@ MAIL: dict[str, tuple[str, str]] = {
         "This message has already left by mail; your next message will say that it is taken back. "
         "If it matters, write it now.",
     ),
+    "mail_reaction_later": (
+        "Un mail ne montre pas les réactions : la vôtre sera nommée en tête du prochain message. Si une réponse est "
+        "attendue, écrivez-la. (Dit une seule fois ici.)",
+        "A mail shows no reactions: yours is named at the head of the next message. If an answer is expected, write "
+        "it. (Said only once here.)",
+    ),
     "mail_not_integrated": (
         "Le logiciel du destinataire n'a pas pu intégrer le document. Joignez-le autrement.",
         "The recipient's software could not take the document in. Reach them another way.",

@@ -194,3 +194,53 @@ async def test_what_is_urgent_leaves_at_once_and_comes_in_as_urgent(tmp_path: Pa
         away = Written("Je suis absente", replies=[str(mail.message_id)])
         await node.hand_in(away.raw(Importance="high", Auto_Submitted="auto-replied"), CLEO_BOX)
         assert not (await node.got("absente")).body.urgent
+
+
+async def test_a_reaction_stands_at_the_head_of_the_next_mail_unless_it_is_taken_back(
+    tmp_path: Path, space: Space
+) -> None:
+    def about(ref: str) -> Ref:
+        return Ref("pandalab", ref)
+
+    async with running(tmp_path, space) as node:
+        await node.write("room-1", "un", to=[f"mailto:{ANNA}"], ref="p1")
+        ((_, _, first, _),) = await node.mailed()
+        await node.hand_in(Written("Réponse d'Anna", replies=[str(first.message_id)]).raw(), CLEO_BOX)
+        seen = await node.got("Réponse d'Anna")
+        hers = node.products["pandalab"]._refs[seen.id]
+        await node.write("room-1", "👍", kind=Kind.REACTION, reply_to=hers, ref="r1")
+        await node.write("room-1", "❤️", kind=Kind.REACTION, reply_to=hers, ref="r2")
+        await node.write("room-1", "🎉", kind=Kind.REACTION, reply_to=about("p1"), ref="r3")
+        await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=about("r2"), ref="x2")
+        await node.rest()
+        assert len(node.out.sent) == 1
+        await node.write("room-1", "deux")
+        _, (_, _, second, _) = await node.mailed(2)
+        head, *rest = second.text.split("\n\n")
+        assert head.startswith("Réactions · reactions: 👍 Cléo Petit, 🎉 Cléo Petit (")
+        assert rest[0] == "deux"
+        told = [d for d in node.products["pandalab"].delivered if "réactions" in d.body.text]
+        assert [d.body.system for d in told] == [True]
+        await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=about("r1"), ref="x1")
+        await node.write("room-1", "✅", kind=Kind.HANDLED, reply_to=hers, ref="h1")
+        _, _, (_, _, third, _) = await node.mailed(3)
+        assert third.text.startswith("[Une réaction a été retirée · a reaction was taken back]\n\n✅")
+
+
+async def test_of_several_late_corrections_the_last_one_leaves(tmp_path: Path, space: Space) -> None:
+    def about(ref: str) -> Ref:
+        return Ref("pandalab", ref)
+
+    async with running(tmp_path, space) as node:
+        await node.write("room-1", "500 mg", to=[f"mailto:{ANNA}"], ref="p1")
+        await node.mailed()
+        await node.write("room-1", "50 mg", kind=Kind.EDIT, reply_to=about("p1"), ref="e1")
+        await node.write("room-1", "5 mg", kind=Kind.EDIT, reply_to=about("e1"), ref="e2")
+        await node.rest()
+        status = await node.hub.facts.status(about("e1"))
+        assert status is not None
+        assert [(one.state, one.reason) for one in status.states] == [(State.REFUSED, "corrected")]
+        await node.write("room-1", "suite")
+        _, (_, _, mail, _) = await node.mailed(2)
+        assert "5 mg" in mail.text
+        assert "50 mg" not in mail.text

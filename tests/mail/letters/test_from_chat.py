@@ -201,3 +201,26 @@ def test_what_is_urgent_says_so_to_programs_and_in_the_subject() -> None:
 def test_programs_mark_what_is_urgent_in_many_ways(line: str, pressing: bool) -> None:
     raw = f"From: anna@mss-a.example\r\n{line}\r\n\r\nx\r\n"
     assert parse(raw.encode()).urgent is pressing
+
+
+def test_reactions_are_one_line_and_files_say_what_they_are() -> None:
+    voice = File("note.ogg", "audio/ogg", b"1", duration_ms=72_400, voice=True)
+    smile = File("smile.png", "image/png", b"1", sticker=True)
+    film = File("geste.mp4", "video/mp4", b"1", duration_ms=5_000)
+    made = written(
+        ChatMessage("d0", NOON, DAN, "", reaction="👍", corrects=NOON - 1440 * MINUTE),
+        ChatMessage("d1", NOON, DAN, "", reaction="❤️"),
+        ChatMessage("d2", NOON, CLEO, "x", "<i>x</i>", files=(voice, smile, film)),
+    )
+    assert made.sender == CLEO
+    assert made.text.startswith(
+        "Réactions · reactions: 👍 Dan (21/11/2026 10:42), ❤️ Dan\n\nx\n"
+        "[message vocal · voice message, 1:12: note.ogg]\n[autocollant · sticker: smile.png]\n[0:05 · geste.mp4]\n\n"
+    )
+    assert "<p><b>Réactions · reactions: 👍 Dan (21/11/2026 10:42), ❤️ Dan</b></p><i>x</i>" in (made.html or "")
+
+
+def test_who_took_a_message_back_is_said_as_it_was() -> None:
+    gone = ChatMessage("d1", 1, CLEO, "", correction="removal", corrects=NOON, moderated=True)
+    text = written(gone, ChatMessage("d2", NOON, CLEO, "y")).text
+    assert "a été retiré par un modérateur · the message of 22/11/2026 10:42 CET was taken back by a moderator]" in text

@@ -62,7 +62,7 @@ class MailConnector:
     label = "messagerie sécurisée · secure mail"
     capabilities = Capabilities(
         typing=False, max_text=100_000, files=True, max_files=60_000_000,
-        kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}, own_states=True,
+        kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.HANDLED}, own_states=True,
         answers=False,
     )  # fmt: skip
 
@@ -203,8 +203,11 @@ class MailConnector:
     # -- out -----------------------------------------------------------------------------------------------
 
     def carries(self, kind: Kind, text: str, chat: str | None) -> bool:
-        """A reaction means something as the mark of who handles a team's mail only. Taking one back has no text."""
-        return kind is not Kind.REACTION or ((chat or "").startswith(TEAM) and text[:1] in ("", DONE))
+        """In a team's room a reaction means something as the mark of who handles a mail only.
+
+        Taking one back has no text.
+        """
+        return kind is not Kind.REACTION or not (chat or "").startswith(TEAM) or text[:1] in ("", DONE)
 
     async def deliver(self, delivery: Delivery) -> Ref:
         """See :class:`bridge.connector.Connector`. It is on its way; what became of it is told later."""

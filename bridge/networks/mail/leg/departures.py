@@ -11,17 +11,18 @@ from typing import Any
 
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
-from bridge.kinds import KINDS, not_carried
-from bridge.model import MAIL, Address, Body, Delivery, Kind, Message, Ref
+from bridge.kinds import KINDS
+from bridge.model import MAIL, Address, Delivery, Kind, Ref
 from bridge.networks.mail.documents.outgoing import Conformed
 from bridge.networks.mail.documents.patient import Patient, may_join, merged, of_plain, plain
 from bridge.networks.mail.leg import drafts, threads
+from bridge.networks.mail.leg.amends import FIX, Amends
 from bridge.networks.mail.leg.edge import MailEdge
 from bridge.networks.mail.leg.ledger import LedgerEntry, Posted
 from bridge.networks.mail.leg.reply_envelope import TEAM, Frames, Where
 from bridge.networks.mail.leg.settings import MailSettings
 from bridge.networks.mail.leg.taken_charge import Handling
-from bridge.networks.mail.leg.threads import MAIN, KnownMail
+from bridge.networks.mail.leg.threads import MAIN
 from bridge.networks.mail.leg.told_before import printed
 from bridge.networks.mail.letters.compose import Letter, compose
 from bridge.networks.mail.letters.from_chat import ChatMessage, Frame, letter
@@ -30,12 +31,10 @@ from bridge.networks.mail.letters.writing import writable
 from bridge.networks.mail.mime.boxes import Box
 from bridge.parts.failpoint import failpoint
 from bridge.parts.turns import Turns
-from bridge.words import notice
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _QUICK = 64_000  # bytes; larger documents are read in a thread
-FIX = "fix:"  # before a thread: its corrections, which wait for its next mail
 Gathered = Callable[[str, str, int, bool], None]
 """A draft of this chat and thread is on disk, since this time (ms); whether it must not wait for others."""
 INTERNAL = "internal"  # what a team says outside of a mail's thread: it stays in its room
@@ -53,6 +52,7 @@ class Departures:
         mss = {"X-MSS-NIL": edge.product} if edge.product else {}
         self._frames = Frames(edge.ledger, edge.book, mss, settings)
         self._handling = Handling(edge.ledger, edge.clock)
+        self._amends = Amends(edge)
         self._turns = Turns()  # a chat's drafts change one by one
         self.gathered = gathered
         self.posted = edge.posted
@@ -64,17 +64,17 @@ class Departures:
         chat = delivery.chat or delivery.conversation
         if delivery.kind in (Kind.MEMBERS, Kind.NAME) or await self._ledger.of_ref(ref.id) is not None:
             return ref
-        if delivery.kind is Kind.REACTION:
+        team = chat.startswith(TEAM)
+        if team and delivery.kind in (Kind.REACTION, Kind.HANDLED):
             await self._handling.mark(self.hub, delivery, chat, ref.id)
             return ref
         if delivery.kind is Kind.REMOVAL and await self._handling.withdraw(self.hub, delivery, chat):
             return ref
-        if KINDS[delivery.kind].corrects:
+        if KINDS[delivery.kind].corrects or delivery.kind is Kind.REACTION:
             async with self._turns.of(chat):
-                await self._correction(delivery, chat)
+                await self._amends.take(delivery, chat)
             return ref
         thread = await self._thread(delivery, chat)
-        team = chat.startswith(TEAM)
         internal = team and thread == MAIN
         box = Box(await self._book.box(delivery.sender), delivery.sender.name)
         people = threads.people_key(member.person.id for member in delivery.members)
@@ -98,64 +98,6 @@ class Departures:
             if found is not None and found[0].chat == chat:
                 return found[0].thread
         return MAIN
-
-    async def _correction(self, delivery: Delivery, chat: str) -> None:
-        """What has not left yet leaves as corrected; else the thread's next mail says it. Never a mail of its own."""
-        found = await self._ledger.of_ref(delivery.reply_to.id) if delivery.reply_to is not None else None
-        if found is None or found[0].chat != chat or found[0].ref is None:
-            raise Refused(not_carried(delivery.kind))
-        thread, target = found[0].thread, found[0].ref.partition("@")[0]
-        left = await self._left_at(*found)
-        if left is not None:
-            await self._too_late(delivery, chat, thread)
-        waiting = {ident: body for ident, _, body in await self._ledger.drafts(chat, thread)}
-        box = Box(await self._book.box(delivery.sender), delivery.sender.name)
-        own = f"{delivery.id}@{self._book.domain}"
-        entry = LedgerEntry(chat, own, thread, own, found[0].people)
-        async with self._ledger.db.transaction("mail.correction") as tx:
-            await self._ledger.enter(tx, entry)
-            if target in waiting and delivery.kind is Kind.EDIT:
-                fixed = waiting[target] | {"text": delivery.body.text, "html": delivery.body.html}
-                await self._ledger.redraft(tx, target, fixed)
-            elif target in waiting:
-                await self._ledger.redraft(tx, target, waiting[target] | {"text": "", "html": None, "files": []})
-            else:
-                body = drafts.draft(delivery, box) | {"correction": delivery.kind.value, "corrects": left or 0}
-                await self._ledger.draft(tx, delivery.id, (chat, FIX + thread), self._clock(), body)
-
-    async def _left_at(self, known: KnownMail, about: Json | None) -> int | None:
-        """When a message of ours was said that has left in a mail (0: unknown); None if it has not left."""
-        mail = known.mid.partition("#")[0]
-        if mail != known.mid:
-            first = await self._ledger.of_ref(mail)
-            about = first[1] if first is not None else None
-        if about is None or not about.get("ours"):
-            return None
-        return int(about.get("said", {}).get(known.ref, 0))
-
-    async def _too_late(self, delivery: Delivery, chat: str, thread: str) -> None:
-        """The writer is told, once and on their own leg, that what is corrected now was sent as it was."""
-        writer = next((m for m in delivery.members if m.person.id == delivery.sender.id), None)
-        if not delivery.recipients or writer is None:
-            return
-        ref, root = Ref(MAIL, f"correction:{delivery.id}"), None if thread == MAIN else Ref(MAIL, thread)
-        body, own = Body(notice(f"mail_{delivery.kind.value}_late"), system=True), writer.address.network
-        message = Message(
-            ref,
-            chat,
-            delivery.recipients[0].address,
-            Kind.NOTICE,
-            body,
-            self._clock(),
-            (),
-            delivery.reply_to,
-            root,
-            own,
-        )
-        try:
-            await self.hub.accept(message)
-        except Refused as refusal:  # whoever could be told has left
-            log.info("nobody is told that a correction is late: %s", refusal.code)
 
     # -- letters -------------------------------------------------------------------------------------------
 
@@ -250,7 +192,8 @@ class Departures:
             "from": [written.sender.address, written.sender.name], "subject": written.subject,
             "to": [[b.address, b.name] for b in written.to], "cc": [[b.address, b.name] for b in written.cc],
             "ours": True, "prints": printed(written.text),
-            "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not one.correction},
+            "said": {ref: one.at for ref, one in zip(refs, said, strict=True) if not (one.correction or one.reaction)},
+            "reacted": [ref for ref, one in zip(refs, said, strict=True) if one.reaction],
         }  # fmt: skip
         async with self._ledger.db.transaction("mail.post") as tx:
             if recipients or unwritable:

@@ -24,6 +24,7 @@ _FOOTER = (
     "From a Liaison conversation: reply to all so that everybody reads your answer."
 )
 _GAP = 600_000  # ms of silence after which one writer's next message has its time again
+UNREACTION = "unreaction"  # a correction: a reaction that has left is taken back
 _SUBJECT = 70  # characters of a message in a subject
 _GREETING = re.compile(
     r"(?i)\s*(?:bonjour|bonsoir|salut|coucou|ch[eè]re?s?|hello|dear|hi)\b[^\n,.!:]{0,40}(?:[,.!:]+|\n)\s*"
@@ -39,6 +40,9 @@ _CORRECTED_AT = {
     "edit": "[Correction du message du {0} · corrects the message of {0}]",
     "removal": "[Le message du {0} a été retiré par son auteur · the message of {0} was taken back by its author]",
 }
+_UNREACTION = "[Une réaction a été retirée · a reaction was taken back]"
+_MODERATED = (("par son auteur", "par un modérateur"), ("by its author", "by a moderator"))
+_REACTIONS = "Réactions · reactions: "
 try:
     _ZONE: tzinfo = ZoneInfo("Europe/Paris")
     _HOURS = "heures de Paris"
@@ -64,11 +68,13 @@ class ChatMessage:
     profession: str = ""  # of the writer, as the directory has it
     place: str = ""
     urgent: bool = False  # its writer says so
+    moderated: bool = False  # a removal by somebody who keeps order in the chat
+    reaction: str = field(default="", repr=False)  # instead of words, to what was said at ``corrects``
 
     @property
     def taken_back(self) -> bool:
         """Whether nothing of it is left to be sent."""
-        return not (self.text.strip() or self.files or self.asked or self.correction)
+        return not (self.text.strip() or self.files or self.asked or self.correction or self.reaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,9 @@ class Frame:
 
 
 def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter:
-    """The mail of some messages of one thread, oldest first (at least one)."""
+    """The mail of some messages of one thread, oldest first (at least one that is more than a reaction)."""
+    head = _head(said, frame)
+    said = [one for one in said if not one.reaction]
     writers = list(dict.fromkeys(one.sender for one in said))
     sender = frame.team or (writers[0] if len(writers) == 1 else _together(writers, frame.room))
     pauses = any(after.at - before.at >= _GAP for before, after in pairwise(said) if not before.correction)
@@ -103,8 +111,8 @@ def letter(message_id: str, said: Sequence[ChatMessage], frame: Frame) -> Letter
         to=frame.to,
         cc=tuple(box for box in frame.cc if box.address != sender.address),
         subject=frame.subject,
-        text=_called(frame) + _text(said, footer, named=named),
-        html=_html(said, footer, frame.name, named=named) if any(one.html for one in said) else None,
+        text="".join(f"{line}\n\n" for line in head) + _text(said, footer, named=named),
+        html=_html(said, footer, head, named=named) if any(one.html for one in said) else None,
         files=tuple(file for one in said for file in one.files),
         in_reply_to=frame.in_reply_to,
         references=frame.references,
@@ -121,7 +129,7 @@ def subject_of(said: Sequence[ChatMessage], name: str = "", *, words: bool) -> s
     A greeting is no beginning. The subject travels and rests with the body, within the trust space. ``name`` stands
     before it, and before everything that it is urgent: a secretary sees the subject first.
     """
-    new = [one for one in said if not one.correction] or list(said)
+    new = [one for one in said if not one.correction and not one.reaction] or list(said)
     names = list(dict.fromkeys(_name(one) for one in new))
     who = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
     first = next((begun for one in new if words and (begun := _beginning(one))), "")
@@ -189,11 +197,36 @@ def _profession(one: ChatMessage) -> str:
 def _file_names(one: ChatMessage) -> list[str]:
     """The files of a message as the mail names them, but for the one whose name is the whole text."""
     names = [safe_name(file.name, file.mime.lower()) for file in one.files]
-    return [] if names == [one.text.strip()] else names
+    shown = [f"{_medium(file)}{name}" for file, name in zip(one.files, names, strict=True)]
+    return [] if shown == [one.text.strip()] else shown
 
 
-def _called(frame: Frame) -> str:
-    return f"« {frame.name} »\n\n" if frame.name else ""
+def _medium(file: File) -> str:
+    """What a name does not tell of a file: that somebody has spoken it, and for how long."""
+    if file.sticker:
+        return "autocollant · sticker: "
+    seconds = None if file.duration_ms is None else round(file.duration_ms / 1000)
+    length = "" if seconds is None else f"{seconds // 60}:{seconds % 60:02}"
+    if file.voice:
+        return f"message vocal · voice message{f', {length}' if length else ''}: "
+    return f"{length} · " if length else ""
+
+
+def _head(said: Sequence[ChatMessage], frame: Frame) -> list[str]:
+    """The lines above what was said: what the conversation is called, and who reacted to what was said before."""
+    shown = ", ".join(f"{one.reaction} {_name(one)}{_when(one, said[-1].at)}" for one in said if one.reaction)
+    return [
+        line for line in (f"« {frame.name} »" if frame.name else "", f"{_REACTIONS}{shown}" if shown else "") if line
+    ]
+
+
+def _when(one: ChatMessage, last: int) -> str:
+    """The time of what somebody reacts to: readers find it by that in the mails that they have."""
+    if not one.corrects:
+        return ""
+    at, end = (datetime.fromtimestamp(moment / 1000, _ZONE) for moment in (one.corrects, last))
+    day = "" if at.date() == end.date() else f"{at:%d/%m/%Y} "
+    return f" ({day}{at.hour}:{at:%M})"
 
 
 def _text(said: Sequence[ChatMessage], footer: str, *, named: bool) -> str:
@@ -213,14 +246,19 @@ def _words(one: ChatMessage) -> str:
 
 def _corrected(one: ChatMessage) -> str:
     """Which message it corrects: the words are no longer kept once they have left, the time is."""
-    if not one.corrects:
-        return _CORRECTED[one.correction]
-    at = datetime.fromtimestamp(one.corrects / 1000, _ZONE)
-    return _CORRECTED_AT[one.correction].format(f"{at:%d/%m/%Y %H:%M %Z}")
+    if one.correction == UNREACTION:
+        return _UNREACTION
+    words = _CORRECTED[one.correction]
+    if one.corrects:
+        at = datetime.fromtimestamp(one.corrects / 1000, _ZONE)
+        words = _CORRECTED_AT[one.correction].format(f"{at:%d/%m/%Y %H:%M %Z}")
+    for author, moderator in _MODERATED if one.moderated else ():
+        words = words.replace(author, moderator)
+    return words
 
 
-def _html(said: Sequence[ChatMessage], footer: str, name: str, *, named: bool) -> str:
-    parts = [f"<p><b>« {html.escape(name)} »</b></p>"] if name else []
+def _html(said: Sequence[ChatMessage], footer: str, head: Sequence[str], *, named: bool) -> str:
+    parts = [f"<p><b>{html.escape(line)}</b></p>" for line in head]
     for run in _runs(said):
         words = [block for one in run if (block := _rich(one))]
         parts += [f"<p><b>{html.escape(_heading(run[0], said[-1].at))}</b></p>"] if named and words else []
