@@ -46,10 +46,15 @@ class Media:
         self._since: Lru[str, float] = Lru(_KEPT)
 
     async def learn(self) -> None:
-        """Ask for the largest file that the homeserver takes; ``most`` is no larger. Raises Unavailable, Refused."""
-        said = await self._homeserver.call("GET", "/_matrix/client/v1/media/config")
+        """Ask for the largest file that the homeserver takes: ``most`` is no larger. Raises Unavailable."""
+        try:
+            said = await self._homeserver.call("GET", "/_matrix/client/v1/media/config")
+        except MatrixRefused as refusal:
+            log.info("the homeserver does not say which files it takes: %s", refusal)
+            return
         size = said.get("m.upload.size")
         if isinstance(size, int) and 0 < size < self.most:
+            log.warning("the homeserver takes files of %d bytes (max_upload_size), matrix.max_files is more", size)
             self.most = size
 
     async def put(self, pieces: Pieces, size: int) -> StoredFile:

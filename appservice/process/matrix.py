@@ -217,6 +217,7 @@ class Matrix:
         while True:
             try:
                 await self.ghosts.voice()
+                await self._edge.media.learn()
             except (Unavailable, Refused) as reason:
                 log.info("the hub's voice is not there yet: %s", reason)
                 await asyncio.sleep(_VOICE_AGAIN)

@@ -176,18 +176,18 @@ async def _timed(into: list[float], work: Any) -> None:
 
 async def _memory(w: World, data: bytes, many: int) -> dict[str, float]:
     """By how much the hub grows while one file passes each way, and while many do at once."""
-    with _growing(w.hub) as one:
+    with growing(w.hub) as one:
         await w.up(data)
         file = await w.told(data)
         await w.down(file)
-    with _growing(w.hub) as all_at_once:
+    with growing(w.hub) as all_at_once:
         await asyncio.gather(*(w.up(data) for _ in range(many)))
         await asyncio.gather(*(w.down(file) for _ in range(many)))
     return {"files_memory_mib_100mb": one[0], "files_memory_mib_20_at_once": all_at_once[0]}
 
 
 @contextmanager
-def _growing(running: Hub) -> Iterator[list[float]]:
+def growing(running: Hub) -> Iterator[list[float]]:
     """The most by which the hub's memory has grown in the block, in MiB."""
     before, most, over = running.rss_kib(), [0.0], threading.Event()
 

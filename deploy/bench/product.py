@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -36,13 +36,15 @@ class Product:
         self._change = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
 
-    async def write(self, user: str, chat: str, text: str, to: str | None = None) -> str:
+    async def write(self, user: str, chat: str, text: str, to: str | None = None, files: Sequence[Json] = ()) -> str:
         """Post one message; gives its id once the hub has it."""
         ident = f"b{next(self._ids)}"
         body: Json = {"id": ident, "conversation": chat, "sender": user, "text": text}
         body["sent_at"] = datetime.now(UTC).isoformat()
         if to is not None:
             body["to"] = [to]
+        if files:
+            body["files"] = list(files)
         await self._call("POST", "/messages", body)
         return ident
 

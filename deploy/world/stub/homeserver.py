@@ -271,6 +271,7 @@ class StubHomeserver(Pusher):
             (r"GET /_matrix/client/versions", self._versions),
             (r"GET /_matrix/federation/v1/openid/userinfo", self._openid),
             (r"POST /_matrix/media/v3/upload", self._upload),
+            (r"GET /_matrix/client/v1/media/config", lambda c, b: {"m.upload.size": self.media.most}),
             (
                 r"GET /_matrix/client/v1/media/download/([^/]+)/([^/]+)",
                 lambda c, b, s, m: self.media.download(c.user, s, m),

@@ -240,6 +240,17 @@ async def test_a_homeserver_that_takes_no_such_size_refuses_the_whole_message(wo
         assert "Trop" not in [body for _, body in said(chat)]
 
 
+async def test_the_largest_file_is_what_the_homeserver_takes(world: World) -> None:
+    world.stub.media.most = 20_000
+    async with world.node() as node:
+        await node.matrix.ready_to_answer()
+        assert node.matrix._edge.media.most == 20_000
+    world.stub.media.most = 1_000_000_000
+    async with world.node() as node:
+        await node.matrix.ready_to_answer()
+        assert node.matrix._edge.media.most == 100_000_000  # matrix.max_files
+
+
 async def test_nothing_of_a_file_is_logged(world: World, caplog: Any) -> None:
     caplog.set_level("DEBUG")
     async with world.node() as node:
