@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bridge.errors import said
 from bridge.parts.file_watch import FileWatch
 from bridge.people.federation.federation import Federation, TrustAnswer
-from bridge.people.federation.participants import FederationRole
+from bridge.people.federation.participants import Capacity
 from bridge.people.trust import trusted_server
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class ServerList:
         """Whether people of a server may take part."""
         if trusted_server(server, self._patterns):
             return True
-        return self._federation is not None and self._federation.find(server, FederationRole.MATRIX) is not None
+        return self._federation is not None and self._federation.find(server, Capacity.MATRIX) is not None
 
     def why(self, server: str) -> TrustAnswer:
         """The same with its reason, for an operator."""
@@ -35,7 +35,7 @@ class ServerList:
             return TrustAnswer(True, f"{server} is named by trust.matrix_servers")
         if self._federation is None:
             return TrustAnswer(False, f"{server} is not named by trust.matrix_servers; no list of a federation is used")
-        return self._federation.answer(server, FederationRole.MATRIX)
+        return self._federation.answer(server, Capacity.MATRIX)
 
     async def follow(self, watch: FileWatch, read: Read, changed: Callable[[], Awaitable[None]]) -> None:
         """Read the list anew whenever its file changes, until cancelled. ``read`` raises ValueError or OSError.

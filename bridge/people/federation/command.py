@@ -15,8 +15,8 @@ from bridge.config import BadConfig
 from bridge.errors import said
 from bridge.people.federation.federation import Federation
 from bridge.people.federation.participants import (
+    Capacity,
     FederationList,
-    FederationRole,
     Participant,
     UnusableList,
     compose,
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify.set_defaults(what=_verify)
     why = commands.add_parser("why", help="whether a domain takes part by the list in use here, and why")
     why.add_argument("domain")
-    why.add_argument("--role", type=FederationRole, choices=list(FederationRole), default=FederationRole.MATRIX)
+    why.add_argument("--role", type=Capacity, choices=list(Capacity), default=Capacity.MATRIX)
     why.set_defaults(what=None)
 
 
@@ -126,11 +126,9 @@ def _rows(lines: Sequence[str], where: str) -> list[Participant]:
     found = []
     for n, row in enumerate(reader, 2):
         try:
-            roles = frozenset(FederationRole(role) for role in (row["roles"] or "").split())
+            roles = frozenset(Capacity(role) for role in (row["roles"] or "").split())
         except ValueError:
-            raise UnusableList(
-                f"{where}: line {n}: roles are {', '.join(FederationRole)}, with spaces between"
-            ) from None
+            raise UnusableList(f"{where}: line {n}: roles are {', '.join(Capacity)}, with spaces between") from None
         texts = {name: (row.get(name) or "").strip() for name in _COLUMNS}
         found.append(Participant(texts["domain"].lower(), roles, texts["operator"], texts["identifier"]))
     return found

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bridge.errors import said
 from bridge.people.federation.participants import (
+    Capacity,
     FederationList,
-    FederationRole,
     ListDifference,
     Participant,
     UnusableList,
@@ -87,11 +87,11 @@ class Federation:
         """Whether there is a list, and it counts still."""
         return self._list is not None and self._clock() < self._list.expires
 
-    def find(self, domain: str, role: FederationRole) -> Participant | None:
+    def find(self, domain: str, role: Capacity) -> Participant | None:
         """By whom a domain takes part now."""
         return self._list.find(domain, role) if self._list is not None and self.open else None
 
-    def answer(self, domain: str, role: FederationRole) -> TrustAnswer:
+    def answer(self, domain: str, role: Capacity) -> TrustAnswer:
         """The same with its reason."""
         if self._list is None:
             because = f" ({self._refused})" if self._refused else ""

@@ -21,7 +21,7 @@ MOST = 200_000
 """Participants of a list, at most."""
 
 
-class FederationRole(StrEnum):
+class Capacity(StrEnum):
     """What a domain takes part as."""
 
     MATRIX = "matrix"  # a homeserver
@@ -29,7 +29,7 @@ class FederationRole(StrEnum):
     PRODUCT = "product"  # a chat product of a hub
 
 
-_ROLES = frozenset(role.value for role in FederationRole)
+_ROLES = frozenset(role.value for role in Capacity)
 
 
 class UnusableList(Exception):
@@ -44,7 +44,7 @@ class Participant:
     """
 
     domain: str
-    roles: frozenset[FederationRole]
+    roles: frozenset[Capacity]
     operator: str
     identifier: str = ""
 
@@ -59,7 +59,7 @@ class FederationList:
     issuer: str
     participants: Mapping[str, Participant] = field(repr=False)
 
-    def find(self, domain: str, role: FederationRole) -> Participant | None:
+    def find(self, domain: str, role: Capacity) -> Participant | None:
         """By whom a domain takes part. Its own entry decides, else that of the nearest parent for its children."""
         nearest = self.nearest(domain)
         return nearest if nearest is not None and role in nearest.roles else None
@@ -119,7 +119,7 @@ def parse(payload: bytes) -> FederationList:
     for n, one in enumerate(read.participants):
         if one.domain in found:
             raise UnusableList(f"participants.{n}.domain: {one.domain} is there twice")
-        roles = frozenset(FederationRole(role) for role in one.roles if role in _ROLES)
+        roles = frozenset(Capacity(role) for role in one.roles if role in _ROLES)
         found[one.domain] = Participant(one.domain, roles, one.operator, one.identifier)
     return FederationList(read.sequence, issued, expires, read.issuer, found)
 

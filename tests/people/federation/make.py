@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.people.federation.federation import Federation
-from bridge.people.federation.participants import FederationList, FederationRole, Participant, compose
+from bridge.people.federation.participants import Capacity, FederationList, Participant, compose
 from bridge.people.federation.signed import PrivateKey, new_key, read_private, sign
 
 KEY, OTHER = (read_private(new_key()) for _ in range(2))
@@ -14,8 +14,8 @@ NOW = 1_800_000_000
 DAY = 86_400
 
 
-def participant(domain: str, *roles: FederationRole, operator: str = "CHU de Lyon") -> Participant:
-    return Participant(domain, frozenset(roles or (FederationRole.MATRIX,)), operator)
+def participant(domain: str, *roles: Capacity, operator: str = "CHU de Lyon") -> Participant:
+    return Participant(domain, frozenset(roles or (Capacity.MATRIX,)), operator)
 
 
 def listed(sequence: int, *participants: Participant, issued: int = NOW, days: int = 30) -> FederationList:
@@ -63,5 +63,5 @@ class Used:
         self.offered = offered
         return await self.federation.renew(self.fetch)
 
-    def has(self, domain: str, role: FederationRole = FederationRole.MATRIX) -> bool:
+    def has(self, domain: str, role: Capacity = Capacity.MATRIX) -> bool:
         return self.federation.find(domain, role) is not None

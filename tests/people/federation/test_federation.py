@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bridge.people.federation.federation import Federation
 from bridge.people.federation.fetching import ListAddress, from_file
-from bridge.people.federation.participants import FederationRole, UnusableList
+from bridge.people.federation.participants import Capacity, UnusableList
 from bridge.people.server_list import ServerList
 from deploy.world.ports import free_port
 from tests.connect.make import serve
@@ -25,17 +25,15 @@ def used(tmp_path: Path) -> Used:
 
 async def test_a_list_is_used_and_outlives_a_restart(used: Used) -> None:
     assert not used.has("chu.example")
-    assert await used.offer(
-        signed(listed(1, participant("chu.example"), participant("mss.example", FederationRole.MAIL)))
-    )
-    assert (used.has("chu.example"), used.has("mss.example"), used.has("mss.example", FederationRole.MAIL)) == (
+    assert await used.offer(signed(listed(1, participant("chu.example"), participant("mss.example", Capacity.MAIL))))
+    assert (used.has("chu.example"), used.has("mss.example"), used.has("mss.example", Capacity.MAIL)) == (
         True,
         False,
         True,
     )
     assert not await used.offer(None)
     assert not await used.offer(
-        signed(listed(1, participant("chu.example"), participant("mss.example", FederationRole.MAIL)))
+        signed(listed(1, participant("chu.example"), participant("mss.example", Capacity.MAIL)))
     )
     used.again()
     assert used.has("chu.example")
@@ -100,7 +98,7 @@ async def test_its_end_is_told_before_and_opens_nothing(used: Used, caplog: pyte
     assert await used.offer(None)
     assert "has ended: nobody of it takes part" in caplog.text
     assert not await used.offer(None)  # told to the rooms once
-    assert used.federation.answer("chu.example", FederationRole.MATRIX).why == "list 1 of ANS has ended"
+    assert used.federation.answer("chu.example", Capacity.MATRIX).why == "list 1 of ANS has ended"
     assert await used.offer(signed(listed(2, participant("chu.example"), issued=used.clock.now)))
     assert used.has("chu.example")
 
@@ -129,11 +127,7 @@ async def test_why(used: Used) -> None:
     await used.offer(b"x")
     assert "signature" in servers.why("chu.example").why
     await used.offer(
-        signed(
-            listed(
-                1, participant("*.chu.example"), participant("mss.example", FederationRole.MAIL, FederationRole.PRODUCT)
-            )
-        )
+        signed(listed(1, participant("*.chu.example"), participant("mss.example", Capacity.MAIL, Capacity.PRODUCT)))
     )
     found = {name: servers.why(name) for name in ("a.chu.example", "mss.example", "evil.example")}
     assert {name: (answer.yes, servers.allows(name)) for name, answer in found.items()} == {

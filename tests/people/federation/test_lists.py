@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.people.federation.participants import FederationRole, UnusableList, compose, difference, parse
+from bridge.people.federation.participants import Capacity, UnusableList, compose, difference, parse
 from bridge.people.federation.signed import (
     TYPE,
     new_key,
@@ -26,7 +26,7 @@ from bridge.people.federation.signed import (
 )
 from tests.people.federation.make import KEY, OTHER, listed, participant, signed
 
-MADE = listed(7, participant("chu.example"), participant("*.chu.example", FederationRole.MATRIX, FederationRole.MAIL))
+MADE = listed(7, participant("chu.example"), participant("*.chu.example", Capacity.MATRIX, Capacity.MAIL))
 
 
 def as_json(**more: Any) -> bytes:
@@ -45,17 +45,18 @@ _labels = st.text("abz09-", min_size=1, max_size=4).filter(lambda label: label.s
     st.lists(st.lists(_labels, min_size=2, max_size=4).map(".".join), unique=True, max_size=8), st.integers(1, 2**53)
 )
 def test_any_list_is_read_as_it_was_written(domains: list[str], sequence: int) -> None:
-    made = listed(sequence, *(participant(domain, FederationRole.MAIL) for domain in domains))
+    made = listed(sequence, *(participant(domain, Capacity.MAIL) for domain in domains))
     assert parse(compose(made)) == made
 
 
 def test_the_nearest_entry_decides() -> None:
     made = listed(
-        1, participant("*.chu.example"), participant("mail.chu.example", FederationRole.MAIL), participant("*.deep.chu.example"),
+        1, participant("*.chu.example"), participant("mail.chu.example", Capacity.MAIL),
+        participant("*.deep.chu.example"),
         participant("hub.example:8448"),
     )  # fmt: skip
     found = {
-        name: one.domain if (one := made.find(name, FederationRole.MATRIX)) else None
+        name: one.domain if (one := made.find(name, Capacity.MATRIX)) else None
         for name in (
             "matrix.chu.example", "Matrix.CHU.example", "a.deep.chu.example", "mail.chu.example", "chu.example",
             "hub.example:8448", "hub.example", "x.chu.example:8448", "example", "chu.example.evil.org",
@@ -72,7 +73,7 @@ def test_the_nearest_entry_decides() -> None:
 def test_what_a_later_version_says_is_no_fault() -> None:
     one = {"domain": "CHU.example", "roles": ["matrix", "teleport"], "operator": "CHU", "region": "ARA"}
     found = parse(as_json(participants=[one], nonce="x"))
-    assert found.find("chu.example", FederationRole.MATRIX) == participant("chu.example", operator="CHU")
+    assert found.find("chu.example", Capacity.MATRIX) == participant("chu.example", operator="CHU")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_no_json() -> None:
 
 
 def test_what_has_changed() -> None:
-    new = listed(8, participant("chu.example", FederationRole.MAIL), participant("new.example"))
+    new = listed(8, participant("chu.example", Capacity.MAIL), participant("new.example"))
     change = difference(MADE.participants, new.participants)
     assert [one.domain for one in change.new] == ["new.example"]
     assert [one.domain for one in change.gone] == ["*.chu.example"]
