@@ -39,9 +39,10 @@ install_debian() {
     forbid_services
     local log; log=$(mktemp)
     # shellcheck disable=SC2086
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove --no-install-recommends $packages; } >"$log" 2>&1 ||
+    { { [ -n "${UPDATED:-}" ] || apt-get update; } && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove --no-install-recommends $packages; } >"$log" 2>&1 ||
         { tail -n 5 "$log" >&2; die "$what could not be installed (apt-get install $packages; log: $log)"; }
     rm -f "$log"
+    UPDATED=1  # the next call need not look again
 }
 
 find_python() {
@@ -148,17 +149,24 @@ setup_node() {
     echo "$want" >deploy/world/js/node_modules/.stamp
 }
 
-main() {
-    exec 9>.setup.lock
-    flock 9  # two runs in one tree wait for each other
+setup_debian() {
     has_postgres || install_debian postgresql "the PostgreSQL server"
     has_mail || install_mail
     on_path nginx || install_nginx
     on_path clamd || install_clamav
     on_path chromium || install_debian chromium "the browser of the tests (Chromium)"
+}
+
+main() {
+    exec 9>.setup.lock
+    flock 9  # two runs in one tree wait for each other
+    # Packages of the system and the two environments of Python do not need one another: they come at once.
+    setup_debian & local debian=$!
+    setup_synapse & local synapse=$!
     setup_hub
-    setup_synapse
     setup_node
+    wait "$debian"
+    wait "$synapse"
 }
 
 main "$@"
