@@ -86,6 +86,8 @@ class Member:
     place: str = ""
     rpps: str | None = None
     active: bool = True
+    role: str | None = None
+    may: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +102,11 @@ class Carried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A conversation of the product's users."""
+    """A conversation of the product's users; in a list it does not say what is ``carried``."""
 
     id: str
     members: tuple[Member, ...]
-    carried: Carried
+    carried: Carried | None = None
     name: Name | None = None
 
 
@@ -140,6 +142,53 @@ class MessageStatus(MessageState):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A message of a conversation, as a list has it: without its text. ``own``: the product handed it in."""
+
+    id: str | None
+    message: str
+    order: int
+    kind: str
+    sender: Person
+    own: bool
+    state: str
+    recipients: tuple[Recipient, ...]
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A file that the hub has: ``files`` of a draft may name it instead of its content."""
+
+    id: str
+    name: str = field(repr=False)
+    type: str
+    size: int
+    sha256: str
+
+    def wire(self) -> dict[str, str]:
+        """As ``POST /messages`` wants it."""
+        return {"id": self.id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What became of one attempt to send a webhook: delivered, logged, refused or failed (``code`` says why)."""
+
+    id: str
+    outcome: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """A new token or webhook secret (``value``); the old ones are good until ``old_until``."""
+
+    value: str = field(repr=False)
+    old_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
     """What the hub takes the product to be able to. Sizes in bytes."""
 
@@ -151,6 +200,7 @@ class Abilities:
     typing: bool = False
     receipts: bool = False
     files: bool = False
+    files_by_url: bool = False
     max_files: int = 0
     max_text: int = 0
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from liaison.connect.answers import (
     Abilities,
     Accepted,
+    Attempt,
     Conversation,
     Found,
+    Member,
     MessageStatus,
     Name,
     Page,
+    Past,
+    Rotated,
+    Uploaded,
     User,
 )
-from liaison.connect.drafts import Draft, Json, new_id, now
+from liaison.connect.drafts import Attachment, Draft, Json, new_id, now
 from liaison.connect.errors import NoAnswer
 from liaison.connect.events import EventPage, to_event
-from liaison.connect.reading import read, time_text
+from liaison.connect.reading import read, time_text, to_time
 from liaison.connect.transport import Transport
+
+T = TypeVar("T")
 
 
 def _of(*parts: str) -> str:
@@ -138,6 +145,50 @@ class Connect(Transport):
         said = await self.call("GET", "/people/contacts.vcf", query={"user": user})
         return str(said or "")
 
+    async def leave(self, conversation: str, user: str, *, id: str | None = None) -> Accepted:
+        """A user takes part no more."""
+        body = {"id": id or new_id(), "user": user}
+        return read(Accepted, await self.call("POST", _of("conversations", conversation, "leave"), body))
+
+    # ---- lists, page by page
+
+    async def users(self, cursor: str | None = None) -> Page[User]:
+        """Everybody whom the product has declared."""
+        return await self._page(User, "/users", cursor)
+
+    async def conversations(self, user: str = "", cursor: str | None = None) -> Page[Conversation]:
+        """The conversations of the product's users, or of one of them."""
+        return await self._page(Conversation, "/conversations", cursor, **({"user": user} if user else {}))
+
+    async def members_of(self, conversation: str, cursor: str | None = None) -> Page[Member]:
+        """The members of a conversation."""
+        return await self._page(Member, _of("conversations", conversation, "members"), cursor)
+
+    async def messages_of(self, conversation: str, cursor: str | None = None) -> Page[Past]:
+        """What was said in a conversation, the newest first; without texts, of which the hub keeps none."""
+        return await self._page(Past, _of("conversations", conversation, "messages"), cursor)
+
+    async def _page(self, kind: type[T], path: str, cursor: str | None, **query: str) -> Page[T]:
+        said = await self.call("GET", path, query=query | ({"cursor": cursor} if cursor else {}))
+        return Page(items=tuple(read(kind, one) for one in said["items"]), next=said.get("next"))
+
+    # ---- files
+
+    async def upload(self, attachment: Attachment) -> Uploaded:
+        """Give the hub a file that a draft will name. What is not named within some time is forgotten."""
+        headers = {
+            "Content-Type": attachment.type,
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(attachment.name, safe='')}",
+        }
+        return read(Uploaded, await self.call("POST", "/files", attachment.content, headers=headers))
+
+    async def download(self, file: str, start: int = 0) -> bytes:
+        """The bytes of a file that came (its ``id``), from ``start`` on. Compare the whole with its ``sha256``."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        said = await self.call("GET", _of("files", file), headers={"Accept": "*/*"} | headers, raw=True)
+        assert isinstance(said, bytes)
+        return said
+
     # ---- what the product is able to
 
     async def abilities(self) -> Abilities:
@@ -158,7 +209,39 @@ class Connect(Transport):
             query["wait"] = f"{wait}"
         said = await self.call("GET", "/events", query=query)
         found = (to_event(str(one.get("webhook-id", "")), one) for one in said["events"])
-        return EventPage(tuple(found), said.get("next"))
+        return EventPage(tuple(found), said.get("next"), said.get("whole", True))
+
+    async def replay(self, event: str) -> Attempt:
+        """Have a webhook of the log sent again, now."""
+        return read(Attempt, await self.call("POST", _of("events", event, "replay")))
+
+    async def try_webhook(self) -> Attempt:
+        """Have a test event sent, now."""
+        return read(Attempt, await self.call("POST", "/webhook/test"))
+
+    # ---- tokens and secrets
+
+    async def rotate_token(self, old_until: datetime | None = None) -> Rotated:
+        """A new token; this client uses it from now on. Keep it before the old one ends."""
+        said = await self._rotate("token", old_until)
+        made = Rotated(value=said["token"], old_until=to_time(said["old_until"]))
+        self.use(made.value)
+        return made
+
+    async def rotate_secret(self, old_until: datetime | None = None) -> Rotated:
+        """A new webhook secret: give it to ``Webhooks`` beside the old one until that ends."""
+        said = await self._rotate("webhook-secret", old_until)
+        return Rotated(value=said["secret"], old_until=to_time(said["old_until"]))
+
+    async def _rotate(self, what: str, old_until: datetime | None) -> Json:
+        body = {} if old_until is None else {"old_until": time_text(old_until)}
+        said: Json = await self.call("POST", f"/credentials/{what}", body)
+        return said
+
+    async def credentials(self) -> Json:
+        """The hashes of the tokens and secrets that are good now, each with its end."""
+        said: Json = await self.call("GET", "/credentials")
+        return said
 
     async def follow(self, after: str | None = None, wait: int = 25) -> AsyncIterator[EventPage]:
         """Every page of the log from a cursor on, for ever: keep ``next`` once a page is done."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from liaison.connect.answers import Name
+from liaison.connect.answers import Name, Uploaded
 from liaison.connect.reading import time_text
 
 Json = dict[str, Any]
@@ -62,7 +62,7 @@ class Draft:
     thread: str | None = None
     urgent: bool = False
     name: Name | None = None
-    files: tuple[Attachment, ...] = ()
+    files: tuple[Attachment | Uploaded, ...] = ()
     id: str = field(default_factory=new_id)
     sent_at: datetime = field(default_factory=now)
     extra: Json = field(default_factory=dict, repr=False)

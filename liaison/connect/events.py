@@ -28,6 +28,7 @@ class FileIn:
     content: bytes | None = field(default=None, repr=False)
     id: str | None = None
     url: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
 
     def intact(self, content: bytes | None = None) -> bool:
         """Whether the content (its own unless given) is what the sender sent."""
@@ -132,6 +133,11 @@ class AccountNews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """Somebody asked for a test event: answer 2xx."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """An event of a newer hub: answer 2xx, and read its ``raw`` if you know better."""
 
@@ -146,6 +152,7 @@ Data = (
     | MessageStates
     | TypingSeen
     | AccountNews
+    | Tried
     | Unknown
 )
 DATA: Mapping[str, type[Data]] = {
@@ -157,6 +164,7 @@ DATA: Mapping[str, type[Data]] = {
     "conversation.renamed": ConversationRenamed,
     "message.state": MessageStates,
     "typing": TypingSeen,
+    "webhook.test": Tried,
     "user.held": AccountNews,
     "user.accepted": AccountNews,
     "user.refused": AccountNews,
@@ -180,10 +188,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events of the log in their order; ``next`` is the cursor for what follows, to be kept once they are done."""
+    """Events of the log in their order; ``next`` is the cursor for what follows.
+
+    Ask with it once they are safely kept: by that the hub knows, and their senders see them delivered. ``whole`` is
+    False where something before them was deleted: ask for the conversations anew.
+    """
 
     events: tuple[Event, ...]
     next: str | None
+    whole: bool = True
 
 
 def to_event(ident: str, body: Any) -> Event:

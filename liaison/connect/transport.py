@@ -76,9 +76,8 @@ class Transport:
     async def open(self) -> None:
         """Get ready to send."""
         if self._session is None:
-            headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
             timeout = aiohttp.ClientTimeout(total=self._timeout)
-            self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False)
+            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -86,28 +85,43 @@ class Transport:
             session, self._session = self._session, None
             await session.close()
 
-    async def once(self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Answer:
-        """One attempt. Raises NoAnswer when there is none."""
-        data = None if body is None else io.BytesIO(json.dumps(body).encode())
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        return await self._send(method, path, data, headers, query)
+    def use(self, token: str) -> None:
+        """From now on."""
+        self._token = token
 
-    async def _send(
-        self, method: str, path: str, data: Any, headers: Mapping[str, str], query: Mapping[str, str] | None = None
-    ) -> Answer:
+    async def once(
+        self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None, raw: bool = False,
+    ) -> Answer:  # fmt: skip
+        """One attempt. ``body`` is sent as JSON, bytes as they are; ``raw`` gives bytes of a 2xx answer as they are.
+
+        Raises NoAnswer when there is none.
+        """
         if self._session is None:
             raise NoAnswer("the client is closed")
+        said = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"} | dict(headers or {})
+        data = body
+        if body is not None and not isinstance(body, bytes):
+            data = json.dumps(body).encode()
+            said["Content-Type"] = "application/json"
         try:
             async with self._session.request(
-                method, self._url + path, data=data, headers=headers, params=query, allow_redirects=False
-            ) as answer:
-                said = await answer.read()
+                method, self._url + path, data=None if data is None else io.BytesIO(data), headers=said, params=query,
+                allow_redirects=False,
+            ) as answer:  # fmt: skip
+                found = await answer.read()
                 wait = retry_after(answer.headers.get("Retry-After"))
-                return Answer(answer.status, _parsed(said, answer.content_type), wait, answer.headers)
+                whole = raw and 200 <= answer.status < 300
+                return Answer(
+                    answer.status, found if whole else _parsed(found, answer.content_type), wait, answer.headers
+                )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise NoAnswer(type(error).__name__) from None
 
-    async def call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Any:
+    async def call(
+        self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None, raw: bool = False,
+    ) -> Any:  # fmt: skip
         """Repeat until the hub has answered for good; gives the answer's body. Raises Refused, NoAnswer.
 
         A body with an ``id`` may be repeated without harm: the same id is one message and the same answer.
@@ -118,7 +132,7 @@ class Transport:
             attempt += 1
             asked = None
             try:
-                answer = await self.once(method, path, body, query=query)
+                answer = await self.once(method, path, body, query=query, headers=headers, raw=raw)
                 if answer.done:
                     return answer.body
                 if answer.final:

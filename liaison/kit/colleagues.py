@@ -38,7 +38,7 @@ class Colleagues(Loopback):
 
     async def deliver(self, delivery: Delivery) -> Ref:
         """Take a delivery once."""
-        known = delivery.id in self.calls
+        known = delivery.id in self._ids
         ref = await super().deliver(delivery)
         self._ids[delivery.id] = ref.id
         if not known:

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from bridge.db import open_database
+from bridge.files import Files
 from bridge.hub.assembly import Core, Rules, assemble
 from bridge.model import Delivery
 from bridge.network import Outfit
@@ -25,6 +26,7 @@ from bridge.seal import Seal
 from bridge.store.store import COMPONENT
 from liaison.kit.colleagues import Colleagues
 from liaison.kit.people import EVERYBODY
+from liaison.kit.shelf import MemoryShelf
 
 _SHUTDOWN = 0.2  # s
 PATIENCE = Patience(first=0.2, longest=2.0, reports=0.01)
@@ -54,6 +56,7 @@ class Product:
             "webhook_plain_http": True,  # a vendor's machine of tests
             "tokens": ["sha256:" + hashlib.sha256(self.token.encode()).hexdigest()],
             "capabilities": {"threads": True},
+            "events_kept_days": 1,
         }
         return {"products": {self.name: one}}
 
@@ -98,10 +101,12 @@ async def small_hub(
         db = await open_database(f"sqlite:///{folder / 'hub.db'}", [COMPONENT, *NETWORK.tables])
         stack.push_async_callback(db.close)
         directory = FlatFile([one.person for one in EVERYBODY])
-        core = assemble(db, seal, directory, Rules(patience=PATIENCE))
+        files = Files(MemoryShelf())
+        core = assemble(db, seal, directory, Rules(patience=PATIENCE), files=files)
         section = NETWORK.settings.model_validate(product.section(timeout))
-        built = NETWORK.build(section, Outfit(core.hub, db, seal))
+        built = NETWORK.build(section, Outfit(core.hub, db, seal, files))
         colleagues = Colleagues(core.hub, arrived)
+        colleagues.files = files
         core.serve(colleagues, *built.connectors)
         app = web.Application(handler_args={"auto_decompress": False})
         routes(app)

@@ -115,6 +115,6 @@ async def file(trial: Trial) -> None:
         to=["rpps:10001001014"],
     )  # fmt: skip
     arrived = await trial.delivered(
-        lambda one: any(f.data == _PDF and f.name == "compte rendu.pdf" for f in one.body.files)
+        lambda one: any((f.sha256, f.name) == (digest, "compte rendu.pdf") for f in one.body.files)
     )
     judge.check("file.out", arrived, f"no such file came with {sent.get('id')}")

@@ -1,0 +1,176 @@
+"""The client for vendors: files, lists, the log and new secrets; and that it does all that the contract has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bridge.errors import Refused as HubRefuses
+from bridge.model import Body, File, StoredFile
+from bridge.networks.connect.contract.openapi import written
+from deploy.world.waiting import until
+from liaison.connect import (
+    Attachment,
+    Connect,
+    Draft,
+    Event,
+    MessageCreated,
+    NotGenuine,
+    Refused,
+    Tried,
+    Webhooks,
+    new_id,
+)
+from liaison.connect.events import DATA
+from liaison.kit.colleagues import Said
+from liaison.kit.hub import Product, SmallHub, serve, small_hub
+from liaison.kit.people import BEN, GAEL, USERS
+from liaison.kit.shelf import MemoryShelf
+
+METHODS = {
+    "upload": "upload", "file": "download", "send": "send", "message": "message", "edit": "edit", "remove": "remove",
+    "react": "react", "abilities": "abilities", "declare_abilities": "declare_abilities", "declare": "declare",
+    "user": "user", "confirm": "confirm", "people": "people", "contacts": "contacts", "conversation": "conversation",
+    "members": "members", "list_members": "members_of", "leave": "leave", "rename": "rename", "receipt": "read",
+    "typing": "typing", "list_users": "users", "list_conversations": "conversations", "list_messages": "messages_of",
+    "events": "events", "replay": "replay", "try_webhook": "try_webhook", "credentials": "credentials",
+    "rotate_token": "rotate_token", "rotate_secret": "rotate_secret",
+}  # fmt: skip
+"""Operation of the contract -> method of the client. Whoever adds an operation adds a method, or says why not below."""
+NONE = {"health"}  # asked by monitors
+PDF = b"%PDF-1.4 bilan"
+
+
+def test_the_client_does_all_that_the_contract_has() -> None:
+    document = json.loads(written())
+    every = [one for path in document["paths"].values() for one in path.values()]
+    operations = {one["operationId"] for one in every if "operationId" in one}
+    assert operations - NONE - set(METHODS) == set()
+    for method in METHODS.values():
+        assert callable(getattr(Connect, method))
+    assert set(document["webhooks"]) - set(DATA) == set()
+
+
+@dataclass
+class Vendor:
+    """A product in a few lines, and the hub that it belongs to."""
+
+    hub: SmallHub
+    client: Connect
+    webhooks: Webhooks
+    events: list[Event] = field(default_factory=list)
+    rejected: int = 0
+
+    async def take(self, request: web.Request) -> web.Response:
+        try:
+            event = self.webhooks.read(request.headers, await request.read())
+        except NotGenuine as problem:
+            self.rejected += 1
+            return web.json_response({}, status=problem.status)
+        self.events.append(event)
+        return web.json_response({"id": f"v-{len(self.events)}"})
+
+    def messages(self) -> list[MessageCreated]:
+        return [one.data for one in self.events if isinstance(one.data, MessageCreated)]
+
+
+@pytest.fixture
+async def v() -> AsyncIterator[Vendor]:
+    made: list[Vendor] = []
+
+    async def hook(request: web.Request) -> web.Response:
+        return await made[0].take(request)
+
+    app = web.Application()
+    app.router.add_post("/webhook", hook)
+    async with serve(app, "127.0.0.1", 0) as url:
+        product = Product(url + "/webhook")
+        async with small_hub(product) as hub, Connect(hub.url, product.token) as client:
+            vendor = Vendor(hub, client, Webhooks([product.secret]))
+            made.append(vendor)
+            await client.declare("cleo", USERS[0].rpps)
+            yield vendor
+
+
+async def test_files_go_and_come_by_themselves(v: Vendor) -> None:
+    uploaded = await v.client.upload(Attachment("bilan é.pdf", "application/pdf", PDF))
+    assert (uploaded.name, uploaded.size) == ("bilan é.pdf", len(PDF))
+    await v.client.send(Draft("c", "cleo", "Le bilan", to=(BEN.person.id,), files=(uploaded,)))
+    await until(lambda: v.hub.colleagues.delivered)
+    [file] = v.hub.colleagues.delivered[0].body.files
+    assert (file.name, file.sha256) == ("bilan é.pdf", uploaded.sha256)
+    await v.client.declare_abilities(files_by_url=True)
+    said = Said("", to=("product:cleo",), body=Body("Le mien", files=(File("mien.pdf", "application/pdf", PDF * 9),)))
+    await v.hub.colleagues.say("ben", "b-1", said)
+    await until(lambda: v.messages())
+    [came] = v.messages()[0].files
+    assert came.id is not None
+    assert came.content is None
+    whole = await v.client.download(came.id)
+    assert came.intact(whole)
+    assert await v.client.download(came.id, start=5) == whole[5:]
+    with pytest.raises(Refused, match="404"):
+        await v.client.download("f_none")
+
+
+async def test_lists_go_page_by_page_and_people_leave(v: Vendor) -> None:
+    await v.client.declare("dan", USERS[1].rpps)
+    assert {one.id for one in (await v.client.users()).items} == {"cleo", "dan"}
+    sent = await v.client.send(Draft("c", "cleo", "Bonjour", to=(BEN.person.id, GAEL.person.id)))
+    await until(lambda: len(v.hub.colleagues.delivered) >= 1)
+    [talk] = (await v.client.conversations("cleo")).items
+    assert (talk.id, talk.carried) == ("c", None)
+    members = await v.client.members_of("c")
+    assert {one.name for one in members.items} == {USERS[0].name, BEN.name, GAEL.name}
+    [said] = (await v.client.messages_of("c")).items
+    assert (said.id, said.message, said.own, said.sender.name) == (sent.id, sent.message, True, USERS[0].name)
+    await v.client.leave("c", "cleo")
+    assert (await v.client.conversations("cleo")).items == ()
+
+
+async def test_the_log_has_what_was_sent_and_sends_it_again(v: Vendor) -> None:
+    tried = await v.client.try_webhook()
+    assert tried.outcome == "delivered"
+    assert [type(one.data) for one in v.events] == [Tried]
+    await v.hub.colleagues.say("ben", "b-1", Said("Bonjour", to=("product:cleo",)))
+    await until(lambda: v.messages())
+    page = await v.client.events("0")
+    [created] = [one for one in page.events if one.type == "message.created"]
+    assert page.whole
+    assert page.next
+    assert (await v.client.events(page.next)).events == ()
+    assert (await v.client.replay(created.id)).outcome == "delivered"
+    assert [one.id for one in v.events].count(created.id) == 2
+
+
+async def test_a_product_changes_its_token_and_its_secret(v: Vendor) -> None:
+    made = await v.client.rotate_token()
+    assert made.value not in repr(made)
+    assert (await v.client.user("cleo")).id == "cleo", "with the new one"
+    secret = await v.client.rotate_secret()
+    v.webhooks = Webhooks([secret.value])
+    assert (await v.client.try_webhook()).outcome == "delivered"
+    assert v.rejected == 0
+    known = await v.client.credentials()
+    assert known["tokens"]
+    assert len(known["webhook_secrets"]) == 2
+
+
+async def test_the_kits_shelf_keeps_whole_files_only() -> None:
+    shelf = MemoryShelf()
+
+    async def pieces() -> Any:
+        yield b"ab"
+        yield b"c"
+
+    kept = await shelf.put(pieces(), 3)
+    assert b"".join([one async for one in shelf.open(kept, 1)]) == b"bc"
+    with pytest.raises(HubRefuses, match="wrong_size"):
+        await shelf.put(pieces(), 4)
+    with pytest.raises(HubRefuses, match="file_not_fetched"):
+        await anext(aiter(shelf.open(StoredFile(new_id(), 1, "x"))))
