@@ -26,6 +26,7 @@ from bridge.networks.connect.calls.signs import SignCalls
 from bridge.networks.connect.calls.users import UserCalls
 from bridge.networks.connect.contract.openapi import written
 from bridge.networks.connect.contract.operations import OPERATIONS, PREFIX, Operation
+from bridge.networks.connect.contract.page import HEADERS, written_page
 from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
@@ -114,6 +115,7 @@ class ConnectApi:
             route = app.router.add_route(method, PREFIX + path, answered(handler), expect_handler=_EXPECT.get(path))
             assert route.resource is not None
             found.append(route.resource)
+        app.router.add_route("GET", "/connect/docs", constant(written_page(), "text/html", HEADERS))
         app.router.add_route("*", PREFIX + "{rest:(/.*)?}", answered(nothing_there(found)))
 
     def _handler(self, operation: Operation) -> Handler:

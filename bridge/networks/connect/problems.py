@@ -224,11 +224,12 @@ def json_answer(value: Mapping[str, Any], status: int = 200) -> web.Response:
     )
 
 
-def constant(body: bytes) -> Handler:
+def constant(body: bytes, kind: str = "application/json", headers: Mapping[str, str] | None = None) -> Handler:
     """The same for everybody."""
+    charset = "utf-8" if kind.startswith("text/") else None
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=body, content_type=kind, charset=charset, headers=headers)
 
     return answer
 

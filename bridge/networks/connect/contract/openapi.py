@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from bridge.networks.connect import about, accounts, wire
+from bridge.networks.connect.contract.examples import examples
 from bridge.networks.connect.contract.operations import OPERATIONS, PREFIX, Operation
 from bridge.networks.connect.contract.parameters import parameters_of
 from bridge.networks.connect.fields import Wire
@@ -177,6 +178,7 @@ def _operation(operation: Operation) -> Json:
         "operationId": operation.name,
         "tags": [operation.tag or operation.path.split("/")[1]],
         "summary": operation.summary,
+        "description": operation.about or f"{operation.summary} `{operation.method} {PREFIX}{operation.path}`",
         "responses": {str(operation.status): _answer(operation)} | _problem_answers(operation),
     }
     if operation.deprecated is not None:
@@ -190,23 +192,36 @@ def _operation(operation: Operation) -> Json:
     if operation.signed:
         described["responses"]["206"] = _answer(operation)
         described["security"] = [{"token": []}, {"expires": [], "signature": []}]
-    if operation.raw:
-        described["requestBody"] = {"required": True, "content": {"*/*": {}}}
-    if operation.body:
-        described["requestBody"] = {"required": True, "content": _content(operation.body.__name__)}
+    if operation.raw or operation.body:
+        described["requestBody"] = _request_body(operation)
     if operation.open:
         described["security"] = []
     return described
 
 
+def _request_body(operation: Operation) -> Json:
+    given = examples().get(operation.name)
+    content: Json = {"*/*": {}} if operation.body is None else _content(operation.body.__name__)
+    if given is not None:
+        [only] = content.values()
+        only["example"] = given.raw if operation.raw else given.body
+    return {"required": True, "content": content}
+
+
 def _answer(operation: Operation) -> Json:
+    given = examples().get(operation.name)
     if operation.signed:
-        return {"description": "The file, or the part that was asked for.", "content": {"*/*": {}}}
+        file: Json = {"*/*": {"example": given.answer} if given else {}}
+        return {"description": "The file, or the part that was asked for.", "content": file}
     if operation.media != "application/json":
-        return {"description": "Done.", "content": {operation.media: {"schema": {"type": "string"}}}}
-    if operation.answer is None:
+        content: Json = {operation.media: {"schema": {"type": "string"}}}
+    elif operation.answer is None:
         return {"description": "Done."}
-    return {"description": "Done.", "content": _content(operation.answer.__name__)}
+    else:
+        content = _content(operation.answer.__name__)
+    if given is not None:
+        content[operation.media]["example"] = given.answer
+    return {"description": "Done.", "content": content}
 
 
 def _problem_answers(operation: Operation) -> Json:

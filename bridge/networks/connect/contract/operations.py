@@ -45,6 +45,7 @@ class Operation:
     media: str = "application/json"  # of its answer
     tag: str = ""  # of the document; empty: the first part of the path
     deprecated: Ending | None = None
+    about: str = ""  # what the summary does not say
 
     @property
     def ends(self) -> dict[str, str]:
