@@ -21,8 +21,9 @@ from bridge.errors import Refused, Unavailable
 from bridge.files import Arriving, Files, Pieces, pieces_of
 from bridge.model import File, StoredFile
 from deploy.world import clamd as world
+from deploy.world.stub.memory_store import MemoryStore
 from tests.content import make
-from tests.core.test_files import Shelf, message, read
+from tests.core.test_files import message, read
 
 
 async def in_pieces(data: bytes, size: int = 1000) -> Pieces:
@@ -35,7 +36,7 @@ async def taken(files: Files, data: bytes, mime: str = "image/jpeg", name: str =
 
 
 async def test_a_photo_keeps_its_pixels_and_loses_its_place() -> None:
-    shelf = Shelf()
+    shelf = MemoryStore()
     files = Files(shelf, [Care(shelf)])
     photo = make.jpeg(1600, 1200)
     file = await taken(files, photo)
@@ -62,7 +63,7 @@ async def test_the_way_of_bytes_that_came_with_a_message() -> None:
 
 
 async def test_what_a_matrix_user_sent_is_kept_anew_only_where_it_had_a_place() -> None:
-    shelf = Shelf()
+    shelf = MemoryStore()
     files = Files(shelf, [Care(shelf)])
     clean, photo = make.jpeg(gps=False), make.jpeg()
     for data, anew in ((clean, False), (photo, True), (b"%PDF-1.4" + bytes(9000), False), (make.film(), True)):
@@ -75,7 +76,7 @@ async def test_what_a_matrix_user_sent_is_kept_anew_only_where_it_had_a_place() 
 
 
 async def test_the_switch_is_off() -> None:
-    shelf = Shelf()
+    shelf = MemoryStore()
     files = Files(shelf, [Care(shelf, take_out=False)])
     for data in (make.jpeg(), make.heic(), make.film()):
         assert await read(files, await taken(files, data)) == data
@@ -86,7 +87,7 @@ async def test_the_switch_is_off() -> None:
 
 
 async def test_names_and_types_are_told_as_they_are() -> None:
-    files = Files(Shelf(), [Care(Shelf())])
+    files = Files(MemoryStore(), [Care(MemoryStore())])
     for name, mime, data, shown, true in (
         (
             "rapport.pdf",
@@ -106,7 +107,7 @@ async def test_names_and_types_are_told_as_they_are() -> None:
 
 
 async def test_sounds_and_films_are_measured() -> None:
-    files = Files(Shelf(), [Care(Shelf())])
+    files = Files(MemoryStore(), [Care(MemoryStore())])
     voice = await taken(files, make.ogg(2.5), "audio/ogg", "voix.ogg", voice=True, waveform=(1, 2, 3))
     assert (voice.duration_ms, voice.waveform, voice.voice) == (2500, (1, 2, 3), True)
     wav = await taken(files, make.tone(1.0), "audio/wav")
@@ -173,7 +174,7 @@ async def clamd(tmp_path: Path) -> AsyncIterator[world.Clamd]:
 
 @pytest.mark.peers
 async def test_nothing_infected_and_nothing_unscanned_is_kept(clamd: world.Clamd) -> None:
-    shelf = Shelf(most=10_000_000)
+    shelf = MemoryStore(most=10_000_000)
     files = Files(shelf, [Scanning(Clamd(clamd.socket, 20)), Care(shelf)])
     found = f"bilan.pdf ({world.EICAR_FINDING})"
     told = File("bilan.pdf", "application/pdf", world.EICAR)
