@@ -25,7 +25,8 @@ class Rule:
     ``said``: words of a person, which need somebody to hear them. ``recipients``: each person who gets it has a state.
     ``about``: it means nothing without the message that it names. ``own``: only the author of that message may do it.
     ``corrects``: what waits of that message leaves as it says. ``erases``: nothing is left of that message.
-    ``instead``: the kind that it is where its own is not known; ``shown``: the kind that it is as a text.
+    ``of``: the one kind that it can be about. ``instead``: the kind that it is where its own is not known; ``shown``:
+    the kind that it is as a text.
     """
 
     said: bool = False
@@ -35,6 +36,7 @@ class Rule:
     corrects: bool = False
     erases: bool = False
     unable: Unable = Unable.CARRY
+    of: Kind | None = None
     instead: Kind | None = None
     shown: Kind = Kind.TEXT
 
@@ -53,8 +55,8 @@ KINDS: Mapping[Kind, Rule] = {
     Kind.REACTION: Rule(about=True, unable=Unable.ANSWER),
     Kind.HANDLED: Rule(about=True, unable=Unable.SAY, instead=Kind.REACTION),
     Kind.POLL: replace(_WORDS, unable=Unable.SAY),
-    Kind.VOTE: Rule(about=True, unable=Unable.COUNT),
-    Kind.POLL_END: Rule(recipients=True, about=True, own=True, unable=Unable.SAY),
+    Kind.VOTE: Rule(about=True, of=Kind.POLL, unable=Unable.COUNT),
+    Kind.POLL_END: Rule(recipients=True, about=True, own=True, of=Kind.POLL, unable=Unable.SAY),
     Kind.CALL: replace(_WORDS, unable=Unable.SAY, shown=Kind.NOTICE),
 }
 

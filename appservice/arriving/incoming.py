@@ -10,11 +10,15 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.events import CALLS, OWN_WORDS, Said, to_message
 from appservice.rooms.rooms import Rooms
 from bridge.errors import Refused
-from bridge.model import MATRIX, Address, Body, GroupName, Kind, Message, Ref
+from bridge.kinds import KINDS
+from bridge.model import MATRIX, Address, Body, GroupName, Message, Ref
 from bridge.parts.moments import LONG_AGO, credible
 
 Json = dict[str, Any]
-_SILENT = ("m.key.verification.", "m.call.", "m.room.", "com.beeper.", "fr.liaison.")
+_SILENT = (  # what clients say among themselves, and nobody has written; docs/kinds.md names them
+    "m.key.verification.", "m.call.", "m.rtc.", "org.matrix.msc4075.", "org.matrix.msc4310.", "m.room.", "m.room_key",
+    "m.space.", "m.policy.", "com.beeper.", "io.element.", "im.vector.", "fr.liaison.",
+)  # fmt: skip
 
 
 class Incoming:
@@ -33,16 +37,14 @@ class Incoming:
 
         Raises Refused (said in the room), Unavailable (its file cannot be fetched now).
         """
-        if kind in CALLS:
-            raise Refused("call_not_carried", about=kind)
-        if (kind != "m.room.message" and kind.startswith(_SILENT)) or OWN_WORDS in content:
+        if (kind not in CALLS and kind != "m.room.message" and kind.startswith(_SILENT)) or OWN_WORDS in content:
             return None  # of another hub, too, only a hub's own words are marked so
         if "m.relates_to" not in content and "m.relates_to" in event["content"]:
             content = {**content, "m.relates_to": event["content"]["m.relates_to"]}
         said = to_message(kind, content)
         room = await self.rooms.store.get(event["room_id"])
         await self.rooms.adopt(room)
-        unknown = room.conversation is None and said.kind is not Kind.REACTION
+        unknown = room.conversation is None and not KINDS[said.kind].about
         now = self._clock()
         sent_at = credible(event.get("origin_server_ts"), now, now - LONG_AGO)
         return Message(
@@ -69,13 +71,23 @@ class Incoming:
         return message if cited is not None and cited.conversation == room.conversation else None
 
     async def _body(self, said: Said, room_id: str) -> Body:
+        people = [await self._person(user) for user in said.named]
+        called = tuple(dict.fromkeys(person for person in people if person is not None))
+        body = replace(said.body, mentions=called, everybody=said.everybody)
         if said.file is None:
-            return said.body
+            return body
         room = await self.rooms.store.get(room_id)
         ghost = next(iter(self.rooms.doors.ghosts_in(room)), None)
         if ghost is None:
             raise Refused("not_in_room", about=room_id)
-        return replace(said.body, files=(await self._media.arrived(said.file, ghost, self._files),))
+        return replace(body, files=(await self._media.arrived(said.file, ghost, self._files),))
+
+    async def _person(self, user: str) -> str | None:
+        """Who is meant by a user's name."""
+        if (ghost := self._names.person(user)) is not None:
+            return ghost
+        person = await self.hub.facts.who(Address(MATRIX, user))
+        return None if person is None else person.id
 
     def _ghost_handles(self, members: dict[str, str]) -> tuple[str, ...]:
         joined = [user for user, membership in members.items() if membership == "join"]

@@ -10,7 +10,8 @@ from appservice.arriving.inbox import Inbox, Parked
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.transactions import Item, is_encrypted
 from appservice.client.edge import MatrixEdge
-from appservice.client.events import CALLS, Words
+from appservice.client.event_kinds import POLLS
+from appservice.client.events import Words
 from appservice.client.names import server_of
 from appservice.e2ee import Decrypted, Engine, KeyMissing, Undecryptable
 from appservice.finding.desk import HelpDesk
@@ -22,7 +23,7 @@ from bridge.kinds import KINDS, not_carried
 from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
 from bridge.parts.moments import LONG_AGO, credible
-from bridge.receiver import Status, Within
+from bridge.receiver import Within
 from bridge.words import ABOUT_A_FILE, notice
 
 Json = dict[str, Any]
@@ -110,14 +111,14 @@ class Reading:
             await self._verification(item, event)
         elif kind == "m.room.message" and (ended := await self._desk.asked(event, kind, event["content"])) is not None:
             await self._done(item, also=ended)
-        elif kind in ("m.room.message", "m.sticker", "m.room.encrypted"):
+        elif kind in ("m.room.message", "m.sticker", "m.room.encrypted") or kind in POLLS:
             await self._refuse(item, event, "not_encrypted")
         elif kind == "m.reaction":
             await self._react(item, event, event["content"])
         elif kind == "m.room.redaction" and (parked := self._unread(event)) is not None:
             await self._never_read(item, parked)
         elif kind == "m.room.redaction" and (target := await self._carried(event)) is not None:
-            await self._removal(item, event, target)
+            await self._removal(item, event, *target)
         else:
             await self._done(item)
 
@@ -129,10 +130,10 @@ class Reading:
         await self._notices.cancelled(item.room, event)
         await self._done(item)
 
-    async def _removal(self, item: Item, event: Json, target: Status) -> None:
+    async def _removal(self, item: Item, event: Json, target: Ref, kind: Kind, moderated: bool) -> None:
         """Somebody takes a message back: told to those legs that can, refused in words if there is none.
 
-        Of a reaction that is no news for anybody, as the reaction itself.
+        Of a reaction that is no news for anybody, as the reaction itself. ``moderated``: it is another one's.
         """
         ref, sender = Ref(MATRIX, event["event_id"]), Address(MATRIX, event["sender"])
         now = self._clock()
@@ -141,11 +142,13 @@ class Reading:
         async def within(tx: Tx) -> None:
             await self.inbox.done(tx, item)
 
-        message = Message(ref, event["room_id"], sender, Kind.REMOVAL, Body(), sent_at, reply_to=target.ref)
+        message = Message(
+            ref, event["room_id"], sender, Kind.REMOVAL, Body(), sent_at, reply_to=target, moderated=moderated
+        )
         try:
             await self.hub.accept(message, within)
         except Refused as refusal:
-            if target.kind is Kind.REACTION:
+            if not KINDS[kind].recipients:
                 log.debug("the removal %s of a reaction is not carried: %s", item.event_id, refusal.code)
                 await self._done(item)
             else:
@@ -165,11 +168,24 @@ class Reading:
         await self._done(item, also=also)
         self.inbox.withdraw(parked)
 
-    async def _carried(self, event: Json) -> Status | None:
-        """What a redaction is about, if others have it: a message with recipients, or a reaction, which has none."""
+    async def _carried(self, event: Json) -> tuple[Ref, Kind, bool] | None:
+        """What a redaction is about, if others have it: a message with recipients, or a sign, which has none.
+
+        True: it is another one's, and taken out by somebody whom the room lets do that.
+        """
         target = _redacts(event)
-        status = await self.hub.facts.status(Ref(MATRIX, target)) if isinstance(target, str) else None
-        return status if status is not None and (status.states or status.kind is Kind.REACTION) else None
+        if not isinstance(target, str):
+            return None
+        ref, sender = Ref(MATRIX, target), event["sender"]
+        status = await self.hub.facts.status(ref)
+        if status is not None and status.sender.id == sender:
+            told = status.states or not KINDS[status.kind].recipients
+            return (ref, status.kind, False) if told else None
+        kind = await self.hub.facts.kind(ref)
+        if kind is None or not (KINDS[kind].said or (KINDS[kind].about and not KINDS[kind].corrects)):
+            return None
+        room = await self._rooms.store.get(event["room_id"])
+        return (ref, kind, True) if room.may(sender, "redact") else None
 
     async def _encrypted(self, item: Item, event: Json) -> None:
         room, sender = event["room_id"], event["sender"]
@@ -188,15 +204,19 @@ class Reading:
             if decrypted.type == "m.reaction":
                 await self._react(item, event, decrypted.content, decrypted)
             else:
-                await self._accept(
-                    item, await self._incoming.message(event, decrypted.type, decrypted.content), decrypted
-                )
+                message = await self._incoming.message(event, decrypted.type, decrypted.content)
+                if message is not None and message.kind is Kind.CALL:
+                    await self._called(item, event, decrypted)
+                await self._accept(item, message, decrypted)
         except Refused as refusal:
             log.info("%s is refused: %s", item.event_id, refusal.code)
-            if decrypted.type in CALLS:  # before the words: it rings
-                await self._notices.hung_up(room, item.event_id, decrypted.type, decrypted.content)
             about = refusal.about if refusal.code in ABOUT_A_FILE else ""
             await self._refuse(item, event, refusal.code, decrypted, about=about)
+
+    async def _called(self, item: Item, event: Json, decrypted: Decrypted) -> None:
+        """It rings: ended first, then its writer reads why. The others hear that somebody called."""
+        await self._notices.hung_up(item.room, item.event_id, decrypted.type, decrypted.content)
+        await self._notices.failed(item.room, item.event_id, "call_not_carried", event["sender"])
 
     async def _accept(self, item: Item, message: Message | None, decrypted: Decrypted | None) -> None:
         """Hand a message to the hub; the event is done in the same transaction. Raises Refused."""

@@ -11,11 +11,14 @@ from urllib.parse import quote
 import nh3
 import orjson
 
+from appservice.client import event_kinds
 from appservice.client.attachments import Attachment, describe
 from appservice.client.file_events import said_of_file
 from appservice.client.relations import related
 from bridge.capabilities import MAX_TEXT, size
 from bridge.errors import Refused
+from bridge.extras import Location
+from bridge.forms import wording
 from bridge.model import MATRIX, Body, Delivery, File, GroupName, Kind, Ref
 from bridge.parts.lines import one_name
 from bridge.parts.markup import cheap
@@ -38,7 +41,6 @@ CALLS = ("m.call.invite", *_DECLINES)
 _KINDS = {"m.text": Kind.TEXT, "m.notice": Kind.NOTICE, "m.emote": Kind.EMOTE}
 _MSGTYPES = {kind: msgtype for msgtype, kind in _KINDS.items()}
 _FILES = {"m.image", "m.file", "m.audio", "m.video"}
-_LONGEST_CONTENT = 46_000  # bytes: encrypted and in base64 it must fit into an event of 65,536
 _OLD_CLIENTS_READ = 500  # characters of a correction, where a client does not know corrections
 _LONGEST_KEY = 64  # characters of a reaction
 _TAGS = {
@@ -101,41 +103,74 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a Matrix event says, in the hub's words."""
+    """What a Matrix event says, in the hub's words. ``named``: the users (MXIDs) whom it calls; ``everybody``: all."""
 
     kind: Kind
     body: Body
     reply_to: Ref | None = None
     thread: Ref | None = None
     file: Attachment | None = None
+    named: tuple[str, ...] = ()
+    everybody: bool = False
 
 
 def to_message(kind: str, content: Json) -> Said:
     """The clear type and content of an event. Raises Refused for what is not carried (never silently dropped)."""
     relation = _dict(content.get("m.relates_to"))
     if relation.get("rel_type") == "m.replace":
-        return _edit(content, relation)
+        new = _dict(content.get("m.new_content"))
+        return _marked(_edit(new, relation), new)
+    if kind in CALLS:
+        return Said(Kind.CALL, Body(wording.call()))
     if kind == "m.reaction":
         return _reaction(relation)
-    if kind != "m.room.message":
-        raise Refused("kind_not_carried", about=kind)
-    msgtype = str(content.get("msgtype"))
+    return _marked(_message(kind, content, relation), content)
+
+
+def _marked(said: Said, content: Json) -> Said:
+    """Whom it calls by name, and whether it is urgent."""
+    users, everybody = event_kinds.named(content)
+    urgent = content.get(event_kinds.URGENT) is True
+    return replace(said, named=tuple(users), everybody=everybody, body=replace(said.body, urgent=urgent))
+
+
+def _message(kind: str, content: Json, relation: Json) -> Said:
+    """What is said. Whatever nobody has thought of is its own text, if it has one."""
     reply_to, thread = _relations(relation)
-    if msgtype in _FILES:
-        file = replace(describe(content), said=said_of_file(content))
-        return Said(Kind.TEXT, _caption(content), reply_to, thread, file)
+    msgtype = str(content.get("msgtype")) if kind == "m.room.message" else kind
+    if (found := event_kinds.said_by(msgtype, content)) is not None:
+        shown, body, about = found
+        return Said(shown, body, reply_to if about is None else Ref(MATRIX, about), thread)
+    if msgtype in _FILES or (msgtype == "m.sticker" and "file" in content):
+        marks = {"sticker": True} if msgtype == "m.sticker" else {}
+        file = replace(describe(content), said=said_of_file(content) | marks)
+        return Said(Kind.TEXT, Body() if marks else _caption(content), reply_to, thread, file)
     if msgtype not in _KINDS:
-        raise Refused("kind_not_carried", about=msgtype[:64])
+        return Said(Kind.TEXT, _other(msgtype, content), reply_to, thread)
     body = _body(content, strip=isinstance(relation.get("m.in_reply_to"), dict))
     return Said(_KINDS[msgtype], body, reply_to, thread)
 
 
-def _edit(content: Json, relation: Json) -> Said:
-    """Specification, "Event replacements". Raises Refused (edit_not_carried) for one of something else than text."""
-    target, new = relation.get("event_id"), _dict(content.get("m.new_content"))
-    if not isinstance(target, str) or str(new.get("msgtype")) not in _KINDS:
+def _other(kind: str, content: Json) -> Body:
+    """The text of an event of any other type. Raises Refused (kind_not_carried) if it has none."""
+    text = event_kinds.text_of(content).translate(_NO_CONTROL).strip()
+    if not text:
+        raise Refused("kind_not_carried", about=kind[:64])
+    return Body(wording.sticker(text) if kind == "m.sticker" else text)
+
+
+def _edit(new: Json, relation: Json) -> Said:
+    """Specification, "Event replacements": of a text, or of what is said with a file, which stays what it is.
+
+    Raises Refused (edit_not_carried) for one that leaves no text.
+    """
+    target, msgtype = relation.get("event_id"), str(new.get("msgtype"))
+    body = _caption(new) if msgtype in _FILES else Body()
+    if msgtype in _KINDS:
+        body = _body(new, strip=False)
+    if not isinstance(target, str) or not body.text:
         raise Refused("edit_not_carried")
-    return Said(Kind.EDIT, _body(new, strip=False), Ref(MATRIX, target))
+    return Said(Kind.EDIT, body, Ref(MATRIX, target))
 
 
 def _reaction(relation: Json) -> Said:
@@ -146,6 +181,8 @@ def _reaction(relation: Json) -> Said:
     key = key.translate(_NO_CONTROL).strip()
     if not 0 < len(key) <= _LONGEST_KEY:
         raise Refused("reaction_not_carried")
+    if key.removesuffix("\ufe0f") == wording.DONE:
+        return Said(Kind.HANDLED, Body(wording.handled()), Ref(MATRIX, target))
     return Said(Kind.REACTION, Body(key), Ref(MATRIX, target))
 
 
@@ -210,16 +247,20 @@ def clean(html: str) -> str:
 
 
 def to_content(delivery: Delivery) -> Json:
-    """The content of a delivery. ``m.mentions`` is empty, so that nobody is notified for a name within a text."""
-    content: Json = {"msgtype": _MSGTYPES[delivery.kind], "body": delivery.body.text, "m.mentions": {}}
+    """The content of a delivery. ``m.mentions`` is empty: nobody is notified for a name that is merely in a text."""
+    content: Json = {"msgtype": _MSGTYPES.get(delivery.kind, "m.text"), "body": delivery.body.text, "m.mentions": {}}
     if delivery.body.system:
         content |= {"msgtype": "m.text", OWN_WORDS: "system"}
     html = clean(delivery.body.html) if delivery.body.html is not None else ""
     if html:
         content["format"] = "org.matrix.custom.html"
         content["formatted_body"] = html
+    if isinstance(delivery.body.extra, Location):
+        content |= event_kinds.to_place(delivery.body.extra)
+    if delivery.body.urgent:
+        content[event_kinds.URGENT] = True
     content |= related(delivery.reply_to, delivery.thread)
-    if len(orjson.dumps(content)) > _LONGEST_CONTENT and "format" in content:
+    if len(orjson.dumps(content)) > event_kinds.LONGEST_CONTENT and "format" in content:
         del content["format"], content["formatted_body"]  # the text says it too
     return content
 
@@ -235,7 +276,7 @@ def to_edit(delivery: Delivery) -> Json:
     )
     relation = {"rel_type": "m.replace", "event_id": delivery.reply_to.id}
     content = {"msgtype": new["msgtype"], "body": f"* {text}", "m.mentions": {}, "m.relates_to": relation}
-    if "format" in new and len(orjson.dumps(content)) + len(orjson.dumps(new)) > _LONGEST_CONTENT:
+    if "format" in new and len(orjson.dumps(content)) + len(orjson.dumps(new)) > event_kinds.LONGEST_CONTENT:
         del new["format"], new["formatted_body"]  # the text says it too
     return content | {"m.new_content": new}
 

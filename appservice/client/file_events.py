@@ -36,6 +36,8 @@ def to_file(file: File, opened: Json, delivery: Delivery, *, first: bool, small:
     content["info"] = to_info(file, mime, small)
     if kind == "audio":
         content |= _to_sound(file)
+    if file.sticker and msgtype == "m.image":
+        del content["msgtype"], content["filename"]  # an ``m.sticker``
     return content | related(delivery.reply_to if first else None, delivery.thread)
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from appservice.client.edge import MatrixEdge
+from appservice.client.event_kinds import to_event, to_mentions, to_named
 from appservice.client.events import link, to_content, to_edit, to_naming, to_reaction
 from appservice.client.file_events import to_file
 from appservice.client.homeserver import MatrixRefused, part
@@ -156,16 +157,25 @@ class Outgoing:
         """What to send. What is encrypted already is only repeated, hence needs neither upload nor content."""
         asked, rest = [], list(keys)
         if len(keys) > len(delivery.body.files):  # there is a text
-            content = to_edit(delivery) if delivery.kind is Kind.EDIT else to_content(delivery)
-            asked.append(EventToSend(rest.pop(0), ghost, content, delivery.message))
+            asked.append(self._text(rest.pop(0), ghost, delivery))
         for key, file in zip(rest, delivery.body.files, strict=True):
             content = {}
             if not self._outbox.holds(key, room, ghost):
                 opened = await self._media.upload(key, ghost, file)
                 small = await self._small(key, ghost, file)
                 content = to_file(file, opened, delivery, first=key == keys[0], small=small)
-            asked.append(EventToSend(key, ghost, content, delivery.message))
+            kind = "m.room.message" if "msgtype" in content else "m.sticker"
+            asked.append(EventToSend(key, ghost, content, delivery.message, kind))
         return asked
+
+    def _text(self, key: str, ghost: str, delivery: Delivery) -> EventToSend:
+        """What is said, and whom it calls."""
+        if (poll := to_event(delivery)) is not None:
+            kind, content = poll
+            return EventToSend(key, ghost, content, delivery.message, kind)
+        content = to_edit(delivery) if delivery.kind is Kind.EDIT else to_content(delivery)
+        called = to_named(content, to_mentions(delivery, self._names.member))
+        return EventToSend(key, ghost, called, delivery.message)
 
     async def _small(self, key: str, ghost: str, file: File) -> Json | None:
         return None if file.thumbnail is None else await self._media.upload(f"{key}/small", ghost, file.thumbnail)

@@ -46,6 +46,16 @@ def counts(found: PollResult) -> str:
     return "\n".join([first, *lines])
 
 
+def ended() -> str:
+    """A poll has ended, and its counts are not known."""
+    return f"📊 {_say('as_poll_ended')}"
+
+
+def sticker(name: str) -> str:
+    """A picture that says something by itself."""
+    return f"🖼️ {_say('as_sticker')} : {name}"
+
+
 def contact(card: ContactCard) -> str:
     """A card: the name, and the numbers by which people call."""
     numbers = dict.fromkeys(number.strip() for number in _NUMBER.findall(card.vcard.replace("\r", "")))

@@ -31,6 +31,7 @@ from bridge.store.deliveries import Deliveries
 from bridge.store.group_names import opened
 from bridge.store.group_names import sealed as sealed_group_name
 from bridge.store.outcomes import Outcomes
+from bridge.store.polls import Polls
 
 COMPONENT = Component("bridge", Path(__file__).parent / "sql")
 _CACHED_CONVERSATIONS = 10_000
@@ -46,6 +47,7 @@ class Store:
         self.shelf = shelf or Files()
         self.outcomes = Outcomes(db, people)
         self.corrections = Corrections(seal, self.outcomes)
+        self.polls = Polls(seal)
         self._people = people
         self.seal = seal
         self.deliveries = Deliveries(db, seal, people, self.outcomes, self.conversation)

@@ -44,8 +44,10 @@ NOTICES: dict[str, tuple[str, str]] = {
         "This message was taken back: there is nothing left to change. Send a new message.",
     ),
     "call_not_carried": (
-        "Les appels ne passent pas par ce salon : personne ne l'entend sonner. Téléphonez.",
-        "Calls do not go through this room: nobody hears it ring. Use the telephone.",
+        "Les appels ne passent pas par ce salon : personne ne l'entend sonner, vos correspondants lisent seulement que "
+        "vous avez appelé. Téléphonez.",
+        "Calls do not go through this room: nobody hears it ring, the others only read that you called. Use the "
+        "telephone.",
     ),
     "nothing_to_verify": (
         "Ce correspondant n'a pas d'appareil à vérifier : Liaison répond de lui, et l'annuaire le nomme.",

@@ -46,6 +46,8 @@ FEW = {
     "watched_conversation(conversation= function=)": "what waits to be read for a function in one conversation",
     "watched_copy(copy=)": "the messages in one copy",
     "watched_pkey(message=)": "the functions of one conversation",
+    "poll_created(created_at>)": "a page of the polls that nobody has ended",
+    "vote_pkey(poll=)": "the members of one conversation, which are bounded",
     "recipient_pkey(message=)": "the members of one conversation, which are bounded",
     "ref_message(message=)": "the names of one message",
     "awaited_pkey(network= conversation=)": "the people who are invited to one chat",

@@ -64,7 +64,7 @@ class Amending:
         if not rule.about:
             return About(message.kind)
         found = await self._store.corrections.target(tx, message.reply_to) if message.reply_to is not None else None
-        if found is None or (rule.own and not _may(message, found, sender)):
+        if found is None or (rule.own and not _may(message, found, sender)) or rule.of not in (None, found.kind):
             raise Refused(not_carried(message.kind))
         edited, removed = await self._store.corrections.amended(tx, found.root)
         if removed and not rule.erases:

@@ -86,6 +86,7 @@ class Writing:
                 sign = about.moot or not KINDS[about.kind].recipients
                 if message.only is not None or message.whom:  # the hub's word for some, which no room orders
                     able, held = able & ({message.only} if message.only else able), frozenset()
+                message = await self._store.polls.noted(tx, message, sender.id, about.message, self._clock())
                 reach = Reach(able, held, frozenset(overtaken), relief.aside, message.whom, relief.there)
                 networks = await self._store.record(tx, message, conversation, sender, reach, self._clock(), sign=sign)
                 if overtaken:

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.connector import Capabilities
 from bridge.errors import Refused
-from bridge.extras import Choice, Poll
+from bridge.extras import Choice, Poll, PollResult, Vote
 from bridge.forms import wording
 from bridge.hub.hub import now_ms
 from bridge.kinds import EVERYWHERE
@@ -122,3 +122,38 @@ async def test_an_answer_where_answers_are_not_shown_says_to_what(url: str) -> N
         await w.until(lambda: len(w.siilo.delivered) == 2)
         at = wording.when(w.siilo.delivered[0].sent_at, now_ms())
         assert seen(w.siilo)[1] == (Kind.TEXT, f"→ en réponse à Cléo Petit, {at}\nOui")
+
+
+async def test_votes_are_counted_for_who_sees_only_the_end(url: str) -> None:
+    """Siilo reads the question and what became of it; Matrix shows each vote; nobody else's vote counts twice."""
+    polls = EVERYWHERE | {Kind.POLL, Kind.VOTE, Kind.POLL_END}
+    nets = networks() | {"matrix": Loopback("matrix", Capabilities(kinds=polls, names_chats=True))}
+    async with running(url, nets) as w:
+        await say(w, "1", Kind.POLL, Body(wording.poll(POLL), extra=POLL))
+        for ident, chosen in (("2", ("b",)), ("3", ("a", "b")), ("4", ("nobody",)), ("5", ("a",))):
+            await w.hub.accept(
+                Message(Ref("pandalab", ident), "A", CLEO, Kind.VOTE, Body(extra=Vote(chosen)), now_ms(), (), _ref("1"))
+            )
+        await w.until(lambda: len(w.matrix.delivered) == 5)
+        chat = w.matrix.delivered[0].conversation
+        await w.hub.bind(chat, "matrix", "!room")
+        vote = Message(Ref("matrix", "$v"), "!room", BEN, Kind.VOTE, Body(extra=Vote(("b",))), now_ms())
+        await w.hub.accept(replace(vote, reply_to=Ref("matrix", "matrix-1")))
+        with pytest.raises(Refused, match="vote_not_carried"):
+            await w.hub.accept(replace(vote, ref=Ref("matrix", "$w"), reply_to=Ref("matrix", "matrix-2")))
+        end = replace(vote, ref=Ref("matrix", "$e"), kind=Kind.POLL_END, body=Body())
+        with pytest.raises(Refused, match="poll_end_not_carried"):
+            await w.hub.accept(replace(end, reply_to=Ref("matrix", "matrix-1")))
+        ended = Message(Ref("pandalab", "6"), "A", CLEO, Kind.POLL_END, Body("fini"), now_ms(), (), _ref("1"))
+        await w.hub.accept(ended)
+        await w.until(lambda: len(w.siilo.delivered) == 2 and len(w.matrix.delivered) == 6)
+        result = PollResult(POLL, (1, 1), 2)
+        assert seen(w.siilo)[1] == (Kind.TEXT, wording.counts(result))
+        assert (w.matrix.delivered[5].kind, w.matrix.delivered[5].body.extra) == (Kind.POLL_END, result)
+        assert [d.kind for d in w.matrix.delivered[1:5]] == [Kind.VOTE] * 4
+        assert await w.db.one("polls.asked", w.matrix.delivered[0].message) is None
+        await w.hub.accept(replace(vote, ref=Ref("matrix", "$late"), reply_to=Ref("matrix", "matrix-1")))
+
+
+def _ref(ident: str) -> Ref:
+    return Ref("pandalab", ident)
