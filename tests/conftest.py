@@ -35,6 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their place: what is compressed, say, may hold the time, and every worker has to agree."""
+    return argname if isinstance(val, bytes) else None
+
+
 class ByServers(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives a whole file to one worker, and all files that share servers to one, too."""
 

@@ -14,11 +14,12 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, directory, drain, files, ghosts, large, mail, real, trust
+from deploy.bench import aged, backlog, cost, directory, drain, files, ghosts, kinds, large, mail, real, trust
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {
     "cost": cost.measure,
+    "kinds": kinds.measure,
     "aged": aged.measure,
     "ghosts": ghosts.measure,
     "backlog": backlog.measure,

@@ -48,6 +48,23 @@ class Product:
         await self._call("POST", "/messages", body)
         return ident
 
+    async def edit(self, user: str, chat: str, message: str, text: str) -> None:
+        """A message reads otherwise."""
+        await self._about(user, chat, message, "edits", {"text": text})
+
+    async def remove(self, user: str, chat: str, message: str) -> None:
+        """A message is taken back."""
+        await self._about(user, chat, message, "removals", {})
+
+    async def react(self, user: str, chat: str, message: str, key: str) -> None:
+        """Somebody reacts to a message."""
+        await self._about(user, chat, message, "reactions", {"key": key})
+
+    async def _about(self, user: str, chat: str, message: str, what: str, said: Json) -> None:
+        body: Json = {"id": f"b{next(self._ids)}", "conversation": chat, "sender": user}
+        body |= {"sent_at": datetime.now(UTC).isoformat()} | said
+        await self._call("POST", f"/messages/{message}/{what}", body)
+
     async def read(self, user: str, text: str) -> None:
         """Say that a user has read everything up to the message with this text, which has arrived."""
         at = datetime.now(UTC).isoformat()
