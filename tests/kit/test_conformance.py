@@ -58,6 +58,7 @@ RED = {
     Mistake.HAMMERS: {"away.wait"},
     Mistake.NEW_IDS_AT_REPEAT: {"away.same", "away.once"},
     Mistake.USES_IDS_AGAIN: {"request.ids", "file.out"},
+    Mistake.IGNORES_LOG: {"log.caught"},
     Mistake.SAYS_UNKNOWN_FIELDS: {"request.valid", "send.accepted"},
 }
 AND = {Mistake.USES_IDS_AGAIN: {"receive"}}

@@ -32,6 +32,7 @@ class Driver:
             ("POST", "/messages"): self._write,
             ("POST", "/messages/{id}/{act:edits|removals|reactions}"): self._act,
             ("POST", "/read"): self._read,
+            ("POST", "/catch-up"): self._catch_up,
             ("POST", "/typing"): self._typing,
             ("POST", "/conversations/{id}/members"): self._members,
             ("POST", "/conversations/{id}/name"): self._name,
@@ -78,6 +79,10 @@ class Driver:
 
     async def _read(self, request: web.Request, body: Json) -> Json:
         self._sim.read(body["user"], body["message"])
+        return {}
+
+    async def _catch_up(self, request: web.Request, body: Json) -> Json:
+        await self._sim.catch_up()
         return {}
 
     async def _typing(self, request: web.Request, body: Json) -> Json:

@@ -63,6 +63,7 @@ class Mistake(StrEnum):
     NEW_IDS_AT_REPEAT = "new_ids_at_repeat"
     USES_IDS_AGAIN = "uses_ids_again"
     SAYS_UNKNOWN_FIELDS = "says_unknown_fields"
+    IGNORES_LOG = "ignores_log"
 
 
 _IGNORED = {
@@ -200,6 +201,11 @@ class Mistaken(Simulator):
         if Mistake.CLOCK_AHEAD in self.mistakes:
             given = given | {"sent_at": (datetime.now(UTC) + _AHEAD).isoformat(timespec="milliseconds")}
         return super().write(user, given)
+
+    async def catch_up(self) -> None:
+        """See :class:`Simulator`."""
+        if Mistake.IGNORES_LOG not in self.mistakes:
+            await super().catch_up()
 
     def read(self, user: str, message: str) -> int:
         """See :class:`Simulator`."""

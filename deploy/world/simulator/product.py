@@ -68,6 +68,8 @@ class Simulator:
         self.faults = Faults()
         self.typing: list[Json] = []
         self._known: list[str] = []
+        self._cursor: str | None = None
+        self._read_from_log = ""
         self._chance = random.Random(seed)
         self.set_secrets(*secrets)
         self.outbox = self._new_outbox(hub, token)
@@ -84,6 +86,7 @@ class Simulator:
         """Forget everything, and belong to this hub."""
         await self.outbox.stop()
         self.state.forget()
+        self._cursor = None
         self._known = []
         self.set_secrets(*secrets)
         self.outbox = self._new_outbox(hub, token)
@@ -254,6 +257,23 @@ class Simulator:
             return self._hang_up(request, webhook_id, "lose_answer")
         return web.Response(text=answer, content_type="application/json")
 
+    async def catch_up(self) -> None:
+        """Read the hub's log of webhooks to its end; what is known already is skipped."""
+        while True:
+            page = await self.outbox.hub.events(self._cursor)
+            for event in page.events:
+                self._read_from_log = event.id  # the hub knows what was read there by this id
+                try:
+                    self._take(event.id, json.dumps(event.raw).encode())
+                finally:
+                    self._read_from_log = ""
+            self._cursor = page.next
+            if not page.events:
+                return
+
+    def _new_id(self) -> str:
+        return self._read_from_log or f"{self.name}-{uuid.uuid4().hex}"
+
     def _hang_up(self, request: web.Request, webhook_id: str, fault: str) -> web.StreamResponse:
         self.state.log(webhook_id, "", fault, "null")
         if request.transport is not None:
@@ -298,14 +318,14 @@ class Simulator:
 
     def _keep(self, webhook_id: str, kind: str, data: Json) -> Json:
         if kind == "message.created":
-            ident = f"{self.name}-{uuid.uuid4().hex}"
+            ident = self._new_id()
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
             kept["files"] = self._files(ident, data.get("files", []))
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"], "name": data["name"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
         if kind in _DONE:
-            ident = f"{self.name}-{uuid.uuid4().hex}"
+            ident = self._new_id()
             said = data | {"id": ident, "by": data["sender"]["person"]}
             if kind == "message.reaction":
                 self.state.put_message(ident, True, "arrived", said, data["recipients"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from liaison.connect import new_id
+from liaison.kit.colleagues import Said
 from liaison.kit.conformance.front import Fault, Request
-from liaison.kit.conformance.trial import Trial
+from liaison.kit.conformance.trial import Came, Json, Trial
 from liaison.kit.people import BEN
 
 _WAIT = 1  # s, of Retry-After
@@ -46,6 +47,41 @@ async def _lost(trial: Trial) -> None:
     copies = sum(one.body.text == text for one in trial.colleagues.delivered)
     seen = f"{copies} messages arrived" if again else "the product never asked again"
     trial.judge.check("away.once", again and copies == 1, seen)
+
+
+async def log(trial: Trial) -> None:
+    """The product cannot be called for a while, reads the log, and can be called again."""
+    came, texts = await trial.from_ben(), [f"Pendant l'absence {n} {new_id()[:8]}" for n in (1, 2, 3)]
+    trial.tap.away, before = True, trial.tap.kept_out
+    try:
+        for text in texts:
+            await trial.say(came.chat, Said(text))
+        await trial.eventually(lambda: trial.tap.kept_out > before)
+        if not await trial.driver.catch_up():
+            for rule in ("log.caught", "log.once"):
+                trial.judge.skip(rule, "the product does not read the log (POST /catch-up)")
+            return
+        await _caught(trial, came, texts)
+    finally:
+        trial.tap.away = False
+
+
+async def _caught(trial: Trial, came: Came, texts: list[str]) -> None:
+    def shown(messages: list[Json]) -> list[str]:
+        return [str(one.get("text")) for one in messages if one.get("text") in texts]
+
+    all_of_them = await trial.shown(lambda all_: set(shown(all_)) == set(texts), trial.cleo, came.conversation)
+    found = shown(await trial.driver.messages(trial.cleo, came.conversation))
+    if not trial.judge.check("log.caught", all_of_them, f"{len(set(found))} of {len(texts)} are shown"):
+        return
+    trial.tap.away = False
+    after = f"De retour {new_id()[:8]}"
+    await trial.say(came.chat, Said(after))
+    await trial.called(lambda call: call.data.get("text") == after)
+    found = shown(await trial.driver.messages(trial.cleo, came.conversation))
+    trial.judge.check(
+        "log.once", found == texts, f"{len(found)} are shown instead of {len(texts)}, or in another order"
+    )
 
 
 def requests(trial: Trial) -> None:

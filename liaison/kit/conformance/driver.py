@@ -23,6 +23,10 @@ class DriverError(Exception):
     """The test driver did not do what was asked; its text is for the vendor."""
 
 
+class NoSuchRequest(DriverError):
+    """The test driver does not have it."""
+
+
 class TestDriver:
     """One product's. Ids are the product's own."""
 
@@ -51,6 +55,8 @@ class TestDriver:
                 said = await answer.json(content_type=None)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise DriverError(f"{method} {path}: {type(error).__name__}") from None
+        if answer.status in (404, 405, 501):
+            raise NoSuchRequest(f"{method} {path}: answered {answer.status}")
         if not 200 <= answer.status < 300 or not isinstance(said, dict):
             raise DriverError(f"{method} {path}: answered {answer.status}, 2xx with a JSON object is needed")
         return said
@@ -109,6 +115,14 @@ class TestDriver:
         said = await self._call("GET", "/conversations", query={"user": user})
         found: list[Json] = said.get("conversations", [])
         return next((one for one in found if one.get("id") == conversation), {})
+
+    async def catch_up(self) -> bool:
+        """Read the event log to its end; False: the product does not read it."""
+        try:
+            await self._call("POST", "/catch-up", {})
+        except NoSuchRequest:
+            return False
+        return True
 
     async def people(self, user: str, words: str) -> list[str]:
         """The names of those whom a user's search finds."""

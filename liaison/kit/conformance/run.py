@@ -33,6 +33,7 @@ SCENARIOS: dict[str, Scenario] = {
     "urgent": talking.urgent,
     "group": talking.group,
     "away": away.away,
+    "log": away.log,
     "search": talking.search,
     "typing": talking.typing,
 }

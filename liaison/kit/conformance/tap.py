@@ -52,12 +52,17 @@ class Call:
 
 
 class Tap:
-    """The product's webhook. ``secrets`` are those that sign; ``lose`` names what the hub is not told the answer of."""
+    """The product's webhook. ``secrets`` are those that sign; ``lose`` names what the hub is not told the answer of.
+
+    While ``away`` nothing is passed on: ``kept_out`` counts it.
+    """
 
     def __init__(self, *secrets: str, timeout: float) -> None:
         self.url = ""
         self.secrets: Sequence[str] = secrets
         self.lose: Callable[[Json], bool] = lambda event: False
+        self.away = False
+        self.kept_out = 0
         self.calls: list[Call] = []
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
@@ -82,6 +87,9 @@ class Tap:
 
     async def _pass(self, request: web.Request) -> web.Response:
         event = json.loads(await request.read())
+        if self.away:
+            self.kept_out += 1
+            return web.Response(status=503)
         call = await self._send(request.headers.get("webhook-id", ""), event, forged=False)
         if not call.status:
             return web.Response(status=502)
