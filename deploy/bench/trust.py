@@ -6,16 +6,23 @@ import asyncio
 import shutil
 import tempfile
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from bridge.networks.mail.trust import trustlist
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
+from bridge.people.federation.federation import Federation
+from bridge.people.federation.participants import Capacity, FederationList, Participant, compose
+from bridge.people.federation.signed import new_key, read_private, sign
 from deploy.world import trust as made
 
 _ROUNDS = 5
 _DECISIONS = 20_000
+_DOMAINS = 20_000
+T = TypeVar("T")
 
 
 def run() -> dict[str, float]:
@@ -60,7 +67,7 @@ async def _measure(folder: Path) -> dict[str, float]:
     (folder / "list.xml").write_bytes(later)
     found |= await _reload(trust)
     await trust.stop()
-    return found
+    return found | await _federation(folder)
 
 
 def _timed(call: object) -> float:
@@ -88,8 +95,8 @@ def _decisions(trust: Trust, authority: made.Authority, rows: list[made.Row]) ->
     }
 
 
-async def _reload(trust: Trust) -> dict[str, float]:
-    """The longest time for which the event loop did not turn while a full list was verified and swapped."""
+async def _stalled(work: Awaitable[T]) -> tuple[T, float, float]:
+    """What it gives, the seconds that it took, and the longest time (s) for which the event loop did not turn."""
     longest, last, done = 0.0, time.perf_counter(), False
 
     async def turn() -> None:
@@ -101,13 +108,40 @@ async def _reload(trust: Trust) -> dict[str, float]:
 
     turning = asyncio.create_task(turn())
     begin = time.perf_counter()
-    changed = await trust.refresh()
+    result = await work
     took = time.perf_counter() - begin
     done = True
     await turning
+    return result, took, longest
+
+
+async def _reload(trust: Trust) -> dict[str, float]:
+    """A full list of the mail space is verified and swapped."""
+    changed, took, pause = await _stalled(trust.refresh())
     assert changed is not None
     assert changed.pairs_removed == 5
-    return {"trust_reload_s": took, "trust_reload_longest_pause_ms": longest * 1000}
+    return {"trust_reload_s": took, "trust_reload_longest_pause_ms": pause * 1000}
+
+
+async def _federation(folder: Path) -> dict[str, float]:
+    """A signed list of 20,000 domains takes the place of another, and is asked about a domain."""
+    key, now = read_private(new_key()), int(time.time())
+    capacity = frozenset({Capacity.MATRIX})
+    every = {(name := f"server{n}.region{n % 13}.example"): Participant(name, capacity, "CHU") for n in range(_DOMAINS)}
+    lists = [FederationList(n, now, now + 86_400 * 30, "ANS", dict(list(every.items())[n:])) for n in (1, 2)]
+    federation = Federation([key.public_key()], folder / "federation.jws", lambda: now)
+    first, second = [sign(compose(one), key) for one in lists]
+    await federation.take(first)
+    changed, took, pause = await _stalled(federation.take(second))
+    assert changed
+    begin = time.perf_counter()
+    for n in range(_DECISIONS):
+        federation.find(f"server{n + 2}.region{(n + 2) % 13}.example", Capacity.MATRIX)
+    return {
+        "federation_reload_20k_s": took,
+        "federation_reload_longest_pause_ms": pause * 1000,
+        "federation_decision_us": (time.perf_counter() - begin) / _DECISIONS * 1e6,
+    }
 
 
 if __name__ == "__main__":

@@ -45,7 +45,11 @@ def run(out: Path, *parts: str) -> dict[str, float]:
 
 
 def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
-    found = run(tmp_path / "bench.json", "cost", "ghosts")
+    found = run(tmp_path / "bench.json", "cost", "ghosts", "kinds")
+    for kind in ("edit", "reaction", "removal"):
+        assert 0 < found[f"{kind}_cpu_share_of_text_to_matrix"] < 10
+    for what in ("message_to_matrix", "message_to_product", "join", "rotation"):
+        assert found[f"room_100_{what}_cpu_ms"] > 0
     for way in ("to_matrix", "to_product"):
         assert found[f"cpu_puts_{way}"] > 1
         assert 0 < found[f"postgres_trips_per_message_{way}"] < found[f"statements_per_message_{way}"]
@@ -124,6 +128,7 @@ def test_mail_is_measured_beside_a_real_operator_and_the_trust_list_at_full_size
     assert "mail_waiting_10k_share_of_1k" in found
     assert found["trust_verify_and_load_s"] > 0
     assert found["trust_decision_us"] > 0
+    assert found["federation_reload_20k_s"] > 0
     assert [key for key in found if not key.endswith(MAIL_UNITS) and not key.startswith("machine")] == []
 
 

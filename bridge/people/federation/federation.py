@@ -122,7 +122,7 @@ class Federation:
         before = self._list.participants if self._list is not None and self.open else {}
         await asyncio.to_thread(_write, self._state, signed)
         self._list, self._signed, self._refused, self._ended = listed, signed, "", False
-        change = difference(before, listed.participants)
+        change = await asyncio.to_thread(difference, before, listed.participants)
         _tell(listed, change)
         return bool(change.new or change.gone or change.changed)
 
