@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 import tempfile
@@ -20,6 +19,7 @@ from bridge.hub.assembly import Core, Rules, assemble
 from bridge.model import Delivery
 from bridge.network import Outfit
 from bridge.networks.connect.connector import NETWORK
+from bridge.networks.connect.signing import new_secret, new_token
 from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
@@ -35,7 +35,7 @@ PATIENCE = Patience(first=0.2, longest=2.0, reports=0.01)
 
 def new_secret() -> str:
     """A webhook secret."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return new_secret()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Product:
 
     webhook: str
     name: str = "product"
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    token: str = field(default_factory=new_token, repr=False)
     secret: str = field(default_factory=new_secret, repr=False)
 
     def section(self, timeout: float) -> dict[str, Any]:
