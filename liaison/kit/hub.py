@@ -33,11 +33,6 @@ PATIENCE = Patience(first=0.2, longest=2.0, reports=0.01)
 """A vendor who mends a product wants the next attempt soon."""
 
 
-def new_secret() -> str:
-    """A webhook secret."""
-    return new_secret()
-
-
 @dataclass(frozen=True, slots=True)
 class Product:
     """What the hub knows of the vendor's product, and the product of the hub."""

@@ -15,9 +15,10 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from bridge.model import Address, Body, Delivery, File, Kind
+from bridge.networks.connect.signing import new_secret
 from liaison.connect import new_id
 from liaison.kit.colleagues import Said
-from liaison.kit.hub import Product, SmallHub, new_secret, serve, small_hub
+from liaison.kit.hub import Product, SmallHub, serve, small_hub
 from liaison.kit.people import BEN, GAEL, USERS
 
 _THINKS = 0.5  # s between a message and a colleague's reading it, then answering

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bridge.networks.connect.signing import new_secret
 from liaison.connect import new_id
 from liaison.kit.conformance.tap import Call
 from liaison.kit.conformance.trial import Came, Json, Trial
-from liaison.kit.hub import new_secret
 
 _HOUR = 3600
 
