@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -24,12 +27,14 @@ from liaison.connect.answers import (
     User,
 )
 from liaison.connect.drafts import Attachment, Draft, Json, new_id, now
-from liaison.connect.errors import NoAnswer
-from liaison.connect.events import EventPage, to_event
+from liaison.connect.errors import NoAnswer, Refused
+from liaison.connect.events import EventPage, FileIn, to_event
 from liaison.connect.reading import read, time_text, to_time
-from liaison.connect.transport import Transport
+from liaison.connect.transport import AGAIN, Transport, parsed
 
 T = TypeVar("T")
+_PIECE = 128 * 1024  # bytes
+_TRIES = 8  # of a transfer that breaks off
 
 
 def _of(*parts: str) -> str:
@@ -176,11 +181,16 @@ class Connect(Transport):
 
     async def upload(self, attachment: Attachment) -> Uploaded:
         """Give the hub a file that a draft will name. What is not named within some time is forgotten."""
-        headers = {
-            "Content-Type": attachment.type,
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(attachment.name, safe='')}",
-        }
-        return read(Uploaded, await self.call("POST", "/files", attachment.content, headers=headers))
+        return await self._upload(attachment.name, attachment.type, attachment.content)
+
+    async def upload_from(self, place: Path, type: str, name: str = "") -> Uploaded:
+        """The same from a disk, however large: it is never whole in memory."""
+        return await self._upload(name or place.name, type, place)
+
+    async def _upload(self, name: str, type: str, body: bytes | Path) -> Uploaded:
+        disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        headers = {"Content-Type": type, "Content-Disposition": disposition}
+        return read(Uploaded, await self.call("POST", "/files", body, headers=headers))
 
     async def download(self, file: str, start: int = 0) -> bytes:
         """The bytes of a file that came (its ``id``), from ``start`` on. Compare the whole with its ``sha256``."""
@@ -188,6 +198,34 @@ class Connect(Transport):
         said = await self.call("GET", _of("files", file), headers={"Accept": "*/*"} | headers, raw=True)
         assert isinstance(said, bytes)
         return said
+
+    async def download_to(self, file: FileIn, place: Path) -> None:
+        """A file that came, on a disk, however large; what broke off goes on. Raises ValueError for a damaged one."""
+        assert file.id is not None, "it came with its content"
+        have, attempt = _empty(place), 0
+        while have < file.size:
+            attempt += 1
+            try:
+                await self._download_on(file.id, place, have)
+            except NoAnswer:
+                if attempt >= _TRIES:
+                    raise
+                await asyncio.sleep(self._retries.pause(attempt, None))
+            have = _size(place)
+        if sha256_of(place) != file.sha256:
+            raise ValueError("the file is not the one that its sender sent")
+
+    async def _download_on(self, ident: str, place: Path, have: int) -> None:
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        async with self.stream(_of("files", ident), headers) as answer:
+            if answer.status not in (200, 206):
+                whole = await answer.read()
+                if answer.status < 500 and answer.status not in AGAIN:
+                    raise Refused(answer.status, parsed(whole, answer.content_type))
+                raise NoAnswer(f"{answer.status}")
+            with place.open("ab" if answer.status == 206 else "wb") as out:
+                async for piece in answer.content.iter_chunked(_PIECE):
+                    out.write(piece)
 
     # ---- what the product is able to
 
@@ -249,3 +287,18 @@ class Connect(Transport):
             page = await self.events(after, wait)
             after = page.next or after
             yield page
+
+
+def sha256_of(place: Path) -> str:
+    """Of a file on a disk, in hexadecimal."""
+    with place.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _empty(place: Path) -> int:
+    place.write_bytes(b"")
+    return 0
+
+
+def _size(place: Path) -> int:
+    return place.stat().st_size

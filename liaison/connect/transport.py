@@ -7,9 +7,11 @@ import io
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
@@ -89,31 +91,50 @@ class Transport:
         """From now on."""
         self._token = token
 
+    @asynccontextmanager
+    async def stream(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One GET whose body is read by the caller, piece by piece. Raises NoAnswer, also out of the block."""
+        if self._session is None:
+            raise NoAnswer("the client is closed")
+        said = {"Authorization": f"Bearer {self._token}", "Accept": "*/*"} | dict(headers)
+        no_end = aiohttp.ClientTimeout(total=None, sock_read=self._timeout, sock_connect=self._timeout)
+        try:
+            async with self._session.get(
+                self._url + path, headers=said, allow_redirects=False, timeout=no_end
+            ) as answer:
+                yield answer
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoAnswer(type(error).__name__) from None
+
     async def once(
         self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None, raw: bool = False,
     ) -> Answer:  # fmt: skip
-        """One attempt. ``body`` is sent as JSON, bytes as they are; ``raw`` gives bytes of a 2xx answer as they are.
+        """One attempt. ``body`` is sent as JSON, bytes and the file at a Path as they are.
 
-        Raises NoAnswer when there is none.
+        ``raw`` gives the bytes of a 2xx answer, whatever their type. Raises NoAnswer when there is none.
         """
         if self._session is None:
             raise NoAnswer("the client is closed")
         said = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"} | dict(headers or {})
-        data = body
-        if body is not None and not isinstance(body, bytes):
-            data = json.dumps(body).encode()
+        data: Any = None
+        if isinstance(body, Path):
+            data = body.open("rb")  # sent piece by piece, and closed by aiohttp
+        elif isinstance(body, bytes):
+            data = io.BytesIO(body)
+        elif body is not None:
+            data = io.BytesIO(json.dumps(body).encode())
             said["Content-Type"] = "application/json"
         try:
             async with self._session.request(
-                method, self._url + path, data=None if data is None else io.BytesIO(data), headers=said, params=query,
+                method, self._url + path, data=data, headers=said, params=query,
                 allow_redirects=False,
             ) as answer:  # fmt: skip
                 found = await answer.read()
                 wait = retry_after(answer.headers.get("Retry-After"))
                 whole = raw and 200 <= answer.status < 300
                 return Answer(
-                    answer.status, found if whole else _parsed(found, answer.content_type), wait, answer.headers
+                    answer.status, found if whole else parsed(found, answer.content_type), wait, answer.headers
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise NoAnswer(type(error).__name__) from None
@@ -146,7 +167,8 @@ class Transport:
             await asyncio.sleep(pause)
 
 
-def _parsed(said: bytes, kind: str) -> Any:
+def parsed(said: bytes, kind: str) -> Any:
+    """A body by its media type: JSON, text, else the bytes; None for none."""
     if not said:
         return None
     if kind.startswith("text/"):

@@ -196,6 +196,7 @@ def welcome(url: str, product: Product) -> list[str]:
         "Liaison — bac à sable : tout y est inventé, rien n'est gardé / sandbox: all is invented, nothing is kept",
         f"  API                {api}",
         f"  contrat / contract {api}/openapi.json",
+        f"  pages / docs       {url}/connect/docs",
         f"  token              {product.token}",
         f"  secret             {product.secret}",
         "",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from liaison.connect import (
     Connect,
     Draft,
     Event,
+    FileIn,
     MessageCreated,
     NotGenuine,
     Refused,
@@ -26,12 +30,14 @@ from liaison.connect import (
     Webhooks,
     new_id,
 )
+from liaison.connect.client import sha256_of
 from liaison.connect.events import DATA
 from liaison.kit.colleagues import Said
 from liaison.kit.hub import Product, SmallHub, serve, small_hub
 from liaison.kit.people import BEN, GAEL, USERS
 from liaison.kit.shelf import MemoryShelf
 
+ROOT = Path(__file__).resolve().parents[2]
 METHODS = {
     "upload": "upload", "file": "download", "send": "send", "message": "message", "edit": "edit", "remove": "remove",
     "react": "react", "abilities": "abilities", "declare_abilities": "declare_abilities", "declare": "declare",
@@ -116,6 +122,67 @@ async def test_files_go_and_come_by_themselves(v: Vendor) -> None:
     assert await v.client.download(came.id, start=5) == whole[5:]
     with pytest.raises(Refused, match="404"):
         await v.client.download("f_none")
+
+
+async def test_a_large_file_is_uploaded_from_the_disk(v: Vendor, tmp_path: Path) -> None:
+    large = tmp_path / "irm.dcm"
+    large.write_bytes(bytes(range(256)) * 4096)
+    uploaded = await v.client.upload_from(large, "application/dicom")
+    assert (uploaded.name, uploaded.size, uploaded.sha256) == ("irm.dcm", 256 * 4096, sha256_of(large))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_a_download_goes_on_where_it_broke(tmp_path: Path, damaged: bool) -> None:
+    whole, asked = bytes(range(256)) * 4096, list[str | None]()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers.get("Range"))
+        match len(asked):
+            case 1:  # it breaks off
+                response = web.StreamResponse()
+                response.content_length = len(whole)
+                await response.prepare(request)
+                await response.write(whole[:300_000])
+                assert request.transport is not None
+                request.transport.close()
+                return response
+            case 2:
+                return web.Response(status=503)
+        start = int((asked[-1] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        return web.Response(status=206, body=(b"?" if damaged else b"") + whole[start + damaged :])
+
+    app = web.Application()
+    app.router.add_get("/connect/v1/files/f_1", answer)
+    digest = hashlib.sha256(whole).hexdigest()
+    came = FileIn(id="f_1", name="irm.dcm", type="application/dicom", size=len(whole), sha256=digest)
+    place = tmp_path / "came.dcm"
+    async with serve(app, "127.0.0.1", 0) as url, Connect(url, "t") as client:
+        if damaged:
+            with pytest.raises(ValueError, match="not the one"):
+                await client.download_to(came, place)
+            return
+        await client.download_to(came, place)
+    assert place.read_bytes() == whole
+    assert asked[0] is None
+    assert asked[1] == asked[2]
+    assert asked[1] != "bytes=0-"
+
+
+async def test_what_is_not_there_is_not_downloaded(v: Vendor, tmp_path: Path) -> None:
+    none = FileIn(id="f_none", name="x", type="a/b", size=1, sha256="0")
+    with pytest.raises(Refused, match="404"):
+        await v.client.download_to(none, tmp_path / "x")
+
+
+def test_the_client_alone_is_a_distribution_of_its_own() -> None:
+    """What `pip install ./liaison` takes in, and needs."""
+    alone = tomllib.loads((ROOT / "liaison/pyproject.toml").read_text())
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert alone["project"]["version"] == whole["project"]["version"]
+    needed = [one for one in whole["project"]["dependencies"] if one.startswith("aiohttp>")]
+    assert alone["project"]["dependencies"] == needed
+    taken = alone["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert set(taken) == {"__init__.py", "py.typed", "connect"}
 
 
 async def test_lists_go_page_by_page_and_people_leave(v: Vendor) -> None:
