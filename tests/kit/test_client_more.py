@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import tomllib
@@ -16,7 +17,7 @@ from aiohttp import web
 from bridge.errors import Refused as HubRefuses
 from bridge.model import Body, File, StoredFile
 from bridge.networks.connect.contract.openapi import written
-from deploy.world.waiting import until
+from deploy.world.waiting import PATIENCE, until
 from liaison.connect import (
     Attachment,
     Connect,
@@ -200,14 +201,21 @@ async def test_lists_go_page_by_page_and_people_leave(v: Vendor) -> None:
     assert (await v.client.conversations("cleo")).items == ()
 
 
+async def _created(v: Vendor) -> list[Event]:
+    """The new messages that the log has."""
+    return [one for one in (await v.client.events("0")).events if one.type == "message.created"]
+
+
 async def test_the_log_has_what_was_sent_and_sends_it_again(v: Vendor) -> None:
     tried = await v.client.try_webhook()
     assert tried.outcome == "delivered"
     assert [type(one.data) for one in v.events] == [Tried]
     await v.hub.colleagues.say("ben", "b-1", Said("Bonjour", to=("product:cleo",)))
     await until(lambda: v.messages())
-    page = await v.client.events("0")
-    [created] = [one for one in page.events if one.type == "message.created"]
+    async with asyncio.timeout(PATIENCE):  # the hub notes it once the product's answer has come back
+        while not (found := await _created(v)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    page, created = await v.client.events("0"), found[0]
     assert page.whole
     assert page.next
     assert (await v.client.events(page.next)).events == ()
