@@ -54,10 +54,12 @@ RED = {
     Mistake.LOSES_REPLIES: {"receive.reply"},
     Mistake.CUTS_TEXT: {"send.arrives"},
     Mistake.CLOCK_AHEAD: {"clock.own"},
-    Mistake.GIVES_UP: {"away.again", "away.limit"},
+    Mistake.GIVES_UP: {"away.again", "away.limit", "away.order"},
     Mistake.HAMMERS: {"away.wait"},
     Mistake.NEW_IDS_AT_REPEAT: {"away.same", "away.once"},
     Mistake.USES_IDS_AGAIN: {"request.ids", "file.out"},
+    Mistake.SENDS_AT_ONCE: {"away.order"},
+    Mistake.HAS_ONE_QUEUE: {"away.apart"},
     Mistake.IGNORES_LOG: {"log.caught"},
     Mistake.SAYS_UNKNOWN_FIELDS: {"request.valid", "send.accepted"},
 }

@@ -64,6 +64,8 @@ class Mistake(StrEnum):
     USES_IDS_AGAIN = "uses_ids_again"
     SAYS_UNKNOWN_FIELDS = "says_unknown_fields"
     IGNORES_LOG = "ignores_log"
+    SENDS_AT_ONCE = "sends_at_once"
+    HAS_ONE_QUEUE = "has_one_queue"
 
 
 _IGNORED = {
@@ -80,6 +82,14 @@ class MistakenOutbox(Outbox):
     """Goes wrong on the way to the hub."""
 
     mistakes: Collection[Mistake] = ()
+
+    def put(self, lane: str, method: str, path: str, body: Json, after: str | None = None) -> int:
+        """See :class:`Outbox`."""
+        if Mistake.SENDS_AT_ONCE in self.mistakes:
+            lane = f"{lane} {uuid.uuid4().hex}"
+        if Mistake.HAS_ONE_QUEUE in self.mistakes and lane.startswith("chat "):
+            lane = "chat"
+        return super().put(lane, method, path, body, after)
 
     async def _send(self, post: Json) -> Answer:
         post = post | {"body": self._wrong(post)}

@@ -6,9 +6,9 @@ from liaison.connect import new_id
 from liaison.kit.colleagues import Said
 from liaison.kit.conformance.front import Fault, Request
 from liaison.kit.conformance.trial import Came, Json, Trial
-from liaison.kit.people import BEN
+from liaison.kit.people import BEN, GAEL
 
-_WAIT = 1  # s, of Retry-After
+_WAIT, _LONG = 1, 2  # s, of Retry-After
 
 
 async def away(trial: Trial) -> None:
@@ -22,6 +22,7 @@ async def away(trial: Trial) -> None:
     judge.check("away.same", same, "the id or the content is another one")
     await _through(trial, Fault(lambda one: False, status=429, retry_after=_WAIT), "away.limit")
     await _lost(trial)
+    await _in_order(trial)
 
 
 async def _through(trial: Trial, fault: Fault, rule: str) -> list[Request]:
@@ -47,6 +48,23 @@ async def _lost(trial: Trial) -> None:
     copies = sum(one.body.text == text for one in trial.colleagues.delivered)
     seen = f"{copies} messages arrived" if again else "the product never asked again"
     trial.judge.check("away.once", again and copies == 1, seen)
+
+
+async def _in_order(trial: Trial) -> None:
+    """The second of four messages is not taken at first; meanwhile another conversation goes on."""
+    judge, first = trial.judge, await trial.to_ben()
+    texts = [f"Suite {n} {new_id()[:8]}" for n in (1, 2, 3)]
+    trial.front.play(Fault(lambda one: one.has(text=texts[0]), status=503, retry_after=_LONG))
+    for text in texts:
+        await trial.driver.write(trial.cleo, text, conversation=first.conversation)
+    other = f"Ailleurs {new_id()[:8]}"
+    await trial.driver.write(trial.cleo, other, to=[GAEL.person.id])
+    await trial.eventually(lambda: {other, *texts} <= {one.body.text for one in trial.colleagues.delivered})
+    came = [one.body.text for one in trial.colleagues.delivered if one.body.text in (*texts, other)]
+    inside = [text for text in came if text != other]
+    judge.check("away.order", inside == texts, f"{len(inside)} of {len(texts)} came, or in another order")
+    apart = other in came and texts[0] not in came[: came.index(other)]
+    judge.check("away.apart", apart, "it came after what had to wait, or not at all")
 
 
 async def log(trial: Trial) -> None:
