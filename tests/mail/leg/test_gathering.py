@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import Refused, Unavailable
-from bridge.model import Delivery, Kind, Ref, State
+from bridge.model import Delivery, File, Kind, Ref, State
 from deploy.world.waiting import until
 from tests.mail.hub import (
     ANNA,
@@ -244,3 +244,23 @@ async def test_of_several_late_corrections_the_last_one_leaves(tmp_path: Path, s
         _, (_, _, mail, _) = await node.mailed(2)
         assert "5 mg" in mail.text
         assert "50 mg" not in mail.text
+
+
+async def test_words_of_a_mail_stay_words_and_a_file_is_corrected_like_a_text(tmp_path: Path, space: Space) -> None:
+    plan = File("plan.png", "image/png", b"\x89PNG\r\n\x1a\n")
+
+    def about(ref: str) -> Ref:
+        return Ref("pandalab", ref)
+
+    async with running(tmp_path, space, gather={"quiet": 2.0, "longest": 60.0}) as node:
+        await node.write("room-1", "légende fausse", to=[f"mailto:{ANNA}"], ref="f1", files=(plan,))
+        await node.write("room-1", "", ref="f2", files=(plan,))
+        await node.write("room-1", "légende", kind=Kind.EDIT, reply_to=about("f1"), ref="e1")
+        await node.write("room-1", "", kind=Kind.REMOVAL, reply_to=about("f2"), ref="x2")
+        ((_, _, mail, _),) = await node.mailed()
+        assert mail.text.split("\n\n")[0] == "légende\n[plan.png]"
+        assert [file.name for file in mail.files] == ["plan.png"]
+        for words in ("👍", "OK traité", "✅ vu"):
+            await node.hand_in(Written(words, replies=[str(mail.message_id)]).raw(), CLEO_BOX)
+            seen = await node.got(words)
+            assert (seen.kind, seen.reply_to is None) == (Kind.TEXT, False)
