@@ -290,6 +290,11 @@ class Receiver(Protocol):
         (not_reachable).
         """
 
+    async def give_up(self, account: Address, at: int) -> None:
+        """A product gives its user up (decided at ``at``, ms): she leaves every conversation, what waits for her is
+        refused, the link is taken back and the account forgotten. Ids, times and states of messages stay. Idempotent.
+        """
+
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
         """She says in one product (``by``) whether she has an account in another one, too.
 

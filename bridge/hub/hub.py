@@ -17,6 +17,7 @@ from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
 from bridge.hub.following import Following
+from bridge.hub.giving_up import GivingUp
 from bridge.hub.links import PRODUCT, Links
 from bridge.hub.lists import Lists
 from bridge.hub.moving import Moving
@@ -218,6 +219,10 @@ class Hub:
         if account.standing is Standing.ACTIVE:
             await self.links.declared(person.id)
         return account
+
+    async def give_up(self, account: Address, at: int) -> None:
+        """See :class:`bridge.receiver.Receiver`."""
+        await GivingUp(self._store, self._people, self.lists, self.links, self.change_members).end(account, at)
 
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
         """See :class:`bridge.receiver.Receiver`."""

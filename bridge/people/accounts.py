@@ -50,6 +50,13 @@ class Accounts:
         if not self._of[old.person]:
             del self._of[old.person]
 
+    def drop(self, address: Address) -> None:
+        """Nobody's any more."""
+        if (old := self._known.pop(address, None)) is not None:
+            self._forget(old)
+            self._apart.pop(address, None)
+            self.changes += 1
+
     def settle(self, address: Address, standing: Standing) -> None:
         """The standing of an account has been decided."""
         self.changes += 1

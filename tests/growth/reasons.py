@@ -60,6 +60,7 @@ FEW = {
 
 PAGES = {
     "account_pkey(network= id>)",
+    "connect_ended_todo(network= id>)",
     "connect_event_lane(network= lane=)",
     "leg_chat(network= chat>)",
     "member_person(person= joined_at>)",

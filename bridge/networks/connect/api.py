@@ -18,6 +18,7 @@ from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.calls.call import Call, RequestLimits, known_id
 from bridge.networks.connect.calls.conversations import ConversationCalls
 from bridge.networks.connect.calls.credentials import CredentialCalls
+from bridge.networks.connect.calls.endings import EndCalls
 from bridge.networks.connect.calls.events import EventCalls
 from bridge.networks.connect.calls.files import FileCalls
 from bridge.networks.connect.calls.lists import ListCalls
@@ -35,6 +36,7 @@ from bridge.networks.connect.products import Product, Tokens
 from bridge.networks.connect.profiles import MAX_FILES
 from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
 from bridge.networks.connect.shelf.shelf import ProductFiles
+from bridge.networks.connect.users.endings import Endings
 from bridge.parts.bucket import Bucket
 
 _LONGEST_TOKEN = 512
@@ -54,13 +56,14 @@ class OnDisk:
 
     Without ``known`` an id that is used again is not compared with what was said under it first, without ``declared``
     no product can declare what it is able to, without ``credentials`` none changes its token, without ``shelf`` files
-    travel in messages only.
+    travel in messages only, without ``endings`` none gives a user up.
     """
 
     known: Prints | None = None
     declared: Declared | None = None
     credentials: Credentials | None = None
     shelf: ProductFiles | None = None
+    endings: Endings | None = None
 
 
 _NOTHING = OnDisk()
@@ -89,12 +92,13 @@ class ConnectApi:
         self._clock = clock
         self._credentials = credentials = kept.credentials
         self._shelf = kept.shelf
-        users = UserCalls(products)
+        users = UserCalls(products, kept.endings)
         self._calls = (
             MessageCalls(self._reader, kept.known, limits.text_bytes, clock, kept.shelf),
             FileCalls(kept.shelf, limits.body_timeout_s),
             users,
             ListCalls(users.view),
+            EndCalls(kept.endings, users.view),
             ConversationCalls(kept.known),
             SignCalls(kept.declared, clock),
             EventCalls(clock),

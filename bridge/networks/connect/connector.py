@@ -33,6 +33,7 @@ from bridge.networks.connect.shelf import COMPONENT as SHELF
 from bridge.networks.connect.shelf.address import Lent
 from bridge.networks.connect.shelf.shelf import ProductFiles
 from bridge.networks.connect.signing import Signer, read_secret
+from bridge.networks.connect.users.endings import Endings
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.parts.bucket import Bucket
 from bridge.ranks import Rank
@@ -57,6 +58,7 @@ class ConnectConnector:
         declared: Declared | None = None,
         shelf: ProductFiles | None = None,
         credentials: Credentials | None = None,
+        endings: Endings | None = None,
     ) -> None:
         """``labels``: what people call each product; ``declared``: what products say that they are able to.
 
@@ -65,6 +67,7 @@ class ConnectConnector:
         self._shelf = shelf
         self._declared = declared
         self._credentials = credentials
+        self._endings = endings
         self._product = product
         self._out = out
         self._labels = labels or {}
@@ -92,6 +95,8 @@ class ConnectConnector:
         if self._credentials is not None:
             await self._credentials.load(self._product)
         await self._out.start()
+        if self._endings is not None:
+            await self._endings.start(self._product)
         self._product.open = True
 
     async def stop(self) -> None:
@@ -99,6 +104,8 @@ class ConnectConnector:
         self._product.open = False
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
+                if self._endings is not None:
+                    await self._endings.stop(self.network)
                 await self._out.stop()
         except TimeoutError:
             _log.warning("connect: %s: connections did not close in time", self.network)
@@ -198,6 +205,7 @@ def build(
     """
     declared = Declared(db) if db is not None else None
     credentials = Credentials(db, seal, lambda: int(clock() * 1000)) if db is not None and seal is not None else None
+    endings = Endings(db, lambda: int(clock() * 1000)) if db is not None else None
     shelf = _shelf(section, seal, db, files, clock)
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
@@ -207,7 +215,7 @@ def build(
         webhook = _webhook(name, settings, sessions, clock) if settings.webhook_url else None
         events = _log_of(name, settings, db, seal, clock)
         out = products[name].out = WayOut(name, webhook, events, hub)
-        connectors[name] = ConnectConnector(products[name], out, labels, declared, shelf, credentials)
+        connectors[name] = ConnectConnector(products[name], out, labels, declared, shelf, credentials, endings)
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,
@@ -215,7 +223,7 @@ def build(
         body_timeout_s=section.body_timeout_s,
         certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    kept = OnDisk(Prints(seal) if seal else None, declared, credentials, shelf)
+    kept = OnDisk(Prints(seal) if seal else None, declared, credentials, shelf, endings)
     return ConnectApi(products, limits, kept, clock=clock), connectors
 
 

@@ -25,7 +25,7 @@ async def _all_of(w: World) -> Any:
 
 async def test_no_request_touches_or_shows_what_is_another_products(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
-        async for _given, _status, _answer in play(w):
+        async for _given, _status, _answer in play(w, but={"end_user"}):
             pass  # pandalab has everything that the examples speak of, and dan of siilo is in one conversation of it
         body = message("q-1", conversation="chat-9", text=MARKER, to=["matrix:@ben:chu.example"])
         named = {"name": {"text": MARKER, "about_patient": True}}

@@ -15,6 +15,7 @@ from bridge.networks.connect.calls.call import Call, known_id
 from bridge.networks.connect.fields import people_query
 from bridge.networks.connect.problems import json_answer
 from bridge.networks.connect.products import Product
+from bridge.networks.connect.users.endings import Endings
 from bridge.networks.connect.wire import Vouch
 
 _CONTACTS = 1_000
@@ -23,13 +24,16 @@ _CONTACTS = 1_000
 class UserCalls:
     """``products`` by name: their users may be one professional."""
 
-    def __init__(self, products: Mapping[str, Product]) -> None:
+    def __init__(self, products: Mapping[str, Product], endings: Endings | None = None) -> None:
         self._products = products
+        self._endings = endings
 
     async def declare(self, call: Call) -> web.Response:
         """PUT /users/{id}."""
         user = call.id
         vouched = call.parse(Vouch)
+        if self._endings is not None:
+            await self._endings.reopened(Address(call.network, user))
         return json_answer(self.view(await call.hub.declare(Address(call.network, user), vouched.rpps)))
 
     async def user(self, call: Call) -> web.Response:

@@ -12,6 +12,7 @@ from bridge.networks.connect.credentials import key_words
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.log import answers
 from bridge.networks.connect.shelf import wire_files
+from bridge.networks.connect.users import end_words
 
 PREFIX = "/connect/v1"
 
@@ -130,6 +131,17 @@ OPERATIONS = (
         body=wire.Receipt, may_lack=True,
     ),
     Operation("typing", "POST", "/typing", "A user begins or stops to write. Best effort.", 204, body=wire.TypingSign),
+    Operation(
+        "export_user", "GET", "/users/{id}/export", "What the hub has of a user.", 200, end_words.UserExport,
+        may_lack=True,
+    ),
+    Operation(
+        "end_user", "DELETE", "/users/{id}", "The user is gone: leaves every conversation, and is forgotten.", 202,
+        end_words.UserEnd, may_lack=True, about="Every conversation is left, and the others are told; what waits for "
+        "the user is refused to its senders; the account is forgotten, and can be declared anew. Ids, times and states "
+        "of messages stay, as their senders see them. Ask again until `state` is `ended`; what a crash interrupts goes "
+        "on by itself. `user.revoked` is sent, too.",
+    ),
     Operation(
         "list_users", "GET", "/users", "Everybody whom this product has declared, by id.", 200, listed.UsersView,
     ),

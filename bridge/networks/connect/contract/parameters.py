@@ -66,6 +66,7 @@ def _conversations() -> list[Json]:
 
 _QUERIES = {
     "list_users": _list,
+    "export_user": lambda: _list()[1:],
     "list_conversations": _conversations,
     "list_members": _list,
     "list_messages": _list,

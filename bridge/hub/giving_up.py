@@ -1,0 +1,55 @@
+"""A product gives a user up: every conversation is left, the link taken back, and no more kept than a trace needs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from bridge.errors import Refused
+from bridge.hub.links import Links
+from bridge.hub.lists import Lists
+from bridge.model import Address, Ref
+from bridge.people.people import People
+from bridge.people.revocations import Why
+from bridge.store.store import Store
+
+log = logging.getLogger(__name__)
+_PAGE = 50
+Leave = Callable[[Ref, str, str, Address, Sequence[str], Sequence[Address]], Awaitable[str]]
+
+
+class GivingUp:
+    """``leave`` changes the members of a conversation, as for anybody who leaves by themselves."""
+
+    def __init__(self, store: Store, people: People, lists: Lists, links: Links, leave: Leave) -> None:
+        self._store = store
+        self._people = people
+        self._lists = lists
+        self._links = links
+        self._leave = leave
+
+    async def end(self, account: Address, at: int) -> None:
+        """See :meth:`bridge.receiver.Receiver.give_up`."""
+        person = await self._people.had(account)
+        if person is None:
+            return
+        place: str | None = ""
+        while place is not None:
+            found, place = await self._lists.conversations_of(account, place, _PAGE)
+            for chat in found:
+                await self._left(chat.conversation, chat.chat or chat.conversation, account, at)
+                async with self._store.db.transaction("hub.forgot-reading") as tx:
+                    await tx.run("lists.forget_reading", chat.conversation, person.id, account.network)
+        await self._links.take_back(account, person.id, account.network, Why.PRODUCT)
+        async with self._store.db.transaction("hub.gave-up") as tx:
+            await tx.run("lists.forget_account", account.network, account.id)
+        self._people.accounts.drop(account)
+
+    async def _left(self, conversation: str, chat: str, account: Address, at: int) -> None:
+        """The name of the change is made of all that it is about: a repeat after a crash is the same one."""
+        name = hashlib.sha256(f"{account}|{conversation}|{at}".encode()).hexdigest()[:32]
+        try:
+            await self._leave(Ref(account.network, f"end-{name}"), chat, account.network, account, [], [account])
+        except Refused as refusal:  # the link is taken back all the same
+            log.warning("%s could not leave %s: %s", account, conversation, refusal.code)
