@@ -50,6 +50,7 @@ KINDS: Mapping[Kind, Rule] = {
     Kind.EMOTE: _WORDS,
     Kind.MEMBERS: Rule(),
     Kind.NAME: Rule(),
+    Kind.PICTURE: Rule(unable=Unable.COUNT),
     Kind.EDIT: _CORRECTION,
     Kind.REMOVAL: replace(_CORRECTION, erases=True, shown=Kind.NOTICE),
     Kind.REACTION: Rule(about=True, unable=Unable.ANSWER),

@@ -16,13 +16,14 @@ FUNCTION = "function"  # places that people take in turn: who is on duty
 
 
 class Kind(StrEnum):
-    """What a message is. MEMBERS and NAME carry no text: the members, or the name, of the conversation changed."""
+    """What a message is. MEMBERS, NAME and PICTURE carry no text: that is what of the conversation changed."""
 
     TEXT = "text"
     NOTICE = "notice"
     EMOTE = "emote"
     MEMBERS = "members"
     NAME = "name"
+    PICTURE = "picture"  # the only file; without one the conversation has no picture any more
     EDIT = "edit"  # ``reply_to`` now reads like this
     REMOVAL = "removal"  # ``reply_to`` is taken back
     REACTION = "reaction"  # the text is the key (an emoji), ``reply_to`` the message that it is about

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Role(StrEnum):
+class GroupRole(StrEnum):
     """As people know it from their chats."""
 
     OWNER = "owner"  # gives and takes every right
@@ -18,7 +18,7 @@ class Role(StrEnum):
 class Rank:
     """A role, and what it means here: ``add`` people, ``remove`` people, ``rename`` the conversation."""
 
-    role: Role
+    role: GroupRole
     add: bool = True
     remove: bool = True
     rename: bool = True
@@ -30,5 +30,5 @@ class Rank:
         return [name for name, yes in allowed.items() if yes]
 
 
-FREE = Rank(Role.ADMIN)
+FREE = Rank(GroupRole.ADMIN)
 """Of everybody where no network makes a difference: any member adds, removes and names."""

@@ -12,6 +12,7 @@ from bridge.model import (
     Account,
     Address,
     Claim,
+    File,
     GroupName,
     Kind,
     Member,
@@ -137,6 +138,9 @@ class Questions(Protocol):
 
     async def chat(self, network: str, chat: str) -> Chat | None:
         """A conversation by the leg's own name of it, or None."""
+
+    async def pictured(self, conversation: str) -> str | None:
+        """The message (hub id) that gave a conversation its picture, or took it away, last."""
 
     async def ranks(self, conversation: str) -> Mapping[str, Rank]:
         """What each member of a conversation (the hub's name of it) may do there, by person id."""
@@ -277,6 +281,14 @@ class Receiver(Protocol):
         """Somebody gives a conversation a name, or takes it away; ``ref`` is the idempotency key. Gives its id.
 
         Whatever was accepted last is its name, and every other leg is told what it is called then.
+        """
+
+    async def picture(
+        self, ref: Ref, chat: str, by: Address, picture: File | None, within: Within | None = None
+    ) -> str:  # fmt: skip
+        """Somebody gives a conversation a picture (bytes), or takes it away. Gives its id; ``ref`` as above.
+
+        Raises Refused (picture_too_large, bad_picture, picture_of_patient): ``picture``.
         """
 
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:

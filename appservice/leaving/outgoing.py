@@ -60,6 +60,10 @@ class Outgoing:
         self._media = edge.media
         self._features = Features(edge, voice, rooms.store)
         self._first = FirstWords(edge, rooms, outbox)
+        self._acts = {
+            Kind.NAME: self._renamed, Kind.PICTURE: self._pictured, Kind.REACTION: self._reaction,
+            Kind.REMOVAL: self._removal,
+        }  # fmt: skip
         self.keyless = Keyless(edge, engine, rooms.store)
 
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
@@ -77,12 +81,8 @@ class Outgoing:
             await self.hub.sequenced(delivery.message)  # it has its place; no event of ours tells it
             return Ref(MATRIX, f"members:{delivery.id}")
         ghost = await self._ghosts.ensure(delivery.sender)
-        if delivery.kind is Kind.NAME:
-            return await self._renamed(room, ghost, delivery)
-        if delivery.kind is Kind.REACTION:
-            return await self._reaction(room, ghost, delivery)
-        if delivery.kind is Kind.REMOVAL:
-            return await self._removal(room, ghost, delivery)
+        if (act := self._acts.get(delivery.kind)) is not None:
+            return await act(room, ghost, delivery)
         await self._first.wait(room, delivery, keys[0])
         if delivery.body.system:  # about this person, and not said by them
             ghost = await self._voice.speaker(room) or ghost
@@ -219,6 +219,14 @@ class Outgoing:
                 return Ref(MATRIX, await self._send(room, words))
         await self.hub.sequenced(delivery.message)
         return Ref(MATRIX, f"name:{delivery.id}")
+
+    async def _pictured(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
+        words = await self._rooms.pictures.give(room, ghost, delivery)
+        if words is not None:
+            await self._newcomers.before(room, ghost)
+            return Ref(MATRIX, await self._send(room, EventToSend(delivery.id, ghost, words, delivery.message)))
+        await self.hub.sequenced(delivery.message)
+        return Ref(MATRIX, f"picture:{delivery.id}")
 
     async def _reaction(self, room: Room, ghost: str, delivery: Delivery) -> Ref:
         """In clear, as clients send reactions: the server counts them, and what they are about is in clear anyhow."""

@@ -67,7 +67,7 @@ def carries(settings: MatrixSettings) -> Capabilities:
         names_chats=True,
         files=True,
         max_files=settings.max_files,
-        kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.POLL, Kind.VOTE, Kind.POLL_END},
+        kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.POLL, Kind.VOTE, Kind.POLL_END, Kind.PICTURE},
         mentions=True,
         locations=True,
         stickers=True,

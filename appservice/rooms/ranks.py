@@ -9,7 +9,7 @@ from appservice.rooms.roomstate import Room, save
 from bridge.db import Tx
 from bridge.errors import Refused
 from bridge.model import MATRIX, Address, Ref
-from bridge.ranks import Rank, Role
+from bridge.ranks import GroupRole, Rank
 from bridge.receiver import Receiver, Within
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ def rank(room: Room, user: str) -> Rank:
     power = room.power(user)
     remove, rename = power >= room.needed("kick", 50), power >= room.to_set("m.room.name")
     owner = power >= room.to_set(LEVELS) and remove
-    role = Role.OWNER if owner else Role.ADMIN if remove and rename else Role.MEMBER
+    role = GroupRole.OWNER if owner else GroupRole.ADMIN if remove and rename else GroupRole.MEMBER
     return Rank(role, power >= room.needed("invite", 0), remove, rename)
 
 

@@ -16,6 +16,7 @@ from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.naming import Naming
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.newroom import create_body, marker
+from appservice.rooms.pictures import Pictures
 from appservice.rooms.roomstate import Room, RoomStore, save
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
@@ -55,6 +56,7 @@ class Rooms:
         self.doors = Doors(edge, store, newcomers)
         self.bringing = Bringing(edge, ghosts, self.doors, tell, forget)
         self.naming = Naming(edge, self.doors)
+        self.pictures = Pictures(edge, self.doors)
         self._clock = edge.clock
         self._version = version
         self._default: str | None = version

@@ -152,6 +152,11 @@ class Facts:
         found = await self._store.conversation(ident)
         return Chat(ident, found.legs.get(network), *found.shown)
 
+    async def pictured(self, conversation: str) -> str | None:
+        """See :class:`bridge.receiver.Questions`."""
+        row = await self._store.db.one("store.pictured", conversation)
+        return None if row is None else row["pictured"]
+
     async def ranks(self, conversation: str) -> Mapping[str, Rank]:
         """See :class:`bridge.receiver.Questions`."""
         found = await self._store.conversation(conversation)

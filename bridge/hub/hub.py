@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from bridge.capabilities import check, together
+from bridge.content.group_picture import picture as to_picture
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
 from bridge.hub.accepting.early import Early
@@ -31,6 +32,7 @@ from bridge.model import (
     Address,
     Body,
     Claim,
+    File,
     GroupName,
     Kind,
     Message,
@@ -156,6 +158,31 @@ class Hub:
     async def _rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None) -> Accepted:
         message = Message(ref, chat, by, Kind.NAME, Body(), self._clock(), name=name)
         return await self.writing.write(message, await self.facts.identify(by, "by"), (), (), within)
+
+    async def picture(
+        self, ref: Ref, chat: str, by: Address, picture: File | None, within: Within | None = None
+    ) -> str:
+        """See :class:`bridge.receiver.Receiver`."""
+        return (await self._once(ref, partial(self._picture, ref, chat, by, picture, within), within)).conversation
+
+    async def _picture(
+        self, ref: Ref, chat: str, by: Address, picture: File | None, within: Within | None
+    ) -> Accepted:  # fmt: skip
+        sender, ident = await self.facts.identify(by, "by"), await self._store.conversation_of(ref.network, chat)
+        if ident is None:
+            raise Refused("unknown_conversation", "conversation")
+        name = (await self._store.conversation(ident)).name
+        if picture is not None and name is not None and name.about_patient:
+            raise Refused("picture_of_patient", "picture")
+        files = () if picture is None else (to_picture(picture),)
+        message = Message(ref, chat, by, Kind.PICTURE, Body(files=files), self._clock())
+
+        async def also(tx: Tx) -> None:
+            await tx.run("store.set_pictured", ident, message_id(ref))
+            if within is not None:
+                await within(tx)
+
+        return await self.writing.write(await self._store.shelf.shelved(message), sender, (), (), also)
 
     async def _once(self, ref: Ref, write: Callable[[], Awaitable[Accepted]], again: Within | None) -> Accepted:
         """Write something new; what the hub has already gets the answer that it got.

@@ -8,6 +8,7 @@ from bridge.words.mail import MAIL
 from bridge.words.notices import NOTICES
 from bridge.words.on_duty import ON_DUTY
 from bridge.words.problems import PROBLEMS
+from bridge.words.teams import TEAM_WORDS
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
 
@@ -25,6 +26,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **NOTICES,
     **MAIL,
     **KIND_WORDS,
+    **TEAM_WORDS,
 }
 
 

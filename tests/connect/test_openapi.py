@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.networks.connect import about, accounts, wire
+from bridge.networks.connect import about, accounts, teams, wire
 from bridge.networks.connect.calls import call
 from bridge.networks.connect.contract.openapi import document
 from bridge.networks.connect.contract.operations import OPERATIONS, Operation
@@ -103,13 +103,14 @@ EVENTS: dict[str, type[Wire]] = {
     "message.removed": about.RemovedEvent,
     "message.reaction": about.ReactionEvent,
     "conversation.renamed": about.RenamedEvent,
+    "conversation.picture": teams.PictureEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
 }
 
 
 async def test_every_webhook_fits_its_model(w: World) -> None:
-    await w.siilo.sim.outbox.wait(w.siilo.sim.able("edit", "removal", "reaction"), 20)
+    await w.siilo.sim.outbox.wait(w.siilo.sim.able("edit", "removal", "reaction", "picture"), 20)
     ident, conversation, _ = w.pandalab.sim.write(
         "cleo", {"text": "Bonjour", "html": "<b>Bonjour</b>", "to": ["siilo:dan"]}
     )
@@ -118,8 +119,9 @@ async def test_every_webhook_fits_its_model(w: World) -> None:
         w.pandalab.sim.act("cleo", kind, ident, more)
     w.pandalab.sim.change_members(conversation, {"by": "cleo", "add": ["rpps:10000000002"]})
     w.pandalab.sim.rename(conversation, {"by": "cleo", "name": {"text": "RCP", "about_patient": False}})
+    await w.call("PUT", f"/conversations/{conversation}/avatar", {"id": "a-1", "by": "cleo", "content": None})
     await w.pandalab.sim.type("cleo", conversation, True)
-    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 7)
+    await w.until(lambda: len({e["type"] for e in w.siilo.sim.state.events()["events"]}) == 8)
     w.siilo.sim.set_faults(Faults(refuse=True))
     w.pandalab.sim.write("cleo", {"text": "Refusé", "conversation": conversation})
 
@@ -152,7 +154,8 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
     assert closed == {
         "Abilities", "Confirmation", "GivenName", "Leaving", "MembersChange", "NewCredential", "NewEdit", "NewFile",
-        "NewMessage", "NewReaction", "NewRemoval", "Receipt", "Renaming", "TypingSign", "UploadedFile", "Vouch",
+        "NewMessage", "NewReaction", "NewRemoval", "Picturing", "Receipt", "Renaming", "TypingSign", "UploadedFile",
+        "Vouch",
     }  # fmt: skip
     for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
         assert words in document()["info"]["description"]

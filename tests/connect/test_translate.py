@@ -126,6 +126,10 @@ OUTGOING = {
     ),
     "out_renamed": dataclasses.replace(DELIVERY, kind=Kind.NAME, body=Body(), name=GroupName("RCP thorax")),
     "out_nameless": dataclasses.replace(DELIVERY, kind=Kind.NAME, body=Body()),
+    "out_picture": dataclasses.replace(
+        DELIVERY, kind=Kind.PICTURE, body=Body(files=(File("picture.png", "image/png", b"png"),)), files=1
+    ),
+    "out_no_picture": dataclasses.replace(DELIVERY, kind=Kind.PICTURE, body=Body()),
     "out_members": dataclasses.replace(DELIVERY, kind=Kind.MEMBERS, body=Body()),
 }
 

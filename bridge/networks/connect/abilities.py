@@ -22,7 +22,7 @@ from bridge.receiver import InCommon
 
 _log = logging.getLogger(__name__)
 _SWITCHES = ("html", "replies", "threads", "typing", "receipts", "files", "files_by_url")
-OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION)
+OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.PICTURE)
 
 
 class Abilities(Wire):
@@ -36,7 +36,8 @@ class Abilities(Wire):
         json_schema_extra={"default": []},
         max_length=8,
         description="Webhooks beyond `message.created` that the product handles: `edit` is `message.edited`, `removal` "
-        "`message.removed`, `reaction` `message.reaction`. Without it its users keep the old state; writers hear so.",
+        "`message.removed`, `reaction` `message.reaction`, `picture` "
+        "`conversation.picture`. Without it its users keep the old state; writers hear so.",
     )
     html: bool | None = None
     replies: bool | None = None

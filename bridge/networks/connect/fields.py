@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -65,6 +65,17 @@ Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Handle = Annotated[str, Field(pattern=_HANDLE, examples=["rpps:10001002027", "matrix:@ben:chu.example"])]
 Text = Annotated[str, Field(pattern=_TEXT)]
 Rpps = Annotated[str, Field(pattern=r"^[0-9]{11}$", examples=["10001002027"])]
+RoleName = Annotated[
+    Literal["owner", "admin", "member"],
+    Field(
+        description="Where the members themselves are told (`GET /conversations/{id}`, `conversation.members`). "
+        "`owner`: gives and takes every right; `admin`: removes people and names the conversation."
+    ),
+]
+RightNames = Annotated[
+    list[Literal["add", "remove", "rename"]],
+    Field(description="What the member may do there, so that a product offers nothing else."),
+]
 Time = Annotated[
     AwareDatetime,
     Field(strict=False),

@@ -12,7 +12,7 @@ from bridge.db import Component, Tx
 from bridge.errors import Refused
 from bridge.model import Message, Ref
 from bridge.networks.connect.fields import Renaming
-from bridge.networks.connect.teams import Leaving
+from bridge.networks.connect.teams import Leaving, Picturing
 from bridge.networks.connect.wire import MembersChange
 from bridge.receiver import Within
 from bridge.seal import Seal
@@ -40,6 +40,11 @@ def of_change(chat: str, change: MembersChange) -> bytes:
 def of_leaving(chat: str, said: Leaving) -> bytes:
     """A hash of who leaves what."""
     return _hash(["leave", chat, said.user])
+
+
+def of_picture(chat: str, said: Picturing) -> bytes:
+    """A hash of who gives a conversation which picture."""
+    return _hash(["picture", chat, said.by, said.content and hashlib.sha256(said.content).hexdigest()])
 
 
 def of_renaming(chat: str, said: Renaming) -> bytes:

@@ -56,6 +56,7 @@ _STATUS = {
     "decided": 409,
     "too_large": 413,
     "files_too_large": 413,
+    "picture_too_large": 413,
     "wrong_type": 415,
     "wrong_encoding": 415,
     "no_such_range": 416,

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from bridge.networks.connect.fields import Id, Wire
-
-RoleName = Annotated[
-    Literal["owner", "admin", "member"],
-    Field(
-        description="Where the members themselves are told (`GET /conversations/{id}`, `conversation.members`). "
-        "`owner`: gives and takes every right; `admin`: removes people and names the conversation."
-    ),
-]
-RightNames = Annotated[
-    list[Literal["add", "remove", "rename"]],
-    Field(description="What the member may do there, so that a product offers nothing else."),
-]
+from bridge.networks.connect.fields import Content, Id, Time, Wire
+from bridge.networks.connect.shelf.wire_files import FileView
+from bridge.networks.connect.wire import PersonView
 
 
 class Leaving(Wire):
@@ -26,3 +16,35 @@ class Leaving(Wire):
 
     id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
     user: Id = Field(description="The product's user who leaves.")
+
+
+class Picturing(Wire):
+    """The picture of a conversation from now on. Servers can read it: it never shows a patient."""
+
+    id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
+    by: Id = Field(description="The product's user who does it.")
+    content: Content | None = Field(
+        repr=False,
+        description="A PNG, JPEG, GIF or WebP file of at most 1 MB, in base64 (RFC 4648, 4); `null` takes the picture "
+        "away. Refused where the conversation has a patient's name (`picture_of_patient`).",
+    )
+
+
+class PictureChanged(Wire):
+    """The conversation has this picture now; `null`: none."""
+
+    message: str
+    conversation: str
+    order: int
+    by: PersonView
+    recipients: list[str]
+    picture: FileView | None = Field(repr=False)
+    sent_at: Time
+
+
+class PictureEvent(Wire):
+    """Webhook `conversation.picture`, for products that declare `picture`."""
+
+    type: Literal["conversation.picture"]
+    timestamp: Time
+    data: PictureChanged

@@ -169,6 +169,8 @@ def to_event(
         return event("conversation.members", delivery.created_at, _members_changed(delivery, ranks))
     if delivery.kind is Kind.NAME:
         return event("conversation.renamed", delivery.created_at, _renamed(delivery))
+    if delivery.kind is Kind.PICTURE:
+        return event("conversation.picture", delivery.created_at, _pictured(delivery, lent))
     return event("message.created", delivery.created_at, _created(delivery, html, lent))
 
 
@@ -202,6 +204,12 @@ def _created(delivery: Delivery, html: bool, lent: Sequence[Lent | None]) -> Jso
 
 def _members_changed(delivery: Delivery, ranks: Mapping[str, Rank]) -> Json:
     return _changed(delivery) | {"members": [to_member(m, ranks) for m in delivery.members]}
+
+
+def _pictured(delivery: Delivery, lent: Sequence[Lent | None]) -> Json:
+    """Only one of them is shown: the one that came last."""
+    files = [from_file(file, at) for file, at in zip(delivery.body.files, lent or [None], strict=False)]
+    return _changed(delivery) | {"picture": files[0] if files else None}
 
 
 def _renamed(delivery: Delivery) -> Json:

@@ -17,17 +17,18 @@ from bridge.networks.connect.fields import (
     Handle,
     Id,
     NameView,
+    RightNames,
+    RoleName,
     Rpps,
     Text,
     Time,
     Wire,
 )
 from bridge.networks.connect.shelf.wire_files import AnyFile, FileView
-from bridge.networks.connect.teams import RightNames, RoleName
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_FILES = 20  # with one message of a product
-AboutKind = Literal["edit", "removal", "reaction"]
+AboutKind = Literal["edit", "removal", "reaction", "picture"]
 Priority = Literal["normal", "urgent"]
 StateName = Literal["accepted", "sent", "delivered", "read", "refused"]
 

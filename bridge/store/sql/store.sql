@@ -32,6 +32,10 @@ SELECT conversation FROM leg WHERE network = $1 AND chat = $2;
 SELECT l.network, l.chat, c.name, c.named FROM leg l JOIN conversation c ON c.id = l.conversation WHERE l.conversation = $1;
 -- name: name_conversation
 UPDATE conversation SET name = $2, named = $3 WHERE id = $1;
+-- name: set_pictured
+UPDATE conversation SET pictured = $2 WHERE id = $1;
+-- name: pictured
+SELECT pictured FROM conversation WHERE id = $1;
 -- name: add_leg
 INSERT INTO leg (conversation, network, chat) VALUES ($1, $2, $3) ON CONFLICT (conversation, network) DO NOTHING;
 -- name: bind

@@ -9,11 +9,11 @@ import pytest
 from appservice.rooms.ranks import rank
 from appservice.rooms.roomstate import Room, RoomFacts
 from bridge.model import Kind
-from bridge.ranks import FREE, Rank, Role
+from bridge.ranks import FREE, GroupRole, Rank
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, CLEO, Node, World, ghost, meet
 
-ADMIN, MEMBER = Rank(Role.ADMIN), Rank(Role.MEMBER, remove=False, rename=False)
+ADMIN, MEMBER = Rank(GroupRole.ADMIN), Rank(GroupRole.MEMBER, remove=False, rename=False)
 
 
 async def ranks(node: Node, chat: str) -> dict[str, Rank]:
@@ -32,7 +32,7 @@ async def test_roles_are_those_of_the_room(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
         ben = f"matrix:{chat.ben.mxid}"
-        assert await ranks(node, chat.chat) == {ben: Rank(Role.OWNER), f"rpps:{ANNA}": MEMBER}
+        assert await ranks(node, chat.chat) == {ben: Rank(GroupRole.OWNER), f"rpps:{ANNA}": MEMBER}
         before = told(node)
         path = f"/_matrix/client/v3/rooms/{chat.room}/state/m.room.power_levels/"
         levels: dict[str, Any] = world.stub.world.rooms[chat.room].state[("m.room.power_levels", "")]["content"]
@@ -42,7 +42,7 @@ async def test_roles_are_those_of_the_room(world: World) -> None:
         await chat.ben.call("PUT", path, levels | {"users": {ghost(ANNA): 50}, "ban": 60})  # of no meaning here
         await chat.ben.call("PUT", path, levels | {"users": {ghost(ANNA): 100}, "invite": 50})
         await until(lambda: told(node) >= before + 2)
-        assert (await ranks(node, chat.chat))[f"rpps:{ANNA}"] == Rank(Role.OWNER)
+        assert (await ranks(node, chat.chat))[f"rpps:{ANNA}"] == Rank(GroupRole.OWNER)
         await chat.ben.say(chat.room, "fin")
         await node.got("fin")
         assert not list(node.mail.delivered)
@@ -60,11 +60,11 @@ async def test_without_a_room_everybody_may_do_everything(world: World) -> None:
     ("power", "level", "expected"),
     [
         ({}, 0, MEMBER),
-        ({}, 50, Rank(Role.OWNER)),
+        ({}, 50, Rank(GroupRole.OWNER)),
         ({"events": {"m.room.power_levels": 100}}, 50, ADMIN),
-        ({"events": {"m.room.power_levels": 100}, "invite": 60}, 50, Rank(Role.ADMIN, add=False)),
-        ({"events": {"m.room.name": 0}}, 0, Rank(Role.MEMBER, remove=False)),
-        ({"state_default": 0, "kick": 70}, 60, Rank(Role.MEMBER, remove=False)),
+        ({"events": {"m.room.power_levels": 100}, "invite": 60}, 50, Rank(GroupRole.ADMIN, add=False)),
+        ({"events": {"m.room.name": 0}}, 0, Rank(GroupRole.MEMBER, remove=False)),
+        ({"state_default": 0, "kick": 70}, 60, Rank(GroupRole.MEMBER, remove=False)),
     ],
 )
 def test_what_a_power_means(power: dict[str, Any], level: int, expected: Rank) -> None:

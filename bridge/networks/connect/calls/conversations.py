@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bridge.model import Address, Ref
+from bridge.model import Address, File, Ref
 from bridge.networks.connect import abilities, fingerprints, translate
 from bridge.networks.connect.calls.call import Call
 from bridge.networks.connect.fields import Renaming, from_group_name, to_group_name
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import json_answer
-from bridge.networks.connect.teams import Leaving
+from bridge.networks.connect.teams import Leaving, Picturing
 from bridge.networks.connect.wire import MembersChange
 from bridge.receiver import Within
 
@@ -55,6 +55,17 @@ class ConversationCalls:
         ref, user = Ref(network, said.id), Address(network, said.user)
         once = self._once(ref, fingerprints.of_leaving(chat_id, said))
         await call.hub.change_members(ref, chat_id, network, user, [], [user], once)
+        return json_answer({"id": said.id, "conversation": chat_id}, 202)
+
+    async def give_picture(self, call: Call) -> web.Response:
+        """PUT /conversations/{id}/avatar."""
+        network, chat_id = call.network, call.id
+        said = call.parse(Picturing)
+        await call.own_chat(chat_id)
+        ref, by = Ref(network, said.id), Address(network, said.by)
+        once = self._once(ref, fingerprints.of_picture(chat_id, said))
+        picture = None if said.content is None else File("", "", said.content)
+        await call.hub.picture(ref, chat_id, by, picture, once)
         return json_answer({"id": said.id, "conversation": chat_id}, 202)
 
     async def rename(self, call: Call) -> web.Response:

@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from bridge.networks.connect import about, accounts, wire
+from bridge.networks.connect import about, accounts, teams, wire
 from bridge.networks.connect.contract.examples import examples
 from bridge.networks.connect.contract.operations import OPERATIONS, PREFIX, Operation
 from bridge.networks.connect.contract.parameters import parameters_of
@@ -27,6 +27,7 @@ _EVENTS: dict[str, type[Wire]] = {
     "message.reaction": about.ReactionEvent,
     "conversation.members": wire.MembersEvent,
     "conversation.renamed": about.RenamedEvent,
+    "conversation.picture": teams.PictureEvent,
     "message.state": wire.StateEvent,
     "typing": wire.TypingEvent,
     "webhook.test": answers.WebhookTestEvent,

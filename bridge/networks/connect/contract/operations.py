@@ -123,6 +123,10 @@ OPERATIONS = (
         wire.MembersAccepted, teams.Leaving, may_lack=True, keyed=True,
     ),
     Operation(
+        "give_picture", "PUT", "/conversations/{id}/avatar", "Give a conversation a picture, or take it away.", 202,
+        fields.NameAccepted, teams.Picturing, may_lack=True, keyed=True, files=True,
+    ),
+    Operation(
         "rename", "POST", "/conversations/{id}/name", "Give a conversation a name, or take it away.", 202,
         fields.NameAccepted, fields.Renaming, may_lack=True, keyed=True,
     ),
