@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count, takewhile
+from itertools import chain, count, takewhile
 from typing import Any
 
 import orjson
@@ -116,7 +116,8 @@ class Outbox:
     def parts(self, key: str) -> Iterator[str]:
         """The events of a delivery (by its id) that were sent of late."""
         rows = (self._rows.get(key if n == 0 else f"{key}/{n}") for n in count())
-        return (row.event_id for row in takewhile(lambda row: row is not None, rows) if row and row.event_id)
+        found = chain([self._rows.get(f"{key}/caption")], takewhile(lambda row: row is not None, rows))
+        return (row.event_id for row in found if row and row.event_id)
 
     def knows(self, key: str) -> bool:
         """Whether an event was encrypted already."""

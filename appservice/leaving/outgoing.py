@@ -1,7 +1,8 @@
 """A delivery of the hub becomes events of its room: the text, then one event for each file; a reaction is one event.
 
-Each event has a key of its own (``<delivery>``, ``<delivery>/1``, …), so that each is sent exactly once.
-All files are uploaded before anything is said: what the homeserver does not take is refused as a whole.
+A text with one picture is one event. Each event has a key of its own (``<delivery>``, ``<delivery>/1``, …), so that it
+is sent exactly once. All files are uploaded before anything is said: what the homeserver does not take is
+refused whole.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 
 from appservice.client.edge import MatrixEdge
 from appservice.client.event_kinds import to_event, to_mentions, to_named
-from appservice.client.events import link, to_content, to_edit, to_naming, to_reaction
+from appservice.client.events import link, to_content, to_naming, to_reaction
 from appservice.client.file_events import to_file
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import server_of, txn_id
 from appservice.e2ee import Engine
+from appservice.leaving.captions import SUFFIX, Captions
 from appservice.leaving.first_words import FirstWords
 from appservice.leaving.keyless import Keyless
 from appservice.leaving.outbox import EventToSend, NotInRoom, Outbox, translate
@@ -47,6 +49,7 @@ class Outgoing:
         rooms: Rooms,
         voice: Voice,
         outbox: Outbox,
+        captions: Captions,
     ) -> None:
         self.hub = edge.hub
         self._homeserver = edge.homeserver
@@ -57,6 +60,7 @@ class Outgoing:
         self._newcomers = rooms.newcomers
         self._voice = voice
         self._outbox = outbox
+        self._captions = captions
         self._media = edge.media
         self._features = Features(edge, voice, rooms.store)
         self._first = FirstWords(edge, rooms, outbox)
@@ -70,7 +74,7 @@ class Outgoing:
         """See :meth:`bridge.connector.Connector.deliver`; gives the text's event, without a text the first file's."""
         if KINDS[delivery.kind].about and delivery.reply_to is None:
             raise Refused(not_carried(delivery.kind))  # the room has not seen what it is about
-        keys = letter_keys(delivery)
+        keys = letter_keys(delivery, captioned=self._captions.fits(delivery))
         sent = [self._outbox.sent(key) for key in keys]
         if sent[0] is not None and all(sent):
             room = await self._rooms.store.get(self._outbox.room_of(keys[0]))
@@ -157,25 +161,29 @@ class Outgoing:
         """What to send. What is encrypted already is only repeated, hence needs neither upload nor content."""
         asked, rest = [], list(keys)
         if len(keys) > len(delivery.body.files):  # there is a text
-            asked.append(self._text(rest.pop(0), ghost, delivery))
+            asked.append(await self._text(rest.pop(0), ghost, delivery))
         for key, file in zip(rest, delivery.body.files, strict=True):
             content = {}
             if not self._outbox.holds(key, room, ghost):
                 opened = await self._media.upload(key, ghost, file)
                 small = await self._small(key, ghost, file)
                 content = to_file(file, opened, delivery, first=key == keys[0], small=small)
+                if key.endswith(SUFFIX):
+                    content = await self._captions.captioned(key, content, self._called(to_content(delivery), delivery))
             kind = "m.room.message" if "msgtype" in content else "m.sticker"
             asked.append(EventToSend(key, ghost, content, delivery.message, kind))
         return asked
 
-    def _text(self, key: str, ghost: str, delivery: Delivery) -> EventToSend:
+    def _called(self, content: Json, delivery: Delivery) -> Json:
+        return to_named(content, to_mentions(delivery, self._names.member))
+
+    async def _text(self, key: str, ghost: str, delivery: Delivery) -> EventToSend:
         """What is said, and whom it calls."""
         if (poll := to_event(delivery)) is not None:
             kind, content = poll
             return EventToSend(key, ghost, content, delivery.message, kind)
-        content = to_edit(delivery) if delivery.kind is Kind.EDIT else to_content(delivery)
-        called = to_named(content, to_mentions(delivery, self._names.member))
-        return EventToSend(key, ghost, called, delivery.message)
+        content = await self._captions.edit(delivery) if delivery.kind is Kind.EDIT else to_content(delivery)
+        return EventToSend(key, ghost, self._called(content, delivery), delivery.message)
 
     async def _small(self, key: str, ghost: str, file: File) -> Json | None:
         return None if file.thumbnail is None else await self._media.upload(f"{key}/small", ghost, file.thumbnail)
@@ -249,6 +257,7 @@ class Outgoing:
             txn = txn_id(ghost, room.room_id, f"{delivery.id}/{one}")
             event = await self._in_clear(room, ghost, f"redact/{part(one)}/{txn}", {}) or event
         failpoint("matrix.redacted")
+        await self._captions.taken_back(key)
         await self.hub.sequenced(delivery.message)
         return Ref(MATRIX, event or f"removal:{delivery.id}")
 
@@ -278,8 +287,13 @@ def _unsaid(room: Room, ghost: str, kind: str) -> Refused:
     return Refused("only_reads" if muted else "not_in_room", about=room.room_id)
 
 
-def letter_keys(delivery: Delivery) -> list[str]:
-    """One key for each event of a delivery, in order: its text (if there is one, or nothing else), then its files."""
+def letter_keys(delivery: Delivery, *, captioned: bool = False) -> list[str]:
+    """One key for each event of a delivery, in order: its text (if there is one, or nothing else), then its files.
+
+    ``captioned``: its text goes with its one file.
+    """
+    if captioned:
+        return [f"{delivery.id}{SUFFIX}"]
     said = bool(delivery.body.text.strip() or delivery.body.html) or not delivery.body.files
     count = len(delivery.body.files) + said
     return [delivery.id, *(f"{delivery.id}/{n}" for n in range(1, count))]

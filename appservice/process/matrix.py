@@ -28,6 +28,7 @@ from appservice.client.names import server_of
 from appservice.e2ee import Callbacks, Engine, Policy
 from appservice.finding.desk import HelpDesk
 from appservice.finding.finder import Finder
+from appservice.leaving.captions import Captions
 from appservice.leaving.notices import Notices
 from appservice.leaving.outbox import Outbox
 from appservice.leaving.outgoing import Outgoing
@@ -107,7 +108,8 @@ class Matrix:
         self._notices = notices = Notices(edge, engine, rooms, voice, outbox)
         self._membership = Membership(edge, ghosts, rooms, engine, voice, self._tell, self._newcomer)
         self.admit = self._membership.admit
-        self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox)
+        self._captions = captions = Captions(edge, outbox, seal)
+        self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, captions)
         self._reception = Reception(edge, engine, rooms, store, self._outgoing.keyless)
         self._build_in(seal, notices, waiting)
         self._web: Web | None = None
@@ -129,7 +131,8 @@ class Matrix:
         self._echoes = Echoes(edge, outbox, self._inbox)
         self._reports = Reports(edge, store, notices)
         remind_after = settings.park_notice_s
-        self._upkeep = Upkeep(engine, outbox, self._reports, self._inbox, self._reading, remind_after, clock)
+        cleaned = (outbox.clean, self._captions.clean, self._reports.clean)
+        self._upkeep = Upkeep(engine, cleaned, self._inbox, self._reading, remind_after, clock)
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)

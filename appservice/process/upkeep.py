@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.reading import Reading
 from appservice.arriving.transactions import Item
 from appservice.e2ee import Engine
-from appservice.leaving.outbox import Outbox
-from appservice.leaving.reports import Reports
 from bridge.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
@@ -23,12 +21,11 @@ class Upkeep:
     """Each of these runs for ever."""
 
     def __init__(
-        self, engine: Engine, outbox: Outbox, reports: Reports, inbox: Inbox, reading: Reading, patience: float,
-        clock: Callable[[], int],
+        self, engine: Engine, cleaned: Sequence[Callable[[], Awaitable[object]]], inbox: Inbox, reading: Reading,
+        patience: float, clock: Callable[[], int],
     ) -> None:  # fmt: skip
         self._engine = engine
-        self._outbox = outbox
-        self._reports = reports
+        self._cleaned = cleaned  # what forgets old rows
         self._inbox = inbox
         self._reading = reading
         self._patience = patience  # s after which a sender is told that the key of a message is missing
@@ -47,7 +44,7 @@ class Upkeep:
         """Now and then: forget what is old."""
         while True:
             await asyncio.sleep(_SWEEP)
-            for step in (self._engine.tidy, self._outbox.clean, self._reports.clean):
+            for step in (self._engine.tidy, *self._cleaned):
                 try:
                     await step()
                 except (Unavailable, Refused) as reason:

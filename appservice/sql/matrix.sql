@@ -103,3 +103,16 @@ INSERT INTO matrix_told (event_id, what, at) VALUES ($1, $2, $3) ON CONFLICT DO 
 
 -- name: told_clean
 DELETE FROM matrix_told WHERE at < $1;
+
+-- name: caption
+SELECT content FROM matrix_caption WHERE id = $1;
+
+-- name: caption_keep
+INSERT INTO matrix_caption (id, content, at) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET content = excluded.content, at = excluded.at;
+
+-- name: caption_end
+DELETE FROM matrix_caption WHERE id = $1;
+
+-- name: captions_clean
+UPDATE matrix_caption SET content = NULL, at = NULL WHERE at < $1;

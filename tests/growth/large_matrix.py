@@ -27,6 +27,7 @@ def matrix(n: int) -> dict[str, Table]:
             ((f"o{i}", f"m{i}", f"!r{i}", "@g:h", "D", "t", "m", "", "c", i, "$e" if i % 2 else None) for i in each),
         ),
         "matrix_told": ("event_id, what, at", ((f"$e{i}", "x", i) for i in each)),
+        "matrix_caption": ("id, content, at", ((f"d{i}/caption", b"x", i) for i in each)),
         "connect_print": ("network, id, key, print", (("pandalab", f"p{i}", "k", b"x") for i in each)),
     }
 

@@ -150,5 +150,6 @@ WHOLE = {
     "process.proofs": "a proof of each of the seal's keys",
     "process.sealed-before": "at start, only for a key of the seal that has no proof yet",
     "matrix.told_clean": "what is old: all of it goes",
+    "matrix.captions_clean": "the same",
 }
 """Statements that may read everything."""

@@ -9,7 +9,8 @@ import pytest
 
 from appservice.client.events import to_message
 from appservice.client.file_events import said_of_file, to_file
-from bridge.model import Body, Delivery, File, Kind, Person, StoredFile
+from bridge.errors import Refused
+from bridge.model import Body, Delivery, File, Kind, Person, Ref, StoredFile
 
 OPENED = {"url": "mxc://a/1", "v": "v2"}
 DELIVERY = Delivery("d", "matrix", "m", "c", None, Person("p", "P"), Kind.TEXT, Body(), (), 0, 0)
@@ -73,3 +74,14 @@ def test_an_event_says_it_to_the_hub() -> None:
     said = to_message("m.room.message", content_of(VOICE) | {"file": opened})
     assert said.file is not None
     assert said.file.said["waveform"] == (0, 512, 1024)
+
+
+def test_an_edited_caption_is_an_edit_of_the_text() -> None:
+    relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": "$photo"}}
+    new = {"msgtype": "m.image", "filename": "plaie.jpg", "body": "La plaie du bras"}
+    said = to_message("m.room.message", {"msgtype": "m.image", "body": "* x", "m.new_content": new} | relation)
+    assert (said.kind, said.body.text, said.reply_to) == (Kind.EDIT, "La plaie du bras", Ref("matrix", "$photo"))
+    assert said.file is None
+    for odd in ({"body": "plaie.jpg"}, {"filename": None}, {"body": " "}):
+        with pytest.raises(Refused, match="edit_not_carried"):
+            to_message("m.room.message", {"m.new_content": new | odd} | {"msgtype": "m.image"} | relation)
