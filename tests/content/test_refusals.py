@@ -45,7 +45,7 @@ async def test_a_product_gets_a_problem_document(tmp_path: Path, clamd: world.Cl
     async with connect(tmp_path) as w:
         await w.declare()
         scan(w.hub, clamd)
-        w.matrix._capabilities = w.connectors["siilo"].capabilities  # it takes files
+        w.matrix._capabilities, w.matrix.files = w.connectors["siilo"].capabilities, w.hub._store.shelf
         content = base64.b64encode(world.EICAR).decode()
         file = {"name": "bilan.pdf", "type": "application/pdf", "content": content}
         status, problem = await w.call("POST", "/messages", message("m1", files=[file]))
