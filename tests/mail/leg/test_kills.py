@@ -311,9 +311,12 @@ def team_mail(number: int) -> Mailed:
 
 def states(steps: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
     """What the product is told in the end of each text that was written in it."""
+    late = [number for number, (_, how) in enumerate(steps) if how == "late"]
     for number, (_, how) in enumerate(steps):
         if how == "edit":
             yield f"w{number}", ["sent None"]
+        elif number in late[:-1]:  # the last correction leaves, and waits for a mail
+            yield f"m{number}", ["refused corrected"]
         elif how not in ("handled", "undone", "late"):
             special = {"broken": "refused xdm_unreadable", "back": "refused taken_back", "internal": "delivered None"}
             state = special.get(how, "sent None")
