@@ -224,6 +224,7 @@ class Simulator:
 
     def _vouched(self, user: str, answer: Json) -> None:
         self.state.put_account(user, answer["state"])
+        self.state.put_name(user, answer["name"])
         for one in answer["contested_by"]:
             self.state.put_contest(user, one)
 

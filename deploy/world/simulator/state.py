@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS accounts (user TEXT PRIMARY KEY, state TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS contests (
     user TEXT NOT NULL, product TEXT NOT NULL, label TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (user, product));
+CREATE TABLE IF NOT EXISTS names (user TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS posts_waiting ON posts (state, lane, seq);
 CREATE INDEX IF NOT EXISTS events_outcome ON events (outcome);
 """
@@ -93,6 +94,15 @@ class State:
         """Whether the hub believes that a user is the professional: ``active``, ``held`` or ``refused``."""
         self._db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (user, state))
 
+    def put_name(self, user: str, name: str) -> None:
+        """The professional's name, as the hub told."""
+        self._db.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", (user, name))
+
+    def name_of(self, user: str) -> str:
+        """The professional's name, else the user's id."""
+        row = self._db.execute("SELECT name FROM names WHERE user = ?", (user,)).fetchone()
+        return user if row is None else str(row["name"])
+
     def put_contest(self, user: str, about: Json) -> None:
         """Another product declares the professional that this user is, or that has been decided."""
         row = (user, about["product"], about["label"], about.get("state", "held"), about.get("at") or about["since"])
@@ -109,6 +119,7 @@ class State:
         return [
             {
                 "id": row["id"],
+                "name": self.name_of(row["id"]),
                 "rpps": row["rpps"],
                 "declared": None if row["declared"] is None else bool(row["declared"]),
                 "problem": _read(row["problem"]),

@@ -23,11 +23,12 @@ def joined(parts: Iterable[Markup]) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """For whom a page is made: the product's name, the language, the user (None: nobody)."""
+    """For whom a page is made: the product's name, the language, the user (None: nobody), and their ``name``."""
 
     product: str
     language: Language
     user: str | None = None
+    name: str = ""
 
     def say(self, code: str) -> str:
         """A word."""

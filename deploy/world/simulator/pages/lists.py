@@ -30,7 +30,7 @@ def _user(look: Look, user: Json) -> Markup:
     questions = joined(_question(mine, one) for one in user["contests"] if one["state"] == "held")
     return fill(
         '<li><a href="{home}">{name}</a> <span>{standing}</span>{questions}</li>',
-        home=mine.home, name=user["id"], standing=look.say(standing) if standing else "", questions=questions,
+        home=mine.home, name=user["name"], standing=look.say(standing) if standing else "", questions=questions,
     )  # fmt: skip
 
 
@@ -56,13 +56,19 @@ def conversations(look: Look, found: Sequence[Talk]) -> Markup:
     empty = fill('<p id="live">{text}</p>', text=look.say("no_conversations"))
     return fill(
         "<h1>{title} — {user}</h1>{search}{listed}",
-        title=look.say("conversations"), user=look.user, search=_search(look, ""), listed=listed if found else empty,
+        title=look.say("conversations"), user=look.name, search=_search(look, ""), listed=listed if found else empty,
     )  # fmt: skip
 
 
 def _row(look: Look, one: Talk) -> Markup:
     unread = (
-        fill(' <span class="unread">{n} {text}</span>', n=one.unread, text=look.say("unread")) if one.unread else ""
+        fill(
+            ' <span class="unread">{n} {text}</span>',
+            n=one.unread,
+            text=look.say("unread" if one.unread > 1 else "unread_one"),
+        )
+        if one.unread
+        else ""
     )
     newest = one.newest
     text = look.say("removed") if newest and newest.get("removed") else (newest or {}).get("text", "")

@@ -53,7 +53,11 @@ def log(look: Look, one: Talk, typing: Sequence[str]) -> Markup:
 
 def _message(look: Look, where: Talk, one: Json, texts: dict[str, Json]) -> Markup:
     mine = one["sender"] == look.user
-    sender = one["sender"]["name"] if came(one) else (look.say("you") if mine else one["sender"])
+    sender = (
+        one["sender"]["name"]
+        if came(one)
+        else (look.say("you") if mine else where.names.get(one["sender"], one["sender"]))
+    )
     kinds = [kind for kind, is_so in (("mine", mine), ("urgent", _urgent(one)), ("system", one.get("system"))) if is_so]
     return fill(
         '<li class="{kinds}" id="{id}"><p class="head"><strong>{sender}</strong> <time datetime="{at}">{time}</time>'
@@ -106,10 +110,9 @@ def _files(one: Json) -> Markup:
 
 
 def _reactions(where: Talk, one: Json) -> Markup:
-    names = {member["person"]: member["name"] for member in where.members}
     by: dict[str, list[str]] = {}
     for reaction in one.get("reactions", []):
-        by.setdefault(reaction["key"], []).append(names.get(reaction["by"], reaction["by"]))
+        by.setdefault(reaction["key"], []).append(where.names.get(reaction["by"], reaction["by"]))
     rows = joined(
         fill(
             '<li title="{who}"><span>{key}</span> {n} <small>{who}</small></li>',

@@ -211,7 +211,8 @@ class Pages:
         user = request.match_info.get("user")
         if user is not None and not self._sim.state.has_user(user):
             raise web.HTTPNotFound(text="no such user")
-        return Look(self._sim.name, _language(request), user)
+        name = self._sim.state.name_of(user) if user else ""
+        return Look(self._sim.name, _language(request), user, name)
 
     def _page(self, request: web.Request, look: Look, title: str, body: Markup, problem: str = "") -> web.Response:
         text = frame.page(look, title, body, problem)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from deploy.world.simulator.product import Simulator
@@ -14,13 +14,14 @@ _TYPES_FOR = 10.0  # s that a sign of typing counts
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A conversation as one user sees it."""
+    """A conversation as one user sees it. ``names``: of people by their person ids, of users here by their own."""
 
     id: str
     title: str
     members: Sequence[Json]
     messages: Sequence[Json]
     name: Json | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unread(self) -> int:
@@ -67,7 +68,8 @@ def _talk(sim: Simulator, user: str, ident: str, messages: list[Json], told: Jso
     title = (
         name["text"] if name else ", ".join(others) or ", ".join(t for one in messages[:1] for t in one.get("to", []))
     )
-    return Talk(ident, title or ident, members, messages, name)
+    names = {one["person"]: one["name"] for one in members} | {one["id"]: one["name"] for one in sim.state.users()}
+    return Talk(ident, title or ident, members, messages, name, names)
 
 
 def talk(sim: Simulator, user: str, conversation: str) -> Talk | None:

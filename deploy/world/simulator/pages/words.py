@@ -41,6 +41,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "removed": ("Message retiré.", "Message taken back."),
     "from_liaison": ("Information de Liaison", "Information from Liaison"),
     "unread": ("non lus", "unread"),
+    "unread_one": ("non lu", "unread"),
     "mark_read": ("Marquer comme lu", "Mark as read"),
     "types": ("écrit…", "is typing…"),
     "group": ("Groupe", "Group"),
