@@ -189,6 +189,25 @@ class Rotated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserEnd:
+    """How far the end of a user is: ``ending`` (leaves conversation after conversation) or ``ended``."""
+
+    id: str
+    state: str
+    since: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What the hub has of a user, a page of conversations at a time; it keeps no texts and no files."""
+
+    user: User
+    conversations: tuple[Conversation, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
     """What the hub takes the product to be able to. Sizes in bytes."""
 

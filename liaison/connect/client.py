@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from liaison.connect.answers import (
     Accepted,
     Attempt,
     Conversation,
+    Export,
     Found,
     Member,
     MessageStatus,
@@ -25,6 +27,7 @@ from liaison.connect.answers import (
     Rotated,
     Uploaded,
     User,
+    UserEnd,
 )
 from liaison.connect.drafts import Attachment, Draft, Json, new_id, now
 from liaison.connect.errors import NoAnswer, Refused
@@ -62,6 +65,15 @@ class Connect(Transport):
         """The user says whether an account in another product is theirs, too."""
         decision = "accept" if mine else "refuse"
         return await self.call("POST", _of("users", user, "confirmations"), {"product": product, "decision": decision})
+
+    async def export(self, user: str, cursor: str | None = None) -> Export:
+        """What the hub has of a user, page by page."""
+        query = {"cursor": cursor} if cursor else {}
+        return read(Export, await self.call("GET", _of("users", user, "export"), query=query))
+
+    async def end_user(self, user: str) -> UserEnd:
+        """Give a user up: they leave every conversation, and the hub forgets them. Ask again how far it is."""
+        return read(UserEnd, await self.call("DELETE", _of("users", user)))
 
     # ---- messages
 
@@ -138,6 +150,12 @@ class Connect(Transport):
         said = None if name is None else {"text": name.text, "about_patient": name.about_patient}
         body = {"id": id or new_id(), "by": by, "name": said}
         return read(Accepted, await self.call("POST", _of("conversations", conversation, "name"), body))
+
+    async def picture(self, conversation: str, by: str, content: bytes | None, *, id: str | None = None) -> Accepted:
+        """Give a conversation a picture (PNG, JPEG, GIF or WebP, at most 1 MB); None takes it away."""
+        said = None if content is None else base64.b64encode(content).decode()
+        body = {"id": id or new_id(), "by": by, "content": said}
+        return read(Accepted, await self.call("PUT", _of("conversations", conversation, "avatar"), body))
 
     async def people(self, words: str, *, user: str = "", cursor: str | None = None, **narrowing: str) -> Page[Found]:
         """Search by name, place, profession or identifier; ``narrowing``: profession, place, town, kind, limit."""

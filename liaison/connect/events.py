@@ -106,6 +106,14 @@ class ConversationRenamed(_InConversation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureChanged(_InConversation):
+    """The conversation has this picture now; None: it has none any more."""
+
+    by: Person
+    picture: FileIn | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageStates:
     """What became of messages of the product's users, the full picture of each."""
 
@@ -149,6 +157,7 @@ Data = (
     | MessageReaction
     | MembersChanged
     | ConversationRenamed
+    | PictureChanged
     | MessageStates
     | TypingSeen
     | AccountNews
@@ -162,6 +171,7 @@ DATA: Mapping[str, type[Data]] = {
     "message.reaction": MessageReaction,
     "conversation.members": MembersChanged,
     "conversation.renamed": ConversationRenamed,
+    "conversation.picture": PictureChanged,
     "message.state": MessageStates,
     "typing": TypingSeen,
     "webhook.test": Tried,
