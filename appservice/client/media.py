@@ -25,7 +25,8 @@ from bridge.parts.lru import Lru
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
-_OUT, _IN, _ROOMS = 24, 24, 8  # transfers at once: into the store, out of it, and of what rooms wait for
+_OUT, _IN, _ROOMS = 32, 32, 8  # transfers at once: into the store, out of it, and of what rooms wait for
+TRANSFERS = _OUT + _IN + _ROOMS
 _KEPT = 1_000  # uploads whose message has not left yet; their descriptions, not their bytes
 _SLOWEST = 100_000  # bytes/s that a transfer is given time for
 

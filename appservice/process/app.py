@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
-from appservice.client.media import Media
+from appservice.client.media import TRANSFERS, Media
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import accounts, examine, identities, proof
 from appservice.process import matrix as matrix_edge
@@ -165,7 +165,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
 
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
-    media = Media(homeserver, settings.max_files, settings.media_wait_s)
+    apart = Homeserver(settings.url, settings.read_as_token(), connections=TRANSFERS)  # long ones hold up no message
+    media = Media(await stack.enter_async_context(apart), settings.max_files, settings.media_wait_s)
     files = Files(media, filters(config.files, media))
     core = assemble(db, seal, WithFunctions(directory, rota), rules, files=files)
     edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable, media, files)

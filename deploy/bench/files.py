@@ -126,7 +126,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         stack.callback(joiner.cancel)
         timeout = aiohttp.ClientTimeout(total=600)
         http = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True), timeout=timeout)
         )
         await made._call("PUT", "/capabilities", {"files_by_url": True})
         bench = Bench(running, ben, made)
@@ -141,8 +141,15 @@ async def measure(folder: Path, quick: bool) -> dict[str, float]:
     async with world(folder) as w:
         await w.up(data[:1_000_000])
         await w.down(await w.told(data[:1_000_000]))
+        with growing(w.hub) as one:  # before anything large has passed
+            await w.up(data)
+            await w.down(await w.told(data))
         found = await _shares(w, data, rounds)
-        return found | await _memory(w, data, many)
+        with growing(w.hub) as all_at_once:
+            file = await w.told(data)
+            await asyncio.gather(*(w.up(data) for _ in range(many)))
+            await asyncio.gather(*(w.down(file) for _ in range(many)))
+        return found | {"files_memory_mib_100mb": one[0], "files_memory_mib_20_at_once": all_at_once[0]}
 
 
 async def _shares(w: World, data: bytes, rounds: int) -> dict[str, float]:
@@ -172,18 +179,6 @@ async def _timed(into: list[float], work: Any) -> None:
     begun = time.perf_counter()
     await work
     into.append(time.perf_counter() - begun)
-
-
-async def _memory(w: World, data: bytes, many: int) -> dict[str, float]:
-    """By how much the hub grows while one file passes each way, and while many do at once."""
-    with growing(w.hub) as one:
-        await w.up(data)
-        file = await w.told(data)
-        await w.down(file)
-    with growing(w.hub) as all_at_once:
-        await asyncio.gather(*(w.up(data) for _ in range(many)))
-        await asyncio.gather(*(w.down(file) for _ in range(many)))
-    return {"files_memory_mib_100mb": one[0], "files_memory_mib_20_at_once": all_at_once[0]}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 from bridge.connector import Capabilities
 from bridge.db import Database, open_database
 from bridge.errors import Unavailable
+from bridge.files import Files
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.courier import Patience
 from bridge.hub.hub import Hub, now_ms
@@ -30,6 +31,7 @@ from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
 from bridge.store.store import Store
+from deploy.world.stub.memory_store import MemoryStore
 from deploy.world.waiting import until
 from tests.mail.space import HUB, Space, StubJudge
 
@@ -138,16 +140,18 @@ async def assembled(
 ) -> AsyncIterator[tuple[Hub, Store, MailConnector]]:  # fmt: skip
     """A hub with the mail leg and pretend products until the block is left; like a crash: nothing is finished first.
 
-    ``people`` are the directory's, ``out`` stands for the way to other operators, ``trusted`` is said of all Matrix
+    ``people`` are the directory's, ``out`` stands for the way to other operators (then nothing
+    is killed, and files lie in a store), ``trusted`` is said of all Matrix
     servers.
     """
     async with AsyncExitStack() as stack:
         db = await open_database(url, (CORE, MAIL))
         stack.push_async_callback(db.close)
-        core = assemble(db, SEAL, FlatFile(people), Rules(lambda server: trusted, patience=FAST))
-        mail = MailConnector(settings, Outfit(core.hub, db, SEAL), trust, out=out)
+        files = Files(MemoryStore()) if out is not None else Files()
+        core = assemble(db, SEAL, FlatFile(people), Rules(lambda server: trusted, patience=FAST), files=files)
+        mail = MailConnector(settings, Outfit(core.hub, db, SEAL, files), trust, out=out)
         for product in products.values():
-            product.hub = core.hub
+            product.hub, product.files = core.hub, files
         core.serve(mail, *products.values())
         await stack.enter_async_context(core.running())
         yield core.hub, core.store, mail
@@ -168,7 +172,11 @@ async def running(folder: Path, space: Space, **changes: Any) -> AsyncIterator[N
     settings = MailSettings.model_validate(values | changes)
     products, out = {name: Loopback(name, Capabilities(files=True)) for name in ("pandalab", "siilo")}, StubOut()
     url = f"sqlite:///{folder}/hub.db"
-    async with assembled(url, settings, trust, PEOPLE, products, out=out) as (hub, store, mail):
+    async with assembled(url, settings, trust, PEOPLE, products, out=out) as (
+        hub,
+        store,
+        mail,
+    ):
         await mail.show([p for p in PEOPLE if p.addresses[0].network != "mail"])
         yield Node(hub, store.db, mail, products, out, trust)
 

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import re
 from base64 import b64encode
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from urllib.parse import quote
 
 from aiohttp import web
@@ -27,6 +28,10 @@ from bridge.networks.connect.shelf.shelf import ProductFiles
 log = logging.getLogger(__name__)
 _MIME = re.compile(MIME_PATTERN.removesuffix("$"))
 _READS = 60.0  # s that a product may take nothing of a file that it fetches
+_SLOWEST = 64 * 1024  # bytes/s that it must take of it in all: it holds a place, and can go on where it was
+_AT_ONCE = 20  # transfers of one product, each way: others have their places
+_WAITS = 30.0  # s for a place, less than a body may stand still; then the product is asked to come again
+_BUSY = 5.0  # s until then
 
 
 class FileCalls:
@@ -35,19 +40,39 @@ class FileCalls:
     def __init__(self, shelf: ProductFiles | None, timeout: float) -> None:
         self._shelf = shelf
         self._timeout = timeout
+        self._places: dict[tuple[str, str], asyncio.Semaphore] = {}
+
+    @asynccontextmanager
+    async def _place(self, call: Call) -> AsyncIterator[None]:
+        """One of the product's places. Raises Unavailable (busy)."""
+        key = (call.network, call.request.method)
+        places = self._places.setdefault(key, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with asyncio.timeout(_WAITS):
+                await places.acquire()
+        except TimeoutError:
+            raise Unavailable("busy", _BUSY) from None
+        try:
+            yield
+        finally:
+            places.release()
 
     async def upload(self, call: Call) -> web.Response:
         """POST /files."""
         if self._shelf is None:
             raise Unavailable("not_ready", 2)
-        request = call.request
         file = _announced(call, self._shelf.files.most)
+        async with self._place(call):
+            ident, taken = await self._uploaded(self._shelf, call, file)
+        return json_answer(to_view(ident, taken), 201)
+
+    async def _uploaded(self, shelf: ProductFiles, call: Call, file: Arriving) -> tuple[str, File]:
+        request = call.request
         if request.headers.get(EXPECT, "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         async with aclosing(self._body(request, file.size)) as pieces:
-            ident, taken = await self._shelf.upload(call.network, file, pieces)
-        return json_answer(to_view(ident, taken), 201)
+            return await shelf.upload(call.network, file, pieces)
 
     async def _body(self, request: web.Request, size: int) -> Pieces:
         """What comes. Raises Refused (too_slow, broken_body)."""
@@ -78,7 +103,7 @@ class FileCalls:
         answer.content_length = end - start
         if part:
             answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
-        async with aclosing(self._shelf.files.open(found, *(part or ()))) as pieces:
+        async with self._place(call), aclosing(self._shelf.files.open(found, *(part or ()))) as pieces:
             await _given(call.request, answer, pieces)
         return answer
 
@@ -87,9 +112,11 @@ async def _given(request: web.Request, answer: web.StreamResponse, pieces: Piece
     """Hand a file out piece by piece. What breaks in its midst ends the connection: nobody takes it for whole."""
     piece = await anext(pieces, b"")  # what is not to be had at all is still answered in words
     await answer.prepare(request)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _READS + (answer.content_length or 0) / _SLOWEST
     try:
         while piece:
-            async with asyncio.timeout(_READS):
+            async with asyncio.timeout_at(min(until, loop.time() + _READS)):
                 await answer.write(piece)
             piece = await anext(pieces, b"")
     except (Refused, Unavailable, TimeoutError, ConnectionError) as broken:
