@@ -209,6 +209,11 @@ class _Connection(web.RequestHandler):
         elif self.head_since is None and not self._request_in_progress:
             self.head_since = self.fed_at
 
+    async def _handle_request(self, *args: Any, **kw: Any) -> Any:
+        """There is a request: what came between its head and this was its body, and the beginning of no other head."""
+        self.head_since = None
+        return await super()._handle_request(*args, **kw)
+
     @property
     def idle(self) -> bool:
         """Whether no request is being answered."""

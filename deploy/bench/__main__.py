@@ -14,7 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, directory, drain, files, ghosts, kinds, large, mail, real, trust
+from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust
+from deploy.bench.transfers import files
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
 PARTS: dict[str, Part] = {

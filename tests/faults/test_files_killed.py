@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from deploy.bench import child
-from deploy.bench.files import World, growing, world
 from deploy.bench.hub import Hub, Setup, hub
+from deploy.bench.transfers.files import World, growing, world
 from deploy.world.waiting import until
 from tests.faults.rig import TOKENS, Rig, rig
 from tests.faults.test_marker import places

@@ -114,6 +114,17 @@ async def test_a_second_head_on_one_connection_is_watched() -> None:
         await until(lambda: some.ended() == 1)
 
 
+async def test_a_large_body_may_take_longer_than_a_head() -> None:
+    size, piece = 1_000_000, bytes(50_000)
+    async with listening(head_timeout=0.2) as at, peers(at) as some:
+        await some.connect(1, f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode() + piece * 10)
+        reader, writer = some.open[0]
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            writer.write(piece)
+        assert b"200" in await reader.readuntil(b"}")
+
+
 async def test_a_connection_that_rests_between_two_requests_stays() -> None:
     async with listening(head_timeout=0.1) as at, peers(at) as some:
         await some.connect(1, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -1,0 +1,1 @@
+"""Figures of what is large: files each way, and what they cost."""
