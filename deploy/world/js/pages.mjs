@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 
 const { pandalab, siilo, browser, shots, colleague } = JSON.parse(process.argv[2]);
 const seen = { errors: [] };
-const PATIENCE = 30_000;
+const PATIENCE = 100_000; // ms, for failures
 const chrome = await chromium.launch({ executablePath: browser, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
 
 async function person(locale, width) {

@@ -1,7 +1,7 @@
 // Without this everything works by reloading. With it: the page follows what happens, says what was read, and who types.
 "use strict";
 const live = document.getElementById("live");
-const AGAIN = 1200, TYPING = 4000; // ms
+const AGAIN = 500, TYPING = 4000; // ms
 let typed = 0;
 
 function post(address, body) {
