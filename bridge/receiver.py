@@ -96,6 +96,9 @@ class Questions(Protocol):
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
 
+    async def language(self, address: Address) -> str | None:
+        """In which language somebody reads what the hub says (fr, en, both); None: that of the house."""
+
     async def lost(self, address: Address) -> str | None:
         """Why nobody is reached any more at an address that was somebody's (a code); None: they are."""
 
@@ -316,6 +319,9 @@ class Receiver(Protocol):
 
     async def joined(self, conversation: str, account: Address) -> bool:
         """Somebody came into a chat by their own account: if they take part by another one they do by this one now."""
+
+    async def choose_language(self, address: Address, language: str) -> None:
+        """Somebody reads the hub's own words in this language from now on. Raises Refused (invalid, unknown_user)."""
 
     async def introduce(self, address: Address, name: str) -> None:
         """How somebody who is in no directory calls themselves."""

@@ -24,7 +24,7 @@ from bridge.model import MATRIX, Address, Body, Kind, Message, Ref
 from bridge.parts.failpoint import failpoint
 from bridge.parts.moments import LONG_AGO, credible
 from bridge.receiver import Within
-from bridge.words import ABOUT_A_FILE, notice
+from bridge.words import ABOUT_A_FILE, notice, speaking
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -271,7 +271,8 @@ class Reading:
         if not await self._of_the_conversation(message):
             return
         if where := await self.hub.facts.unable(message):
-            told = notice("reactions_unheard", name=", ".join(where))
+            with speaking(await self.hub.facts.language(message.sender)):
+                told = notice("reactions_unheard", name=", ".join(where))
             words = Words(told, "reactions_unheard", message.ref.id, writer)
             if await self._notices.notice(room, f"unheard:{item.room}:{writer}", words) is not None:
                 room.facts.unheard.append(writer)
@@ -368,7 +369,8 @@ class Reading:
         """It waits for long: said once for each sender's session, in words."""
         room = await self._rooms.store.get(item.room)
         key = f"waiting:{item.room}:{item.sender}:{item.session}"
-        words = Words(notice("waiting_for_key"), "waiting_for_key", item.event_id, item.sender)
+        with speaking(await self.hub.facts.language(Address(MATRIX, item.sender or ""))):
+            words = Words(notice("waiting_for_key"), "waiting_for_key", item.event_id, item.sender)
         if await self._notices.notice(room, key, words) is not None:
             async with self._db.transaction("matrix.reminded") as tx:
                 await tx.run("matrix.park_told", item.stream)

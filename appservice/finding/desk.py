@@ -25,7 +25,7 @@ from bridge.model import MAIL, MATRIX, Address, File, Person
 from bridge.parts.lru import Lru
 from bridge.receiver import Within
 from bridge.vcard import MIME, NAME, Contact, compose
-from bridge.words import sentence
+from bridge.words import sentence, speaking
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -101,6 +101,11 @@ class HelpDesk:
         asker, key = event["sender"], event["event_id"]
         if self._notices.said(f"desk:{key}"):
             return
+        with speaking(await self._facts.language(Address(MATRIX, asker))):
+            await self._answered(room, event, question)
+
+    async def _answered(self, room: Room, event: Json, question: Question) -> None:
+        asker, key = event["sender"], event["event_id"]
         try:
             if not self._edge.trusted(server_of(asker)):
                 raise Refused("untrusted_server")
@@ -110,12 +115,20 @@ class HelpDesk:
                 await self._chosen(room, event, question)
             elif question.want is Wish.CONTACTS:
                 await self._contacts(room, asker, key)
+            elif question.want is Wish.LANGUAGE:
+                await self._spoken(room, asker, key, question.words)
             elif question.want is Wish.HELP:
                 await self._say(room, key, "desk_hello", sentence("desk_hello"))
             else:
                 await self._list(room, key, *await self._found(question, asker))
         except Refused as refusal:
             await self._say(room, key, refusal.code, sentence(refusal.code))
+
+    async def _spoken(self, room: Room, asker: str, key: str, language: str) -> None:
+        """The asker reads this language from now on, also in the notices of every other room."""
+        await self._edge.hub.choose_language(Address(MATRIX, asker), language)
+        with speaking(language):
+            await self._say(room, key, "desk_language", sentence("desk_language"))
 
     async def _found(self, question: Question, asker: str) -> tuple[list[Person], bool]:
         """Whoever is named exactly needs no search, and is found though the red list hides them."""

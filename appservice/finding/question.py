@@ -14,6 +14,10 @@ _CHOICE = re.compile(r"(?:n[°o]\s*|num[ée]ro\s+|le\s+|la\s+|#\s*)?(\d{1,2})\s*
 _MAILBOX = re.compile(r"(?:mailto:)?([^@\s<>]+@[^@\s<>]+\.[^@\s<>]+)", re.I)
 _HELP = {"aide", "help", "?", "bonjour", "bonsoir", "salut", "hello", "start", "/start", "/help", "!help"}
 _CONTACTS = {"contacts", "mes contacts", "my contacts", "carnet", "carnet d'adresses", "liaison.vcf", "vcf", "vcard"}
+_LANGUAGES = {
+    "français": "fr", "francais": "fr", "en français": "fr", "french": "fr", "english": "en", "in english": "en",
+    "anglais": "en", "en anglais": "en", "bilingue": "both", "both languages": "both", "deux langues": "both",
+}  # fmt: skip
 _LONGEST = 200  # characters of a question
 
 
@@ -23,6 +27,7 @@ class Wish(StrEnum):
     HELP = "help"
     CHOICE = "choice"
     CONTACTS = "contacts"
+    LANGUAGE = "language"
     NUMBER = "number"
     MAILBOX = "mailbox"
     NAME = "name"
@@ -30,7 +35,7 @@ class Wish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``words``: the number, the address or the name. ``about``: the event that it answers."""
+    """``words``: the number, the address, the name or the language. ``about``: the event that it answers."""
 
     want: Wish
     words: str = ""
@@ -61,6 +66,8 @@ def asked(text: str, about: str | None = None) -> Question:
         return Question(Wish.HELP)
     if plain in _CONTACTS:
         return Question(Wish.CONTACTS)
+    if (language := _LANGUAGES.get(plain)) is not None:
+        return Question(Wish.LANGUAGE, language)
     if (choice := _CHOICE.fullmatch(words)) is not None:
         return Question(Wish.CHOICE, choice[1], about)
     if is_rpps(number := re.sub(r"[ .]", "", plain.removeprefix("rpps"))):

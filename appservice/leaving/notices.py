@@ -16,8 +16,9 @@ from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room
 from appservice.rooms.voice import Voice
 from bridge.errors import Refused
+from bridge.model import MATRIX, Address
 from bridge.parts.lru import Lru
-from bridge.words import GOOD_NEWS, notice, sentence
+from bridge.words import GOOD_NEWS, notice, sentence, speaking
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Notices:
 
     def __init__(self, edge: MatrixEdge, engine: Engine, rooms: Rooms, voice: Voice, outbox: Outbox) -> None:
         self._homeserver = edge.homeserver
+        self._facts = edge.hub.facts
         self._clock = edge.clock
         self._engine = engine
         self._rooms = rooms
@@ -82,6 +84,10 @@ class Notices:
         The same failure again, some minutes later at most, is counted in the notice that was posted: an edit is seen,
         and neither fills the room nor rings.
         """
+        with speaking(await self._facts.language(Address(MATRIX, sender))):
+            await self._failed(room_id, event_id, code, sender, words=words, about=about)
+
+    async def _failed(self, room_id: str, event_id: str, code: str, sender: str, *, words: bool, about: str) -> None:
         room = await self._rooms.store.get(room_id)
         await self.status(room, event_id, "FAIL_PERMANENT", **failure(code))
         if not words:

@@ -17,9 +17,9 @@ from appservice.client.homeserver import MatrixRefused, part
 from appservice.client.names import Names
 from appservice.leaving.notices import Notices, failure
 from appservice.rooms.roomstate import Room, RoomStore
-from bridge.model import RecipientState, Report, State
+from bridge.model import MATRIX, Address, RecipientState, Report, State
 from bridge.parts.failpoint import failpoint
-from bridge.words import GOOD_NEWS, IN_TIME, notice
+from bridge.words import GOOD_NEWS, IN_TIME, notice, speaking
 
 log = logging.getLogger(__name__)
 _KEPT = 30 * 86_400 * 1000  # ms; later news about a message this old may be told twice
@@ -146,6 +146,7 @@ class Reports:
     def __init__(self, edge: MatrixEdge, rooms: RoomStore, notices: Notices) -> None:
         self._db = edge.db
         self._homeserver = edge.homeserver
+        self._facts = edge.hub.facts
         self._names = edge.names
         self._rooms = rooms
         self._notices = notices
@@ -179,7 +180,8 @@ class Reports:
             for event in news.pending:
                 await self._notices.status(room, event, "PENDING", **failure("late"))
             for one in news.said:
-                words = Words(notice(one.code, one.name), one.code, one.event, one.to)
+                with speaking(await self._facts.language(Address(MATRIX, one.to))):
+                    words = Words(notice(one.code, one.name), one.code, one.event, one.to)
                 await self._notices.notice(await self._current(room), one.key, words)
             for ghost, event in news.read.items():
                 await self._receipt(room, ghost, event)

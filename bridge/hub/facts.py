@@ -31,6 +31,11 @@ class Facts:
         """See :class:`bridge.receiver.Questions`."""
         return await self._people.who(address)
 
+    async def language(self, address: Address) -> str | None:
+        """See :class:`bridge.receiver.Questions`."""
+        person = await self._people.who(address)
+        return None if person is None else self._people.languages.of(person.id)
+
     async def lost(self, address: Address) -> str | None:
         """See :class:`bridge.receiver.Questions`."""
         person = await self._people.behind(address)

@@ -273,6 +273,13 @@ class Hub:
         """See :class:`bridge.receiver.Receiver`."""
         return await self._taking_over.joined(conversation, account)
 
+    async def choose_language(self, address: Address, language: str) -> None:
+        """See :class:`bridge.receiver.Receiver`."""
+        person = await self._people.who(address)
+        if person is None:
+            raise Refused("unknown_user", "id")
+        await self._people.languages.choose(person.id, language)
+
     async def introduce(self, address: Address, name: str) -> None:
         """See :class:`bridge.receiver.Receiver`."""
         person = await self._people.who(address)

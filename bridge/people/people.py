@@ -17,6 +17,7 @@ from bridge.people.accounts import Accounts
 from bridge.people.directory import Changed, Changing, Directory
 from bridge.people.gone import Gone, kept
 from bridge.people.handles import Handles
+from bridge.people.languages import Languages
 from bridge.people.lookups import Lookups
 from bridge.people.narrowing import WrittenWith, a_page, depth, nobody, searched
 from bridge.people.revocations import taken_back
@@ -62,6 +63,7 @@ class People:
         self._ghost = ghost
         self.accounts = Accounts()
         self.gone = Gone()
+        self.languages = Languages()
         self._handles = Handles(self, directory, trusted, ghost, networks)
         self._names: dict[str, str] = {}
         self._unlisted: Lru[str, Person] = Lru(_UNLISTED_KEPT)
@@ -70,6 +72,7 @@ class People:
     async def start(self, db: Database, seal: Seal) -> None:
         """Load the declared accounts, the names of those outside the directory, and who left it, a page at a time."""
         await self._load(db, seal)
+        await self.languages.start(db)
         async for page in pages(db, "store.names", ("",), ("person",)):
             for row in page:
                 if (name := opened(seal, row["person"], row["name"])) is not None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from bridge.words.asking import ASKING
 from bridge.words.kinds import KIND_WORDS
 from bridge.words.mail import MAIL
@@ -35,8 +39,10 @@ def say(code: str) -> tuple[str, str]:
     return WORDS.get(code, _UNKNOWN)
 
 
-_LANGUAGES = {"both": slice(0, 2), "fr": slice(0, 1), "en": slice(1, 2)}
+_PARTS = {"both": slice(0, 2), "fr": slice(0, 1), "en": slice(1, 2)}
+LANGUAGES = frozenset(_PARTS)
 _spoken = ["both"]  # by this process: a hub serves one house
+_reader: ContextVar[str | None] = ContextVar("language", default=None)
 
 
 def speak(language: str) -> None:
@@ -44,9 +50,19 @@ def speak(language: str) -> None:
     _spoken[0] = language
 
 
+@contextmanager
+def speaking(language: str | None) -> Iterator[None]:
+    """What this task says in the block is for somebody who reads this language; None: that of the house."""
+    token = _reader.set(language)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
+
+
 def sentence(code: str, between: str = "\n") -> str:
-    """The sentence for a code in the languages of this hub."""
-    return between.join(say(code)[_LANGUAGES[_spoken[0]]])
+    """The sentence for a code in the language of whoever reads it, else in those of this hub."""
+    return between.join(say(code)[_PARTS[_reader.get() or _spoken[0]]])
 
 
 def notice(code: str, name: str = "", count: int = 1) -> str:

@@ -9,10 +9,16 @@ ASKING: dict[str, tuple[str, str]] = {
     "desk_hello": (
         "Bonjour. Écrivez un nom, avec la profession ou la ville si besoin (« petit cardiologue bordeaux »), un numéro "
         "RPPS ou une adresse MSSanté : vous verrez qui c'est et comment la personne est joignable. Répondez ensuite "
-        "par un numéro pour lui écrire. « contacts » : vos correspondants, en un fichier pour votre carnet d'adresses.",
+        "par un numéro pour lui écrire. « contacts » : vos correspondants, en un fichier pour votre carnet d'adresses. "
+        "« english » : Liaison vous parle anglais.",
         "Hello. Write a name, with profession or town if need be (“petit cardiologue bordeaux”), an RPPS number or a "
         "secure mail address: you will see who it is and how they are reached. Then answer with a number to write to "
-        "them. “contacts”: those you have written with, as a file for your address book.",
+        "them. “contacts”: those you have written with, as a file for your address book. “français”: "
+        "Liaison speaks French to you.",
+    ),
+    "desk_language": (
+        "Entendu : ce que Liaison vous dit, ici et dans vos autres salons, est en français.",
+        "Done: what Liaison tells you, here and in your other rooms, is in English.",
     ),
     "desk_choose": (
         "Répondez par un numéro pour écrire à cette personne.",

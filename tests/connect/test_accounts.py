@@ -191,3 +191,14 @@ async def test_who_is_in_both_products_speaks_in_a_conversation_from_the_one_she
     assert (status, problem["code"]) == (403, "other_account")
     w.pandalab.sim.read("cleo", got)
     await w.until(lambda: w.siilo.states() == {"Pour Cléo": "read"})
+
+
+async def test_a_user_has_a_language(w: World) -> None:
+    status, answer = await w.call("PUT", "/users/cleo", {"rpps": CLEO, "language": "en"})
+    assert status == 200, answer
+    assert await w.hub.facts.language(Address("pandalab", "cleo")) == "en"
+    await w.call("PUT", "/users/cleo", {"rpps": CLEO})  # a declaration without one changes nothing
+    assert await w.hub.facts.language(Address("pandalab", "cleo")) == "en"
+    assert await w.hub.facts.language(Address("siilo", "dan")) is None
+    status, problem = await w.call("PUT", "/users/cleo", {"rpps": CLEO, "language": "de"})
+    assert (status, problem["code"]) == (422, "invalid")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.networks.connect import problems
-from bridge.words import GOOD_NEWS, WORDS, notice, say, sentence, speak
+from bridge.words import GOOD_NEWS, WORDS, notice, say, sentence, speak, speaking
 
 ROOT = Path(__file__).parents[2]
 SAID_ELSEWHERE = {  # modules whose codes people never read as such, and who says it instead
@@ -56,3 +56,15 @@ def test_a_house_chooses_what_its_people_read() -> None:
     finally:
         speak("both")
     assert all(notice(code).startswith("ℹ️ ") for code in GOOD_NEWS)
+
+
+def test_whoever_reads_has_a_language_of_their_own() -> None:
+    french, english = say("too_long")
+    with speaking("en"):
+        assert sentence("too_long") == english
+        with speaking("fr"):
+            assert notice("too_long") == f"⚠️ {french}"
+        with speaking(None):
+            assert sentence("too_long") == f"{french}\n{english}"
+        assert sentence("too_long") == english
+    assert sentence("too_long") == f"{french}\n{english}"

@@ -38,6 +38,7 @@ def core(n: int) -> dict[str, Table]:
     return (
         {
             "account": ("network, id, person, declared_at", (("pandalab", f"u{i}", f"rpps:{i}", i) for i in range(n))),
+            "language": ("person, language", ((f"rpps:{i}", "en") for i in range(n))),
             "name": ("person, name", ((f"mail:p{i}@a.example", "P") for i in range(n))),
             "conversation": (
                 "id, created_at, audience",

@@ -73,6 +73,7 @@ PAGES = {
     "early_about(network= about=)",
     "early_pkey(network> id>)",
     "early_until(until>)",
+    "language_pkey(person>)",
     "acquaintance_closed(person>)",
     "acquaintance_pkey(person>)",
     "awaited_open(network= at>)",

@@ -86,6 +86,11 @@ class Vouch(Wire):
     """The professional that a user is; the product vouches for it."""
 
     rpps: Rpps
+    language: Literal["fr", "en", "both"] | None = Field(
+        default=None,
+        description="In which language this user reads what Liaison itself says (`system` messages). "
+        "Left out: as before, at first that of the house.",
+    )
 
 
 class MembersChange(Wire):

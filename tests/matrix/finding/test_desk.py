@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bridge.model import Address
+from bridge.words import sentence, speaking
 from deploy.world.stub.human import Human, Seen
 from deploy.world.waiting import until
-from tests.matrix.make import ANNA, CLEO, SPACE, VOICE, Node, World, ghost
+from tests.matrix.make import ANNA, CLEO, SPACE, VOICE, Node, World, ghost, meet
 
 HELLO = "Bonjour. Écrivez un nom"
 
@@ -151,3 +152,22 @@ async def test_an_answer_that_is_lost_opens_no_second_room(world: World) -> None
         await answered(ben, "acceptez l'invitation de Dr Cléo Petit")
         assert world.stub._faults[0].times == 0
         assert len(world.stub.world.users[ghost(CLEO)].rooms) == 1
+
+
+async def test_whoever_says_a_language_is_spoken_to_in_it_in_every_room(world: World) -> None:
+    async with world.node() as node:
+        chat = await meet(world, node)
+        ben, room = chat.ben, await desk(world, node, chat.ben)
+        await ben.say(room, "english")
+        assert (await answered(ben, "in your other rooms")) == sentence_of("desk_language", "en")
+        await ben.say(room, "nobody at all here")
+        assert "Personne" not in await answered(ben, "Nobody was found")
+    async with world.node():  # it was not only remembered
+        await ben.raw(chat.room, "m.room.message", {"msgtype": "m.text", "body": "en clair"})
+        assert (await ben.heard("was not encrypted")).text == f"⚠️ {sentence_of('not_encrypted', 'en')}"
+
+
+def sentence_of(code: str, language: str) -> str:
+    """A sentence of the catalogue."""
+    with speaking(language):
+        return sentence(code)

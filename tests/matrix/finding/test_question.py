@@ -30,6 +30,9 @@ from appservice.finding.question import Question, Wish, asked, read
         ("", Wish.HELP, ""),
         ("Contacts", Wish.CONTACTS, ""),
         ("liaison.vcf", Wish.CONTACTS, ""),
+        ("English!", Wish.LANGUAGE, "en"),
+        ("en français", Wish.LANGUAGE, "fr"),
+        ("Mme English", Wish.NAME, "Mme English"),
         ("x" * 500, Wish.NAME, "x" * 200),
     ],
 )

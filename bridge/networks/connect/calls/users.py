@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bridge import vcard
 from bridge.errors import Refused
-from bridge.model import Account, Address
+from bridge.model import Account, Address, Standing
 from bridge.networks.connect import accounts, translate
 from bridge.networks.connect.calls.call import Call, known_id
 from bridge.networks.connect.fields import people_query
@@ -34,7 +34,10 @@ class UserCalls:
         vouched = call.parse(Vouch)
         if self._endings is not None:
             await self._endings.reopened(Address(call.network, user))
-        return json_answer(self.view(await call.hub.declare(Address(call.network, user), vouched.rpps)))
+        account = await call.hub.declare(Address(call.network, user), vouched.rpps)
+        if vouched.language is not None and account.standing is Standing.ACTIVE:
+            await call.hub.choose_language(account.address, vouched.language)
+        return json_answer(self.view(account))
 
     async def user(self, call: Call) -> web.Response:
         """GET /users/{id}."""

@@ -17,7 +17,7 @@ from bridge.networks.mail.leg.threads import MAIN, KnownMail
 from bridge.networks.mail.letters.from_chat import UNREACTION
 from bridge.networks.mail.mime.boxes import Box
 from bridge.receiver import Receiver
-from bridge.words import notice
+from bridge.words import notice, speaking
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -132,7 +132,8 @@ class Amends:
             return
         root, own = None if thread == MAIN else Ref(MAIL, thread), writer.address.network
         chat, by = delivery.chat or delivery.conversation, delivery.recipients[0].address
-        body = Body(notice(code), system=True)
+        with speaking(await self._hub.facts.language(writer.address)):
+            body = Body(notice(code), system=True)
         said = Message(ref, chat, by, Kind.NOTICE, body, self._clock(), (), delivery.reply_to, root, own)
         try:
             await self._hub.accept(said)
