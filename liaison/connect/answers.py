@@ -220,6 +220,11 @@ class Abilities:
     receipts: bool = False
     files: bool = False
     files_by_url: bool = False
+    mentions: bool = False
+    locations: bool = False
+    contacts: bool = False
+    stickers: bool = False
+    voice: bool = False
     max_files: int = 0
     max_text: int = 0
 

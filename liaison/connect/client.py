@@ -100,6 +100,20 @@ class Connect(Transport):
         """React to a message of anybody with an emoji. Keep ``id``: the reaction is taken back by it."""
         return await self._about(message, "reactions", conversation, sender, {"key": key}, id)
 
+    async def vote(
+        self, poll: str, conversation: str, sender: str, answers: Sequence[str], *, id: str | None = None
+    ) -> Accepted:
+        """Choose answers (ids) in a poll, instead of what was chosen before; none takes the vote back."""
+        return await self._about(poll, "votes", conversation, sender, {"answers": list(answers)}, id)
+
+    async def end_poll(self, poll: str, conversation: str, sender: str, *, id: str | None = None) -> Accepted:
+        """Who asked ends the poll."""
+        return await self._about(poll, "end", conversation, sender, {}, id)
+
+    async def handle(self, message: str, conversation: str, sender: str, *, id: str | None = None) -> Accepted:
+        """Mark a message as dealt with; the mark is taken back by its ``id``."""
+        return await self._about(message, "handled", conversation, sender, {}, id)
+
     async def _about(
         self, message: str, what: str, conversation: str, sender: str, said: Json, ident: str | None
     ) -> Accepted:

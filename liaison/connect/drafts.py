@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from liaison.connect.answers import Name, Uploaded
+from liaison.connect.holding import Card, Location, Poll, wire
 from liaison.connect.reading import time_text
 
 Json = dict[str, Any]
@@ -49,7 +50,8 @@ class Draft:
     """A message that a user of the product wrote.
 
     ``id`` is the idempotency key: the same draft sent twice is one message. ``to`` is needed on the first message of a
-    conversation. ``extra`` holds fields of a newer contract as they go on the wire.
+    conversation. ``mentions`` are person ids; what it ``holds`` says its kind by itself. ``extra`` holds fields of a
+    newer contract as they go on the wire.
     """
 
     conversation: str
@@ -63,6 +65,9 @@ class Draft:
     urgent: bool = False
     name: Name | None = None
     files: tuple[Attachment | Uploaded, ...] = ()
+    mentions: tuple[str, ...] = ()
+    everybody: bool = False
+    holds: Location | Poll | Card | None = None
     id: str = field(default_factory=new_id)
     sent_at: datetime = field(default_factory=now)
     extra: Json = field(default_factory=dict, repr=False)
@@ -79,7 +84,12 @@ class Draft:
             said["to"] = list(self.to)
         if self.name is not None:
             said["name"] = {"text": self.name.text, "about_patient": self.name.about_patient}
+        if self.mentions:
+            said["mentions"] = list(self.mentions)
+        if self.everybody:
+            said["everybody"] = True
         if self.files:
             said["files"] = [one.wire() for one in self.files]
         optional = {"html": self.html, "reply_to": self.reply_to, "thread": self.thread}
-        return said | {key: value for key, value in optional.items() if value is not None} | self.extra
+        held = {} if self.holds is None else wire(self.holds)
+        return said | {key: value for key, value in optional.items() if value is not None} | held | self.extra

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from liaison.connect.answers import Member, MessageState, Name, Person
+from liaison.connect.holding import AnswerCount, Card, Location, Poll
 from liaison.connect.reading import read, to_time
 
 Json = dict[str, Any]
@@ -60,6 +61,13 @@ class MessageCreated(_InConversation):
     thread: str | None = None
     files: tuple[FileIn, ...] = field(default=(), repr=False)
     name: Name | None = None
+    mentions: tuple[str, ...] = ()
+    mentioned: tuple[str, ...] = ()
+    everybody: bool = False
+    urgent: bool = False
+    location: Location | None = None
+    poll: Poll | None = None
+    contact: Card | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +87,9 @@ class MessageEdited(_About):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRemoved(_About):
-    """The message, or the reaction, ``about`` was taken back: show no word of it."""
+    """The message, or the reaction, ``about`` was taken back: show no word of it. ``moderated``: not by its writer."""
+
+    moderated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +97,27 @@ class MessageReaction(_About):
     """Somebody reacts to the message ``about``."""
 
     key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageVote(_About):
+    """Somebody votes in the poll ``about``, instead of what they chose before; no answer takes the vote back."""
+
+    answers: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageHandled(_About):
+    """Somebody marks the message ``about`` as dealt with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollEnded(_About):
+    """The poll ``about`` has ended; ``counts`` are None where the hub does not know them."""
+
+    text: str = field(repr=False)
+    counts: tuple[AnswerCount, ...] | None = field(default=None, repr=False)
+    voters: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +186,9 @@ Data = (
     | MessageEdited
     | MessageRemoved
     | MessageReaction
+    | MessageVote
+    | MessageHandled
+    | PollEnded
     | MembersChanged
     | ConversationRenamed
     | PictureChanged
@@ -169,6 +203,9 @@ DATA: Mapping[str, type[Data]] = {
     "message.edited": MessageEdited,
     "message.removed": MessageRemoved,
     "message.reaction": MessageReaction,
+    "message.vote": MessageVote,
+    "message.handled": MessageHandled,
+    "message.poll_ended": PollEnded,
     "conversation.members": MembersChanged,
     "conversation.renamed": ConversationRenamed,
     "conversation.picture": PictureChanged,

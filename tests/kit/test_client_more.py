@@ -21,12 +21,16 @@ from bridge.networks.connect.contract.openapi import written
 from deploy.world.waiting import PATIENCE, until
 from liaison.connect import (
     Attachment,
+    Card,
     Connect,
     Draft,
     Event,
     FileIn,
+    Location,
     MessageCreated,
     NotGenuine,
+    Poll,
+    PollAnswer,
     Refused,
     Tried,
     Webhooks,
@@ -34,6 +38,7 @@ from liaison.connect import (
 )
 from liaison.connect.client import sha256_of
 from liaison.connect.events import DATA
+from liaison.connect.reading import read
 from liaison.kit.colleagues import Said
 from liaison.kit.hub import Product, SmallHub, serve, small_hub
 from liaison.kit.people import BEN, GAEL, USERS
@@ -49,6 +54,7 @@ METHODS = {
     "events": "events", "replay": "replay", "try_webhook": "try_webhook", "credentials": "credentials",
     "end_user": "end_user", "export_user": "export", "give_picture": "picture",
     "rotate_token": "rotate_token", "rotate_secret": "rotate_secret",
+    "vote": "vote", "end_poll": "end_poll", "handle": "handle",
 }  # fmt: skip
 """Operation of the contract -> method of the client. Whoever adds an operation adds a method, or says why not below."""
 NONE = {"health"}  # asked by monitors
@@ -178,6 +184,20 @@ async def test_what_is_not_there_is_not_downloaded(v: Vendor, tmp_path: Path) ->
     none = FileIn(id="f_none", name="x", type="a/b", size=1, sha256="0")
     with pytest.raises(Refused, match="404"):
         await v.client.download_to(none, tmp_path / "x")
+
+
+def test_a_message_holds_a_place_a_poll_or_a_card() -> None:
+    poll = Poll(question="Quel jour ?", answers=(PollAnswer(id="a", text="Mardi"), PollAnswer(id="b", text="Jeudi")))
+    for held, kind, name in (
+        (Location(lat=48.8, lon=2.3, label="Urgences"), "location", "location"),
+        (poll, "poll", "poll"),
+        (Card(name="Cléo Petit", vcard="BEGIN:VCARD\nEND:VCARD"), "contact", "contact"),
+    ):
+        said = Draft("c", "cleo", "Ici", holds=held, mentions=("rpps:1",), everybody=True).wire()
+        assert (said["kind"], said["mentions"], said["everybody"]) == (kind, ["rpps:1"], True)
+        assert read(type(held), said[name]) == held, "it comes as it went"
+        assert not any(word in repr(held) for word in ("Urgences", "Quel", "Petit"))
+    assert "kind" not in Draft("c", "cleo", "Ici").wire()
 
 
 def test_the_client_alone_is_a_distribution_of_its_own() -> None:
