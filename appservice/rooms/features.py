@@ -28,19 +28,17 @@ log = logging.getLogger(__name__)
 FEATURES = "com.beeper.room_features"
 BRIDGE = ("m.bridge", "uk.half-shot.bridge")
 _FULL, _PARTLY, _REFUSED = 2, 1, -2  # levels of support, as clients know them
-_KINDS = {"edit": Kind.EDIT, "delete": Kind.REMOVAL, "reaction": Kind.REACTION}
+_KINDS = {"edit": Kind.EDIT, "delete": Kind.REMOVAL, "reaction": Kind.REACTION, "poll": Kind.POLL}
 _FILES = ("m.image", "m.file", "m.audio", "m.video")
 
 
 def to_features(carried: InCommon) -> Json:
-    """Pure: what the others of a conversation can be given. What has its text elsewhere is supported in part."""
-    shown: Json = {name: _FULL if kind in carried.kinds else _REFUSED for name, kind in _KINDS.items()}
+    """Pure: what the others of a conversation can be given. What they read as a text is supported in part."""
+    shown: Json = {name: _FULL if kind in carried.kinds else _PARTLY for name, kind in _KINDS.items()}
     one: Json = {"mime_types": {"*/*": _FULL if carried.files else _REFUSED}}
     if carried.files:
         one |= {"caption": _FULL, "max_size": carried.max_files}
-    poll = _FULL if Kind.POLL in carried.kinds else _PARTLY
-    texts = {"poll": poll, "location_message": _PARTLY, "max_text_length": carried.max_text}
-    return shown | texts | {"file": dict.fromkeys(_FILES, one)}
+    return shown | {"location_message": _PARTLY, "file": dict.fromkeys(_FILES, one)}
 
 
 def to_bridge(network: str, label: str, conversation: str, voice: str) -> Json:

@@ -88,10 +88,10 @@ async def test_a_room_that_lets_the_hub_set_no_state_goes_on_without(world: Worl
 @pytest.mark.parametrize(
     ("legs", "expected"),
     [
-        ([], {"edit": -2, "delete": -2, "reaction": -2, "poll": 1}),
-        ([Capabilities(kinds=EVERYWHERE | {Kind.EDIT, Kind.POLL})], {"edit": 2, "delete": -2, "poll": 2}),
-        ([Capabilities(), Capabilities(kinds=EVERYWHERE | {Kind.REACTION})], {"edit": -2, "reaction": 2}),
-        ([Capabilities(max_text=1000), Capabilities()], {"max_text_length": 1000, "location_message": 1}),
+        ([], {"edit": 1, "delete": 1, "reaction": 1, "poll": 1}),
+        ([Capabilities(kinds=EVERYWHERE | {Kind.EDIT, Kind.POLL})], {"edit": 2, "delete": 1, "poll": 2}),
+        ([Capabilities(), Capabilities(kinds=EVERYWHERE | {Kind.REACTION})], {"edit": 1, "reaction": 2}),
+        ([Capabilities(), Capabilities()], {"location_message": 1}),
     ],
 )
 def test_levels_of_support(legs: list[Capabilities], expected: dict[str, int]) -> None:
