@@ -38,7 +38,6 @@ def core(n: int) -> dict[str, Table]:
     return (
         {
             "account": ("network, id, person, declared_at", (("pandalab", f"u{i}", f"rpps:{i}", i) for i in range(n))),
-            "language": ("person, language", ((f"rpps:{i}", "en") for i in range(n))),
             "name": ("person, name", ((f"mail:p{i}@a.example", "P") for i in range(n))),
             "conversation": (
                 "id, created_at, audience",
@@ -88,6 +87,7 @@ def _amended(n: int, chat: list[str]) -> dict[str, Table]:
     """Each message of the room was corrected, and as many corrections wait for theirs."""
     waits = (("siilo", f"e{i}", f"t{i}", chat[n + i], "chat", "dan", "edit", b"x", i, i, i) for i in range(1, n + 1))
     return {
+        "language": ("person, language", ((f"rpps:{i}", "en") for i in range(n))),
         "correction": ("message, about, kind, sent_at", ((f"m_e{i}", message(i), "edit", i) for i in range(1, n + 1))),
         "early": ("network, id, about, conversation, chat, address, kind, body, sent_at, accepted_at, until", waits),
     }
