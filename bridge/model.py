@@ -312,12 +312,13 @@ class Delivery:
     name: GroupName | None = None
     named: str | None = None
     moderated: bool = False  # see :class:`Message`
+    aside: frozenset[str] = frozenset()  # members there (person ids) who do not get it
     cited: Cited | None = None  # what ``reply_to`` names, also where this network has no name for it
 
     @property
     def recipients(self) -> tuple[Member, ...]:
         """The members that this leg serves."""
-        return tuple(m for m in self.members if m.address.network == self.network)
+        return tuple(m for m in self.members if m.address.network == self.network and m.person.id not in self.aside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,9 @@ class Questions(Protocol):
     async def identify(self, address: Address, field: str) -> Person:
         """The person behind an address. Raises Refused (unknown_sender, account_held, account_refused): ``field``."""
 
+    async def person(self, handle: str) -> Person:
+        """Whom a handle names, be they reached or not. Raises Refused (unknown_recipient)."""
+
     async def who(self, address: Address) -> Person | None:
         """The person behind an address, or None."""
 
@@ -303,6 +306,12 @@ class Receiver(Protocol):
         If another product has her, the account is held: it gives no identity until :meth:`confirm` or the operator's
         decision. Who had the address before leaves every conversation there; what waited for them is refused
         (not_reachable).
+        """
+
+    def block(self, account: Address, person: str, on: bool) -> None:
+        """From now on an account gets nothing (or all again) of what a person (id) says: refused in a neutral word.
+
+        Others in the conversation get it. The edge keeps it on disk, and says it again at each start.
         """
 
     async def give_up(self, account: Address, at: int) -> None:

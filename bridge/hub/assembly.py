@@ -105,6 +105,7 @@ def assemble(
     people = People(directory, rules.trusted, rules.ghost, served)
     store = Store(db, seal, people, files)
     courier = Courier(store, served, rules.patience, clock, people.holds, refused)
+    courier.blocked = people.accounts.blocks
     hub = Hub(
         store, people, courier, served,
         max_members=rules.max_members, waits=(rules.order_wait, rules.early_wait), clock=clock,

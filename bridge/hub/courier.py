@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
@@ -32,6 +33,8 @@ from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
+NOT_TAKEN = "not_taken"  # why somebody does not get what they do not want: a neutral word
+NOBODY: Mapping[Member, str] = MappingProxyType({})
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
 
 
@@ -49,6 +52,8 @@ class Courier:
         self._clock = clock
         self._jitter = jitter
         self._holds = holds
+        self.blocked: Callable[[Address, str], bool] = lambda account, person: False
+        """Whether an account wants nothing of what somebody (a person id) says."""
         self._on_refused = on_refused
         self.overtaking = Overtaking()
         self._kept: Lru[tuple[str, str], bool] = Lru(_REMEMBERED)  # lanes that wait until somebody comes
@@ -184,10 +189,10 @@ class Courier:
         outlet.worked(delivery.conversation)
         return await self._end(delivery, handed, "", lost)
 
-    async def _addressed(self, due: DueDelivery) -> tuple[Delivery, Sequence[Member]]:
+    async def _addressed(self, due: DueDelivery) -> tuple[Delivery, Mapping[Member, str]]:
         """The last look before it is handed out: nobody gets it at an address that is somebody else's by now.
 
-        Gives those who do not get it, too. Raises Refused if nobody is left, SealBroken, Unavailable.
+        Gives those who do not get it, too, and why. Raises Refused if nobody is left, SealBroken, Unavailable.
         """
         delivery = await self._store.deliveries.ready(due)
         if due.next_at and self._overdue.given_up(delivery.created_at):
@@ -196,15 +201,26 @@ class Courier:
             raise Refused("left_before")
         if KINDS[delivery.kind].about and delivery.reply_to is None:  # they never got it: it was refused, or not theirs
             raise Refused("taken_back" if KINDS[delivery.kind].erases else "target_not_there")
-        lost = [m for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)]
-        if not lost:
+        lost = {
+            m: _why(m) for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)
+        }
+        spared = {m: NOT_TAKEN for m in self._spared(delivery) if m not in lost}
+        if not lost and not spared:
             return delivery, lost
-        if len(lost) == len(delivery.recipients):
-            raise Refused(_why(lost[0]))
-        return replace(delivery, members=tuple(m for m in delivery.members if m not in lost)), lost
+        if len(lost) + len(spared) == len(delivery.recipients):
+            raise Refused(next(iter((lost | spared).values())))
+        aside = frozenset(m.person.id for m in spared)
+        left = tuple(m for m in delivery.members if m not in lost)
+        return replace(delivery, members=left, aside=aside), lost | spared
+
+    def _spared(self, delivery: Delivery) -> list[Member]:
+        """Those who want nothing of whoever says this."""
+        if not KINDS[delivery.kind].recipients or delivery.body.system:
+            return []
+        return [m for m in delivery.recipients if self.blocked(m.address, delivery.sender.id)]
 
     async def _end(
-        self, delivery: Delivery, handed: Ref | Handed | None, reason: str, lost: Sequence[Member] = ()
+        self, delivery: Delivery, handed: Ref | Handed | None, reason: str, lost: Mapping[Member, str] = NOBODY
     ) -> bool:
         if isinstance(handed, Ref) and not lost and not delivery.gone:
             known = not self._connectors[delivery.network].capabilities.own_states
@@ -213,10 +229,8 @@ class Courier:
             return True
         handed, now = Handed(handed) if isinstance(handed, Ref) else handed, self._clock()
         async with self._store.db.transaction("courier.sent" if handed else "courier.refused") as tx:
-            for member in lost:
-                await self._store.outcomes.failed(
-                    tx, delivery.message, member.person.id, delivery.network, _why(member), now
-                )
+            for member, why in lost.items():
+                await self._store.outcomes.failed(tx, delivery.message, member.person.id, delivery.network, why, now)
             if handed is not None:
                 await self._sent(tx, delivery, handed)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 
+from bridge.errors import Refused
 from bridge.hub.claims import Claims
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
@@ -26,6 +27,16 @@ class Facts:
         self._claims = claims
         self._store = store
         self._people = people
+
+    async def person(self, handle: str) -> Person:
+        """See :class:`bridge.receiver.Questions`."""
+        network, _, ident = handle.partition(":")
+        if network == "rpps":
+            return await self._people.rpps(ident)
+        person = await self._people.who(Address(network, ident)) if ident else None
+        if person is None:
+            raise Refused("unknown_recipient", "person")
+        return person
 
     async def who(self, address: Address) -> Person | None:
         """See :class:`bridge.receiver.Questions`."""

@@ -247,6 +247,10 @@ class Hub:
             await self.links.declared(person.id)
         return account
 
+    def block(self, account: Address, person: str, on: bool) -> None:
+        """See :class:`bridge.receiver.Receiver`."""
+        self._people.accounts.block(account, person, on)
+
     async def give_up(self, account: Address, at: int) -> None:
         """See :class:`bridge.receiver.Receiver`."""
         await GivingUp(self._store, self._people, self.lists, self.links, self.change_members).end(account, at)

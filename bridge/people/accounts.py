@@ -29,6 +29,7 @@ class Accounts:
         self._of: dict[str, list[_Declared]] = {}  # by person, the oldest first
         self._apart: dict[Address, Standing] = {}  # the few that are not active
         self.revoked = Revocations()
+        self._blocked: dict[Address, set[str]] = {}
         self.changes = 0
         """How often something of it has changed."""
 
@@ -50,11 +51,24 @@ class Accounts:
         if not self._of[old.person]:
             del self._of[old.person]
 
+    def block(self, address: Address, person: str, on: bool) -> None:
+        """An account wants nothing, or all again, of what a person (id) says."""
+        if on:
+            self._blocked.setdefault(address, set()).add(person)
+        elif (known := self._blocked.get(address)) is not None:
+            known.discard(person)
+
+    def blocks(self, address: Address, person: str) -> bool:
+        """Whether an account wants nothing of what a person (id) says."""
+        known = self._blocked.get(address)
+        return known is not None and person in known
+
     def drop(self, address: Address) -> None:
         """Nobody's any more."""
         if (old := self._known.pop(address, None)) is not None:
             self._forget(old)
             self._apart.pop(address, None)
+            self._blocked.pop(address, None)
             self.changes += 1
 
     def settle(self, address: Address, standing: Standing) -> None:

@@ -120,6 +120,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "This id already names another message. Choose a new one.",
     ),
     "unknown_message": ("Message inconnu.", "Unknown message."),
+    "not_taken": (
+        "Cette personne ne reçoit pas ce message. Joignez-la autrement.",
+        "This person does not receive this message. Reach them another way.",
+    ),
     "left_before": (
         "Cette personne a quitté la conversation avant que le message parte : elle ne l'a pas reçu.",
         "This person left the conversation before the message went out, and has not received it.",

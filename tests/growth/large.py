@@ -143,6 +143,7 @@ def connect(n: int) -> dict[str, Table]:
                 for i in range(1, n + 1)
             ),
         ),
+        "connect_blocked": ("network, id, person, at", (("siilo", f"u{i}", f"rpps:{i}", i) for i in range(n))),
         "connect_log": ("network, n", iter([("siilo", n)])),
         "connect_token": ("hash, network, at", ((f"{i:064x}", f"product{i}", i) for i in range(n))),
         "connect_secret": ("network, id, at", ((f"product{i}", "s", i) for i in range(n))),

@@ -7,6 +7,7 @@ an index, a page, or a reason.
 from __future__ import annotations
 
 FEW = {
+    "connect_blocked_pkey(network= id=)": "the people whom one user has blocked, all of which end",
     "connect_event_waits(network= n=)": "one event",
     "connect_token_network(network=)": "the tokens of one product, of which few are good",
     "connect_secret_pkey(network=)": "the secrets of one product, of which few are good",
@@ -60,6 +61,8 @@ FEW = {
 
 PAGES = {
     "account_pkey(network= id>)",
+    "connect_blocked_pkey(network= id= person>)",
+    "connect_blocked_pkey(network= id> person>)",
     "connect_ended_todo(network= id>)",
     "connect_event_lane(network= lane=)",
     "leg_chat(network= chat>)",

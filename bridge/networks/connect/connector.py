@@ -33,6 +33,7 @@ from bridge.networks.connect.shelf import COMPONENT as SHELF
 from bridge.networks.connect.shelf.address import Lent
 from bridge.networks.connect.shelf.shelf import ProductFiles
 from bridge.networks.connect.signing import Signer, read_secret
+from bridge.networks.connect.users.blocking import Blocking
 from bridge.networks.connect.users.endings import Endings
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.parts.bucket import Bucket
@@ -58,7 +59,7 @@ class ConnectConnector:
         declared: Declared | None = None,
         shelf: ProductFiles | None = None,
         credentials: Credentials | None = None,
-        endings: Endings | None = None,
+        users: tuple[Endings, Blocking] | None = None,
     ) -> None:
         """``labels``: what people call each product; ``declared``: what products say that they are able to.
 
@@ -67,7 +68,7 @@ class ConnectConnector:
         self._shelf = shelf
         self._declared = declared
         self._credentials = credentials
-        self._endings = endings
+        self._users = users
         self._product = product
         self._out = out
         self._labels = labels or {}
@@ -95,8 +96,9 @@ class ConnectConnector:
         if self._credentials is not None:
             await self._credentials.load(self._product)
         await self._out.start()
-        if self._endings is not None:
-            await self._endings.start(self._product)
+        if self._users is not None:
+            await self._users[1].load(self._product)
+            await self._users[0].start(self._product)
         self._product.open = True
 
     async def stop(self) -> None:
@@ -104,8 +106,8 @@ class ConnectConnector:
         self._product.open = False
         try:
             async with asyncio.timeout(_STOP_TIMEOUT):
-                if self._endings is not None:
-                    await self._endings.stop(self.network)
+                if self._users is not None:
+                    await self._users[0].stop(self.network)
                 await self._out.stop()
         except TimeoutError:
             _log.warning("connect: %s: connections did not close in time", self.network)
@@ -205,7 +207,7 @@ def build(
     """
     declared = Declared(db) if db is not None else None
     credentials = Credentials(db, seal, lambda: int(clock() * 1000)) if db is not None and seal is not None else None
-    endings = Endings(db, lambda: int(clock() * 1000)) if db is not None else None
+    users = None if db is None else (Endings(db, now := lambda: int(clock() * 1000)), Blocking(db, now))
     shelf = _shelf(section, seal, db, files, clock)
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
@@ -215,7 +217,7 @@ def build(
         webhook = _webhook(name, settings, sessions, clock) if settings.webhook_url else None
         events = _log_of(name, settings, db, seal, clock)
         out = products[name].out = WayOut(name, webhook, events, hub)
-        connectors[name] = ConnectConnector(products[name], out, labels, declared, shelf, credentials, endings)
+        connectors[name] = ConnectConnector(products[name], out, labels, declared, shelf, credentials, users)
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,
@@ -223,7 +225,7 @@ def build(
         body_timeout_s=section.body_timeout_s,
         certificate_from_proxy=section.client_certificate_from_proxy,
     )
-    kept = OnDisk(Prints(seal) if seal else None, declared, credentials, shelf, endings)
+    kept = OnDisk(Prints(seal) if seal else None, declared, credentials, shelf, *(users or ()))
     return ConnectApi(products, limits, kept, clock=clock), connectors
 
 

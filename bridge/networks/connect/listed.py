@@ -41,6 +41,13 @@ class UsersView(Wire):
     next: str | None = Field(description=_NEXT)
 
 
+class PeopleView(Wire):
+    """People."""
+
+    items: list[PersonView]
+    next: str | None = Field(description=_NEXT)
+
+
 class MembersView(Wire):
     """The members of a conversation."""
 

@@ -78,6 +78,7 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Trop de jetons ou de secrets sont valables : attendez la fin des anciens.",
         "Too many tokens or secrets are good: wait until old ones end.",
     ),
+    "own_account": ("Personne ne se bloque soi-même.", "Nobody blocks themselves."),
     "no_event_log": (
         "Ce produit n'a pas de journal : l'exploitant le met en place (events_kept_days).",
         "This product has no event log: the hub's operator sets it up (events_kept_days).",

@@ -26,7 +26,13 @@ async def _record() -> None:
         async with world(Path(folder)) as w:
             async for given, status, answer in play(w):
                 assert status < 300, (given.operation, answer)
-                said = {"operation": given.operation, "id": given.id, "query": given.query, "body": given.body}
+                said = {
+                    "operation": given.operation,
+                    "id": given.id,
+                    "person": given.person,
+                    "query": given.query,
+                    "body": given.body,
+                }
                 said |= {"raw": given.raw, "headers": given.headers}
                 kept = {name: value for name, value in said.items() if value not in (None, {}) or name == "body"}
                 if given.body is None:

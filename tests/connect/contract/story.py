@@ -128,7 +128,7 @@ BEFORE: dict[str, Callable[[World, Example], Awaitable[Json]]] = {
 async def ask(w: World, given: Example, token: str, changed: Json | None = None) -> tuple[int, Any]:
     """Send an example's request."""
     operation, changed = OF[given.operation], changed or {}
-    path = operation.path.replace("{id}", changed.get("id") or given.id or "")
+    path = operation.path.replace("{id}", changed.get("id") or given.id or "").replace("{person}", given.person or "")
     query = f"?{urlencode(given.query)}" if given.query else ""
     headers, body = {"Authorization": f"Bearer {token}"}, changed.get("body", given.body)
     url = w.url + "/connect/v1" + path + query

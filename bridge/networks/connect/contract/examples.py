@@ -21,6 +21,7 @@ class Example:
 
     operation: str
     id: str | None = None
+    person: str | None = None  # in the path, too
     query: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] | None = field(default=None, repr=False)
     raw: str | None = field(default=None, repr=False)  # a body that is a file

@@ -147,6 +147,17 @@ OPERATIONS = (
         "on by itself. `user.revoked` is sent, too.",
     ),
     Operation(
+        "blocked", "GET", "/users/{id}/blocked", "Of whom a user wants no messages.", 200, listed.PeopleView,
+    ),
+    Operation(
+        "block", "PUT", "/users/{id}/blocked/{person}", "The user wants no messages of this person.", 204,
+        about="Whatever this person says from now on is refused for this user, in every conversation and from every "
+        "network, with the neutral reason `not_taken`; the others of the conversation get it. `person` is a handle.",
+    ),
+    Operation(
+        "unblock", "DELETE", "/users/{id}/blocked/{person}", "The user wants messages of this person again.", 204,
+    ),
+    Operation(
         "list_users", "GET", "/users", "Everybody whom this product has declared, by id.", 200, listed.UsersView,
     ),
     Operation(

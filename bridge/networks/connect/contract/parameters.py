@@ -66,6 +66,7 @@ def _conversations() -> list[Json]:
 
 _QUERIES = {
     "list_users": _list,
+    "blocked": _list,
     "export_user": lambda: _list()[1:],
     "list_conversations": _conversations,
     "list_members": _list,
@@ -78,5 +79,6 @@ _QUERIES = {
 
 def parameters_of(operation: Operation) -> list[Json]:
     """Of the path, then of the query."""
-    path = [{"name": "id", "in": "path", "required": True, "schema": _ID}] if "{id}" in operation.path else []
+    names = [name for name in ("id", "person") if f"{{{name}}}" in operation.path]
+    path = [{"name": name, "in": "path", "required": True, "schema": _ID} for name in names]
     return [*path, *_QUERIES.get(operation.name, list)()]

@@ -7,3 +7,13 @@ INSERT INTO connect_ended (network, id, person, at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, at = excluded.at, done = NULL WHERE connect_ended.done IS NOT NULL;
 -- name: done
 UPDATE connect_ended SET done = $3 WHERE network = $1 AND id = $2;
+-- name: block
+INSERT INTO connect_blocked (network, id, person, at) VALUES ($1, $2, $3, $4) ON CONFLICT (network, id, person) DO NOTHING;
+-- name: unblock
+DELETE FROM connect_blocked WHERE network = $1 AND id = $2 AND person = $3;
+-- name: blocked
+SELECT id, person FROM connect_blocked WHERE network = $1 AND (id, person) > ($2, $3) ORDER BY id, person LIMIT $4;
+-- name: blocked_by
+SELECT person FROM connect_blocked WHERE network = $1 AND id = $2 AND person > $3 ORDER BY person LIMIT $4;
+-- name: unblock_all
+DELETE FROM connect_blocked WHERE network = $1 AND id = $2;

@@ -80,6 +80,7 @@ class Endings:
             assert hub is not None
             await hub.give_up(Address(network, row["id"]), row["at"])
             async with self._db.transaction("connect.ended") as tx:
+                await tx.run("connect_users.unblock_all", network, row["id"])
                 await tx.run("connect_users.done", network, row["id"], self._clock())
             log.warning("connect: %s has given up %s, who was %s", network, row["id"], row["person"])
         return 0.0 if len(rows) == _PAGE else None
