@@ -111,7 +111,7 @@ def _said(delivery: Delivery, kind: Kind) -> Body:
         return replace(body, text=f"{before}\n{body.text}", html=html)
     if delivery.kind is Kind.REMOVAL:
         return Body(wording.removes(cited, delivery.sent_at, moderated=delivery.moderated))
-    return body
+    return replace(body, extra=None)  # the text says it
 
 
 def _body(body: Body, able: Capabilities) -> Body:

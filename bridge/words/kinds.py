@@ -31,6 +31,14 @@ KIND_WORDS: dict[str, tuple[str, str]] = {
         "prévenez-la.",
         "This person still sees the message: a text tells them that you have taken it back. If it matters, tell them.",
     ),
+    "wrong_kind": (
+        "Ce champ va avec le type de message (`kind`) du même nom, et ce type avec ce champ.",
+        "This field goes with the kind of the same name, and that kind with this field.",
+    ),
+    "same_answer": (
+        "Deux réponses de ce sondage ont le même identifiant.",
+        "Two answers of this poll have the same id.",
+    ),
     "handled_not_carried": (
         "« Traité » n'a pas été transmis. Répondez par un texte.",
         '"Dealt with" was not carried. Answer with text.',

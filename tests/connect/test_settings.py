@@ -14,6 +14,7 @@ from bridge.kinds import EVERYWHERE
 from bridge.networks.connect import ConnectSettings, build
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.profiles import MAX_BY_URL, MAX_FILES, PROFILES, Profile
+from bridge.networks.connect.settings import LONG_TEXT
 from tests.connect.make import SECRETS, digest, section
 
 SECRET = SECRETS["pandalab"]
@@ -115,7 +116,7 @@ def test_one_token_is_of_one_product() -> None:
         ConnectSettings.model_validate(whole)
 
 
-@pytest.mark.parametrize("more", [{"max_text_bytes": MAX_TEXT + 1}, {"max_body_bytes": 10}, {"body_timeout_s": 0}])
+@pytest.mark.parametrize("more", [{"max_text_bytes": LONG_TEXT + 1}, {"max_body_bytes": 10}, {"body_timeout_s": 0}])
 def test_limits_have_limits(more: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         _settings(**more)

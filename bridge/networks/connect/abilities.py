@@ -21,8 +21,12 @@ from bridge.networks.connect.wire import AboutKind
 from bridge.receiver import InCommon
 
 _log = logging.getLogger(__name__)
-_SWITCHES = ("html", "replies", "threads", "typing", "receipts", "files", "files_by_url")
-OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.PICTURE)
+_SWITCHES = (
+    "html", "replies", "threads", "typing", "receipts", "files", "files_by_url", "mentions", "locations", "contacts",
+    "stickers", "voice",
+)  # fmt: skip
+OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.HANDLED, Kind.POLL, Kind.PICTURE)
+_WITH = {Kind.POLL: {Kind.VOTE, Kind.POLL_END}}
 
 
 class Abilities(Wire):
@@ -36,8 +40,9 @@ class Abilities(Wire):
         json_schema_extra={"default": []},
         max_length=8,
         description="Webhooks beyond `message.created` that the product handles: `edit` is `message.edited`, `removal` "
-        "`message.removed`, `reaction` `message.reaction`, `picture` "
-        "`conversation.picture`. Without it its users keep the old state; writers hear so.",
+        "`message.removed`, `reaction` `message.reaction`, `handled` `message.handled`, `poll` also `message.vote` and "
+        "`message.poll_ended`, `picture` `conversation.picture`. Whatever "
+        "is not declared its users read as a text, where it makes sense.",
     )
     html: bool | None = None
     replies: bool | None = None
@@ -45,6 +50,11 @@ class Abilities(Wire):
     typing: bool | None = None
     receipts: bool | None = None
     files: bool | None = None
+    mentions: bool | None = Field(default=None, description="It notifies whom a message calls (`mentioned`).")
+    locations: bool | None = Field(default=None, description="It shows `location`.")
+    contacts: bool | None = Field(default=None, description="It shows `contact`.")
+    stickers: bool | None = Field(default=None, description="It knows a sticker from a picture.")
+    voice: bool | None = Field(default=None, description="It knows a voice message from another sound.")
     files_by_url: bool | None = Field(
         default=None,
         description="Webhooks name files (`url`) and do not hold them: the product fetches them when it wants to. Then "
@@ -64,6 +74,11 @@ class AbilitiesView(Wire):
     receipts: bool
     files: bool
     files_by_url: bool
+    mentions: bool = False
+    locations: bool = False
+    contacts: bool = False
+    stickers: bool = False
+    voice: bool = False
     max_files: int
     max_text: int
 
@@ -73,7 +88,8 @@ def able(profile: Capabilities, said: Abilities, fixed: dict[str, Any]) -> Capab
     declared: dict[str, Any] = {name: getattr(said, name) for name in _SWITCHES if getattr(said, name) is not None}
     if declared.get("files_by_url"):
         declared["max_files"] = BY_URL
-    declared["kinds"] = EVERYWHERE | {Kind(kind) for kind in said.kinds}
+    kinds = {Kind(kind) for kind in said.kinds}
+    declared["kinds"] = EVERYWHERE | kinds.union(*(_WITH.get(kind, set()) for kind in kinds))
     return in_bounds(dataclasses.replace(profile, **(declared | fixed)))
 
 

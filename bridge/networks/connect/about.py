@@ -8,8 +8,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bridge.errors import Refused
+from bridge.extras import MOST_ANSWERS, Vote
+from bridge.forms import wording
 from bridge.model import Address, Body, Delivery, Kind, Message, Ref
 from bridge.networks.connect.fields import REACTION_PATTERN, Id, NameView, Text, Time, Wire, time_text
+from bridge.networks.connect.kinds import holding
+from bridge.networks.connect.kinds.wire_kinds import AnswerCount, AnswerId
 from bridge.networks.connect.translate import clean_html, event, recipients, to_body, to_member, to_person, to_time
 from bridge.networks.connect.wire import MemberView, PersonView
 
@@ -44,6 +48,23 @@ class NewReaction(_About):
     key: str = Field(min_length=1, max_length=64, pattern=REACTION_PATTERN, repr=False, examples=["👍"])
 
 
+class NewVote(_About):
+    """What a user chooses in a poll, instead of what they chose before; no answer takes the vote back."""
+
+    answers: list[AnswerId] = Field(max_length=MOST_ANSWERS, repr=False)
+
+
+class NewHandled(_About):
+    """A user marks a message as dealt with. To take the mark back, remove it by its `id`."""
+
+
+class NewEnd(_About):
+    """The poll ends. Only who asked may do that."""
+
+
+New = NewEdit | NewRemoval | NewReaction | NewVote | NewHandled | NewEnd
+
+
 class _AboutSeen(Wire):
     message: str = Field(description="The hub's id of this.")
     about: str = Field(description="The product's id of the message (or reaction) that it is about.")
@@ -60,16 +81,41 @@ class Edited(_AboutSeen):
 
     text: str = Field(repr=False)
     html: str | None = Field(repr=False)
+    mentions: list[str] = Field(default_factory=list, description="Whom it calls by name (`person`).")
+    mentioned: list[str] = Field(default_factory=list, description="Which of the product's users it calls.")
+    everybody: bool = False
 
 
 class Removed(_AboutSeen):
     """A message, or a reaction, was taken back: show no word of it any more."""
+
+    moderated: bool = Field(
+        default=False, description="`sender` keeps order in the conversation, and the message may be another one's."
+    )
 
 
 class Reacted(_AboutSeen):
     """Somebody reacts to a message. Its id for a later `message.removed` is as with messages."""
 
     key: str = Field(repr=False)
+
+
+class Voted(_AboutSeen):
+    """Somebody votes in a poll; it replaces their vote of before."""
+
+    answers: list[str] = Field(repr=False, description="Ids of answers; empty: the vote is taken back.")
+
+
+class Handled(_AboutSeen):
+    """Somebody marks a message as dealt with. Its id for a later `message.removed` is as with messages."""
+
+
+class PollEnded(_AboutSeen):
+    """A poll has ended; the counts are the hub's."""
+
+    text: str = Field(repr=False, description="The result in words.")
+    counts: list[AnswerCount] | None = Field(repr=False)
+    voters: int | None = None
 
 
 class EditedEvent(Wire):
@@ -96,6 +142,30 @@ class ReactionEvent(Wire):
     data: Reacted
 
 
+class VoteEvent(Wire):
+    """Webhook `message.vote`, for products that declare `poll`."""
+
+    type: Literal["message.vote"]
+    timestamp: Time
+    data: Voted
+
+
+class HandledEvent(Wire):
+    """Webhook `message.handled`, for products that declare `handled`."""
+
+    type: Literal["message.handled"]
+    timestamp: Time
+    data: Handled
+
+
+class PollEndedEvent(Wire):
+    """Webhook `message.poll_ended`, for products that declare `poll`; others read the result as a message."""
+
+    type: Literal["message.poll_ended"]
+    timestamp: Time
+    data: PollEnded
+
+
 class Renamed(Wire):
     """The conversation is now called this; `null`: it has no name any more."""
 
@@ -116,7 +186,7 @@ class RenamedEvent(Wire):
     data: Renamed
 
 
-def to_about(network: str, about: str, sent: NewEdit | NewRemoval | NewReaction, max_text: int, now: int) -> Message:
+def to_about(network: str, about: str, sent: New, max_text: int, now: int) -> Message:
     """What is done to the message ``about`` (the product's id). Raises Refused (empty, too_long, sent_in_future)."""
     match sent:
         case NewEdit():
@@ -126,7 +196,15 @@ def to_about(network: str, about: str, sent: NewEdit | NewRemoval | NewReaction,
         case NewReaction():
             if not sent.key.strip():
                 raise Refused("empty", "key")
-            kind, body = Kind.REACTION, Body(sent.key.strip())
+            key = sent.key.strip()
+            done = key.removesuffix("\ufe0f") == wording.DONE
+            kind, body = (Kind.HANDLED, Body(wording.handled())) if done else (Kind.REACTION, Body(key))
+        case NewVote():
+            kind, body = Kind.VOTE, Body(extra=Vote(tuple(dict.fromkeys(sent.answers))))
+        case NewHandled():
+            kind, body = Kind.HANDLED, Body(wording.handled())
+        case NewEnd():
+            kind, body = Kind.POLL_END, Body(wording.ended())
         case _:
             kind, body = Kind.REMOVAL, Body()
     return Message(
@@ -163,11 +241,24 @@ def _about(delivery: Delivery) -> Json:
 
 def _edited(delivery: Delivery, html: bool) -> Json:
     body = delivery.body
-    return {"text": body.text, "html": clean_html(body.html) if html and body.html else None}
+    shown = {"text": body.text, "html": clean_html(body.html) if html and body.html else None}
+    return shown | holding.calls(body, delivery)
+
+
+def _voted(delivery: Delivery, html: bool) -> Json:
+    extra = delivery.body.extra
+    return {"answers": list(extra.answers) if isinstance(extra, Vote) else []}
+
+
+def _poll_ended(delivery: Delivery, html: bool) -> Json:
+    return {"text": delivery.body.text} | holding.from_result(delivery.body.extra)
 
 
 KINDS: Mapping[Kind, tuple[str, Callable[[Delivery, bool], Json]]] = {
     Kind.EDIT: ("message.edited", _edited),
-    Kind.REMOVAL: ("message.removed", lambda delivery, html: {}),
+    Kind.REMOVAL: ("message.removed", lambda delivery, html: {"moderated": delivery.moderated}),
+    Kind.VOTE: ("message.vote", _voted),
+    Kind.HANDLED: ("message.handled", lambda delivery, html: {}),
+    Kind.POLL_END: ("message.poll_ended", _poll_ended),
     Kind.REACTION: ("message.reaction", lambda delivery, html: {"key": delivery.body.text}),
 }

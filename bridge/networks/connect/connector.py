@@ -117,6 +117,7 @@ class ConnectConnector:
         html = self.capabilities.html
         if delivery.kind is Kind.REMOVAL and self._shelf is not None and delivery.cites[0] is not None:
             await self._shelf.take_back(delivery.cites[0], self.network)
+        await self._others(delivery)
         if delivery.body.files and self.capabilities.files_by_url and self._shelf is not None:
             lent = await self._shelf.lend(delivery, f"{PREFIX}/files")
         else:
@@ -127,6 +128,16 @@ class ConnectConnector:
                 body = await in_executor(lambda: _event(delivery, html, lent))
                 return await self._handed(delivery, body)
         return await self._handed(delivery, _event(delivery, html, lent, await self._ranks(delivery)))
+
+    async def _others(self, delivery: Delivery) -> None:
+        """A message that was too long for the product is several for it: all of them are taken back."""
+        hub, about_ = self._product.hub, delivery.reply_to
+        if hub is None or about_ is None or delivery.kind is not Kind.REMOVAL:
+            return
+        _, names = await hub.facts.parts(about_)
+        for n, ref in enumerate((one for one in names if one != about_), 2):
+            part = replace(delivery, id=f"{delivery.id}-{n}", reply_to=ref)
+            await self._handed(part, _event(part, self.capabilities.html, ()))
 
     async def _handed(self, delivery: Delivery, body: bytes) -> Ref | Handed:
         sent = await self._out.hand(Event(delivery.id, delivery.conversation, delivery.message, body))

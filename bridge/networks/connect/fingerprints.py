@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
@@ -29,6 +30,8 @@ def of_message(message: Message) -> bytes:
     more: list[object] = ["urgent"] if body.urgent else []  # the prints of before know no urgency, and no names
     if message.name is not None:
         more.append([message.name.text, message.name.about_patient])
+    if body.extra is not None or body.mentions or body.everybody:
+        more.append([None if body.extra is None else asdict(body.extra), list(body.mentions), body.everybody])
     return _hash([message.kind.value, message.chat, message.sender.id, body.text, body.html, files, *cited, *more])
 
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
 from bridge.kinds import EVERYWHERE
 from bridge.model import Kind
@@ -22,6 +21,7 @@ _RESERVED = {"function", "matrix", "mail", "mailto", "rpps", "xmpp"}  # other ne
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _LOG_DAYS = 14.0  # of a product that has no webhook
 _DIGEST = r"^[0-9a-f]{64}$"
+LONG_TEXT = 160 * 1024  # bytes as JSON: where it is longer than others take, it goes in parts
 
 
 class _Section(BaseModel):
@@ -129,7 +129,7 @@ class ConnectSettings(_Section):
     products: dict[ProductName, ProductSettings] = {}
     max_body_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
     max_bodies_bytes: int = Field(default=192 * 1024 * 1024, ge=1024)  # of all larger ones (with files) together
-    max_text_bytes: int = Field(default=MAX_TEXT, ge=100, le=MAX_TEXT)
+    max_text_bytes: int = Field(default=LONG_TEXT, ge=100, le=LONG_TEXT)
     body_timeout_s: float = Field(default=30.0, gt=0, le=300)
     public_url: str = ""  # of this API, before /connect/v1: in the addresses of files; empty: they begin with a /
     file_address_s: float = Field(default=3600.0, ge=60, le=7 * 86_400)  # that a file's address needs no token

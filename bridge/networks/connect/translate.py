@@ -30,6 +30,7 @@ from bridge.model import (
 )
 from bridge.networks.connect.fields import from_group_name, time_text, to_group_name
 from bridge.networks.connect.files import from_file, to_files
+from bridge.networks.connect.kinds import holding
 from bridge.networks.connect.shelf.address import Lent
 from bridge.networks.connect.wire import NewMessage, milliseconds
 from bridge.parts.markup import MOST_TAGS, cheap
@@ -82,15 +83,17 @@ def to_message(
     ``uploaded``: the files that it names, by their ids. Raises Refused (empty, too_long, sent_in_future, bad_file_name,
     wrong_sha256).
     """
-    if not sent.text.strip() and not sent.files:
+    if not sent.text.strip() and not sent.files and sent.kind in ("text", "notice", "emote"):
         raise Refused("empty", "text")
     body = to_body(sent.text, sent.html, max_text, to_files(sent.files, uploaded))
+    body = holding.held(sent.kind, body, sent.location, sent.poll, sent.contact)
+    urgent = sent.urgent or sent.priority == "urgent"
     return Message(
         ref=Ref(network, sent.id),
         chat=sent.conversation,
         sender=Address(network, sent.sender),
-        kind=Kind(sent.kind),
-        body=replace(body, urgent=sent.priority == "urgent"),
+        kind=holding.to_kind(sent.kind),
+        body=replace(body, urgent=urgent, mentions=tuple(dict.fromkeys(sent.mentions)), everybody=sent.everybody),
         sent_at=to_time(sent.sent_at, now),
         to=tuple(sent.to),
         reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
@@ -186,7 +189,6 @@ def _created(delivery: Delivery, html: bool, lent: Sequence[Lent | None]) -> Jso
         "message": delivery.message,
         "conversation": delivery.chat or delivery.conversation,
         "order": delivery.order,
-        "kind": delivery.kind.value,
         "text": body.text,
         "html": clean_html(body.html) if html and body.html else None,
         "system": body.system,
@@ -199,7 +201,7 @@ def _created(delivery: Delivery, html: bool, lent: Sequence[Lent | None]) -> Jso
         "files": [from_file(file, at) for file, at in zip(body.files, where, strict=True)],
         "sent_at": time_text(delivery.sent_at),
         "name": from_group_name(delivery.name),
-    }
+    } | holding.from_held(delivery)
 
 
 def _members_changed(delivery: Delivery, ranks: Mapping[str, Rank]) -> Json:

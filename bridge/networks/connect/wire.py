@@ -24,11 +24,13 @@ from bridge.networks.connect.fields import (
     Time,
     Wire,
 )
+from bridge.networks.connect.kinds.wire_kinds import CardView, GivenCard, GivenPlace, PlaceView, PollAsked, PollView
 from bridge.networks.connect.shelf.wire_files import AnyFile, FileView
 
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MOST_FILES = 20  # with one message of a product
-AboutKind = Literal["edit", "removal", "reaction", "picture"]
+AboutKind = Literal["edit", "removal", "reaction", "handled", "poll", "picture"]
+SaidKind = Literal["text", "notice", "emote", "location", "poll", "contact", "call"]
 Priority = Literal["normal", "urgent"]
 StateName = Literal["accepted", "sent", "delivered", "read", "refused"]
 
@@ -39,11 +41,15 @@ class NewMessage(Wire):
     id: Id = Field(description="The product's id of the message, and the idempotency key.")
     conversation: Id = Field(description="The product's id of the conversation.")
     sender: Id = Field(description="The product's id of the user who wrote.")
-    kind: Literal["text", "notice", "emote"] = "text"
+    kind: SaidKind = Field(
+        default="text",
+        description="`location`, `poll` and `contact` hold what they are called; who is not shown it reads it as text. "
+        "`call`: the user called, and nobody heard it ring; `text` may be a link to the call.",
+    )
     text: Text = Field(
         repr=False,
-        description="Plain text; with `html` as large as the limit of the hub (44 KiB). May be empty, or only spaces, "
-        "beside files.",
+        description="Plain text; with `html` as large as the limit of the hub (160 KiB): where it is longer than "
+        "others take, it goes in parts. May be empty, or only spaces, beside files and for the last four kinds.",
     )
     html: Text | None = Field(
         default=None, repr=False, description="The same as HTML; all that Matrix does not allow is removed."
@@ -71,6 +77,17 @@ class NewMessage(Wire):
         description="`urgent`: to a function (`function:…`) it has to be read within the time that its rota sets, else "
         "it is passed on; elsewhere it is shown as urgent.",
     )
+    urgent: bool = Field(default=False, description="The same as `priority`: `urgent`.")
+    mentions: list[Handle] = Field(
+        default_factory=list,
+        json_schema_extra={"default": []},
+        max_length=200,
+        description="Whom the message calls by name (`person` of a member), so that they are notified.",
+    )
+    everybody: bool = Field(default=False, description="The message calls everybody.")
+    location: GivenPlace | None = None
+    poll: PollAsked | None = None
+    contact: GivenCard | None = None
     files: list[AnyFile] = Field(
         default_factory=list,
         json_schema_extra={"default": []},
@@ -282,9 +299,16 @@ class Created(Wire):
     message: str = Field(description="The hub's id of the message.")
     conversation: str
     order: int
-    kind: Literal["text", "notice", "emote"]
-    text: str = Field(repr=False)
+    kind: SaidKind = Field(description="A `call` is only given as a notice that says so.")
+    text: str = Field(repr=False, description="Complete also without what else the message holds.")
     html: str | None = Field(repr=False)
+    mentions: list[str] = Field(default_factory=list, description="Whom it calls by name (`person`).")
+    mentioned: list[str] = Field(default_factory=list, description="Which of the product's users it calls.")
+    everybody: bool = Field(default=False, description="It calls everybody.")
+    urgent: bool = Field(default=False, description="As `priority`.")
+    location: PlaceView | None = Field(default=None, description="For products that declare `locations`.")
+    poll: PollView | None = Field(default=None, description="For products that declare `poll`.")
+    contact: CardView | None = Field(default=None, description="For products that declare `contacts`.")
     system: bool = Field(
         default=False,
         description="The hub itself says this, about `sender`: show it as Liaison's, not as a message of theirs.",

@@ -102,6 +102,14 @@ async def _file(w: World, given: Example) -> Json:
     return {"id": w.pandalab.arrived("cleo")[0]["files"][0]["id"]}
 
 
+async def _asked(w: World, given: Example) -> Json:
+    """cleo asks."""
+    poll = {"question": "Quel jour ?", "answers": [{"id": "a", "text": "Mardi"}, {"id": "b", "text": "Jeudi"}]}
+    said = message("p-8", conversation="chat-7", text="", to=[], kind="poll", poll=poll)
+    assert (await w.call("POST", "/messages", said))[0] == 202
+    return {}
+
+
 async def _contested(w: World, given: Example) -> Json:
     """siilo declares her, too."""
     status, told = await w.call("PUT", "/users/c", {"rpps": RPPS["cleo"]}, token=TOKENS["siilo"])
@@ -119,7 +127,7 @@ async def _soon(w: World, given: Example) -> Json:
 
 
 BEFORE: dict[str, Callable[[World, Example], Awaitable[Json]]] = {
-    "message": _message, "receipt": _receipt, "file": _file, "confirm": _contested, "replay": _replayed,
+    "vote": _asked, "message": _message, "receipt": _receipt, "file": _file, "confirm": _contested, "replay": _replayed,
     "rotate_secret": _soon,
 }  # fmt: skip
 """What happens before a request, and what of it is another one each time."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from bridge.errors import Refused
 from bridge.model import File, Kind, Message, Ref
 from bridge.networks.connect import about, fingerprints, problems, translate
-from bridge.networks.connect.about import NewEdit, NewReaction, NewRemoval
+from bridge.networks.connect.about import New, NewEdit, NewEnd, NewHandled, NewReaction, NewRemoval, NewVote
 from bridge.networks.connect.calls.call import Call
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import json_answer
@@ -67,7 +67,19 @@ class MessageCalls:
         """POST /messages/{id}/reactions."""
         return await self._about(call, NewReaction)
 
-    async def _about(self, call: Call, model: type[NewEdit | NewRemoval | NewReaction]) -> web.Response:
+    async def vote(self, call: Call) -> web.Response:
+        """POST /messages/{id}/votes."""
+        return await self._about(call, NewVote)
+
+    async def handle(self, call: Call) -> web.Response:
+        """POST /messages/{id}/handled."""
+        return await self._about(call, NewHandled)
+
+    async def end_poll(self, call: Call) -> web.Response:
+        """POST /messages/{id}/end."""
+        return await self._about(call, NewEnd)
+
+    async def _about(self, call: Call, model: type[New]) -> web.Response:
         target, sent = call.id, call.parse(model)
         message = about.to_about(call.network, target, sent, self._most, self._now)
         said = fingerprints.of_message(message)

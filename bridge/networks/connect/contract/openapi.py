@@ -25,6 +25,9 @@ _EVENTS: dict[str, type[Wire]] = {
     "message.edited": about.EditedEvent,
     "message.removed": about.RemovedEvent,
     "message.reaction": about.ReactionEvent,
+    "message.vote": about.VoteEvent,
+    "message.handled": about.HandledEvent,
+    "message.poll_ended": about.PollEndedEvent,
     "conversation.members": wire.MembersEvent,
     "conversation.renamed": about.RenamedEvent,
     "conversation.picture": teams.PictureEvent,
@@ -56,12 +59,12 @@ the connection is closed.
 
 Webhooks are signed after Standard Webhooks; a product answers with 2xx once it has the message safely, with 400, 410,
 413 or 422 if it will never take it (the sender is told), and with anything else to get it again later. What is said,
-done to it (`message.edited`, `message.removed`, `message.reaction`), `conversation.members` and `conversation.renamed`
-come one at a time and in order for each conversation; drop a repeated `webhook-id`, for as long as you keep its message
-(a repeat may come days later). Answer 2xx to types of webhooks that you do not know: there may be more of them. A
-message that a product does not take is tried for three days, unless the hub's operator has chosen another time; then
-its sender is told that it did not arrive. `order` grows along a conversation of the hub, what the product itself handed
-in counted as well: it says what comes before what, and has gaps.
+done to it (`message.edited`, `message.removed`, `message.reaction`, …), `conversation.members` and
+`conversation.renamed` come one at a time and in order for each conversation; drop a repeated `webhook-id`, for as
+long as you keep its message (a repeat may come days later). Answer 2xx to types of webhooks that you do not know: there
+may be more of them. A message that a product does not take is tried for three days, unless the hub's operator has
+chosen another time; then its sender is told that it did not arrive. `order` grows along a conversation of the hub, what
+the product itself handed in counted as well: it says what comes before what, and has gaps.
 
 A product for which the hub keeps a log reads what it missed, or all of it if it can receive no webhook, by
 `GET /events`: the same bodies with the same `webhook-id`, in order. What the cursor has passed counts as taken. A

@@ -86,6 +86,18 @@ OPERATIONS = (
         wire.MessageAccepted, about.NewReaction, may_lack=True, keyed=True,
     ),
     Operation(
+        "vote", "POST", "/messages/{id}/votes", "Vote in a poll, or take the vote back.", 202,
+        wire.MessageAccepted, about.NewVote, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "end_poll", "POST", "/messages/{id}/end", "End a poll of this product's user.", 202,
+        wire.MessageAccepted, about.NewEnd, may_lack=True, keyed=True,
+    ),
+    Operation(
+        "handle", "POST", "/messages/{id}/handled", "Mark a message of anybody as dealt with.", 202,
+        wire.MessageAccepted, about.NewHandled, may_lack=True, keyed=True,
+    ),
+    Operation(
         "abilities", "GET", "/capabilities", "What the hub takes this product to be able to.", 200,
         abilities.AbilitiesView,
     ),
