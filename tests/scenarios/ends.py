@@ -9,6 +9,9 @@ from typing import Protocol
 
 from bridge.connector import Capabilities
 
+UNHEARD = "reactions_unheard"
+"""Stands for all signs of a conversation: that nobody sees them there is said once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attached:
@@ -41,6 +44,8 @@ class Deed:
     reply_to: str | None = None
     thread: str | None = None
     files: tuple[Attached, ...] = ()
+    answers: tuple[str, ...] = ()  # of a poll
+    mentions: tuple[str, ...] = ()  # persons, as the hub calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,9 @@ class Shown:
     reply_to: str | None = None
     thread: str | None = None
     system: bool = False
+    votes: frozenset[str] = frozenset()  # answers of a poll (their number) that somebody else has chosen
+    ended: bool = False  # a poll
+    rings: bool = False  # it calls this end's person
 
 
 class Unsaid(Exception):
@@ -89,6 +97,9 @@ class FarEnd(Protocol):
 
     async def do(self, deed: Deed) -> str:
         """Do it; gives its id at this end. Raises Unsaid."""
+
+    async def read(self, chat: str, ident: str) -> None:
+        """Read up to a message. Raises Unsaid."""
 
     async def look(self, *, everything: bool = False) -> None:
         """Look again: at what is new or has changed, or at ``everything``."""

@@ -17,13 +17,14 @@ from tests.scenarios.ends import Deed, Shown, Unsaid
 
 
 class MailEnd:
-    """See :class:`tests.scenarios.ends.FarEnd`. A chat is the address of the other one."""
+    """See :class:`tests.scenarios.ends.FarEnd`. A chat is the addresses of the others, with commas between them."""
 
-    name = network = MAIL
+    network = MAIL
     rewrites = False
 
-    def __init__(self, mailbox: Mailbox, operator: Postfix, capabilities: Capabilities) -> None:
+    def __init__(self, mailbox: Mailbox, operator: Postfix, capabilities: Capabilities, name: str = MAIL) -> None:
         self.mailbox = mailbox
+        self.name = name
         self.address = f"mailto:{mailbox.address}"
         self.capabilities = capabilities
         local, _, domain = mailbox.address.partition("@")
@@ -41,7 +42,9 @@ class MailEnd:
         if deed.verb == "again":
             await self.mailbox.send(self._sent[deed.about])
             return deed.about
-        if deed.verb not in ("say", "reply", "thread", "file") or {"emote", "notice"} & set(deed.words):
+        if deed.verb not in ("say", "reply", "thread", "file") or {"emote", "notice", "mention", "everybody"} & set(
+            deed.words
+        ):
             raise Unsaid(deed.verb)
         mail = self._composed(deed)
         ident = str(mail["Message-ID"])
@@ -57,12 +60,18 @@ class MailEnd:
         if answered is not None:
             mail = self.mailbox.reply(answered, text)
             mail.replace_header("To", deed.chat)
+        if "urgent" in deed.words:
+            mail["X-Priority"] = "1"
         if deed.html:
             mail.add_alternative(deed.html, subtype="html")
         for one in deed.files:
             kind, _, subtype = one.mime.partition("/")
             mail.add_attachment(one.data, kind, subtype, filename=one.name)
         return mail
+
+    async def read(self, chat: str, ident: str) -> None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        raise Unsaid("read")
 
     # ---- what he sees
 
@@ -87,16 +96,27 @@ class MailEnd:
                         self._told.setdefault(sent, set()).add("bounced")
             return
         bodies = [mail.get_body((kind,)) for kind in ("plain", "html")]
-        text = "\n".join(str(body.get_content()) for body in bodies if body is not None)
+        whole = "\n".join(str(body.get_content()) for body in bodies if body is not None)
+        text = "\n".join(line for line in whole.splitlines() if not line.startswith(">"))  # what others wrote before
         files = tuple(hashlib.sha256(_content(part)).hexdigest() for part in mail.iter_attachments())
         references = str(mail["References"] or "").split()
         self._shown.append(
             Shown(
-                id=ident, chat=str(mail["From"].addresses[0].addr_spec), text=text, files=files,
+                id=ident, chat=self._others(mail), text=text, files=files,
                 reply_to=str(mail["In-Reply-To"]).strip() if mail["In-Reply-To"] else None,
                 thread=references[0] if references else None,
             )
         )  # fmt: skip
+
+    def _others(self, mail: EmailMessage) -> str:
+        """To whom an answer to all goes."""
+        boxes = [
+            box.addr_spec
+            for name in ("From", "To", "Cc")
+            for header in mail.get_all(name, [])
+            for box in header.addresses
+        ]
+        return ", ".join(dict.fromkeys(box for box in boxes if box != self.mailbox.address))
 
     def shown(self) -> Iterable[Shown]:
         """See :class:`tests.scenarios.ends.FarEnd`."""

@@ -7,11 +7,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from appservice.client.event_kinds import POLL_END, POLL_RESPONSE, POLL_START, TEXT, URGENT
 from appservice.client.events import OWN_WORDS, STATUS
 from bridge.connector import Capabilities
 from bridge.model import MATRIX
 from deploy.world.client import About, Event, RustClient
-from tests.scenarios.ends import Attached, Deed, Shown, Unsaid
+from tests.scenarios.ends import UNHEARD, Attached, Deed, Shown, Unsaid
+from tests.scenarios.matrix_content import content
 
 Json = dict[str, Any]
 _TYPES = {"text": "m.text", "emote": "m.emote", "notice": "m.notice"}
@@ -22,11 +24,12 @@ _LOOKS = 4  # how often an event is looked at again after something was done to 
 class MatrixEnd:
     """See :class:`tests.scenarios.ends.FarEnd`."""
 
-    name = network = MATRIX
+    network = MATRIX
     rewrites = True
 
-    def __init__(self, client: RustClient, capabilities: Capabilities, voice: str) -> None:
+    def __init__(self, client: RustClient, capabilities: Capabilities, voice: str, name: str = MATRIX) -> None:
         self.client = client
+        self.name = name
         self.capabilities = capabilities
         self.address = f"{MATRIX}:{client.user_id}"
         self._voice = voice
@@ -36,20 +39,31 @@ class MatrixEnd:
         self._stale: dict[str, int] = {}
         self._files: dict[str, str] = {}
         self._told: dict[str, set[str]] = {}
+        self._votes: dict[str, set[str]] = {}
+        self._ended: set[str] = set()
+        self._now: dict[str, Shown] = {}
         self._doing: dict[str, Callable[[Deed], Awaitable[str]]] = {
             "say": self._say, "reply": self._say, "thread": self._say, "file": self._file, "edit": self._edit,
-            "remove": self._remove, "moderate": self._remove, "react": self._react,
+            "remove": self._remove, "moderate": self._remove, "react": self._react, "handled": self._react,
         }  # fmt: skip
 
     # ---- what she does
 
     async def do(self, deed: Deed) -> str:
         """See :class:`tests.scenarios.ends.FarEnd`."""
+        if (made := content(deed)) is not None:
+            return await self.client.send_event(deed.chat, *made)
         if deed.verb not in self._doing:
             raise Unsaid(deed.verb)
         return await self._doing[deed.verb](deed)
 
     async def _say(self, deed: Deed) -> str:
+        if deed.mentions or "everybody" in deed.words or "urgent" in deed.words:
+            called: Json = {"user_ids": [self._user(person) for person in deed.mentions]} if deed.mentions else {}
+            called |= {"room": True} if "everybody" in deed.words else {}
+            marks = {URGENT: True} if "urgent" in deed.words else {}
+            said = {"msgtype": "m.text", "body": deed.text, "m.mentions": called}
+            return await self.client.send_event(deed.chat, "m.room.message", said | marks)
         msgtype = next((_TYPES[word] for word in deed.words if word in _TYPES), "m.text")
         return await self.client.send(
             deed.chat, deed.text, html=deed.html, msgtype=msgtype, reply_to=deed.reply_to, thread=deed.thread
@@ -68,8 +82,8 @@ class MatrixEnd:
 
     async def _edit(self, deed: Deed) -> str:
         if deed.files:
-            content = dict(self._events[deed.about]["content"])
-            new = {key: value for key, value in content.items() if key != "m.relates_to"} | {"body": deed.text}
+            before = dict(self._events[deed.about]["content"])
+            new = {key: value for key, value in before.items() if key != "m.relates_to"} | {"body": deed.text}
             relation = {"rel_type": "m.replace", "event_id": deed.about}
             whole = new | {"m.new_content": new, "m.relates_to": relation}
             return await self.client.send_event(deed.chat, "m.room.message", whole)
@@ -83,6 +97,15 @@ class MatrixEnd:
 
     async def _react(self, deed: Deed) -> str:
         return await self.client.react(deed.chat, deed.about, deed.text)
+
+    async def read(self, chat: str, ident: str) -> None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        await self.client.read_receipt(chat, ident)
+
+    def _user(self, person: str) -> str:
+        """The Matrix user of somebody of the directory."""
+        voice, _, server = self._voice.partition(":")
+        return f"{voice.removesuffix('liaison')}{person.removeprefix('rpps:')}:{server}"
 
     # ---- what she sees
 
@@ -99,24 +122,37 @@ class MatrixEnd:
         self._stale = {
             ident: left - (ident in again) for ident, left in self._stale.items() if left > 1 or ident not in again
         }
-        for event in [*news, *(await self.client.look(room, again) if again else ())]:
+        for event in news:
             self._rooms[event["event_id"]] = room
-            await self._keep(event, new=event in news)
+            await self._arrived(event)
+        for event in await self.client.look(room, again) if again else ():
+            self._keep(event)
 
-    async def _keep(self, event: Event, *, new: bool) -> None:
+    def _keep(self, event: Event) -> None:
         ident = event["event_id"]
         self._events[ident] = event
         if event["decryption_failure"]:
             self._stale[ident] = _LOOKS
-        if not new:
-            return
-        self._touch(_relation(event).get("event_id") or event["content"].get("redacts"))
-        if "file" in event["content"] and ident not in self._files and event["type"] == "m.room.message":
+        if (one := self._showing(ident)) is not None:
+            self._now[ident] = one
+
+    async def _arrived(self, event: Event) -> None:
+        ident, found = event["event_id"], event["content"]
+        if "file" in found and event["type"] == "m.room.message":
             self._files[ident] = hashlib.sha256(await self.client.download(event)).hexdigest()
-        if event["type"] == STATUS and event["content"]["status"].startswith("FAIL"):
-            self._tell(event["content"]["m.relates_to"]["event_id"], event["content"]["internal_error"])
-        elif OWN_WORDS in event["content"]:
-            self._tell(_relation(event).get("m.in_reply_to", {}).get("event_id", ""), event["content"][OWN_WORDS])
+        self._keep(event)
+        self._touch(_relation(event).get("event_id") or found.get("redacts"))
+        about = _relation(event).get("event_id", "")
+        if event["type"] == POLL_RESPONSE and event["sender"] != self.client.user_id:
+            self._votes.setdefault(about, set()).update(event["content"][POLL_RESPONSE]["answers"])
+        elif event["type"] == POLL_END and event["sender"] != self.client.user_id:
+            self._ended.add(about)
+        elif event["type"] == STATUS and found["status"].startswith("FAIL"):
+            self._tell(found["m.relates_to"]["event_id"], found["internal_error"])
+        elif OWN_WORDS in found:
+            self._tell(_relation(event).get("m.in_reply_to", {}).get("event_id", ""), found[OWN_WORDS])
+            if found[OWN_WORDS] == UNHEARD:
+                self._tell(UNHEARD, UNHEARD)
 
     def _touch(self, ident: str | None) -> None:
         """Something was done to an event; what is done to a reaction shows below the message that it is about."""
@@ -130,30 +166,37 @@ class MatrixEnd:
 
     def shown(self) -> Iterable[Shown]:
         """See :class:`tests.scenarios.ends.FarEnd`."""
-        return [one for ident in self._events if (one := self.get(ident)) is not None]
+        return self._now.values()
 
     def get(self, ident: str) -> Shown | None:
         """See :class:`tests.scenarios.ends.FarEnd`."""
-        event = self._events.get(ident)
-        if event is None or event["type"] not in ("m.room.message", "m.sticker", "m.room.encrypted"):
+        return self._now.get(ident)
+
+    def _showing(self, ident: str) -> Shown | None:
+        event = self._events[ident]
+        if event["type"] not in ("m.room.message", "m.sticker", "m.room.encrypted", POLL_START):
             return None
-        relation, content = _relation(event), event["shown"]
+        relation, shown = _relation(event), event["shown"]
         if relation.get("rel_type") == "m.replace":
             return None
-        text = f"{content.get('body', '')}\n{content.get('formatted_body', '')}".rstrip()
+        text = f"{shown.get('body', shown.get(TEXT, ''))}\n{shown.get('formatted_body', '')}".rstrip()
         reply = relation.get("m.in_reply_to", {}).get("event_id")
         return Shown(
             id=ident,
             chat=self._rooms[ident],
             text=text,
             own=event["sender"] == self.client.user_id,
-            kind=_KINDS.get(str(content.get("msgtype")), str(content.get("msgtype"))),
+            kind=_KINDS.get(str(shown.get("msgtype")), str(shown.get("msgtype"))),
             files=(self._files[ident],) if ident in self._files and not event["redacted"] else (),
             reactions=frozenset(event["annotations"]),
             removed=event["redacted"],
             reply_to=None if relation.get("is_falling_back") else reply,
             thread=relation["event_id"] if relation.get("rel_type") == "m.thread" else None,
             system=event["sender"] == self._voice,
+            votes=frozenset(self._votes.get(ident, ())),
+            ended=ident in self._ended,
+            rings=self.client.user_id in shown.get("m.mentions", {}).get("user_ids", ())
+            or shown.get("m.mentions", {}).get("room") is True,
         )
 
     def told(self, ident: str) -> frozenset[str]:

@@ -36,7 +36,8 @@ def file(kind: str, token: str) -> Attached:
     makers = {"png": _png, "pdf": _pdf, "audio": _wav, "video": _mp4, "bin": _bytes}
     mime = {"png": "image/png", "pdf": "application/pdf", "audio": "audio/wav", "video": "video/mp4"}
     ending = {"audio": "wav", "video": "mp4"}.get(kind, kind)
-    return Attached(f"{token}.{ending}", mime.get(kind, "application/octet-stream"), makers[kind](token.encode()))
+    name = f"{token[:-1]}.{ending}"  # the word itself stands in texts only
+    return Attached(name, mime.get(kind, "application/octet-stream"), makers[kind](token.encode()))
 
 
 def _png(seed: bytes) -> bytes:

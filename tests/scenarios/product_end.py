@@ -14,6 +14,7 @@ from tests.scenarios.ends import Deed, Shown, Unsaid
 
 Json = dict[str, Any]
 _ACTS = {"edit": "edits", "remove": "removals", "react": "reactions"}
+_LOOKS = 6  # how often it is looked again after the last news: the hub answers what was written a moment later
 _ANSWER = 30  # seconds that the hub may take
 
 
@@ -22,15 +23,19 @@ class ProductEnd:
 
     rewrites = True
 
-    def __init__(self, client: ProductClient, user: str, capabilities: Capabilities, hub: str, token: str) -> None:
+    def __init__(
+        self, client: ProductClient, user: str, capabilities: Capabilities, hub: str, token: str, name: str = ""
+    ) -> None:
         self.client = client
         self.user = user
-        self.name = self.network = client.name
+        self.network = client.name
+        self.name = name or client.name
         self.address = f"{client.name}:{user}"
         self.capabilities = capabilities
         self._hub = hub + PREFIX
         self._token = token
-        self._shown: dict[str, Json] = {}
+        self._now: dict[str, Shown] = {}
+        self._stale = _LOOKS
         self._own: set[str] = set()
         self._told: dict[str, set[str]] = {}
         self._after = 0
@@ -39,11 +44,12 @@ class ProductEnd:
 
     async def do(self, deed: Deed) -> str:
         """See :class:`tests.scenarios.ends.FarEnd`."""
+        self._stale = _LOOKS
         if deed.verb in _ACTS:
             return await self._act(deed)
         if deed.verb == "again":
             return await self._again(deed.about)
-        if deed.verb not in ("say", "reply", "thread", "file"):
+        if deed.verb not in ("say", "reply", "thread", "file") or {"mention", "everybody", "urgent"} & set(deed.words):
             raise Unsaid(deed.verb)
         more: Json = {"id": deed.id, "conversation": deed.chat}
         more |= {"html": deed.html} if deed.html else {}
@@ -76,24 +82,34 @@ class ProductEnd:
             assert answer.status == 202, (answer.status, await answer.text())
         return ident
 
+    async def read(self, chat: str, ident: str) -> None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        await self.client.read(self.user, ident)
+
     # ---- what they see
 
     async def look(self, *, everything: bool = False) -> None:
         """See :class:`tests.scenarios.ends.FarEnd`."""
+        events = (await self.client.call("GET", f"/events?after={self._after}"))["events"]
+        for event in events:
+            self._after = max(self._after, event["seq"])
+            if event["type"] == "message.state" and event["outcome"] == "taken":
+                self._states(event["body"]["data"]["messages"])
+        self._stale = _LOOKS if events or everything else self._stale - 1
+        if self._stale > 0:
+            await self._messages()
+
+    async def _messages(self) -> None:
         found = await self.client.call("GET", f"/users/{self.user}/messages")
         self._own = {one["id"] for one in found["sent"]}
-        self._shown = {one["id"]: one for one in [*found["arrived"], *found["sent"]]}
+        every = [*found["arrived"], *found["sent"]]  # a reaction stands below its message
+        self._now = {one["id"]: self._showing(one["id"], one) for one in every if "about" not in one}
         for one in found["sent"]:
             if one["state"] == "refused":
                 self._tell(one["id"], str((one.get("problem") or {}).get("code", "refused")))
         for one in found["arrived"]:
             if one.get("system") and one.get("reply_to"):
                 self._tell(one["reply_to"], "system")
-        events = (await self.client.call("GET", f"/events?after={self._after}"))["events"]
-        for event in events:
-            self._after = max(self._after, event["seq"])
-            if event["type"] == "message.state" and event["outcome"] == "taken":
-                self._states(event["body"]["data"]["messages"])
 
     def _states(self, messages: Iterable[Json]) -> None:
         for one in messages:
@@ -106,13 +122,13 @@ class ProductEnd:
 
     def shown(self) -> Iterable[Shown]:
         """See :class:`tests.scenarios.ends.FarEnd`."""
-        return [one for ident in self._shown if (one := self.get(ident)) is not None]
+        return self._now.values()
 
     def get(self, ident: str) -> Shown | None:
         """See :class:`tests.scenarios.ends.FarEnd`."""
-        one = self._shown.get(ident)
-        if one is None or "about" in one:  # a reaction stands below its message
-            return None
+        return self._now.get(ident)
+
+    def _showing(self, ident: str, one: Json) -> Shown:
         return Shown(
             id=ident,
             chat=one["conversation"],

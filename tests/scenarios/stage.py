@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from bridge.forms.wording import DONE
 from tests.scenarios import pieces
-from tests.scenarios.ends import Attached, Deed, FarEnd, Shown, Unsaid, containing
+from tests.scenarios.ends import UNHEARD, Attached, Deed, FarEnd, Shown, Unsaid, containing
 from tests.scenarios.script import SAYS, Scenario, Step
 from tests.scenarios.table import Form, form
 
 ARRIVES = 90.0  # s until a message that has not arrived is left alone
-DONE = 20.0  # s until something else that has had no effect is
+ACTS = 20.0  # s until something else that has had no effect is
 ENDS = 60.0  # s until all is as it should be, after the last step
 _LOOK = 0.3  # s between two looks
 _FIRST_EMOJI, _EMOJI = 0x1F400, 300  # reactions that differ, so that each is found again
@@ -29,6 +30,7 @@ class Pair:
     near: FarEnd
     far: FarEnd
     chats: dict[str, str]
+    persons: dict[str, str]
 
     def __str__(self) -> str:
         return f"{self.near.name} → {self.far.name}"
@@ -58,6 +60,7 @@ class Named:
     file: Attached | None = None
     ids: dict[str, str] = field(default_factory=dict)
     removed: bool = False
+    ends: int = 0  # texts that tell its end
     about: Named | None = None
     key: str = ""
 
@@ -177,10 +180,19 @@ class Play:
             except Exception as error:  # whatever it is: the others are played
                 self._failed = f"{type(error).__name__}: {error}"
                 return
-            patience = [ARRIVES if step.verb in SAYS else DONE for step in moment]
+            patience = [ARRIVES if step.verb in SAYS else ACTS for step in moment]
             await asyncio.gather(*(self._stage.until(*one) for one in zip(arrivals, patience, strict=True)))
             for one in self._named.values():
                 self._note(one)
+        await self._gather()
+
+    async def _gather(self) -> None:
+        """What is done to a mail is said with the next one of its thread: there is one."""
+        near, far = self._pair.near, self._pair.far
+        done = next((one.about for one in self._named.values() if one.about is not None and one.by is near), None)
+        if not far.rewrites and done is not None and done.by is far:
+            ident, chat = f"{self._number}end", self._pair.chats[near.name]
+            await near.do(Deed("reply", ident, chat, f"Voilà {ident}.", reply_to=done.ids.get(near.name)))
 
     async def _at_once(self, moment: Sequence[Step], report: Report) -> list[Callable[[], object]]:
         """Each person does their steps one after the other and waits for nobody."""
@@ -229,6 +241,8 @@ class Play:
             text, html = "", None
         if step.verb == "react":
             text = self._stage.key()
+        elif step.verb == "handled":
+            text = DONE
         elif step.verb in ("remove", "moderate", "again"):
             text = ""
         about = "" if target is None else target.ids.get(by.name, "?")
@@ -238,13 +252,21 @@ class Play:
         if step.verb == "edit" and target is not None and target.file is not None:
             files = (target.file,)
         chat = self._pair.chats[by.name]
-        return Deed(step.verb, token, chat, text, html, step.words, about, reply, thread, files)
+        to = self._pair.near if step.far else self._pair.far
+        answers = (f"Oui {token}", f"Non {token}") if step.verb == "poll" else ()
+        mentions = (self._pair.persons[to.name],) if "mention" in step.words else ()
+        return Deed(
+            step.verb, token, chat, text, html, step.words, about, reply, thread, files, answers, mentions
+        )  # fmt: skip
 
     async def _say(self, step: Step, named: Named, deed: Deed, report: Report) -> Callable[[], object]:
         named.ids[named.by.name] = await named.by.do(deed)
         self._named[step.name] = named
         became = self._became(step, named.to, report, files=named.file is not None)
         mine = named.ids[named.by.name]
+        if step.verb == "call":
+            self._checks.append((step, lambda: self._rang(named, mine)))
+            return lambda: self._rang(named, mine) is None
         if became is Form.TOLD:
             self._checks.append((step, lambda: self._must_be_told(named.by, mine)))
         else:
@@ -255,16 +277,19 @@ class Play:
         self, step: Step, by: FarEnd, to: FarEnd, target: Named, deed: Deed, report: Report
     ) -> Callable[[], object]:
         ident = await by.do(deed)
-        became = self._became(step, to, report)
+        became = self._became(step, to, report, answers=target.by is to)
         if step.verb == "moderate":
             target.removed = True  # where it is read
         if self._forbidden(step, by, target):
             became = Form.TOLD
-        if step.verb == "react":
+        if step.verb in ("react", "handled"):
             self._named[step.name] = Named(step, by, to, [deed.id], None, {by.name: ident}, about=target, key=deed.text)
+        if became is Form.COUNTED:
+            return lambda: True
         if became is Form.TOLD:
-            self._checks.append((step, lambda: self._must_be_told(by, ident, deed.about)))
-            return lambda: by.told(ident)
+            sign = step.verb == "react" or target.about is not None
+            self._checks.append((step, lambda: self._must_be_told(by, ident, deed.about, sign=sign)))
+            return lambda: self._must_be_told(by, ident, sign=sign) is None
         if became is Form.TEXT or not to.rewrites:
             return self._in_text(step, by, to, target, deed, ident)
         return self._in_place(step, to, target, deed, ident, by)
@@ -273,6 +298,9 @@ class Play:
         self, step: Step, to: FarEnd, target: Named, deed: Deed, ident: str, by: FarEnd
     ) -> Callable[[], object]:
         """The message at the far end changes."""
+        if step.verb in ("vote", "end"):
+            self._checks.append((step, lambda: self._poll(step, to, target)))
+            return lambda: self._poll(step, to, target) is None or by.told(ident)
         if step.verb == "edit":
             target.tokens.append(deed.id)
             return lambda: target.seen() or by.told(ident)
@@ -298,14 +326,20 @@ class Play:
             self._checks.append(
                 (step, lambda: None if by.told(ident) | by.told(deed.about) else self._said(to, deed.id))
             )
+        elif step.verb == "end":
+            target.ends = 1
+            self._checks.append((step, lambda: self._said(to, target.tokens[0], 2)))
+            return lambda: not to.rewrites or len(containing(to, target.tokens[0])) > 1 or by.told(ident)
         elif step.verb in ("remove", "moderate"):
-            target.removed = True
+            target.removed = target.removed or not to.rewrites or target.about is not None
+            self._checks.append((step, lambda: self._removal_said(to, target)))
         else:
-            self._checks.append((step, lambda: self._said(to, deed.text)))
+            self._checks.append((step, lambda: self._said_once(by, to, ident, deed.text)))
+            return lambda: not to.rewrites or containing(to, deed.text) or by.told(ident)
         return lambda: not to.rewrites or containing(to, deed.id) or by.told(ident)
 
-    def _became(self, step: Step, to: FarEnd, report: Report, *, files: bool = False) -> Form:
-        found = form(step.verb, to.capabilities, files=files)
+    def _became(self, step: Step, to: FarEnd, report: Report, *, files: bool = False, answers: bool = True) -> Form:
+        found = form(step.verb, to.capabilities, files=files, answers=answers)
         report.forms[found.value] = report.forms.get(found.value, 0) + 1
         return found
 
@@ -317,18 +351,58 @@ class Play:
     # ---- looks
 
     @staticmethod
+    def _rang(named: Named, mine: str) -> str | None:
+        """A call rings into nothing: its caller is told, or those who were called read of it."""
+        if named.by.told(mine) or any("📞" in one.text for one in named.to.shown()):
+            return None
+        return f"{named.to.name} reads nothing of the call, and {named.by.name} was not told"
+
+    @staticmethod
+    def _poll(step: Step, to: FarEnd, target: Named) -> str | None:
+        shown = to.get(target.ids.get(to.name, ""))
+        if shown is not None and (shown.ended if step.verb == "end" else step.words[0] in {v[-1] for v in shown.votes}):
+            return None
+        return f"{to.name} shows nothing of it: {shown and shown.votes}"
+
+    @staticmethod
+    def _removal_said(to: FarEnd, target: Named) -> str | None:
+        """That something was taken back is said, or nothing of it has left."""
+        if not any(containing(to, token) for token in target.tokens) and target.about is None:
+            return None
+        return None if any("retir" in one.text for one in to.shown()) else f"{to.name} reads nothing of the removal"
+
+    def _said_once(self, by: FarEnd, to: FarEnd, ident: str, key: str) -> str | None:
+        """Signs are said while they are few, and what was taken back in time not at all."""
+        reaction = next((one for one in self._named.values() if one.ids.get(by.name) == ident), None)
+        if by.told(ident) or reaction is None or reaction.removed:
+            return None
+        assert reaction.about is not None
+        if reaction.about.removed or any(reaction.step is not one.step for one in self._signs(by, reaction.about)):
+            return None  # of one person the first sign about a message is said
+        if key == DONE:
+            there = key in self._keys_of(to, reaction.about) or any(DONE in one.text for one in to.shown())
+            return None if there else f"{to.name} reads nothing of it"
+        return self._said(to, key)
+
+    def _signs(self, by: FarEnd, about: Named) -> list[Named]:
+        """The first sign of somebody about a message."""
+        return [one for one in self._named.values() if one.about is about and one.by is by][:1]
+
+    @staticmethod
     def _moderated(to: FarEnd, target: Named) -> str | None:
         shown = to.get(target.ids[to.name])
         return None if shown is None or shown.removed else f"{to.name} still shows what a moderator has removed"
 
     @staticmethod
-    def _must_be_told(by: FarEnd, *idents: str) -> str | None:
-        return None if any(by.told(ident) for ident in idents) else f"{by.name} was not told that it does not arrive"
+    def _must_be_told(by: FarEnd, *idents: str, sign: bool = False) -> str | None:
+        if any(by.told(ident) for ident in idents) or (sign and by.told(UNHEARD)):
+            return None
+        return f"{by.name} was not told that it does not arrive"
 
     @staticmethod
-    def _said(to: FarEnd, token: str) -> str | None:
+    def _said(to: FarEnd, token: str, times: int = 1) -> str | None:
         found = len(containing(to, token))
-        return None if found == 1 else f"{to.name} reads it {found} times"
+        return None if found == times else f"{to.name} reads it {found} times"
 
     @staticmethod
     def _keys_of(to: FarEnd, target: Named) -> frozenset[str]:
@@ -352,8 +426,8 @@ class Play:
             return self._gone(named)
         if not to.rewrites:
             counts = [len(containing(to, token)) for token in named.tokens] if named.file is None else [len(seen)]
-            return None if max(counts) == 1 else f"{to.name} shows its texts {counts} times"
-        if len(seen) != 1:
+            return None if max(counts) == 1 + named.ends else f"{to.name} shows its texts {counts} times"
+        if len(seen) != 1 + named.ends:
             older = [token for token in named.tokens[:-1] if containing(to, token)]
             return f"{to.name} shows it {len(seen)} times" + (f", and an older text ({older})" if older else "")
         if any(containing(to, token) for token in named.tokens[:-1]):
@@ -373,6 +447,9 @@ class Play:
     def _whole(self, named: Named, shown: Shown) -> str | None:
         """Whether a message that arrived says all that was said with it."""
         step, to = named.step, named.to
+        calls = {"mention", "everybody", "urgent"} & set(step.words)
+        if calls and to.capabilities.mentions and not shown.rings:
+            return f"{to.name} is not called by it"
         parts = [one for one in to.shown() if one.id == shown.id or (named.tokens[0] in one.text and not one.own)]
         for word, able in (("reply", to.capabilities.replies), ("thread", to.capabilities.threads)):
             target = self._named.get(step.about if step.verb == word else step.word(word))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from bridge.connector import Capabilities
-from bridge.kinds import KINDS, Unable
+from bridge.kinds import KINDS, Unable, becomes
 from bridge.model import Kind
 
 
@@ -15,19 +15,27 @@ class Form(StrEnum):
 
     SHOWN = "as what it is"
     TEXT = "as text"
+    COUNTED = "in what comes later"
     TOLD = "not at all, and its writer is told"
 
 
 _VERBS: Mapping[str, Kind] = {
     "edit": Kind.EDIT, "remove": Kind.REMOVAL, "moderate": Kind.REMOVAL, "react": Kind.REACTION,
+    "handled": Kind.HANDLED, "poll": Kind.POLL, "vote": Kind.VOTE, "end": Kind.POLL_END, "call": Kind.CALL,
 }  # fmt: skip
 
 
-def form(verb: str, reader: Capabilities, *, files: bool = False) -> Form:
-    """What the table says of a verb. Everything that is no act is a text, or a file."""
-    kind = _VERBS.get(verb, Kind.TEXT)
-    if files and not reader.files:
+def form(verb: str, reader: Capabilities, *, files: bool = False, answers: bool = True) -> Form:
+    """What the table says of a verb; whatever is no act is a text, or a file.
+
+    ``answers``: the reader has written what it is about. Nobody hears of what has no words at all.
+    """
+    if verb == "mute" or (files and not reader.files):
         return Form.TOLD
-    if kind in reader.kinds:
+    kind = _VERBS.get(verb, Kind.TEXT)
+    became = becomes(kind, lambda one: one in reader.kinds, answers)
+    if became is kind:
         return Form.SHOWN
-    return Form.TEXT if KINDS[kind].unable is Unable.CARRY else Form.TOLD
+    if became is not None:
+        return Form.TEXT
+    return Form.COUNTED if KINDS[kind].unable is Unable.COUNT else Form.TOLD

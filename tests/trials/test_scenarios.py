@@ -2,67 +2,53 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.connector import Capabilities
-from bridge.kinds import EVERYWHERE
-from bridge.model import Kind
-from bridge.networks.connect.profiles import PROFILES
-from bridge.networks.mail.leg.connector import MailConnector
-from deploy.world.client import RustClient
 from deploy.world.waiting import wait_for
 from deploy.world.world import World
 from tests.scenarios.ends import Deed, FarEnd, containing
-from tests.scenarios.mail_end import MailEnd
 from tests.scenarios.matrix_end import MatrixEnd
 from tests.scenarios.product_end import ProductEnd
-from tests.scenarios.script import read
+from tests.scenarios.script import Scenario, read
 from tests.scenarios.stage import Pair, Stage
+from tests.trials.far_ends import ACTS, able, mail_end, matrix_end, product_end
 from tests.trials.make import strict
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.peers]
 ABLE, UNABLE = "pandalab", "siilo"  # the first declares everything, the second nothing
 PEOPLE = {ABLE: ("pauline", "10001015196"), UNABLE: ("violette", "10001021274")}
 OLIVIER, OLIVIER_RPPS = "olivier.boyer@mss-a.example", "10001014183"
-ACTS = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION)
+
+CORE = {  # played in every run; all of them cost a minute of one core and more
+    "text", "formatted text", "long text", "reply to the other one", "thread of the other one", "edit of an edit",
+    "removal", "removal of a file", "reaction", "reaction taken back", "file with a caption", "poll ended",
+    "unknown type of message", "event without a text",
+}  # fmt: skip
 
 
 @asynccontextmanager
 async def far_ends(world: World) -> AsyncIterator[list[FarEnd]]:
     """One person at each far end."""
-    async with strict(world.home, "mina") as mina:
-        able = await world.products[ABLE].call("PUT", "/capabilities", {"kinds": [kind.value for kind in ACTS]})
-        assert able["status"] == 200, able
-        try:
-            yield [_matrix(world, mina), _product(world, ABLE, *ACTS), _product(world, UNABLE), _mail(world)]
-        finally:
-            await world.products[ABLE].call("PUT", "/capabilities", {"kinds": []})
+    async with strict(world.home, "mina") as mina, able(world, [ABLE]):
+        yield [
+            matrix_end(world, mina), product_end(world, ABLE, PEOPLE[ABLE][0], *ACTS),
+            product_end(world, UNABLE, PEOPLE[UNABLE][0]), mail_end(world, OLIVIER, "Olivier Boyer"),
+        ]  # fmt: skip
 
 
-def _matrix(world: World, client: RustClient) -> MatrixEnd:
-    kinds = EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}
-    return MatrixEnd(client, Capabilities(files=True, kinds=kinds), world.hub.voice)
-
-
-def _product(world: World, name: str, *kinds: Kind) -> ProductEnd:
-    able = dataclasses.replace(PROFILES[name].capabilities, threads=True, kinds=EVERYWHERE | set(kinds))
-    token = world.kept.products[name].token
-    return ProductEnd(world.products[name], PEOPLE[name][0], able, world.hub.connect, token)
-
-
-def _mail(world: World) -> MailEnd:
-    operator = world.mail.operators[OLIVIER.rpartition("@")[2]]
-    return MailEnd(world.mail.mailbox(OLIVIER, "Olivier Boyer"), operator, MailConnector.capabilities)
+def _person(end: FarEnd) -> str:
+    """As the hub calls them."""
+    listed = {ABLE: PEOPLE[ABLE][1], UNABLE: PEOPLE[UNABLE][1], "mail": OLIVIER_RPPS}
+    return f"rpps:{listed[end.name]}" if end.name in listed else end.address
 
 
 async def meet(world: World, one: FarEnd, other: FarEnd, hello: str) -> Pair:
     """Two of them in one conversation."""
-    rpps = {ABLE: PEOPLE[ABLE][1], UNABLE: PEOPLE[UNABLE][1], "mail": OLIVIER_RPPS}[other.name]
+    rpps = _person(other).removeprefix("rpps:")
     if isinstance(one, MatrixEnd):
         ghost = world.hub.ghost(rpps)
         chat = await one.client.create_room(invite=[ghost], is_direct=True)
@@ -77,7 +63,8 @@ async def meet(world: World, one: FarEnd, other: FarEnd, hello: str) -> Pair:
         await other.look()
         return next((shown.chat for shown in containing(other, hello)), None)
 
-    return Pair(one, other, {one.name: chat, other.name: await wait_for(arrived, f"{hello} at {other.name}")})
+    chats = {one.name: chat, other.name: await wait_for(arrived, f"{hello} at {other.name}")}
+    return Pair(one, other, chats, {end.name: _person(end) for end in (one, other)})
 
 
 async def pairs(world: World, ends: Sequence[FarEnd], nonce: str) -> list[Pair]:
@@ -86,12 +73,22 @@ async def pairs(world: World, ends: Sequence[FarEnd], nonce: str) -> list[Pair]:
         await meet(world, one, other, f"Bonjour {nonce}{n}h")
         for n, (one, other) in enumerate(itertools.combinations(ends, 2))
     ]
-    return [*made, *(Pair(pair.far, pair.near, pair.chats) for pair in made)]
+    return [*made, *(Pair(pair.far, pair.near, pair.chats, pair.persons) for pair in made)]
 
 
-@pytest.mark.long  # until every leg says what it cannot show
+async def test_the_core_of_what_people_do_over_every_pair_of_far_ends(world: World) -> None:
+    scenarios = [one for one in read() if one.name in CORE]
+    assert len(scenarios) == len(CORE)
+    await play(world, scenarios)
+
+
+@pytest.mark.long
 async def test_everything_that_people_do_over_every_pair_of_far_ends(world: World) -> None:
-    scenarios = read()
+    await play(world, read())
+
+
+async def play(world: World, scenarios: Sequence[Scenario]) -> None:
+    """Over every pair, all side by side."""
     async with far_ends(world) as ends:
         stage = Stage(ends)
         report = await stage.play(scenarios, await pairs(world, ends, stage.nonce))

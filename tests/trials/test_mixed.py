@@ -1,0 +1,233 @@
+"""Eight people do many things at random while the hub is killed: in the end every leg shows the same."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+import yaml
+
+from deploy.world.waiting import wait_for
+from deploy.world.world import World
+from tests.scenarios.ends import Deed, FarEnd, Shown, containing
+from tests.scenarios.matrix_end import MatrixEnd
+from tests.scenarios.mixed import Life, Talk, lines, numbers, order
+from tests.scenarios.product_end import ProductEnd
+from tests.trials.correspondence import kill
+from tests.trials.far_ends import ACTS, able, mail_end, matrix_end, product_end
+from tests.trials.make import strict
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.peers]
+USERS = {  # of the directory, each with one address only
+    "pauline": ("pandalab", "10001015196"), "elodie": ("pandalab", "10001030391"),
+    "violette": ("siilo", "10001021274"), "katia": ("siilo", "10001036469"),
+}  # fmt: skip
+BOXES = {"olivier": "olivier.boyer@mss-a.example", "therese": "therese.gauthier@mss-b.example"}
+EXTRA = "siilo:gael"  # comes and goes
+TALKS = {
+    "all": ("pauline", "hana", "ben", "elodie", "violette", "katia", "olivier", "therese"),
+    "two homes": ("elodie", "hana", "ben", "katia"),
+    "four": ("violette", "hana", "pauline", "olivier"),
+    "away": ("pauline", "ben", "therese"),
+    "products": ("katia", "elodie"),
+}
+REST = 120.0  # s in which something must become better, until all is the same everywhere
+
+
+@asynccontextmanager
+async def eight(world: World) -> AsyncIterator[dict[str, FarEnd]]:
+    """hana and ben have strict clients on either homeserver, four use products that are able, two write mails."""
+    async with strict(world.home, "hana") as hana, strict(world.away, "ben") as ben, able(world, ["pandalab", "siilo"]):
+        ends: dict[str, FarEnd] = {
+            "hana": matrix_end(world, hana, "hana"),
+            "ben": matrix_end(world, ben, "ben"),
+        }
+        ends |= {user: product_end(world, product, user, *ACTS, called=user) for user, (product, _) in USERS.items()}
+        yield ends | {name: mail_end(world, box, name.title(), name) for name, box in BOXES.items()}
+
+
+@asynccontextmanager
+async def patient(world: World) -> AsyncIterator[None]:
+    """A hub that waits for the room's order however busy this machine is; by default it goes on after a while."""
+    before = world.hub.config.read_text()
+    config = yaml.safe_load(before)
+    config["delivery"] = config.get("delivery", {}) | {"order_wait": 300}
+    world.hub.config.write_text(yaml.safe_dump(config, sort_keys=False))
+    await kill(world)
+    try:
+        yield
+    finally:
+        world.hub.config.write_text(before)
+        await kill(world)
+
+
+async def meet(world: World, name: str, ends: Sequence[FarEnd]) -> Talk:
+    """The first of them writes to the others."""
+    first, *others = ends
+    assert isinstance(first, ProductEnd)
+    hello = f"Bonjour {secrets.token_hex(4)}"
+    handles = [
+        one.address if one.address.startswith(("matrix:", "mailto:")) else f"rpps:{USERS[one.name][1]}"
+        for one in others
+    ]
+    said = await first.client.write(first.user, hello, to=handles)
+    talk = Talk(name, ends, {first.name: said["conversation"]})
+    for one in others:
+        if one.network == first.network:  # it shows its own users what they write to one another
+            talk.chats[one.name] = said["conversation"]
+            continue
+        shown = await wait_for(lambda one=one: _found(one, hello), f"{hello} at {one.name}")  # type: ignore[misc]
+        talk.chats[one.name] = shown.chat
+    for one in ends:
+        if isinstance(one, MatrixEnd):
+            await _known(world, one, talk)
+    return talk
+
+
+async def _known(world: World, one: MatrixEnd, talk: Talk) -> None:
+    """Wait until everybody of Matrix has come in, and their devices are known."""
+    room = talk.chats[one.name]
+    for other in talk.ends:
+        if isinstance(other, MatrixEnd) and other is not one:
+            await one.client.wait_member(room, other.client.user_id)
+            await one.client.devices(other.client.user_id)
+
+
+async def kills(world: World, life: Life, acts: int, count: int) -> None:
+    """Kill the hub so often, at even distances."""
+    for n in range(count):
+        while life.done < acts * (n + 1) / (count + 1):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+        await kill(world)
+
+
+def differences(talk: Talk, *, ordered: bool) -> list[str]:
+    """What an end shows of a conversation that is not as it must be."""
+    found = []
+    for end in talk.ends:
+        if not end.rewrites:
+            found += _in_mails(end, talk)
+            continue
+        have, want = _with_own(end, talk), talk.expected(acts=True)
+        for n in sorted(have.keys() | want.keys()):
+            if have.get(n) != want.get(n):
+                found.append(
+                    f"{talk.name}: {end.name} shows {have.get(n)} of m{n} by {talk.facts[n].by}, not {want.get(n)}"
+                )
+    return found + (_orders(talk) if ordered else [])
+
+
+def _with_own(end: FarEnd, talk: Talk) -> dict[int, object]:
+    """What its product shows: two users of one product see each other's words without the hub."""
+    have: dict[int, object] = dict(lines(end, talk))
+    for other in talk.ends:
+        if other is not end and other.network == end.network and other.network != "matrix":
+            have |= {n: line for n, line in lines(other, talk).items() if talk.facts[n].by == other.name}
+    return have
+
+
+def _in_mails(end: FarEnd, talk: Talk) -> list[str]:
+    """A mail stays as it left: each message that was not taken back in time is there once, with one of its texts."""
+    seen = [pair for one in end.shown() for pair in numbers(one)]
+    found = []
+    for n, fact in talk.facts.items():
+        versions = [version for number, version in seen if number == n]
+        if fact.by == end.name:
+            continue
+        if len(versions) != len(set(versions)):
+            found.append(f"{talk.name}: {end.name} has m{n} by {fact.by} more than once: {versions}")
+        if not fact.removed and not versions:
+            found.append(f"{talk.name}: {end.name} has no mail with m{n} by {fact.by}")
+    return found
+
+
+def _orders(talk: Talk) -> list[str]:
+    """What others have said stands in one order on the legs of products: that of the room."""
+    room = next((order(end, talk) for end in talk.ends if isinstance(end, MatrixEnd)), None)
+    found = []
+    for end in talk.ends:
+        if not isinstance(end, ProductEnd) or room is None:
+            continue
+        places = {n: place for place, n in enumerate(room)}
+        theirs = [n for n in order(end, talk) if n in places]
+        turned = [(one, other) for one, other in itertools.pairwise(theirs) if places[one] > places[other]]
+        if turned:
+            said = ", ".join(
+                f"m{one} by {talk.facts[one].by} before m{n} by {talk.facts[n].by}" for one, n in turned[:8]
+            )
+            found.append(f"{talk.name}: {end.name} shows {said} ({len(turned)}), the room does not")
+    return found
+
+
+async def at_rest(ends: Sequence[FarEnd], look: Callable[[], list[str]]) -> list[str]:
+    """What is wrong once nothing becomes better any more."""
+    clock = asyncio.get_running_loop().time
+    least, since = None, clock()
+    while True:
+        await asyncio.gather(*(end.look(everything=True) for end in ends))
+        wrong = look()
+        if least is None or len(wrong) < least:
+            least, since = len(wrong), clock()
+        if not wrong or clock() - since > REST:
+            return wrong
+        await asyncio.sleep(1.0)
+
+
+async def carry_out(
+    world: World, acts: int, count: int, seed: int, names: Sequence[str] = tuple(TALKS), ordered: bool = True
+) -> None:
+    """So many things are done in these conversations, with so many kills; ``ordered``: all show them in one order."""
+    async with eight(world) as ends:
+        talks = [await meet(world, name, [ends[one] for one in TALKS[name]]) for name in names]
+        life = Life(talks, seed)
+        await asyncio.gather(life.live(ends.values(), acts), kills(world, life, acts, count))
+        wrong = await at_rest(
+            [*ends.values()], lambda: [one for talk in talks for one in differences(talk, ordered=ordered)]
+        )
+        print(
+            f"\n{life.done} done: {life.counts}; {sum(len(talk.facts) for talk in talks)} messages; {len(wrong)} differ"
+        )
+        assert not wrong, "\n".join([*wrong[:60], "told:", *life.told()])
+        await _read(talks)
+
+
+async def _read(talks: Sequence[Talk]) -> None:
+    """Whoever reads the last word is seen to have read it, by its writer."""
+    for talk in talks:
+        writer, word = talk.ends[0], f"Fin {secrets.token_hex(4)}"
+        assert isinstance(writer, ProductEnd)
+        ident = await writer.do(Deed("say", f"fin-{word[4:]}", talk.chats[writer.name], word))
+        readers = [end for end in talk.ends if end.rewrites and end.network != writer.network]
+        for end in readers:
+            shown = await wait_for(lambda end=end, word=word: _found(end, word), f"{word} at {end.name}")  # type: ignore[misc]
+            await end.read(talk.chats[end.name], shown.id)
+        await wait_for(
+            lambda writer=writer, ident=ident, readers=readers: _has_read(writer, ident, len(readers)),  # type: ignore[misc]
+            f"{writer.name} to hear that {len(readers)} have read",
+        )
+
+
+async def _found(end: FarEnd, word: str) -> Shown | None:
+    await end.look()
+    return next(iter(containing(end, word)), None)
+
+
+async def _has_read(writer: ProductEnd, ident: str, count: int) -> bool:
+    outcome = (await writer.client.message(ident)).get("outcome", ())
+    return bool(sum(one["state"] == "read" for one in outcome) == count)
+
+
+async def test_two_hundred_things_and_a_kill(world: World) -> None:
+    await carry_out(world, 200, 1, seed=7, names=["all", "products"], ordered=False)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_two_thousand_things_and_three_kills(world: World, seed: int) -> None:
+    async with patient(world):
+        await carry_out(world, 2000, 3, seed=seed)
