@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST = 255  # bytes of UTF-8: what common file systems take
+LONGEST_NAME = 255  # bytes of UTF-8: what common file systems take
 UNNAMED = "fichier"
 _LONGEST_SUFFIX = 16
 _SEPARATORS = re.compile(r"[/\\]")
@@ -17,7 +17,7 @@ _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 def good_name(name: str) -> bool:
     """Whether a name can be given to a file as it is."""
     plain = not _SEPARATORS.search(name) and all(_is_text(c) for c in name)
-    return plain and name.strip(" .") != "" and len(name.encode()) <= LONGEST
+    return plain and name.strip(" .") != "" and len(name.encode()) <= LONGEST_NAME
 
 
 def clean_name(name: str) -> str:
@@ -34,9 +34,9 @@ def _is_text(character: str) -> bool:
 
 def _shorten(name: str) -> str:
     """At most 255 bytes; what says the kind of file (``.pdf``) stays."""
-    if len(name.encode()) <= LONGEST:
+    if len(name.encode()) <= LONGEST_NAME:
         return name
     stem, dot, suffix = name.rpartition(".")
     ending = dot + suffix if stem and len(suffix.encode()) <= _LONGEST_SUFFIX else ""
-    kept = name.removesuffix(ending).encode()[: LONGEST - len(ending.encode())]
+    kept = name.removesuffix(ending).encode()[: LONGEST_NAME - len(ending.encode())]
     return kept.decode("utf-8", "ignore").rstrip(" .") + ending

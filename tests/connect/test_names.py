@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,10 +15,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bridge.content.names import LONGEST_NAME, clean_name, good_name
 from bridge.errors import Refused
 from bridge.model import File
 from bridge.networks.connect import wire
-from bridge.networks.connect.files import LONGEST_NAME, clean_name, from_file, good_name, room_for, to_files
+from bridge.networks.connect.files import from_file, room_for, to_files
 from bridge.networks.connect.shelf import wire_files
 
 LONG = "Compte rendu " * 30
@@ -84,6 +86,21 @@ def _sent(**more: Any) -> wire_files.NewFile:
 def test_the_content_is_the_bytes() -> None:
     [file] = to_files([_sent(type="Application/PDF")])
     assert file == File("bilan.pdf", "application/pdf", b"%PDF-")
+
+
+def test_what_is_known_of_a_file_goes_both_ways() -> None:
+    [file] = to_files([_sent(type="audio/ogg", voice=True, duration_ms=2500, waveform=[0, 1024])])
+    assert (file.voice, file.duration_ms, file.waveform) == (True, 2500, (0, 1024))
+    known = replace(file, width=1, height=2, blurhash="L0")
+    view = wire_files.FileView.model_validate_json(orjson.dumps(from_file(known)))
+    assert (view.voice, view.duration_ms, view.waveform) == (True, 2500, [0, 1024])
+    assert (view.width, view.height, view.blurhash) == (1, 2, "L0")
+    assert not {"width", "voice", "waveform"} & from_file(File("a", "a/b", b"")).keys()
+    named = wire_files.UploadedFile.model_validate({"id": "f_1", "voice": True})
+    uploaded = File("voix.ogg", "audio/ogg", b"OggS", duration_ms=7)
+    assert to_files([named], {"f_1": uploaded}) == (replace(uploaded, voice=True),)
+    with pytest.raises(ValidationError):
+        _sent(waveform=[2000])
 
 
 def test_a_hash_that_is_right_and_one_that_is_not() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from bridge.content.names import LONGEST_NAME
 from bridge.networks.connect import ConnectSettings
 from bridge.networks.connect.about import NewEdit
 from bridge.networks.connect.contract.openapi import document
 from bridge.networks.connect.contract.operations import OPERATIONS
-from bridge.networks.connect.files import LONGEST_NAME, to_files
+from bridge.networks.connect.files import to_files
 from bridge.networks.connect.problems import words
 from bridge.networks.connect.profiles import MAX_FILES
 from bridge.networks.connect.request_body import SLOWEST

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from bridge.content.names import LONGEST_NAME, clean_name, good_name
+from bridge.content.sounds import loudness
 from bridge.errors import Refused
 from bridge.model import File
 from bridge.networks.connect.fields import MIME_PATTERN, time_text
 from bridge.networks.connect.shelf.address import Lent
 from bridge.networks.connect.shelf.wire_files import NewFile, UploadedFile
 
-LONGEST_NAME = 255  # bytes of UTF-8: what common file systems take
-UNNAMED = "fichier"
 UNKNOWN_TYPE = "application/octet-stream"  # RFC 2046, 4.5.1
-_LONGEST_SUFFIX = 16
 _MIME = re.compile(MIME_PATTERN.removesuffix("$"))
-_SEPARATORS = re.compile(r"[/\\]")
-# They turn the order of what is shown ("exe.fdp" reads "pdf.exe"): UAX #9, 2
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
+_SHOWN = ("width", "height", "duration_ms", "waveform", "voice", "blurhash")  # what is known of it
 
 
 def to_files(sent: Sequence[NewFile | UploadedFile], uploaded: Mapping[str, File] | None = None) -> tuple[File, ...]:
     """The files of a product's message as the hub's. Raises Refused (bad_file_name, wrong_sha256) naming the file."""
     return tuple(
-        (uploaded or {})[file.id] if isinstance(file, UploadedFile) else _to_file(file, f"files.{n}")
+        _heard((uploaded or {})[file.id] if isinstance(file, UploadedFile) else _to_file(file, f"files.{n}"), file)
         for n, file in enumerate(sent)
     )
+
+
+def _heard(file: File, sent: NewFile | UploadedFile) -> File:
+    """The file with what its sender says of a sound."""
+    said: dict[str, Any] = {"voice": sent.voice, "duration_ms": sent.duration_ms, "waveform": loudness(sent.waveform)}
+    return replace(file, **{name: value for name, value in said.items() if value})
 
 
 def _to_file(sent: NewFile, where: str) -> File:
@@ -44,34 +46,6 @@ def _to_file(sent: NewFile, where: str) -> File:
     return File(sent.name, sent.type.lower(), sent.content)
 
 
-def good_name(name: str) -> bool:
-    """Whether a name can be given to a file as it is: no path, nothing that hides or turns what is shown."""
-    plain = not _SEPARATORS.search(name) and all(_is_text(c) for c in name)
-    return plain and name.strip(" .") != "" and len(name.encode()) <= LONGEST_NAME
-
-
-def clean_name(name: str) -> str:
-    """The same name if it is a good one, else the nearest good one: other networks carry any name."""
-    if good_name(name):
-        return name
-    plain = "".join(c for c in _SEPARATORS.sub("_", name) if _is_text(c))
-    return _shorten(plain.strip(" .")) or UNNAMED
-
-
-def _is_text(character: str) -> bool:
-    return unicodedata.category(character) not in _NO_TEXT and character not in _BIDI
-
-
-def _shorten(name: str) -> str:
-    """At most 255 bytes; what says the kind of file (``.pdf``) stays."""
-    if len(name.encode()) <= LONGEST_NAME:
-        return name
-    stem, dot, suffix = name.rpartition(".")
-    ending = dot + suffix if stem and len(suffix.encode()) <= _LONGEST_SUFFIX else ""
-    kept = name.removesuffix(ending).encode()[: LONGEST_NAME - len(ending.encode())]
-    return kept.decode("utf-8", "ignore").rstrip(" .") + ending
-
-
 def from_file(file: File, lent: Lent | None = None) -> dict[str, Any]:
     """A file as webhooks carry it: at its address, else whole: made JSON once, without a copy as text."""
     shown = {
@@ -79,7 +53,7 @@ def from_file(file: File, lent: Lent | None = None) -> dict[str, Any]:
         "type": file.mime.lower() if _MIME.fullmatch(file.mime) else UNKNOWN_TYPE,
         "size": file.size,
         "sha256": file.sha256,
-    }
+    } | {name: value for name in _SHOWN if (value := getattr(file, name))}
     if lent is None:
         return shown | {"content": orjson.Fragment(b'"' + b64encode(file.data) + b'"')}
     return shown | {"id": lent.id, "url": lent.url, "expires_at": time_text(lent.expires * 1000)}

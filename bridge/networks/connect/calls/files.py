@@ -14,12 +14,13 @@ from aiohttp import web
 from aiohttp.hdrs import CONTENT_ENCODING, EXPECT
 from aiohttp.multipart import content_disposition_filename, parse_content_disposition
 
+from bridge.content.names import LONGEST_NAME, UNNAMED, clean_name, good_name
 from bridge.errors import Refused, Unavailable
 from bridge.files import PIECE, Arriving, Pieces
 from bridge.model import File
 from bridge.networks.connect.calls.call import Call
 from bridge.networks.connect.fields import MIME_PATTERN
-from bridge.networks.connect.files import LONGEST_NAME, UNKNOWN_TYPE, UNNAMED, clean_name, good_name
+from bridge.networks.connect.files import UNKNOWN_TYPE
 from bridge.networks.connect.problems import json_answer
 from bridge.networks.connect.request_body import SLOWEST
 from bridge.networks.connect.shelf.address import wanted

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from bridge.networks.connect.fields import MIME_PATTERN, Content, Id, Sha256, Time, Wire
 
+LONGEST_MS = 7 * 24 * 3600 * 1000
 
-class NewFile(Wire):
+
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 2500.0 is a whole one, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Duration = Annotated[int, Field(ge=1, le=LONGEST_MS), BeforeValidator(_whole)]
+Loudness = Annotated[int, Field(ge=0, le=1024), BeforeValidator(_whole)]
+
+
+class Heard(Wire):
+    """What only its sender knows of a sound."""
+
+    voice: bool = Field(default=False, description="Somebody has spoken it as a message.")
+    duration_ms: Duration | None = Field(default=None, description="Of a sound; found out if not given.")
+    waveform: list[Loudness] | None = Field(
+        default=None,
+        max_length=1000,
+        repr=False,
+        description="The loudness of a sound along the way, some dozens of numbers from 0 to 1024 (MSC1767).",
+        examples=[[0, 512, 1024, 300]],
+    )
+
+
+class NewFile(Heard):
     """A document that goes with a message, whole."""
 
     name: str = Field(
@@ -27,7 +52,7 @@ class NewFile(Wire):
     sha256: Sha256 | None = Field(default=None, description="Of the content, in hexadecimal; checked if it is given.")
 
 
-class UploadedFile(Wire):
+class UploadedFile(Heard):
     """A document that goes with a message and was uploaded before (`POST /files`)."""
 
     id: Id = Field(description="The hub's id of the upload. It can be named for a day, by several messages.")
@@ -58,9 +83,15 @@ class FileView(Wire):
     """A document that goes with a message."""
 
     name: str = Field(max_length=255, repr=False, description="Cleaned: no path, no control character.")
-    type: str = Field(pattern=MIME_PATTERN, description="As its sender named it: not proven by the content.")
+    type: str = Field(pattern=MIME_PATTERN, description="Told by its content, whatever its sender called it.")
     size: int = Field(description="In bytes.")
     sha256: Sha256
+    width: int | None = Field(default=None, description="Of a picture or film as it is shown, in pixels.")
+    height: int | None = Field(default=None, description="The same.")
+    duration_ms: int | None = Field(default=None, description="Of a sound or film.")
+    waveform: list[int] | None = Field(default=None, repr=False, description="Of a sound: numbers from 0 to 1024.")
+    voice: bool = Field(default=False, description="Somebody has spoken it as a message.")
+    blurhash: str | None = Field(default=None, repr=False, description="A blur of a picture (blurha.sh).")
     content: str | None = Field(
         default=None,
         repr=False,
