@@ -240,15 +240,19 @@ class Sharing:
                 await self._retry(row["user_id"], row["room_id"], row["delay"])
 
     async def _retry(self, user: str, room_id: str, delay: int) -> None:
-        at = self._clock() + delay
+        """Of whose server is not trusted no time changes that: the next start looks, and news of devices is followed.
+
+        That is written before anything is tried: a hub that ends meanwhile must not leave them to a time of theirs.
+        """
+        at = self._clock() + (delay if self._trusted(user) else _SHUT)
         async with self._db.transaction("e2ee.late-again") as tx:  # first: if it fails, the others come before it
             await tx.run("e2ee.late-again", user, room_id, at, min(2 * delay, _HOUR))
         if not await self.late(room_id, user):
             async with self._db.transaction("e2ee.late-over") as tx:
                 await tx.run("e2ee.late-over", user, room_id, at)
-        elif not self._trusted(user):  # no time changes that: the next start looks, and news of devices is followed
+        elif at >= _SHUT and self._trusted(user):  # meanwhile
             async with self._db.transaction("e2ee.late-shut") as tx:
-                await tx.run("e2ee.late-shut", user, room_id, at, _SHUT + self._clock())
+                await tx.run("e2ee.late-shut", user, room_id, at, 0)
 
     async def late(self, room_id: str, user: str) -> bool:
         """Give somebody the sessions of a room that they could not have before, from the index that was kept for them.

@@ -193,3 +193,30 @@ async def test_a_seal_key_that_nothing_needs_may_go(url: str) -> None:
         await here.stop()
         here.seal = type(SEAL)({"k2": bytes(32), "k3": bytes(32)}, "k3")
         await here.start()
+
+
+@pytest.mark.parametrize("when", ["crash", "meanwhile"])
+async def test_whose_server_is_not_trusted_waits_for_no_time(url: str, when: str) -> None:
+    """A hub that ends while it tries them finds them at its start; so does one whose list changes just then."""
+    async with lab(url) as here:
+        here.person(BEN, "PHONE", signed=False)
+        await here.say(here.room(BEN), "gardé")
+        trusted, sharing = [False], here.engine._sharing
+        sharing._trusted = lambda user: trusted[0]
+        late = sharing.late
+
+        async def tried(room_id: str, user: str) -> bool:
+            if when == "crash":
+                raise Unavailable("homeserver_away")
+            trusted[0] = True
+            return await late(room_id, user)
+
+        sharing.late = tried  # type: ignore[method-assign]
+        with suppress(Unavailable):
+            await here.engine.flush()
+        shut = await here.db.one("e2ee.shut", 1 << 60, 1 << 62)
+        assert (shut is not None) is (when == "crash")
+        here.now += 1
+        await here.restart()  # every server is trusted now
+        assert await here.db.one("e2ee.shut", 1 << 60, 1 << 62) is None
+        assert await here.count("e2ee.late", here.now + 60 * MINUTE) == 1
