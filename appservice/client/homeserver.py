@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
@@ -44,16 +45,20 @@ class Homeserver:
     Raises MatrixRefused (4xx), Unavailable (429 with its delay, 5xx, no answer).
     """
 
-    def __init__(self, url: str, token: str, *, timeout: float = 30.0, connections: int = 64) -> None:
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 30.0, connections: int = 64, once: bool = False
+    ) -> None:
+        """``timeout`` in seconds. ``once``: a connection for each call, of which none is closed as a body begins."""
         self._base = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
+        self._once = once
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
+            connector=aiohttp.TCPConnector(limit=self._connections, force_close=self._once),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             timeout=self._timeout,
@@ -108,6 +113,9 @@ class Homeserver:
             if isinstance(body, SizedBody) and body.broken is not None:
                 raise body.broken from None
             raise
+        finally:
+            if isinstance(body, SizedBody):
+                await body.left()
         if not isinstance(answer.get("content_uri"), str):
             raise Unavailable("homeserver_error")
         return str(answer["content_uri"])
@@ -167,11 +175,24 @@ class SizedBody:
         self.size = size
         self.broken: Exception | None = None
         self._pieces = pieces
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def left(self) -> None:
+        """Until nobody is within the pieces: what sends them may wait for one when the request has ended."""
+        await self._idle.wait()
+
+    async def _next(self) -> bytes | None:
+        self._idle.clear()
+        try:
+            return await anext(self._pieces, None)
+        finally:
+            self._idle.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         left = self.size
         try:
-            async for piece in self._pieces:
+            while (piece := await self._next()) is not None:
                 left -= len(piece)
                 if left < 0:
                     break

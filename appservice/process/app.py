@@ -165,7 +165,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
 
     delivery, names = config.delivery, settings.names()
     rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
-    apart = Homeserver(settings.url, settings.read_as_token(), connections=TRANSFERS)  # long ones hold up no message
+    apart = Homeserver(settings.url, settings.read_as_token(), connections=TRANSFERS, once=True)
     media = Media(await stack.enter_async_context(apart), settings.max_files, settings.media_wait_s)
     files = Files(media, filters(config.files, media))
     core = assemble(db, seal, WithFunctions(directory, rota), rules, files=files)
