@@ -53,6 +53,8 @@ class Corrections:
                 await tx.run("store.refused", about, row["network"], now, reason)
             else:
                 await tx.run("store.rewrite", row["id"], self._body(row, message))
+        if tried:
+            await self._end_earlier(tx, about, tried, now)
         if rows and KINDS[message.kind].erases:
             await tx.run("store.end_files", about)
             await self._outcomes.changed(tx, about)
@@ -61,6 +63,17 @@ class Corrections:
     def _body(self, row: Row, message: Message) -> bytes:
         was = self._seal.open(bytes(row["body"]), row["id"])
         return self._seal.seal(bodies.corrected(was, message.body), row["id"])
+
+    async def _end_earlier(self, tx: Tx, about: str, networks: Collection[str], now: int) -> None:
+        """A correction that waits behind the message that leaves corrected anew would put an old text there again.
+
+        Nobody hands it out meanwhile: it stands after that message in its lane.
+        """
+        for edit in [row["message"] for row in await tx.all("early.edits", about)]:
+            for row in [one for one in await tx.all("store.waiting_of", edit) if one["network"] in networks]:
+                await tx.run("store.end_delivery", row["id"])
+                await tx.run("store.refused", edit, row["network"], now, "corrected")
+                await self._outcomes.changed(tx, edit)
 
     async def told(
         self, tx: Tx, message: Message, conversation: Conversation, overtaken: Mapping[str, bool], now: int

@@ -12,6 +12,7 @@ FEW = {
     "connect_token_network(network=)": "the tokens of one product, of which few are good",
     "connect_secret_pkey(network=)": "the secrets of one product, of which few are good",
     "account_news_next(n=)": "the end of one piece of news",
+    "correction_about(about= kind=)": "the corrections of one message",
     "claim_pkey(person=)": "the products of one person",
     "claim_state(state=)": "claims that wait for a person's decision",
     "delivery_message(message=)": "the legs of one message",
@@ -131,7 +132,6 @@ SORTED = {
 """Statements that sort a page or two."""
 
 FIRST = {
-    "correction_about(about= kind=)",
     "delivery_again(network= next_at>)",
     "mail_to_due(domain= next_at=)",
     "mail_to_due(domain=)",

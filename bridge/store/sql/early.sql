@@ -26,5 +26,7 @@ SELECT id, conversation, sender, kind, network, ref, NULL AS root FROM message W
 -- name: amended
 SELECT (SELECT MAX(sent_at) FROM correction WHERE about = $1 AND kind = 'edit') AS edited,
        (SELECT MAX(sent_at) FROM correction WHERE about = $1 AND kind = 'removal') AS removed;
+-- name: edits
+SELECT message FROM correction WHERE about = $1 AND kind = 'edit';
 -- name: note
 INSERT INTO correction (message, about, kind, sent_at) VALUES ($1, $2, $3, $4);

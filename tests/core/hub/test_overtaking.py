@@ -240,3 +240,26 @@ async def test_what_is_handed_out_and_what_is_changed_are_apart(monkeypatch: pyt
     async with both.of(["a"]) as free:
         assert free == {"a"}
     assert both.stale("a", seen)
+
+
+async def test_a_correction_that_waits_behind_what_is_corrected_anew_does_not_bring_the_old_text_back(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.hub.overtaking._PATIENCE", 0.05)
+    nets = networks()
+    nets["siilo"] = siilo = Counting("siilo")
+    siilo._capabilities = EDITS
+    siilo.gate.clear()
+    async with running(url, nets) as w:
+        w.siilo.before = away
+        await say(w, "p1", "500 mg", DAN)
+        await w.until(lambda: siilo.now == 1)
+        first = await say(w, "e1", "50 mg", about="p1", kind=Kind.EDIT)  # the message is under way: it waits behind
+        siilo.gate.set()
+        await w.until(lambda: siilo.calls and siilo.now == 0)
+        last = await say(w, "e2", "5 mg", about="p1", kind=Kind.EDIT)
+        w.siilo.before = lambda _: None
+        await became(w, last, ("refused", "corrected_late"))
+        await became(w, first, ("refused", "corrected"))
+        await say(w, "p2", "suite")
+        await w.until(lambda: texts(siilo) == ["5 mg", "suite"])
