@@ -78,7 +78,7 @@ async def test_no_request_out_of_thousands_finds_an_undocumented_answer(w: World
 
 async def test_without_a_token_every_operation_is_refused(w: World) -> None:
     for operation in OPERATIONS:
-        path = operation.path.replace("{id}", "m-1")
+        path = operation.path.replace("{id}", "m-1").replace("{person}", "siilo:dan")
         for token in (None, "", "wrong", "x" * 600):
             sent = {"Authorization": f"Bearer {token}"} if token is not None else {}
             url = w.url + "/connect/v1" + path

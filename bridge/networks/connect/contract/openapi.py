@@ -76,8 +76,15 @@ Who is a user of the same product gets no webhook of a colleague's message: the 
 is named by `rpps:…` is reached where the directory lists them, else in the product that declared them first; name one
 account by `<product>:<id>`. `sent_at` may lie in the past, as after a time without network. Requests are limited (100
 per second, 500 at once, unless configured otherwise): each answer says by `RateLimit-Remaining` how many are left and
-by `RateLimit-Reset` in how many seconds all are there again; 429 says by `Retry-After` when to go on. A token comes
-from the hub's operator, who may list two of them while one replaces the other.
+by `RateLimit-Reset` in how many seconds all are there again; 429 says by `Retry-After` when to go on. The first
+token comes from the hub's operator; a product replaces it and its webhook secret by itself (`POST /credentials/...`),
+and the old ones stay good for a while.
+
+Teams and functions (on call) are recipients like people: a handle that `GET /people` gives, such as
+`function:cardiologie`, can stand in `to`. A function has to be read within the time of its rota, else what is urgent is
+passed on. A user who wants nothing of somebody is spared it (`PUT /users/{id}/blocked/{person}`): the other one reads
+`not_taken`. The hub keeps no texts: what was said before somebody came is in the room on Matrix, where the room's rule
+lets it be read, and in the products; lists of messages have ids and states.
 
 **What may change.** What `/v1` says today stays true: no field, webhook or meaning is taken away, and no request that
 was right becomes wrong. The hub may add fields to its answers and webhooks, types of webhooks, optional fields of
