@@ -72,7 +72,8 @@ def fit(delivery: Delivery, capabilities: Capabilities, carries: Able | None = N
 
     Raises Refused for files that it does not take, and for what it neither carries nor can be said as a text.
     """
-    if KINDS[delivery.kind].about and delivery.reply_to is None:
+    was = delivery.kind
+    if KINDS[was].about and delivery.reply_to is None:
         raise Refused(not_carried(delivery.kind))  # this network never had what it is about
     kind = form(delivery.kind, delivery.body.text, carries or (lambda one, _: one in capabilities.kinds))
     if kind is None:
@@ -81,7 +82,8 @@ def fit(delivery: Delivery, capabilities: Capabilities, carries: Able | None = N
         kind = KINDS[kind].shown
     if kind is not delivery.kind:
         delivery = replace(delivery, kind=kind, body=_said(delivery, kind))
-    delivery = _placed(replace(delivery, body=_body(delivery.body, capabilities)), capabilities)
+    says_so = KINDS[was].corrects or KINDS[kind].about
+    delivery = _placed(replace(delivery, body=_body(delivery.body, capabilities)), capabilities, says_so)
     check(delivery.body, capabilities)
     return delivery
 
@@ -129,13 +131,13 @@ def _body(body: Body, able: Capabilities) -> Body:
     return body if body.html is None or shown else replace(body, html=None)  # the text says it too
 
 
-def _placed(delivery: Delivery, able: Capabilities) -> Delivery:
-    """What is answered, and in which thread: as far as it can be shown, else in words."""
+def _placed(delivery: Delivery, able: Capabilities, says_so: bool) -> Delivery:
+    """What is answered, and in which thread: as far as it can be shown, else in words (unless it ``says_so``)."""
     thread, reply_to = delivery.thread, delivery.reply_to
     if thread is not None and not able.threads:  # an answer to its beginning is near to it
         reply_to, thread = reply_to or thread, None
     if reply_to is not None and not able.replies:
-        if delivery.cited is not None and delivery.reply_to is not None and not KINDS[delivery.kind].about:
+        if delivery.cited is not None and delivery.reply_to is not None and not says_so:
             before = wording.answers(delivery.cited, delivery.sent_at)
             delivery = replace(delivery, body=_begun(delivery.body, f"{before}\n", not delivery.body.text.strip()))
         reply_to = None if not KINDS[delivery.kind].about else reply_to
