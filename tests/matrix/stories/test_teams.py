@@ -6,7 +6,8 @@ import pytest
 
 from bridge.model import Address, Ref
 from deploy.world.client import Event
-from tests.matrix.make import ANNA, Node
+from deploy.world.waiting import wait_for
+from tests.matrix.make import ANNA, CLEO, SPACE, Node
 from tests.matrix.servers import Servers
 from tests.peers.world import NewClient
 
@@ -42,6 +43,34 @@ async def test_who_is_added_by_a_product_reads_the_history(servers: Servers, nod
     words = await ben.wait_event(room, lambda e: e["content"].get("fr.liaison.code") == "nothing_to_verify")
     assert words["sender"] == servers.voice
     assert not [e for e in await ben.timeline(room) if _refused(e)]
+
+
+async def test_a_client_sees_the_networks_and_a_colleague_who_leaves_hands_the_room_over(
+    servers: Servers, node: Node, new_client: NewClient
+) -> None:
+    ben = await new_client(servers.away, "ben")
+    await node.write("teams", "bonjour", to=(f"matrix:{ben.user_id}",))
+    room = await ben.wait_room(lambda r: bool(r["membership"] == "invite"))
+    await ben.join(room)
+    await ben.wait_text(room, "bonjour")
+
+    async def networks() -> set[str]:
+        return {e["content"].get("protocol", {}).get("displayname") for e in await ben.state(room, "m.bridge")}
+
+    assert await networks() == {"pandalab"}
+    cleo = Address("pandalab", "cleo")
+    box = Address("mail", f"sec@{SPACE}")
+    await node.hub.change_members(Ref("pandalab", "box"), "teams", "pandalab", cleo, [f"mailto:{box.id}"], [])
+
+    async def both() -> bool:
+        return await networks() == {"pandalab", "mail"}
+
+    await wait_for(both, "the second network")
+    assert not await ben.has_read(room, servers.ghost(CLEO), await ben.send(room, "lu ?"))
+    await node.hub.change_members(Ref("pandalab", "leave"), "teams", "pandalab", cleo, [], [cleo])
+    await ben.wait_member(room, servers.ghost(CLEO), "leave")
+    (levels,) = await ben.state(room, "m.room.power_levels")
+    assert levels["content"]["users"][ben.user_id] == 100
 
 
 def _refused(event: Event) -> bool:
