@@ -14,7 +14,7 @@ from bridge.receiver import Receiver
 from liaison.connect import new_id
 from liaison.kit.people import COLLEAGUES
 
-_KINDS = EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}
+_KINDS = EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.HANDLED, Kind.POLL, Kind.VOTE, Kind.POLL_END}
 
 
 @dataclass(frozen=True, slots=True)

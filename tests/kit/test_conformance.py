@@ -42,6 +42,7 @@ RED = {
     Mistake.IGNORES_EDITS: {"edit.shown", "edit.again"},
     Mistake.IGNORES_REMOVALS: {"removal.shown"},
     Mistake.IGNORES_REACTIONS: {"reaction.shown"},
+    Mistake.IGNORES_MARKS: {"mark.shown"},
     Mistake.IGNORES_STATES: {"send.delivered", "send.read"},
     Mistake.IGNORES_MEMBERS: {"group.joined"},
     Mistake.IGNORES_NAMES: {"group.named"},

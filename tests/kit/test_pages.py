@@ -151,3 +151,26 @@ async def test_colleagues_of_one_product_see_one_another(w: World) -> None:
         assert await post(w, message + "/reactions", {"key": "👍"}) == 303
         assert len(w.pandalab.sim.shown("cleo")[0].get("reactions", [])) == count
     assert await post(w, f"/u/cleo/c/{sent['conversation']}/messages/none/removals", {}) == 404
+
+
+async def test_a_poll_is_voted_on_and_ends_with_its_counts(w: World) -> None:
+    for served in w.products.values():
+        await served.sim.outbox.wait(served.sim.able("handled", "poll", locations=True), 5)
+    poll = {"question": "Quel <jour> ?", "answers": [{"id": "a", "text": "Mardi"}, {"id": "b", "text": "Jeudi"}]}
+    asked, chat, _ = w.pandalab.sim.write("cleo", {"kind": "poll", "text": "", "poll": poll, "to": ["siilo:dan"]})
+    await w.until(lambda: w.siilo.sim.shown("dan"))
+    [got] = w.siilo.sim.shown("dan")
+    at = f"http://127.0.0.1:{w.siilo.port}/u/dan/c/{got['conversation']}"
+    async with w.client.get(at, headers=HTML) as answer:
+        page = await answer.text()
+    assert "Quel &lt;jour&gt; ?" in page
+    assert page.count('type="radio"') == 2
+    async with w.client.post(f"{at}/messages/{got['id']}/votes", data={"answers": "b"}, allow_redirects=False) as done:
+        assert done.status == 303
+    await w.until(lambda: w.pandalab.sim.shown("cleo")[0].get("votes"))
+    assert await post(w, f"/u/cleo/c/{chat}/messages/{asked}/end", {}) == 303
+    await w.until(lambda: w.siilo.sim.shown("dan")[0].get("ended"))
+    async with w.client.get(at, headers=HTML) as answer:
+        assert "1 × Jeudi" in await answer.text()
+    assert await post(w, f"/u/cleo/c/{chat}/messages/{asked}/reactions", {"key": "✅"}) == 303
+    await w.until(lambda: w.siilo.sim.shown("dan")[0].get("reactions"))

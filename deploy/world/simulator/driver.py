@@ -9,11 +9,12 @@ from typing import Any
 
 from aiohttp import web
 
+from deploy.world.simulator.changes import HANDLED
 from deploy.world.simulator.product import Simulator
 from deploy.world.simulator.state import Json
 
 PREFIX = "/liaison-test"
-_ABLE = ("edit", "removal", "reaction")
+_ABLE = ("edit", "removal", "reaction", "handled", "poll")
 Act = Callable[[web.Request, Json], Awaitable[Json]]
 
 
@@ -30,7 +31,7 @@ class Driver:
             ("POST", "/setup"): self._setup,
             ("POST", "/secrets"): self._secrets,
             ("POST", "/messages"): self._write,
-            ("POST", "/messages/{id}/{act:edits|removals|reactions}"): self._act,
+            ("POST", "/messages/{id}/{act:edits|removals|reactions|handled}"): self._act,
             ("POST", "/read"): self._read,
             ("POST", "/catch-up"): self._catch_up,
             ("POST", "/typing"): self._typing,
@@ -131,6 +132,7 @@ def _seen(message: Json) -> Json:
         **{key: message[key] for key in kept if key in message},
         "sender": sender["name"] if isinstance(sender, dict) else sender,
         "edited": bool(message.get("edited")),
+        "handled": any(one["key"] == HANDLED for one in message.get("reactions", [])),
         "reactions": [{"key": one["key"]} for one in message.get("reactions", [])],
         "files": [{key: one[key] for key in ("name", "type", "size", "sha256")} for one in message.get("files", [])],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import uuid
 from collections.abc import Collection, Sequence
@@ -17,13 +18,12 @@ from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.product import Simulator
 from deploy.world.simulator.state import Json
 from liaison.connect import Answer, NotGenuine, Webhooks
-from liaison.connect.events import DATA
+from liaison.connect.events import DATA, MessageCreated
 
 _SLOW = 7.0  # s, more than the kit allows
 _AHEAD = timedelta(minutes=5)
 _FOR_EVER = 1e12  # s
-_FIELDS = {"message", "conversation", "order", "kind", "text", "html", "system", "priority", "sender", "recipients",
-           "members", "reply_to", "thread", "files", "sent_at", "name"}  # fmt: skip
+_FIELDS = {one.name for one in dataclasses.fields(MessageCreated)}
 
 
 class Mistake(StrEnum):
@@ -46,6 +46,7 @@ class Mistake(StrEnum):
     IGNORES_EDITS = "ignores_edits"
     IGNORES_REMOVALS = "ignores_removals"
     IGNORES_REACTIONS = "ignores_reactions"
+    IGNORES_MARKS = "ignores_marks"
     IGNORES_STATES = "ignores_states"
     IGNORES_MEMBERS = "ignores_members"
     IGNORES_NAMES = "ignores_names"
@@ -72,6 +73,7 @@ _IGNORED = {
     Mistake.IGNORES_EDITS: ("message.edited",),
     Mistake.IGNORES_REMOVALS: ("message.removed",),
     Mistake.IGNORES_REACTIONS: ("message.reaction",),
+    Mistake.IGNORES_MARKS: ("message.handled",),
     Mistake.IGNORES_STATES: ("message.state",),
     Mistake.IGNORES_MEMBERS: ("conversation.members",),
     Mistake.IGNORES_NAMES: ("conversation.renamed",),

@@ -14,13 +14,16 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
+from deploy.world.simulator.changes import DONE, MARKS, change
 from deploy.world.simulator.document import Document, read_all, without_content
 from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.state import Json, State, now_text
 from liaison.connect import NotGenuine, Webhooks
 
-_DONE = {"message.edited": "edits", "message.removed": "removals", "message.reaction": "reactions"}
-_WRITTEN = ("to", "name", "kind", "html", "priority", "reply_to", "thread", "sent_at")
+_WRITTEN = (
+    "to", "name", "kind", "html", "priority", "reply_to", "thread", "sent_at", "mentions", "everybody", "location",
+    "poll", "contact",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -120,11 +123,7 @@ class Simulator:
         ident = given.get("id") or f"{self.name}-{uuid.uuid4().hex}"
         conversation = given.get("conversation") or f"{self.name}-c-{uuid.uuid4().hex[:12]}"
         body = {"id": ident, "conversation": conversation, "sender": user, "sent_at": now_text()}
-        body |= {
-            k: given[k]
-            for k in ("to", "name", "kind", "html", "priority", "reply_to", "thread", "sent_at")
-            if k in given
-        }
+        body |= {k: given[k] for k in _WRITTEN if k in given}
         body["text"] = given.get("text", "")
         with self.state.together():
             body["files"] = self.state.put_files(ident, files)
@@ -132,47 +131,29 @@ class Simulator:
             seq = self.outbox.put(f"chat {conversation}", "POST", "/messages", body, f"user {user}")
         return ident, conversation, seq
 
-    def able(self, *kinds: str) -> int:
-        """Declare what this product is able to: ``edit``, ``removal``, ``reaction``."""
-        return self.outbox.put("abilities", "PUT", "/capabilities", {"version": "simulator", "kinds": list(kinds)})
+    def able(self, *kinds: str, **switches: bool) -> int:
+        """Declare what this product is able to: ``edit``, ``removal``, ``reaction``, ``handled``, ``poll``."""
+        body: Json = {"version": "simulator", "kinds": list(kinds)} | switches
+        return self.outbox.put("abilities", "PUT", "/capabilities", body)
 
     def act(self, user: str, kind: str, message: str, given: Json) -> tuple[str, int]:
         """A user edits, removes or reacts to a message; gives the id of that and the number of its post.
 
-        ``kind``: ``edits``, ``removals``, ``reactions``. Raises ValueError for a message that is not here.
+        ``kind``: ``edits``, ``removals``, ``reactions``, ``handled``, ``votes``, ``end``. Raises ValueError
+        for a message that is not here.
         """
         known = self.state.message(message)
         if known is None:
             raise ValueError("no such message")
         ident, conversation = given.get("id") or f"{self.name}-{uuid.uuid4().hex}", known["conversation"]
         body = {"id": ident, "conversation": conversation, "sender": user, "sent_at": now_text()}
-        body |= {k: given[k] for k in ("text", "html", "key") if k in given}
+        body |= {k: given[k] for k in ("text", "html", "key", "answers") if k in given}
         with self.state.together():
-            if kind == "reactions":
+            if kind in MARKS:
                 self.state.put_message(ident, False, "waiting", body | {"about": message}, [user])
             path = f"/messages/{quote(message, safe='')}/{kind}"
             seq = self.outbox.put(f"chat {conversation}", "POST", path, body, f"user {user}")
         return ident, seq
-
-    def _change(self, kind: str, about: str, said: Json) -> None:
-        """Show what was done to a message, once the hub has taken it.
-
-        What is done to a reaction shows at the message that it is about.
-        """
-        known = self.state.message(about)
-        if known is None:
-            return
-        if kind == "edits":
-            if said.get("order", known.get("edit_order", 0)) >= known.get("edit_order", 0):
-                more = {"edit_order": said["order"]} if "order" in said else {}
-                self.state.amend(about, text=said["text"], edited=known.get("edited", 0) + 1, **more)
-        elif kind == "reactions":
-            more = {"id": said["id"], "key": said["key"], "by": said["by"]}
-            self.state.amend(about, reactions=[*known.get("reactions", []), more])
-        elif "about" in known and (target := self.state.message(known["about"])) is not None:
-            self.state.amend(target["id"], reactions=[r for r in target.get("reactions", []) if r["id"] != about])
-        else:
-            self.state.amend(about, text="", files=[], removed=True)
 
     def confirm(self, user: str, product: str, decision: str) -> int:
         """A user says whether an account in another product is theirs, too: ``accept`` or ``refuse``."""
@@ -215,7 +196,7 @@ class Simulator:
                 self.state.set_state(body["id"], state, **_told(taken, answer))
         elif path.startswith("/messages/") and taken:
             _, _, about, kind = path.split("/")
-            self._change(kind, unquote(about), body | {"by": body["sender"]})
+            change(self.state, kind, unquote(about), body | {"by": body["sender"]})
         elif post["lane"].startswith("user "):
             user = post["lane"].removeprefix("user ")
             self.state.user_declared(user, taken, None if taken else answer)
@@ -325,12 +306,12 @@ class Simulator:
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
             self.state.put_conversation(data["conversation"], {"members": data["members"], "name": data["name"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
-        if kind in _DONE:
+        if kind in DONE:
             ident = self._new_id()
             said = data | {"id": ident, "by": data["sender"]["person"]}
-            if kind == "message.reaction":
+            if DONE[kind] in MARKS:
                 self.state.put_message(ident, True, "arrived", said, data["recipients"])
-            self._change(_DONE[kind], data["about"], said)
+            change(self.state, DONE[kind], data["about"], said)
             return {"id": ident}
         if kind in ("conversation.members", "conversation.renamed"):
             self.state.put_conversation(data["conversation"], {k: data[k] for k in ("members", "name") if k in data})

@@ -41,7 +41,7 @@ def application(simulator: Simulator, test_token: str = "") -> web.Application:
             web.post("/users/{id}/messages", pages.write),
             web.get("/users/{id}/messages", pages.user_messages),
             web.post("/users/{id}/read", pages.read),
-            web.post("/users/{id}/{act:edits|removals|reactions}", pages.act),
+            web.post("/users/{id}/{act:edits|removals|reactions|handled|votes|end}", pages.act),
             web.put("/capabilities", pages.able),
             web.post("/users/{id}/typing", pages.type),
             web.get("/messages", pages.messages),

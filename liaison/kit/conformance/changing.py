@@ -15,7 +15,12 @@ _PDF = b"%PDF-1.4 compte rendu du kit\n%%EOF\n"
 
 async def _change(trial: Trial, came: Came, kind: Kind, text: str = "", about: str | None = None) -> str:
     """Ben changes something of his, and the product takes the webhook; gives his id of the change."""
-    name = {Kind.EDIT: "message.edited", Kind.REMOVAL: "message.removed", Kind.REACTION: "message.reaction"}[kind]
+    name = {
+        Kind.EDIT: "message.edited",
+        Kind.REMOVAL: "message.removed",
+        Kind.REACTION: "message.reaction",
+        Kind.HANDLED: "message.handled",
+    }[kind]
     before = len(trial.tap.found(lambda call: call.type == name and call.taken))
     ident = await trial.say(came.chat, Said(text, kind, about or came.ident))
     await trial.eventually(lambda: len(trial.tap.found(lambda call: call.type == name and call.taken)) > before)
@@ -88,8 +93,21 @@ async def reaction(trial: Trial) -> None:
             gone = await trial.shown(lambda all_: "👍" not in keys(all_), trial.cleo)
             trial.judge.check("reaction.back", gone, "it is still shown")
     sent = await trial.to_ben()
-    await trial.driver.act(trial.cleo, "reactions", sent.message, key="✅")
-    trial.judge.check("reaction.sent", await _about(trial, sent.delivery.id, Kind.REACTION, "✅"), "none came")
+    await trial.driver.act(trial.cleo, "reactions", sent.message, key="👍")
+    trial.judge.check("reaction.sent", await _about(trial, sent.delivery.id, Kind.REACTION, "👍"), "none came")
+
+
+async def mark(trial: Trial) -> None:
+    """Messages that somebody has dealt with, where the product says that it shows them."""
+    if _undeclared(trial, "handled", "mark.shown", "mark.sent"):
+        return
+    came = await trial.from_ben()
+    await _change(trial, came, Kind.HANDLED, "Traité")
+    shown = await trial.shown(lambda all_: of(all_, came.message).get("handled"), trial.cleo)
+    trial.judge.check("mark.shown", shown, "it is shown like any other")
+    sent = await trial.to_ben()
+    await trial.driver.act(trial.cleo, "handled", sent.message)
+    trial.judge.check("mark.sent", await _about(trial, sent.delivery.id, Kind.HANDLED), "none came")
 
 
 async def file(trial: Trial) -> None:

@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Scenario] = {
     "edit": changing.edit,
     "removal": changing.removal,
     "reaction": changing.reaction,
+    "mark": changing.mark,
     "file": changing.file,
     "urgent": talking.urgent,
     "group": talking.group,

@@ -61,9 +61,10 @@ def _message(look: Look, where: Talk, one: Json, texts: dict[str, Json]) -> Mark
     kinds = [kind for kind, is_so in (("mine", mine), ("urgent", _urgent(one)), ("system", one.get("system"))) if is_so]
     return fill(
         '<li class="{kinds}" id="{id}"><p class="head"><strong>{sender}</strong> <time datetime="{at}">{time}</time>'
-        "{marks}</p>{cited}{body}{files}{reactions}{state}{actions}</li>",
+        "{marks}</p>{cited}{body}{poll}{files}{reactions}{state}{actions}</li>",
         kinds=" ".join(kinds), id=one["id"], sender=sender, at=one["at"], time=_time(one["at"]),
-        marks=_marks(look, one), cited=_cited(one, texts), body=_body(look, one), files=_files(one),
+        marks=_marks(look, one), cited=_cited(one, texts), body=_body(look, one), poll=_poll(look, where, one),
+        files=_files(one),
         reactions=_reactions(where, one), state=_state(look, one) if mine else "",
         actions=_actions(look, where, one, mine) if not one.get("removed") else "",
     )  # fmt: skip
@@ -94,6 +95,35 @@ def _body(look: Look, one: Json) -> Markup:
     if one.get("removed"):
         return fill('<p class="gone">{text}</p>', text=look.say("removed"))
     return fill('<p class="text">{text}</p>', text=one["text"]) if one.get("text") else Markup("")
+
+
+def _poll(look: Look, where: Talk, one: Json) -> Markup:
+    """A vote, while there is something to vote on; then the counts."""
+    poll, at = one.get("poll"), f"{look.at(where.id)}/messages/{quote(one['id'], safe='')}"
+    if not poll or one.get("removed"):
+        return Markup("")
+    if one.get("ended"):
+        rows = joined(fill("<li>{n} × {text}</li>", n=c["count"], text=c["text"]) for c in one.get("counts", []))
+        return fill('<ul class="counts">{rows}</ul>', rows=rows)
+    chosen = one.get("votes", {}).get(look.user, [])
+    kind = "checkbox" if poll.get("most", 1) > 1 else "radio"
+    rows = joined(
+        fill(
+            '<label><input type="{kind}" name="answers" value="{id}"{checked}> {text}</label>',
+            kind=kind,
+            id=answer["id"],
+            text=answer["text"],
+            checked=Markup(" checked") if answer["id"] in chosen else "",
+        )
+        for answer in poll["answers"]
+    )
+    end = fill('<form method="post" action="{at}/end"><button>{end}</button></form>', at=at, end=look.say("end_poll"))
+    return fill(
+        '<form class="poll" method="post" action="{at}/votes"><fieldset><legend>{question}</legend>{rows}</fieldset>'
+        "<button>{vote}</button></form>{end}",
+        at=at, question=poll["question"], rows=rows, vote=look.say("vote"),
+        end=end if one["sender"] == look.user else "",
+    )  # fmt: skip
 
 
 def _files(one: Json) -> Markup:

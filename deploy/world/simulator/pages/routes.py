@@ -45,7 +45,7 @@ class Pages:
             web.post("/u/{user}/confirm", self._confirm),
             web.get(talk_at, self._talk),
             web.post(talk_at + "/messages", self._write),
-            web.post(talk_at + "/messages/{message}/{act:edits|removals|reactions}", self._act),
+            web.post(talk_at + "/messages/{message}/{act:edits|removals|reactions|votes|end}", self._act),
             web.post(talk_at + "/read", self._read),
             web.post(talk_at + "/typing", self._typing),
             web.post(talk_at + "/members", self._members),
@@ -144,7 +144,9 @@ class Pages:
     async def _act(self, request: web.Request) -> web.StreamResponse:
         look, form = self._look(request), await request.post()
         act, message = request.match_info["act"], request.match_info["message"]
-        said = {name: str(form[name]) for name in ("text", "key") if name in form}
+        said: Json = {name: str(form[name]) for name in ("text", "key") if name in form}
+        if act == "votes":
+            said["answers"] = [str(one) for one in form.getall("answers", [])]
         if act == "reactions" and (given := self._given(look, message, said["key"])):
             act, message, said = "removals", given, {}
         try:

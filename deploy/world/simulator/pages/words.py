@@ -37,6 +37,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "react": ("Réagir", "React"),
     "edit": ("Corriger", "Correct"),
     "remove": ("Retirer", "Take back"),
+    "vote": ("Voter", "Vote"),
+    "end_poll": ("Clore le sondage", "End the poll"),
     "edited": ("corrigé", "corrected"),
     "removed": ("Message retiré.", "Message taken back."),
     "from_liaison": ("Information de Liaison", "Information from Liaison"),
