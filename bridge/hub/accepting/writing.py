@@ -77,12 +77,12 @@ class Writing:
         with self._store.changing(known) if add or remove or message.kind is Kind.NAME else nullcontext():
             async with self._store.db.transaction("hub.accept") as tx:
                 conversation = await self._place(tx, message, sender, add, whole)
-                held = self._must_wait(conversation, message.ref.network)
                 about = await self._amending.about(tx, message, sender)
                 overtaken = await self._amending.overtake(tx, message, about, original, free, self._begun)
                 answered = await self._answering.network(tx, message, sender)
                 can = (self._connectors, message, conversation, about.kind, overtaken, answered)
                 able = frozenset[str]() if about.moot else able_networks(*can)
+                held = self._must_wait(conversation, message.ref.network, overtaken)
                 sign = about.moot or not KINDS[about.kind].recipients
                 if message.only is not None or message.whom:  # the hub's word for some, which no room orders
                     able, held = able & ({message.only} if message.only else able), frozenset()
@@ -159,10 +159,15 @@ class Writing:
         if remove:
             await self._store.remove_members(tx, conversation.id, remove)
 
-    def _must_wait(self, conversation: Conversation, origin: str) -> frozenset[str]:
-        """The networks that wait until the ordering network has shown the message."""
+    def _must_wait(self, conversation: Conversation, origin: str, overtaken: Collection[str]) -> frozenset[str]:
+        """The networks that wait until the ordering network has shown the message.
+
+        What is in its message there already (``overtaken``) is never shown by itself.
+        """
         networks = conversation.networks - {origin}
         ordering = {n for n in networks if self._connectors[n].capabilities.echoes}
+        if not ordering.isdisjoint(overtaken):
+            return frozenset()
         if not self._order.holds(conversation.id) and any(self._courier.keeps(conversation.id, n) for n in ordering):
             return frozenset()  # it is shown once somebody comes
         return frozenset(networks - ordering) if ordering else frozenset()
