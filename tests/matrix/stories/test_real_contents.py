@@ -35,11 +35,12 @@ async def scanned(servers: Servers, tmp_path: Path) -> AsyncIterator[Node]:
             yield node
 
 
-async def write(node: Node, text: str, *files: File, to: tuple[str, ...] = ()) -> None:
+async def write(node: Node, text: str, *files: File, to: tuple[str, ...] = (), corrects: Ref | None = None) -> Ref:
     """Cleo writes in her product."""
     ref = Ref("pandalab", secrets.token_hex(6))
-    body = Body(text, files=files)
-    await node.hub.accept(Message(ref, "care", Address("pandalab", "cleo"), Kind.TEXT, body, 0, to))
+    kind, body = Kind.EDIT if corrects else Kind.TEXT, Body(text, files=files)
+    await node.hub.accept(Message(ref, "care", Address("pandalab", "cleo"), kind, body, 0, to, reply_to=corrects))
+    return ref
 
 
 async def small_copy(ben: RustClient, event: Event) -> bytes:
@@ -71,6 +72,14 @@ async def test_files_are_looked_at_both_ways(servers: Servers, scanned: Node, ne
     assert (info["w"], info["h"], len(info["xyz.amorgan.blurhash"])) == (1200, 1600, 28)
     assert (info["thumbnail_info"]["w"], info["thumbnail_info"]["h"]) == (450, 600)
     assert (await small_copy(ben, event))[:3] == b"\xff\xd8\xff"
+
+    ref = await write(node, "La plaie", PHOTO)
+    captioned = await ben.wait_text(room, "La plaie")
+    assert (captioned["content"]["msgtype"], captioned["content"]["filename"]) == ("m.image", PHOTO.name)
+    await write(node, "La plaie du bras", corrects=ref)
+    corrected = await ben.wait_event(room, lambda e: e["shown"].get("body") == "La plaie du bras")
+    assert (corrected["event_id"], corrected["shown"]["filename"]) == (captioned["event_id"], PHOTO.name)
+    assert await ben.download({**corrected, "content": corrected["shown"]}) == photo
 
     await write(node, "", VOICE)
     heard = (await ben.wait_text(room, VOICE.name))["content"]
