@@ -53,6 +53,7 @@ async def test_a_long_text_goes_in_as_many_parts_as_each_leg_needs(url: str) -> 
         await w.echo()
         await w.until(lambda: len(w.siilo.delivered) == 13)
         assert [d.kind for d in w.siilo.delivered[8:]] == [Kind.EDIT] * 4 + [Kind.TEXT]
+        await w.until(lambda: w.courier.idle)
         row = await w.db.one("store.by_ref", "siilo", "siilo-13")
         assert row is not None
         assert row["id"] == w.siilo.delivered[0].message
