@@ -348,7 +348,7 @@ async def test_there_is_nothing_there(w: World, method: str, path: str, status: 
     got, problem = await w.call(method, path)
     assert (got, problem["code"]) == (status, code)
     if status == 405:
-        assert w.headers["Allow"] == {"/messages": "POST", "/people": "GET", "/users/cleo": "GET, PUT"}[path]
+        assert w.headers["Allow"] == {"/messages": "POST", "/people": "GET", "/users/cleo": "DELETE, GET, PUT"}[path]
 
 
 async def test_a_hub_that_cannot_now_says_when(w: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from base64 import b64encode
 
@@ -79,7 +80,9 @@ def _headers(ident: str, at: int, body: bytes, secret: str) -> dict[str, str]:
     ],
 )
 async def test_the_far_end_checks(w: World, late: int, secret: str, outcome: str, status: int) -> None:
-    body = b'{"type": "typing", "timestamp": "2026-03-01T08:00:00Z", "data": {"conversation": "c"}}'
+    person = {"person": "p", "name": "P", "profession": "", "place": "", "rpps": None, "listed": True, "active": True}
+    data = {"conversation": "c", "person": person, "typing": True}
+    body = json.dumps({"type": "typing", "timestamp": "2026-03-01T08:00:00Z", "data": data}).encode()
     headers = _headers("w-1", int(time.time()) + late, body, secret)
     async with w.client.post(f"http://127.0.0.1:{w.siilo.port}/webhook", data=body, headers=headers) as answer:
         assert answer.status == status
