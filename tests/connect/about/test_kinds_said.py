@@ -15,6 +15,7 @@ from tests.connect.about.test_about import SIILO, about
 from tests.connect.make import Json, World, message
 
 PLACE = {"lat": 48.85837, "lon": 2.294481, "uncertainty": 35.0, "label": "Urgences"}
+WHOLE = 2.0  # for JSON Schema an integer
 POLL = {"question": "Quel jour ?", "answers": [{"id": "a", "text": "Mardi"}, {"id": "b", "text": "Jeudi"}]}
 CARD = {"name": "Cléo Petit", "vcard": "BEGIN:VCARD\nFN:Cléo Petit\nTEL:+33123456789\nEND:VCARD\n"}
 MODELS: dict[str, type[Wire]] = {
@@ -36,7 +37,7 @@ async def story(w: World) -> list[Json]:
     for ident, more in (
         ("p-1", {"to": ["siilo:dan"], "text": "@Dan ?", "mentions": ["rpps:10000000004"], "urgent": True}),
         ("p-2", {"kind": "location", "text": "Ici", "location": PLACE, "everybody": True}),
-        ("p-3", {"kind": "poll", "text": "", "poll": POLL}),
+        ("p-3", {"kind": "poll", "text": "", "poll": POLL | {"most": WHOLE}}),
         ("p-4", {"kind": "contact", "text": "Ma carte", "contact": CARD}),
         ("p-5", {"kind": "call", "text": "https://visio.example/1"}),
     ):
@@ -63,7 +64,7 @@ async def test_a_product_that_shows_everything_gets_it_as_what_it_is(w: World) -
     assert first["urgent"]
     assert (place["kind"], place["location"], place["mentioned"]) == ("location", PLACE, ["dan"])
     assert place["text"].startswith("Ici\n📍")
-    assert (poll["kind"], poll["poll"]) == ("poll", POLL | {"most": 1, "disclosed": True})
+    assert (poll["kind"], poll["poll"]) == ("poll", POLL | {"most": 2, "disclosed": True})
     assert (card["kind"], card["contact"], card["files"][0]["type"]) == ("contact", CARD, "text/vcard")
     assert (call["kind"], call["text"]) == ("notice", wording.call("https://visio.example/1"))
     assert [one["type"] for one in (vote, ended, handled)] == ["message.vote", "message.poll_ended", "message.handled"]

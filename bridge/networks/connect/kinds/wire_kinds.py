@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bridge.extras import MOST_ANSWERS
 from bridge.networks.connect.fields import Text, Wire
 
 _Line = Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+def _whole(value: Any) -> Any:
+    """For JSON Schema 2.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 AnswerId = Annotated[str, Field(pattern=r"^[!-~]{1,128}$", examples=["a"])]
 
 
@@ -34,7 +41,9 @@ class PollAsked(Wire):
 
     question: _Line = Field(repr=False)
     answers: list[PollAnswer] = Field(min_length=1, max_length=MOST_ANSWERS, repr=False)
-    most: int = Field(default=1, ge=1, le=MOST_ANSWERS, description="So many answers may be chosen.")
+    most: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=1, ge=1, le=MOST_ANSWERS, description="So many answers may be chosen."
+    )
     disclosed: bool = Field(default=True, description="Counts are shown before the poll ends.")
 
 
