@@ -24,6 +24,7 @@ from liaison.connect.answers import (
     Name,
     Page,
     Past,
+    Person,
     Rotated,
     Uploaded,
     User,
@@ -74,6 +75,18 @@ class Connect(Transport):
     async def end_user(self, user: str) -> UserEnd:
         """Give a user up: they leave every conversation, and the hub forgets them. Ask again how far it is."""
         return read(UserEnd, await self.call("DELETE", _of("users", user)))
+
+    async def block(self, user: str, person: str) -> None:
+        """A user wants nothing of somebody (``person``, as ``rpps:…``) any more."""
+        await self.call("PUT", _of("users", user, "blocked", person))
+
+    async def unblock(self, user: str, person: str) -> None:
+        """… and wants it again."""
+        await self.call("DELETE", _of("users", user, "blocked", person))
+
+    async def blocked(self, user: str, cursor: str | None = None) -> Page[Person]:
+        """Of whom a user wants nothing."""
+        return await self._page(Person, _of("users", user, "blocked"), cursor)
 
     # ---- messages
 
