@@ -19,6 +19,7 @@ from tests.scenarios.table import Form, form
 ARRIVES = 90.0  # s until a message that has not arrived is left alone
 ACTS = 20.0  # s until something else that has had no effect is
 ENDS = 60.0  # s until all is as it should be, after the last step
+AT_ONCE = 24  # scenarios of one pair: a client sends into its room one after the other
 _LOOK = 0.3  # s between two looks
 _FIRST_EMOJI, _EMOJI = 0x1F400, 300  # reactions that differ, so that each is found again
 
@@ -138,7 +139,8 @@ class Stage:
             Play(self, one, pair, f"{n:02d}{m:02d}") for m, pair in enumerate(pairs) for n, one in enumerate(scenarios)
         ]
         async with self.looking():
-            await asyncio.gather(*(play.run(report) for play in plays))
+            places = {str(pair): asyncio.Semaphore(AT_ONCE) for pair in pairs}
+            await asyncio.gather(*(play.run(report, places[str(play.pair)]) for play in plays))
             for pair in pairs:  # what a mail says of an older one goes with the next
                 await pair.near.do(
                     Deed("say", f"{self.nonce}-end-{pair}".replace(" ", ""), pair.chats[pair.near.name], "Fin.")
@@ -168,8 +170,17 @@ class Play:
         self._checks: list[tuple[Step, Look]] = []
         self._failed = ""
 
-    async def run(self, report: Report) -> None:
-        """Play it, as far as its people can."""
+    @property
+    def pair(self) -> Pair:
+        """Over which it is played."""
+        return self._pair
+
+    async def run(self, report: Report, place: asyncio.Semaphore) -> None:
+        """Play it, as far as its people can, once there is a place for it."""
+        async with place:
+            await self._run(report)
+
+    async def _run(self, report: Report) -> None:
         for moment in self._scenario.moments:
             try:
                 arrivals = await self._at_once(moment, report)
@@ -189,10 +200,11 @@ class Play:
     async def _gather(self) -> None:
         """What is done to a mail is said with the next one of its thread: there is one."""
         near, far = self._pair.near, self._pair.far
-        done = next((one.about for one in self._named.values() if one.about is not None and one.by is near), None)
-        if not far.rewrites and done is not None and done.by is far:
-            ident, chat = f"{self._number}end", self._pair.chats[near.name]
-            await near.do(Deed("reply", ident, chat, f"Voilà {ident}.", reply_to=done.ids.get(near.name)))
+        for by, to in ((near, far), (far, near)):
+            done = next((one.about for one in self._named.values() if one.about is not None and one.by is by), None)
+            if not to.rewrites and done is not None and done.by is to:
+                ident, chat = f"{self._number}end", self._pair.chats[by.name]
+                await by.do(Deed("reply", ident, chat, f"Voilà {ident}.", reply_to=done.ids.get(by.name)))
 
     async def _at_once(self, moment: Sequence[Step], report: Report) -> list[Callable[[], object]]:
         """Each person does their steps one after the other and waits for nobody."""
