@@ -59,10 +59,10 @@ async def _schemathesis(w: World, folder: Path, *more: str, examples: int = 30, 
 async def _everything(w: World, folder: Path, examples: int, seed: int) -> None:
     status, _ = await w.call("POST", "/messages", message("m-1", to=["siilo:dan"]))
     assert status == 202
+    await w.until(w.siilo.arrived)  # before a request ends somebody
     token = f"Authorization: Bearer {TOKENS['pandalab']}"
     out = await _schemathesis(w, folder, "--header", token, examples=examples, seed=seed)
     assert f"Tested: {len(OPERATIONS)}" in out
-    assert len(w.siilo.arrived()) > 1  # it went through the whole hub
 
 
 @pytest.mark.real_time
