@@ -8,11 +8,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from bridge.forms.wording import DONE
 from tests.scenarios import pieces
-from tests.scenarios.ends import UNHEARD, Attached, Deed, FarEnd, Shown, Unsaid, containing
+from tests.scenarios.ends import UNHEARD, Deed, FarEnd, Shown, Unsaid, containing
+from tests.scenarios.found import Look, Named, Pair, Problem, Report, gone, rang
 from tests.scenarios.script import SAYS, Scenario, Step
 from tests.scenarios.table import Form, form
 
@@ -22,75 +22,6 @@ ENDS = 60.0  # s until all is as it should be, after the last step
 AT_ONCE = 24  # scenarios of one pair: a client sends into its room one after the other
 _LOOK = 0.3  # s between two looks
 _FIRST_EMOJI, _EMOJI = 0x1F400, 300  # reactions that differ, so that each is found again
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Who writes, who reads, and what their conversation is called at either end."""
-
-    near: FarEnd
-    far: FarEnd
-    chats: dict[str, str]
-    persons: dict[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.near.name} → {self.far.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is not as it should be."""
-
-    pair: str
-    scenario: str
-    step: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.pair} · {self.scenario} · {self.step}: {self.what}"
-
-
-@dataclass
-class Named:
-    """A message or a reaction of a scenario, and what has to be left of it in the end."""
-
-    step: Step
-    by: FarEnd
-    to: FarEnd
-    tokens: list[str]
-    file: Attached | None = None
-    ids: dict[str, str] = field(default_factory=dict)
-    removed: bool = False
-    ends: int = 0  # texts that tell its end
-    about: Named | None = None
-    key: str = ""
-
-    def seen(self) -> list[Shown]:
-        """Where its reader finds it."""
-        if self.file is not None:
-            return [one for one in self.to.shown() if self.file.sha256 in one.files and not one.own]
-        return containing(self.to, self.tokens[-1])
-
-
-Look = Callable[[], str | None]
-"""None, or what is wrong."""
-
-
-@dataclass
-class Report:
-    """What came of everything. ``unsaid``: what people of an end cannot do. ``told``: how often a writer was told."""
-
-    checked: int = 0
-    forms: dict[str, int] = field(default_factory=dict)
-    unsaid: list[tuple[str, str, str]] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        forms = ", ".join(f"{n} {name}" for name, n in sorted(self.forms.items()))
-        failed = "".join(f"\n  {problem}" for problem in self.problems)
-        head = f"{self.checked} scenarios in {self.seconds:.1f} s; steps: {forms}; {len(self.unsaid)} cannot be played"
-        return f"{head}; {len(self.problems)} problems{failed}"
 
 
 class Stage:
@@ -277,8 +208,8 @@ class Play:
         became = self._became(step, named.to, report, files=named.file is not None)
         mine = named.ids[named.by.name]
         if step.verb == "call":
-            self._checks.append((step, lambda: self._rang(named, mine)))
-            return lambda: self._rang(named, mine) is None
+            self._checks.append((step, lambda: rang(named, mine)))
+            return lambda: rang(named, mine) is None
         if became is Form.TOLD:
             self._checks.append((step, lambda: self._must_be_told(named.by, mine)))
         else:
@@ -363,13 +294,6 @@ class Play:
     # ---- looks
 
     @staticmethod
-    def _rang(named: Named, mine: str) -> str | None:
-        """A call rings into nothing: its caller is told, or those who were called read of it."""
-        if named.by.told(mine) or any("📞" in one.text for one in named.to.shown()):
-            return None
-        return f"{named.to.name} reads nothing of the call, and {named.by.name} was not told"
-
-    @staticmethod
     def _poll(step: Step, to: FarEnd, target: Named) -> str | None:
         shown = to.get(target.ids.get(to.name, ""))
         if shown is not None and (shown.ended if step.verb == "end" else step.words[0] in {v[-1] for v in shown.votes}):
@@ -435,7 +359,7 @@ class Play:
         """What its reader has to find of a message in the end: its last text, once, and nothing of the earlier ones."""
         to, seen = named.to, named.seen()
         if named.removed:
-            return self._gone(named)
+            return gone(named)
         if not to.rewrites:
             counts = [len(containing(to, token)) for token in named.tokens] if named.file is None else [len(seen)]
             return None if max(counts) == 1 + named.ends else f"{to.name} shows its texts {counts} times"
@@ -445,16 +369,6 @@ class Play:
         if any(containing(to, token) for token in named.tokens[:-1]):
             return f"{to.name} shows an older text"
         return self._whole(named, seen[0])
-
-    @staticmethod
-    def _gone(named: Named) -> str | None:
-        to = named.to
-        there = [token for token in named.tokens if containing(to, token)] or (named.file is not None and named.seen())
-        if not there:
-            return None
-        if not to.rewrites and any("retiré" in one.text for one in to.shown()):
-            return None
-        return f"{to.name} still shows what was taken back"
 
     def _whole(self, named: Named, shown: Shown) -> str | None:
         """Whether a message that arrived says all that was said with it."""

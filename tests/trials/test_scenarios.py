@@ -11,10 +11,11 @@ import pytest
 from deploy.world.waiting import wait_for
 from deploy.world.world import World
 from tests.scenarios.ends import Deed, FarEnd, containing
+from tests.scenarios.found import Pair
 from tests.scenarios.matrix_end import MatrixEnd
 from tests.scenarios.product_end import ProductEnd
 from tests.scenarios.script import Scenario, read
-from tests.scenarios.stage import Pair, Stage
+from tests.scenarios.stage import Stage
 from tests.trials.far_ends import ACTS, able, mail_end, matrix_end, product_end
 from tests.trials.make import strict
 
