@@ -144,7 +144,10 @@ class Play:
             return [await self._do(step, report) for step in steps]
 
         near, far = (one_by_one([step for step in moment if step.far is far]) for far in (False, True))
-        return list(itertools.chain(*await asyncio.gather(near, far)))
+        for one in (done := await asyncio.gather(near, far, return_exceptions=True)):
+            if isinstance(one, BaseException):  # both have ended: nothing is done any more
+                raise one
+        return [look for looks in done if not isinstance(looks, BaseException) for look in looks]
 
     def _note(self, named: Named) -> None:
         if named.to.name not in named.ids and (seen := named.seen()):
