@@ -212,17 +212,24 @@ def _operation(operation: Operation) -> Json:
 
 def _request_body(operation: Operation) -> Json:
     given = examples().get(operation.name)
-    content: Json = {"*/*": {}} if operation.body is None else _content(operation.body.__name__)
+    content: Json = _bytes() if operation.body is None else _content(operation.body.__name__)
     if given is not None:
-        [only] = content.values()
-        only["example"] = given.raw if operation.raw else given.body
+        for one in content.values():
+            one["example"] = given.raw if operation.raw else given.body
     return {"required": True, "content": content}
+
+
+def _bytes() -> Json:
+    """The content of a file. Generators of clients know the first of these, any other type is as good."""
+    return {media: {"schema": {"type": "string", "format": "binary"}} for media in ("application/octet-stream", "*/*")}
 
 
 def _answer(operation: Operation) -> Json:
     given = examples().get(operation.name)
     if operation.signed:
-        file: Json = {"*/*": {"example": given.answer} if given else {}}
+        file = _bytes()
+        if given:
+            file["*/*"]["example"] = given.answer
         return {"description": "The file, or the part that was asked for.", "content": file}
     if operation.media != "application/json":
         content: Json = {operation.media: {"schema": {"type": "string"}}}
