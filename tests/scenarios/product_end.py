@@ -13,9 +13,27 @@ from deploy.world.product import ProductClient
 from tests.scenarios.ends import Deed, Shown, Unsaid
 
 Json = dict[str, Any]
-_ACTS = {"edit": "edits", "remove": "removals", "react": "reactions"}
+_ACTS = {
+    "edit": "edits", "remove": "removals", "react": "reactions", "handled": "handled", "vote": "votes", "end": "end",
+}  # fmt: skip
+_SAYS = {"say", "reply", "thread", "file", "location", "poll"}
 _LOOKS = 6  # how often it is looked again after the last news: the hub answers what was written a moment later
 _ANSWER = 30  # seconds that the hub may take
+
+
+def _held(deed: Deed) -> Json:
+    """What a message holds beside its text."""
+    if deed.verb == "location":
+        return {
+            "kind": "location",
+            "location": {"lat": 45.76043, "lon": 4.83567, "uncertainty": 12, "label": deed.text},
+        }
+    if deed.verb == "poll":
+        answers = [{"id": f"a{n}", "text": answer} for n, answer in enumerate(deed.answers, 1)]
+        return {"kind": "poll", "poll": {"question": deed.text, "answers": answers}}
+    marks: Json = {"mentions": list(deed.mentions)} if deed.mentions else {}
+    marks |= {"everybody": True} if "everybody" in deed.words else {}
+    return marks | ({"priority": "urgent"} if "urgent" in deed.words else {})
 
 
 class ProductEnd:
@@ -49,20 +67,22 @@ class ProductEnd:
             return await self._act(deed)
         if deed.verb == "again":
             return await self._again(deed.about)
-        if deed.verb not in ("say", "reply", "thread", "file") or {"mention", "everybody", "urgent"} & set(deed.words):
+        if deed.verb not in _SAYS:
             raise Unsaid(deed.verb)
         more: Json = {"id": deed.id, "conversation": deed.chat}
         more |= {"html": deed.html} if deed.html else {}
         more |= next(({"kind": word} for word in deed.words if word in ("emote", "notice")), {})
         more |= {"reply_to": deed.reply_to} if deed.reply_to else {}
         more |= {"thread": deed.thread} if deed.thread else {}
+        more |= _held(deed)
         files = [(one.name, one.mime, one.data) for one in deed.files]
         return str((await self.client.write(self.user, deed.text, files=files, **more))["id"])
 
     async def _act(self, deed: Deed) -> str:
         given: Json = {"id": deed.id, "message": deed.about}
-        given |= {"key": deed.text} if deed.verb == "react" else {"text": deed.text} if deed.text else {}
+        given |= {"key": deed.text} if deed.verb == "react" else {"text": deed.text} if deed.verb == "edit" else {}
         given |= {"html": deed.html} if deed.html else {}
+        given |= {"answers": [f"a{deed.words[0]}"]} if deed.verb == "vote" else {}
         path = f"/users/{self.user}/{_ACTS[deed.verb]}?wait={_ANSWER}"
         answer = await self.client.call("POST", path, given)
         if answer["status"] >= 400:

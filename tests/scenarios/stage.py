@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from bridge.forms.wording import DONE
+from bridge.words import IN_TIME
 from tests.scenarios import pieces
 from tests.scenarios.ends import UNHEARD, Deed, FarEnd, Shown, Unsaid, containing
 from tests.scenarios.found import Look, Named, Pair, Problem, Report, gone, rang
@@ -363,6 +364,8 @@ class Play:
         to, seen = named.to, named.seen()
         if named.removed:
             return gone(named)
+        if not seen and IN_TIME & named.by.told(named.ids[named.by.name]):
+            return None  # taken back before it left, where a removal is otherwise said as a text
         if not to.rewrites:
             counts = [len(containing(to, token)) for token in named.tokens] if named.file is None else [len(seen)]
             return None if max(counts) == 1 + named.ends else f"{to.name} shows its texts {counts} times"

@@ -17,7 +17,7 @@ _TYPES = {"text", "integer", "bigint", "bytea"}
 _WRITES = re.compile(r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+([a-z_]\w*)")
 _READS = re.compile(r"\b(?:FROM|JOIN|USING)\s+([a-z_]\w*)((?:\s+[a-z_]\w*)?(?:\s*,\s*[a-z_]\w*\s+[a-z_]\w*)*)")
 _LOCKS = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+)?(?:UPDATE|KEY\s+SHARE|SHARE)\b")
-_GIVES = re.compile(r"\s*SELECT\b|.*\bRETURNING\b", re.S)
+_GIVES = re.compile(r"(?:\s|--[^\n]*\n)*SELECT\b|.*\bRETURNING\b", re.S)
 _PARAMETER = re.compile(r"\$(\d+)")
 
 

@@ -113,7 +113,9 @@ async def test_whoever_has_begun_may_be_stopped_and_the_others_are_noted(url: st
             tasks = await noted(HandedOut(w.store, lambda: 5), some)
             tasks[1].cancel()  # the others gather behind this one
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [result for result in results if not isinstance(result, asyncio.CancelledError)] == [None] * 5
+        stopped = [result for result in results if isinstance(result, asyncio.CancelledError)]
+        assert len(stopped) <= 1  # it may have been noted before
+        assert [result for result in results if result not in stopped] == [None] * (6 - len(stopped))
         assert [await state(w, one) for one in (some[0], *some[2:])] == [State.DELIVERED] * 5
 
 

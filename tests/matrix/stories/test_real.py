@@ -231,8 +231,8 @@ async def test_nobody_is_shown_as_having_read_what_was_only_delivered_or_refused
     await ben.wait_text(room, "Bonjour")
     delivered = await ben.send(room, "remis, pas lu")
     await ben.wait_event(room, lambda e: _status(e) and e["content"]["m.relates_to"]["event_id"] == delivered)
-    place = {"msgtype": "m.location", "body": "ici", "geo_uri": "geo:0,0"}
-    refused = await ben.do("send_event", room=room, type="m.room.message", content=place)
+    value = {"org.example.value": {"value": 5.9}}  # of a kind that nobody knows, without a text
+    refused = await ben.do("send_event", room=room, type="org.example.value", content=value)
     notice = await ben.wait_event(room, lambda e: "type de message" in str(e["content"].get("body")))
     assert (notice["sender"], notice["decryption_failure"], notice["shield_colour"]) == (servers.voice, None, 0)
     assert notice["content"]["m.mentions"] == {"user_ids": [ben.user_id]}
