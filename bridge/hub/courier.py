@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
 NOT_TAKEN = "not_taken"  # why somebody does not get what they do not want: a neutral word
 NOBODY: Mapping[Member, str] = MappingProxyType({})
+_AGAIN_SOON = 0.05  # s until somebody whose way is looked for may have another one
 _BUGS_ALLOWED = 6  # attempts that end in an unexpected error before the sender is told
 
 
@@ -55,6 +57,8 @@ class Courier:
         self.blocked: Callable[[Address, str], bool] = lambda account, person: False
         """Whether an account wants nothing of what somebody (a person id) says."""
         self._on_refused = on_refused
+        self.moving: Counter[str] = Counter()
+        """For whom (person ids) another way is looked for just now: what waits for them waits until it is found."""
         self.overtaking = Overtaking()
         self._kept: Lru[tuple[str, str], bool] = Lru(_REMEMBERED)  # lanes that wait until somebody comes
         self._handed_out = HandedOut(store, clock)
@@ -175,9 +179,10 @@ class Courier:
             log.error("ALARM the files of %s wait for their seal key: %s", delivery.id, broken)
             return await self._later(delivery, Unavailable("seal_key", self._patience.longest))
         except Unavailable as reason:
-            if not asked:
+            if not asked and not reason.alone:
                 raise
-            outlet.failed(delivery.conversation, reason)
+            if asked:
+                outlet.failed(delivery.conversation, reason)
             return await self._later(delivery, reason)
         except Exception as bug:  # poison must not stop the lane for ever
             if delivery.attempt + 1 >= _BUGS_ALLOWED:  # its sender is told that the operator knows
@@ -207,6 +212,8 @@ class Courier:
         spared = {m: NOT_TAKEN for m in self._spared(delivery) if m not in lost}
         if not lost and not spared:
             return delivery, lost
+        if any(m.person.active and self.moving[m.person.id] for m in lost):
+            raise Unavailable("another_way", _AGAIN_SOON, alone=True)
         if len(lost) + len(spared) == len(delivery.recipients):
             raise Refused(next(iter((lost | spared).values())))
         aside = frozenset(m.person.id for m in spared)

@@ -71,19 +71,20 @@ class Links:
 
     async def take_back(self, address: Address, person: str, by: str, why: Why) -> None:
         """The same of a link that is known; what a crash interrupts is completed at the next start."""
-        now, revoked = self._clock(), self._people.accounts.revoked
-        known = revoked.of(address, person)
-        if known is None or (why is Why.OPERATOR and known.why is not why):
-            one = TakenBack(address, person, why, now, by)
-            async with self._store.db.transaction("hub.revoked") as tx:
-                await tx.run("following.revoke", address.network, address.id, person, why.value, now, by)
-                if is_product(address):
-                    claim = Claim(address.network, person, Standing.REVOKED, now)
-                    await self._news.write(tx, claim, AccountEvent.REVOKED, [address], now)
-            revoked.add(one)
-            log.warning("%s is no longer %s: by %s %s", address, person, why.value, by)
-            self._news.ring()
-        await self.settle(person)
+        with self._moving.looking_for(person):
+            now, revoked = self._clock(), self._people.accounts.revoked
+            known = revoked.of(address, person)
+            if known is None or (why is Why.OPERATOR and known.why is not why):
+                one = TakenBack(address, person, why, now, by)
+                async with self._store.db.transaction("hub.revoked") as tx:
+                    await tx.run("following.revoke", address.network, address.id, person, why.value, now, by)
+                    if is_product(address):
+                        claim = Claim(address.network, person, Standing.REVOKED, now)
+                        await self._news.write(tx, claim, AccountEvent.REVOKED, [address], now)
+                revoked.add(one)
+                log.warning("%s is no longer %s: by %s %s", address, person, why.value, by)
+                self._news.ring()
+            await self.settle(person)
 
     async def restore(self, address: Address, by: str) -> Person:
         """The operator gives a link back. Raises Refused (not_linked)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from bridge.db import Row, Tx
 from bridge.hub.courier import Courier
@@ -30,6 +31,17 @@ class Moving:
         self._courier = courier
         self._turns = turns
         self._clock = clock
+
+    @contextmanager
+    def looking_for(self, person: str) -> Iterator[None]:
+        """While the block runs nothing is refused because their address is theirs no more: another may be."""
+        self._courier.moving[person] += 1
+        try:
+            yield
+        finally:
+            self._courier.moving[person] -= 1
+            if not self._courier.moving[person]:
+                del self._courier.moving[person]
 
     async def away(self, conversation: str, person: str, old: Address) -> None:
         """An address is no way to somebody any more: the next one is, else what waits is refused in words."""

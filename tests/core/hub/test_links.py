@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+
+import pytest
 
 from bridge.connector import Capabilities
 from bridge.model import Address, Kind, Ref, Standing, State
@@ -66,6 +69,32 @@ async def test_what_waits_for_one_product_alone_goes_to_the_other(url: str) -> N
         )
         assert await states(w, Ref("arcad", "a2")) == {"Fay Roux": (State.DELIVERED, None)}
         assert await w.db.all("store.lanes_of", "pandalab", 0, 10) == []
+
+
+async def test_what_is_tried_while_the_other_way_is_looked_for_waits_for_it(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nets = networks() | {"arcad": Loopback("arcad")}
+    caplog.set_level(logging.INFO)
+    async with running(url, nets) as w:
+        await w.hub.declare(Address("arcad", "dan"), "10000000001")
+        await w.nets["arcad"].write("a1", "A", "dan", "first", [f"rpps:{FAY}"])
+        await w.until(lambda: texts(w.pandalab))
+        w.pandalab.before = away
+        await w.nets["arcad"].write("a2", "A", "dan", "waits")
+        await w.until(lambda: len(w.pandalab.calls) > 1)
+        really = w.hub.moving.away
+
+        async def slowly(conversation: str, person: str, old: Address) -> None:
+            await w.until(lambda: "another_way" in caplog.text)  # a try while nothing has been moved yet
+            await really(conversation, person, old)
+
+        monkeypatch.setattr(w.hub.moving, "away", slowly)
+        await w.hub.links.revoke(FAYS, "operator")
+        await w.until(lambda: texts(w.siilo) == ["waits"])
+        told = w.nets["arcad"].told
+        await w.until(lambda: any(r.states[0].state is State.DELIVERED for r in told if r.ref.id == "a2"))
+        assert not w.courier.moving
 
 
 async def test_without_another_way_it_is_said_and_the_account_comes_back(url: str) -> None:
