@@ -220,8 +220,11 @@ def _request_body(operation: Operation) -> Json:
 
 
 def _bytes() -> Json:
-    """The content of a file. Generators of clients know the first of these, any other type is as good."""
-    return {media: {"schema": {"type": "string", "format": "binary"}} for media in ("application/octet-stream", "*/*")}
+    """The content of a file. Generators of clients know the first of these, any other type is as good.
+
+    Whatever its type, it is a file: nobody should read it as JSON or YAML because it is called so.
+    """
+    return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}, "*/*": {}}
 
 
 def _answer(operation: Operation) -> Json:
