@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import secrets
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,6 +14,8 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from bridge.networks.connect.signing import new_secret, new_token
+
 Json = dict[str, Any]
 
 
@@ -23,8 +23,8 @@ class Product:
     """One product, in this process. It trusts every webhook: what is measured is the hub."""
 
     def __init__(self) -> None:
-        self.token = secrets.token_urlsafe(24)
-        self.secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+        self.token = new_token()
+        self.secret = new_secret()
         self.url = ""
         self.hub = ""
         self.arrived: dict[str, float] = {}  # text: when (s)

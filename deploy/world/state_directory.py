@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from bridge.networks.connect.signing import new_secret, new_token
 from deploy.world import ports
 
 PRODUCTS = ("pandalab", "siilo")
@@ -79,7 +80,7 @@ class Kept:
         """Choose free ports and fresh secrets."""
         matrix_port, connect_port, *product_ports = ports.free_ports(2 + len(PRODUCTS), ports.KEPT)
         products = {
-            name: Product(port, _token(), f"whsec_{_key()}") for name, port in zip(PRODUCTS, product_ports, strict=True)
+            name: Product(port, new_token(), new_secret()) for name, port in zip(PRODUCTS, product_ports, strict=True)
         }
         own = Secrets(_token(), _token(), f"liaison-{secrets.token_hex(8)}", _key(), secrets.token_urlsafe(12))
         mail = MailPorts(ports.free_port(ports.KEPT), {domain: ports.free_ports(3, ports.KEPT) for domain in OPERATORS})
