@@ -40,8 +40,8 @@ from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub, now_ms
 from bridge.network import Built, Network, Outfit
+from bridge.parts.disk import FileWatch
 from bridge.parts.endless import endless
-from bridge.parts.file_watch import FileWatch
 from bridge.parts.tasks import Tasks
 from bridge.people.directories.functions import WithFunctions
 from bridge.people.directories.watched import WatchedFile

@@ -10,8 +10,8 @@ from functools import partial
 from appservice.client.names import server_of
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, FederationSettings, read_config
+from bridge.parts.disk import FileWatch
 from bridge.parts.endless import endless
-from bridge.parts.file_watch import FileWatch
 from bridge.people.federation.federation import Federation, Fetch
 from bridge.people.federation.fetching import ListAddress, from_file
 from bridge.people.server_list import ServerList

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from bridge.errors import said
-from bridge.parts.file_watch import FileWatch
+from bridge.parts.disk import FileWatch
 from bridge.people.federation.federation import Federation, TrustAnswer
 from bridge.people.federation.participants import Capacity
 from bridge.people.trust import trusted_server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.parts.file_watch import FileWatch
+from bridge.parts.disk import FileWatch
 from bridge.people.server_list import ServerList
 from deploy.world.waiting import until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.errors import said
 from bridge.model import Address, Person
-from bridge.parts.file_watch import FileWatch
+from bridge.parts.disk import FileWatch
 from bridge.people.directories.flatfile import FlatFile
 from bridge.people.directory import Changed
 from bridge.people.searching.search import NOBODY, Asking

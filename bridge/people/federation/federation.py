@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import said
+from bridge.parts.disk import write_whole
 from bridge.people.federation.participants import (
     Capacity,
     FederationList,
@@ -120,7 +120,7 @@ class Federation:
             self._refused = str(bad)
             raise
         before = self._list.participants if self._list is not None and self.open else {}
-        await asyncio.to_thread(_write, self._state, signed)
+        await asyncio.to_thread(write_whole, self._state, signed)
         self._list, self._signed, self._refused, self._ended = listed, signed, "", False
         change = await asyncio.to_thread(difference, before, listed.participants)
         _tell(listed, change)
@@ -155,14 +155,3 @@ class Federation:
 def _tell(listed: FederationList, change: ListDifference) -> None:
     counts = len(listed.participants), len(change.new), len(change.gone), len(change.changed)
     log.warning("trust.federation: list %d: %d take part, %d new, %d gone, %d changed", listed.sequence, *counts)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{path.name}.new")
-    with open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ async def test_a_kept_list_that_was_changed_is_not_used(used: Used, caplog: pyte
 
 async def test_a_disk_that_is_full_changes_nothing(used: Used, caplog: pytest.LogCaptureFixture) -> None:
     await used.offer(signed(listed(1, participant("chu.example"))))
-    (used.folder / "state/federation.jws.new").mkdir()
+    (used.folder / "state" / f".federation.jws.{os.getpid()}.new").mkdir()
     assert not await used.offer(signed(listed(2, participant("new.example"))))
     assert "ALARM trust.federation" in caplog.text
     assert (used.has("chu.example"), used.has("new.example")) == (True, False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from bridge.parts.disk import write_whole
 
 _JOURNAL_LINES = 1000
 
@@ -97,20 +98,8 @@ class Shelf:
         return sorted(path.name for path in self._directory.glob(pattern))
 
     def write(self, name: str, data: bytes) -> None:
-        """Replace a file atomically and durably (write, fsync, rename, fsync of the directory)."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self._directory / f".{name}.{os.getpid()}.new"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._directory / name)
-        directory = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        """Replace a file, atomically and durably."""
+        write_whole(self._directory / name, data)
 
     def _release(self) -> None:
         for name in ("held.xml", "accept"):

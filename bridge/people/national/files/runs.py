@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
+from bridge.parts.disk import write_whole
 from bridge.people.national.files.flatfiles import PublicText, rows
 from bridge.people.national.files.records import to_line
 
@@ -55,7 +55,7 @@ class Runs:
                 records, runs = records + self._write(source.layout.kind, runs, lines), runs + 1
         records, runs = records + self._write(source.layout.kind, runs, lines), runs + 1
         done = Sorted(records, odd, runs)
-        write(note, json.dumps(asdict(done)).encode())
+        write_whole(note, json.dumps(asdict(done)).encode())
         return done
 
     def _write(self, kind: str, number: int, lines: list[str]) -> int:
@@ -80,13 +80,3 @@ class Runs:
     def clear(self) -> None:
         """Remove everything."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: it is there with this content, or as it was."""
-    aside = path.with_name(path.name + ".new")
-    with open(aside, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

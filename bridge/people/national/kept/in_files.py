@@ -18,7 +18,7 @@ import orjson
 
 from bridge.db.database import Row
 from bridge.errors import Unavailable
-from bridge.people.national.files.runs import write as replace
+from bridge.parts.disk import write_whole
 from bridge.people.national.kept.tables import MADE, Bulk, Todo, statements
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class FileLoads:
         tables = await self.open(number)
         await tables.settle()
         await tables.close()
-        await asyncio.to_thread(replace, self.folder / "current", b"%d\n" % number)
+        await asyncio.to_thread(write_whole, self.folder / "current", b"%d\n" % number)
 
     async def tidy(self) -> None:
         """See :class:`.tables.Loads`."""

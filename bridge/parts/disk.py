@@ -1,8 +1,9 @@
-"""Says when a file has changed: an editor writes it bit by bit, so two looks have to find it alike first."""
+"""Files: written whole or not at all, also through a power cut; and what a person edits is read when it is whole."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,3 +43,31 @@ class FileWatch:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file: a reader, and a machine that starts again, find the old bytes or the new ones.
+
+    Folders that are missing are made for this user alone. The bytes are on the disk before they get the name, and so is
+    the name before this returns (fsync of the file, rename, fsync of the folder). OSError: nothing is replaced.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
