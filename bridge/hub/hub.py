@@ -239,6 +239,7 @@ class Hub:
         await self.links.proven(address, person.id, PRODUCT)
         former = await self.claims.declare(address, person)
         if former is not None:
+            await self._early.forget(address)
             self._courier.wake_all(address.network)  # what was first in a lane may be gone
             self._courier.wake_reports()
         account = await self.claims.account(address)
@@ -253,7 +254,8 @@ class Hub:
 
     async def give_up(self, account: Address, at: int) -> None:
         """See :class:`bridge.receiver.Receiver`."""
-        await GivingUp(self._store, self._people, self.lists, self.links, self.change_members).end(account, at)
+        parts = (self._store, self._people, self.lists, self.links, self._early.forget)
+        await GivingUp(*parts, self.change_members).end(account, at)
 
     async def confirm(self, by: Address, network: str, accept: bool) -> Claim:
         """See :class:`bridge.receiver.Receiver`."""

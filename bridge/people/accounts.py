@@ -39,6 +39,8 @@ class Accounts:
         if old is None or (old.person, old.at) != (person, at):
             if old is not None:
                 self._forget(old)
+                if old.person != person:
+                    self._blocked.pop(address, None)
             declared = self._known[address] = _Declared(address, person, at)
             if person in self._of:
                 insort(self._of[person], declared, key=lambda one: one.order)

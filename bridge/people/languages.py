@@ -33,3 +33,7 @@ class Languages:
         async with self._db.transaction("people.language") as tx:
             await tx.run("language.choose", person, language)
         self._chosen[person] = language
+
+    def forget(self, person: str) -> None:
+        """Their choice is on disk no more."""
+        self._chosen.pop(person, None)

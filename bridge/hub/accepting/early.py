@@ -118,6 +118,21 @@ class Early:
                 await extra(tx)
         return new
 
+    async def forget(self, writer: Address) -> None:
+        """What an account has said that waits comes to nothing: there is nobody left to tell of it."""
+        while rows := await self._store.db.all("early.by", writer.network, writer.id):
+            for row in rows:
+                await self._forget(row)
+
+    async def _forget(self, row: Row) -> None:
+        key = (row["network"], row["id"])
+        async with self._turns.of("|".join(key)):
+            if await self._store.db.one("early.one", *key) is None:
+                return  # it was settled meanwhile
+            async with self._store.db.transaction("hub.early.forgotten") as tx:
+                await tx.run("early.end", *key)
+        self._uncount(Ref(row["network"], row["about"]), row["conversation"])
+
     # ---- what it waits for
 
     async def first(self, ref: Ref, networks: list[str], accept: Callable[[], Awaitable[Accepted]]) -> Accepted:

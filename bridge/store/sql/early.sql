@@ -6,6 +6,8 @@ SELECT network, id, about, conversation, chat, address, kind, body, sent_at, acc
 WHERE network = $1 AND id = $2;
 -- name: all
 SELECT network, id, about, conversation FROM early WHERE (network, id) > ($1, $2) ORDER BY network, id LIMIT $3;
+-- name: by
+SELECT network, id, about, conversation FROM early WHERE network = $1 AND address = $2 LIMIT 100;
 -- name: about
 SELECT network, id FROM early WHERE network = $1 AND about = $2 ORDER BY sent_at, id LIMIT 100;
 -- name: there

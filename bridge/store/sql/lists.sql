@@ -18,7 +18,3 @@ AND +network = $1 AND message IN (SELECT value FROM json_each($2)); -- sqlite
 SELECT message, person, network, state, at, reason FROM recipient
 WHERE message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) ORDER BY message, person; -- pg
 WHERE message IN (SELECT value FROM json_each($1)) ORDER BY message, person; -- sqlite
--- name: forget_reading
-DELETE FROM looked_at WHERE conversation = $1 AND person = $2 AND network = $3;
--- name: forget_account
-DELETE FROM account WHERE network = $1 AND id = $2;

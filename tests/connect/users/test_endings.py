@@ -34,6 +34,14 @@ async def names(w: World) -> list[set[str]]:
 
 async def test_a_user_who_is_gone_leaves_every_conversation_and_is_forgotten(w: World) -> None:
     await conversations(w)
+    db, now = w.hub._store.db, int(w.clock() * 1000)
+    assert (await w.call("PUT", "/users/cleo", {"rpps": CLEO, "language": "en"}))[0] == 200
+    assert (await w.call("PUT", "/users/cleo/blocked/siilo:dan"))[0] == 204
+    row = ("c", "chat-1", "cleo", "edit", b"", now, now, now + 600_000)
+    async with db.transaction("test") as tx:
+        for network, ident in (("pandalab", "e-1"), ("siilo", "e-1")):
+            await tx.run("early.add", network, ident, "never", *row)
+        await tx.run("store.has_read", "gone-before", f"rpps:{CLEO}", "pandalab", 7)
     _, export = await w.call("GET", "/users/cleo/export")
     assert {one["id"] for one in export["conversations"]} == {"chat-1", "chat-2"}
     assert (export["user"]["rpps"], export["next"]) == (CLEO, None)
@@ -50,7 +58,9 @@ async def test_a_user_who_is_gone_leaves_every_conversation_and_is_forgotten(w: 
     assert (status, problem["code"]) == (403, "account_revoked")
     _, told = await w.call("GET", "/messages/chat-2-1")  # the trace stays
     assert (told["sender"], told["state"]) == ("cleo", "delivered")
-    db = w.hub._store.db
+    assert [r["network"] for r in await db.all("early.all", "", "", 10)] == ["siilo"]
+    assert await db.all("language.all", "", 10) == []
+    assert await db.all("connect_users.blocked_by", "pandalab", "cleo", "", 10) == []
     assert await db.all("lists.accounts", "pandalab", "", 10) == await db.all("lists.accounts", "pandalab", "d", 10)
     assert (await w.call("DELETE", "/users/nobody"))[1]["code"] == "unknown_user"
     await w.until(lambda: [e for e in w.pandalab.sim.state.events()["events"] if e["type"] == "user.revoked"])

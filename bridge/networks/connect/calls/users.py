@@ -30,11 +30,14 @@ class UserCalls:
 
     async def declare(self, call: Call) -> web.Response:
         """PUT /users/{id}."""
-        user = call.id
+        user = Address(call.network, call.id)
         vouched = call.parse(Vouch)
         if self._endings is not None:
-            await self._endings.reopened(Address(call.network, user))
-        account = await call.hub.declare(Address(call.network, user), vouched.rpps)
+            await self._endings.reopened(user)
+        before = await call.hub.facts.account(user)
+        account = await call.hub.declare(user, vouched.rpps)
+        if self._endings is not None and before is not None and before.person.id != account.person.id:
+            await self._endings.replaced(user, before.person.id)
         if vouched.language is not None and account.standing is Standing.ACTIVE:
             await call.hub.choose_language(account.address, vouched.language)
         return json_answer(self.view(account))

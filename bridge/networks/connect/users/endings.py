@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.db import Database
+from bridge.erasure import erase_account
 from bridge.errors import Refused, Unavailable
 from bridge.model import Address
 from bridge.networks.connect.products import Product
@@ -73,6 +74,11 @@ class Endings:
         if known is not None and known.done is None:
             raise Unavailable("ending", 2)
 
+    async def replaced(self, account: Address, former: str) -> None:
+        """An account is somebody else's than before (``former``, a person id): their wishes are not hers."""
+        async with self._db.transaction("connect.replaced") as tx:
+            await erase_account(tx, account, former, "connect_users")
+
     async def _next(self, network: str) -> float | None:
         hub = self._hubs.get(network)
         rows = await self._db.all("connect_users.to_end", network, "", _PAGE)
@@ -80,7 +86,7 @@ class Endings:
             assert hub is not None
             await hub.give_up(Address(network, row["id"]), row["at"])
             async with self._db.transaction("connect.ended") as tx:
-                await tx.run("connect_users.unblock_all", network, row["id"])
+                await erase_account(tx, Address(network, row["id"]), row["person"], "connect_users")
                 await tx.run("connect_users.done", network, row["id"], self._clock())
             log.warning("connect: %s has given up %s, who was %s", network, row["id"], row["person"])
         return 0.0 if len(rows) == _PAGE else None
