@@ -20,6 +20,7 @@ from appservice.process import accounts as accounts_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
 from appservice.process import why as why_cli
+from appservice.process.conforming import command as homeserver_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Refused, Unavailable
@@ -118,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
         add(command)
         command.set_defaults(call=call)
+    text = "a conforming homeserver beside the hub: write its files; say what differs from them, and why it matters"
+    command = commands.add_parser("homeserver", help=text, description=text)
+    homeserver_cli.add_arguments(command)
+    command.set_defaults(call=homeserver_cli.main)
     _add_kit(commands)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
