@@ -270,6 +270,12 @@ class ClientsListenSettings(ListenSettings):
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/?$")
 
 
+class MetricsListenSettings(ListenSettings):
+    """Where Prometheus asks, without a password: leave it on an address that only it reaches."""
+
+    port: int = Field(default=29_304, ge=0, le=65_535)
+
+
 class Config(Section):
     """The whole file. ``matrix`` and the sections of ``networks`` are validated by their owners."""
 
@@ -284,8 +290,10 @@ class Config(Section):
     matrix_listen: MatrixListenSettings = MatrixListenSettings()
     connect_listen: ConnectListenSettings = ConnectListenSettings()
     clients_listen: ClientsListenSettings = ClientsListenSettings()
+    metrics_listen: MetricsListenSettings | None = None
     networks: dict[str, dict[str, Any]] = {}
     language: Literal["both", "fr", "en"] = "both"
+    log_format: Literal["text", "json"] = "text"
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
 

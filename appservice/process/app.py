@@ -20,16 +20,18 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.client.media import TRANSFERS, Media
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.process import accounts, examine, identities, proof
+from appservice.operating import accounts
+from appservice.operating.door import Door
+from appservice.operating.sight import Sight
+from appservice.operating.why import Reasons
+from appservice.process import examine, identities, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.clients import Routes, for_clients
-from appservice.process.door import Door
 from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
-from appservice.process.why import Reasons
 from bridge import words
 from bridge.config import BadConfig, Config, ListenSettings
 from bridge.content.assembly import filters
@@ -203,8 +205,9 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
+    sight = Sight(parts.core, parts.servers, parts.matrix.trouble)
     why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
-    acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix), **why.acts()}
+    acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix), **why.acts(), **sight.acts()}
     Door(parts.core.seal, acts).routes(matrix_app)
     for add in parts.routes:
         add(open_app)
@@ -219,6 +222,10 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
         for add in parts.clients:
             add(clients_app)
         served.append(("clients_listen", clients_app, config.clients_listen))
+    if config.metrics_listen is not None:
+        metrics_app = web.Application(client_max_size=0)
+        sight.metrics.routes(metrics_app)
+        served.append(("metrics_listen", metrics_app, config.metrics_listen))
     for name, app, where in served:
         listener = Listener(name, app, where, auto_decompress=app is matrix_app)
         stack.push_async_callback(listener.stop)

@@ -16,10 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from appservice.process import accounts as accounts_cli
+from appservice.operating import accounts as accounts_cli
+from appservice.operating import queued as queue_cli
+from appservice.operating import status as status_cli
+from appservice.operating import traced as trace_cli
+from appservice.operating import why as why_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
-from appservice.process import why as why_cli
 from appservice.process.conforming import command as homeserver_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
@@ -102,17 +105,23 @@ def _parser() -> argparse.ArgumentParser:
     for name, add, call, text in (
         ("trust", trust_cli.add_arguments, _trust,
          "the trust list of secure mail: show it, explain a decision, check a certificate"),
-        ("accounts", accounts_cli.add_arguments, _accounts,
+        ("accounts", accounts_cli.add_arguments, _asking(accounts_cli.main),
          "professionals whom two products declare: list, accept, refuse; links of a person (asks the running hub)"),
-        ("identity", identities_cli.add_arguments, _identity,
+        ("identity", identities_cli.add_arguments, _asking(identities_cli.main),
          "the encryption identity of a Matrix user: show it, accept a new one (asks the running hub)"),
         ("directory", _add_directory, _directory,
          "the national directory: import its files, sync, status, search, show (beside a running hub)"),
         ("federation", federation_cli.add_arguments, _federation,
          "the signed list of who takes part: issue, sign, verify, compare it; whether a domain takes part, and why"),
-        ("why", why_cli.add_arguments, _may,
+        ("why", why_cli.add_arguments, _asking(why_cli.main),
          "whether one person may write to another, and why (asks the running hub)"),
-        ("duty", duty_cli.add_arguments, _duty,
+        ("status", status_cli.add_arguments, _asking(status_cli.main),
+         "one screen: what works, what waits since when, what needs you (asks the running hub)"),
+        ("queue", queue_cli.add_arguments, _asking(queue_cli.main),
+         "what waits and why; try it again, or give it up and tell its writer (asks the running hub)"),
+        ("trace", trace_cli.add_arguments, _asking(trace_cli.main),
+         "where a message is, by any name that any network has for it (asks the running hub)"),
+        ("duty", duty_cli.add_arguments, _asking(duty_cli.main),
          "who is on duty for which function, until when, and who comes next"),
     ):  # fmt: skip
         command = commands.add_parser(name, help=text)
@@ -146,7 +155,7 @@ def _kit(main: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]) -> Call
 
 
 def _log(config: Config) -> None:
-    logs.begin(config.log_level, sys.stderr)
+    logs.begin(config.log_level, sys.stderr, config.log_format)
 
 
 def _loop(work: Coroutine[Any, Any, int]) -> int:
@@ -222,12 +231,9 @@ def _trust(asked: argparse.Namespace) -> int:
     return trust_cli.main(asked, validate(MailSettings, config.networks["mail"], "networks.mail").trust)
 
 
-def _accounts(asked: argparse.Namespace) -> int:
-    return _loop(accounts_cli.main(asked, read_config(asked.config)))
-
-
-def _duty(asked: argparse.Namespace) -> int:
-    return _loop(duty_cli.main(asked, read_config(asked.config)))
+def _asking(main: Callable[[argparse.Namespace, Config], Coroutine[Any, Any, int]]) -> Callable[..., int]:
+    """A command that asks the running hub."""
+    return lambda asked: _loop(main(asked, read_config(asked.config)))
 
 
 def _federation(asked: argparse.Namespace) -> int:
@@ -236,14 +242,6 @@ def _federation(asked: argparse.Namespace) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     used = federation(read_config(asked.config).trust) if federation_cli.needs_config(asked) else None
     return federation_cli.main(asked, used)
-
-
-def _may(asked: argparse.Namespace) -> int:
-    return _loop(why_cli.main(asked, read_config(asked.config)))
-
-
-def _identity(asked: argparse.Namespace) -> int:
-    return _loop(identities_cli.main(asked, read_config(asked.config)))
 
 
 def _directory(asked: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appservice.e2ee.model import IdentityOf
-from appservice.process.door import Act, knock
+from appservice.operating.door import Act, knock
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused

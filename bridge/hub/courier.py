@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
+from bridge.counts import Counters
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
 from bridge.hub.handing.handed_out import HandedOut
@@ -60,6 +61,9 @@ class Courier:
         self.moving: Counter[str] = Counter()
         """For whom (person ids) another way is looked for just now: what waits for them waits until it is found."""
         self.overtaking = Overtaking()
+        self.counts = Counters()
+        self.reasons: Lru[str, str] = Lru(_REMEMBERED)
+        """Why deliveries that wait could not go out when they were tried last (codes), as far as is remembered."""
         self._kept: Lru[tuple[str, str], bool] = Lru(_REMEMBERED)  # lanes that wait until somebody comes
         self._handed_out = HandedOut(store, clock)
         self._handing = Handing(store, connectors)
@@ -92,6 +96,23 @@ class Courier:
         """What was written in this lane may end its waiting; the disk says so."""
         if (outlet := self._outlets.get(network)) is not None:
             outlet.hurry(conversation)
+
+    def up(self, network: str) -> bool:
+        """Whether a network answers, as far as was tried."""
+        return network not in self._outlets or not self._outlets[network].down
+
+    def retry(self, network: str) -> None:
+        """Everything that waits for a network may try now."""
+        self.answered(network)
+        if (outlet := self._outlets.get(network)) is not None:
+            outlet.look_through(eager=True)
+
+    def ended(self, message: str, conversation: str, network: str) -> None:
+        """A delivery was given up elsewhere, on disk: what waited behind it goes on, its writer is told."""
+        self.counts.handed[network, "refused"] += 1
+        self._on_refused(message, network)
+        self.wake(conversation, network)
+        self.wake_reports()
 
     def keeps(self, conversation: str, network: str) -> bool:
         """Whether a lane waits until somebody comes, as far as this life of the hub knows."""
@@ -232,6 +253,7 @@ class Courier:
         if isinstance(handed, Ref) and not lost and not delivery.gone:
             known = not self._connectors[delivery.network].capabilities.own_states
             await self._handed_out.note(delivery, handed, known=known)
+            self._count(delivery)
             self.wake_reports()
             return True
         handed, now = Handed(handed) if isinstance(handed, Ref) else handed, self._clock()
@@ -242,6 +264,7 @@ class Courier:
                 await self._sent(tx, delivery, handed)
             else:
                 await self._store.deliveries.refused(tx, delivery, reason, now)
+        self._count(delivery, refused=handed is None)
         if handed is None:
             self._on_refused(delivery.message, delivery.network)
         if handed is not None and handed.noted is not None:
@@ -249,6 +272,12 @@ class Courier:
                 await handed.noted()
         self.wake_reports()
         return True
+
+    def _count(self, delivery: Delivery, *, refused: bool = False) -> None:
+        if refused:
+            self.counts.handed[delivery.network, "refused"] += 1
+        else:
+            self.counts.sent(delivery.network, (self._clock() - delivery.created_at) / 1000)
 
     async def _sent(self, tx: Tx, delivery: Delivery, handed: Handed) -> None:
         own = handed.own or self._connectors[delivery.network].capabilities.own_states
@@ -259,6 +288,8 @@ class Courier:
 
     async def _later(self, delivery: Delivery, reason: Unavailable) -> bool:
         """The lane waits: it is on disk until when."""
+        self.counts.handed[delivery.network, "later"] += 1
+        self.reasons.put(delivery.id, reason.code)
         if reason.kept:
             return await self._keep(delivery, reason)
         if self._overdue.given_up(delivery.created_at):

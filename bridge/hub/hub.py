@@ -190,12 +190,16 @@ class Hub:
         Nearly all is new, so nobody looks before something speaks against it.
         """
         try:
-            return await write()
-        except (Conflict, Refused):
+            written = await write()
+        except (Conflict, Refused) as problem:
             known = await self._store.known(self._store.db, ref)
             if known is None:
+                if isinstance(problem, Refused):
+                    self._courier.counts.refused[ref.network, problem.code] += 1
                 raise
             return await self._again(ref, known, again)
+        self._courier.counts.accepted[ref.network] += 1
+        return written
 
     def _as_person(self, address: Address) -> Address:
         person = self._people.ghost_of(address)

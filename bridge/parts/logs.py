@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
 from bridge.errors import where
-from bridge.parts.alarms import ALARMS
+from bridge.parts.alarms import ALARM, ALARMS
 
 log = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -24,10 +26,30 @@ class Quiet(logging.Formatter):
         return where(ei[1]) if ei[1] is not None else ""
 
 
-def begin(level: str, stream: TextIO) -> None:
-    """Log from ``level`` on, requests apart; alarms are counted."""
+class Machine(Quiet):
+    """One JSON object for each record, for what gathers logs: at, level, part, text, and where an exception was."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        text = record.getMessage()
+        said: dict[str, object] = {
+            "at": at,
+            "level": record.levelname,
+            "part": record.name,
+            "text": text.removeprefix(ALARM),
+        }
+        if text.startswith(ALARM):
+            said["alarm"] = True
+        if record.exc_info:
+            said["where"] = self.formatException(record.exc_info)
+        return json.dumps(said, ensure_ascii=False)
+
+
+def begin(level: str, stream: TextIO, form: str = "text") -> None:
+    """Log from ``level`` on, requests apart, as ``text`` or ``json``; alarms are counted."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Quiet(_FORMAT))
+    handler.setFormatter(Machine() if form == "json" else Quiet(_FORMAT))
     logging.basicConfig(level=level, handlers=[handler, ALARMS])
     logging.getLogger("aiohttp.access").disabled = True
 

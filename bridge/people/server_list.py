@@ -21,21 +21,21 @@ class ServerList:
 
     def __init__(self, patterns: Sequence[str], federation: Federation | None = None) -> None:
         self._patterns = tuple(patterns)
-        self._federation = federation
+        self.federation = federation
 
     def allows(self, server: str) -> bool:
         """Whether people of a server may take part."""
         if trusted_server(server, self._patterns):
             return True
-        return self._federation is not None and self._federation.find(server, Capacity.MATRIX) is not None
+        return self.federation is not None and self.federation.find(server, Capacity.MATRIX) is not None
 
     def why(self, server: str) -> TrustAnswer:
         """The same with its reason, for an operator."""
         if trusted_server(server, self._patterns):
             return TrustAnswer(True, f"{server} is named by trust.matrix_servers")
-        if self._federation is None:
+        if self.federation is None:
             return TrustAnswer(False, f"{server} is not named by trust.matrix_servers; no list of a federation is used")
-        return self._federation.answer(server, Capacity.MATRIX)
+        return self.federation.answer(server, Capacity.MATRIX)
 
     async def follow(self, watch: FileWatch, read: Read, changed: Callable[[], Awaitable[None]]) -> None:
         """Read the list anew whenever its file changes, until cancelled. ``read`` raises ValueError or OSError.

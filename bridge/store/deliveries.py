@@ -147,11 +147,13 @@ class Deliveries:
         await tx.run("store.refused", delivery.message, delivery.network, now, reason)
         await self.outcomes.changed(tx, delivery.message)
 
-    async def gave_up(self, tx: Tx, network: str, delivery: str, message: str, now: int) -> None:
-        """Nobody tries any more to bring this delivery: erase it, let the sender know."""
+    async def gave_up(
+        self, tx: Tx, network: str, delivery: str, message: str, now: int, why: str = "gave_up"
+    ) -> None:  # fmt: skip
+        """Nobody tries any more to bring this delivery: erase it, let the sender know ``why`` (a code)."""
         await tx.run("store.end_delivery", delivery)
         await tx.run("store.end_files", message)
-        await tx.run("store.refused", message, network, now, "gave_up")
+        await tx.run("store.refused", message, network, now, why)
         await self.outcomes.changed(tx, message)
 
     async def later(self, tx: Tx, delivery: Delivery, next_at: int, *, tried: int = 1) -> None:

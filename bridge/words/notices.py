@@ -188,6 +188,10 @@ NOTICES: dict[str, tuple[str, str]] = {
         "Le message n'a pas pu être remis malgré plusieurs essais. Joignez le destinataire autrement.",
         "The message could not be delivered after many attempts. Reach the recipient another way.",
     ),
+    "dropped_by_operator": (
+        "L'exploitant de Liaison a renoncé à remettre ce message. Joignez le destinataire autrement.",
+        "The operator of Liaison has given up delivering this message. Reach the recipient another way.",
+    ),
     "internal_error": (
         "Une erreur interne empêche la remise. Joignez le destinataire autrement ; l'exploitant est alerté.",
         "An internal error prevents delivery. Reach the recipient another way; the operator is alerted.",

@@ -175,4 +175,14 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Le service est momentanément indisponible. Réessayez.",
         "The service is unavailable for the moment. Try again.",
     ),
+    # what an operator asks
+    "no_such_delivery": (
+        "Rien n'attend sous ce nom : c'est parti, ou cela n'a jamais été.",
+        "Nothing waits by this name: it is out, or never was.",
+    ),
+    "delivery_under_way": (
+        "Cette remise est en cours : réessayez dans un instant.",
+        "This delivery is just being handed out: try again in a moment.",
+    ),
+    "nothing_by_this_name": ("Aucun réseau ne connaît ce nom.", "No network knows this name."),
 }

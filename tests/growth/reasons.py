@@ -15,6 +15,7 @@ FEW = {
     "looked_at_person(person= network=)": "the conversations of one account, all of which end",
     "account_news_next(n=)": "the end of one piece of news",
     "correction_about(about= kind=)": "the corrections of one message",
+    "correction_about(about=)": "the corrections of one message",
     "claim_pkey(person=)": "the products of one person",
     "claim_state(state=)": "claims that wait for a person's decision",
     "delivery_message(message=)": "the legs of one message",

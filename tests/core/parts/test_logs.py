@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 from collections.abc import Iterator
 
@@ -57,3 +58,21 @@ async def test_a_broken_request_leaves_nothing_of_its_header(said: io.StringIO, 
     writer.close()
     assert "Error handling request" in said.getvalue()
     assert "s3cr3t" not in said.getvalue()
+
+
+def test_a_machine_reads_one_object_for_each_record() -> None:
+    stream, root, before = io.StringIO(), logging.getLogger(), logging.getLogger().handlers[:]
+    root.handlers.clear()
+    try:
+        logs.begin("INFO", stream, "json")
+        logging.getLogger("x").error("ALARM %s\nends", "it")
+        try:
+            int("secret")
+        except ValueError:
+            logging.getLogger("y").exception("it failed")
+    finally:
+        root.handlers[:] = before
+    alarm, failed = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert (alarm["text"], alarm["alarm"], alarm["level"], alarm["part"]) == ("it\nends", True, "ERROR", "x")
+    assert (failed["text"], failed["where"].startswith("ValueError at test_logs.py:")) == ("it failed", True)
+    assert "secret" not in stream.getvalue()

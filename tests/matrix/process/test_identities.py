@@ -9,7 +9,7 @@ import pytest
 
 from appservice.process.app import Parts
 from appservice.process.command import main
-from tests.matrix.process.test_accounts import configured, hub
+from tests.matrix.operating.test_accounts import configured, hub
 
 BEN = "@ben:chu.example"
 

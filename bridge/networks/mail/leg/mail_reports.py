@@ -31,6 +31,7 @@ _STATUS = {  # RFC 3463; what is not here is "other"
     "sender_inactive": "5.7.1", "account_revoked": "5.7.1", "not_invited": "5.7.1", "not_joined": "5.7.1",
     "untrusted_server": "5.7.1", "too_long": "5.3.4", "too_large": "5.3.4", "files_too_large": "5.3.4",
     "files_not_carried": "5.6.1", "kind_not_carried": "5.6.1", "mail_copy_unwritten": "5.6.0", "gave_up": "5.4.7",
+    "dropped_by_operator": "5.7.0",
     "infected": "5.7.1", "not_scanned": "5.7.1",
     "late": "4.4.1", "not_joined_yet": "4.2.0", "room_upgraded": "4.3.0", "bad_address": "5.6.7",
 }  # fmt: skip

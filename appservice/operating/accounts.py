@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from appservice.process.door import Act, knock
+from appservice.operating.asking import login
+from appservice.operating.door import Act, knock
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused
 from bridge.hub.assembly import Core
@@ -133,27 +133,20 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
         elif asked.what == "links":
             _print_links(await knock(seal, where, "links", {"person": asked.person}))
         elif asked.what in ("revoke", "restore"):
-            question = {"address": asked.address, "by": asked.by or _login()}
+            question = {"address": asked.address, "by": asked.by or login()}
             _print_links(await knock(seal, where, asked.what, question))
         else:
             question = {
                 "product": asked.product,
                 "rpps": asked.rpps,
                 "decision": asked.what,
-                "by": asked.by or _login(),
+                "by": asked.by or login(),
             }
             _print(await knock(seal, where, "decide", question))
     except Refused as refused:
         print(f"{refused.code}: {refused.about}")
         return 1
     return 0
-
-
-def _login() -> str:
-    try:
-        return f"operator {getpass.getuser()}"
-    except (OSError, KeyError):  # a container without a name for its user
-        return "operator"
 
 
 def _print_list(found: Json, state: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from appservice.operating.why import handle
 from appservice.process.app import Parts, running
 from appservice.process.command import main
-from appservice.process.why import handle
 from bridge.config import read_config
 from bridge.people.federation.participants import FederationList
 from bridge.people.federation.signed import public_pem

@@ -13,9 +13,9 @@ import orjson
 import pytest
 from aiohttp import web
 
+from appservice.operating.door import PATH, Door, knock
 from appservice.process.app import Parts, running
 from appservice.process.command import main
-from appservice.process.door import PATH, Door, knock
 from bridge.config import ListenSettings, read_config
 from bridge.errors import Refused, Unavailable
 from bridge.model import Address, Standing

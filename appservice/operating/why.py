@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from appservice.process.door import Act, knock
+from appservice.operating.door import Act, knock
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused
 from bridge.hub.assembly import Core

@@ -1,0 +1,30 @@
+"""Everything that shows an operator how the hub stands, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from appservice.operating import queued, status, traced
+from appservice.operating.door import Act
+from appservice.operating.metrics import Metrics
+from appservice.operating.overview import Overview
+from bridge.hub.assembly import Core
+from bridge.hub.hub import now_ms
+from bridge.hub.operating.tracing import Tracing
+from bridge.hub.operating.waiting import WaitingQueue
+from bridge.people.server_list import ServerList
+
+
+class Sight:
+    """``trouble`` says why nobody can be reached now, in English."""
+
+    def __init__(self, core: Core, servers: ServerList, trouble: Callable[[], str]) -> None:
+        names = list(core.served)
+        self._queue = WaitingQueue(core.store, core.courier, names, now_ms)
+        self._tracing = Tracing(core.db, names, self._queue)
+        self._standing = Overview(core, self._queue, servers, trouble)
+        self.metrics = Metrics(self._standing)
+
+    def acts(self) -> Mapping[str, Act]:
+        """What the hub does when it is asked."""
+        return {**status.acts(self._standing), **queued.acts(self._queue), **traced.acts(self._tracing)}

@@ -1,0 +1,71 @@
+"""`liaison trace ID`: where a message is, over all legs, by any name that any network has for it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from appservice.operating.asking import ask, at
+from appservice.operating.door import Act
+from appservice.operating.queued import state
+from bridge.config import Config
+from bridge.errors import Refused
+from bridge.hub.operating.tracing import Tracing
+
+Json = dict[str, Any]
+
+
+def acts(tracing: Tracing) -> Mapping[str, Act]:
+    """What the hub does when it is asked."""
+
+    async def trace(asked: Json) -> Json:
+        return await tracing.find(asked["name"])
+
+    return {"trace": trace}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is looked for."""
+    about = "id of a message, delivery or conversation; Matrix event or room; Message-ID; a product's own id"
+    parser.add_argument("name", metavar="ID", help=about)
+
+
+async def main(asked: argparse.Namespace, config: Config) -> int:
+    """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
+    try:
+        found = await ask(config, "trace", {"name": asked.name})
+    except Refused as refused:
+        print(f"{refused.code}: no network knows this name")
+        return 1
+    for line in _message(found["message"]) if "message" in found else _conversation(found["conversation"]):
+        print(line)
+    return 0
+
+
+def _message(one: Json) -> list[str]:
+    said = [
+        f"message {one['id']}  {one['kind']} from {one['sender']} by {one['network']}",
+        f"  conversation {one['conversation']}",
+        f"  written {at(one['sent_at'])}, accepted {at(one['accepted_at'])}",
+    ]
+    said += [f"  called {name['id']} by {name['network']}" for name in one["names"]]
+    said += [_state(row) for row in one["states"]]
+    said += [f"  waits for {row['network']}: {state(row)}  ({row['id']})" for row in one["waiting"]]
+    said += [f"  {row['kind']} by message {row['message']}" for row in one["changes"]]
+    if (untold := one["untold"]) is not None:
+        said.append(f"  its writer is still to be told by {untold['network']} (tried {untold['attempt']} times)")
+    return said
+
+
+def _state(row: Json) -> str:
+    why = f" ({row['reason']})" if row["reason"] else ""
+    return f"  {row['state']:9} {row['person']} by {row['network']}, {at(row['at'])}{why}"
+
+
+def _conversation(one: Json) -> list[str]:
+    said = [f"conversation {one['id']}  since {at(one['created_at'])}"]
+    said += [f"  {leg['network']}: {leg['chat'] or 'not opened yet'}" for leg in one["legs"]]
+    said += [f"  member {who['person']} at {who['network']}:{who['address']}" for who in one["members"]]
+    said += [f"  message {name}" for name in one["newest"]]
+    return said + [f"  waits for {row['network']}: {state(row)}  ({row['id']})" for row in one["waiting"]]

@@ -1,0 +1,1 @@
+"""What waits, where a message is, and what an operator decides about it."""

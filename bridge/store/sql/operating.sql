@@ -1,0 +1,38 @@
+-- What an operator asks: each look reads a bounded number of rows of an index, however much waits.
+
+-- name: waiting
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM delivery WHERE network = $1 AND held = 0 AND pos > -1 ORDER BY pos LIMIT $2) AS first;
+-- name: held
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM delivery WHERE held = 1 AND pos > -1 ORDER BY pos LIMIT $1) AS first;
+-- name: reports
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM report WHERE network = $1 AND next_at > -1 ORDER BY next_at LIMIT $2) AS first;
+-- name: oldest
+SELECT created_at FROM delivery WHERE network = $1 AND late = $2 AND created_at > 0 ORDER BY created_at LIMIT 1;
+-- name: queue
+SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery
+WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;
+-- name: lane
+SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery
+WHERE conversation = $1 AND network = $2 AND held = $3 ORDER BY pos LIMIT $4;
+-- name: delivery
+SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery WHERE id = $1;
+-- name: deliveries_of
+SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery WHERE message = $1 ORDER BY network;
+-- name: message
+SELECT id, conversation, network, sender, kind, sent_at, accepted_at FROM message WHERE id = $1;
+-- name: names
+SELECT network, id FROM ref WHERE message = $1 ORDER BY also, network, id LIMIT $2;
+-- name: states
+SELECT person, network, state, at, reason FROM recipient WHERE message = $1 ORDER BY network, person;
+-- name: report
+SELECT network, attempt, next_at FROM report WHERE message = $1;
+-- name: changes
+SELECT message, kind FROM correction WHERE about = $1 ORDER BY kind, sent_at LIMIT $2;
+-- name: newest
+SELECT id FROM message WHERE conversation = $1 AND pos > -1 ORDER BY pos DESC LIMIT $2;
+-- name: conversation
+SELECT id, created_at FROM conversation WHERE id = $1;
+-- name: legs
+SELECT network, chat FROM leg WHERE conversation = $1 ORDER BY network;
+-- name: members
+SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person LIMIT $2;

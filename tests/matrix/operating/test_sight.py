@@ -1,0 +1,156 @@
+"""`liaison status`, `queue`, `trace` and the metrics of a whole hub whose homeserver and products are away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from appservice.operating.asking import lasting
+from appservice.operating.status import concerns, lines
+from appservice.process.app import Parts, running
+from appservice.process.command import main
+from bridge.config import read_config
+from bridge.model import Address, Body, Kind, Message, Ref
+from deploy.world.ports import free_port
+from deploy.world.waiting import until
+from tests.matrix.operating.test_why import CLEO, DAN
+from tests.matrix.process.test_start import TOKEN, written
+
+SECRET = "le patient du lit 12"
+
+
+def site(folder: Path, metrics: int) -> str:
+    """A hub of two products, neither of which answers."""
+    hook = {"webhook_url": "http://127.0.0.1:1/", "webhook_secrets": [f"file:{folder}/hook"]}
+    products = {name: hook | {"tokens": [TOKEN[:-1] + n]} for n, name in (("1", "pandalab"), ("2", "siilo"))}
+    path = written(
+        folder, networks={"connect": {"products": products}}, matrix_listen={"port": free_port()},
+        metrics_listen={"port": metrics}, delivery={"order_wait": "10ms", "late": "1ms"},
+    )  # fmt: skip
+    (folder / "people.csv").write_text(
+        f"rpps,name,products\n{CLEO},Cléo Petit,pandalab:cleo\n{DAN},Dan Moreau,siilo:dan\n"
+    )
+    return path
+
+
+async def say(parts: Parts, ref: str) -> str:
+    """Cléo writes to Dan; gives the message's id."""
+    said = Message(
+        Ref("pandalab", ref), "A", Address("pandalab", "cleo"), Kind.TEXT, Body(SECRET), 1_700_000_000_000,
+        to=(f"rpps:{DAN}",),
+    )  # fmt: skip
+    return (await parts.hub.accept(said)).message
+
+
+async def metrics_of(port: int) -> dict[tuple[str, ...], float]:
+    """As Prometheus reads them: the name of a sample and its labels' values."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        assert answer.status == 200
+        text = await answer.text()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
+
+
+async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def liaison(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        command, *rest = arguments
+        what = rest[:1] if command == "queue" and not rest[0].startswith("-") else []
+        status = await asyncio.to_thread(main, [command, "-c", path, *what, *rest[len(what) :]])
+        return status, capsys.readouterr().out
+
+    port = free_port()
+    path = site(tmp_path, port)
+    async with running(read_config(Path(path))) as parts:
+        message = await say(parts, "p1")
+        await until(
+            lambda: parts.core.courier.reasons.peek("x") is None and parts.core.courier.counts.handed["siilo", "later"]
+        )
+        waits = next(one for one in (await _queue(liaison)) if one[1] == "siilo")[0]
+        status, screen = await liaison("status")
+        assert (status, "nothing needs you" in screen) == (1, False)
+        assert "! messages to siilo are late" in screen or "! siilo does not answer" in screen
+        status, shown = await liaison("queue", "show", waits)
+        assert (status, "tried " in shown, message in shown) == (0, True, True)
+        status, traced = await liaison("trace", "p1")
+        assert (status, "waits for siilo: tried" in traced, "called p1 by pandalab" in traced) == (0, True, True)
+        assert (await liaison("trace", "unheard-of"))[0] == 1
+        assert (await liaison("queue", "retry"))[0] == 2
+        assert (await liaison("queue", "retry", "--network", "siilo"))[0] == 0
+        assert (await liaison("queue", "retry", "--network", "nobody"))[0] == 1
+        found = await metrics_of(port)
+        assert found["liaison_deliveries_waiting", "siilo"] == 1
+        assert found["liaison_messages_accepted_total", "pandalab"] == 1
+        assert found["liaison_ready",] in (0, 1)
+        assert found["liaison_oldest_waiting_seconds", "siilo"] > 0
+        assert not _unknown(found)
+        status, dropped = await liaison("queue", "drop", waits, "--by", "ann")
+        assert (status, "its writer is told" in dropped) == (0, True)
+        assert (await liaison("queue", "show", waits))[0] == 1
+        assert "dropped_by_operator" in (await liaison("trace", message))[1]
+        said = screen + shown + traced + dropped + json.dumps([list(key) for key in found])
+        assert not [word for word in (SECRET, "Cléo", "Dan Moreau") if word in said]
+
+
+def _unknown(found: Iterable[tuple[str, ...]]) -> set[str]:
+    """Names in the alerts that Prometheus would not find (those of counters which have not begun apart)."""
+    alerts = yaml.safe_load(Path("deploy/alerts.yaml").read_text())
+    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
+    assert all({"alert", "expr", "labels", "annotations"} <= rule.keys() for rule in rules)
+    named = {name for rule in rules for name in re.findall(r"liaison_[a-z_]+", rule["expr"])}
+    return (
+        named
+        - {one[0] for one in found}
+        - {"liaison_alarms_total", "liaison_federation_list_expires_timestamp_seconds"}
+    )
+
+
+async def _queue(liaison: Any) -> list[tuple[str, str]]:
+    """Ids and networks of what waits."""
+    status, text = await liaison("queue", "list")
+    assert status == 0
+    return [(words[0], words[2]) for line in text.splitlines() if (words := line.split())[1:2] == ["to"]]
+
+
+def stand(**more: Any) -> dict[str, Any]:
+    """What a hub without troubles says."""
+    network = {"network": "siilo", "up": True, "waiting": 0, "reports": 0, "oldest": None}
+    return {
+        "version": "0.1.0", "running": 90.0, "trouble": "", "traffic": [network], "held": 0, "alarms": {},
+        "federation": None, **more,
+    }  # fmt: skip
+
+
+def test_the_screen() -> None:
+    now = time.time()
+    assert lines(stand(), now, 600.0)[-1] == "nothing needs you"
+    late = {"network": "siilo", "up": True, "waiting": 10_000, "reports": 3, "oldest": int((now - 4000) * 1000)}
+    said = lines(stand(traffic=[late], held=2), now, 600.0)
+    assert "10000+" in said[3]
+    assert "1 h 6 min" in said[3]
+    assert said[-1].startswith("! messages to siilo are late")
+    away = concerns(stand(traffic=[late | {"up": False}], trouble="the database fails"), now, 600.0)
+    assert away[0] == "the database fails"
+    assert away[1].startswith("siilo does not answer")
+    ends = {"sequence": 3, "domains": 2, "expires": int(now) + 3600}
+    assert concerns(stand(federation=ends, alarms={"x": 2}), now, 600.0) == [
+        "the federation's list ends soon, and with it all traffic with others: get the new one",
+        "2 alarms since the start: see ALARM in the log (x)",
+    ]
+    assert not concerns(stand(federation=ends | {"expires": int(now) + 30 * 86_400}), now, 600.0)
+
+
+def test_lengths_of_time() -> None:
+    assert [lasting(s) for s in (0, 59, 60, 3_599, 3_600, 90_061)] == [
+        "0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
+    ]  # fmt: skip
