@@ -102,6 +102,21 @@ def _parser() -> argparse.ArgumentParser:
         if call is _check:
             about = "homeserver.yaml and what Synapse reads after it (default: Debian's places, where they can be read)"
             command.add_argument("--synapse", type=Path, nargs="+", metavar="FILE", help=about)
+    _add_configured(commands)
+    text = "a conforming homeserver beside the hub: write its files; say what differs from them, and why it matters"
+    command = commands.add_parser("homeserver", help=text, description=text)
+    homeserver_cli.add_arguments(command)
+    command.set_defaults(call=homeserver_cli.main)
+    _add_kit(commands)
+    key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
+    key.set_defaults(call=_key)
+    token = commands.add_parser("token", help="make a token and a webhook secret for a product")
+    token.set_defaults(call=_token)
+    return parser
+
+
+def _add_configured(commands: Any) -> None:
+    """What reads the hub's configuration."""
     for name, add, call, text in (
         ("trust", trust_cli.add_arguments, _trust,
          "the trust list of secure mail: show it, explain a decision, check a certificate"),
@@ -128,16 +143,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("-c", "--config", type=Path, default=_CONFIG, help=f"default: {_CONFIG}")
         add(command)
         command.set_defaults(call=call)
-    text = "a conforming homeserver beside the hub: write its files; say what differs from them, and why it matters"
-    command = commands.add_parser("homeserver", help=text, description=text)
-    homeserver_cli.add_arguments(command)
-    command.set_defaults(call=homeserver_cli.main)
-    _add_kit(commands)
-    key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
-    key.set_defaults(call=_key)
-    token = commands.add_parser("token", help="make a token and a webhook secret for a product")
-    token.set_defaults(call=_token)
-    return parser
 
 
 def _add_kit(commands: Any) -> None:
