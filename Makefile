@@ -2,6 +2,8 @@
 PY := .venv/bin/python
 # Test files side by side, those that share servers in one worker; most of them wait. WORKERS=0 runs everything one after the other.
 WORKERS ?= 2
+# Many images set it; then every process that a test starts compiles all that it imports, every time.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup test check fmt lock demo bench faults clean
 

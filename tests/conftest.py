@@ -1,6 +1,8 @@
 """What every test may ask for; servers start when the first test asks."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,6 +19,10 @@ from deploy.world.postgres import Postgres
 from deploy.world.synapse import Synapse
 from tests import migrated, watch
 from tests.peers import world
+
+# Without byte code on the disk every process that a test starts compiles all that it imports: half of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Files that take a minute or so: first, so that no worker is left with one at the end.
 _LONGEST = (
