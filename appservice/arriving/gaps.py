@@ -7,7 +7,8 @@ An event is lost or only late, and nobody can tell which. That does not matter a
 everything older with it: then no event overtakes another, and a push that comes late is a repetition. So a room is
 always compared from its newest event back until a whole page holds nothing new. The homeserver's history is in the
 order of depth, which is not the order of pushes: what was written at the same time elsewhere may lie below events that
-were worked on long ago. Where each event goes is decided by :meth:`Transactions.insert`, while nothing else comes in.
+were worked on long ago. A room's order is that of the pushes, which its people see, too; ``/sync`` still knows it
+(:meth:`Gaps.as_taken`). Where each event goes is decided by :meth:`Transactions.insert`, while nothing else comes in.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -45,6 +47,19 @@ def batched(rooms: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (rooms[at : at + size] for at in range(0, len(rooms), size))
 
 
+class Inboxes(Protocol):
+    """What is known of our users' own inboxes, where something may be missing as well."""
+
+    def doubt(self) -> None:
+        """Something may have been lost."""
+
+    def calm(self) -> None:
+        """Nothing is missing of what the homeserver has taken until now."""
+
+    def anchor(self, ghost: str) -> str | None:
+        """A position of this user in the homeserver's stream from before whatever may be missing."""
+
+
 class Gaps:
     """Compares rooms. ``suspect`` says that something may have been lost since a room was last compared."""
 
@@ -55,15 +70,15 @@ class Gaps:
         rooms: Rooms,
         ghost: Callable[[str], bool],
         no_news: Callable[[Json], bool],
-        doubt: Callable[[], None],
+        inboxes: Inboxes,
     ) -> None:
-        """``ghost`` tells our users, ``no_news`` events that never come in; ``doubt`` is told of each suspicion."""
+        """``ghost`` tells our users, ``no_news`` events that never come in."""
         self._db = db
         self._homeserver = homeserver
         self._rooms = rooms
         self._ghost = ghost
         self._no_news = no_news
-        self._doubt_inboxes = doubt
+        self._inboxes = inboxes
         self._epoch = 1
         self._checked: Lru[str, int] = Lru(_CHECKED)
         self._suspected = asyncio.Event()
@@ -96,7 +111,7 @@ class Gaps:
 
     def suspect(self) -> None:
         """Something may have been lost."""
-        self._doubt_inboxes()
+        self._inboxes.doubt()
         self._epoch += 1
         self._suspected.set()
 
@@ -113,6 +128,40 @@ class Gaps:
         events = await self._back(room_id, waiting)
         self._checked.put(room_id, epoch)
         return events
+
+    async def as_taken(self, room_id: str, history: Sequence[Json], waiting: Collection[str]) -> Sequence[Json]:
+        """The same history (newest first) in the order in which the homeserver has taken its newest events.
+
+        ``/messages`` goes by depth, an incremental ``/sync`` by the stream, as pushes do and clients that are awake
+        (matrix-spec #1917). Two homeservers' events that were written at once have no other order. What is not among
+        the newest of the stream stays before it, by depth: then at least no answer comes before its question.
+        """
+        news = [event for event in history if not self._no_news(event)]
+        new = await self._unseen(news) if len(news) > 1 else set()
+        if len(new | {*waiting}) < 2 or not new:
+            return history
+        taken = {ident: n for n, ident in enumerate(await self._stream(room_id))}
+        newest = sorted(
+            (e for e in history if e["event_id"] in taken), key=lambda e: taken[e["event_id"]], reverse=True
+        )
+        return [*newest, *(e for e in history if e["event_id"] not in taken)]
+
+    async def _stream(self, room_id: str) -> list[str]:
+        """The newest events of a room (ids), as the homeserver's stream has them. Raises Unavailable."""
+        room = await self._rooms.store.get(room_id)
+        reader = next((one for one in self._rooms.doors.ghosts_in(room) if self._inboxes.anchor(one)), None)
+        if reader is None:
+            return []
+        wanted = orjson.dumps(_filter(room_id)).decode()
+        since = self._inboxes.anchor(reader) or ""
+        query = {"since": since, "timeout": "0", "set_presence": "offline", "filter": wanted}
+        try:
+            answer = await self._homeserver.call("GET", "/_matrix/client/v3/sync", user=reader, query=query)
+        except MatrixRefused as refusal:
+            log.info("the stream of %s is not known: %s", room_id, refusal)
+            return []
+        there = may(may(may(answer, "rooms", dict), "join", dict), room_id, dict)
+        return [e["event_id"] for e in may(may(there, "timeline", dict), "events", list) if _named(e)]
 
     async def over(self, room_id: str, history: Sequence[Json]) -> set[str]:
         """State events of a history that never came in and that the room no longer holds, as ids.
@@ -165,11 +214,14 @@ class Gaps:
             await self._suspected.wait()
             await asyncio.sleep(_SILENT_AFTER)
             self._suspected.clear()
+            epoch = self._epoch
             try:
                 for rooms in batched(await self._silent(), _AT_ONCE):
                     await asyncio.wait([look(room_id) for room_id in rooms], timeout=_PATIENCE)
                     if any(self.due(room_id) for room_id in rooms):
                         raise Unavailable("homeserver")
+                if epoch == self._epoch:
+                    self._inboxes.calm()
             except Unavailable as reason:
                 log.info("silent rooms are compared later: %s", reason.code)
                 self._suspected.set()
@@ -225,3 +277,14 @@ class Gaps:
         ids = {e["event_id"] for e in events if not self._no_news(e)}
         rows = await self._db.all("matrix.seen_of", orjson.dumps([seen_id(i) for i in ids]).decode())
         return len(rows) < len(ids) or not ids.isdisjoint(waiting)
+
+
+def _filter(room_id: str) -> Json:
+    """Nothing but a room's newest events. Synapse repeats the answer to a question that it was asked of late."""
+    nothing: Json = {"types": []}
+    room = {"rooms": [room_id], "timeline": {"limit": _PAGE}, "state": nothing, "ephemeral": nothing}
+    return {"presence": nothing, "account_data": nothing, "room": room, "fr.liaison.once": secrets.token_hex(8)}
+
+
+def _named(event: Any) -> bool:
+    return isinstance(event, dict) and isinstance(event.get("event_id"), str)

@@ -143,7 +143,8 @@ class DeviceInbox:
         people = [u for u in told if isinstance(u, str) and self._ghosts.get(u) is None]
         self._devices.outdated(people)
         batch, stored = await self._store(ghost, events, people, position)
-        ghost.since, ghost.looked = position, current
+        self._ghosts.moved(ghost, position)
+        ghost.looked = current
         self._tell(batch, stored)
         await self._follow_up(ghost, batch, answer)
         return len(events)

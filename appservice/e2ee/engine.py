@@ -183,6 +183,15 @@ class Engine:
         """A doorbell may have been lost: every inbox is read once, little by little (:meth:`rounds`)."""
         self._rounds.doubt()
 
+    def calm(self) -> None:
+        """Nothing is missing of what the homeserver has taken until now."""
+        self._ghosts.calm += 1
+
+    def anchor(self, ghost: str) -> str | None:
+        """A position of this ghost in the stream of the homeserver from before whatever may be missing, if known."""
+        known = self._ghosts.get(ghost)
+        return known.anchor if known is not None else None
+
     async def rounds(self) -> None:
         """Read inboxes for ever, at a steady pace."""
         await self._rounds.run()

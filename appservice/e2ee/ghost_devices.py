@@ -31,6 +31,8 @@ class Ghost:
     since: str | None = None
     since_sure: bool = True  # False after a failed commit: read it again
     looked: int = 0  # the round of :mod:`appservice.e2ee.rounds` in which its inbox was last read
+    anchor: str | None = None  # a position before which nothing is missing that was pushed to the hub, or was not
+    anchored: int = 0  # the value of :attr:`GhostDevices.calm` when it was taken
     resumed: bool = False  # its first key upload may already have happened
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -44,6 +46,7 @@ class GhostDevices:
         self._pickles = pickles
         self._ghosts: dict[str, Ghost] = {}
         self.round = 1  # of looks at every inbox
+        self.calm = 0  # how often nothing was missing any more of what the homeserver had taken until then
         self._accounts: Lru[str, tuple[Account, Json, bytes]] = Lru(accounts)
         self._making = Turns()
 
@@ -121,6 +124,12 @@ class GhostDevices:
         """Save the account in the caller's transaction."""
         await tx.run("e2ee.ghost-account", ghost.user, self._pickles.dump(account), self._pickles.key_id)
 
+    def moved(self, ghost: Ghost, position: str) -> None:
+        """Its inbox was read up to here, as is on disk."""
+        if ghost.anchor is None or ghost.anchored < self.calm:
+            ghost.anchor, ghost.anchored = ghost.since or position, self.calm
+        ghost.since = position
+
     def forget(self, ghost: Ghost) -> None:
         """A commit failed: what is in memory may be ahead of the disk, read it again."""
         self._accounts.drop(ghost.user)
@@ -130,7 +139,9 @@ class GhostDevices:
 def _ghost(row: Row) -> Ghost:
     stage = row["stage"] == 1
     since = row["next_batch"]
-    return Ghost(row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage)
+    return Ghost(
+        row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage, anchor=since
+    )
 
 
 def seeds_context(user: str) -> str:

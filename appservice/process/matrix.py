@@ -136,7 +136,7 @@ class Matrix:
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
-        self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine.doubt)
+        self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
 
     async def _reload(self) -> None:
@@ -320,7 +320,8 @@ class Matrix:
         history = await self._gaps.history(room, waiting())
         try:
             over = await self._gaps.over(room, history)
-            items = await self._transactions.insert(history, mark, waiting, over)
+            taken = await self._gaps.as_taken(room, history, waiting())
+            items = await self._transactions.insert(taken, mark, waiting, over)
         except BaseException:
             self._gaps.again(room)
             raise

@@ -55,12 +55,13 @@ class User:
 
 @dataclass(slots=True)
 class Room:
-    """One room: every event, and the current state."""
+    """One room: every event as ``/messages`` has them, the same with their places in the stream, the current state."""
 
     room_id: str
     version: str
     creator: str
     events: list[Json] = field(default_factory=list)
+    stream: list[tuple[int, Json]] = field(default_factory=list, repr=False)
     state: dict[tuple[str, str], Json] = field(default_factory=dict)
 
     def members(self, *memberships: str) -> list[str]:
@@ -304,6 +305,7 @@ class World:
 
     def _show(self, room: Room, event: Json) -> None:
         position = self.tick()
+        room.stream.append((position, event))
         watchers = room.members("join")
         if "state_key" in event and event["type"] == "m.room.member":
             watchers = [*watchers, event["state_key"]]
@@ -415,6 +417,15 @@ class World:
         if since:
             answer["device_lists"] = {"changed": self.changed(mxid, since), "left": []}
         return answer
+
+    def timelines(self, mxid: str, since: int, wanted: Json) -> Json:
+        """The rooms of /sync as a filter wants them: the newest events since a position, as the stream has them."""
+        rooms = [name for name in wanted.get("rooms", ()) if name in self.user(mxid).rooms]
+        limit = wanted.get("timeline", {}).get("limit", 10)
+        new = {name: [event for at, event in self.rooms[name].stream if at > since] for name in rooms}
+        return {
+            name: {"timeline": {"events": some[-limit:], "limited": len(some) > limit}} for name, some in new.items()
+        }
 
     def changed(self, mxid: str, since: int) -> list[str]:
         """Users who share a room with this one and whose keys (or whose sharing) are newer than ``since``."""

@@ -12,10 +12,27 @@ import pytest
 from appservice.arriving import gaps
 from appservice.arriving.gaps import Gaps
 from appservice.rooms.membership import Membership
+from bridge.hub.hub import now_ms
+from bridge.model import Address, Body, Kind, Message, Ref
 from deploy.world.stub.human import Human
 from deploy.world.stub.world import Json
 from deploy.world.waiting import until
-from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost, meet
+from tests.matrix.make import ANNA, CLEO, Chat, Node, World, entry, ghost, meet
+
+VIOLETTE = "10000000005"
+
+
+class _Calm:
+    """Inboxes about which nobody worries."""
+
+    def doubt(self) -> None:
+        pass
+
+    def calm(self) -> None:
+        pass
+
+    def anchor(self, ghost: str) -> None:
+        return None
 
 
 @contextmanager
@@ -276,6 +293,42 @@ async def test_what_was_written_elsewhere_meanwhile_lies_below_what_was_seen(wor
         assert node.texts() == ["ailleurs 1", "ailleurs 2", "poussé"]
 
 
+def below(world: World, room: str, ident: str, other: str) -> None:
+    """By depth an event lies below another one that the homeserver took before it: they were written at once."""
+    events = world.stub.world.rooms[room].events
+    one = next(event for event in events if event["event_id"] == ident)
+    events.remove(one)
+    events.insert(next(n for n, event in enumerate(events) if event["event_id"] == other), one)
+
+
+async def test_what_was_written_at_once_on_two_homeservers_has_one_order_on_every_leg(world: World) -> None:
+    """A product's message went into the room, then the hub was killed; meanwhile ben wrote on a homeserver that had not
+    got it yet. By depth his comes first; the room shows it second, as the homeserver has taken it."""
+    world.people = [*world.people, entry(VIOLETTE, "Dr Violette Blanc", "siilo:violette")]
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA, VIOLETTE)
+        room = await ben.create_room(ghost(ANNA), ghost(VIOLETTE))
+        await until(lambda: len(world.stub.world.rooms[room].members("join")) == 3)
+        await ben.say(room, "à tous")
+        chat = (await node.got("à tous")).chat
+        await until(lambda: node.matrix.idle)
+        events = world.stub.world.rooms[room].events
+        before = len(events)
+        with lost(world):
+            violette = Address("siilo", "violette")
+            said = Message(Ref("siilo", "v1"), chat, violette, Kind.TEXT, Body("de violette"), now_ms())
+            await node.hub.accept(said)
+            await until(lambda: any(event["type"] == "m.room.encrypted" for event in events[before:]))
+    ours = next(event["event_id"] for event in events[before:] if event["type"] == "m.room.encrypted")
+    theirs = await ben.say(room, "de ben")
+    below(world, room, theirs, ours)
+    async with world.node() as node:
+        await ben.say(room, "encore")
+        await node.got("encore")
+        assert node.texts() == ["de violette", "de ben", "encore"]
+
+
 async def test_more_than_a_page_is_found(world: World) -> None:
     async with world.node() as node:
         chat = await meet(world, node)
@@ -306,7 +359,7 @@ async def test_what_was_said_before_a_ghost_came_back_is_not_taken(world: World)
 
 async def test_numbers_that_others_use_are_believed_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "_DOUBT", 0.1)
-    one = Gaps(None, None, None, lambda _: False, lambda _: False, lambda: None)  # type: ignore[arg-type]
+    one = Gaps(None, None, None, lambda _: False, lambda _: False, _Calm())  # type: ignore[arg-type]
     start = one._epoch
     for _ in range(3):
         one.skipped()
