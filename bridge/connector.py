@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from bridge.db import Tx
 from bridge.kinds import EVERYWHERE
 from bridge.model import (
+    Absence,
     AccountNews,
     Address,
     Delivery,
@@ -177,6 +178,9 @@ class Seats(Protocol):
 
     def ring(self) -> None:
         """What was noted is on disk."""
+
+    async def absent(self, account: Address, absence: Absence | None) -> None:
+        """See :meth:`bridge.receiver.Receiver.absent`."""
 
 
 @runtime_checkable

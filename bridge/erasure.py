@@ -46,6 +46,7 @@ PERSONAL = (
     Personal("account", ("network", "id", "person"), Goes.ACCOUNT, "erasure.account"),
     Personal("early", ("address",), Goes.ACCOUNT, "erasure.early"),
     Personal("connect_blocked", ("id", "person"), Goes.ACCOUNT, "connect_users.unblock_all"),
+    Personal("connect_absent", ("id", "person", "substitute"), Goes.ACCOUNT, "connect_users.be_back"),
     Personal("looked_at", ("person",), Goes.READER, "erasure.looked_at"),
     Personal("language", ("person",), Goes.PERSON, "erasure.language"),
     Personal("name", ("person", "name"), Goes.PERSON, "erasure.name"),
@@ -65,7 +66,7 @@ PERSONAL = (
     _kept("member", "gone by leaving, of which the others are told", "person", "address"),
     _kept("awaited", "gone once somebody has come or is said not to come", "person"),
     _kept("taking_over", "gone once the account has taken over", "person", "account"),
-    _kept("seat", "gone once the duty is over", "person"),
+    _kept("seat", "gone once the duty, or the absence, is over", "person"),
     _kept("watch", "gone once it was read", "asked"),
     _kept("watched", "sealed, and gone once it was read", "taken"),
     # who is who

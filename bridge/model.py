@@ -356,3 +356,18 @@ class Typing:
     conversation: str
     person: Person
     typing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Somebody (``who``, a person id) is away from ``begin`` until ``end`` (ms); ``words`` are theirs, for writers.
+
+    ``both``: what is written to them meanwhile goes to ``substitute`` (a person id), too.
+    """
+
+    who: str
+    begin: int
+    end: int
+    substitute: str | None = None
+    words: str = field(default="", repr=False)
+    both: bool = False

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bridge.db import Tx
 from bridge.model import (
+    Absence,
     Accepted,
     Account,
     Address,
@@ -312,6 +313,12 @@ class Receiver(Protocol):
         """From now on an account gets nothing (or all again) of what a person (id) says: refused in a neutral word.
 
         Others in the conversation get it. The edge keeps it on disk, and says it again at each start.
+        """
+
+    async def absent(self, account: Address, absence: Absence | None) -> None:
+        """From now on whoever has this account is absent as given; None: there. It ends by itself.
+
+        The edge keeps it on disk, and says it again at each start.
         """
 
     async def give_up(self, account: Address, at: int) -> None:

@@ -27,6 +27,7 @@ from bridge.hub.order import Order
 from bridge.hub.signs import Signs
 from bridge.hub.taking_over import TakingOver
 from bridge.model import (
+    Absence,
     Accepted,
     Account,
     Address,
@@ -255,6 +256,11 @@ class Hub:
     def block(self, account: Address, person: str, on: bool) -> None:
         """See :class:`bridge.receiver.Receiver`."""
         self._people.accounts.block(account, person, on)
+
+    async def absent(self, account: Address, absence: Absence | None) -> None:
+        """See :class:`bridge.receiver.Receiver`."""
+        if self._connectors.seats is not None:
+            await self._connectors.seats.absent(account, absence)
 
     async def give_up(self, account: Address, at: int) -> None:
         """See :class:`bridge.receiver.Receiver`."""

@@ -199,6 +199,17 @@ class UserEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """When a user is away. ``to``: ``absent``, or ``both`` where the substitute gets what is written, too."""
+
+    since: datetime
+    until: datetime
+    substitute: Person | None = None
+    words: str | None = field(default=None, repr=False)
+    to: str = "absent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """What the hub has of a user, a page of conversations at a time; it keeps no texts and no files."""
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from liaison.connect.answers import (
     Abilities,
+    Absence,
     Accepted,
     Attempt,
     Conversation,
@@ -87,6 +88,25 @@ class Connect(Transport):
     async def blocked(self, user: str, cursor: str | None = None) -> Page[Person]:
         """Of whom a user wants nothing."""
         return await self._page(Person, _of("users", user, "blocked"), cursor)
+
+    async def be_absent(
+        self, user: str, until: datetime, *, substitute: str | None = None, words: str = "", to: str = "absent",
+        since: datetime | None = None,
+    ) -> Absence:  # fmt: skip
+        """A user is away. ``to`` ``both``: the substitute (a handle) gets what is written meanwhile, too."""
+        said = {"until": time_text(until), "to": to, "substitute": substitute, "words": words or None}
+        if since is not None:
+            said["since"] = time_text(since)
+        told = {name: value for name, value in said.items() if value is not None}
+        return read(Absence, await self.call("PUT", _of("users", user, "absence"), told))
+
+    async def absence(self, user: str) -> Absence:
+        """When a user is away. Raises Refused (not_absent)."""
+        return read(Absence, await self.call("GET", _of("users", user, "absence")))
+
+    async def be_back(self, user: str) -> None:
+        """A user is there again."""
+        await self.call("DELETE", _of("users", user, "absence"))
 
     # ---- messages
 

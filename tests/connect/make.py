@@ -20,6 +20,7 @@ from bridge.connector import Capabilities
 from bridge.db import open_database
 from bridge.files import Files
 from bridge.hub.assembly import Rules, assemble
+from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub
 from bridge.kinds import EVERYWHERE
 from bridge.model import Address, Kind, Person
@@ -29,6 +30,8 @@ from bridge.networks.connect.shelf import COMPONENT as SHELF
 from bridge.networks.loopback import Loopback
 from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
+from bridge.people.directories.functions import WithFunctions
+from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT
@@ -127,6 +130,7 @@ class World:
     connectors: dict[str, ConnectConnector] = field(init=False, repr=False)
     matrix: Loopback = field(init=False, repr=False)
     ahead: float = 0.0  # s, by which the hub's clock is
+    rota: Path | None = None  # with it there are functions, and somebody may be absent
     store: MemoryStore = field(default_factory=MemoryStore, repr=False)
     _running: AsyncExitStack | None = None
 
@@ -153,7 +157,9 @@ class World:
         stack.push_async_callback(db.close)
         rules = Rules(lambda server: trusted_server(server, ["chu.example"]), patience=PATIENCE)
         files = Files(self.store)
-        core = assemble(db, seal, FlatFile(PEOPLE), rules, lambda: int(self.clock() * 1000), files)
+        rota = None if self.rota is None else KeptRota(self.rota)
+        directory = FlatFile(PEOPLE) if rota is None else WithFunctions(FlatFile(PEOPLE), rota)
+        core = assemble(db, seal, directory, rules, self._now, files)
         self.hub = core.hub
         self.api, self.connectors = build(
             ConnectSettings.model_validate(self.section), seal, self.hub, db, files, clock=self.clock
@@ -165,6 +171,8 @@ class World:
             self.hub,
         )
         core.serve(self.matrix, *self.connectors.values())
+        if rota is not None:
+            core.serve(DutyDesk(core.hub, core.store, core.people, seal, rota, self._now, pause=0.05))
         await stack.enter_async_context(core.running())
         runner = await serve(self.api.application(), self.port)
         stack.push_async_callback(runner.cleanup)
@@ -172,6 +180,9 @@ class World:
     def clock(self) -> float:
         """Seconds since 1970, as the hub has it."""
         return time.time() + self.ahead
+
+    def _now(self) -> int:
+        return int(self.clock() * 1000)
 
     async def stop_hub(self) -> None:
         """End in the middle of everything."""
@@ -236,14 +247,16 @@ def section(ports: Mapping[str, int], **more: Any) -> Json:
 
 
 @asynccontextmanager
-async def running(folder: Path, change: Callable[[Json], None] = lambda _: None) -> AsyncIterator[World]:
-    """A world with a running hub and simulators; ``change`` may change the configuration."""
+async def running(
+    folder: Path, change: Callable[[Json], None] = lambda _: None, rota: Path | None = None
+) -> AsyncIterator[World]:
+    """A world with a running hub and simulators; ``change`` may change the configuration, ``rota`` is a file."""
     ports = {name: free_port() for name in TOKENS}
     configured = section(ports)
     change(configured)
     products = {name: Served(name, port, folder / f"{name}.db") for name, port in ports.items()}
     async with aiohttp.ClientSession() as client:
-        w = World(folder, configured, free_port(), products, client)
+        w = World(folder, configured, free_port(), products, client, rota=rota)
         try:
             await w.start_hub()
             for served in products.values():

@@ -154,9 +154,10 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     objects = {name for name, one in schemas.items() if one.get("type") == "object"}
     closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
     assert closed == {
-        "Abilities", "GivenCard", "Confirmation", "GivenName", "Leaving", "MembersChange", "NewCredential", "NewEdit",
-        "NewEnd", "NewFile", "NewHandled", "NewMessage", "NewReaction", "NewRemoval", "NewVote", "GivenPlace",
-        "PollAnswer", "PollAsked", "Picturing", "Receipt", "Renaming", "TypingSign", "UploadedFile", "Vouch",
+        "Abilities", "GivenCard", "Confirmation", "GivenName", "Leaving", "MembersChange", "NewAbsence",
+        "NewCredential", "NewEdit", "NewEnd", "NewFile", "NewHandled", "NewMessage", "NewReaction",
+        "NewRemoval", "NewVote", "GivenPlace", "PollAnswer", "PollAsked", "Picturing", "Receipt", "Renaming",
+        "TypingSign", "UploadedFile", "Vouch",
     }  # fmt: skip
     for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
         assert words in document()["info"]["description"]

@@ -9,6 +9,7 @@ import json
 import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from liaison.connect import (
     new_id,
 )
 from liaison.connect.client import sha256_of
+from liaison.connect.drafts import now
 from liaison.connect.events import DATA
 from liaison.connect.reading import read
 from liaison.kit.colleagues import Said
@@ -55,6 +57,7 @@ METHODS = {
     "end_user": "end_user", "export_user": "export", "give_picture": "picture",
     "rotate_token": "rotate_token", "rotate_secret": "rotate_secret",
     "block": "block", "unblock": "unblock", "blocked": "blocked",
+    "be_absent": "be_absent", "absence": "absence", "be_back": "be_back",
     "vote": "vote", "end_poll": "end_poll", "handle": "handle",
 }  # fmt: skip
 """Operation of the contract -> method of the client. Whoever adds an operation adds a method, or says why not below."""
@@ -227,6 +230,13 @@ async def test_lists_go_page_by_page_and_people_leave(v: Vendor) -> None:
     assert [one.person for one in (await v.client.blocked("cleo")).items] == [GAEL.person.id]
     await v.client.unblock("cleo", GAEL.person.id)
     assert (await v.client.blocked("cleo")).items == ()
+    end = now() + timedelta(days=3)
+    away = await v.client.be_absent("cleo", end, substitute=GAEL.person.id, words="En congé", to="both")
+    assert (away.substitute and away.substitute.name, away.words, away.to) == (GAEL.name, "En congé", "both")
+    assert await v.client.absence("cleo") == away
+    await v.client.be_back("cleo")
+    with pytest.raises(Refused, match="not_absent"):
+        await v.client.absence("cleo")
     await v.client.picture("c", "cleo", PNG)
     exported = await v.client.export("cleo")
     assert (exported.user.id, [one.id for one in exported.conversations], exported.next) == ("cleo", ["c"], None)

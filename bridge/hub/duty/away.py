@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.errors import Refused
-from bridge.model import Body, Kind, Message, Ref
+from bridge.model import Absence, Body, Kind, Message, Ref
 from bridge.people.duty.kept_rota import KeptRota
-from bridge.people.duty.rota import Absence
 from bridge.people.people import People
 from bridge.receiver import Receiver
 from bridge.store.store import Store

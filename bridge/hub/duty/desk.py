@@ -22,6 +22,7 @@ from bridge.hub.duty.watches import Watches
 from bridge.kinds import KINDS
 from bridge.model import (
     FUNCTION,
+    Absence,
     Address,
     Delivery,
     Handed,
@@ -67,7 +68,7 @@ class DutyDesk:
         self._pause = pause
         self._watches = Watches(store, seal)
         self._away = Away(hub, store, people, rota, clock)
-        self._seating = Seating(store, people, rota, self._away, clock)
+        self._seating = Seating(hub, store, people, rota, self._away, clock)
         self._passing = Passing(hub, people, rota, self._watches, self._seating, clock)
         self._say = Saying(hub, clock)
         self._bell = asyncio.Event()
@@ -108,6 +109,14 @@ class DutyDesk:
     def ring(self) -> None:
         """See :class:`bridge.connector.Seats`."""
         self._bell.set()
+
+    async def absent(self, account: Address, absence: Absence | None) -> None:
+        """See :meth:`bridge.receiver.Receiver.absent`."""
+        self._rota.declared.over(self._clock())
+        before = self._rota.declared.declare(account, absence)
+        for person in {one.who for one in (before, absence) if one is not None}:
+            await self._seating.standing_in.changed(person)
+        self.ring()
 
     # ---- what is written to a function
 
@@ -228,8 +237,8 @@ class DutyDesk:
                 while await self._look():
                     pass
                 await self._away.look()
-                at = await self._watches.next_look()
-                wait = self._pause if at is None else min(self._pause, max(0.0, (at - self._clock()) / 1000))
+                await self._seating.standing_in.look()
+                wait = await self._until_next()
             except Unavailable as reason:
                 log.info("functions: what waits is looked at later: %s", reason)
             try:
@@ -237,6 +246,12 @@ class DutyDesk:
                     await self._bell.wait()
             except TimeoutError:
                 continue
+
+    async def _until_next(self) -> float:
+        """Seconds until something is due, or the files are looked at."""
+        times = (await self._watches.next_look(), await self._seating.standing_in.next())
+        due = [max(0.0, (at - self._clock()) / 1000) for at in times if at is not None]
+        return min([self._pause, *due])
 
     async def _look(self) -> bool:
         """Look at what is due; True: there may be more."""

@@ -9,9 +9,11 @@ from bridge.connector import Relief
 from bridge.db import Row, Tx
 from bridge.errors import Refused
 from bridge.hub.duty.away import Away, Told
+from bridge.hub.duty.standing_in import StandingIn
 from bridge.model import FUNCTION, Member, Message, Person
 from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.people import People
+from bridge.receiver import Receiver
 from bridge.store.store import Store
 
 FOR_EVER = 253_402_300_799_999  # ms: the end of the year 9999
@@ -31,9 +33,12 @@ class Seat:
 class Seating:
     """Reads and writes seats. ``clock`` gives milliseconds since 1970."""
 
-    def __init__(self, store: Store, people: People, rota: KeptRota, away: Away, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, hub: Receiver, store: Store, people: People, rota: KeptRota, away: Away, clock: Callable[[], int]
+    ) -> None:
         self._store = store
         self._away = away
+        self.standing_in = StandingIn(hub, store, rota, self.reach, clock)
         self._people = people
         self._rota = rota
         self._clock = clock
@@ -58,18 +63,22 @@ class Seating:
             seats.append(Seat(slug, member.person.id, now, until, brought))
             if brought:
                 new[member.person.id] = member
+        there_now = {*there, *new, sender.id}
+        coming = await self.standing_in.come(away, there_now, message.ref.network)
         on_duty = {seat.person for seat in seats} | {seat.person for seat in before if seat.until > now} | {sender.id}
         aside = {seat.person for seat in before if seat.brought and seat.person not in on_duty}
 
         async def within(tx: Tx, ident: str) -> None:
             if seats:
                 await self.sit(tx, ident, seats)
+            await self.standing_in.sit(tx, ident, coming)
             for absence in away:
                 self._away.note(Told(ident, sender.id, absence, now))
 
         native = {seat.person for seat in seats} & there.keys() - {sender.id}
         shown = tuple(there[one] for one in sorted(native) if there[one].address.network == message.ref.network)
-        return Relief(tuple(new.values()), frozenset(aside), shown, within if seats or away else None)
+        add = (*new.values(), *coming.values())
+        return Relief(add, frozenset(aside), shown, within if seats or away else None)
 
     async def _taker(self, slug: str, now: int, members: Mapping[str, Member]) -> tuple[Member, int] | None:
         """Who is on duty and can be reached, and until when."""

@@ -15,6 +15,7 @@ from aiohttp import web
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect import problems
 from bridge.networks.connect.abilities import Declared
+from bridge.networks.connect.calls.absences import AbsenceCalls
 from bridge.networks.connect.calls.blocking import BlockCalls
 from bridge.networks.connect.calls.call import Call, RequestLimits, known_id
 from bridge.networks.connect.calls.conversations import ConversationCalls
@@ -37,6 +38,7 @@ from bridge.networks.connect.products import Product, Tokens
 from bridge.networks.connect.profiles import MAX_FILES
 from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
 from bridge.networks.connect.shelf.shelf import ProductFiles
+from bridge.networks.connect.users.absences import KeptAbsences
 from bridge.networks.connect.users.blocking import Blocking
 from bridge.networks.connect.users.endings import Endings
 from bridge.parts.bucket import Bucket
@@ -58,7 +60,7 @@ class OnDisk:
 
     Without ``known`` an id that is used again is not compared with what was said under it first, without ``declared``
     no product can declare what it is able to, without ``credentials`` none changes its token, without ``shelf`` files
-    travel in messages only, without ``endings`` none gives a user up or wants nothing of somebody.
+    travel in messages only, without ``endings`` none gives a user up, wants nothing of somebody or is away.
     """
 
     known: Prints | None = None
@@ -67,6 +69,7 @@ class OnDisk:
     shelf: ProductFiles | None = None
     endings: Endings | None = None
     blocking: Blocking | None = None
+    absences: KeptAbsences | None = None
 
 
 _NOTHING = OnDisk()
@@ -103,6 +106,7 @@ class ConnectApi:
             ListCalls(users.view),
             EndCalls(kept.endings, users.view),
             BlockCalls(kept.blocking),
+            AbsenceCalls(kept.absences, clock),
             ConversationCalls(kept.known),
             SignCalls(kept.declared, clock),
             EventCalls(clock),

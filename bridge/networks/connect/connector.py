@@ -33,6 +33,7 @@ from bridge.networks.connect.shelf import COMPONENT as SHELF
 from bridge.networks.connect.shelf.address import Lent
 from bridge.networks.connect.shelf.shelf import ProductFiles
 from bridge.networks.connect.signing import Signer, read_secret
+from bridge.networks.connect.users.absences import KeptAbsences
 from bridge.networks.connect.users.blocking import Blocking
 from bridge.networks.connect.users.endings import Endings
 from bridge.networks.connect.webhooks import Sessions, Webhook
@@ -59,7 +60,7 @@ class ConnectConnector:
         declared: Declared | None = None,
         shelf: ProductFiles | None = None,
         credentials: Credentials | None = None,
-        users: tuple[Endings, Blocking] | None = None,
+        users: tuple[Endings, Blocking, KeptAbsences | None] | None = None,
     ) -> None:
         """``labels``: what people call each product; ``declared``: what products say that they are able to.
 
@@ -97,7 +98,9 @@ class ConnectConnector:
             await self._credentials.load(self._product)
         await self._out.start()
         if self._users is not None:
-            await self._users[1].load(self._product)
+            for kept in self._users[1:]:
+                if kept is not None:
+                    await kept.load(self._product)
             await self._users[0].start(self._product)
         self._product.open = True
 
@@ -218,7 +221,7 @@ def build(
     """
     declared = Declared(db) if db is not None else None
     credentials = Credentials(db, seal, lambda: int(clock() * 1000)) if db is not None and seal is not None else None
-    users = None if db is None else (Endings(db, now := lambda: int(clock() * 1000)), Blocking(db, now))
+    users = _users(db, seal, lambda: int(clock() * 1000))
     shelf = _shelf(section, seal, db, files, clock)
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
@@ -238,6 +241,14 @@ def build(
     )
     kept = OnDisk(Prints(seal) if seal else None, declared, credentials, shelf, *(users or ()))
     return ConnectApi(products, limits, kept, clock=clock), connectors
+
+
+def _users(
+    db: Database | None, seal: Seal | None, now: Callable[[], int]
+) -> tuple[Endings, Blocking, KeptAbsences | None] | None:
+    if db is None:
+        return None
+    return Endings(db, now), Blocking(db, now), None if seal is None else KeptAbsences(db, seal, now)
 
 
 def _shelf(

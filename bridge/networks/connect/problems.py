@@ -48,6 +48,7 @@ _STATUS = {
     "unknown_event": 404,
     "unknown_file": 404,
     "not_contested": 404,
+    "not_absent": 404,
     "unknown_path": 404,
     "bad_method": 405,
     "too_slow": 408,
@@ -77,6 +78,13 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
     "too_many_keys": (
         "Trop de jetons ou de secrets sont valables : attendez la fin des anciens.",
         "Too many tokens or secrets are good: wait until old ones end.",
+    ),
+    "not_absent": ("Cette personne n’est pas en absence.", "This person is not away."),
+    "own_substitute": ("Personne ne se remplace soi-même.", "Nobody stands in for themselves."),
+    "no_substitute": ("Il manque la personne qui remplace.", "The person who stands in is missing."),
+    "bad_period": (
+        "L’absence finit après son début, à l’avenir, dans les deux ans.",
+        "The absence ends after it begins, in the future and within two years.",
     ),
     "own_account": ("Personne ne se bloque soi-même.", "Nobody blocks themselves."),
     "no_event_log": (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bridge.config import BadConfig
+from bridge.people.duty.absences import Absences
 from bridge.people.duty.rota import Rota
 from bridge.people.duty.rota_file import read_rota
 
@@ -22,10 +23,12 @@ class KeptRota:
         self._files: Sequence[Path] = ()
         self._marks: Marks = ()
         self.changed: Callable[[], None] = lambda: None
-        self.now = Rota()
+        self.declared = Absences()
+        """Who is absent by their own word, whatever the file says."""
+        self.now = Rota(declared=self.declared)
         """The rota that counts."""
         if path is not None:
-            self.now, self._files = read_rota(path)
+            self.now, self._files = read_rota(path, self.declared)
             self._marks = _marks(self._files)
 
     def look(self) -> bool:
@@ -34,7 +37,7 @@ class KeptRota:
             return False
         self._marks = marks
         try:
-            self.now, self._files = read_rota(self._path)
+            self.now, self._files = read_rota(self._path, self.declared)
         except BadConfig as problem:
             for line in str(problem).splitlines():
                 log.error("ALARM the rota is not read again, the one of before stays: %s", line)

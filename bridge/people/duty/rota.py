@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bridge.model import Absence
 from bridge.parts.lru import Lru
+from bridge.people.duty.absences import Absences
 from bridge.people.duty.shifts import Shifts, Span, Zone
 
 PREFIX = "function:"
@@ -40,17 +42,6 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
-    """Somebody is away from ``begin`` until ``end`` (ms); ``words`` are her own, for whoever writes to her."""
-
-    who: str
-    begin: int
-    end: int
-    substitute: str | None = None
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Duty:
     """Who is on duty, the first before the others, from ``since`` until ``until`` (ms, None: for more than a year)."""
 
@@ -65,14 +56,20 @@ class Duty:
 
 
 class Rota:
-    """Every function and every absence; it never changes: a new file makes a new one."""
+    """Every function and every absence of a file; a new file makes a new one. ``declared``: what people say themselves.
 
-    def __init__(self, functions: Iterable[Function] = (), absences: Iterable[Absence] = ()) -> None:
+    Weeks are kept as they are planned; who is absent is looked up each time.
+    """
+
+    def __init__(
+        self, functions: Iterable[Function] = (), absences: Iterable[Absence] = (), declared: Absences | None = None
+    ) -> None:
         self.functions: Mapping[str, Function] = {one.slug: one for one in functions}
         self.absences: Sequence[Absence] = tuple(absences)
-        self._away: dict[str, list[Absence]] = {}
+        self._away = Absences()
         for one in self.absences:
-            self._away.setdefault(one.who, []).append(one)
+            self._away.add(one)
+        self._declared = declared or Absences()
         self._weeks: Lru[tuple[str, int], tuple[Span, ...]] = Lru(2_000)
 
     def function(self, person: str) -> Function | None:
@@ -81,8 +78,23 @@ class Rota:
 
     def absence(self, person: str, at: int) -> Absence | None:
         """Why somebody is away at a time; of several the one that ends last."""
-        found = [one for one in self._away.get(person, ()) if one.begin <= at < one.end]
+        found = [one for one in self.absences_of(person) if one.begin <= at < one.end]
         return max(found, key=lambda one: one.end, default=None)
+
+    def stands_in(self, person: str, at: int) -> str | None:
+        """Whoever is there for somebody at a time: she herself, her substitute, or hers; None: nobody."""
+        for _ in range(_SUBSTITUTES):
+            absence = self.absence(person, at)
+            if absence is None:
+                return person
+            if absence.substitute is None:
+                return None
+            person = absence.substitute
+        return None
+
+    def absences_of(self, person: str) -> list[Absence]:
+        """Every absence of a person, over or not."""
+        return [*self._away.of(person), *self._declared.of(person)]
 
     def duty(self, slug: str, at: int) -> Duty:
         """Who is on duty at a time: nobody, too, has an end."""
@@ -118,7 +130,8 @@ class Rota:
         for number in range(week, week + _AHEAD):
             spans = self._week(slug, number)
             begin = bisect_right(spans, at, key=lambda span: span.begin) - 1 if number == week else 0
-            yield from spans[begin:]
+            for span in spans[begin:]:
+                yield from (one for one in self._there(span) if one.end > at)
 
     def _week(self, slug: str, number: int) -> tuple[Span, ...]:
         known = self._weeks.get((slug, number))
@@ -128,34 +141,33 @@ class Rota:
         return known
 
     def _spans(self, function: Function, begin: int, end: int) -> list[Span]:
+        """Who is planned, be they there or not."""
         layers = [[turn for rule in rules for turn in rule.between(begin, end, function.zone)]
                   for rules in (function.planned, function.weekly)]  # fmt: skip
         cuts = {begin, end} | {at for layer in layers for turn in layer for at in (turn.begin, turn.end)}
-        cuts |= {at for one in self.absences for at in (one.begin, one.end)}
         within = sorted(at for at in cuts if begin <= at <= end)
-        spans: list[Span] = []
+        return _joined(Span(start, stop, tuple(_covering(layers, start))) for start, stop in pairwise(within))
+
+    def _there(self, span: Span) -> list[Span]:
+        """The parts of a span with those of its people who are there, or who replaces them; each once."""
+        cuts = {span.begin, span.end} | {at for one in self._borders(span.who) for at in one}
+        within = sorted(at for at in cuts if span.begin <= at <= span.end)
+        parts = []
         for start, stop in pairwise(within):
-            who = self._there(_covering(layers, start), start)
-            if spans and spans[-1].who == who:
-                spans[-1] = Span(spans[-1].begin, stop, who)
-            else:
-                spans.append(Span(start, stop, who))
-        return spans
+            there = (found for one in span.who if (found := self.stands_in(one, start)) is not None)
+            parts.append(Span(start, stop, tuple(dict.fromkeys(there))))
+        return _joined(parts)
 
-    def _there(self, people: Iterable[str], at: int) -> tuple[str, ...]:
-        """Those of them who are there, or who replaces them; each once."""
-        there = dict.fromkeys(found for one in people if (found := self._replaced(one, at)) is not None)
-        return tuple(there)
-
-    def _replaced(self, person: str, at: int) -> str | None:
-        for _ in range(_SUBSTITUTES):
-            absence = self.absence(person, at)
-            if absence is None:
-                return person
-            if absence.substitute is None:
-                return None
-            person = absence.substitute
-        return None
+    def _borders(self, people: Iterable[str]) -> Iterator[tuple[int, int]]:
+        """When these people, and whoever replaces them, come and go."""
+        seen, left = set[str](), list(people)
+        while left:
+            if (person := left.pop()) in seen:
+                continue
+            seen.add(person)
+            for one in self.absences_of(person):
+                yield one.begin, one.end
+                left += [one.substitute] if one.substitute is not None else []
 
 
 def _covering(layers: Iterable[list[Span]], at: int) -> Iterable[str]:
@@ -165,3 +177,14 @@ def _covering(layers: Iterable[list[Span]], at: int) -> Iterable[str]:
         if found:
             return found
     return ()
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Neighbours with the same people are one."""
+    found: list[Span] = []
+    for span in spans:
+        if found and found[-1].who == span.who:
+            found[-1] = Span(found[-1].begin, span.end, span.who)
+        else:
+            found.append(span)
+    return found

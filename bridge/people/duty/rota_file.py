@@ -13,8 +13,10 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from bridge.config import BadConfig, Seconds, Section, read_yaml
+from bridge.model import Absence
+from bridge.people.duty.absences import Absences
 from bridge.people.duty.calendar_file import BadCalendar, read_calendar
-from bridge.people.duty.rota import Absence, Function, Rota
+from bridge.people.duty.rota import Function, Rota
 from bridge.people.duty.shifts import HOLIDAY, Weekly, Zone, milliseconds
 
 _MEMBER = r"^(rpps:[0-9]{11}|matrix:@[^:\s]+:\S+|mail:[^@\s]+@[^@\s]+)$"
@@ -121,8 +123,11 @@ class RotaFile(Section):
     absences: list[AbsenceEntry] = Field(default=[], max_length=20_000)
 
 
-def read_rota(path: Path) -> tuple[Rota, list[Path]]:
-    """The rota of a file, and the files that it came from. Raises BadConfig with one line for each problem."""
+def read_rota(path: Path, declared: Absences | None = None) -> tuple[Rota, list[Path]]:
+    """The rota of a file, and the files that it came from. Raises BadConfig with one line for each problem.
+
+    ``declared``: who is absent by their own word.
+    """
     raw = read_yaml(path)
     try:
         file = RotaFile.model_validate(raw)
@@ -143,7 +148,7 @@ def read_rota(path: Path) -> tuple[Rota, list[Path]]:
             problems.append(f"{_where(path, ('absences', n))}: it ends before it begins")
     if problems:
         raise BadConfig("\n".join(problems))
-    return Rota(functions, absences), read
+    return Rota(functions, absences, declared), read
 
 
 def _function(slug: str, entry: FunctionEntry, zone: Zone, folder: Path) -> Function:

@@ -6,6 +6,14 @@ ON CONFLICT (conversation, function, person) DO UPDATE SET until = excluded.unti
 since = CASE WHEN seat.until <= excluded.since THEN excluded.since ELSE seat.since END;
 -- name: rise
 DELETE FROM seat WHERE conversation = $1 AND function = $2 AND person = $3;
+-- name: stood_in
+SELECT conversation, function, person, since FROM seat WHERE brought = 2 AND until <= $1 ORDER BY until LIMIT $2;
+-- name: next_stood_in
+SELECT until FROM seat WHERE brought = 2 ORDER BY until LIMIT 1;
+-- name: stands_in_until
+UPDATE seat SET until = $2 WHERE function = $1 AND brought = 2;
+-- name: stands_on
+UPDATE seat SET until = $4 WHERE conversation = $1 AND function = $2 AND person = $3;
 -- name: undelivered
 SELECT d.id FROM delivery d JOIN recipient r ON r.message = d.message AND r.person = $3 AND r.state = 'accepted'
 WHERE d.conversation = $1 AND d.network = $2 LIMIT 1;

@@ -47,7 +47,7 @@ SELECT person, joined_at FROM member WHERE person <> $1 AND conversation IN
   (SELECT conversation FROM member WHERE person = $1 ORDER BY joined_at DESC LIMIT $2);
 -- name: standing
 SELECT person FROM member WHERE conversation = $1 AND NOT EXISTS
-  (SELECT 1 FROM seat s WHERE s.conversation = member.conversation AND s.person = member.person AND s.brought = 1);
+  (SELECT 1 FROM seat s WHERE s.conversation = member.conversation AND s.person = member.person AND s.brought > 0);
 -- name: among
 SELECT c.id FROM conversation c WHERE c.audience = $1
 AND EXISTS (SELECT 1 FROM member m WHERE m.conversation = c.id AND m.network = $2 AND m.address = $3) ORDER BY c.created_at DESC, c.id LIMIT 1;

@@ -126,9 +126,13 @@ async def _soon(w: World, given: Example) -> Json:
     return {"body": {"old_until": time_text(datetime.now(UTC) + timedelta(days=7))}}
 
 
+async def _away(w: World, given: Example) -> Json:
+    return {"body": (given.body or {}) | {"until": time_text(datetime.now(UTC) + timedelta(days=14))}}
+
+
 BEFORE: dict[str, Callable[[World, Example], Awaitable[Json]]] = {
     "vote": _asked, "message": _message, "receipt": _receipt, "file": _file, "confirm": _contested, "replay": _replayed,
-    "rotate_secret": _soon,
+    "rotate_secret": _soon, "be_absent": _away,
 }  # fmt: skip
 """What happens before a request, and what of it is another one each time."""
 

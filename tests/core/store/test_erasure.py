@@ -22,7 +22,7 @@ PLAIN = set(  # a person is named by none of these, where the list does not say 
     re.findall(
         r"\w+",
         """
-    about accepted_at account also asked at attempt audience body brought bytes came_at chat chosen cipher
+    about accepted_at account also asked at attempt audience body brought bytes copied came_at chat chosen cipher
     closed_at code component content conversation copy created_at curve decided_at declared_at delay device
     device_id device_keys domain done due_at ed envelope event event_id facts first_index forget_at forwarded
     found function generation gone handed handled_at hash held hub id joined_at kept key key_id kind lane

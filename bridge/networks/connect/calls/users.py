@@ -37,7 +37,7 @@ class UserCalls:
         before = await call.hub.facts.account(user)
         account = await call.hub.declare(user, vouched.rpps)
         if self._endings is not None and before is not None and before.person.id != account.person.id:
-            await self._endings.replaced(user, before.person.id)
+            await self._endings.replaced(call.hub, user, before.person.id)
         if vouched.language is not None and account.standing is Standing.ACTIVE:
             await call.hub.choose_language(account.address, vouched.language)
         return json_answer(self.view(account))

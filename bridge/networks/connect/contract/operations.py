@@ -12,7 +12,7 @@ from bridge.networks.connect.credentials import key_words
 from bridge.networks.connect.fields import Wire
 from bridge.networks.connect.log import answers
 from bridge.networks.connect.shelf import wire_files
-from bridge.networks.connect.users import end_words
+from bridge.networks.connect.users import absence_words, end_words
 
 PREFIX = "/connect/v1"
 
@@ -169,6 +169,16 @@ OPERATIONS = (
     Operation(
         "unblock", "DELETE", "/users/{id}/blocked/{person}", "The user wants messages of this person again.", 204,
     ),
+    Operation(
+        "be_absent", "PUT", "/users/{id}/absence", "The user is away for a while, and somebody stands in.", 200,
+        absence_words.AbsenceView, absence_words.NewAbsence, about="Whoever writes to the user meanwhile, from "
+        "whatever network, is told once in each conversation: until when, the user's own words, and the substitute.",
+    ),
+    Operation(
+        "absence", "GET", "/users/{id}/absence", "When the user is away.", 200, absence_words.AbsenceView,
+        may_lack=True,
+    ),
+    Operation("be_back", "DELETE", "/users/{id}/absence", "The user is there again.", 204),
     Operation(
         "list_users", "GET", "/users", "Everybody whom this product has declared, by id.", 200, listed.UsersView,
     ),

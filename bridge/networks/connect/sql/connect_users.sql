@@ -17,3 +17,16 @@ SELECT id, person FROM connect_blocked WHERE network = $1 AND (id, person) > ($2
 SELECT person FROM connect_blocked WHERE network = $1 AND id = $2 AND person > $3 ORDER BY person LIMIT $4;
 -- name: unblock_all
 DELETE FROM connect_blocked WHERE network = $1 AND id = $2;
+-- name: absences
+SELECT id, person, since, until, substitute, said, copied FROM connect_absent
+WHERE network = $1 AND id > $2 ORDER BY id LIMIT $3;
+-- name: absence
+SELECT id, person, since, until, substitute, said, copied FROM connect_absent WHERE network = $1 AND id = $2;
+-- name: be_absent
+INSERT INTO connect_absent (network, id, person, since, until, substitute, said, copied)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (network, id) DO UPDATE SET person = excluded.person,
+since = excluded.since, until = excluded.until, substitute = excluded.substitute, said = excluded.said, copied = excluded.copied;
+-- name: be_back
+DELETE FROM connect_absent WHERE network = $1 AND id = $2;
+-- name: back_by_now
+DELETE FROM connect_absent WHERE until <= $1;

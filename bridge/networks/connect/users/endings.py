@@ -74,10 +74,11 @@ class Endings:
         if known is not None and known.done is None:
             raise Unavailable("ending", 2)
 
-    async def replaced(self, account: Address, former: str) -> None:
+    async def replaced(self, hub: Receiver, account: Address, former: str) -> None:
         """An account is somebody else's than before (``former``, a person id): their wishes are not hers."""
         async with self._db.transaction("connect.replaced") as tx:
             await erase_account(tx, account, former, "connect_users")
+        await hub.absent(account, None)
 
     async def _next(self, network: str) -> float | None:
         hub = self._hubs.get(network)
@@ -88,5 +89,6 @@ class Endings:
             async with self._db.transaction("connect.ended") as tx:
                 await erase_account(tx, Address(network, row["id"]), row["person"], "connect_users")
                 await tx.run("connect_users.done", network, row["id"], self._clock())
+            await hub.absent(Address(network, row["id"]), None)
             log.warning("connect: %s has given up %s, who was %s", network, row["id"], row["person"])
         return 0.0 if len(rows) == _PAGE else None
