@@ -24,6 +24,7 @@ from pydantic import (
 
 from bridge.parts.patience import Patience
 from bridge.seal import Seal
+from bridge.trail.rules import TrailRules
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -210,6 +211,22 @@ class DeliverySettings(Section):
         )
 
 
+class AuditSettings(Section):
+    """The audit trail. ``key_file``: the private key (PEM) that signs it, every ``checkpoint``.
+
+    ``messages``: what became of each message for each recipient is in it. ``keep``: for how long; 0: for ever.
+    """
+
+    key_file: Path | None = None
+    messages: bool = True
+    checkpoint: Annotated[Seconds, Field(ge=1)] = 600.0
+    keep: Seconds = 0.0
+
+    def rules(self) -> TrailRules:
+        """For the trail."""
+        return TrailRules(messages=self.messages, checkpoint=self.checkpoint, keep=self.keep)
+
+
 class ScanSettings(Section):
     """``files.scan``. ``clamd``: the path of a Unix socket, or ``host:port``; None: nothing is scanned."""
 
@@ -286,6 +303,7 @@ class Config(Section):
     trust: TrustSettings = TrustSettings()
     delivery: DeliverySettings = DeliverySettings()
     files: FilesSettings = FilesSettings()
+    audit: AuditSettings = AuditSettings()
     matrix: dict[str, Any]
     matrix_listen: MatrixListenSettings = MatrixListenSettings()
     connect_listen: ConnectListenSettings = ConnectListenSettings()

@@ -108,6 +108,13 @@ PERSONAL = (
         "request": ("sender", "ghost"), "seal_key": (), "seen": ("sender",), "send": ("ghost",),
         "share": ("user_id",), "user": ("user_id",), "wedged": ("ghost", "user_id"), "withheld": ("sender",),
     }.items()),
+    # the trail
+    _kept("trail", "a chain: ids, domains and keyed hashes of addresses, no name and no text"),
+    _kept("trail_new", "gone within seconds: into the chain", "actor", "subject", "object"),
+    _kept("trail_checkpoint", "no person"),
+    _kept("trail_key", "no person"),
+    _kept("retention", "no person"),
+    _kept("retention_told", "no person"),
     # the process
     _kept("life", "no person"),
     _kept("seal_proof", "no person"),

@@ -51,12 +51,14 @@ from bridge.people.directory import Directory
 from bridge.people.national.national import National
 from bridge.people.server_list import ServerList
 from bridge.store.store import COMPONENT as STORE
+from bridge.trail.chaining import Chainer
+from bridge.trail.entry import COMPONENT as TRAIL
 
 log = logging.getLogger(__name__)
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
 _LOOK = 5.0  # s between two looks at the configuration's file
 _LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
-COMPONENTS = (STORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
+COMPONENTS = (STORE, TRAIL, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Parts:
     life: Life
     servers: ServerList
     sources: TrustSources
+    chainer: Chainer
 
     @property
     def hub(self) -> Hub:
@@ -130,6 +133,7 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
         stack.push_async_callback(tasks.stop)
         tasks.start(endless("life", parts.life.run))
         tasks.start(endless("directory", parts.directory.run))
+        tasks.start(endless("trail", parts.chainer.run))
         if watch is not None:
             tasks.start(parts.sources.configuration(watch))
         tasks.start(parts.sources.list())
@@ -184,7 +188,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
     sources = TrustSources(servers, federation, config.trust.federation, matrix)
-    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources)
+    chainer = Chainer(db, seal, examine.trail_key(config.audit), config.audit.rules(), now_ms)
+    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer)
 
 
 async def _clients(

@@ -24,6 +24,7 @@ from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT
+from bridge.trail.entry import COMPONENT as TRAIL
 from liaison.kit.colleagues import Colleagues
 from liaison.kit.people import EVERYBODY
 from liaison.kit.shelf import MemoryShelf
@@ -93,7 +94,7 @@ async def small_hub(
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liaison-kit-")))
         seal = Seal({"kit": secrets.token_bytes(32)}, "kit")
-        db = await open_database(f"sqlite:///{folder / 'hub.db'}", [COMPONENT, *NETWORK.tables])
+        db = await open_database(f"sqlite:///{folder / 'hub.db'}", [COMPONENT, TRAIL, *NETWORK.tables])
         stack.push_async_callback(db.close)
         directory = FlatFile([one.person for one in EVERYBODY])
         files = Files(MemoryShelf())

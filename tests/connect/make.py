@@ -35,6 +35,7 @@ from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT
+from bridge.trail.entry import COMPONENT as TRAIL
 from deploy.world.ports import free_port
 from deploy.world.simulator import Simulator
 from deploy.world.simulator.web import application
@@ -153,7 +154,7 @@ class World:
         """Open the database of before and serve."""
         self._running = stack = AsyncExitStack()
         seal = Seal({"k1": bytes(range(32))}, "k1")
-        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, PRINTS, SHELF])
+        db = await open_database(f"sqlite:///{self.folder}/hub.db", [COMPONENT, TRAIL, PRINTS, SHELF])
         stack.push_async_callback(db.close)
         rules = Rules(lambda server: trusted_server(server, ["chu.example"]), patience=PATIENCE)
         files = Files(self.store)

@@ -19,6 +19,7 @@ from bridge.people.directory import Directory
 from bridge.people.trust import trusted_server
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT, Store
+from bridge.trail.entry import COMPONENT as TRAIL
 from deploy.world.waiting import until
 
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
@@ -88,7 +89,7 @@ async def running(
 ) -> AsyncIterator[World]:  # fmt: skip
     """A hub that runs until the block is left, as suddenly as a crash: nothing is told to stop."""
     nets = nets or networks()
-    db = await open_database(url, [COMPONENT])
+    db = await open_database(url, [COMPONENT, TRAIL])
     rules = Rules(lambda s: trusted_server(s, ["chu.example", "*.ville.example"]), ghost, patience, order_wait)
     core = assemble(db, SEAL, directory or FlatFile(PEOPLE), rules, clock)
     for net in nets.values():

@@ -7,6 +7,10 @@ an index, a page, or a reason.
 from __future__ import annotations
 
 FEW = {
+    "trail_checkpoint_pkey(rowid<?)": "the checkpoints before one that closes: all of them go",
+    "trail_checkpoint_pkey(number>)": "the same",
+    "trail_pkey(rowid<?)": "the rows of one checkpoint, all of which go",
+    "trail_pkey(number>)": "the same",
     "connect_blocked_pkey(network= id=)": "the people whom one user has blocked, all of which end",
     "connect_event_waits(network= n=)": "one event",
     "connect_token_network(network=)": "the tokens of one product, of which few are good",
@@ -66,6 +70,14 @@ FEW = {
 """Bounded by nature: sorting what is found this way is fine."""
 
 PAGES = {
+    "trail_checkpoint_at(closing= at>)",
+    "trail_checkpoint_pkey()",
+    "trail_checkpoint_pkey(number>)",
+    "trail_checkpoint_pkey(rowid>)",
+    "trail_pkey()",
+    "trail_pkey(number>)",
+    "trail_pkey(rowid>)",
+    "trail_new_pkey()",
     "account_pkey(network= id>)",
     "connect_blocked_pkey(network= id= person>)",
     "connect_blocked_pkey(network= id> person>)",
@@ -152,6 +164,9 @@ FIRST = {
 """The first or last entry of an index: the statement asks for one MIN or MAX."""
 
 WHOLE = {
+    "trail.last": "the last entry of the primary key",
+    "trail.last-checkpoint": "the same",
+    "trail.next": "a page of the list in the order of its primary key",
     "e2ee.seal-keys": "the names of the seal's keys",
     "e2ee.seal-key-used": "at start, only if a key of the seal is missing",
     "matrix.last_stream": "the last entry of the primary key",

@@ -31,6 +31,7 @@ from bridge.people.directories.flatfile import FlatFile
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
 from bridge.store.store import Store
+from bridge.trail.entry import COMPONENT as TRAIL
 from deploy.world.stub.memory_store import MemoryStore
 from deploy.world.waiting import until
 from tests.mail.space import HUB, Space, StubJudge
@@ -145,7 +146,7 @@ async def assembled(
     servers.
     """
     async with AsyncExitStack() as stack:
-        db = await open_database(url, (CORE, MAIL))
+        db = await open_database(url, (CORE, TRAIL, MAIL))
         stack.push_async_callback(db.close)
         files = Files(MemoryStore()) if out is not None else Files()
         core = assemble(db, SEAL, FlatFile(people), Rules(lambda server: trusted, patience=FAST), files=files)

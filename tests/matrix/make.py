@@ -39,6 +39,7 @@ from bridge.people.directory import Directory
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT as CORE
+from bridge.trail.entry import COMPONENT as TRAIL
 from deploy.world.stub.homeserver import StubHomeserver
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until
@@ -46,7 +47,7 @@ from deploy.world.waiting import until
 SERVER = "stub.example"
 SEAL = Seal({"k1": bytes(range(32))}, "k1")
 FAST = Patience(first=0.05, longest=0.3, give_up=30.0, reports=0.005)
-COMPONENTS = (CORE, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
+COMPONENTS = (CORE, TRAIL, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
 
 SPACE = "hopital.example"  # the domain for which the trust space of mail vouches
 EVERYTHING = Capabilities(files=True, kinds=EVERYWHERE | {Kind.REACTION})

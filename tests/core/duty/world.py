@@ -22,6 +22,7 @@ from bridge.people.directories.functions import WithFunctions
 from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.trust import trusted_server
 from bridge.store.store import COMPONENT
+from bridge.trail.entry import COMPONENT as TRAIL
 from deploy.world.waiting import until, wait_for
 from tests.core.duty.make import ms, text_of
 from tests.core.make import SEAL, person
@@ -221,7 +222,7 @@ async def on_duty(
     if shifts:
         path.write_text(text_of(shifts, more), "utf-8")
     clock.set(local)
-    db = await open_database(f"sqlite:///{folder}/hub.db", [COMPONENT])
+    db = await open_database(f"sqlite:///{folder}/hub.db", [COMPONENT, TRAIL])
     rota = KeptRota(path)
     rules = Rules(lambda s: trusted_server(s, ["chu.example"]), patience=PATIENCE, order_wait=0.05)
     core = assemble(db, SEAL, WithFunctions(FlatFile(PEOPLE), rota), rules, clock)

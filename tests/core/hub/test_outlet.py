@@ -24,6 +24,7 @@ from bridge.networks.loopback import Loopback
 from bridge.parts.alarms import Alarms
 from bridge.parts.patience import Patience
 from bridge.store.store import COMPONENT
+from bridge.trail.entry import COMPONENT as TRAIL
 from bridge.words import say
 from deploy.bench.planting import Planting
 from tests.core.hub.test_late import away
@@ -67,7 +68,7 @@ def world() -> tuple[dict[str, Loopback], Counting]:
 async def planted(url: str, count: int, each: int = 1) -> Planting:
     """So many conversations in which Cléo's messages wait for Dan."""
     planting = Planting(count, CLEO, TO_DAN, now_ms() - AGO, each)
-    db = await open_database(url, [COMPONENT])
+    db = await open_database(url, [COMPONENT, TRAIL])
     await planting.plant(db, SEAL)
     await db.close()
     return planting
