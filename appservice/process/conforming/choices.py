@@ -15,7 +15,7 @@ _FORMS = {
     "host": (_SERVER, "a host such as matrix.chu.example"),
     "element": (rf"({_SERVER})?", "a host such as element.chu.example"),
     "database": ("postgresql|sqlite", "postgresql or sqlite"),
-    "language": ("fr|en", "fr or en"),
+    "element_language": ("fr|en", "fr or en"),
     "max_upload": ("[1-9][0-9]*M", "a size such as 100M"),
     "contact": (r"(\S+@\S+\.\S+)?", "a mail address"),
     "federation_url": (r"(https://\S+)?", "an https:// address"),
@@ -47,7 +47,7 @@ class Site:
     certificate: str = ""
     key: str = ""
     element: str = ""
-    language: str = "fr"
+    element_language: str = "fr"
     keep_days: int = 365
     max_upload: str = "100M"
     workers: int = 0

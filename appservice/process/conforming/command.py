@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
-from appservice.process.conforming import laying
+from appservice.process.conforming import calls, files_differ, laying, outside_differs, secret_files
 from appservice.process.conforming.choices import Site
+from appservice.process.conforming.deviation import Deviation, lines
+from appservice.process.conforming.files import files
 from bridge.config import BadConfig
 
 _TEXTS = {
@@ -23,7 +26,7 @@ _TEXTS = {
     "certificate": "of the proxy (PEM chain; default: /etc/ssl/HOST/fullchain.pem)",
     "key": "its key (default: /etc/ssl/HOST/privkey.pem)",
     "element": "the host that serves Element Web, if the proxy is to serve it",
-    "language": "of Element Web: fr (default) or en",
+    "element-language": "of Element Web: fr (default) or en",
     "max-upload": "the largest file (default: 100M)",
     "synapse": "the folder of Synapse's Python (default: /opt/synapse/bin)",
     "liaison": "the folder of this program (default: /opt/liaison/bin)",
@@ -44,11 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="what")
     for name, call, text in (
         ("init", _init, "write homeserver, proxy, units and the hub's beginning; again: only what has changed"),
+        ("check", _check, "say line by line what differs from what init writes, why it matters and what to do"),
+        ("show", _show, "print one of the files as init would write it"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(what=call)
         command.add_argument("--folder", type=Path, help="everything below this folder: a trial without root")
         _add_choices(command)
+        if call is _check:
+            about = "what Synapse reads, files and folders (default: those that init writes)"
+            command.add_argument("--homeserver", type=Path, nargs="+", metavar="FILE", help=about)
+            command.add_argument("--at", default="", metavar="HOST:PORT", help="where the proxy is, seen from here")
+            command.add_argument("--only", choices=["files", "outside"], help="look at one of the two")
+            command.add_argument("--language", choices=["fr", "en"], default="en", help="of the report (default: en)")
+        if call is _show:
+            command.add_argument("file", help="its path")
 
 
 def _add_choices(command: argparse.ArgumentParser) -> None:
@@ -73,6 +86,37 @@ def chosen(asked: argparse.Namespace) -> Site:
     names = [*_TEXTS, *_NUMBERS, "domain", "servers", "private-networks"]
     given: dict[str, Any] = {name.replace("-", "_"): getattr(asked, name.replace("-", "_")) for name in names}
     return laying.chosen(folder, {name: value for name, value in given.items() if value is not None})
+
+
+def _check(asked: argparse.Namespace) -> int:
+    wanted = chosen(asked)
+    found: list[Deviation] = []
+    looked = 0
+    if asked.only != "outside":
+        found += files_differ.compare(wanted, asked.homeserver or files_differ.places(wanted))
+        looked += files_differ.points(wanted)
+    if asked.only != "files":
+        try:
+            seen = asyncio.run(calls.look(wanted, asked.at))
+        except (OSError, ValueError) as error:
+            raise BadConfig(f"--federation-ca, --at: {type(error).__name__}") from None
+        found += outside_differs.judge(wanted, seen)
+        looked += outside_differs.points(wanted)
+    for line in lines(found, asked.language, looked):
+        print(line)
+    return 1 if any(one.level != "note" for one in found) else 0
+
+
+def _show(asked: argparse.Namespace) -> int:
+    wanted = chosen(asked)
+    try:
+        made = files(wanted, secret_files.tokens(wanted))
+    except OSError as error:
+        raise BadConfig(f"{error.filename}: cannot be read ({type(error).__name__})") from None
+    if asked.file not in made:
+        raise BadConfig(f"{asked.file}: init writes no such file; it writes {', '.join(made)}")
+    print(made[asked.file].text, end="")
+    return 0
 
 
 def _init(asked: argparse.Namespace) -> int:

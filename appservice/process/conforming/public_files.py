@@ -49,7 +49,7 @@ def element(site: Site) -> Json:
         "sso_redirect_options": {"immediate": bool(site.sso_issuer)},
         "features": {"feature_video_rooms": False},
         "setting_defaults": {
-            "language": site.language,
+            "language": site.element_language,
             "UIFeature.urlPreviews": False,
             "UIFeature.feedback": False,
             "UIFeature.registration": False,

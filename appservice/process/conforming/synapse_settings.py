@@ -6,6 +6,7 @@ Sources: Synapse's configuration manual, and its ``synapse/config`` where the ma
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from appservice.process.conforming import synapse_workers
@@ -45,7 +46,8 @@ def parts(site: Site) -> Iterator[Chapter]:
     yield from _content(site)
     yield from _hub(site)
     yield Chapter(
-        "Limits: a whole hospital behind one address begins on a Monday morning; nobody tries passwords.", LIMITS
+        "Limits: a whole hospital behind one address begins on a Monday morning; nobody tries passwords.",
+        deepcopy(LIMITS),
     )
     if site.workers:
         yield Chapter(*synapse_workers.shared(site, secret(site, "replication")))
