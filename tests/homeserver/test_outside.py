@@ -16,6 +16,7 @@ from deploy.world.ports import free_port
 
 SSO = {"sso_issuer": "https://psc.example/", "sso_client": "chu"}
 SITE = site({"domain": "chu.example", "contact": "it@chu.example", "element": "chat.chu.example", **SSO})
+OLD = {"server": {"name": "Synapse", "version": "1.99.0"}}
 PASSWORD = {"type": "m.login.password"}
 OPEN = {"Access-Control-Allow-Origin": "*"}
 ANSWERS = {
@@ -60,7 +61,7 @@ def test_what_conforms_has_no_finding() -> None:
         ({"versions": OutsideAnswer(502)}, "outside.no_homeserver"),
         ({"versions": OutsideAnswer(200, ["no", "object"])}, "outside.no_homeserver"),
         ({"federation": OutsideAnswer(404)}, "outside.no_federation"),
-        ({"federation": OutsideAnswer(200, {"server": {"name": "Synapse", "version": "1.99.0"}})}, "outside.old_version"),
+        ({"federation": OutsideAnswer(200, OLD)}, "outside.old_version"),
         ({"key": OutsideAnswer(200, {"server_name": "b.example"})}, "outside.other_server"),
         ({"profile": OutsideAnswer(200, {"displayname": "Anna"})}, "outside.profile"),
         ({"profile": OutsideAnswer(404, {"errcode": "M_NOT_FOUND"})}, "outside.profile"),
