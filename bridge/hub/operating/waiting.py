@@ -10,6 +10,7 @@ from bridge.db import Row
 from bridge.errors import Refused
 from bridge.hub.courier import Courier
 from bridge.store.store import Store
+from bridge.trail.entry import TrailEntry, TrailKind, note
 
 log = logging.getLogger(__name__)
 MOST = 10_000
@@ -123,6 +124,8 @@ class WaitingQueue:
                     raise Refused("no_such_delivery")
                 ends = (found.network, delivery, found.message, self._clock())
                 await self._store.deliveries.gave_up(tx, *ends, why=DROPPED)
+                act = TrailEntry(TrailKind.OPERATOR, by, found.message, found.network, DROPPED)
+                await note(tx, act, self._clock())
         log.warning("%s of the message %s to %s is dropped by %s", delivery, found.message, found.network, by)
         self._courier.ended(found.message, found.conversation, found.network)
         return found

@@ -83,6 +83,10 @@ async def test_what_is_dropped_is_told_and_lets_the_next_one_go(url: str) -> Non
         assert await queue.drop(first.id, "operator ann") == replace(first, attempts=1)
         await w.until(lambda: last(w, "p1").get("Dan Moreau") == GONE)
         assert last(w, "p1")["Ben Durand"] == (State.DELIVERED, None)
+        noted = [row for row in await w.db.all("trail.next", 100) if row["kind"] == "operator"]
+        assert [(row["actor"], row["subject"], row["result"]) for row in noted] == [
+            ("operator ann", first.message, GONE[1])
+        ]
         await w.until(lambda: [d.body.text for d in w.siilo.delivered] == ["deux"])
         with pytest.raises(Refused, match="no_such_delivery"):
             await queue.drop(first.id, "operator ann")
