@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 # Asks the kernel for a signal at the parent's death, then becomes the command. The order matters: a change of user
 # would clear the wish, and a parent that died before it was said is noticed by its number.
@@ -42,6 +42,39 @@ class Launch:
     group: bool = False
 
 
+class Child(Protocol):
+    """A process of ours: of :mod:`subprocess`, or forked (see :mod:`deploy.world.forking`)."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, once `poll` has seen it."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """The pipe to it."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """The pipe from it."""
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        """The pipe from it, for complaints."""
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+
+    def send_signal(self, sig: signal.Signals, /) -> None:
+        """Give it a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
 def spawn(command: Sequence[str | Path], launch: Launch = Launch()) -> "subprocess.Popen[bytes]":
     """Start a command; call it from a thread that lives as long as the command shall."""
     uid, gid = launch.user or (None, None)
@@ -62,9 +95,7 @@ def spawn(command: Sequence[str | Path], launch: Launch = Launch()) -> "subproce
         )
 
 
-async def end(
-    process: "subprocess.Popen[bytes]", by: signal.Signals = signal.SIGTERM, *, patience: float = 10.0
-) -> None:
+async def end(process: Child, by: signal.Signals = signal.SIGTERM, *, patience: float = 10.0) -> None:
     """End a process by a signal, and after `patience` seconds by SIGKILL; wait until it is gone."""
     if process.poll() is None:
         process.send_signal(by)
@@ -84,7 +115,7 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-async def gone(process: "subprocess.Popen[bytes]", patience: float) -> bool:
+async def gone(process: Child, patience: float) -> bool:
     """Wait for the end of a process for at most `patience` seconds; say whether it has ended."""
     deadline = asyncio.get_running_loop().time() + patience
     while process.poll() is None:

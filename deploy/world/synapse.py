@@ -7,7 +7,6 @@ import hmac
 import os
 import secrets
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 
 from deploy.world import process
 from deploy.world.certificates import Authority
+from deploy.world.forking.forked import Forked, Program, Start, template
 from deploy.world.ports import free_ports
 from deploy.world.waiting import STARTING
 
@@ -64,7 +64,7 @@ class Synapse:
         self.registration_shared_secret = secrets.token_urlsafe(24)
         self._authority = authority
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
 
     @property
     def name(self) -> str:
@@ -101,11 +101,12 @@ class Synapse:
         if not PYTHON.exists():
             raise RuntimeError("Synapse is missing: run `make setup`")
         config = self._configure()
-        command: list[str | Path] = [PYTHON, "-m", "synapse.app.homeserver", "-c", config]
-        command += ["-c", self._options.more] if self._options.more else []
+        args: list[str | Path] = ["-c", config]
+        args += ["-c", self._options.more] if self._options.more else []
         paths = os.pathsep.join(map(str, self._options.pythonpath))
-        launch = process.Launch(log=self.log, cwd=self.directory, env={"PYTHONPATH": paths} if paths else {})
-        self._process = process.spawn(command, launch)
+        program = Program(str(PYTHON), "synapse.app.homeserver", env=(("PYTHONPATH", paths),) if paths else ())
+        source = template(program)  # its import is most of a start, and the same for every server
+        self._process = await asyncio.to_thread(Forked, source, Start(args, self.log, self.directory))
         await self._answering(patience)
 
     async def stop(self) -> None:

@@ -1,0 +1,1 @@
+"""Programs that are started often: imported once, then forked."""
