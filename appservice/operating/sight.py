@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from appservice.operating import queued, status, traced
+from appservice.operating import queued, status, traced, who
 from appservice.operating.door import Act
 from appservice.operating.metrics import Metrics
 from appservice.operating.overview import Overview
@@ -21,10 +21,12 @@ class Sight:
     def __init__(self, core: Core, servers: ServerList, trouble: Callable[[], str]) -> None:
         names = list(core.served)
         self._queue = WaitingQueue(core.store, core.courier, names, now_ms)
+        self._core = core
         self._tracing = Tracing(core.db, names, self._queue)
         self._standing = Overview(core, self._queue, servers, trouble)
         self.metrics = Metrics(self._standing)
 
     def acts(self) -> Mapping[str, Act]:
         """What the hub does when it is asked."""
-        return {**status.acts(self._standing), **queued.acts(self._queue), **traced.acts(self._tracing)}
+        asked = {**status.acts(self._standing), **queued.acts(self._queue), **traced.acts(self._tracing)}
+        return {**asked, **who.acts(self._core, self._tracing)}

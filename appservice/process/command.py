@@ -20,6 +20,7 @@ from appservice.operating import accounts as accounts_cli
 from appservice.operating import queued as queue_cli
 from appservice.operating import status as status_cli
 from appservice.operating import traced as trace_cli
+from appservice.operating import who as who_cli
 from appservice.operating import why as why_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
@@ -136,6 +137,8 @@ def _add_configured(commands: Any) -> None:
          "what waits and why; try it again, or give it up and tell its writer (asks the running hub)"),
         ("trace", trace_cli.add_arguments, _asking(trace_cli.main),
          "where a message is, by any name that any network has for it (asks the running hub)"),
+        ("who", who_cli.add_arguments, _asking(who_cli.main),
+         "who somebody is, and the newest messages of their conversations by time (asks the running hub)"),
         ("duty", duty_cli.add_arguments, _asking(duty_cli.main),
          "who is on duty for which function, until when, and who comes next"),
     ):  # fmt: skip

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 _NAMES = 100  # of one message that are shown
 _NEWEST = 10  # messages of a conversation that are shown
 _MEMBERS = 1000
+_SAID = ("id", "sender", "network", "kind", "accepted_at")
 
 
 class Tracing:
@@ -67,6 +68,15 @@ class Tracing:
             "changes": _all(await self._db.all("operating.changes", ident, _NAMES), "message", "kind"),
             "untold": None if report is None else _one(report, "network", "attempt", "next_at"),
         }
+
+    async def person(self, ident: str) -> list[Json]:
+        """The newest conversations of a person, each with its newest messages, so that one is found by its time."""
+        found = await self._db.all("operating.conversations", ident, _NEWEST)
+        return [
+            _one(row, "conversation", "network", "address", "joined_at")
+            | {"said": _all(await self._db.all("operating.said", row["conversation"], _NEWEST), *_SAID)}
+            for row in found
+        ]
 
     async def conversation(self, ident: str) -> Json:
         """One conversation: its legs, its members, its newest messages, what of them waits."""

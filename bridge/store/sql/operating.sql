@@ -36,3 +36,8 @@ SELECT id, created_at FROM conversation WHERE id = $1;
 SELECT network, chat FROM leg WHERE conversation = $1 ORDER BY network;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person LIMIT $2;
+-- name: conversations
+SELECT conversation, network, address, joined_at FROM member WHERE person = $1 AND joined_at > -1
+ORDER BY joined_at DESC LIMIT $2;
+-- name: said
+SELECT id, sender, network, kind, accepted_at FROM message WHERE conversation = $1 AND pos > -1 ORDER BY pos DESC LIMIT $2;

@@ -88,6 +88,10 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
         assert (await liaison("queue", "retry"))[0] == 2
         assert (await liaison("queue", "retry", "--network", "siilo"))[0] == 0
         assert (await liaison("queue", "retry", "--network", "nobody"))[0] == 1
+        status, about = await liaison("who", "pandalab:cleo")
+        assert (status, f"{CLEO}  Cléo Petit" in about, message in about) == (0, True, True)
+        assert (await liaison("who", CLEO))[1] == about
+        assert (await liaison("who", "pandalab:nobody"))[0] == 1
         found = await metrics_of(port)
         assert found["liaison_deliveries_waiting", "siilo"] == 1
         assert found["liaison_messages_accepted_total", "pandalab"] == 1
