@@ -66,8 +66,9 @@ def _lines(found: Json) -> list[str]:
     said = [f"{found['id']}  {found['name']}{marks}", *(f"  reached at {one}" for one in found["addresses"])]
     for one in found["conversations"]:
         said.append(f"conversation {one['conversation']}  at {one['network']}:{one['address']}")
-        for row in one["said"]:
-            said.append(
-                f"  {at(row['accepted_at'])}  {row['kind']:9} by {row['sender']} ({row['network']})  {row['id']}"
-            )
+        said += [f"  {_message(row)}" for row in one["said"]]
     return said
+
+
+def _message(row: Json) -> str:
+    return f"{at(row['accepted_at'])}  {row['kind']:9} by {row['sender']} ({row['network']})  {row['id']}"
