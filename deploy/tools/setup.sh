@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 readonly UV_VERSION=0.13.9
+readonly PREVIOUS_SYNAPSE=1.162.0
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly MAIL_PACKAGES="postfix dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl"
 
@@ -130,11 +131,18 @@ setup_hub() {
 }
 
 setup_synapse() {
-    local want; want=$(stamp constraints-synapse.txt)
+    local want; want=$(stamp constraints-synapse.txt homeserver_config/*/pyproject.toml)
     fresh .venv-synapse "$want" && return
-    echo "setup: .venv-synapse (the homeserver of the tests and the demo)"
+    echo "setup: .venv-synapse (the homeserver of the tests and the demo, with its modules)"
     make_venv .venv-synapse
     install_python .venv-synapse -r constraints-synapse.txt
+    local module
+    for module in homeserver_config/*/pyproject.toml; do
+        install_python .venv-synapse --no-deps -e "${module%/pyproject.toml}"  # what they need comes with Synapse
+    done
+    # The minor version before, beside it: modules have to load there, too. It shares what both depend on.
+    rm -rf .venv-synapse/previous
+    install_python .venv-synapse --no-deps --target .venv-synapse/previous "matrix-synapse==$PREVIOUS_SYNAPSE"
     echo "$want" >.venv-synapse/.stamp
 }
 
