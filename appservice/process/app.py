@@ -21,6 +21,7 @@ from appservice.client.homeserver import Homeserver
 from appservice.client.media import TRANSFERS, Media
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.operating import accounts
+from appservice.operating.audit import signing_key
 from appservice.operating.door import Door
 from appservice.operating.sight import Sight
 from appservice.operating.why import Reasons
@@ -188,7 +189,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
     sources = TrustSources(servers, federation, config.trust.federation, matrix)
-    chainer = Chainer(db, seal, examine.trail_key(config.audit), config.audit.rules(), now_ms)
+    chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
     return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer)
 
 

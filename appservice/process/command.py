@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from appservice.operating import accounts as accounts_cli
+from appservice.operating import audit as audit_cli
 from appservice.operating import queued as queue_cli
 from appservice.operating import status as status_cli
 from appservice.operating import traced as trace_cli
@@ -129,6 +130,8 @@ def _add_configured(commands: Any) -> None:
          "the national directory: import its files, sync, status, search, show (beside a running hub)"),
         ("federation", federation_cli.add_arguments, _federation,
          "the signed list of who takes part: issue, sign, verify, compare it; whether a domain takes part, and why"),
+        ("audit", audit_cli.add_arguments, _audit,
+         "the audit trail: verify it, export it, count for a report (beside a running hub)"),
         ("why", why_cli.add_arguments, _asking(why_cli.main),
          "whether one person may write to another, and why (asks the running hub)"),
         ("status", status_cli.add_arguments, _asking(status_cli.main),
@@ -250,6 +253,10 @@ def _federation(asked: argparse.Namespace) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     used = federation(read_config(asked.config).trust) if federation_cli.needs_config(asked) else None
     return federation_cli.main(asked, used)
+
+
+def _audit(asked: argparse.Namespace) -> int:
+    return _loop(audit_cli.main(asked, read_config(asked.config) if audit_cli.needs_config(asked) else None))
 
 
 def _directory(asked: argparse.Namespace) -> int:

@@ -7,8 +7,9 @@ import time
 
 from pydantic import BaseModel
 
+from appservice.operating.audit import signing_key
 from appservice.process.settings import MatrixSettings
-from bridge.config import AuditSettings, BadConfig, Config, DutySettings, ListenSettings, TrustSettings, validate
+from bridge.config import BadConfig, Config, DutySettings, ListenSettings, TrustSettings, validate
 from bridge.errors import said
 from bridge.network import Network
 from bridge.networks import NETWORKS, networks
@@ -17,7 +18,7 @@ from bridge.people.duty.kept_rota import KeptRota
 from bridge.people.federation.federation import Federation
 from bridge.people.national.kept.kept_loads import loads_of
 from bridge.people.national.national import National
-from bridge.signatures import PrivateKey, read_private, read_public
+from bridge.signatures import read_public
 
 
 def examine(config: Config) -> MatrixSettings:
@@ -29,7 +30,7 @@ def examine(config: Config) -> MatrixSettings:
     directory(config)
     rota(config.duty)
     federation(config.trust)
-    trail_key(config.audit)
+    signing_key(config)
     tls("matrix_listen", config.matrix_listen)
     tls("connect_listen", config.connect_listen)
     tls("clients_listen", config.clients_listen)
@@ -78,16 +79,6 @@ def federation(settings: TrustSettings) -> Federation | None:
     except OSError as error:
         raise BadConfig(f"trust.federation.state: {said(error)}") from None
     return made
-
-
-def trail_key(settings: AuditSettings) -> PrivateKey | None:
-    """The key that signs the audit trail; None: nothing signs it. Raises BadConfig."""
-    if settings.key_file is None:
-        return None
-    try:
-        return read_private(settings.key_file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"audit.key_file: {said(error)}") from None
 
 
 def sections(config: Config) -> list[tuple[Network, BaseModel]]:

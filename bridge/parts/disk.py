@@ -65,6 +65,12 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     _sync_folder(path.parent)
 
 
+def write_new(path: Path, secret: bytes) -> None:
+    """Make a file that only this user reads. Raises FileExistsError: nothing is ever written over."""
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secret)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from bridge.config import BadConfig
 from bridge.errors import said
+from bridge.parts.disk import write_new
 from bridge.people.federation.federation import Federation
 from bridge.people.federation.participants import (
     Capacity,
@@ -91,8 +91,7 @@ def needs_config(asked: argparse.Namespace) -> bool:
 
 def _key(asked: argparse.Namespace) -> int:
     pem = new_key()
-    with open(os.open(asked.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(pem)
+    write_new(asked.file, pem)
     public = read_private(pem).public_key()
     print(public_pem(public).decode(), end="")
     print(f"# thumbprint {thumbprint(public)}", file=sys.stderr)
