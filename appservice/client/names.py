@@ -24,6 +24,8 @@ class Names:
 
     ``@<prefix><RPPS>:<server>`` for who has an RPPS number, ``@<prefix>function_<slug>:<server>`` for a function,
     ``@<mail_prefix><address>:<server>`` for a mailbox of somebody who has no number; no prefix begins with the other.
+    ``@<account_prefix>8<RPPS>:<server>`` is a professional's own account, opened by a login with the national identity
+    (``homeserver_config/login`` makes the same name): 8 and the number are the national identifier.
     ``voice`` is the hub's own user, who stands for nobody: it lies in the namespace of the ghosts, as functions do, so
     that no registration has to change for it.
     """
@@ -31,6 +33,7 @@ class Names:
     prefix: str
     server: str
     mail_prefix: str = "mss_"
+    account_prefix: str = "ps_"
     voice: str = field(init=False, compare=False)
     _exact: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _mailbox: re.Pattern[str] = field(init=False, repr=False, compare=False)
@@ -59,6 +62,10 @@ class Names:
     def of_rpps(self, rpps: str) -> str:
         """The ghost of an RPPS number (11 digits)."""
         return f"@{self.prefix}{rpps}:{self.server}"
+
+    def account(self, rpps: str) -> str:
+        """The own account of an RPPS number (11 digits) on this homeserver."""
+        return f"@{self.account_prefix}8{rpps}:{self.server}"
 
     def mxid(self, person: Person) -> str:
         """The ghost of a person. Raises Refused (no_ghost) for whoever can have none."""

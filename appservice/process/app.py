@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import BaseModel
 
+from appservice.arriving.logins import Logins
 from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
@@ -79,6 +80,7 @@ class Parts:
     servers: ServerList
     sources: TrustSources
     chainer: Chainer
+    logins: Logins
 
     @property
     def hub(self) -> Hub:
@@ -190,7 +192,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
     sources = TrustSources(servers, federation, config.trust.federation, matrix)
     chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
-    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer)
+    logins = Logins(settings.read_login_token(), core.people, core.hub.following, names)
+    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins)
 
 
 async def _clients(
@@ -215,6 +218,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
     acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix), **why.acts(), **sight.acts()}
     Door(parts.core.seal, acts).routes(matrix_app)
+    parts.logins.routes(matrix_app)
     for add in parts.routes:
         add(open_app)
     served: list[tuple[str, web.Application, ListenSettings]] = [

@@ -32,6 +32,10 @@ class MatrixSettings(BaseModel):
     mail_ghost_prefix: str = Field(
         default="mss_", pattern=r"^[a-z0-9._=/-]+$", description="the same for a mailbox of who has no RPPS number"
     )
+    account_prefix: str = Field(
+        default="ps_", pattern=r"^[a-z0-9._=/-]+$", description="the same for the own account of who logs in nationally"
+    )
+    login_token_file: Path | None = Field(default=None, description="token of the homeserver's module liaison_login")
     sender_localpart: str | None = Field(default=None, description="from the registration; never a ghost")
     room_version: str | None = Field(default=None, description="of new rooms; None: what the homeserver prefers")
     key_wait_s: float = Field(default=10.0, ge=0, description="how long a room waits for the key of a message")
@@ -81,6 +85,8 @@ class MatrixSettings(BaseModel):
             raise ValueError("sender_localpart must not begin with a ghost prefix: /sync fails for that user")
         if prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0]):
             raise ValueError("ghost_prefix and mail_ghost_prefix must not begin with each other")
+        if self.account_prefix.startswith(prefixes) or any(one.startswith(self.account_prefix) for one in prefixes):
+            raise ValueError("account_prefix and the prefixes of ghosts must not begin with each other")
         return self
 
     @property
@@ -96,9 +102,13 @@ class MatrixSettings(BaseModel):
         """The homeserver's token towards us. Raises BadConfig if its file cannot be used."""
         return _secret("hs_token", self.hs_token, self.hs_token_file)
 
+    def read_login_token(self) -> str | None:
+        """The login module's token towards us; None: there is none. Raises BadConfig if its file cannot be used."""
+        return None if self.login_token_file is None else _secret("login_token", None, self.login_token_file)
+
     def names(self) -> Names:
         """Who stands for whom on this homeserver."""
-        return Names(self.ghost_prefix, self.server_name, self.mail_ghost_prefix)
+        return Names(self.ghost_prefix, self.server_name, self.mail_ghost_prefix, self.account_prefix)
 
 
 def _secret(name: str, value: str | None, path: Path | None) -> str:

@@ -64,6 +64,12 @@ class Following:
             self._some.update(people)
         self._lane.wake(_DIRECTORY)
 
+    async def logged_in(self, account: Address, rpps: str) -> None:
+        """Somebody has proven to our homeserver who they are. Raises Refused (as ``People.rpps``, account_revoked)."""
+        person = await self._people.rpps(rpps)
+        if await self._links.logged_in(account, person.id):
+            await self._taking_over.begin(person.id, account)
+
     @property
     def idle(self) -> bool:
         """Whether everybody was looked at."""

@@ -9,7 +9,8 @@ from bridge.errors import Refused
 from bridge.hub.claims import Claims
 from bridge.hub.moving import Moving
 from bridge.hub.news import News
-from bridge.model import AccountEvent, Address, Claim, Link, Person, Standing
+from bridge.model import MATRIX, AccountEvent, Address, Claim, Link, Person, Standing
+from bridge.people.gone import keep
 from bridge.people.people import People
 from bridge.people.revocations import TakenBack, Why
 from bridge.served import Served
@@ -17,11 +18,13 @@ from bridge.store.store import Store
 from bridge.ways import is_product
 
 log = logging.getLogger(__name__)
-OPERATOR, DIRECTORY, PROFESSIONAL, PRODUCT = "operator", "directory", "professional", "product"
+OPERATOR, DIRECTORY, LOGIN, PROFESSIONAL, PRODUCT = "operator", "directory", "login", "professional", "product"
 
 
 class Links:
-    """Proofs, the strongest first: the operator's word, the directory's, the professional's own, a product's."""
+    """Proofs, the strongest first: the operator's word, the directory's, a login with the national identity, the
+    professional's own, a product's.
+    """
 
     def __init__(
         self, store: Store, people: People, connectors: Served, claims: Claims, moving: Moving, news: News,
@@ -52,7 +55,8 @@ class Links:
         mine = accounts.person(address) == person
         since = accounts.since(address) if mine else None
         decided = claim is not None and claim.decided_by is not None and claim.standing is Standing.ACTIVE and mine
-        proof, by = (DIRECTORY, "") if listed else (PRODUCT, address.network if mine else "")
+        told = LOGIN if address.network == MATRIX else PRODUCT
+        proof, by = (DIRECTORY, "") if listed else (told, address.network if mine else "")
         if claim is not None and decided and not listed:
             by = claim.decided_by or ""
             proof = OPERATOR if by.startswith(OPERATOR) else PROFESSIONAL
@@ -128,6 +132,25 @@ class Links:
                 await self._moving.away(row["conversation"], person, address)
                 await self._served.withdraw(address, "not_reachable")
         await self._served.show(await self._people.findable([person]))
+
+    async def logged_in(self, account: Address, person: str) -> bool:
+        """A Matrix account was opened with the national identity; gives whether that is new. Raises Refused.
+
+        A link that the operator took back stays so (account_revoked); what a closure took back is proven anew.
+        """
+        accounts = self._people.accounts
+        if accounts.person(account) == person and not accounts.apart(account):
+            return False
+        await self.proven(account, person, PRODUCT)
+        place, entry = accounts.place(person, self._clock()), await self._people.get(person)
+        async with self._store.db.transaction("hub.logged-in") as tx:
+            await tx.run("store.declare", account.network, account.id, person, place)
+            await tx.run("following.meet", person, keep(self._store.seal, entry))  # a closure is followed
+        accounts.remember(account, person, place)
+        self._changed(person)
+        log.warning("%s is %s: by a login with the national identity", account, person)
+        await self.declared(person)
+        return True
 
     async def declared(self, person: str) -> None:
         """A product has vouched for them: where no way was left there is one now."""

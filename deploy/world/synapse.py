@@ -207,7 +207,8 @@ def _log_config(path: Path) -> dict[str, Any]:
     handler = {"class": "logging.FileHandler", "filename": str(path), "formatter": "line"}
     line = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     root = {"level": "WARNING", "handlers": ["file"]}
-    return {"version": 1, "formatters": {"line": line}, "handlers": {"file": handler}, "root": root}
+    kept = {"disable_existing_loggers": False}  # a module is imported before the log is set up
+    return {"version": 1, **kept, "formatters": {"line": line}, "handlers": {"file": handler}, "root": root}
 
 
 def _settings(directory: Path) -> dict[str, Any]:

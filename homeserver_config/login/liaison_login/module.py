@@ -1,0 +1,169 @@
+"""The module of Synapse (``modules``): whose account opens by which login, and the end of who is struck off.
+
+Loaded in every process, with the same configuration as the mapping provider.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from synapse.module_api import NOT_SPAM
+from synapse.module_api.errors import Codes
+from synapse.spam_checker_api import RegistrationBehaviour
+from synapse.types import UserID
+
+from liaison_login.directory import Directory, Entry, HubAway, State
+from liaison_login.kept import Kept, Last
+from liaison_login.settings import Settings, parse
+from liaison_login.words import say
+
+log = logging.getLogger(__name__)
+_FEW, _SHARE = 10, 0.2  # accounts that may be closed by one look without somebody having to look at the directory
+
+
+class _Discreet(logging.Filter):
+    """Synapse writes whole answers of a provider at level DEBUG: they are personal data."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        return record.levelno > logging.DEBUG
+
+
+class Login:
+    """``config`` as :func:`liaison_login.settings.parse` gives it."""
+
+    def __init__(self, config: Settings, api: Any) -> None:
+        self._settings = config
+        self._api = api
+        self._names = config.names
+        self._directory = Directory(api.http_client, config)
+        self._kept = Kept(api)
+        self._locked: set[str] = set()
+        logging.getLogger("synapse.handlers.oidc").addFilter(_Discreet())
+        api.register_spam_checker_callbacks(
+            check_registration_for_spam=self.may_register, check_login_for_spam=self.may_log_in
+        )
+        api.register_account_validity_callbacks(is_user_expired=self.is_locked, on_user_login=self.logged_in)
+        every = max(config.refresh, 1) * 1000
+        api.looping_background_call(self.refresh, every, desc="liaison_login_refresh")
+        api.looping_background_call(self.look, every, desc="liaison_login_look", run_on_all_instances=True)
+        api.delayed_background_call(0, self.look)
+        if api.should_run_background_tasks():
+            api.delayed_background_call(0, self.audit)
+
+    @staticmethod
+    def parse_config(config: Mapping[str, Any]) -> Settings:
+        """See :func:`liaison_login.settings.parse`."""
+        return parse(config)
+
+    # ---- who may open an account
+
+    async def may_register(
+        self, threepid: Any, username: str | None, requests: Any, auth_provider_id: str | None = None
+    ) -> Any:
+        """A professional's account is opened by Pro Santé Connect alone, and Pro Santé Connect opens no other."""
+        if auth_provider_id == self._settings.provider:
+            fits = username is not None and self._names.rpps(username) is not None
+        elif username is None:
+            fits = True
+        else:
+            fits = not self._names.reserved(username)
+            fits = fits and username.startswith(self._settings.others.get(auth_provider_id or "", ""))
+        if not fits:
+            log.error("ALARM an account like a professional's is refused, asked for by %s", auth_provider_id)
+        return RegistrationBehaviour.ALLOW if fits else RegistrationBehaviour.DENY
+
+    async def may_log_in(
+        self, user_id: str, device_id: str | None, initial_display_name: str | None, request_info: Any,
+        auth_provider_id: str | None = None,
+    ) -> Any:  # fmt: skip
+        """Each account has one door: neither a password nor another provider opens a professional's."""
+        localpart = UserID.from_string(user_id).localpart
+        professional = self._names.rpps(localpart) is not None
+        by_card = auth_provider_id == self._settings.provider
+        ghost = self._names.ghost(localpart)  # the hub's: nobody else has their token
+        if ghost or (professional == by_card and (professional or not self._names.reserved(localpart))):
+            return NOT_SPAM
+        log.error("ALARM %s is asked for by %s: refused", user_id, auth_provider_id or "a password or token")
+        return Codes.FORBIDDEN, {"error": say("reserved" if professional else "not_yours")}
+
+    async def audit(self) -> None:
+        """Name accounts that look like a professional's from the time before this module; they stay closed."""
+
+        def strange(user: str) -> bool:
+            localpart = UserID.from_string(user).localpart
+            return self._names.reserved(localpart) and self._names.rpps(localpart) is None
+
+        for user in await self._kept.alike(strange):
+            if not self._names.ghost(UserID.from_string(user).localpart):
+                log.error("ALARM %s looks like a professional's account: nobody can log in to it", user)
+
+    # ---- what follows from the directory
+
+    async def logged_in(self, user_id: str, auth_provider_type: str | None, auth_provider_id: str | None) -> None:
+        """The hub hears of it at once; while it is away, :meth:`refresh` tells it later."""
+        if auth_provider_id == self._settings.provider:
+            await self._ask([(user_id, await self._kept.last(user_id))])
+
+    async def refresh(self) -> None:
+        """Ask about everybody who has an account by Pro Santé Connect."""
+        every: list[tuple[str, Last | None]] = []
+        after = ""
+        while page := await self._kept.accounts(self._settings.provider, after):
+            every += page
+            after = page[-1][0]
+        await self._ask(every)
+
+    async def _ask(self, accounts: list[tuple[str, Last | None]]) -> None:
+        numbers = {user: self._names.rpps(UserID.from_string(user).localpart) for user, _ in accounts}
+        known = {user: rpps for user, rpps in numbers.items() if rpps is not None}
+        try:
+            found = await self._directory.tell(known)
+        except HubAway as away:
+            log.error("ALARM the hub does not say who is in the directory: %s", away)
+            return
+        gone = [user for user, last in accounts if user in found and _goes(found[user], last)]
+        if len(gone) > max(_FEW, _SHARE * len(accounts)):
+            log.error("ALARM %d of %d accounts would be closed at once: nobody is", len(gone), len(accounts))
+            found = {user: entry for user, entry in found.items() if user not in gone}
+        for user, last in accounts:
+            if user in found:
+                await self._follow(user, found[user], last)
+
+    async def _follow(self, user: str, entry: Entry, last: Last | None) -> None:
+        if entry.state is State.UNKNOWN:  # no word of the directory: the last one stays
+            log.error("ALARM %s is not in the directory any more: sessions stay, a new login does not open", user)
+            return
+        if entry.state is State.STRUCK_OFF:
+            self._locked.add(user)
+            if _goes(entry, last):
+                await end_sessions(self._api, user)
+                log.warning("%s is struck off the directory: all sessions have ended", user)
+        else:
+            self._locked.discard(user)
+        await self._kept.note(user, entry)
+        if entry.shown and (last is None or last.entry.shown != entry.shown):
+            await self._api.set_displayname(UserID.from_string(user), entry.shown)
+
+    async def look(self) -> None:
+        """Who is locked, as the process that asks the hub has noted it."""
+        self._locked = await self._kept.struck_off()
+
+    async def is_locked(self, user_id: str) -> bool | None:
+        """Synapse asks at each request (403 ``ORG_MATRIX_EXPIRED_ACCOUNT``); None: others decide."""
+        return True if user_id in self._locked else None
+
+
+def _goes(entry: Entry, last: Last | None) -> bool:
+    return entry.state is State.STRUCK_OFF and (last is None or last.entry.state is not State.STRUCK_OFF)
+
+
+async def end_sessions(api: Any, user: str) -> None:
+    """All devices of a user, with their tokens and keys.
+
+    The module API has no call for it that works: ``invalidate_access_token`` fails in Synapse 1.163 (it reads an object
+    as a dictionary). So this one line reaches into the homeserver.
+    """
+    await api._hs.get_device_handler().delete_all_devices_for_user(user)

@@ -1,0 +1,284 @@
+"""One Synapse with the login module, a simulated Pro Santé Connect beside a hospital's own provider, and a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from aiohttp import web
+
+from appservice.arriving.logins import Logins
+from appservice.process.registration import registration
+from appservice.process.settings import MatrixSettings
+from bridge.parts.tasks import Tasks
+from bridge.people.directories.watched import WatchedFile
+from deploy.world.certificates import Authority
+from deploy.world.ports import free_ports
+from deploy.world.provider import CLIENT, IdentityProvider, professional
+from deploy.world.synapse import ROOT, Options, Synapse
+from deploy.world.waiting import wait_for
+from tests.matrix.make import Node, hub, serve
+
+TOKEN = "login-token"
+PACKAGE = ROOT / "homeserver_config/login"
+NUMBERS = {
+    "anna": "10000000001", "ben": "10000000002", "cleo": "10000000003", "dan": "10000000004", "fay": "10000000005",
+    "eve": "10000000009",
+}  # fmt: skip
+_ROWS = """rpps,name,profession,place,mail,matrix,products,closed
+{anna},Dr Anna Martin,Médecin,Lyon,,,,
+{ben},Dr Ben Durand,Médecin généraliste,Lyon,,,,{ben_closed}
+{cleo},Dr Cléo Petit,Médecin,Lyon,,,pandalab:cleo,
+{dan},Dr Dan Moreau,Infirmier,Lyon,,,,oui
+{fay},Dr Fay Roux,Médecin,Lyon,,,,
+"""
+
+
+def people() -> dict[str, Any]:
+    """Who has a card: eve is in no directory, dan is struck off it, and "anna by phone" was checked less well."""
+    names = {"anna": "Anna Martin", "ben": "Ben Durand", "cleo": "Cléo Petit", "dan": "Dan Moreau", "eve": "Eve Blanc"}
+    names["fay"] = "Fay Roux"
+    found = {name: professional(NUMBERS[name], *whole.split(), acr="eidas2") for name, whole in names.items()}
+    return found | {"anna by phone": found["anna"] | {"acr": "eidas1"}}
+
+
+LOCALS = {
+    "ines": {"sub": "u1", "preferred_username": "ines", "name": "Inès"},
+    "mallory": {"sub": "u2", "preferred_username": f"8{NUMBERS['ben']}", "name": "Dr Ben Durand"},
+}
+
+
+class Door:
+    """Where the login module asks the hub; it can be shut."""
+
+    def __init__(self, logins: Logins, port: int) -> None:
+        self._logins, self._port = logins, port
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Answer."""
+        await serve(self._stack, [self._logins.routes], self._port)
+
+    async def close(self) -> None:
+        """Answer no more."""
+        await self._stack.aclose()
+
+
+@dataclass
+class Place:
+    """Everything that runs."""
+
+    synapse: Synapse
+    provider: IdentityProvider
+    node: Node
+    directory: WatchedFile
+    csv: Path
+    app: str  # the page that a client is sent back to
+    session: aiohttp.ClientSession
+    door: Door
+
+    def account(self, name: str) -> str:
+        """The Matrix user of somebody's number."""
+        return f"@ps_8{NUMBERS[name]}:{self.synapse.name}"
+
+    @property
+    def callback(self) -> str:
+        """Where providers send people back to."""
+        return f"{self.synapse.url}/_synapse/client/oidc/callback"
+
+    def browser(self) -> Browser:
+        """A new one, without a cookie."""
+        return Browser(self)
+
+    def said(self) -> str:
+        """Synapse's log."""
+        return self.synapse.log.read_text()
+
+    async def call(self, method: str, path: str, session: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the homeserver answers; ``session`` as a login gave it."""
+        headers = {"Authorization": f"Bearer {session['access_token']}"} if session is not None else {}
+        async with self.session.request(method, f"{self.synapse.url}{path}", headers=headers) as answer:
+            said: dict[str, Any] = await answer.json()
+            return said
+
+    async def ends(self, session: Mapping[str, Any]) -> None:
+        """Wait until a session counts no more: its token is nobody's."""
+
+        async def over() -> bool:
+            said = await self.call("GET", "/_matrix/client/v3/account/whoami", session)
+            return said.get("errcode") == "M_UNKNOWN_TOKEN"
+
+        await self.until(over)
+
+    async def until(self, true: Callable[[], Awaitable[object]]) -> None:
+        """Wait for a state."""
+        await wait_for(true, "a state of the homeserver")
+
+    async def hub_away(self) -> None:
+        """Nobody answers the login module."""
+        await self.door.close()
+
+    async def hub_back(self) -> None:
+        """The hub answers again, at the same place."""
+        await self.door.open()
+
+
+class Refused(Exception):
+    """The homeserver's page says why."""
+
+
+class Browser:
+    """Follows a login by hand, so that each step can be another's. Cookies are kept by site, as browsers do."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._jar: dict[str, dict[str, str]] = {}
+
+    def copy(self) -> Browser:
+        """One with the same cookies."""
+        made = Browser(self._place)
+        made._jar = {site: dict(cookies) for site, cookies in self._jar.items()}
+        return made
+
+    async def get(self, url: str, data: Any = None) -> tuple[int, str, str]:
+        """Status, where it leads, and the page."""
+        site = "/".join(url.split("/")[:3])
+        cookies = "; ".join(f"{name}={value}" for name, value in self._jar.get(site, {}).items())
+        call = self._place.session.get if data is None else self._place.session.post
+        async with call(
+            url, allow_redirects=False, headers={"Cookie": cookies}, **({} if data is None else {"data": data})
+        ) as got:
+            for line in got.headers.getall("Set-Cookie", []):
+                name, _, value = line.partition(";")[0].partition("=")
+                self._jar.setdefault(site, {})[name] = value
+            return got.status, got.headers.get("Location", ""), await got.text()
+
+    async def begin(self, provider: str = "oidc-psc", back: str | None = None) -> str:
+        """The address of the provider to which the homeserver sends."""
+        url = f"{self._place.synapse.url}/_matrix/client/v3/login/sso/redirect/{provider}"
+        status, where, page = await self.get(f"{url}?redirectUrl={back or self._place.app}")
+        assert status == 302, page
+        return where
+
+    async def present(self, at: str, who: str) -> str:
+        """Somebody presents their card there; gives the way back, to the homeserver's callback."""
+        root = f"http://127.0.0.1:{self._place.provider.port}"
+        _, where, page = await self.get(at)
+        if "/interaction/" in where:
+            where = where if where.startswith("http") else root + where
+            _, where, page = await self.get(where, {"who": who})
+            where = where if where.startswith("http") else root + where
+            _, where, page = await self.get(where)
+        if not where:
+            raise Refused(page)
+        return where
+
+    async def end(self, callback: str) -> str:
+        """The callback is opened; gives the address that the client is sent to. Raises Refused."""
+        _, where, page = await self.get(callback)
+        if not where:
+            raise Refused(re.sub(r"\s+", " ", re.sub(r"(?s)<(style|script)\b.*?</\1>", "", page)))
+        return where
+
+    async def comes(self, who: str, provider: str = "oidc-psc") -> str:
+        """The whole way; gives the login token. Raises Refused."""
+        where = await self.end(await self.present(await self.begin(provider), who))
+        return where.partition("loginToken=")[2]
+
+    async def log_in(self, who: str, provider: str = "oidc-psc") -> dict[str, Any]:
+        """The whole way and a session; gives what the homeserver answers. Raises Refused."""
+        return await self.redeem(await self.comes(who, provider))
+
+    async def leave(self) -> None:
+        """Log out at the provider, which asks once more."""
+        at = f"{self._place.provider.issuer}/protocol/openid-connect/logout"
+        _, _, page = await self.get(at)
+        where, secret = (re.search(f'{name}="([^"]+)"', page) for name in ("action", 'name="xsrf" value'))
+        assert where, page
+        assert secret, page
+        await self.get(where[1], {"xsrf": secret[1], "logout": "yes"})
+
+    async def redeem(self, token: str) -> dict[str, Any]:
+        """A login token becomes a session. Raises Refused."""
+        body = {"type": "m.login.token", "token": token}
+        async with self._place.session.post(f"{self._place.synapse.url}/_matrix/client/v3/login", json=body) as answer:
+            said: dict[str, Any] = await answer.json()
+        if answer.status != 200:
+            raise Refused(said["error"])
+        return said
+
+
+def _module(place: IdentityProvider, hub_port: int, token_file: Path, name: str) -> dict[str, Any]:
+    config = {
+        "issuer": place.issuer, "client_id": CLIENT, "hub": f"http://127.0.0.1:{hub_port}", "least_acr": "eidas2",
+        "hub_token_file": str(token_file), "refresh": 1, "last_for": 3600, "others": {"chu": "chu_"},
+    }  # fmt: skip
+    return {"module": f"liaison_login.{name}", "config": config}
+
+
+def write(csv: Path, ben_closed: str = "") -> None:
+    """The directory's file."""
+    csv.write_text(_ROWS.format(**NUMBERS, ben_closed=ben_closed))
+
+
+def _options(provider: IdentityProvider, hub_port: int, token_file: Path, app: str) -> Options:
+    """Pro Santé Connect and the hospital's own provider, which is there four times: mapped well, and carelessly."""
+    mapping = _module(provider, hub_port, token_file, "provider.Provider")
+    local = {"module": "liaison_login.provider.LocalProvider", "config": {"prefix": "chu_"}}
+    plain, professionals = (
+        {"config": {"localpart_template": f"{start}{{{{ user.preferred_username }}}}"}} for start in ("", "ps_")
+    )
+    providers = [
+        provider.settings(mapping), provider.local_settings(local), provider.local_settings(plain, idp_id="plain"),
+        provider.local_settings(professionals, idp_id="careless"),
+        provider.local_settings(professionals, idp_id="greedy", allow_existing_users=True),
+    ]  # fmt: skip
+    modules = [_module(provider, hub_port, token_file, "module.Login")]
+    settings = {"oidc_providers": providers, "modules": modules, "sso": {"client_whitelist": [app]}}
+    return Options(settings=settings, pythonpath=[PACKAGE])
+
+
+@asynccontextmanager
+async def running(folder: Path, page: Callable[[web.Application], None] | None = None) -> AsyncIterator[Place]:
+    """All of it until the block is left."""
+    async with AsyncExitStack() as stack:
+        provider = IdentityProvider(people(), LOCALS)
+        as_port, login_port, app_port = free_ports(3)
+        token_file, csv, registered = folder / "token", folder / "people.csv", folder / "registration.yaml"
+        token_file.write_text(TOKEN)
+        write(csv)
+        app = f"http://127.0.0.1:{app_port}/"
+        options = _options(provider, login_port, token_file, app)
+        synapse = Synapse(folder / "home", Authority(folder), options=options, registrations=[registered])
+        chosen = MatrixSettings(
+            homeserver=synapse.url, server_name=synapse.name, as_token="as-real", hs_token="hs-real",
+            address=f"http://127.0.0.1:{as_port}", key_wait_s=3.0, park_notice_s=2.0,
+        )  # fmt: skip
+        registered.write_text(yaml.safe_dump(dict(registration(chosen, "as-real", "hs-real"))))
+        stack.push_async_callback(provider.stop)
+        stack.push_async_callback(synapse.kill)
+        await asyncio.gather(provider.start(synapse.url, folder / "provider.log"), synapse.start())
+        directory = await _directory(stack, csv)
+        database, trusts = f"sqlite:///{folder}/hub.db", synapse.name.__eq__
+        node = await stack.enter_async_context(hub(database, chosen, trusts, as_port, people=directory))
+        door = Door(Logins(TOKEN, node.people, node.hub.following, chosen.names()), login_port)
+        await door.open()
+        stack.push_async_callback(door.close)
+        if page is not None:
+            await serve(stack, [page], app_port)
+        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        yield Place(synapse, provider, node, directory, csv, app, session, door)
+
+
+async def _directory(stack: AsyncExitStack, csv: Path) -> WatchedFile:
+    directory, tasks = WatchedFile(csv, 0.05), Tasks("directory")
+    stack.push_async_callback(tasks.stop)
+    tasks.start(directory.run())
+    return directory

@@ -1,0 +1,239 @@
+"""A real Synapse with the login module, and a simulated Pro Santé Connect: who gets in, who does not, who is put out.
+
+Each attack is mounted at the homeserver itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.login.make import NUMBERS, Place, Refused, running, write
+
+pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
+ANNA = f"8{NUMBERS['anna']}"
+OTHER = f"8{NUMBERS['ben']}"
+_SUB = "f:550e8400-e29b-41d4-a716-446655440000:"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    async with running(tmp_path_factory.mktemp("login")) as made:
+        yield made
+
+
+# ---- what a provider, or somebody between, could answer: each is refused by its reason
+
+ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
+    "no acr": ({"token": {"drop": ["acr"]}}, "no_acr"),
+    "an acr that nobody knows": ({"token": {"set": {"acr": "1"}}}, "weak_acr"),
+    "no national identifier": ({"userinfo": {"drop": ["SubjectNameID"]}}, "no_national_id"),
+    "a test card": ({"userinfo": {"set": {"SubjectNameID": "ANS20210730160210"}}}, "no_rpps"),
+    "an ADELI number": ({"userinfo": {"set": {"SubjectNameID": "0751234567"}}}, "no_rpps"),
+    "a malformed number": ({"userinfo": {"set": {"SubjectNameID": f"{ANNA} "}}}, "no_rpps"),
+    "another person's otherIds": (
+        {"userinfo": {"set": {"otherIds": [{"identifiant": OTHER, "origine": "RPPS", "qualite": 1}]}}}, "other_ids",
+    ),
+    "another preferred_username": ({"userinfo": {"set": {"preferred_username": OTHER}}}, "other_ids"),
+    "another person's number": (
+        {"userinfo": {"set": {"SubjectNameID": OTHER, "preferred_username": OTHER, "otherIds": []}}}, "other_sub",
+    ),
+    "userinfo of another sub": ({"userinfo": {"set": {"sub": _SUB + OTHER}}}, "other_sub"),
+    "another profession": ({"userinfo": {"set": {"SubjectRole": ["60^1.2.250.1.213.1.1.5.5"]}}}, "wrong_role"),
+    "no ID token": ({"token": {"absent": True}}, "no_id_token"),
+    "another audience by our azp": ({"token": {"set": {"aud": "dossier", "azp": "liaison-chu"}}}, "wrong_audience"),
+    "one audience more": ({"token": {"set": {"aud": ["liaison-chu", "x"], "azp": "liaison-chu"}}}, "wrong_audience"),
+    "another audience": ({"token": {"set": {"aud": "dossier"}}}, "azp.*invalid_token"),
+    "a foreign issuer": ({"token": {"set": {"iss": "https://auth.example"}}}, "iss.*invalid_token"),
+    "another nonce": ({"token": {"set": {"nonce": "x"}}}, "nonce.*invalid_token"),
+    "no nonce": ({"token": {"drop": ["nonce"]}}, "nonce.*invalid_token"),
+    "an expired token": ({"token": {"set": {"exp": 1_700_000_000, "iat": 1_699_999_000}}}, "expired.*invalid_token"),
+    "a token without an end": ({"token": {"drop": ["exp"]}}, "exp.*invalid_token"),
+    "a signature by another key": ({"token": {"key": "foreign"}}, "signature.*invalid_token"),
+    "no signature": ({"token": {"alg": "none"}}, "algorithm.*invalid_token"),
+    "the public key as a secret": ({"token": {"alg": "HS256"}}, "algorithm.*invalid_token"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_a_wrong_answer_of_the_provider_opens_nothing(place: Place, name: str) -> None:
+    spoilt, code = ANSWERS[name]
+    await place.provider.spoil(**spoilt)
+    try:
+        with pytest.raises(Refused, match=code):
+            await place.browser().comes("anna")
+    finally:
+        await place.provider.spoil()
+
+
+@pytest.mark.parametrize(
+    ("who", "code"), [("dan", "struck_off"), ("eve", "unknown_professional"), ("anna by phone", "weak_acr")]
+)
+async def test_who_may_not_is_told_why(place: Place, who: str, code: str) -> None:
+    with pytest.raises(Refused, match=f" / .*{code}"):
+        await place.browser().comes(who)
+
+
+# ---- steps of a login that are another's, or come twice
+
+
+async def test_a_code_and_a_state_count_once_and_for_one_browser(place: Place) -> None:
+    anna, mallory = place.browser(), place.browser()
+    callback = await anna.present(await anna.begin(), "anna")
+    with pytest.raises(Refused, match="missing_session"):
+        await mallory.end(callback)
+    await mallory.begin()
+    with pytest.raises(Refused, match="mismatching_session"):
+        await mallory.end(callback)
+    kept = anna.copy()
+    assert "loginToken=" in await anna.end(callback)
+    with pytest.raises(Refused, match=r"missing_session|invalid_session"):
+        await anna.end(callback)
+    with pytest.raises(Refused, match="invalid_grant"):
+        await kept.end(callback)
+
+
+async def test_a_code_of_another_login_has_another_verifier(place: Place) -> None:
+    anna, mallory = place.browser(), place.browser()
+    stolen = _of(await anna.present(await anna.begin(), "anna"), "code")
+    at = await mallory.begin()
+    with pytest.raises(Refused, match="invalid_grant"):
+        await mallory.end(f"{place.callback}?code={stolen}&state={_of(at, 'state')}")
+
+
+async def test_a_login_without_a_challenge_does_not_begin(place: Place) -> None:
+    anna = place.browser()
+    at = "&".join(one for one in (await anna.begin()).split("&") if not one.startswith("code_challenge"))
+    callback = await anna.present(at, "anna")
+    with pytest.raises(Refused, match="invalid_request"):
+        await anna.end(callback)
+
+
+async def test_a_code_of_one_provider_is_nothing_at_another(place: Place) -> None:
+    mallory = place.browser()
+    at = await mallory.begin()
+    callback = await mallory.present(at.replace(place.provider.issuer, place.provider.local_issuer), "ines")
+    with pytest.raises(Refused, match="invalid_grant"):
+        await mallory.end(callback)
+
+
+async def test_a_login_token_counts_once(place: Place) -> None:
+    anna = place.browser()
+    token = await anna.comes("anna")
+    assert (await anna.redeem(token))["user_id"] == place.account("anna")
+    with pytest.raises(Refused, match="Invalid login token"):
+        await anna.redeem(token)
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "{app}.evil.example/", "javascript:alert(1)"])
+async def test_a_strange_page_gets_no_token_by_itself(place: Place, back: str) -> None:
+    """Synapse asks the person, and names the page; ours gets it at once."""
+    anna = place.browser()
+    at = await anna.begin(back=back.format(app=place.app.rstrip("/")))
+    with pytest.raises(Refused, match=r"evil\.example|javascript"):
+        await anna.end(await anna.present(at, "anna"))
+
+
+# ---- names
+
+
+async def test_nobody_else_takes_a_professionals_name(place: Place) -> None:
+    number = NUMBERS["fay"]
+    for alike in (f"ps_8{number}", f"ps_8{number}1", f"ps-8{number}", f"p5_8{number}", "fay.8l000000ooo5", number):
+        with pytest.raises(RuntimeError, match="Rate limited"):
+            await place.synapse.register_user(alike, "x")
+    assert (await place.synapse.register_user("fay.roux", "x"))["user_id"].startswith("@fay.roux:")
+
+
+async def test_a_name_that_is_taken_is_refused_and_never_suffixed(place: Place) -> None:
+    """From a time before the module."""
+    with sqlite3.connect(place.synapse.directory / "synapse.db") as db:
+        db.execute(
+            "INSERT INTO users (name, creation_ts, is_guest, admin) VALUES (?, 0, 0, 0)", (place.account("fay"),)
+        )
+    with pytest.raises(Refused, match="taken"):
+        await place.browser().comes("fay")
+    assert f"ALARM ps_8{NUMBERS['fay']} is there already" in place.said()
+
+
+async def test_another_provider_never_opens_a_professionals_account(place: Place) -> None:
+    ben = (await place.browser().log_in("ben"))["user_id"]
+    assert ben == place.account("ben")
+    assert (await place.browser().log_in("ines", "oidc-chu"))["user_id"] == f"@chu_ines:{place.synapse.name}"
+    with pytest.raises(Refused, match="reserved"):
+        await place.browser().comes("mallory", "oidc-chu")
+    for careless in ("oidc-plain", "oidc-careless"):  # mapped by others: the module itself refuses the account
+        with pytest.raises(Refused):
+            await place.browser().comes("mallory", careless)
+    with pytest.raises(Refused, match="reserved"):  # linked to the account that is there: no session
+        await place.browser().log_in("mallory", "oidc-greedy")
+
+
+def _of(address: str, name: str) -> str:
+    return address.partition(f"{name}=")[2].partition("&")[0]
+
+
+# ---- what follows
+
+
+async def test_the_name_is_the_directorys_and_the_hub_knows_the_account(place: Place) -> None:
+    said = await place.browser().log_in("cleo")
+    cleo = said["user_id"]
+    profile = await place.call("GET", f"/_matrix/client/v3/profile/{cleo}")
+    assert profile["displayname"] == "Dr Cléo Petit — Médecin (Lyon)"
+    [link] = [one for one in await place.node.hub.links.of(f"rpps:{NUMBERS['cleo']}") if one.address.id == cleo]
+    assert (link.proof, link.standing.value) == ("login", "active")
+    person = await place.node.people.get(f"rpps:{NUMBERS['cleo']}")
+    assert [str(one) for one in person.addresses] == ["pandalab:cleo", f"matrix:{cleo}"]
+
+
+async def test_logging_out_at_the_provider_ends_the_session(place: Place) -> None:
+    """Back-channel logout: the provider tells the homeserver."""
+    anna, other = place.browser(), place.browser()
+    mine, elsewhere = await anna.log_in("anna"), await other.log_in("anna")
+    await anna.leave()
+    await place.ends(mine)
+    assert (await place.call("GET", "/_matrix/client/v3/account/whoami", elsewhere))["user_id"] == mine["user_id"]
+
+
+async def test_while_the_hub_is_away_the_last_answer_counts_for_who_has_one(place: Place) -> None:
+    await place.browser().log_in("anna")
+    await place.hub_away()
+    try:
+        assert (await place.browser().log_in("anna"))["user_id"] == place.account("anna")
+        with pytest.raises(Refused, match="directory_away"):
+            await place.browser().comes("fay")
+    finally:
+        await place.hub_back()
+
+
+async def test_whoever_is_struck_off_has_no_session_and_needs_a_new_login_when_back(place: Place) -> None:
+    mine = await place.browser().log_in("ben")
+    write(place.csv, ben_closed="2026-11-29")
+    place.directory.reload()
+    await place.ends(mine)
+    with pytest.raises(Refused, match="struck_off"):
+        await place.browser().comes("ben")
+    write(place.csv)
+    place.directory.reload()
+    await place.until(lambda: _logs_in(place, "ben"))
+    await place.ends(mine)
+
+
+async def _logs_in(place: Place, who: str) -> bool:
+    try:
+        await place.browser().log_in(who)
+    except Refused:
+        return False
+    return True
+
+
+async def test_nothing_of_a_person_is_in_the_log(place: Place) -> None:
+    said = place.said()
+    assert "ALARM" in said
+    for word in ("Martin", "Durand", "SubjectNameID", "APPPRIP3", "id_token=", "eyJ"):
+        assert word not in said

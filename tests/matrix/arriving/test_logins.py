@@ -1,0 +1,92 @@
+"""What the homeserver's login module asks of the hub, without a homeserver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
+
+from appservice.arriving.logins import Logins
+from appservice.client.names import Names
+from bridge.errors import Refused
+from bridge.hub.links import LOGIN
+from bridge.model import MATRIX, Address, Standing
+from bridge.people.directories.flatfile import FlatFile
+from tests.core.make import PEOPLE, World, running
+from tests.core.make import person as entry
+
+NAMES = Names("rpps_", "hub.example")
+CLEO, GONE = "10000000003", "10000000008"
+TOKEN = {"Authorization": "Bearer secret"}
+
+
+async def asked(client: AiohttpClient, w: World, token: str | None = "secret") -> TestClient[Any, Any]:
+    """A client of the routes."""
+    app = web.Application()
+    Logins(token, w.hub.following._people, w.hub.following, NAMES).routes(app)
+    return await client(app)
+
+
+async def tell(client: TestClient[Any, Any], accounts: dict[str, str]) -> dict[str, str]:
+    """The states of accounts, as the homeserver asks."""
+    got = await client.post("/_liaison/login/v1/accounts", json={"accounts": accounts}, headers=TOKEN)
+    return {user: one["state"] for user, one in (await got.json())["accounts"].items()}
+
+
+async def test_numbers_and_accounts(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    directory = FlatFile([*PEOPLE, replace(entry(GONE, "Gil Noir"), active=False)])
+    async with running(f"sqlite:///{tmp_path}/hub.db", directory=directory) as w:
+        client = await asked(aiohttp_client, w)
+        for rpps, state in ((CLEO, "active"), (GONE, "struck_off"), ("10000000099", "unknown"), ("1", "unknown")):
+            got = await client.get(f"/_liaison/login/v1/professionals/{rpps}", headers=TOKEN)
+            assert (await got.json())["state"] == state
+        got = await client.get(f"/_liaison/login/v1/professionals/{CLEO}", headers=TOKEN)
+        assert (await got.json())["shown"] == "Cléo Petit — Médecin (Lyon)"
+        account = NAMES.account(CLEO)
+        lies = {NAMES.account("10000000001"): CLEO, "@ps_x:hub.example": "x", f"@ps_8{CLEO}:evil.example": CLEO}
+        assert await tell(client, {account: CLEO} | lies) == {account: "active"} | dict.fromkeys(lies, "unknown")
+        [link] = [one for one in await w.hub.links.of(f"rpps:{CLEO}") if one.address.network == MATRIX]
+        assert (link.address.id, link.proof, link.standing) == (account, LOGIN, Standing.ACTIVE)
+        assert (await w.hub.facts.identify(Address(MATRIX, account), "sender")).id == f"rpps:{CLEO}"
+
+
+async def test_what_the_operator_takes_back_no_login_gives_again(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        client, account = await asked(aiohttp_client, w), Address(MATRIX, NAMES.account(CLEO))
+        await tell(client, {account.id: CLEO})
+        await w.hub.links.revoke(account, "operator lea")
+        assert await tell(client, {account.id: CLEO}) == {account.id: "active"}
+        with pytest.raises(Refused, match="account_revoked"):
+            await w.hub.facts.identify(account, "sender")
+
+
+async def test_a_conversation_is_offered_to_the_new_account(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    """Messages of products go to it from then on."""
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        client, account = await asked(aiohttp_client, w), NAMES.account(CLEO)
+        await tell(client, {account: CLEO})
+        member = await w.hub.following._people.find(f"rpps:{CLEO}", "siilo", "to")
+        assert member.address == Address(MATRIX, account)
+        again = w.hub.following._people.accounts.changes
+        await tell(client, {account: CLEO})
+        assert w.hub.following._people.accounts.changes == again, "nothing is done twice"
+
+
+async def test_strangers_and_nonsense_learn_nothing(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        client = await asked(aiohttp_client, w)
+        for headers in ({}, {"Authorization": "Bearer secre"}, {"Authorization": "Basic secret"}):
+            assert (await client.get(f"/_liaison/login/v1/professionals/{CLEO}", headers=headers)).status == 403
+            assert (await client.post("/_liaison/login/v1/accounts", json={}, headers=headers)).status == 403
+        many = {"accounts": {str(n): CLEO for n in range(501)}}
+        wrong: list[Any] = [{}, [], {"accounts": []}, {"accounts": {"a": 1}}, many]
+        for body in wrong:
+            got = await client.post("/_liaison/login/v1/accounts", json=body, headers=TOKEN)
+            assert got.status == 400
+        closed = await asked(aiohttp_client, w, None)
+        assert (await closed.get(f"/_liaison/login/v1/professionals/{CLEO}", headers=TOKEN)).status == 404
