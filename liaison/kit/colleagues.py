@@ -16,23 +16,26 @@ from liaison.kit.people import COLLEAGUES
 
 _KINDS = EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.HANDLED, Kind.POLL, Kind.VOTE, Kind.POLL_END}
 
+_ABLE = Capabilities(kinds=_KINDS, files=True, urgent=True, mentions=True, locations=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a colleague says: ``about`` and ``reply_to`` are ids of this network."""
+    """What a colleague says: ``about`` and ``thread`` are ids of this network."""
 
     text: str = field(default="", repr=False)
     kind: Kind = Kind.TEXT
     about: str | None = None
     to: tuple[str, ...] = ()
     body: Body | None = None
+    thread: str | None = None
 
 
 class Colleagues(Loopback):
     """A network whose people do what the kit wants. ``arrived`` is called with everything that is delivered."""
 
     def __init__(self, hub: Receiver, arrived: Callable[[Delivery], None] = lambda _: None) -> None:
-        super().__init__(COLLEAGUES, Capabilities(kinds=_KINDS, files=True, urgent=True), hub)
+        super().__init__(COLLEAGUES, _ABLE, hub)
         self._arrived = arrived
         self._ids: dict[str, str] = {}
 
@@ -59,16 +62,17 @@ class Colleagues(Loopback):
         ident = f"{who}-{new_id()}"
         about = None if said.about is None else Ref(COLLEAGUES, said.about)
         body = said.body or Body(said.text)
-        sender = Address(COLLEAGUES, who)
+        thread = None if said.thread is None else Ref(COLLEAGUES, said.thread)
+        sender, ref = Address(COLLEAGUES, who), Ref(COLLEAGUES, ident)
         await self.hub.accept(
-            Message(Ref(COLLEAGUES, ident), chat, sender, said.kind, body, _now(), said.to, reply_to=about)
+            Message(ref, chat, sender, said.kind, body, _now(), said.to, reply_to=about, thread=thread)
         )
         return ident
 
-    async def read(self, who: str, ident: str) -> None:
-        """Somebody has read up to a message."""
+    async def read(self, who: str, ident: str) -> bool:
+        """Somebody has read up to a message. False: the hub has not noted yet that it arrived."""
         assert self.hub is not None
-        await self.hub.signs.read(Ref(COLLEAGUES, ident), Address(COLLEAGUES, who), _now())
+        return await self.hub.signs.read(Ref(COLLEAGUES, ident), Address(COLLEAGUES, who), _now())
 
     async def add(self, who: str, chat: str, handles: Sequence[str]) -> None:
         """Somebody brings others into a conversation."""

@@ -16,17 +16,21 @@ from aiohttp import web
 from bridge.db import open_database
 from bridge.files import Files
 from bridge.hub.assembly import Core, Rules, assemble
+from bridge.hub.duty.desk import DutyDesk
+from bridge.hub.hub import now_ms
 from bridge.model import Delivery
 from bridge.network import Outfit
 from bridge.networks.connect.connector import NETWORK
 from bridge.networks.connect.signing import new_secret, new_token
 from bridge.parts.patience import Patience
 from bridge.people.directories.flatfile import FlatFile
+from bridge.people.directories.functions import WithFunctions
+from bridge.people.duty.kept_rota import KeptRota
 from bridge.seal import Seal
 from bridge.store.store import COMPONENT
 from bridge.trail.entry import COMPONENT as TRAIL
 from liaison.kit.colleagues import Colleagues
-from liaison.kit.people import EVERYBODY
+from liaison.kit.people import EVERYBODY, ROTA
 from liaison.kit.shelf import MemoryShelf
 
 _SHUTDOWN = 0.2  # s
@@ -96,14 +100,16 @@ async def small_hub(
         seal = Seal({"kit": secrets.token_bytes(32)}, "kit")
         db = await open_database(f"sqlite:///{folder / 'hub.db'}", [COMPONENT, TRAIL, *NETWORK.tables])
         stack.push_async_callback(db.close)
-        directory = FlatFile([one.person for one in EVERYBODY])
+        (folder / "rota.yaml").write_text(ROTA, "utf-8")
+        rota = KeptRota(folder / "rota.yaml")
+        directory = WithFunctions(FlatFile([one.person for one in EVERYBODY]), rota)
         files = Files(MemoryShelf())
         core = assemble(db, seal, directory, Rules(patience=PATIENCE), files=files)
         section = NETWORK.settings.model_validate(product.section(timeout))
         built = NETWORK.build(section, Outfit(core.hub, db, seal, files))
         colleagues = Colleagues(core.hub, arrived)
         colleagues.files = files
-        core.serve(colleagues, *built.connectors)
+        core.serve(colleagues, *built.connectors, DutyDesk(core.hub, core.store, core.people, seal, rota, now_ms))
         app = web.Application(handler_args={"auto_decompress": False})
         routes(app)
         if built.routes is not None:

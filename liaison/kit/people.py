@@ -36,3 +36,17 @@ GAEL = Invented("10001006079", "Gaël Vincent", "Chirurgien", "CH de Valence", "
 NOBODY = Invented("10001009118", "Jeanne Faure", "Urgentiste", "Cabinet du Parc, Annecy")
 """In the directory, reached by nobody: who writes to her is refused."""
 EVERYBODY = (*USERS, BEN, GAEL, NOBODY)
+
+FUNCTION = "function:avis-cardio"
+"""A function that Ben has taken, day and night."""
+FUNCTION_NAME = "Avis cardiologie"
+ROTA = f"""
+functions:
+  avis-cardio:
+    name: {FUNCTION_NAME}
+    profession: Avis
+    place: {BEN.place}
+    members: {{ben: "rpps:{BEN.rpps}"}}
+    shifts:
+      - {{who: ben, days: daily, from: 00:00, to: 00:00}}
+"""

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from bridge.extras import Choice, Location, Poll
 from bridge.model import Address, Body, Delivery, File, Kind
 from bridge.networks.connect.signing import new_secret
 from liaison.connect import new_id
@@ -46,6 +47,7 @@ class Sandbox:
         self._thinks = thinks
         self._tasks: set[asyncio.Task[None]] = set()
         self._chats: dict[str, tuple[str, str]] = {}  # user -> Ben's chat with them, and his last message there
+        self._polls: dict[str, tuple[str, str]] = {}
         self.hub: SmallHub | None = None
 
     def arrived(self, delivery: Delivery) -> None:
@@ -100,10 +102,11 @@ class Sandbox:
         await play(self, user)
         return web.json_response({"played": request.match_info["event"]})
 
-    async def _chat(self, user: str, body: Body | None = None) -> tuple[str, str]:
+    async def _chat(self, user: str, body: Body | None = None, kind: Kind = Kind.TEXT) -> tuple[str, str]:
         """A message of Ben's to a user: their chat, and the message's id."""
         chat, _ = self._chats.get(user, (f"ben-{new_id()}", ""))
-        said = Said("Bonjour, avez-vous un instant ?", to=(f"{self._hub.product.name}:{user}",), body=body)
+        to = (f"{self._hub.product.name}:{user}",)
+        said = Said("Bonjour, avez-vous un instant ?", kind, to=to, body=body)
         ident = await self._hub.colleagues.say(BEN.account, chat, said)
         self._chats[user] = (chat, ident)
         return chat, ident
@@ -155,6 +158,37 @@ class Sandbox:
         chat, _ = await self._last(user)
         await self._hub.colleagues.rename(BEN.account, chat, "Relève du soir")
 
+    async def poll(self, user: str) -> None:
+        """Ben asks which day suits."""
+        asked = Poll("Quel jour pour la réunion ?", (Choice("a", "Mardi"), Choice("b", "Jeudi")))
+        await self._chat(user, Body("", extra=asked), Kind.POLL)
+        self._polls[user] = self._chats[user]
+
+    async def poll_end(self, user: str) -> None:
+        """Ben ends his poll."""
+        if user not in self._polls:
+            await self.poll(user)
+        chat, ident = self._polls.pop(user)
+        await self._hub.colleagues.say(BEN.account, chat, Said("", Kind.POLL_END, ident))
+
+    async def place(self, user: str) -> None:
+        """Ben says where he is."""
+        await self._chat(user, Body("Je suis ici", extra=Location(45.1885, 5.7245, label="Clinique des Lilas")))
+
+    async def mention(self, user: str) -> None:
+        """Ben calls the user by name."""
+        person = await self._hub.core.hub.facts.identify(Address(self._hub.product.name, user), "user")
+        await self._chat(user, Body(f"@{person.name} pouvez-vous regarder ?", mentions=(person.id,)))
+
+    async def thread(self, user: str) -> None:
+        """Ben goes on in a thread below his last message."""
+        chat, ident = await self._last(user)
+        await self._hub.colleagues.say(BEN.account, chat, Said("Dans le fil : c'est réglé.", thread=ident))
+
+    async def handled(self, user: str) -> None:
+        """Ben marks his last message as dealt with."""
+        await self._about(user, Said("Traité", Kind.HANDLED))
+
 
 EVENTS: dict[str, Callable[[Sandbox, str], Awaitable[None]]] = {
     "message": Sandbox.message,
@@ -166,6 +200,12 @@ EVENTS: dict[str, Callable[[Sandbox, str], Awaitable[None]]] = {
     "removal": Sandbox.removal,
     "members": Sandbox.members,
     "name": Sandbox.name,
+    "poll": Sandbox.poll,
+    "poll_end": Sandbox.poll_end,
+    "place": Sandbox.place,
+    "mention": Sandbox.mention,
+    "thread": Sandbox.thread,
+    "handled": Sandbox.handled,
 }
 """What ``POST /sandbox/{event}`` plays."""
 

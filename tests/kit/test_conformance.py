@@ -23,6 +23,7 @@ from liaison.kit.hub import serve
 
 TOKEN = "test-driver-token"
 PATIENT = Limits(patience=30.0)
+BRISK = Limits(patience=8.0)  # where several things do not come
 
 RED = {
     Mistake.TAKES_ANY_SIGNATURE: {"signature.wrong", "signature.missing", "signature.body", "rotation.old"},
@@ -63,7 +64,31 @@ RED = {
     Mistake.HAS_ONE_QUEUE: {"away.apart"},
     Mistake.IGNORES_LOG: {"log.caught"},
     Mistake.SAYS_UNKNOWN_FIELDS: {"request.valid", "send.accepted"},
+    Mistake.HIDES_FUNCTIONS: {"duty.found"},
+    Mistake.WRITES_TO_PEOPLE_ONLY: {"duty.reaches"},
+    Mistake.HIDES_NOTICES: {"duty.told"},
+    Mistake.HIDES_POLLS: {"poll.shown"},
+    Mistake.LOSES_VOTES: {"poll.voted", "poll.ended"},
+    Mistake.IGNORES_POLL_ENDS: {"poll.ended"},
+    Mistake.ASKS_AS_TEXT: {"poll.asked"},
+    Mistake.HIDES_PLACES: {"place.shown"},
+    Mistake.LOSES_PLACES: {"place.sent"},
+    Mistake.HIDES_MENTIONS: {"mention.shown"},
+    Mistake.LOSES_MENTIONS: {"mention.sent"},
+    Mistake.HIDES_THREADS: {"thread.shown"},
+    Mistake.LOSES_THREADS: {"thread.sent"},
+    Mistake.FETCHES_NOTHING: {"address.fetched"},
+    Mistake.FETCHES_ONCE: {"address.again"},
 }
+TOGETHER = (
+    (Mistake.HIDES_FUNCTIONS, Mistake.HIDES_POLLS, Mistake.HIDES_PLACES, Mistake.HIDES_MENTIONS, Mistake.HIDES_THREADS,
+     Mistake.FETCHES_ONCE),
+    (Mistake.WRITES_TO_PEOPLE_ONLY, Mistake.LOSES_VOTES, Mistake.LOSES_PLACES, Mistake.LOSES_MENTIONS,
+     Mistake.LOSES_THREADS, Mistake.FETCHES_NOTHING),
+    (Mistake.HIDES_NOTICES, Mistake.IGNORES_POLL_ENDS, Mistake.ASKS_AS_TEXT),
+)  # fmt: skip
+"""Mistakes in scenarios that have nothing in common are made at once; each alone in the long run."""
+ALONE = [one for one in Mistake if not any(one in group for group in TOGETHER)]
 AND = {Mistake.USES_IDS_AGAIN: {"receive"}}
 """Scenarios that a mistake needs beside those of its lines."""
 
@@ -77,12 +102,13 @@ async def product(*mistakes: Mistake) -> AsyncIterator[Against]:
         yield Against(url + "/liaison-test", TOKEN)
 
 
-async def red(mistake: Mistake) -> set[str]:
-    """The lines that are red with one mistake, of the scenarios in which it shows."""
-    subjects = {line.partition(".")[0] for line in RED[mistake]} | AND.get(mistake, set())
+async def red(*mistakes: Mistake, limits: Limits = PATIENT) -> set[str]:
+    """The lines that are red with these mistakes, of the scenarios in which they show."""
+    subjects = {line.partition(".")[0] for one in mistakes for line in RED[one]}
+    subjects |= {scenario for one in mistakes for scenario in AND.get(one, set())}
     only = sorted(subjects - set(ALWAYS)) or ["urgent"]
-    async with product(mistake) as against:
-        return {line.rule.id for line in failed(await judged(against, PATIENT, only))}
+    async with product(*mistakes) as against:
+        return {line.rule.id for line in failed(await judged(against, limits, only))}
 
 
 def test_every_mistake_has_its_line_and_there_are_enough() -> None:
@@ -107,8 +133,19 @@ async def test_it_is_green_on_the_simulator() -> None:
     assert heard == list(SCENARIOS)
 
 
-@pytest.mark.parametrize("mistake", list(Mistake), ids=str)
+@pytest.mark.parametrize("mistake", ALONE, ids=str)
 async def test_it_is_red_at_the_right_line_for_each_mistake(mistake: Mistake) -> None:
+    assert await red(mistake) == RED[mistake]
+
+
+@pytest.mark.parametrize("mistakes", TOGETHER, ids=("hidden", "lost", "others"))
+async def test_it_is_red_at_the_right_lines_for_mistakes_of_several_kinds(mistakes: Sequence[Mistake]) -> None:
+    assert await red(*mistakes, limits=BRISK) == {line for one in mistakes for line in RED[one]}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mistake", [one for group in TOGETHER for one in group], ids=str)
+async def test_it_is_red_at_the_line_of_one_of_them(mistake: Mistake) -> None:
     assert await red(mistake) == RED[mistake]
 
 

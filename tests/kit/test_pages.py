@@ -174,3 +174,17 @@ async def test_a_poll_is_voted_on_and_ends_with_its_counts(w: World) -> None:
         assert "1 × Jeudi" in await answer.text()
     assert await post(w, f"/u/cleo/c/{chat}/messages/{asked}/reactions", {"key": "✅"}) == 303
     await w.until(lambda: w.siilo.sim.shown("dan")[0].get("reactions"))
+    # asked by the page
+    for form in ({"question": " ", "answers": "x"}, {"question": "?", "answers": " \n "}):
+        assert await post(w, f"/u/cleo/c/{chat}/polls", form) == 303
+    form = {"question": "Qui vient ?", "answers": "Moi\r\n\r\n Pas moi \r\nMoi", "several": "1"}
+    assert await post(w, f"/u/cleo/c/{chat}/polls", form) == 303
+    await w.until(lambda: len(w.siilo.sim.shown("dan")) == 2)
+    got = w.siilo.sim.shown("dan")[1]
+    assert [one["text"] for one in got["poll"]["answers"]] == ["Moi", "Pas moi"]
+    async with w.client.get(at, headers=HTML) as answer:
+        assert (await answer.text()).count('type="checkbox" name="answers"') == 2
+    both = [("answers", one["id"]) for one in got["poll"]["answers"]]
+    async with w.client.post(f"{at}/messages/{got['id']}/votes", data=both, allow_redirects=False) as done:
+        assert done.status == 303
+    await w.until(lambda: any(one.get("votes") for one in w.pandalab.sim.shown("cleo")[1:]))

@@ -83,6 +83,12 @@ EVENTS = {
     "removal": "message.removed",
     "members": "conversation.members",
     "name": "conversation.renamed",
+    "mention": "message.created",
+    "place": "message.created",
+    "thread": "message.created",
+    "handled": "message.handled",
+    "poll": "message.created",
+    "poll_end": "message.poll_ended",
     "burst": "message.created",  # last: what waits in its lane leaves corrected
 }
 
@@ -97,6 +103,11 @@ def more(simulator: Simulator, kind: str, before: int) -> bool:
     return count(simulator, kind) > before
 
 
+def holds(simulator: Simulator, what: str) -> bool:
+    """Whether a message that holds this is shown."""
+    return any(one.get(what) for one in simulator.shown("cleo"))
+
+
 async def test_every_event_comes_on_demand_to_a_product_of_ones_own(tmp_path: Path) -> None:
     """The simulated product, as a vendor would point theirs at it."""
     secret = "whsec_" + "QUJD" * 11
@@ -107,7 +118,7 @@ async def test_every_event_comes_on_demand_to_a_product_of_ones_own(tmp_path: Pa
     try:
         async with running("--webhook", webhook, "--token", "t", "--secret", secret) as said:
             await simulator.begin_anew(address(said), "t", [secret])
-            simulator.able("edit", "removal", "reaction")
+            simulator.able("edit", "removal", "reaction", "handled", "poll", locations=True, mentions=True)
             simulator.add_user("cleo", "10001002027")
             await until(lambda: (simulator.state.users() or [{}])[0].get("declared"))
             assert set(EVENTS) == set(sandbox.EVENTS)
@@ -116,6 +127,8 @@ async def test_every_event_comes_on_demand_to_a_product_of_ones_own(tmp_path: Pa
                 await curl(f"curl -X POST {address(said)}/sandbox/{event} -d '{json.dumps({'user': 'cleo'})}'")
                 await until(partial(more, simulator, kind, before), event)
             await until(lambda: any(one.get("priority") == "urgent" for one in simulator.shown("cleo")))
+            for held in ("location", "poll", "mentioned", "thread", "counts"):
+                await until(partial(holds, simulator, held), held)
             await until(lambda: any(one["files"] for one in simulator.shown("cleo")))
             for wrong, status in (("nothing", 404), ("message", 422)):
                 async with (

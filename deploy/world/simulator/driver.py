@@ -14,7 +14,9 @@ from deploy.world.simulator.product import Simulator
 from deploy.world.simulator.state import Json
 
 PREFIX = "/liaison-test"
+_ANSWER = 10.0  # s
 _ABLE = ("edit", "removal", "reaction", "handled", "poll")
+_SHOWS = {"locations": True, "mentions": True}
 Act = Callable[[web.Request, Json], Awaitable[Json]]
 
 
@@ -31,9 +33,10 @@ class Driver:
             ("POST", "/setup"): self._setup,
             ("POST", "/secrets"): self._secrets,
             ("POST", "/messages"): self._write,
-            ("POST", "/messages/{id}/{act:edits|removals|reactions|handled}"): self._act,
+            ("POST", "/messages/{id}/{act:edits|removals|reactions|handled|votes|end}"): self._act,
             ("POST", "/read"): self._read,
             ("POST", "/catch-up"): self._catch_up,
+            ("POST", "/files-by-url"): self._by_url,
             ("POST", "/typing"): self._typing,
             ("POST", "/conversations/{id}/members"): self._members,
             ("POST", "/conversations/{id}/name"): self._name,
@@ -59,7 +62,7 @@ class Driver:
     async def _setup(self, request: web.Request, body: Json) -> Json:
         await self._sim.begin_anew(body["hub"], body["token"], body["secrets"])
         users = {one["rpps"]: _ident(one["name"]) for one in body["users"]}
-        self._sim.able(*_ABLE)
+        self._sim.able(*_ABLE, **_SHOWS)
         for rpps, ident in users.items():
             self._sim.add_user(ident, rpps)
         webhook = str(request.url.with_path("/webhook").with_query(None))
@@ -85,6 +88,10 @@ class Driver:
     async def _catch_up(self, request: web.Request, body: Json) -> Json:
         await self._sim.catch_up()
         return {}
+
+    async def _by_url(self, request: web.Request, body: Json) -> Json:
+        post = await self._sim.outbox.wait(self._sim.able(*_ABLE, **_SHOWS, files_by_url=body["on"]), _ANSWER)
+        return {"status": post["status"]}
 
     async def _typing(self, request: web.Request, body: Json) -> Json:
         await self._sim.type(body["user"], body["conversation"], True)
@@ -114,8 +121,8 @@ class Driver:
         }  # fmt: skip
 
     async def _people(self, request: web.Request, _: Json) -> Json:
-        page = await self._sim.outbox.hub.people(request.query["q"], user=request.query["user"])
-        return {"people": [{"person": one.person, "name": one.name} for one in page.items]}
+        found = await self._sim.people(request.query["user"], request.query["q"])
+        return {"people": [{"person": one.person, "name": one.name} for one in found]}
 
 
 def _ident(name: str) -> str:
@@ -127,12 +134,17 @@ def _ident(name: str) -> str:
 def _seen(message: Json) -> Json:
     """A message as its user sees it."""
     sender: Any = message["sender"]
-    kept = ("id", "conversation", "text", "kind", "state", "priority", "reply_to", "removed")
+    kept = ("id", "conversation", "text", "kind", "state", "priority", "reply_to", "thread", "removed", "location",
+            "poll", "counts", "mentioned")  # fmt: skip
     return {
         **{key: message[key] for key in kept if key in message},
         "sender": sender["name"] if isinstance(sender, dict) else sender,
         "edited": bool(message.get("edited")),
         "handled": any(one["key"] == HANDLED for one in message.get("reactions", [])),
         "reactions": [{"key": one["key"]} for one in message.get("reactions", [])],
-        "files": [{key: one[key] for key in ("name", "type", "size", "sha256")} for one in message.get("files", [])],
+        "files": [
+            {key: one[key] for key in ("name", "type", "size", "sha256")}
+            for one in message.get("files", [])
+            if "url" not in one  # and not fetched yet
+        ],
     }

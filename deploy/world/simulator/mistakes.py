@@ -14,10 +14,12 @@ from typing import Any
 from aiohttp import web
 
 from deploy.world.simulator.document import Document
+from deploy.world.simulator.fetching import Fetching
 from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.product import Simulator
-from deploy.world.simulator.state import Json
+from deploy.world.simulator.state import Json, State
 from liaison.connect import Answer, NotGenuine, Webhooks
+from liaison.connect.answers import Found
 from liaison.connect.events import DATA, MessageCreated
 
 _SLOW = 7.0  # s, more than the kit allows
@@ -67,6 +69,21 @@ class Mistake(StrEnum):
     IGNORES_LOG = "ignores_log"
     SENDS_AT_ONCE = "sends_at_once"
     HAS_ONE_QUEUE = "has_one_queue"
+    HIDES_FUNCTIONS = "hides_functions"
+    WRITES_TO_PEOPLE_ONLY = "writes_to_people_only"
+    HIDES_NOTICES = "hides_notices"
+    HIDES_POLLS = "hides_polls"
+    LOSES_VOTES = "loses_votes"
+    IGNORES_POLL_ENDS = "ignores_poll_ends"
+    ASKS_AS_TEXT = "asks_as_text"
+    HIDES_PLACES = "hides_places"
+    LOSES_PLACES = "loses_places"
+    HIDES_MENTIONS = "hides_mentions"
+    LOSES_MENTIONS = "loses_mentions"
+    HIDES_THREADS = "hides_threads"
+    LOSES_THREADS = "loses_threads"
+    FETCHES_NOTHING = "fetches_nothing"
+    FETCHES_ONCE = "fetches_once"
 
 
 _IGNORED = {
@@ -77,7 +94,24 @@ _IGNORED = {
     Mistake.IGNORES_STATES: ("message.state",),
     Mistake.IGNORES_MEMBERS: ("conversation.members",),
     Mistake.IGNORES_NAMES: ("conversation.renamed",),
+    Mistake.IGNORES_POLL_ENDS: ("message.poll_ended",),
 }
+_HIDDEN: dict[Mistake, Json] = {
+    Mistake.HIDES_URGENCY: {"priority": "normal"},
+    Mistake.SHOWS_BY_ARRIVAL: {"order": 0},
+    Mistake.HIDES_POLLS: {"poll": None},
+    Mistake.HIDES_PLACES: {"location": None},
+    Mistake.HIDES_MENTIONS: {"mentioned": []},
+    Mistake.HIDES_THREADS: {"thread": None},
+}
+_LOST = {
+    Mistake.LOSES_REPLIES: ("reply_to",),
+    Mistake.ASKS_AS_TEXT: ("poll",),
+    Mistake.LOSES_PLACES: ("location",),
+    Mistake.LOSES_MENTIONS: ("mentions",),
+    Mistake.LOSES_THREADS: ("thread",),
+}
+"""What a user says and the product does not pass on."""
 
 
 class MistakenOutbox(Outbox):
@@ -115,6 +149,23 @@ class MistakenOutbox(Outbox):
         return body
 
 
+class WrongFetching(Fetching):
+    """Goes wrong with files that are to be fetched."""
+
+    def __init__(self, state: State, mistakes: Collection[Mistake]) -> None:
+        super().__init__(state)
+        self._mistakes = mistakes
+
+    async def whole(self, outbox: Outbox, file: Json) -> Document | None:
+        """See :class:`Fetching`."""
+        if Mistake.FETCHES_NOTHING in self._mistakes:
+            return None
+        if Mistake.FETCHES_ONCE in self._mistakes:
+            answer = await outbox.hub.once("GET", f"/files/{file['id']}", raw=True)
+            return Document(file["name"], file["type"], answer.body) if answer.done else None
+        return await super().whole(outbox, file)
+
+
 class Mistaken(Simulator):
     """The simulator with some of the mistakes switched on."""
 
@@ -130,6 +181,8 @@ class Mistaken(Simulator):
         self.mistakes = frozenset(mistakes)
         assert isinstance(self.outbox, MistakenOutbox)
         self.outbox.mistakes = self.mistakes
+
+        self._fetching = WrongFetching(self.state, self.mistakes)
 
     # ---- secrets, signatures, clocks
 
@@ -185,10 +238,10 @@ class Mistaken(Simulator):
     def _keep_message(self, webhook_id: str, kind: str, data: Json) -> Json:
         if Mistake.DROPS_NEW_KINDS in self.mistakes and data["kind"] not in ("text", "notice", "emote"):
             return {"id": f"dropped-{uuid.uuid4().hex}"}
-        if Mistake.SHOWS_BY_ARRIVAL in self.mistakes:
-            data = data | {"order": 0}
-        if Mistake.HIDES_URGENCY in self.mistakes:
-            data = data | {"priority": "normal"}
+        if Mistake.HIDES_NOTICES in self.mistakes and data["system"]:
+            return {"id": f"dropped-{uuid.uuid4().hex}"}
+        for mistake, hidden in _HIDDEN.items():
+            data = data | hidden if mistake in self.mistakes else data
         answer = super()._keep(webhook_id, kind, data)
         if Mistake.READS_BY_ITSELF in self.mistakes:
             self.read(data["recipients"][0], answer["id"])
@@ -206,13 +259,31 @@ class Mistaken(Simulator):
 
     def write(self, user: str, given: Json) -> tuple[str, str, int]:
         """See :class:`Simulator`."""
-        if Mistake.LOSES_REPLIES in self.mistakes:
-            given = {key: value for key, value in given.items() if key != "reply_to"}
+        lost = {key for mistake, keys in _LOST.items() if mistake in self.mistakes for key in keys}
+        lost |= {"kind"} if given.get("kind") in lost else set()
+        given = {key: value for key, value in given.items() if key not in lost}
+        if Mistake.ASKS_AS_TEXT in self.mistakes and not given.get("text"):
+            given = given | {"text": "Sondage"}
+        if Mistake.WRITES_TO_PEOPLE_ONLY in self.mistakes and "to" in given:
+            given = given | {"to": [one for one in given["to"] if one.startswith("rpps:")]}
         if Mistake.CUTS_TEXT in self.mistakes:
             given = given | {"text": given.get("text", "")[:24]}
         if Mistake.CLOCK_AHEAD in self.mistakes:
             given = given | {"sent_at": (datetime.now(UTC) + _AHEAD).isoformat(timespec="milliseconds")}
         return super().write(user, given)
+
+    def act(self, user: str, kind: str, message: str, given: Json) -> tuple[str, int]:
+        """See :class:`Simulator`."""
+        return (
+            ("lost", 0)
+            if kind == "votes" and Mistake.LOSES_VOTES in self.mistakes
+            else super().act(user, kind, message, given)
+        )
+
+    async def people(self, user: str, words: str) -> list[Found]:
+        """See :class:`Simulator`."""
+        found = await super().people(user, words)
+        return [one for one in found if Mistake.HIDES_FUNCTIONS not in self.mistakes or one.rpps]
 
     async def catch_up(self) -> None:
         """See :class:`Simulator`."""

@@ -16,9 +16,11 @@ from aiohttp import web
 
 from deploy.world.simulator.changes import DONE, MARKS, change
 from deploy.world.simulator.document import Document, read_all, without_content
+from deploy.world.simulator.fetching import Fetching
 from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.state import Json, State, now_text
 from liaison.connect import NotGenuine, Webhooks
+from liaison.connect.answers import Found
 
 _WRITTEN = (
     "to", "name", "kind", "html", "priority", "reply_to", "thread", "sent_at", "mentions", "everybody", "location",
@@ -74,6 +76,8 @@ class Simulator:
         self._cursor: str | None = None
         self._read_from_log = ""
         self._chance = random.Random(seed)
+        self._fetching = Fetching(self.state)
+        self._tasks: set[asyncio.Task[None]] = set()
         self.set_secrets(*secrets)
         self.outbox = self._new_outbox(hub, token)
 
@@ -101,6 +105,9 @@ class Simulator:
 
     async def stop(self) -> None:
         """Stop sending; everything is on disk."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.outbox.stop()
         self.state.close()
 
@@ -180,6 +187,10 @@ class Simulator:
         lane = f"receipt {uuid.uuid4().hex}" if self.faults.reorder else f"receipt {user}"
         body = {"message": message, "user": user, "state": "read", "at": now_text()}
         return self.outbox.put(lane, "POST", "/receipts", body)
+
+    async def people(self, user: str, words: str) -> list[Found]:
+        """Whom a user's search finds."""
+        return list((await self.outbox.hub.people(words, user=user)).items)
 
     async def type(self, user: str, conversation: str, typing: bool) -> int:
         """A user types; not repeated."""
@@ -293,8 +304,11 @@ class Simulator:
         return [Document.read(one) for one in given]
 
     def _files(self, message: str, given: Sequence[Json]) -> list[Json]:
-        """Those that came whole are kept; those that are to be fetched stay as they were named."""
+        """Those that came whole are kept; those that are named are fetched."""
         if not all("content" in one for one in given):
+            task = asyncio.ensure_future(self._fetching.fetch(self.outbox, message, given))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
             return list(given)
         return self.state.put_files(message, self._documents(given))
 

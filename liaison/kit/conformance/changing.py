@@ -27,7 +27,8 @@ async def _change(trial: Trial, came: Came, kind: Kind, text: str = "", about: s
     return ident
 
 
-def _undeclared(trial: Trial, kind: str, *rules: str) -> bool:
+def undeclared(trial: Trial, kind: str, *rules: str) -> bool:
+    """Whether the product does not declare something; then these rules are not judged."""
     if kind in trial.able:
         return False
     for rule in rules:
@@ -38,7 +39,7 @@ def _undeclared(trial: Trial, kind: str, *rules: str) -> bool:
 async def edit(trial: Trial) -> None:
     """Corrections."""
     judge = trial.judge
-    if not _undeclared(trial, "edit", "edit.shown", "edit.again"):
+    if not undeclared(trial, "edit", "edit.shown", "edit.again"):
         came = await trial.from_ben()
         for rule in ("edit.shown", "edit.again"):
             text = f"Corrigé {new_id()[:8]}"
@@ -55,7 +56,7 @@ async def _reads(trial: Trial, came: Came, text: str) -> bool:
 
 async def removal(trial: Trial) -> None:
     """Messages that are taken back."""
-    if not _undeclared(trial, "removal", "removal.shown"):
+    if not undeclared(trial, "removal", "removal.shown"):
         came = await trial.from_ben()
         await _change(trial, came, Kind.REMOVAL)
         text = came.call.data["text"]
@@ -78,7 +79,7 @@ async def _about(trial: Trial, delivery: str, kind: Kind, text: str = "") -> boo
 
 async def reaction(trial: Trial) -> None:
     """Reactions, and that they are taken back."""
-    if not _undeclared(trial, "reaction", "reaction.shown", "reaction.back"):
+    if not undeclared(trial, "reaction", "reaction.shown", "reaction.back"):
         came = await trial.from_ben()
         ident = await _change(trial, came, Kind.REACTION, "👍")
 
@@ -87,7 +88,7 @@ async def reaction(trial: Trial) -> None:
 
         shown = await trial.shown(lambda all_: "👍" in keys(all_), trial.cleo)
         if trial.judge.check("reaction.shown", shown, "it is not shown"):
-            if _undeclared(trial, "removal", "reaction.back"):
+            if undeclared(trial, "removal", "reaction.back"):
                 return
             await _change(trial, came, Kind.REMOVAL, about=ident)
             gone = await trial.shown(lambda all_: "👍" not in keys(all_), trial.cleo)
@@ -99,7 +100,7 @@ async def reaction(trial: Trial) -> None:
 
 async def mark(trial: Trial) -> None:
     """Messages that somebody has dealt with, where the product says that it shows them."""
-    if _undeclared(trial, "handled", "mark.shown", "mark.sent"):
+    if undeclared(trial, "handled", "mark.shown", "mark.sent"):
         return
     came = await trial.from_ben()
     await _change(trial, came, Kind.HANDLED, "Traité")

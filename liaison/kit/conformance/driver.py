@@ -81,8 +81,8 @@ class TestDriver:
         ]
         return await self._call("POST", "/messages", {"user": user, "text": text, "files": attached} | more)
 
-    async def act(self, user: str, what: str, message: str, **said: str) -> str:
-        """``edits`` (text), ``removals`` or ``reactions`` (key) of a user; gives the product's id of that."""
+    async def act(self, user: str, what: str, message: str, **said: Any) -> str:
+        """``edits`` (text), ``removals``, ``reactions`` (key), ``votes`` (answers) of a user; gives the id of that."""
         answer = await self._call("POST", f"/messages/{quote(message, safe='')}/{what}", {"user": user} | said)
         return str(answer.get("id", ""))
 
@@ -120,6 +120,14 @@ class TestDriver:
         """Read the event log to its end; False: the product does not read it."""
         try:
             await self._call("POST", "/catch-up", {})
+        except NoSuchRequest:
+            return False
+        return True
+
+    async def by_url(self, on: bool) -> bool:
+        """Have files named by webhooks, or held by them; False: the product fetches none."""
+        try:
+            await self._call("POST", "/files-by-url", {"on": on})
         except NoSuchRequest:
             return False
         return True

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from liaison.kit.conformance import away, changing, talking, trusting
+from liaison.kit.conformance import away, changing, holding, talking, trusting
 from liaison.kit.conformance.driver import DriverError, TestDriver
 from liaison.kit.conformance.front import Front
 from liaison.kit.conformance.judge import Judge, Line
@@ -31,8 +31,14 @@ SCENARIOS: dict[str, Scenario] = {
     "reaction": changing.reaction,
     "mark": changing.mark,
     "file": changing.file,
+    "address": holding.address,
     "urgent": talking.urgent,
+    "poll": holding.poll,
+    "place": holding.place,
+    "mention": holding.mention,
+    "thread": holding.thread,
     "group": talking.group,
+    "duty": holding.duty,
     "away": away.away,
     "log": away.log,
     "search": talking.search,
@@ -90,7 +96,8 @@ async def _declared(trial: Trial) -> None:
     if not await trial.eventually(users):
         raise DriverError("POST /setup: the users were not declared to the hub (PUT /connect/v1/users/{id})")
     said = [one.answer for one in trial.front.requests if one.path.endswith("/capabilities") and one.status == 200]
-    trial.able = frozenset(said[-1].get("kinds", [])) if said else frozenset()
+    shows = {name for name, on in said[-1].items() if on is True} if said else set()
+    trial.able = frozenset(said[-1].get("kinds", [])) | shows if said else frozenset()
 
 
 async def judged(

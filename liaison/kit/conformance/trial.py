@@ -119,12 +119,18 @@ class Trial:
 
     # ---- what people do
 
-    async def from_ben(self, text: str = "", **said: Any) -> Came:
-        """Ben begins a conversation with the first user. Raises Silence when the product never takes it."""
+    async def from_ben(self, text: str = "", match: str = "text", **said: Any) -> Came:
+        """Ben begins a conversation with the first user. Raises Silence when the product never takes it.
+
+        ``match``: by what of it its webhook is known, its text, or that it holds something.
+        """
         text = text or f"Bonjour {new_id()[:8]}"
         chat = f"ben-{new_id()}"
         ident = await self.say(chat, Said(text, to=(f"{self.hub.product.name}:{self.cleo}",), **said))
-        return Came(chat, ident, await self.called(lambda call: call.data.get("text") == text))
+        looked = (
+            (lambda call: call.data.get("text") == text) if match == "text" else (lambda call: call.data.get(match))
+        )
+        return Came(chat, ident, await self.called(looked))
 
     async def say(self, chat: str, said: Said, who: str = BEN.account) -> str:
         """A colleague says something."""

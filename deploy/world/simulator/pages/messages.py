@@ -26,10 +26,23 @@ def conversation(look: Look, one: Talk, typing: Sequence[str], answered: Json | 
     return fill(
         '<p><a href="{home}">{back}</a></p><h1>{title}</h1>'
         '<section id="live" aria-live="polite" data-read="{at}/read">{log}</section>'
-        "{form}{group}",
+        "{form}{asking}{group}",
         home=look.home, back=look.say("back"), title=one.title, at=look.at(one.id), log=log(look, one, typing),
         form=write(look, look.at(one.id) + "/messages", fields, typing=look.at(one.id) + "/typing"),
-        group=_group(look, one),
+        asking=_asking(look, one), group=_group(look, one),
+    )  # fmt: skip
+
+
+def _asking(look: Look, one: Talk) -> Markup:
+    """A question to everybody."""
+    return fill(
+        '<details class="asking"><summary>{title}</summary><form method="post" action="{at}/polls">'
+        '<p><label>{question} <input name="question" required maxlength="500"></label></p>'
+        '<p><label>{answers} <textarea name="answers" rows="3" required></textarea></label></p>'
+        '<p><label><input type="checkbox" name="several" value="1"> {several}</label> <button>{ask}</button></p>'
+        "</form></details>",
+        at=look.at(one.id), title=look.say("ask_poll"), question=look.say("question"), answers=look.say("answers"),
+        several=look.say("several"), ask=look.say("ask"),
     )  # fmt: skip
 
 

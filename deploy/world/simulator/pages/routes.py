@@ -45,6 +45,7 @@ class Pages:
             web.post("/u/{user}/confirm", self._confirm),
             web.get(talk_at, self._talk),
             web.post(talk_at + "/messages", self._write),
+            web.post(talk_at + "/polls", self._ask),
             web.post(talk_at + "/messages/{message}/{act:edits|removals|reactions|votes|end}", self._act),
             web.post(talk_at + "/read", self._read),
             web.post(talk_at + "/typing", self._typing),
@@ -139,6 +140,16 @@ class Pages:
         if not given["text"].strip() and not given["files"]:
             raise web.HTTPSeeOther(look.at(conversation))
         self._sim.write(_of(look), given)
+        raise web.HTTPSeeOther(look.at(conversation))
+
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        look, form = self._look(request), await request.post()
+        lines = list(dict.fromkeys(line.strip() for line in str(form.get("answers", "")).splitlines() if line.strip()))
+        question, conversation = str(form.get("question", "")).strip(), request.match_info["conversation"]
+        if question and lines:
+            answers = [{"id": f"a{n}", "text": text} for n, text in enumerate(lines, 1)]
+            poll = {"question": question, "answers": answers, "most": len(answers) if form.get("several") else 1}
+            self._sim.write(_of(look), {"conversation": conversation, "kind": "poll", "poll": poll})
         raise web.HTTPSeeOther(look.at(conversation))
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
