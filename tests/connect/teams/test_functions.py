@@ -1,4 +1,4 @@
-"""A function of the directory is found, written to and answers as a person does; whoever is on duty gets the message."""
+"""A function is found, written to and answers as a person does; whoever is on duty gets the message."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ async def state(w: World, ident: str, person: str, token: str) -> Json:
     """What became of a message for somebody, once it is read."""
     for _ in range(1_000):
         _, told = await w.call("GET", f"/messages/{ident}", token=token)
-        [one] = [one for one in told["recipients"] if one["person"] == person]
-        if one["state"] == "read":
-            return one
+        found: list[Json] = [one for one in told["recipients"] if one["person"] == person]
+        if found[0]["state"] == "read":
+            return found[0]
         await asyncio.sleep(0.01)
-    raise AssertionError(one)
+    raise AssertionError(told)
 
 
 async def test_a_function_is_a_recipient_like_any_other(tmp_path: Path) -> None:
