@@ -20,6 +20,7 @@ from appservice.process.settings import MatrixSettings
 from bridge.networks.connect.contract.operations import PREFIX
 from deploy.world import process
 from deploy.world.annuaire.from_people import files
+from deploy.world.forking.forked import Program
 from deploy.world.mail_space import Space
 from deploy.world.state_directory import PRODUCTS, Kept, StateDirectory
 from deploy.world.supervised import Supervised
@@ -28,6 +29,7 @@ from deploy.world.waiting import PATIENCE, wait_for
 
 PEOPLE = ROOT / "deploy/people.csv"
 BEN = "10001001014"  # has an account of his own on the second homeserver
+PROGRAM = Program(sys.executable, "appservice.process.command", ("appservice.process.app",), ROOT)
 _HOST = "127.0.0.1"
 
 Row = dict[str, str]
@@ -44,10 +46,12 @@ class Hub:
         space: Space | None = None,
         *,
         national: bool = False,
+        forked: bool = False,
     ) -> None:
         """``servers``: the hub's own homeserver and the other one; with ``space`` it takes part in secure mail.
 
         ``national``: its people come from files of the national directory, only their accounts from a list of its own.
+        ``forked``: it starts in a tenth of the time (see :mod:`deploy.world.forking`), for who kills it often.
         """
         self._national = national
         self._state = state
@@ -63,8 +67,12 @@ class Hub:
         self._rows = _people(f"@ben:{away.name}")
         self._settings = _matrix(state, kept, home, self.url)
         self._write(state, [home.name, away.name])
-        command: list[str | Path] = [sys.executable, "-m", "appservice", "run", "-c", self.config]
-        self.process = Supervised("hub", command, process.Launch(log=state / "hub.log", cwd=ROOT))
+        run: list[str | Path] = ["run", "-c", self.config]
+        launch = process.Launch(log=state / "hub.log", cwd=ROOT)
+        if forked:
+            self.process = Supervised("hub", run, launch, PROGRAM)
+        else:
+            self.process = Supervised("hub", [sys.executable, "-m", "appservice", *run], launch)
 
     def _write(self, state: StateDirectory, servers: Sequence[str]) -> None:
         own = self._kept.secrets

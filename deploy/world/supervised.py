@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.world import process
+from deploy.world.forking.forked import Forked, Program, Start, template
 
 _SHORT_LIFE = 5.0  # seconds; who ends by itself sooner is in a crash loop
 _LONGEST_WAIT = 5.0
@@ -18,13 +18,17 @@ _LONGEST_WAIT = 5.0
 class Supervised:
     """Keeps one command running. Killed from outside it is back at once; only a crash loop is slowed down."""
 
-    def __init__(self, name: str, command: Sequence[str | Path], launch: process.Launch) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str | Path], launch: process.Launch, program: Program | None = None
+    ) -> None:
+        """With ``program`` it is forked each time, and ``command`` holds its arguments."""
         self.name = name
         self.starts = 0
         self.on_start: Callable[[], None] = lambda: None
         self._command = command
         self._launch = launch
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = program
+        self._process: process.Child | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -64,7 +68,12 @@ class Supervised:
         await self.stop(signal.SIGKILL)
 
     def _spawn(self) -> None:
-        self._process = process.spawn(self._command, self._launch)
+        launch = self._launch
+        if self._program is None:
+            self._process = process.spawn(self._command, launch)
+        else:
+            start = Start(self._command, launch.log, launch.cwd or Path.cwd(), launch.env)
+            self._process = Forked(template(self._program), start)
         self.starts += 1
         self.on_start()
 

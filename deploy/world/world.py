@@ -30,9 +30,16 @@ class World:
     """Everything of a demo. `async with` starts it, and stops it in order whatever happens."""
 
     def __init__(
-        self, state: StateDirectory, kept: Kept, say: Say, *, mail: bool = True, national: bool = False
+        self,
+        state: StateDirectory,
+        kept: Kept,
+        say: Say,
+        *,
+        mail: bool = True,
+        national: bool = False,
+        forked: bool = False,
     ) -> None:
-        """``mail``: with operators of secure mail, which only root can start; ``national``: see :class:`Hub`."""
+        """``mail``: with operators of secure mail, which only root can start; ``national``, ``forked``: see `Hub`."""
         self.state = state
         self.kept = kept
         self._say = say
@@ -40,7 +47,7 @@ class World:
         self.home = _server(state, "home", kept.home, authority)
         self.away = _server(state, "away", kept.away, authority)
         self.space = Space(state, kept, TEAM) if mail else None
-        self.hub = Hub(state, kept, (self.home, self.away), self.space, national=national)
+        self.hub = Hub(state, kept, (self.home, self.away), self.space, national=national, forked=forked)
         self.home.registrations.append(self.hub.registration)
         self.simulators = {name: self._simulator(name) for name in PRODUCTS}
         self.products = {name: ProductClient(name, f"http://127.0.0.1:{kept.products[name].port}") for name in PRODUCTS}

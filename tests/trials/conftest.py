@@ -21,7 +21,7 @@ async def world() -> AsyncIterator[World]:
     state = StateDirectory(folder)
     kept, _ = state.open()
     try:
-        async with World(state, kept, lambda _: None) as world:
+        async with World(state, kept, lambda _: None, forked=True) as world:
             yield world
     finally:
         state.release()

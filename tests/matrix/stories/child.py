@@ -1,8 +1,8 @@
 """A hub in a process of its own that is about to be killed: finishes what an earlier life left, then posts one mail.
 
-``python -m tests.matrix.stories.child DATABASE HOMESERVER PORT MXID DONE FAILPOINT [out]``: mails 0 to DONE - 1 are
-posted again (nothing may come of it), then ``out`` posts one more. It says on its standard output when the failpoint
-is set (``armed``) and what its mail network was given (``mail ID SHA256``).
+It is forked (see :mod:`deploy.world.forking`) with ``DATABASE HOMESERVER PORT MXID DONE FAILPOINT [out]``: mails 0 to
+DONE - 1 are posted again (nothing may come of it), then ``out`` posts one more. It says on its standard output when the
+failpoint is set (``armed``) and what its mail network was given (``mail ID SHA256``).
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def tell(delivery: Delivery) -> None:
         print("mail", delivery.id, hashlib.sha256(file.data).hexdigest(), flush=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """In the forked process."""
     _, url, homeserver, port, mxid, done, target, *out = sys.argv
     asyncio.run(live(url, homeserver, int(port), mxid, int(done), target, bool(out)))
