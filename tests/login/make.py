@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from appservice.process.settings import MatrixSettings
 from bridge.parts.tasks import Tasks
 from bridge.people.directories.watched import WatchedFile
 from deploy.world.certificates import Authority
+from deploy.world.client import SCRIPT
 from deploy.world.ports import free_ports
 from deploy.world.provider import CLIENT, IdentityProvider, professional
 from deploy.world.synapse import ROOT, Options, Synapse
@@ -246,7 +249,7 @@ def _options(provider: IdentityProvider, hub_port: int, token_file: Path, app: s
 
 
 @asynccontextmanager
-async def running(folder: Path, page: Callable[[web.Application], None] | None = None) -> AsyncIterator[Place]:
+async def running(folder: Path) -> AsyncIterator[Place]:
     """All of it until the block is left."""
     async with AsyncExitStack() as stack:
         provider = IdentityProvider(people(), LOCALS)
@@ -271,10 +274,37 @@ async def running(folder: Path, page: Callable[[web.Application], None] | None =
         door = Door(Logins(TOKEN, node.people, node.hub.following, chosen.names()), login_port)
         await door.open()
         stack.push_async_callback(door.close)
-        if page is not None:
-            await serve(stack, [page], app_port)
+        await serve(stack, [partial(_page, folder=folder, place=(synapse.url, provider.issuer))], app_port)
         session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         yield Place(synapse, provider, node, directory, csv, app, session, door)
+
+
+_HTML = """<!doctype html><html lang="fr" data-homeserver="{0}" data-logout="{1}/protocol/openid-connect/logout">
+<meta charset="utf-8"><title>Messagerie</title><h1>Messagerie</h1><p id="state">…</p><p id="name"></p>
+<a>Se connecter avec Pro Santé Connect</a><ul id="log"></ul><form><input aria-label="Message"></form>
+<script type="module" src="/login_page.js"></script></html>"""
+
+
+def _page(app: web.Application, folder: Path, place: tuple[str, str]) -> None:
+    """A client in a page, as `deploy/world/js/login_page.mjs` has it; `bundled` makes its script."""
+
+    async def html(request: web.Request) -> web.Response:
+        return web.Response(text=_HTML.format(*place), content_type="text/html")
+
+    async def script(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(folder / "login_page.js")
+
+    app.router.add_get("/", html)
+    app.router.add_get("/login_page.js", script)
+    app.router.add_static("/pkg", SCRIPT.parent / "node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg")
+
+
+def bundled(folder: Path) -> None:
+    """matrix-js-sdk and the page's script as one file. Raises CalledProcessError."""
+    builder = SCRIPT.parent / "node_modules/@esbuild"
+    [binary] = builder.glob("*/bin/esbuild")
+    options = ["--bundle", "--format=esm", "--log-level=error", f"--outfile={folder}/login_page.js"]
+    subprocess.run([binary, SCRIPT.parent / "login_page.mjs", *options], check=True)
 
 
 async def _directory(stack: AsyncExitStack, csv: Path) -> WatchedFile:

