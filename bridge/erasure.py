@@ -102,6 +102,7 @@ PERSONAL = (
     _kept("matrix_dead", "sealed, for the operator"),
     _kept("matrix_seen", "no person"),
     _kept("matrix_told", "no person"),
+    _kept("matrix_unwanted", "whom a user of the homeserver does not want: gone once they say so", "user_id", "person"),
     *(_kept(f"e2ee_{table}", _KEYS, *columns) for table, columns in {
         "device": ("user_id",), "ghost": ("user_id",), "in": ("sender",), "late": ("user_id",),
         "no_olm": ("ghost", "user_id"), "olm": ("ghost",), "olm_read": (), "out": ("ghost",),

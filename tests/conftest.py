@@ -32,7 +32,7 @@ _LONGEST = (
     "tests/test_walkthrough.py",
 )  # fmt: skip
 # Files that share servers which take seconds to start: one worker has them all.
-_TOGETHER = ("tests/trials/", "tests/matrix/stories/")
+_TOGETHER = ("tests/trials/", "tests/matrix/stories/", "tests/policy/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from appservice.arriving.logins import Logins
+from appservice.arriving.policies import Policies, Unwanted
 from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
@@ -81,6 +82,7 @@ class Parts:
     sources: TrustSources
     chainer: Chainer
     logins: Logins
+    policies: Policies
 
     @property
     def hub(self) -> Hub:
@@ -140,6 +142,7 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
         if watch is not None:
             tasks.start(parts.sources.configuration(watch))
         tasks.start(parts.sources.list())
+        await parts.policies.load()
         async with parts.core.started():
             await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
@@ -193,7 +196,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     sources = TrustSources(servers, federation, config.trust.federation, matrix)
     chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
     logins = Logins(settings.read_login_token(), core.people, core.hub.following, names)
-    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins)
+    policies = Policies(settings.read_policy_token(), core.people, names, Unwanted(db, core.hub, now_ms))
+    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins, policies)
 
 
 async def _clients(
@@ -219,6 +223,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix), **why.acts(), **sight.acts()}
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
+    parts.policies.routes(matrix_app)
     for add in parts.routes:
         add(open_app)
     served: list[tuple[str, web.Application, ListenSettings]] = [

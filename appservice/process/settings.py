@@ -36,6 +36,7 @@ class MatrixSettings(BaseModel):
         default="ps_", pattern=r"^[a-z0-9._=/-]+$", description="the same for the own account of who logs in nationally"
     )
     login_token_file: Path | None = Field(default=None, description="token of the homeserver's module liaison_login")
+    policy_token_file: Path | None = Field(default=None, description="token of the homeserver's module liaison_policy")
     sender_localpart: str | None = Field(default=None, description="from the registration; never a ghost")
     room_version: str | None = Field(default=None, description="of new rooms; None: what the homeserver prefers")
     key_wait_s: float = Field(default=10.0, ge=0, description="how long a room waits for the key of a message")
@@ -105,6 +106,10 @@ class MatrixSettings(BaseModel):
     def read_login_token(self) -> str | None:
         """The login module's token towards us; None: there is none. Raises BadConfig if its file cannot be used."""
         return None if self.login_token_file is None else _secret("login_token", None, self.login_token_file)
+
+    def read_policy_token(self) -> str | None:
+        """The policy module's token towards us; None: there is none. Raises BadConfig if its file cannot be used."""
+        return None if self.policy_token_file is None else _secret("policy_token", None, self.policy_token_file)
 
     def names(self) -> Names:
         """Who stands for whom on this homeserver."""

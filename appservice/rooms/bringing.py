@@ -130,11 +130,12 @@ class Bringing:
                 room.unknown.discard(human)
                 if human in back:  # a message that was on its way when they left may have kept its key since
                     await self._forget(room.room_id, human)
+                room.declined.pop(human, None)
                 try:
                     await self.doors.invite(room, human, by)
                 except Refused as no:
                     log.warning("an invitation to %s was refused: %s", room.room_id, no)
-                    refusal = no
+                    room.declined[human], refusal = no.code, no
         if humans and not any(room.membership(human) in ("join", "invite") for human in humans):
             raise refusal or Refused("not_in_room", about=room.room_id)
 

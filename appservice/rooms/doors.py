@@ -89,7 +89,7 @@ class Doors:
         except MatrixRefused as refusal:
             await self.reload(room, by)
             if room.membership(user) not in ("join", "invite"):
-                raise Refused("not_invited", about=user) from refusal
+                raise Refused(declined(refusal), about=user) from refusal
             return
         await self.note(room, user, "invite")
 
@@ -221,3 +221,15 @@ class Doors:
                 continue
             return True
         return False
+
+
+def declined(refusal: MatrixRefused) -> str:
+    """Why somebody could not be invited, as the sender reads it (a code).
+
+    Who wants no invitation, now or of this person, is no business of the sender: one neutral word says all of it.
+    ``M_INVITE_BLOCKED`` is MSC4380's; ``fr.liaison.reason`` comes from the policy module of either homeserver.
+    """
+    reason = refusal.answer.get("fr.liaison.reason")
+    if refusal.errcode == "M_INVITE_BLOCKED" or reason in ("not_accepting", "not_now"):
+        return "not_taken"
+    return "untrusted_server" if reason in ("server_not_listed", "list_ended") else "not_invited"

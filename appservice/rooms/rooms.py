@@ -10,7 +10,7 @@ from appservice.client.edge import MatrixEdge
 from appservice.client.events import to_name
 from appservice.client.homeserver import MatrixRefused, need
 from appservice.rooms.bringing import Bringing, Forget, Tell
-from appservice.rooms.doors import Doors
+from appservice.rooms.doors import Doors, declined
 from appservice.rooms.features import digest, networks_of, to_state
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.naming import Naming
@@ -210,7 +210,9 @@ class Rooms:
     def without(self, room: Room, delivery: Delivery) -> dict[str, str]:
         """Who of a delivery's people is not in its room, not even invited (person id), and the code that says so."""
         return {
-            m.person.id: "unknown_recipient" if m.address.id in room.unknown else "not_invited"
+            m.person.id: "unknown_recipient"
+            if m.address.id in room.unknown
+            else room.declined.get(m.address.id, "not_invited")
             for m in delivery.recipients
             if room.membership(m.address.id) not in ("join", "invite")
         }
@@ -223,5 +225,5 @@ class Rooms:
 
 def _not_created(refusal: MatrixRefused) -> Exception:
     if refusal.status == 403:
-        return Refused("not_invited", about="invitation")
+        return Refused(declined(refusal), about="invitation")
     return refusal

@@ -64,6 +64,7 @@ class Room:
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     removed: set[str] = field(default_factory=set)  # those of them whom somebody else has taken out
     unknown: set[str] = field(default_factory=set)  # asked for, and no such user exists
+    declined: dict[str, str] = field(default_factory=dict)  # not to be invited: why (a code)
     strangers: frozenset[str] = frozenset()  # in the room, and no members of its conversation: they get no keys
     untrusted: frozenset[str] = frozenset()  # members whose server is not trusted (now): their keys are kept
     staying: frozenset[str] = frozenset()  # those of them whom nobody may take out; the room was told so

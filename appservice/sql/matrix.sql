@@ -116,3 +116,15 @@ DELETE FROM matrix_caption WHERE id = $1;
 
 -- name: captions_clean
 UPDATE matrix_caption SET content = NULL, at = NULL WHERE at < $1;
+
+-- name: unwant
+INSERT INTO matrix_unwanted (user_id, person, at) VALUES ($1, $2, $3) ON CONFLICT (user_id, person) DO NOTHING;
+
+-- name: want
+DELETE FROM matrix_unwanted WHERE user_id = $1 AND person = $2;
+
+-- name: unwanted
+SELECT user_id, person FROM matrix_unwanted WHERE (user_id, person) > ($1, $2) ORDER BY user_id, person LIMIT $3;
+
+-- name: unwanted_by
+SELECT person FROM matrix_unwanted WHERE user_id = $1;

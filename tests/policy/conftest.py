@@ -12,5 +12,5 @@ from tests.policy.far_world import PolicyWorld, policy_world
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def policy() -> AsyncIterator[PolicyWorld]:
     """Three homeservers, started once."""
-    async with policy_world("http://127.0.0.1:9") as world:
+    async with policy_world() as world:
         yield world

@@ -17,9 +17,12 @@ from urllib.parse import quote
 import aiohttp
 import yaml
 
+from appservice.process.registration import registration
+from appservice.process.settings import MatrixSettings
 from bridge.people.federation.participants import Capacity, FederationList, Participant, compose
 from bridge.people.federation.signed import PrivateKey, new_key, public_pem, read_private, sign
 from deploy.world.certificates import Authority
+from deploy.world.ports import free_ports
 from deploy.world.synapse import ROOT, Options, Synapse, start_all
 from deploy.world.waiting import until
 
@@ -27,6 +30,7 @@ Json = dict[str, Any]
 PREVIOUS = ROOT / ".venv-synapse/previous"
 DAY = 86_400
 AS_TOKEN = "as-policy"
+TOKEN = "a-token-of-the-module"
 _NOTHING: dict[str, Json] = {
     "m.ignored_user_list": {"ignored_users": {}},
     "m.invite_permission_config": {"default_action": "allow"},
@@ -120,13 +124,15 @@ class Someone:
 class PolicyWorld:
     """``home`` runs the current Synapse, ``away`` the minor version before; both have the module. ``out`` has none."""
 
-    def __init__(self, folder: Path, authority: Authority, hub: str) -> None:
+    def __init__(self, folder: Path, authority: Authority) -> None:
         self.folder = folder
         self.key: PrivateKey = read_private(new_key())
         (folder / "list.pem").write_bytes(public_pem(self.key.public_key()))
-        (folder / "hub.token").write_text("a-token-of-the-module")
+        (folder / "hub.token").write_text(TOKEN)
         (folder / "federation.jws").write_bytes(b"")
-        more = {"hub": {"url": hub, "token_file": str(folder / "hub.token"), "fresh_s": 0, "timeout_s": 10}}
+        self.hub_port, self.policy_port = free_ports(2)
+        hub = f"http://127.0.0.1:{self.policy_port}"
+        more = {"hub": {"url": hub, "token_file": str(folder / "hub.token"), "fresh_s": 0, "retry_s": 0.2}}
         self.home = self._server("home", authority, (), more)
         self.away = self._server("away", authority, (PREVIOUS,), {})
         self.out = Synapse(folder / "out", authority)
@@ -151,16 +157,15 @@ class PolicyWorld:
 
     def _register(self) -> None:
         path = self.folder / "registration.yaml"
-        users = [{"exclusive": True, "regex": f"@{prefix}.*"} for prefix in ("rpps_", "mss_")]
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "id": "hub", "url": None, "as_token": AS_TOKEN, "hs_token": "hs", "sender_localpart": "nobody",
-                    "rate_limited": False, "namespaces": {"users": users, "aliases": [], "rooms": []},
-                }
-            )
-        )  # fmt: skip
+        path.write_text(yaml.safe_dump(registration(self.hub_settings(), AS_TOKEN, "hs-policy")))
         self.home.registrations.append(path)
+
+    def hub_settings(self) -> MatrixSettings:
+        """Of a hub beside ``home``, which most stories do without: then it is one that is down."""
+        return MatrixSettings(
+            homeserver=self.home.url, server_name=self.home.name, as_token=AS_TOKEN, hs_token="hs-policy",
+            address=f"http://127.0.0.1:{self.hub_port}", key_wait_s=3.0, park_notice_s=2.0,
+        )  # fmt: skip
 
     async def someone(self, server: Synapse, name: str) -> Someone:
         """The same person each time."""
@@ -219,10 +224,10 @@ class PolicyWorld:
 
 
 @asynccontextmanager
-async def policy_world(hub: str) -> AsyncIterator[PolicyWorld]:
+async def policy_world() -> AsyncIterator[PolicyWorld]:
     """Started once; all three at once."""
     with tempfile.TemporaryDirectory(prefix="liaison-policy-") as folder:
-        world = PolicyWorld(Path(folder), Authority(Path(folder)), hub)
+        world = PolicyWorld(Path(folder), Authority(Path(folder)))
         world.offer(world.signed([world.home.name, world.away.name]))
         world.sequence = 1
         try:

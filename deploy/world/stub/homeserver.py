@@ -37,6 +37,7 @@ class Fault:
     pattern: re.Pattern[str]
     times: int
     status: int = 0  # 0: processed, then the connection is cut before the answer
+    errcode: str = "M_UNKNOWN"  # with it
     retry_after_ms: int = 0
     delay: float = 0.0
     body: bytes | None = None  # with status 200: nothing is done, and this is the answer
@@ -157,7 +158,7 @@ class StubHomeserver(Pusher):
                     if fault.status == 429
                     else {}
                 )
-                return _answer(body or {"errcode": "M_UNKNOWN"}, fault.status)
+                return _answer(body or {"errcode": fault.errcode}, fault.status)
         try:
             answer, status = await self._dispatch(request, path, name), 200
         except StubError as error:

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 _PATH = "/_liaison/policy/v1"
 _MOST = 1 << 20
-_REST = 15.0  # s without a call after one that failed
 
 
 class HubAway(Exception):
@@ -20,12 +19,15 @@ class HubAway(Exception):
 
 
 class HubLine:
-    """``seconds`` never jumps."""
+    """``rest`` (s): without a call after one that failed. ``seconds`` never jumps."""
 
-    def __init__(self, url: str, token: str, timeout: float, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, token: str, timeout: float, rest: float, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._url = url
         self._token = token
         self._timeout = timeout
+        self._rest = rest
         self._seconds = seconds
         self._until = 0.0
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -56,10 +58,10 @@ class HubLine:
             with error:
                 if error.code == 404:
                     return None
-            self._until = self._seconds() + _REST
+            self._until = self._seconds() + self._rest
             raise HubAway(f"it answers {error.code}") from None
         except (OSError, ValueError) as error:
-            self._until = self._seconds() + _REST
+            self._until = self._seconds() + self._rest
             raise HubAway(type(error).__name__) from None
         if not isinstance(found, dict):
             raise HubAway("its answer is no object")

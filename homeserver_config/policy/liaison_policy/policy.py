@@ -27,7 +27,6 @@ from liaison_policy.servers import Servers
 from liaison_policy.settings import BadSettings, Configured, configured
 
 log = logging.getLogger(__name__)
-_DELIVER_S = 20.0
 _SHARED = """
 SELECT 1 FROM local_current_membership AS mine JOIN current_state_events AS theirs ON theirs.room_id = mine.room_id
 WHERE mine.user_id = ? AND mine.membership = 'join'
@@ -50,8 +49,7 @@ class Policy:
         self._kept = self._list(config)
         self.servers = Servers(api.server_name, settings.servers, self._kept)
         memory = Memory(settings.state / "policy.db")
-        hub = HubLine(settings.hub.url, config.token, settings.hub.timeout_s) if settings.hub is not None else None
-        fresh = settings.hub.fresh_s if settings.hub is not None else 0.0
+        hub, fresh = _line(config)
         identities = Identities(self._ghosts, memory, hub, fresh, api.defer_to_thread, time.time)
         home = Homeserver(api.server_name, api.account_data_manager.get_global, self._share_a_room)
         self._invitations = Invitations(
@@ -104,8 +102,9 @@ class Policy:
         if self._kept is not None and self._settings.federation is not None:
             look = self._settings.federation.look_s * 1000
             api.looping_background_call(self._look, look, desc="liaison_policy_list", run_on_all_instances=True)
-        if api.should_run_background_tasks():
-            api.looping_background_call(self._blocks.deliver, _DELIVER_S * 1000, desc="liaison_policy_blocks")
+        if self._settings.hub is not None and api.should_run_background_tasks():
+            again = self._settings.hub.retry_s * 1000
+            api.looping_background_call(self._blocks.deliver, again, desc="liaison_policy_blocks")
 
     async def _look(self) -> None:
         if self._kept is not None:
@@ -266,6 +265,14 @@ class Policy:
 
         found = await self._api.run_db_interaction("liaison_policy_redacts", ask)
         return None if found is None else str(found)
+
+
+def _line(config: Configured) -> tuple[HubLine | None, float]:
+    """The hub, if there is one, and how long its answers count (s)."""
+    section = config.settings.hub
+    if section is None:
+        return None, 0.0
+    return HubLine(section.url, config.token, section.timeout_s, section.retry_s), section.fresh_s
 
 
 def _speak() -> None:

@@ -33,12 +33,16 @@ class FederationSection(_Section):
 
 
 class HubSection(_Section):
-    """Where the hub answers (its `matrix_listen`), and the token of `policy.token_file` there."""
+    """Where the hub answers (its `matrix_listen`), and the token of `matrix.policy_token_file` there.
+
+    ``fresh_s``: how old an answer may be; ``retry_s``: how long a hub that did not answer is left alone.
+    """
 
     url: str
     token_file: Path
     fresh_s: Annotated[float, Field(ge=0)] = 900.0
     timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0
+    retry_s: Annotated[float, Field(gt=0)] = 15.0
 
     @field_validator("url")
     @classmethod
