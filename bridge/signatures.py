@@ -99,6 +99,14 @@ def verified(signed: bytes, keys: Sequence[PublicKey], kind: str) -> bytes:
     return bytes(payload)
 
 
+def signer(signed: bytes) -> str:
+    """The thumbprint of the key that it names; empty if it names none."""
+    try:
+        return str(jwt.get_unverified_header(signed.strip()).get("kid", ""))
+    except jwt.PyJWTError:
+        return ""
+
+
 def unsigned(signed: bytes) -> bytes:
     """The payload, whoever has signed it: for a look at it. Raises BadSignature."""
     try:

@@ -26,7 +26,7 @@ from bridge.trail.beside import Reads, beside, checkpoints_after, rows_after
 from bridge.trail.chain import START, ChainRow, parse_body
 from bridge.trail.checkpoints import Checkpoint, parse_checkpoint
 from bridge.trail.exporting import checkpoint_line, head_line, last_line, row_line, verify_export
-from bridge.trail.tally import Tally
+from bridge.trail.tally import TrailTally
 from bridge.trail.verifying import Verifier
 
 
@@ -239,7 +239,7 @@ async def _before(db: Reads, first: int) -> Checkpoint:
 
 async def _report(asked: argparse.Namespace, config: Config | None) -> int:
     assert config is not None
-    tally = Tally()
+    tally = TrailTally()
     async with beside(config.database.url) as db:
         async for row in _between(db, asked.since, asked.until):
             body = parse_body(row.body)

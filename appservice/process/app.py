@@ -193,7 +193,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
-    sources = TrustSources(servers, federation, config.trust.federation, matrix)
+    sources = TrustSources(servers, federation, config.trust.federation, matrix, db)
     chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
     logins = Logins(settings.read_login_token(), core.people, core.hub.following, names)
     policies = Policies(settings.read_policy_token(), core.people, names, Unwanted(db, core.hub, now_ms))
@@ -220,7 +220,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     parts.matrix.routes(matrix_app)
     sight = Sight(parts.core, parts.servers, parts.matrix.trouble)
     why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
-    acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix), **why.acts(), **sight.acts()}
+    acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix, parts.core.db), **why.acts(), **sight.acts()}
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
     parts.policies.routes(matrix_app)

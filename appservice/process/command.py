@@ -26,6 +26,7 @@ from appservice.operating import why as why_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
 from appservice.process.conforming import command as homeserver_cli
+from appservice.rights import persons as persons_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
 from bridge.errors import Refused, Unavailable
@@ -132,6 +133,8 @@ def _add_configured(commands: Any) -> None:
          "the signed list of who takes part: issue, sign, verify, compare it; whether a domain takes part, and why"),
         ("audit", audit_cli.add_arguments, _audit,
          "the audit trail: verify it, export it, count for a report (beside a running hub)"),
+        ("person", persons_cli.add_arguments, _person,
+         "a person's data: erase it, with a signed report (the hub has to be stopped)"),
         ("why", why_cli.add_arguments, _asking(why_cli.main),
          "whether one person may write to another, and why (asks the running hub)"),
         ("status", status_cli.add_arguments, _asking(status_cli.main),
@@ -257,6 +260,12 @@ def _federation(asked: argparse.Namespace) -> int:
 
 def _audit(asked: argparse.Namespace) -> int:
     return _loop(audit_cli.main(asked, read_config(asked.config) if audit_cli.needs_config(asked) else None))
+
+
+def _person(asked: argparse.Namespace) -> int:
+    from appservice.process.premises import premises
+
+    return _loop(persons_cli.main(asked, premises(read_config(asked.config))))
 
 
 def _directory(asked: argparse.Namespace) -> int:

@@ -10,12 +10,16 @@ from appservice.e2ee.model import IdentityOf
 from appservice.operating.door import Act, knock
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, Config
+from bridge.db import Database
 from bridge.errors import Refused
+from bridge.hub.hub import now_ms
+from bridge.model import MATRIX
+from bridge.trail.entry import TrailEntry, TrailKind, note
 
 Json = dict[str, Any]
 
 
-def acts(matrix: Matrix) -> Mapping[str, Act]:
+def acts(matrix: Matrix, db: Database) -> Mapping[str, Act]:
     """What the hub does when it is asked."""
 
     async def identity(asked: Json) -> Json:
@@ -23,6 +27,9 @@ def acts(matrix: Matrix) -> Mapping[str, Act]:
 
     async def accept(asked: Json) -> Json:
         await matrix.accept_identity(asked["user"], asked["key"])
+        async with db.transaction("operator.identity") as tx:
+            whose = f"{MATRIX}:{asked['user']}"
+            await note(tx, TrailEntry(TrailKind.OPERATOR, "operator", whose, None, "identity_accepted"), now_ms())
         return _shown(await matrix.engine.identity(asked["user"]))
 
     return {"identity": identity, "accept-identity": accept}

@@ -10,11 +10,16 @@ from functools import partial
 from appservice.client.names import server_of
 from appservice.process.matrix import Matrix
 from bridge.config import BadConfig, FederationSettings, read_config
+from bridge.db import Database
+from bridge.errors import Unavailable
+from bridge.hub.hub import now_ms
 from bridge.parts.disk import FileWatch
 from bridge.parts.endless import endless
 from bridge.people.federation.federation import Federation, Fetch
 from bridge.people.federation.fetching import ListAddress, from_file
+from bridge.people.federation.participants import FederationList, difference
 from bridge.people.server_list import ServerList
+from bridge.trail.entry import TrailEntry, TrailKind, note
 
 Changed = Callable[[], Awaitable[None]]
 
@@ -23,12 +28,15 @@ class TrustSources:
     """``reload`` looks at once (SIGHUP)."""
 
     def __init__(
-        self, servers: ServerList, federation: Federation | None, settings: FederationSettings | None, matrix: Matrix
-    ) -> None:
+        self, servers: ServerList, federation: Federation | None, settings: FederationSettings | None, matrix: Matrix,
+        db: Database,
+    ) -> None:  # fmt: skip
         self._servers = servers
         self._federation = federation
         self._settings = settings
         self._matrix = matrix
+        self._db = db
+        self._noted: FederationList | None = None
         self._asked = asyncio.Event()
 
     def reload(self) -> None:
@@ -56,7 +64,9 @@ class TrustSources:
         if self._federation is None or self._settings is None:
             return
         fetch = _source(self._settings)
+        await self._note(self._federation, "in_use")
         if await self._federation.renew(fetch):  # what people of it wrote meanwhile waits for nothing
+            await self._note(self._federation, "taken")
             await self.changed()
         await endless("federation", partial(self._again, self._federation, fetch, self._settings.look))
 
@@ -67,7 +77,29 @@ class TrustSources:
                     await self._asked.wait()
             self._asked.clear()
             if await federation.renew(fetch):
+                await self._note(federation, "taken")
                 await self.changed()
+
+    async def _note(self, federation: Federation, result: str) -> None:
+        """Which list counts stands in the audit trail: at each start, and once another one is taken, or the last ended.
+
+        The list lies in a file: whatever a crash leaves out is noted at the next start.
+        """
+        listed, before = federation.list, self._noted
+        if listed is None:
+            return
+        change = difference(before.participants if before is not None else {}, listed.participants)
+        details: dict[str, str | int] = {"domains": len(listed.participants)}
+        if before is not None:
+            details |= {"new": len(change.new), "gone": len(change.gone), "changed": len(change.changed)}
+        result = result if federation.open else "ended"
+        entry = TrailEntry(
+            TrailKind.LIST_CHANGED, federation.signer, "federation", str(listed.sequence), result, details
+        )
+        with suppress(Unavailable):
+            async with self._db.transaction("trust.list") as tx:
+                await note(tx, entry, now_ms())
+            self._noted = listed
 
 
 def _source(settings: FederationSettings) -> Fetch:

@@ -14,6 +14,7 @@ from bridge.model import Account, AccountEvent, Address, Claim, Person, Standing
 from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.store.store import Store
+from bridge.trail.entry import TrailEntry, TrailKind, note
 from bridge.ways import is_product
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,8 @@ class Claims:
             async with self._store.db.transaction("hub.declare") as tx:
                 if not same:
                     await tx.run("store.declare", address.network, address.id, person, place)
+                    made = TrailEntry(TrailKind.LINK_MADE, address.network, person, str(address), standing.value)
+                    await note(tx, made, now)
                 if former is not None:
                     await move_out(self._store, tx, changing, former.id, address, now)
                 if claim is None and standing is Standing.HELD:
@@ -145,6 +148,8 @@ class Claims:
 
     async def _hold(self, tx: Tx, claim: Claim, address: Address, others: Sequence[Address]) -> None:
         await tx.run("claims.add", claim.person, claim.network, claim.since)
+        held = TrailEntry(TrailKind.IDENTITY_CONFLICT, claim.network, claim.person, str(address), claim.standing.value)
+        await note(tx, held, claim.since)
         await self._news.write(tx, claim, AccountEvent.HELD, [address], claim.since)
         await self._news.write(tx, claim, AccountEvent.CONTESTED, others, claim.since)
 
@@ -204,6 +209,8 @@ class Claims:
     async def _decide(self, tx: Tx, claim: Claim, accounts: Sequence[Address], others: Sequence[Address]) -> None:
         at, state = claim.decided_at or claim.since, claim.standing.value
         await tx.run("claims.decide", claim.person, claim.network, state, claim.since, at, claim.decided_by)
+        decided = TrailEntry(TrailKind.IDENTITY_CONFLICT, claim.decided_by, claim.person, claim.network, state)
+        await note(tx, decided, at)
         event = AccountEvent.ACCEPTED if claim.standing is Standing.ACTIVE else AccountEvent.REFUSED
         await self._news.write(tx, claim, event, accounts, at)
         await self._news.write(tx, claim, AccountEvent.SETTLED, others, at)

@@ -13,6 +13,7 @@ from bridge.content.group_picture import picture as to_picture
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
 from bridge.hub.accepting.early import Early
+from bridge.hub.accepting.refusals import Refusals
 from bridge.hub.accepting.writing import Writing
 from bridge.hub.claims import Claims
 from bridge.hub.courier import Courier
@@ -83,6 +84,7 @@ class Hub:
         self.facts = Facts(store, people, self.claims, connectors)
         self._early = Early(store, courier, self.facts, self._late, clock, waits[1])
         self.lists = Lists(store, people, self.claims)
+        self._refusals = Refusals(store.db, clock)
         self.moving = Moving(store, people, connectors, courier, self._turns, clock)
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
         self._taking_over = TakingOver(store, people, connectors, self.moving, courier.patience)
@@ -114,7 +116,11 @@ class Hub:
         """See :class:`bridge.receiver.Receiver`."""
         accept = partial(self._accept, message, within, again or within)
         once = partial(self._once, message.ref, accept, again or within)
-        return await self._early.first(message.ref, list(self._connectors), once)
+        try:
+            return await self._early.first(message.ref, list(self._connectors), once)
+        except Refused as refused:
+            await self._refusals.seen(message.sender, refused)
+            raise
 
     async def _accept(self, message: Message, within: Within | None, again: Within | None) -> Accepted:
         check(message.body, self._connectors[message.ref.network].capabilities)

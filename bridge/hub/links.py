@@ -15,6 +15,7 @@ from bridge.people.people import People
 from bridge.people.revocations import TakenBack, Why
 from bridge.served import Served
 from bridge.store.store import Store
+from bridge.trail.entry import TrailEntry, TrailKind, note
 from bridge.ways import is_product
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ class Links:
                 one = TakenBack(address, person, why, now, by)
                 async with self._store.db.transaction("hub.revoked") as tx:
                     await tx.run("following.revoke", address.network, address.id, person, why.value, now, by)
+                    taken = TrailEntry(TrailKind.LINK_REVOKED, by or why.value, person, str(address), why.value)
+                    await note(tx, taken, now)
                     if is_product(address):
                         claim = Claim(address.network, person, Standing.REVOKED, now)
                         await self._news.write(tx, claim, AccountEvent.REVOKED, [address], now)
@@ -96,7 +99,7 @@ class Links:
         if not taken:
             raise Refused("not_linked", "address", about=str(address))
         for one in taken:
-            await self._lift(one)
+            await self._lift(one, by)
             log.warning("%s is %s again: by %s", address, one.person, by)
             await self.settle(one.person)
         return await self._people.get(taken[0].person)
@@ -107,13 +110,15 @@ class Links:
         if one is None:
             return
         if one.why is not Why.OPERATOR:
-            await self._lift(one)
+            await self._lift(one, by)
         elif by == PRODUCT:
             raise Refused("account_revoked", "id")
 
-    async def _lift(self, one: TakenBack) -> None:
+    async def _lift(self, one: TakenBack, by: str) -> None:
         async with self._store.db.transaction("hub.restored") as tx:
             await tx.run("following.restore", one.address.network, one.address.id, one.person)
+            again = TrailEntry(TrailKind.LINK_MADE, by, one.person, str(one.address), "restored")
+            await note(tx, again, self._clock())
         self._people.accounts.revoked.drop(one.address, one.person)
         self._changed(one.person)
 

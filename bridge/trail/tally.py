@@ -21,7 +21,7 @@ COLUMNS = ("day", "what", "from", "to", "state", "reason", "count")
 _CODE = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
-class Tally:
+class TrailTally:
     """Counts rows of a trail, as :func:`bridge.trail.chain.parse_body` gives them."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from bridge.people.federation.participants import (
     difference,
     parse,
 )
-from bridge.people.federation.signed import PublicKey, verified
+from bridge.people.federation.signed import PublicKey, signer, verified
 
 log = logging.getLogger(__name__)
 Fetch = Callable[[], Awaitable[bytes | None]]
@@ -81,6 +81,11 @@ class Federation:
     def list(self) -> FederationList | None:
         """The list in use; it may have ended."""
         return self._list
+
+    @property
+    def signer(self) -> str:
+        """The thumbprint of the key that has signed the list in use."""
+        return signer(self._signed)
 
     @property
     def open(self) -> bool:

@@ -17,12 +17,13 @@ from bridge.signatures import (
     public_pem,
     read_private,
     read_public,
+    signer,
     thumbprint,
 )
 
 __all__ = [
     "MOST_BYTES", "TYPE", "PrivateKey", "PublicKey", "new_key", "public_pem", "read_private", "read_public", "sign",
-    "thumbprint", "unsigned", "verified",
+    "signer", "thumbprint", "unsigned", "verified",
 ]  # fmt: skip
 
 TYPE = "liaison-federation+jws"

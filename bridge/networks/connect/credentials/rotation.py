@@ -13,6 +13,7 @@ from bridge.errors import Refused
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.signing import Signer, new_secret, new_token, read_secret
 from bridge.seal import Seal
+from bridge.trail.entry import TrailEntry, TrailKind, note
 
 MOST = 8  # tokens, and secrets, that are good at once
 DAY = 86_400_000  # ms
@@ -68,10 +69,14 @@ class Credentials:
             used = None if old_until is None else now
             await tx.run("connect_keys.add_token", digest.hex(), product.name, now, used)
             await self._end(tx, product.name, ends)
+            await self._noted(tx, product.name, "token", digest.hex()[:16], now)
         product.tokens = (*(one for one in product.tokens if one not in product.unused), digest)
         product.unused = {digest} if old_until is None else set()
         product.ends.update(ends)
         return token, end
+
+    async def _noted(self, tx: Tx, network: str, what: str, ident: str, now: int) -> None:
+        await note(tx, TrailEntry(TrailKind.CREDENTIAL, network, ident, None, "made", {"what": what}), now)
 
     async def _end(self, tx: Tx, network: str, ends: Mapping[bytes, int]) -> None:
         now = self._clock()
@@ -85,6 +90,8 @@ class Credentials:
         async with self._db.transaction("connect.token-used") as tx:
             await tx.run("connect_keys.use_token", digest.hex(), now)
             await self._end(tx, product.name, ends)
+            used = TrailEntry(TrailKind.CREDENTIAL, product.name, digest.hex()[:16], None, "used", {"ended": len(ends)})
+            await note(tx, used, now)
         product.unused.discard(digest)
         product.ends.update(ends)
 
@@ -111,6 +118,7 @@ class Credentials:
             await tx.run("connect_keys.add_secret", product.name, ident, sealed, now)
             rows = [(product.name, one, now, until) for one, until in sorted(ends.items())]
             await tx.many("connect_keys.end_secret", rows)
+            await self._noted(tx, product.name, "secret", ident, now)
         signer.keep(ident, key, None)
         for one, until in ends.items():
             signer.keep(one, None, until)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -27,6 +28,11 @@ def local_part(name: str) -> str:
     if len(words) > 1 and words[0] in ("dr", "pr", "m", "mme"):
         words = words[1:]
     return ".".join(words)[:_LONGEST].strip(".") or "contact"
+
+
+def erased_box(address: str) -> str:
+    """What is kept of a mailbox whose holder was erased: nobody reads the address, and nobody else is ever given it."""
+    return "erased:" + hashlib.sha256(address.encode()).hexdigest()
 
 
 class AddressBook:
@@ -86,7 +92,8 @@ class AddressBook:
         number = self._namesakes.get(local, 1)
         while True:
             address = f"{local if number == 1 else f'{local}.{number}'}@{self.domain}"
-            taken = address in self._people or address in chosen or address in self.teams
+            given = address in self._people or erased_box(address) in self._people
+            taken = given or address in chosen or address in self.teams
             if not taken and not _ROOM.fullmatch(local):
                 if number > 1:
                     self._namesakes[local] = number  # what is given is given for ever: nobody tries it again

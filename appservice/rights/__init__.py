@@ -1,0 +1,1 @@
+"""What people have a right to: their data given out, or erased."""
