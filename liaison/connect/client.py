@@ -298,8 +298,8 @@ class Connect(Transport):
         """What the hub takes the product to be able to."""
         return read(Abilities, await self.call("GET", "/capabilities"))
 
-    async def declare_abilities(self, *kinds: str, version: str | None = None, **more: bool) -> Abilities:
-        """Say what this version of the product shows; replaces what was said before."""
+    async def declare_abilities(self, *kinds: str, version: str | None = None, **more: bool | int) -> Abilities:
+        """Say what this version of the product shows, and its limits; replaces what was said before."""
         body: Json = {"kinds": list(kinds)} | more | ({} if version is None else {"version": version})
         return read(Abilities, await self.call("PUT", "/capabilities", body))
 

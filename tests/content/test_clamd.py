@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from appservice.process.checking import scanner as checked
+from bridge.config import FilesSettings, ScanSettings
 from bridge.content.clamd import Clamd
 from bridge.errors import Refused, Unavailable
 from deploy.world import clamd as world
@@ -57,7 +59,14 @@ async def test_what_clamd_says(scanner: world.Clamd) -> None:
         assert await refused(clamd, zipped(world.MALWARE)) == ("infected", found)
         assert await refused(clamd, bytes(3_000_000)) == ("not_scanned", "rapport.pdf")
     await asyncio.gather(*(scan(Clamd(scanner.socket, 20), bytes(200_000)) for _ in range(12)))
+    settings = FilesSettings(scan=ScanSettings(clamd=scanner.socket))
+    [found_] = await checked.findings(settings)
+    assert found_.ok, found_
+    assert checked._EICAR == world.EICAR
+    assert await checked.findings(FilesSettings()) == []
     await scanner.stop()
+    [found_] = await checked.findings(settings)
+    assert (found_.ok, "start clamd" in found_.mend) == (False, True)
     for address in (scanner.socket, scanner.address):
         with pytest.raises(Unavailable, match="scan_away"):
             await scan(Clamd(address, 20), b"x")

@@ -30,6 +30,7 @@ async def look(settings: MatrixSettings, homeserver: Homeserver, probe: Probe) -
             await _presence(homeserver, probe),
             await _registration(settings),
             await _limits(homeserver, probe),
+            await _uploads(homeserver, settings.max_files),
         ]
     except (Refused, Unavailable, aiohttp.ClientError, OSError, TimeoutError) as error:
         return [Finding(False, f"the homeserver's settings can be seen ({type(error).__name__})", "call again")]
@@ -104,6 +105,17 @@ async def _limits(homeserver: Homeserver, probe: Probe) -> Finding:
             limited |= reason.code == "homeserver_rate_limit"
     mend = "rate_limited: false belongs into the registration: register anew with `liaison registration`"
     return judged(not limited, "the hub's calls are not limited", mend)
+
+
+async def _uploads(homeserver: Homeserver, most: int) -> Finding:
+    """Encrypted files are as large as they are."""
+    try:
+        size = (await homeserver.call("GET", "/_matrix/client/v1/media/config")).get("m.upload.size")
+    except MatrixRefused:
+        size = None
+    what = f"files of {most} bytes are taken (matrix.max_files)"
+    mend = f"it takes {size} bytes: raise max_upload_size in homeserver.yaml, or lower matrix.max_files"
+    return judged(not isinstance(size, int) or size >= most, what, mend)
 
 
 async def _encryption(homeserver: Homeserver, probe: Probe, room: str) -> Finding:

@@ -16,11 +16,18 @@ from appservice.process.checking import (
     proxied,
     reach,
     rights,
+    scanner,
     synapse,
     whose,
 )
 from appservice.process.checking.findings import Finding
-from bridge.config import ClientsListenSettings, ConnectListenSettings, DatabaseSettings, MatrixListenSettings
+from bridge.config import (
+    ClientsListenSettings,
+    ConnectListenSettings,
+    DatabaseSettings,
+    FilesSettings,
+    MatrixListenSettings,
+)
 from bridge.db.looking import look
 from bridge.networks import NETWORKS, networks
 
@@ -53,6 +60,7 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
         found += await proxied.findings(clients_listen)
     if read.mail is not None:
         found += await mail.findings(read.mail)
+    found += await scanner.findings(sections.get("files", FilesSettings()))
     if "trust" in sections:
         found += await reach.servers(sections["trust"].matrix_servers)
     if read.matrix is not None:

@@ -19,7 +19,7 @@ from appservice.process.settings import MatrixSettings
 from bridge.config import BadConfig, read_yaml
 
 USUAL = (Path("/etc/matrix-synapse/homeserver.yaml"), Path("/etc/matrix-synapse/conf.d"))
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30}
 
 WANTED: Mapping[str, tuple[Any, str]] = {
     "experimental_features.msc2409_to_device_messages_enabled": (True, "room keys come late without it"),
@@ -28,6 +28,7 @@ WANTED: Mapping[str, tuple[Any, str]] = {
     "encryption_enabled_by_default_for_room_type": ("invite", "a room that a client forgets to encrypt is not carried"),
     "require_auth_for_profile_requests": (True, "anybody can read professionals' profiles without it"),
     "limit_profile_requests_to_users_who_share_rooms": (False, "a colleague is nameless before the first message"),
+    "max_upload_size": ("100M", "files of the size of matrix.max_files are refused to their writers"),
     "url_preview_enabled": (False, "text leaves by way of previews"),
     "presence.enabled": (False, "it says who is online, and costs traffic"),
     "enable_registration": (False, "anybody can have an account"),
@@ -43,6 +44,7 @@ WANTED: Mapping[str, tuple[Any, str]] = {
 
 _RIGHT_BY_DEFAULT = {"url_preview_enabled", "enable_registration"}
 _AT_MOST = {"federation.destination_retry_multiplier"}
+_AT_LEAST = {"max_upload_size"}
 
 
 def findings(files: Sequence[Path], settings: MatrixSettings) -> list[Finding]:
@@ -102,14 +104,15 @@ def _enough(name: str, given: Any, wanted: Any) -> bool:
     asked, has = _number(wanted), _number(given)
     if asked is None or has is None:
         return bool(given == wanted)
-    return has <= asked if isinstance(wanted, str) or name in _AT_MOST else has >= asked
+    most = name in _AT_MOST or (isinstance(wanted, str) and name not in _AT_LEAST)
+    return has <= asked if most else has >= asked
 
 
 def _number(value: Any) -> float | None:
-    """Seconds, where a unit is given; Synapse takes bare numbers of durations as milliseconds."""
+    """Seconds or bytes, where a unit is given; Synapse takes bare numbers of durations as milliseconds."""
     if isinstance(value, int | float):
         return float(value)
-    match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", str(value))
+    match = re.fullmatch(r"(\d+)(ms|s|m|h|d|K|M|G)", str(value))
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from bridge.connector import Capabilities
 from bridge.db import Database
 from bridge.kinds import EVERYWHERE
 from bridge.model import Kind
 from bridge.networks.connect.fields import Wire
+from bridge.networks.connect.kinds.wire_kinds import whole
 from bridge.networks.connect.products import Product
-from bridge.networks.connect.profiles import BY_URL, in_bounds
+from bridge.networks.connect.profiles import BY_URL, MAX_BY_URL, in_bounds
 from bridge.networks.connect.wire import AboutKind
 from bridge.receiver import InCommon
 
@@ -26,6 +27,12 @@ _SWITCHES = (
     "stickers", "voice",
 )  # fmt: skip
 OPTIONAL = (Kind.EDIT, Kind.REMOVAL, Kind.REACTION, Kind.HANDLED, Kind.POLL, Kind.PICTURE)
+_EDIT_WITHIN = "Seconds after which it changes no message any more: a later correction comes as a text."
+_TEXT = "Bytes of a text and its HTML as JSON: longer texts come in parts. Only less than the hub gives counts."
+_FILES = "Bytes of all files of one message. Only less than the hub gives counts."
+_WHOLE = BeforeValidator(whole)
+_Bytes = Annotated[int, Field(ge=1_000_000, le=MAX_BY_URL), _WHOLE]
+_Seconds = Annotated[int, Field(ge=0, le=10 * 366 * 86_400), _WHOLE]
 _WITH = {Kind.POLL: {Kind.VOTE, Kind.POLL_END}}
 
 
@@ -55,6 +62,12 @@ class Abilities(Wire):
     contacts: bool | None = Field(default=None, description="It shows `contact`.")
     stickers: bool | None = Field(default=None, description="It knows a sticker from a picture.")
     voice: bool | None = Field(default=None, description="It knows a voice message from another sound.")
+    edit_within: _Seconds | None = Field(default=None, description=_EDIT_WITHIN)
+    removal_within: _Seconds | None = Field(default=None, description="The same for taking it back.")
+    max_text: Annotated[int, Field(ge=1_000, le=1_000_000), _WHOLE] | None = Field(default=None, description=_TEXT)
+    max_files: Annotated[int, Field(ge=1_000_000, le=MAX_BY_URL), _WHOLE] | None = Field(
+        default=None, description=_FILES
+    )
     files_by_url: bool | None = Field(
         default=None,
         description="Webhooks name files (`url`) and do not hold them: the product fetches them when it wants to. Then "
@@ -81,6 +94,8 @@ class AbilitiesView(Wire):
     voice: bool = False
     max_files: int
     max_text: int
+    edit_within: int | None = Field(default=None, description="Seconds; null: there is no limit.")
+    removal_within: int | None = None
 
 
 def able(profile: Capabilities, said: Abilities, fixed: dict[str, Any]) -> Capabilities:
@@ -88,6 +103,10 @@ def able(profile: Capabilities, said: Abilities, fixed: dict[str, Any]) -> Capab
     declared: dict[str, Any] = {name: getattr(said, name) for name in _SWITCHES if getattr(said, name) is not None}
     if declared.get("files_by_url"):
         declared["max_files"] = BY_URL
+    declared |= {name: getattr(said, name) for name in ("edit_within", "removal_within")}
+    for name, most in (("max_text", profile.max_text), ("max_files", declared.get("max_files", profile.max_files))):
+        if (own := getattr(said, name)) is not None:
+            declared[name] = min(own, most)
     kinds = {Kind(kind) for kind in said.kinds}
     declared["kinds"] = EVERYWHERE | kinds.union(*(_WITH.get(kind, set()) for kind in kinds))
     return in_bounds(dataclasses.replace(profile, **(declared | fixed)))
@@ -96,8 +115,8 @@ def able(profile: Capabilities, said: Abilities, fixed: dict[str, Any]) -> Capab
 def to_view(able: Capabilities, version: str | None) -> dict[str, Any]:
     """The answer to ``GET`` and ``PUT /capabilities``."""
     shown = {name: getattr(able, name) for name in _SWITCHES}
-    sizes = {"max_files": able.max_files, "max_text": able.max_text}
-    return {"version": version, "kinds": _optional(able.kinds)} | shown | sizes
+    limits = {name: getattr(able, name) for name in ("max_files", "max_text", "edit_within", "removal_within")}
+    return {"version": version, "kinds": _optional(able.kinds)} | shown | limits
 
 
 def to_carried(carried: InCommon) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class CapabilitiesSettings(_Section):
     files_by_url: bool | None = None
     max_files: Annotated[int, Field(ge=1, le=MAX_BY_URL)] | None = None
     kinds: list[Literal["edit", "removal", "reaction"]] | None = None
+    edit_within: Annotated[int, Field(ge=0)] | None = None
+    removal_within: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def fixed(self) -> dict[str, Any]:

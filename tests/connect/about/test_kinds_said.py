@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bridge.networks.connect import about as acts
 from bridge.networks.connect import wire
 from bridge.networks.connect.fields import Wire
 from tests.connect.about.test_about import SIILO, about
-from tests.connect.make import Json, World, message
+from tests.connect.make import Json, World, message, time_text
 
 PLACE = {"lat": 48.85837, "lon": 2.294481, "uncertainty": 35.0, "label": "Urgences"}
 WHOLE = 2.0  # for JSON Schema an integer
@@ -137,3 +138,25 @@ async def test_a_long_text_reaches_a_product_in_parts_and_leaves_it_in_whole(w: 
 
     await w.until(lambda: len(removed()) == 2)
     assert len(set(removed())) == 2
+
+
+async def test_what_a_product_says_of_its_limits_counts_where_it_is_less(w: World) -> None:
+    said = {"kinds": ["edit", "removal"], "edit_within": 60, "removal_within": 10_000, "max_text": 2_000}
+    status, able = await w.call("PUT", "/capabilities", said | {"max_files": 2_000_000_000}, token=SIILO)
+    assert (status, able["edit_within"], able["removal_within"], able["max_text"]) == (200, 60, 10_000, 2_000)
+    assert able["max_files"] == 25_000_000  # of what travels in a message
+    assert (await w.call("GET", "/capabilities", token=SIILO))[1] == able
+    for wrong in ({"edit_within": -1}, {"max_text": 10}, {"max_files": 1}):
+        assert (await w.call("PUT", "/capabilities", wrong, token=SIILO))[0] == 422
+    early = datetime.now(UTC) - timedelta(minutes=5)
+    old = message("p-1", to=["siilo:dan"], sent_at=time_text(early), text="mot " * 1_000)
+    assert (await w.call("POST", "/messages", old))[0] == 202
+    await w.until(lambda: len(events(w)) == 3)  # in parts
+    assert (await w.call("POST", "/messages", message("p-2", to=[], sent_at=time_text(early))))[0] == 202
+    await w.until(lambda: len(events(w)) == 4)
+    assert (await w.call("POST", "/messages/p-2/edits", about("p-3", text="Corrigé")))[0] == 202
+    await w.until(lambda: len(events(w)) == 5)  # too late for it: said as a text
+    assert "Corrigé" in events(w)[4]["text"]
+    await w.stop_hub()  # it is on disk
+    await w.start_hub()
+    assert (await w.call("GET", "/capabilities", token=SIILO))[1] == able

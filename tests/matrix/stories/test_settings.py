@@ -93,7 +93,7 @@ async def test_without_them_every_line_is_named(sites: tuple[Site, Site]) -> Non
         "require_auth_for_profile_requests: true",
         "presence: {enabled: false}", "enable_registration: false", "rate_limited: false",
         "encryption_enabled_by_default_for_room_type: invite", "msc4222_enabled: true", "receive_ephemeral: true",
-        "msc3202_transaction_extensions: true",
+        "msc3202_transaction_extensions: true", "max_upload_size",
     ):  # fmt: skip
         assert line in said, said
 

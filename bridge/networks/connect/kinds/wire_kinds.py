@@ -12,7 +12,7 @@ from bridge.networks.connect.fields import Text, Wire
 _Line = Annotated[Text, Field(min_length=1, max_length=500)]
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """For JSON Schema 2.0 is an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -41,7 +41,7 @@ class PollAsked(Wire):
 
     question: _Line = Field(repr=False)
     answers: list[PollAnswer] = Field(min_length=1, max_length=MOST_ANSWERS, repr=False)
-    most: Annotated[int, BeforeValidator(_whole)] = Field(
+    most: Annotated[int, BeforeValidator(whole)] = Field(
         default=1, ge=1, le=MOST_ANSWERS, description="So many answers may be chosen."
     )
     disclosed: bool = Field(default=True, description="Counts are shown before the poll ends.")
