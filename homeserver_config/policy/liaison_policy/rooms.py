@@ -23,7 +23,7 @@ KEPT = frozenset(
 )  # fmt: skip
 """State that no redaction may empty: its content says what the room is."""
 _HISTORY = frozenset({"invited", "joined", "shared"})
-_ENTRY = frozenset({"invite", "private", "knock", "restricted", "knock_restricted"})
+_INVITED = frozenset({"invite", "private"})
 _SHOWN = {"m.room.name": ("name",), "m.room.topic": ("topic",), "m.room.canonical_alias": ("alias", "alt_aliases")}
 
 
@@ -65,7 +65,7 @@ def _with_guards(levels: Json) -> dict[str, Any]:
 
 def check_version(rules: RoomRules, version: Any) -> None:
     """None is what the homeserver prefers. Raises Refusal."""
-    if version is not None and version not in rules.versions:
+    if version is not None and not _among(version, rules.versions):
         raise Refusal("room_version")
 
 
@@ -104,7 +104,7 @@ def check_state(rules: RoomRules, kind: str, content: Json, year: int) -> None:
         raise Refusal("not_encrypted")
     if kind == "m.room.join_rules":
         check_join_rule(rules, content.get("join_rule"))
-    if kind == "m.room.history_visibility" and content.get("history_visibility") not in _HISTORY:
+    if kind == "m.room.history_visibility" and not _among(content.get("history_visibility"), _HISTORY):
         raise Refusal("world_readable")
     if kind == "m.room.guest_access" and content.get("guest_access") == "can_join":
         raise Refusal("guest_access")
@@ -118,7 +118,7 @@ def check_join_rule(rules: RoomRules, rule: Any) -> None:
     """Raises Refusal."""
     if rule == "public":
         raise Refusal("public_room")
-    if rule not in _ENTRY or (rule not in ("invite", "private") and rule not in rules.join_rules):
+    if not _among(rule, _INVITED | rules.join_rules):
         raise Refusal("join_rule")
 
 
@@ -130,6 +130,11 @@ def check_power_levels(rules: RoomRules, levels: Json) -> None:
     lowest = min(_level(events.get(kind), other) for kind in GUARDED)
     if lowest < rules.guarded_level or lowest <= _level(levels.get("users_default"), 0):
         raise Refusal("power_levels")
+
+
+def _among(value: Any, some: frozenset[str]) -> bool:
+    """Clients may say anything, also what cannot be looked up."""
+    return isinstance(value, str) and value in some
 
 
 def _level(value: Any, default: int) -> int:
