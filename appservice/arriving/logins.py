@@ -7,44 +7,49 @@ from __future__ import annotations
 
 import hmac
 import logging
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import orjson
 from aiohttp import web
 
 from appservice.client.names import Names
 from appservice.rooms.ghosts import display_name
+from bridge.db import Database
 from bridge.errors import Refused, Unavailable
-from bridge.model import MATRIX, Address, Person
+from bridge.hub.following import Following
+from bridge.model import MATRIX, Address
 from bridge.people.people import People
+from bridge.people.revocations import Why
 from bridge.people.trust import is_rpps
+from bridge.trail.entry import TrailEntry, TrailKind, note_all
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 _BASE = "/_liaison/login/v1"
 _MOST, _LARGEST = 500, 256 * 1024  # accounts, and bytes, of one question
+_CODE = re.compile(r"[a-z_]{1,40}")
 _UNKNOWN: Json = {"state": "unknown", "shown": ""}
-
-
-class Follows(Protocol):
-    """What is asked of :class:`bridge.hub.following.Following`."""
-
-    async def logged_in(self, account: Address, rpps: str) -> None:
-        """Somebody has proven who they are."""
 
 
 class Logins:
     """The routes. Without a token there are none."""
 
-    def __init__(self, token: str | None, people: People, following: Follows, names: Names) -> None:
+    def __init__(
+        self, token: str | None, db: Database, people: People, following: Following, names: Names,
+        clock: Callable[[], int],
+    ) -> None:  # fmt: skip
+        """``clock`` in ms since 1970."""
         self._token = None if token is None else token.encode()
-        self._people = people
-        self._following = following
+        self._db, self._people, self._following = db, people, following
         self._names = names
+        self._clock = clock
 
     def routes(self, app: web.Application) -> None:
         """Add them to an application."""
         if self._token is not None:
+            app.router.add_post(_BASE + "/refused", self._refused)
             app.router.add_get(_BASE + "/professionals/{rpps}", self._professional)
             app.router.add_post(_BASE + "/accounts", self._accounts)
 
@@ -60,20 +65,43 @@ class Logins:
         """Accounts that a login has opened (user id: number); each is noted, and answered like a number."""
         if not self._allowed(request):
             return web.Response(status=403)
-        accounts = await _read(request)
-        if accounts is None:
+        asked = await _read(request)
+        accounts = None if asked is None else _accounts(asked)
+        if asked is None or accounts is None:
             return web.Response(status=400)
         try:
-            return _answer({"accounts": {user: await self._account(user, rpps) for user, rpps in accounts.items()}})
+            found = {user: await self._account(user, rpps) for user, rpps in accounts.items()}
+            if asked.get("login") is True:
+                await self._note([_opened(user, rpps) for user, rpps in accounts.items() if _is(found[user], "active")])
+            return _answer({"accounts": found})
         except Unavailable:
             return web.Response(status=503)
+
+    async def _refused(self, request: web.Request) -> web.Response:
+        """A login that opened nothing, for the trail."""
+        if not self._allowed(request):
+            return web.Response(status=403)
+        asked = await _read(request)
+        code, rpps = (asked or {}).get("code"), (asked or {}).get("rpps")
+        if not isinstance(code, str) or not _CODE.fullmatch(code) or not (rpps is None or isinstance(rpps, str)):
+            return web.Response(status=400)
+        subject = f"rpps:{rpps}" if rpps is not None and is_rpps(rpps) else None
+        try:
+            await self._note([TrailEntry(TrailKind.LOGIN, subject=subject, result=code)])
+        except Unavailable:
+            return web.Response(status=503)
+        return _answer({})
+
+    async def _note(self, entries: Sequence[TrailEntry]) -> None:
+        async with self._db.transaction("login.noted") as tx:
+            await note_all(tx, entries, self._clock())
 
     async def _account(self, user: str, rpps: str) -> Json:
         about = await self._about(rpps)
         if not is_rpps(rpps) or user != self._names.account(rpps):
             log.error("ALARM the login module names an account that is not its number's: it is not believed")
             return _UNKNOWN
-        if about["state"] == "active":
+        if _is(about, "active"):
             try:
                 await self._following.logged_in(Address(MATRIX, user), rpps)
             except Refused as refused:
@@ -86,7 +114,12 @@ class Logins:
             return _UNKNOWN
         person = f"rpps:{rpps}"
         entry = await self._people.entry(person) or self._people.gone.of(person)
-        return _UNKNOWN if entry is None else _shown(entry)
+        if entry is None:
+            return _UNKNOWN
+        taken = self._people.accounts.revoked.of(Address(MATRIX, self._names.account(rpps)), person)
+        revoked = taken is not None and taken.why is Why.OPERATOR
+        state = "struck_off" if not entry.active else "revoked" if revoked else "active"
+        return {"state": state, "shown": display_name(entry)}
 
     def _allowed(self, request: web.Request) -> bool:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -94,28 +127,33 @@ class Logins:
         return scheme.lower() == "bearer" and hmac.compare_digest(token.encode("utf-8", "replace"), self._token)
 
 
-def _shown(entry: Person) -> Json:
-    return {"state": "active" if entry.active else "struck_off", "shown": display_name(entry)}
+def _is(about: Json, state: str) -> bool:
+    return bool(about["state"] == state)
 
 
-async def _read(request: web.Request) -> dict[str, str] | None:
-    """The accounts of a question; None for anything else."""
+def _opened(user: str, rpps: str) -> TrailEntry:
+    return TrailEntry(TrailKind.LOGIN, subject=f"rpps:{rpps}", object=f"{MATRIX}:{user}", result="opened")
+
+
+async def _read(request: web.Request) -> Json | None:
+    """The object of a question; None for anything else."""
     body = bytearray()
     async for piece in request.content.iter_chunked(64 * 1024):
         body += piece
         if len(body) > _LARGEST:
             return None
     try:
-        accounts = orjson.loads(body)["accounts"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
         return None
-    if (
-        not isinstance(accounts, dict)
-        or len(accounts) > _MOST
-        or not all(isinstance(v, str) for v in accounts.values())
-    ):
+    return asked if isinstance(asked, dict) else None
+
+
+def _accounts(asked: Json) -> dict[str, str] | None:
+    accounts = asked.get("accounts")
+    if not isinstance(accounts, dict) or len(accounts) > _MOST:
         return None
-    return accounts
+    return accounts if all(isinstance(one, str) for one in accounts.values()) else None
 
 
 def _answer(body: Json) -> web.Response:

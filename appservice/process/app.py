@@ -195,7 +195,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
     sources = TrustSources(servers, federation, config.trust.federation, matrix, db)
     chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
-    logins = Logins(settings.read_login_token(), core.people, core.hub.following, names)
+    logins = Logins(settings.read_login_token(), db, core.people, core.hub.following, names, now_ms)
     policies = Policies(settings.read_policy_token(), core.people, names, Unwanted(db, core.hub, now_ms))
     return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins, policies)
 

@@ -151,6 +151,8 @@ class Links:
         async with self._store.db.transaction("hub.logged-in") as tx:
             await tx.run("store.declare", account.network, account.id, person, place)
             await tx.run("following.meet", person, keep(self._store.seal, entry))  # a closure is followed
+            made = TrailEntry(TrailKind.LINK_MADE, actor=LOGIN, subject=person, object=str(account))
+            await note(tx, made, self._clock())
         accounts.remember(account, person, place)
         self._changed(person)
         log.warning("%s is %s: by a login with the national identity", account, person)

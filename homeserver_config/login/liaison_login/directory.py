@@ -18,7 +18,13 @@ class State(StrEnum):
 
     ACTIVE = "active"
     STRUCK_OFF = "struck_off"
+    REVOKED = "revoked"  # the hub's operator has taken the account back
     UNKNOWN = "unknown"
+
+    @property
+    def closed(self) -> bool:
+        """Whether somebody has said no."""
+        return self in (State.STRUCK_OFF, State.REVOKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,22 @@ class Directory:
         except Exception as error:  # whatever the client, the network or the answer came up with: the hub is away
             raise HubAway(type(error).__name__) from error
 
-    async def tell(self, accounts: Mapping[str, str]) -> dict[str, Entry]:
-        """The hub hears who has which account here (user id: number), and says what it knows. Raises HubAway."""
+    async def refused(self, code: str, rpps: str | None) -> None:
+        """For the hub's audit trail: a login was refused; ``rpps`` where it was proven. Raises HubAway."""
+        try:
+            await self._http.post_json_get_json(f"{self._base}/refused", {"code": code, "rpps": rpps}, self._headers)
+        except Exception as error:
+            raise HubAway(type(error).__name__) from error
+
+    async def tell(self, accounts: Mapping[str, str], *, login: bool = False) -> dict[str, Entry]:
+        """The hub hears who has which account here (user id: number), and says what it knows. Raises HubAway.
+
+        ``login``: they have just been opened, for the hub's audit trail.
+        """
         found: dict[str, Entry] = {}
         every = list(accounts.items())
         for start in range(0, len(every), _AT_ONCE):
-            body = {"accounts": dict(every[start : start + _AT_ONCE])}
+            body = {"accounts": dict(every[start : start + _AT_ONCE]), "login": login}
             try:
                 answer = await self._http.post_json_get_json(f"{self._base}/accounts", body, self._headers)
                 found |= {user: _read(one) for user, one in answer["accounts"].items()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
 from typing import Any
 
 from liaison_login.directory import Entry, State
+from liaison_login.following import Last
+
+log = logging.getLogger(__name__)
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS liaison_login "
@@ -20,14 +23,6 @@ SELECT e.user_id, k.state, k.shown, k.at FROM user_external_ids e LEFT JOIN liai
 WHERE e.auth_provider = ? AND e.user_id > ? ORDER BY e.user_id LIMIT ?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """An answer of the directory and when it came (ms since 1970)."""
-
-    entry: Entry
-    at: int
-
-
 class Kept:
     """``api`` is Synapse's ``ModuleApi``."""
 
@@ -37,7 +32,10 @@ class Kept:
 
     async def _run(self, what: str, function: Any) -> Any:
         if not self._made:
-            await self._api.run_db_interaction("liaison_login_table", lambda txn: txn.execute(_TABLE))
+            try:
+                await self._api.run_db_interaction("liaison_login_table", lambda txn: txn.execute(_TABLE))
+            except Exception as error:  # PostgreSQL lets one of two processes make it: what follows says if it is there
+                log.warning("the table was not made here: %s", type(error).__name__)
             self._made = True
         return await self._api.run_db_interaction(f"liaison_login_{what}", function)
 
@@ -50,9 +48,9 @@ class Kept:
         """The last answer about an account."""
         return (await self._rows("WHERE user_id = ?", (user,))).get(user)
 
-    async def struck_off(self) -> set[str]:
+    async def closed(self) -> set[str]:
         """Who is locked now (user ids): few."""
-        return set(await self._rows("WHERE state = ?", (State.STRUCK_OFF.value,)))
+        return set(await self._rows("WHERE state IN (?, ?)", (State.STRUCK_OFF.value, State.REVOKED.value)))
 
     async def _rows(self, where: str, values: tuple[str, ...]) -> dict[str, Last]:
         def read(txn: Any) -> list[tuple[str, str, str, int]]:

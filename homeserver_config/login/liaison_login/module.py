@@ -14,13 +14,13 @@ from synapse.module_api.errors import Codes
 from synapse.spam_checker_api import RegistrationBehaviour
 from synapse.types import UserID
 
-from liaison_login.directory import Directory, Entry, HubAway, State
-from liaison_login.kept import Kept, Last
+from liaison_login.directory import Directory, HubAway
+from liaison_login.following import Change, Last, TooMany, changes, lost
+from liaison_login.kept import Kept
 from liaison_login.settings import Settings, parse
 from liaison_login.words import say
 
 log = logging.getLogger(__name__)
-_FEW, _SHARE = 10, 0.2  # accounts that may be closed by one look without somebody having to look at the directory
 
 
 class _Discreet(logging.Filter):
@@ -41,11 +41,13 @@ class Login:
         self._directory = Directory(api.http_client, config)
         self._kept = Kept(api)
         self._locked: set[str] = set()
-        logging.getLogger("synapse.handlers.oidc").addFilter(_Discreet())
+        for name in ("synapse.handlers.oidc", "synapse.handlers.sso"):
+            logging.getLogger(name).addFilter(_Discreet())
         api.register_spam_checker_callbacks(
             check_registration_for_spam=self.may_register, check_login_for_spam=self.may_log_in
         )
         api.register_account_validity_callbacks(is_user_expired=self.is_locked, on_user_login=self.logged_in)
+        api.register_third_party_rules_callbacks(on_profile_update=self.profile_changed)
         every = max(config.refresh, 1) * 1000
         api.looping_background_call(self.refresh, every, desc="liaison_login_refresh")
         api.looping_background_call(self.look, every, desc="liaison_login_look", run_on_all_instances=True)
@@ -105,7 +107,7 @@ class Login:
     async def logged_in(self, user_id: str, auth_provider_type: str | None, auth_provider_id: str | None) -> None:
         """The hub hears of it at once; while it is away, :meth:`refresh` tells it later."""
         if auth_provider_id == self._settings.provider:
-            await self._ask([(user_id, await self._kept.last(user_id))])
+            await self._ask([(user_id, await self._kept.last(user_id))], login=True)
 
     async def refresh(self) -> None:
         """Ask about everybody who has an account by Pro Santé Connect."""
@@ -116,48 +118,54 @@ class Login:
             after = page[-1][0]
         await self._ask(every)
 
-    async def _ask(self, accounts: list[tuple[str, Last | None]]) -> None:
-        numbers = {user: self._names.rpps(UserID.from_string(user).localpart) for user, _ in accounts}
+    async def _ask(self, accounts: list[tuple[str, Last | None]], *, login: bool = False) -> None:
+        numbers = {user: self._rpps(user) for user, _ in accounts}
         known = {user: rpps for user, rpps in numbers.items() if rpps is not None}
         try:
-            found = await self._directory.tell(known)
+            found = await self._directory.tell(known, login=login)
+            told = changes(accounts, found)
         except HubAway as away:
             log.error("ALARM the hub does not say who is in the directory: %s", away)
             return
-        gone = [user for user, last in accounts if user in found and _goes(found[user], last)]
-        if len(gone) > max(_FEW, _SHARE * len(accounts)):
-            log.error("ALARM %d of %d accounts would be closed at once: nobody is", len(gone), len(accounts))
-            found = {user: entry for user, entry in found.items() if user not in gone}
-        for user, last in accounts:
-            if user in found:
-                await self._follow(user, found[user], last)
-
-    async def _follow(self, user: str, entry: Entry, last: Last | None) -> None:
-        if entry.state is State.UNKNOWN:  # no word of the directory: the last one stays
-            log.error("ALARM %s is not in the directory any more: sessions stay, a new login does not open", user)
+        except TooMany as many:
+            log.error("ALARM %s: nobody is; look at the directory", many)
             return
-        if entry.state is State.STRUCK_OFF:
+        for user in lost(accounts, found):
+            log.error("ALARM %s is not in the directory any more: sessions stay, a new login does not open", user)
+        for change in told:
+            await self._follow(change)
+
+    async def _follow(self, change: Change) -> None:
+        user, entry = change.user, change.entry
+        if entry.state.closed:
             self._locked.add(user)
-            if _goes(entry, last):
-                await end_sessions(self._api, user)
-                log.warning("%s is struck off the directory: all sessions have ended", user)
         else:
             self._locked.discard(user)
+        if change.closes:
+            await end_sessions(self._api, user)
+            log.warning("%s is closed (%s): all sessions have ended", user, entry.state.value)
         await self._kept.note(user, entry)
-        if entry.shown and (last is None or last.entry.shown != entry.shown):
+        if change.named:
             await self._api.set_displayname(UserID.from_string(user), entry.shown)
+
+    async def profile_changed(self, user_id: str, new_profile: Any, by_admin: bool, deactivation: bool) -> None:
+        """A professional is called as the directory says: a profession is nothing that people give themselves."""
+        if by_admin or deactivation or self._rpps(user_id) is None:
+            return
+        last = await self._kept.last(user_id)
+        if last is not None and last.entry.shown not in ("", new_profile.display_name):
+            await self._api.set_displayname(UserID.from_string(user_id), last.entry.shown)
 
     async def look(self) -> None:
         """Who is locked, as the process that asks the hub has noted it."""
-        self._locked = await self._kept.struck_off()
+        self._locked = await self._kept.closed()
 
     async def is_locked(self, user_id: str) -> bool | None:
         """Synapse asks at each request (403 ``ORG_MATRIX_EXPIRED_ACCOUNT``); None: others decide."""
         return True if user_id in self._locked else None
 
-
-def _goes(entry: Entry, last: Last | None) -> bool:
-    return entry.state is State.STRUCK_OFF and (last is None or last.entry.state is not State.STRUCK_OFF)
+    def _rpps(self, user: str) -> str | None:
+        return self._names.rpps(UserID.from_string(user).localpart)
 
 
 async def end_sessions(api: Any, user: str) -> None:

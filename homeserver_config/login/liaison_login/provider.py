@@ -22,6 +22,9 @@ from liaison_login.settings import Settings, parse
 from liaison_login.words import say
 
 log = logging.getLogger(__name__)
+_CLOSED = {
+    State.STRUCK_OFF: "struck_off", State.REVOKED: "account_revoked", State.UNKNOWN: "unknown_professional",
+}  # fmt: skip
 
 
 class Provider:
@@ -56,6 +59,7 @@ class Provider:
         localpart = self._settings.names.of(rpps)
         if failures:
             log.error("ALARM %s is there already and is nobody's who came by %s", localpart, self._settings.provider)
+            self._tell("taken", rpps)
             raise MappingException(say("taken"))
         return {
             "localpart": localpart,
@@ -66,15 +70,28 @@ class Provider:
         }
 
     async def _judged(self, userinfo: Json, token: Json) -> tuple[str, Entry]:
+        rpps = None
         try:
             rpps = proven(token, userinfo, self._settings.demands).rpps
             entry = await self._entry(rpps)
             if entry.state is not State.ACTIVE:
-                raise LoginRefused("struck_off" if entry.state is State.STRUCK_OFF else "unknown_professional")
+                raise LoginRefused(_CLOSED[entry.state])
         except LoginRefused as refused:
             log.warning("a login by %s is refused: %s", self._settings.provider, refused.code)
+            self._tell(refused.code, rpps)
             raise MappingException(say(refused.code)) from None
         return rpps, entry
+
+    def _tell(self, code: str, rpps: str | None) -> None:
+        """The hub's audit trail hears of it, and nobody waits for that."""
+
+        async def tell() -> None:
+            try:
+                await self._directory.refused(code, rpps)
+            except HubAway as away:
+                log.warning("the hub does not hear of a refusal: %s", away)
+
+        self._api.run_as_background_process("liaison_login_refused", tell)
 
     async def _entry(self, rpps: str) -> Entry:
         """The directory's word; the last one while the hub is away, for a bounded time."""

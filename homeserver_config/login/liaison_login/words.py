@@ -24,6 +24,10 @@ _REASONS = {
         "Votre inscription à l'Annuaire Santé est close. Adressez-vous à votre ordre ou à votre employeur.",
         "Your entry in the directory is closed. Ask your professional body or your employer.",
     ),
+    "account_revoked": (
+        "L'accès de ce compte a été retiré. Adressez-vous à l'administrateur du service.",
+        "This account was taken back. Ask the administrator of the service.",
+    ),
     "unknown_professional": (
         "Vous n'êtes pas encore dans l'Annuaire Santé de ce service. Adressez-vous à son administrateur.",
         "You are not in this service's directory yet. Ask its administrator.",

@@ -14,6 +14,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from appservice.arriving.logins import Logins
 from appservice.client.names import Names
 from bridge.errors import Refused
+from bridge.hub.hub import now_ms
 from bridge.hub.links import LOGIN
 from bridge.model import MATRIX, Address, Standing
 from bridge.people.directories.flatfile import FlatFile
@@ -28,8 +29,14 @@ TOKEN = {"Authorization": "Bearer secret"}
 async def asked(client: AiohttpClient, w: World, token: str | None = "secret") -> TestClient[Any, Any]:
     """A client of the routes."""
     app = web.Application()
-    Logins(token, w.hub.following._people, w.hub.following, NAMES).routes(app)
+    Logins(token, w.db, w.hub.following._people, w.hub.following, NAMES, now_ms).routes(app)
     return await client(app)
+
+
+async def trail(w: World) -> list[tuple[str, str | None, str | None, str | None]]:
+    """What is noted of logins and links: kind, subject, object, result."""
+    rows = await w.db.all("trail.next", 100)
+    return [(r["kind"], r["subject"], r["object"], r["result"]) for r in rows if r["kind"] in ("login", "link_made")]
 
 
 async def tell(client: TestClient[Any, Any], accounts: dict[str, str]) -> dict[str, str]:
@@ -59,8 +66,10 @@ async def test_what_the_operator_takes_back_no_login_gives_again(aiohttp_client:
     async with running(f"sqlite:///{tmp_path}/hub.db") as w:
         client, account = await asked(aiohttp_client, w), Address(MATRIX, NAMES.account(CLEO))
         await tell(client, {account.id: CLEO})
+        kept = ("link_made", f"rpps:{CLEO}", str(account), None)
+        assert await trail(w) == [kept]
         await w.hub.links.revoke(account, "operator lea")
-        assert await tell(client, {account.id: CLEO}) == {account.id: "active"}
+        assert await tell(client, {account.id: CLEO}) == {account.id: "revoked"}
         with pytest.raises(Refused, match="account_revoked"):
             await w.hub.facts.identify(account, "sender")
 
@@ -75,6 +84,31 @@ async def test_a_conversation_is_offered_to_the_new_account(aiohttp_client: Aioh
         again = w.hub.following._people.accounts.changes
         await tell(client, {account: CLEO})
         assert w.hub.following._people.accounts.changes == again, "nothing is done twice"
+
+
+async def test_logins_and_refusals_are_in_the_trail(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        client, account = await asked(aiohttp_client, w), NAMES.account(CLEO)
+        opened = {"accounts": {account: CLEO, "@ps_x:hub.example": "x"}, "login": True}
+        assert (await client.post("/_liaison/login/v1/accounts", json=opened, headers=TOKEN)).status == 200
+        for body in ({"code": "weak_acr", "rpps": None}, {"code": "struck_off", "rpps": GONE}):
+            assert (await client.post("/_liaison/login/v1/refused", json=body, headers=TOKEN)).status == 200
+        wrong: list[Any] = [{}, {"code": "Dr Martin"}, {"code": 1}, {"code": "x", "rpps": 1}]
+        for body in wrong:
+            assert (await client.post("/_liaison/login/v1/refused", json=body, headers=TOKEN)).status == 400
+        assert (await trail(w))[1:] == [
+            ("login", f"rpps:{CLEO}", f"matrix:{account}", "opened"), ("login", None, None, "weak_acr"),
+            ("login", f"rpps:{GONE}", None, "struck_off"),
+        ]  # fmt: skip
+
+
+async def test_an_account_outlives_a_restart(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    account = NAMES.account(CLEO)
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        await tell(await asked(aiohttp_client, w), {account: CLEO})
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        assert (await w.hub.facts.identify(Address(MATRIX, account), "sender")).id == f"rpps:{CLEO}"
+        assert await w.hub.claims.all_rivals() == {}, "an account of one's own is no rival of a product's"
 
 
 async def test_strangers_and_nonsense_learn_nothing(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
