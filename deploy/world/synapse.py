@@ -79,6 +79,11 @@ class Synapse:
         return f"http://127.0.0.1:{self.client_port}"
 
     @property
+    def authority(self) -> Authority:
+        """Whose certificates the servers that it federates with have."""
+        return self._authority
+
+    @property
     def ca(self) -> Path:
         """The certificate authority that the federation port's certificate comes from."""
         return self._authority.path

@@ -116,6 +116,8 @@ DEVIATIONS: list[tuple[Callable[[Config], None], str]] = [
     (put("rc_login.failed_attempts.per_second", 100), "rc_login"),
     (put("rc_message.per_second", 0.2), "rc_message"),
     (put("rc_invites.per_user.burst_count", 5), "rc_invites"),
+    (put("modules", []), "modules.policy"),
+    (lambda config: config["modules"][0]["config"].update(when_it_fails="allow"), "modules.policy"),
     (put("stream_writers", {"events": ["event-persister-9"]}), "workers"),
 ]  # fmt: skip
 
@@ -229,7 +231,7 @@ def test_one_of_the_two_proxies_is_enough(folder: Path) -> None:
 def test_every_setting_has_a_reason_of_its_own(folder: Path) -> None:
     apart = {"pid_file", "signing_key_path", "log_config", "media_store_path", "suppress_key_server_warning"}
     for name in settings(site(folder)):
-        assert name in apart or name.endswith("_path") or name == "listeners" or reason_of((name,)) == name
+        assert name in apart or name.endswith("_path") or name in ("listeners", "modules") or reason_of((name,)) == name
 
 
 def test_every_reason_says_all_of_it() -> None:

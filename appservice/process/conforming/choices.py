@@ -9,6 +9,7 @@ from typing import Any
 
 from bridge.config import BadConfig
 
+PRO_SANTE_CONNECT = "https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet"
 _SERVER = r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?"
 _FORMS = {
     "domain": (_SERVER, "a server name such as chu.example"),
@@ -17,6 +18,7 @@ _FORMS = {
     "database": ("postgresql|sqlite", "postgresql or sqlite"),
     "element_language": ("fr|en", "fr or en"),
     "max_upload": ("[1-9][0-9]*M", "a size such as 100M"),
+    "database_host": (r"/[\w./-]*|[A-Za-z0-9.-]+", "a host, or the folder of PostgreSQL's socket"),
     "contact": (r"(\S+@\S+\.\S+)?", "a mail address"),
     "federation_url": (r"(https://\S+)?", "an https:// address"),
     "sso_issuer": (r"(https?://\S+)?", "an https:// address"),
@@ -37,6 +39,7 @@ class Site:
     host: str
     contact: str = ""
     database: str = "postgresql"
+    database_host: str = "/var/run/postgresql"
     servers: tuple[str, ...] = ()
     federation_url: str = ""
     federation_key: str = ""
@@ -91,6 +94,8 @@ def site(chosen: Mapping[str, Any]) -> Site:
     folder = str(given.get("folder", ""))
     given.setdefault("certificate", f"{folder}/etc/ssl/{host.partition(':')[0]}/fullchain.pem")
     given.setdefault("key", f"{folder}/etc/ssl/{host.partition(':')[0]}/privkey.pem")
+    if given.get("sso_client"):
+        given["sso_issuer"] = given.get("sso_issuer") or PRO_SANTE_CONNECT
     made = Site(**given)
     if problems := _problems(made):
         raise BadConfig("\n".join(problems))
@@ -110,8 +115,8 @@ def _problems(made: Site) -> list[str]:
             found.append(f"--{name.replace('_', '-')}: an absolute path of letters, digits and . _ - @ +")
     if bool(made.federation_url) != bool(made.federation_key):
         found.append("--federation-url and --federation-key: give both")
-    if bool(made.sso_issuer) != bool(made.sso_client):
-        found.append("--sso-issuer and --sso-client: give both")
+    if made.sso_issuer and not made.sso_client:
+        found.append("--sso-client: the id that the provider has given is missing")
     if made.workers and made.database != "postgresql":
         found.append("--workers: several processes need PostgreSQL")
     if not 0 <= made.workers <= 32:

@@ -64,7 +64,7 @@ def reason_of(path: tuple[str, ...]) -> str:
 
 
 def _secret(path: tuple[str, ...]) -> bool:
-    return any(word in part for part in path for word in ("secret", "password", "pepper", "token", "_key"))
+    return any(part.endswith(("_secret", "password", "pepper", "_token", "_key")) for part in path)
 
 
 def short(value: Any) -> str:

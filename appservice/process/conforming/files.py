@@ -12,6 +12,7 @@ import yaml
 
 from appservice.process.conforming import hub_files, proxies, public_files, synapse_workers, units
 from appservice.process.conforming.choices import Site
+from appservice.process.conforming.synapse_modules import POLICY_STATE
 from appservice.process.conforming.synapse_settings import ETC, LOG, REGISTRATION, Chapter, parts
 from appservice.process.registration import registration, to_yaml
 from appservice.process.settings import MatrixSettings
@@ -68,7 +69,7 @@ def files(site: Site, tokens: RegistrationTokens) -> dict[str, Text]:
 
 def folders(site: Site) -> dict[str, str]:
     """Folders that a program needs and no file makes: each with its owner (data) or group (settings of one's own)."""
-    data = {"/var/lib/synapse": "synapse", "/var/lib/liaison": "liaison"}
+    data = {"/var/lib/synapse": "synapse", POLICY_STATE: "synapse", "/var/lib/liaison": "liaison"}
     return {site.path(place): owner for place, owner in data.items()} | {site.path(f"{ETC}/conf.d"): ""}
 
 

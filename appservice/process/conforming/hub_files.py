@@ -27,6 +27,8 @@ def settings(site: Site) -> dict[str, Any]:
             "address": f"http://localhost:{site.hub_port}",
             "as_token_file": site.path(f"{ETC}/as_token"),
             "hs_token_file": site.path(f"{ETC}/hs_token"),
+            "policy_token_file": site.path(f"{ETC}/policy_token"),
+            **({"login_token_file": site.path(f"{ETC}/login_token")} if site.sso_client else {}),
             "max_files": int(site.max_upload[:-1]) * 1_000_000,
         },
         "matrix_listen": {"port": site.hub_port},
@@ -44,7 +46,9 @@ def head() -> str:
 def _database(site: Site) -> str:
     if site.database == "sqlite":
         return f"sqlite:///{site.path(f'{VAR}/hub.db')}"
-    return "postgresql://liaison@/liaison?host=/var/run/postgresql"
+    if site.database_host.startswith("/"):
+        return f"postgresql://liaison@/liaison?host={site.database_host}"
+    return f"postgresql://liaison@{site.database_host}/liaison"
 
 
 def _trust(site: Site) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _open(seen: Outside, urls: dict[str, str]) -> Found:
 
 def _sign_on(site: Site, seen: Outside) -> Found:
     flows = {flow.get("type") for flow in _object(seen.answers["login"]).get("flows") or [] if isinstance(flow, dict)}
-    if site.sso_issuer and flows:
+    if site.sso_client and flows:
         if "m.login.password" in flows:
             yield differs("outside.passwords")
         if "m.login.sso" not in flows:

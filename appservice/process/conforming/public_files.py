@@ -46,7 +46,7 @@ def element(site: Site) -> Json:
         "bug_report_endpoint_url": None,
         "map_style_url": None,
         "show_labs_settings": False,
-        "sso_redirect_options": {"immediate": bool(site.sso_issuer)},
+        "sso_redirect_options": {"immediate": bool(site.sso_client)},
         "features": {"feature_video_rooms": False},
         "setting_defaults": {
             "language": site.element_language,

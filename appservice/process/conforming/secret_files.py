@@ -6,6 +6,7 @@ import base64
 import os
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from appservice.process.conforming import hub_files
@@ -25,6 +26,10 @@ def makers(site: Site) -> dict[str, tuple[str, Callable[[], str]]]:
     own[site.path(f"{hub_files.ETC}/seal.key")] = ("liaison", _seal_key)
     for name in ("as_token", "hs_token"):
         own[site.path(f"{hub_files.ETC}/{name}")] = ("liaison", _token)
+    for name in ("policy", "login") if site.sso_client else ("policy",):
+        ours = Path(site.path(f"{hub_files.ETC}/{name}_token"))
+        own[str(ours)] = ("liaison", _token)
+        own[secret(site, name)] = ("synapse", partial(ours.read_text, "utf-8"))  # each service has its own copy
     return own
 
 

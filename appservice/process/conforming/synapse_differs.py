@@ -71,6 +71,8 @@ def compare(site: Site, given: Mapping[str, Any], origin: Mapping[str, str]) -> 
         if counts(given.get(name)):
             yield setting(where((name,)), (name,), given[name], None)
     yield from _networks(site, given, where)
+    if site.federation_url and "federation_domain_whitelist" in given:
+        yield differs("federation_static")
     yield from _secrets(given)
     yield from _listeners(given.get("listeners") or [], wanted["listeners"])
     yield from _database(given, wanted, where)
@@ -176,7 +178,7 @@ def _logins(site: Site, given: Mapping[str, Any], wanted: Mapping[str, Any], whe
         if value and (not isinstance(value, dict) or value.get("enabled", True)):
             yield differs("other_logins", key=name)
     providers = given.get("oidc_providers")
-    if site.sso_issuer and providers != wanted.get("oidc_providers"):
+    if site.sso_client and providers != wanted.get("oidc_providers"):
         issuers = [one.get("issuer") for one in providers or [] if isinstance(one, dict)] or None
         yield setting(where(("oidc_providers",)), ("oidc_providers",), issuers, wanted.get("oidc_providers"))
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from appservice.process.conforming import synapse_workers
+from appservice.process.conforming import synapse_modules, synapse_workers
 from appservice.process.conforming.choices import Site
 
 Settings = dict[str, Any]
 ETC, VAR = "/etc/synapse", "/var/lib/synapse"
 SECRETS = ("macaroon", "form", "registration", "replication")
+PROVIDERS_OWN = "psc"  # a secret that the provider gives
 REGISTRATION = f"{ETC}/liaison.yaml"
 SIGNING_KEY = f"{ETC}/signing.key"
 LOG = f"{ETC}/log.yaml"
@@ -91,13 +92,13 @@ def _database(site: Site) -> Settings:
     if site.database == "sqlite":
         return {"name": "sqlite3", "args": {"database": site.path(f"{VAR}/synapse.db")}}
     most = 5 if site.workers else 10  # of each process; PostgreSQL has 100 for all unless it is told otherwise
-    own = {"user": "synapse", "dbname": "synapse", "host": "/var/run/postgresql", "cp_min": 1, "cp_max": most}
+    own = {"user": "synapse", "dbname": "synapse", "host": site.database_host, "cp_min": 1, "cp_max": most}
     return {"name": "psycopg2", "args": own}
 
 
 def _who(site: Site) -> Iterator[Chapter]:
-    passwords: Settings = {"enabled": not site.sso_issuer}
-    if not site.sso_issuer:
+    passwords: Settings = {"enabled": not site.sso_client}
+    if not site.sso_client:
         passwords["policy"] = {"enabled": True, "minimum_length": 12}
     yield Chapter(
         "Accounts come from the site's own sign-on. Nobody makes one by themselves, nobody comes as a guest.",
@@ -108,6 +109,9 @@ def _who(site: Site) -> Iterator[Chapter]:
             "password_config": passwords,
         },
     )
+    if site.sso_client:
+        why = "Professionals come by Pro Santé Connect: the account is that of the RPPS number, and ends with it."
+        yield Chapter(why, synapse_modules.sign_on(site, secret(site, "login"), secret(site, PROVIDERS_OWN)))
     yield Chapter(
         "Professionals are found and named inside of the trust space; addresses of visits are forgotten.",
         {
@@ -123,9 +127,12 @@ def _who(site: Site) -> Iterator[Chapter]:
 
 
 def _federation(site: Site) -> Iterator[Chapter]:
+    if not site.federation_url:
+        why = "Federation with the trust space only, whatever becomes of the module below. An empty list: with nobody."
+        yield Chapter(why, {"federation_domain_whitelist": sorted(site.servers)})
     yield Chapter(
-        "Federation with the trust space only. An empty list: with nobody.",
-        {"federation_domain_whitelist": sorted(site.servers)},
+        "The federation's rules: who takes part and is invited by whom, which rooms may be. Loaded in every process.",
+        {"modules": synapse_modules.modules(site, secret(site, "policy"), secret(site, "login"))},
     )
     yield Chapter(
         "Servers are asked for their keys themselves; certificates are checked.",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from appservice.process.conforming import hub_files
 from appservice.process.conforming import synapse_workers as workers
 from appservice.process.conforming.choices import Site
+from appservice.process.conforming.synapse_modules import LIST
 from appservice.process.conforming.synapse_settings import ETC, VAR
 
 _PROTECTED = """\
@@ -99,7 +101,23 @@ def units(site: Site) -> dict[str, str]:
                 f"--dir {site.path(VAR)} --unixsocket {site.path(workers.REDIS)} --unixsocketperm 700",
             }
         )  # fmt: skip
+    if site.federation_url:
+        made |= _list(site)
     return made
+
+
+def _list(site: Site) -> dict[str, str]:
+    """The signed list that the hub fetches, handed on to Synapse's user, who may not read the hub's files."""
+    theirs, ours = site.path(f"{hub_files.VAR}/federation.jws"), site.path(LIST)
+    head = "# The federation's list, from the hub to Synapse; made by `liaison homeserver init`.\n[Unit]\n"
+    copy = f"ExecStart=/usr/bin/install -o synapse -g synapse -m 0640 {theirs} {ours}.new\n"
+    put = f"ExecStart=/usr/bin/mv {ours}.new {ours}\n"
+    about = f"Description=The federation's list for Synapse\nConditionPathExists={theirs}\n"
+    start = "\n[Install]\nWantedBy=multi-user.target\n"
+    return {
+        "liaison-list.service": f"{head}{about}\n[Service]\nType=oneshot\n{copy}{put}{start}",
+        "liaison-list.path": f"{head}Description=Looks for a new list\n\n[Path]\nPathChanged={theirs}\n{start}",
+    }
 
 
 def _text(words: dict[str, str]) -> str:
