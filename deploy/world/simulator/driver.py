@@ -90,6 +90,7 @@ class Driver:
         return {}
 
     async def _by_url(self, request: web.Request, body: Json) -> Json:
+        self._sim.fetches = bool(body["on"])
         post = await self._sim.outbox.wait(self._sim.able(*_ABLE, **_SHOWS, files_by_url=body["on"]), _ANSWER)
         return {"status": post["status"]}
 

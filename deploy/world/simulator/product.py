@@ -76,6 +76,7 @@ class Simulator:
         self._cursor: str | None = None
         self._read_from_log = ""
         self._chance = random.Random(seed)
+        self.fetches = False  # files that webhooks only name
         self._fetching = Fetching(self.state)
         self._tasks: set[asyncio.Task[None]] = set()
         self.set_secrets(*secrets)
@@ -304,8 +305,10 @@ class Simulator:
         return [Document.read(one) for one in given]
 
     def _files(self, message: str, given: Sequence[Json]) -> list[Json]:
-        """Those that came whole are kept; those that are named are fetched."""
+        """Those that came whole are kept; those that are named are fetched, where this product does so."""
         if not all("content" in one for one in given):
+            if not self.fetches:
+                return list(given)
             task = asyncio.ensure_future(self._fetching.fetch(self.outbox, message, given))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
