@@ -35,6 +35,7 @@ from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
+from appservice.rights.room_reading import RoomReading
 from bridge import words
 from bridge.config import BadConfig, Config, ListenSettings
 from bridge.content.assembly import filters
@@ -221,6 +222,11 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     sight = Sight(parts.core, parts.servers, parts.matrix.trouble)
     why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
     acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix, parts.core.db), **why.acts(), **sight.acts()}
+    matrix = parts.matrix
+    reading = RoomReading(
+        parts.core.store, parts.core.people, matrix.homeserver, matrix.engine, matrix.store, matrix.names
+    )
+    acts |= reading.acts()
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
     parts.policies.routes(matrix_app)

@@ -26,6 +26,7 @@ from appservice.operating import why as why_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
 from appservice.process.conforming import command as homeserver_cli
+from appservice.rights import conversations as conversations_cli
 from appservice.rights import persons as persons_cli
 from bridge.config import BadConfig, Config, read_config, validate
 from bridge.db import brief
@@ -134,7 +135,9 @@ def _add_configured(commands: Any) -> None:
         ("audit", audit_cli.add_arguments, _audit,
          "the audit trail: verify it, export it, count for a report (beside a running hub)"),
         ("person", persons_cli.add_arguments, _person,
-         "a person's data: erase it, with a signed report (the hub has to be stopped)"),
+         "a person's data: export it (the hub runs), erase it with a signed report (it does not)"),
+        ("conversation", conversations_cli.add_arguments, _conversation,
+         "a conversation given out: files that verify, and open in a browser (asks the running hub)"),
         ("why", why_cli.add_arguments, _asking(why_cli.main),
          "whether one person may write to another, and why (asks the running hub)"),
         ("status", status_cli.add_arguments, _asking(status_cli.main),
@@ -260,6 +263,10 @@ def _federation(asked: argparse.Namespace) -> int:
 
 def _audit(asked: argparse.Namespace) -> int:
     return _loop(audit_cli.main(asked, read_config(asked.config) if audit_cli.needs_config(asked) else None))
+
+
+def _conversation(asked: argparse.Namespace) -> int:
+    return _loop(conversations_cli.main(asked))
 
 
 def _person(asked: argparse.Namespace) -> int:

@@ -91,7 +91,7 @@ class Matrix:
         self.capabilities = carries(settings)
         self.names = names = edge.names
         db, homeserver, clock = edge.db, edge.homeserver, edge.clock
-        self._db = db
+        self._db, self.homeserver = db, homeserver
         callbacks = Callbacks(self._keys, self._waits, self._settled, lambda user: edge.trusted(server_of(user)))
         self.engine = engine = Engine(
             db, seal, homeserver, names.is_ours, _policy(settings, names.voice), clock, callbacks

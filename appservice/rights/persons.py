@@ -1,9 +1,10 @@
-"""`liaison person`: a person's data erased, with a signed report. No hub runs meanwhile."""
+"""`liaison person`: a person's data given out (the hub runs), or erased, with a signed report (it does not)."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 import orjson
 
 from appservice.client.names import escape
-from appservice.operating.asking import at, login
+from appservice.operating.asking import ask, at, login
 from appservice.operating.audit import signing_key
+from appservice.rights import conversations
 from appservice.rights.erasing import ErasedPerson, Erasing, lines
 from appservice.rights.premises import Premises
 from appservice.rights.whole import Whole, whole
 from bridge.config import BadConfig, Config
 from bridge.db import Database, open_database
+from bridge.erasure import PERSONAL
+from bridge.errors import Refused
 from bridge.hub.hub import now_ms
 from bridge.model import MAIL, Address
 from bridge.people.gone import kept
@@ -49,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     erase.add_argument("person", help="RPPS number, or network:address of somebody without one")
     erase.add_argument("--report", type=Path, required=True, metavar="FILE", help="where the signed report goes")
     erase.set_defaults(what=_erase)
+    export = commands.add_parser("export", help="write a person's data and conversations into a folder (the hub runs)")
+    export.add_argument("person", help="RPPS number, or network:address of somebody without one")
+    export.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    export.set_defaults(what=_export)
 
 
 async def main(asked: argparse.Namespace, hub: Premises) -> int:
@@ -56,10 +64,65 @@ async def main(asked: argparse.Namespace, hub: Premises) -> int:
     return int(await asked.what(asked, hub))
 
 
-async def _erase(asked: argparse.Namespace, hub: Premises) -> int:
-    person = f"rpps:{asked.person}" if is_rpps(asked.person) else asked.person
+def _id(text: str) -> str:
+    """Raises BadConfig."""
+    person = f"rpps:{text}" if is_rpps(text) else text
     if ":" not in person:
         raise BadConfig("person: an RPPS number has 11 digits; somebody without one is network:address")
+    return person
+
+
+async def _export(asked: argparse.Namespace, hub: Premises) -> int:
+    """What the hub has of them, then each of their conversations in a folder of its own."""
+    person, config = _id(asked.person), hub.config
+    key = signing_key(config)
+    if key is None:
+        raise BadConfig("audit.key_file: is missing: an export is signed")
+    try:
+        found = (await ask(config, "conversations-of", {"person": person}))["conversations"]
+        async with whole(config.database.url) as db:
+            known = await known_of(db, config.seal.open(), hub, person)
+            rows = {} if known is None else await rows_of(db, known)
+        if known is None:
+            raise Refused("unknown_recipient", about=person)
+        told = {
+            "id": person,
+            "names": sorted(known.names),
+            "addresses": sorted(map(str, known.addresses)),
+            "rows": rows,
+        }
+        files = {"person.json": orjson.dumps(told, option=orjson.OPT_INDENT_2)}
+        conversations.write(asked.to, files, {"person": person, "made": at(now_ms()), "conversations": found}, key)
+        for one in found:
+            await conversations.export(config, one, asked.to / one, person)
+    except Refused as refused:
+        print(f"{refused.code}: {refused.about}", file=sys.stderr)
+        return 1
+    print(f"{asked.to}: {sum(map(len, rows.values()))} rows of {len(rows)} tables, {len(found)} conversations")
+    return 0
+
+
+async def rows_of(db: Whole, known: ErasedPerson) -> Mapping[str, Sequence[Json]]:
+    """Every row that names a person, by table; what is sealed is left out."""
+    found: dict[str, list[Json]] = {}
+    columns = await db.columns()
+    for one in PERSONAL:
+        named = [column for column in one.columns if column in columns.get(one.table, ())]
+        wanted = [known.person, *(a.id for a in known.addresses if "@" in a.id)]
+        marks = ", ".join(f"${n}" for n in range(1, len(wanted) + 1))
+        if named:
+            where = " OR ".join(f"{column} IN ({marks})" for column in named)
+            rows = await db.rows(f"SELECT * FROM {one.table} WHERE {where}", *wanted)  # noqa: S608 - our own names
+            found |= {one.table: [_told(row) for row in rows]} if rows else {}
+    return found
+
+
+def _told(row: Any) -> Json:
+    return {name: value for name, value in dict(row).items() if not isinstance(value, bytes)}
+
+
+async def _erase(asked: argparse.Namespace, hub: Premises) -> int:
+    person = _id(asked.person)
     report = await erase(hub, person, login())
     if report is None:
         print(f"{person}: the hub knows nobody by this id", file=sys.stderr)

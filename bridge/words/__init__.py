@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from bridge.words.asking import ASKING
+from bridge.words.export import EXPORT_WORDS
 from bridge.words.kinds import KIND_WORDS
 from bridge.words.mail import MAIL
 from bridge.words.notices import NOTICES
@@ -31,6 +32,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **MAIL,
     **KIND_WORDS,
     **TEAM_WORDS,
+    **EXPORT_WORDS,
 }
 
 
