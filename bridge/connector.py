@@ -12,6 +12,7 @@ from bridge.model import (
     Absence,
     AccountNews,
     Address,
+    Body,
     Delivery,
     Handed,
     Kind,
@@ -146,6 +147,36 @@ class Ranks(Protocol):
 
     async def ranks(self, chat: str, members: Sequence[Member]) -> Mapping[str, Rank]:
         """What these members may do in a chat, by person id; of whom nothing is known is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Something of a chat's past: ``name`` is the network's own of it, ``about`` of what it corrects or answers.
+
+    Without ``body``: it was taken back (``removed``), or the network has no key for it. Files are named only.
+    """
+
+    name: str
+    sender: Address
+    kind: Kind
+    sent_at: int
+    body: Body | None
+    about: str | None = None
+    files: tuple[str, ...] = ()
+    removed: bool = False
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A connector may offer: it can read again what was said in a chat, as somebody there may read it."""
+
+    async def past(
+        self, chat: str, reader: Member, since: int, before: str, limit: int
+    ) -> tuple[list[Remembered], str | None]:
+        """What ``reader``, who came at ``since`` (ms), may read there, the newest first, and where the next page is.
+
+        ``before`` is such a place; empty: the end. Raises Refused, Unavailable.
+        """
 
 
 @runtime_checkable

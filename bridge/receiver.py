@@ -12,6 +12,7 @@ from bridge.model import (
     Accepted,
     Account,
     Address,
+    Body,
     Claim,
     File,
     GroupName,
@@ -226,6 +227,25 @@ class PastMessage:
     visible: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PastWords:
+    """Something that was said, read again where it lies. ``message``, ``name``: the hub's and the network's id of it.
+
+    ``about`` is the network's id of what it corrects or answers, else the hub's. Without ``body`` it was taken back
+    (``removed``), or cannot be read.
+    """
+
+    message: str | None
+    name: str | None
+    sender: Person
+    kind: Kind
+    sent_at: int
+    body: Body | None
+    about: str | None
+    files: tuple[str, ...]
+    removed: bool
+
+
 class Browsing(Protocol):
     """What a network may read through, a page at a time: no page costs more because there are many."""
 
@@ -240,6 +260,14 @@ class Browsing(Protocol):
 
     async def users(self, network: str, after: str, limit: int) -> tuple[list[Account], str | None]:
         """Everybody whom a product has declared, by id."""
+
+    async def history(
+        self, conversation: str, reader: Address, before: str, limit: int
+    ) -> tuple[list[PastWords], str | None]:
+        """What a member may read again of a conversation, the newest first: the hub itself keeps no text.
+
+        Raises Refused (not_a_member, other_account; no_history: no network of it keeps what was said), Unavailable.
+        """
 
     async def said(self, conversation: str, network: str, before: int | None, limit: int) -> list[PastMessage]:
         """What was said before a place of a conversation (None: the end), the newest first."""

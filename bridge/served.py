@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from bridge.capabilities import fit, form
-from bridge.connector import Admits, Boxes, Connector, GivesBoxes, Ranks, Relief, Seats, Shows, Vouches, Withdraws
+from bridge.connector import (
+    Admits,
+    Boxes,
+    Connector,
+    GivesBoxes,
+    Ranks,
+    Relief,
+    Remembers,
+    Seats,
+    Shows,
+    Vouches,
+    Withdraws,
+)
 from bridge.kinds import KINDS
 from bridge.model import FUNCTION, Address, Delivery, Kind, Member, Message, Person
 from bridge.ranks import FREE, Rank
@@ -121,6 +133,13 @@ class Served(Mapping[str, Connector]):
         for name, connector in self._connectors.items():
             if name == address.network and isinstance(connector, Withdraws):
                 await connector.withdraw(address, reason)
+
+    def remembering(self, network: str) -> Remembers | None:
+        """A network that can be read again."""
+        for name, connector in self._connectors.items():
+            if name == network and isinstance(connector, Remembers):
+                return connector
+        return None
 
     async def ranks(self, legs: Mapping[str, str | None], members: Sequence[Member]) -> dict[str, Rank]:
         """What the members of a conversation may do, by person id; ``legs``: its chats."""

@@ -170,6 +170,12 @@ class Engine:
         """
         return await self._megolm.decrypt(room_id, sender, event_id, content)
 
+    async def shared_history(self, event: Json) -> bool:
+        """Whether an event was meant to be shown to whoever comes later (MSC4268), and its key is here."""
+        session = str(event["content"].get("session_id"))
+        known = await self._megolm.session(event["room_id"], session, event["sender"])
+        return known is not None and known.key.shared_history
+
     async def has_key(self, event: Json) -> bool:
         """Whether the session of a room event is here."""
         session = str(event["content"].get("session_id"))

@@ -39,6 +39,7 @@ from appservice.process.upkeep import Upkeep
 from appservice.rooms.ghosts import Ghosts
 from appservice.rooms.membership import Membership
 from appservice.rooms.newcomers import Newcomers
+from appservice.rooms.past import Past
 from appservice.rooms.ranks import rank
 from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
@@ -108,6 +109,7 @@ class Matrix:
         self._notices = notices = Notices(edge, engine, rooms, voice, outbox)
         self._membership = Membership(edge, ghosts, rooms, engine, voice, self._tell, self._newcomer)
         self.admit = self._membership.admit
+        self.past = Past(edge, engine, store).read
         self._captions = captions = Captions(edge, outbox, seal)
         self._outgoing = Outgoing(edge, engine, ghosts, rooms, voice, outbox, captions)
         self._reception = Reception(edge, engine, rooms, store, self._outgoing.keyless)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 
+from bridge.connector import Remembered
 from bridge.db import Row
+from bridge.errors import Refused
 from bridge.hub.claims import Claims
-from bridge.model import Account, Address, Kind, RecipientState, State
+from bridge.model import Account, Address, Kind, Person, RecipientState, State
 from bridge.people.people import People
-from bridge.receiver import Chat, PastMessage
+from bridge.receiver import Chat, PastMessage, PastWords
+from bridge.served import Served
+from bridge.store.conversation import partakes
 from bridge.store.store import Store
 
 _LAST = 2**62
@@ -20,7 +24,8 @@ _LAST = 2**62
 class Lists:
     """See :class:`bridge.receiver.Browsing`."""
 
-    def __init__(self, store: Store, people: People, claims: Claims) -> None:
+    def __init__(self, store: Store, people: People, claims: Claims, connectors: Served) -> None:
+        self._connectors = connectors
         self._store = store
         self._people = people
         self._claims = claims
@@ -53,6 +58,47 @@ class Lists:
         rows = await self._store.db.all("lists.accounts", network, after, limit)
         found = [await self._claims.account(Address(network, row["id"])) for row in rows]
         return [one for one in found if one is not None], rows[-1]["id"] if len(rows) == limit else None
+
+    async def history(
+        self, conversation: str, reader: Address, before: str, limit: int
+    ) -> tuple[list[PastWords], str | None]:
+        """See :class:`bridge.receiver.Browsing`."""
+        person = await self._people.identify(reader, "user")
+        whole = await self._store.conversation(conversation)
+        partakes(whole, person.id, reader, "user")
+        member, row = whole.member(person.id), await self._store.db.one("lists.joined", conversation, person.id)
+        if member is None or row is None:  # gone in the meantime
+            raise Refused("not_a_member", "user")
+        for network, chat in whole.legs.items():
+            if chat is not None and (room := self._connectors.remembering(network)) is not None:
+                since = row["joined_at"] if row["joined_at"] > row["created_at"] else 0  # the room may be older
+                found, place = await room.past(chat, member, since, before, limit)
+                return await self._remembered(network, reader, found), place
+        raise Refused("no_history", "id")
+
+    async def _remembered(self, where: str, reader: Address, found: Sequence[Remembered]) -> list[PastWords]:
+        """With the names that the hub and the reader's network have for each; nothing of whom they have blocked."""
+        names = {name for one in found for name in (one.name, one.about) if name is not None}
+        rows = await self._store.db.all("lists.of_names", where, orjson.dumps(sorted(names)).decode())
+        messages = {row["id"]: row["message"] for row in rows}
+        ids = orjson.dumps(sorted(set(messages.values()))).decode()
+        own = {row["message"]: row["id"] for row in await self._store.db.all("lists.names", reader.network, ids)}
+        gone = {row["about"] for row in await self._store.db.all("lists.taken_back", ids)}
+        said = []
+        for one in found:
+            message, about = messages.get(one.name), messages.get(one.about or "")
+            target, removed = own.get(about or "", about), one.removed or message in gone
+            shown = (None, target, (), True) if removed else (one.body, target, one.files, False)
+            words = (one.kind, one.sent_at, *shown)
+            speaker = await self._speaker(one.sender)
+            if not self._people.accounts.blocks(reader, speaker.id):
+                said.append(PastWords(message, own.get(message or ""), speaker, *words))
+        return said
+
+    async def _speaker(self, address: Address) -> Person:
+        if (ghost := self._people.ghost_of(address)) is not None:
+            return await self._people.get(ghost)
+        return await self._people.behind(address) or await self._people.get(str(address))
 
     async def said(self, conversation: str, network: str, before: int | None, limit: int) -> list[PastMessage]:
         """See :class:`bridge.receiver.Browsing`."""

@@ -15,24 +15,11 @@ from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.receiver import Within
 from bridge.served import Served
-from bridge.store.conversation import Conversation
 from bridge.store.store import Store
 
 _TYPING = 16  # typing signs on their way to one network; more are dropped
 Change = Callable[[Tx, str, str, str, int], Awaitable[bool]]
 """What a sign does to (message, person, network) at a time (ms); True if that is news."""
-
-
-def partakes(conversation: Conversation, person: str, address: Address, field: str) -> None:
-    """Raises Refused (not_a_member; other_account, about the network of her membership) for who speaks from elsewhere.
-
-    Whoever has accounts in several networks takes part by one of them, and only its product may speak for her here.
-    """
-    member = conversation.member(person)
-    if member is None:
-        raise Refused("not_a_member", field)
-    if member.address != address:
-        raise Refused("other_account", field, about=member.address.network)
 
 
 class Signs:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from bridge.db import Row
+from bridge.errors import Refused
 from bridge.model import Address, GroupName, Member, Person, Ref
 
 
@@ -81,3 +82,15 @@ def _short(text: str) -> str:
 def audience(people: Iterable[str]) -> str:
     """One word for exactly these people (ids)."""
     return hashlib.sha256(orjson.dumps(sorted(set(people)))).hexdigest()
+
+
+def partakes(conversation: Conversation, person: str, address: Address, field: str) -> None:
+    """Raises Refused (not_a_member; other_account, about the network of her membership) for who speaks from elsewhere.
+
+    Whoever has accounts in several networks takes part by one of them, and only its product may speak for her here.
+    """
+    member = conversation.member(person)
+    if member is None:
+        raise Refused("not_a_member", field)
+    if member.address != address:
+        raise Refused("other_account", field, about=member.address.network)

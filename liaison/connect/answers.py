@@ -157,6 +157,22 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastWords:
+    """What was said, read again. ``text`` is None where it was ``removed``, or is not ``readable``."""
+
+    kind: str
+    sender: Person
+    sent_at: datetime
+    id: str | None = None
+    message: str | None = None
+    text: str | None = field(default=None, repr=False)
+    about: str | None = None
+    files: tuple[str, ...] = field(default=(), repr=False)
+    removed: bool = False
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
     """A file that the hub has: ``files`` of a draft may name it instead of its content."""
 

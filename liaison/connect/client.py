@@ -25,6 +25,7 @@ from liaison.connect.answers import (
     Name,
     Page,
     Past,
+    PastWords,
     Person,
     Rotated,
     Uploaded,
@@ -237,6 +238,10 @@ class Connect(Transport):
     async def messages_of(self, conversation: str, cursor: str | None = None) -> Page[Past]:
         """What was said in a conversation, the newest first; without texts, of which the hub keeps none."""
         return await self._page(Past, _of("conversations", conversation, "messages"), cursor)
+
+    async def history(self, conversation: str, user: str, cursor: str | None = None) -> Page[PastWords]:
+        """What was said there, as far as a user may read it, the newest first. Raises Refused (no_history)."""
+        return await self._page(PastWords, _of("conversations", conversation, "history"), cursor, user=user)
 
     async def _page(self, kind: type[T], path: str, cursor: str | None, **query: str) -> Page[T]:
         said = await self.call("GET", path, query=query | ({"cursor": cursor} if cursor else {}))

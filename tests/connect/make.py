@@ -16,14 +16,14 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.connector import Capabilities
+from bridge.connector import Capabilities, Remembered
 from bridge.db import open_database
 from bridge.files import Files
 from bridge.hub.assembly import Rules, assemble
 from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub
-from bridge.kinds import EVERYWHERE
-from bridge.model import Address, Kind, Person
+from bridge.kinds import EVERYWHERE, KINDS
+from bridge.model import Address, Delivery, Kind, Member, Person
 from bridge.networks.connect import ConnectApi, ConnectConnector, ConnectSettings, build
 from bridge.networks.connect.fingerprints import COMPONENT as PRINTS
 from bridge.networks.connect.shelf import COMPONENT as SHELF
@@ -82,6 +82,24 @@ def message(ident: str, **more: Any) -> Json:
     return body | {"to": [BEN_HANDLE]} | more
 
 
+class Room(Loopback):
+    """A pretend Matrix that can be read again."""
+
+    async def past(
+        self, chat: str, reader: Member, since: int, before: str, limit: int
+    ) -> tuple[list[Remembered], str | None]:
+        """See :class:`bridge.connector.Remembers`."""
+        said = [d for d in self.delivered if KINDS[d.kind].said and reader in d.members and d.created_at >= since]
+        end = int(before) if before else len(said)
+        page = [self._remembered(one) for one in said[max(0, end - limit) : end][::-1]]
+        return page, str(end - limit) if end > limit else None
+
+    def _remembered(self, one: Delivery) -> Remembered:
+        sender = Address(*one.sender.id.split(":", 1))
+        files = tuple(file.name for file in one.body.files)
+        return Remembered(self._refs[one.id].id, sender, one.kind, one.created_at, one.body, None, files)
+
+
 @dataclass
 class Served:
     """A simulated product and where it is."""
@@ -129,7 +147,7 @@ class World:
     api: ConnectApi = field(init=False, repr=False)
     shelf: Any = field(init=False, repr=False)
     connectors: dict[str, ConnectConnector] = field(init=False, repr=False)
-    matrix: Loopback = field(init=False, repr=False)
+    matrix: Room = field(init=False, repr=False)
     ahead: float = 0.0  # s, by which the hub's clock is
     rota: Path | None = None  # with it there are functions, and somebody may be absent
     store: MemoryStore = field(default_factory=MemoryStore, repr=False)
@@ -166,7 +184,7 @@ class World:
             ConnectSettings.model_validate(self.section), seal, self.hub, db, files, clock=self.clock
         )
         self.shelf = self.api._shelf
-        self.matrix = Loopback(
+        self.matrix = Room(
             "matrix",
             Capabilities(names_chats=True, kinds=EVERYWHERE | {Kind.EDIT, Kind.REMOVAL, Kind.REACTION}),
             self.hub,

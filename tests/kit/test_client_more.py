@@ -57,7 +57,7 @@ METHODS = {
     "end_user": "end_user", "export_user": "export", "give_picture": "picture",
     "rotate_token": "rotate_token", "rotate_secret": "rotate_secret",
     "block": "block", "unblock": "unblock", "blocked": "blocked",
-    "be_absent": "be_absent", "absence": "absence", "be_back": "be_back",
+    "history": "history", "be_absent": "be_absent", "absence": "absence", "be_back": "be_back",
     "vote": "vote", "end_poll": "end_poll", "handle": "handle",
 }  # fmt: skip
 """Operation of the contract -> method of the client. Whoever adds an operation adds a method, or says why not below."""
@@ -226,6 +226,8 @@ async def test_lists_go_page_by_page_and_people_leave(v: Vendor) -> None:
     assert {one.name for one in members.items} == {USERS[0].name, BEN.name, GAEL.name}
     [said] = (await v.client.messages_of("c")).items
     assert (said.id, said.message, said.own, said.sender.name) == (sent.id, sent.message, True, USERS[0].name)
+    with pytest.raises(Refused, match="no_history"):  # this hub has no Matrix
+        await v.client.history("c", "cleo")
     await v.client.block("cleo", GAEL.person.id)
     assert [one.person for one in (await v.client.blocked("cleo")).items] == [GAEL.person.id]
     await v.client.unblock("cleo", GAEL.person.id)

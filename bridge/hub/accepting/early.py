@@ -11,14 +11,13 @@ from bridge.db import Conflict, Row, Tx
 from bridge.errors import Refused, Unavailable, where
 from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
-from bridge.hub.signs import partakes
 from bridge.kinds import KINDS, not_carried
 from bridge.model import Accepted, Address, Kind, Message, Person, Ref
 from bridge.parts.tasks import Tasks
 from bridge.parts.turns import Turns
 from bridge.receiver import Within
 from bridge.store import bodies
-from bridge.store.conversation import Reach, delivery_id, message_id
+from bridge.store.conversation import Reach, delivery_id, message_id, partakes
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,12 @@ from bridge.hub.accepting.answering import Answering
 from bridge.hub.courier import Courier
 from bridge.hub.order import Order
 from bridge.hub.reach import able_networks, reaches_somebody
-from bridge.hub.signs import partakes
 from bridge.kinds import KINDS
 from bridge.model import Accepted, Kind, Member, Message, Person
 from bridge.parts.turns import Turns
 from bridge.receiver import Within
 from bridge.served import Served
-from bridge.store.conversation import Conversation, Reach, message_id
+from bridge.store.conversation import Conversation, Reach, message_id, partakes
 from bridge.store.outcomes import INVITED
 from bridge.store.store import Store
 

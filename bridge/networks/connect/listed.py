@@ -11,10 +11,11 @@ from bridge.errors import Refused
 from bridge.networks.connect.fields import NameView, Time, Wire, from_group_name, time_text
 from bridge.networks.connect.translate import Say, summary, to_member, to_person, to_recipient
 from bridge.networks.connect.wire import MemberView, PersonView, RecipientView, StateName, UserView
-from bridge.receiver import Chat, PastMessage
+from bridge.receiver import Chat, PastMessage, PastWords
 
 Json = dict[str, Any]
 MOST, DEFAULT = 200, 50
+PAGE = 50  # of what is read again: each has to be decrypted
 LIST_CURSOR = "^[A-Za-z0-9_-]{1,400}$"
 _NEXT = "The `cursor` of the next page; null: there is none. A page may be short, or empty, and not be the last."
 
@@ -77,6 +78,28 @@ class MessagesView(Wire):
     next: str | None = Field(description=_NEXT)
 
 
+class PastView(Wire):
+    """A message of the past, read again where it lies."""
+
+    id: str | None = Field(description="The product's id of it; null: it has none.")
+    message: str | None = Field(description="The hub's id of it; null: the hub never carried it.")
+    kind: str = Field(description="As in `message.created`, or edit, removal, reaction; there may be more.")
+    sender: PersonView
+    text: str | None = Field(repr=False, description="Null where it was taken back, or cannot be read.")
+    about: str | None = Field(description="What it corrects, answers or reacts to: the product's id, else the hub's.")
+    files: list[str] = Field(repr=False, description="The names of its files; the files are not given again.")
+    removed: bool
+    readable: bool = Field(description="False: the hub has no key for it.")
+    sent_at: Time
+
+
+class HistoryView(Wire):
+    """What was said, the newest first, as far as the user may read it."""
+
+    items: list[PastView]
+    next: str | None = Field(description=_NEXT)
+
+
 def to_cursor(place: str | None) -> str | None:
     """A place in a list, for the next request."""
     return None if place is None else urlsafe_b64encode(place.encode()).decode().rstrip("=")
@@ -114,4 +137,20 @@ def to_said(said: PastMessage, say: Say) -> Json:
         "recipients": [to_recipient(one, say) for one in said.states],
         "sent_at": time_text(said.sent_at),
         "accepted_at": time_text(said.accepted_at),
+    }
+
+
+def to_past(said: PastWords) -> Json:
+    """A message of the past."""
+    return {
+        "id": said.name,
+        "message": said.message,
+        "kind": said.kind.value,
+        "sender": to_person(said.sender),
+        "text": None if said.body is None else said.body.text,
+        "about": said.about,
+        "files": list(said.files),
+        "removed": said.removed,
+        "readable": said.body is not None or said.removed,
+        "sent_at": time_text(said.sent_at),
     }

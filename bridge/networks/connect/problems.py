@@ -49,6 +49,7 @@ _STATUS = {
     "unknown_file": 404,
     "not_contested": 404,
     "not_absent": 404,
+    "no_history": 404,
     "unknown_path": 404,
     "bad_method": 405,
     "too_slow": 408,
@@ -78,6 +79,10 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
     "too_many_keys": (
         "Trop de jetons ou de secrets sont valables : attendez la fin des anciens.",
         "Too many tokens or secrets are good: wait until old ones end.",
+    ),
+    "no_history": (
+        "Cette conversation n’a pas de salon Matrix, et Liaison ne garde aucun texte : rien ne peut être relu.",
+        "This conversation has no Matrix room, and Liaison keeps no text: nothing can be read again.",
     ),
     "not_absent": ("Cette personne n’est pas en absence.", "This person is not away."),
     "own_substitute": ("Personne ne se remplace soi-même.", "Nobody stands in for themselves."),

@@ -18,3 +18,14 @@ AND +network = $1 AND message IN (SELECT value FROM json_each($2)); -- sqlite
 SELECT message, person, network, state, at, reason FROM recipient
 WHERE message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))) ORDER BY message, person; -- pg
 WHERE message IN (SELECT value FROM json_each($1)) ORDER BY message, person; -- sqlite
+-- name: joined
+SELECT m.joined_at, c.created_at FROM member m JOIN conversation c ON c.id = m.conversation
+WHERE m.conversation = $1 AND m.person = $2;
+-- name: taken_back
+SELECT about FROM correction WHERE kind = 'removal'
+AND about = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
+AND about IN (SELECT value FROM json_each($1)); -- sqlite
+-- name: of_names
+SELECT id, message FROM ref WHERE network = $1
+AND id = ANY (ARRAY(SELECT jsonb_array_elements_text($2::text::jsonb))); -- pg
+AND id IN (SELECT value FROM json_each($2)); -- sqlite

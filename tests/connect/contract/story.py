@@ -130,9 +130,15 @@ async def _away(w: World, given: Example) -> Json:
     return {"body": (given.body or {}) | {"until": time_text(datetime.now(UTC) + timedelta(days=14))}}
 
 
+async def _bound(w: World, given: Example) -> Json:
+    """The room has a name."""
+    await w.hub.bind(w.matrix.delivered[0].conversation, "matrix", "!room")
+    return {}
+
+
 BEFORE: dict[str, Callable[[World, Example], Awaitable[Json]]] = {
     "vote": _asked, "message": _message, "receipt": _receipt, "file": _file, "confirm": _contested, "replay": _replayed,
-    "rotate_secret": _soon, "be_absent": _away,
+    "rotate_secret": _soon, "be_absent": _away, "history": _bound,
 }  # fmt: skip
 """What happens before a request, and what of it is another one each time."""
 

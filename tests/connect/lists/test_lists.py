@@ -104,3 +104,35 @@ async def test_a_page_costs_the_same_however_many_there_are(w: World) -> None:
     assert [await cost(path) for path in paths] == few
     assert isinstance(await w.hub._people.get(f"rpps:{CLEO}"), Person)
     assert len(await walk(w, "/conversations", 200)) == 400
+
+
+async def test_what_was_said_is_read_again_from_the_room_only(w: World) -> None:
+    for n in (1, 2, 3):
+        body = message(f"m-{n}", text=f"texte {n}", to=[BEN_HANDLE, "siilo:dan"] if n == 1 else [])
+        assert (await w.call("POST", "/messages", body))[0] == 202
+    await w.until(lambda: len(w.matrix.delivered) == 3)
+    path = "/conversations/chat-1/history"
+    status, problem = await w.call("GET", f"{path}?user=cleo")
+    assert (status, problem["code"]) == (404, "no_history")
+    await w.hub.bind(w.matrix.delivered[0].conversation, "matrix", "!room")
+    found, place = [], f"{path}?user=cleo&limit=2"
+    while place:
+        status, page = await w.call("GET", place)
+        assert status == 200, page
+        found += page["items"]
+        place = f"{path}?user=cleo&limit=2&cursor={page['next']}" if page["next"] else ""
+    assert [(one["id"], one["text"], one["readable"]) for one in found] == [
+        (f"m-{n}", f"texte {n}", True) for n in (3, 2, 1)
+    ]
+    assert {one["sender"]["name"] for one in found} == {"Cléo Petit"}
+    for query, answer in (
+        ("user=fay", (403, "not_a_member")), ("user=nobody", (403, "unknown_sender")), ("", (422, "invalid")),
+        ("user=cleo&limit=51", (422, "invalid")), ("user=cleo&cursor=%C3%A9", (422, "unknown_cursor")),
+    ):  # fmt: skip
+        status, problem = await w.call("GET", f"{path}?{query}")
+        assert (status, problem["code"]) == answer, query
+    assert (await w.call("GET", "/conversations/other/history?user=cleo"))[0] == 404
+    chat = w.siilo.arrived("dan")[0]["conversation"]
+    _, page = await w.call("GET", f"/conversations/{chat}/history?user=dan", token=TOKENS["siilo"])
+    assert [one["text"] for one in page["items"]] == ["texte 3", "texte 2", "texte 1"]
+    assert page["items"][0]["id"] != "m-3"  # each product has its own name of it

@@ -58,6 +58,14 @@ class ListCalls:
         place = str(said[-1].order) if len(said) == limit else None
         return _page([listed.to_said(one, problems.words) for one in said if one.visible], place)
 
+    async def history(self, call: Call) -> web.Response:
+        """GET /conversations/{id}/history."""
+        limit, before = call.number("limit", listed.PAGE, (1, listed.PAGE)), _after(call)
+        reader = Address(call.network, known_id(call.request.query.get("user", ""), "user"))
+        chat = await call.own_chat(call.id)
+        found, place = await call.hub.lists.history(chat.conversation, reader, before, limit)
+        return _page([listed.to_past(one) for one in found], place)
+
 
 def _limit(call: Call) -> int:
     return call.number("limit", listed.DEFAULT, (1, listed.MOST))

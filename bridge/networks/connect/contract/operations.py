@@ -196,6 +196,13 @@ OPERATIONS = (
         200, listed.MessagesView, may_lack=True,
     ),
     Operation(
+        "history", "GET", "/conversations/{id}/history",
+        "What was said in a conversation, as far as a user may read it, the newest first.", 200, listed.HistoryView,
+        may_lack=True, about="The hub keeps no text: it is read again from the room, as the user's ghost sees it. What "
+        "was said since the user came is there, and of what was said before only what the room's rule shows and its "
+        "senders' clients have marked as history to be shared. 404 `no_history`: the conversation has no room.",
+    ),
+    Operation(
         "events", "GET", "/events", "The log of this product's webhooks: what follows a cursor.", 200,
         answers.EventsView,
     ),

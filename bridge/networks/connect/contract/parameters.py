@@ -16,6 +16,7 @@ _NARROWED = {
     "town": "Only people of this town.",
 }
 _CURSOR = "`next` of the answer before, with everything else as it was; a search ends after 200 people."
+_READS = "The product's user who reads: only what the room's rule lets this user see is given."
 _WHOSE = "The product's user whose contacts they are, declared before."
 _ASKS = "The product's user who asks: each has a daily share of their own, and people near to them come first."
 _ID: Json = {"type": "string", "pattern": ID_PATTERN}
@@ -64,7 +65,13 @@ def _conversations() -> list[Json]:
     return [*_list(), _query("user", _ID, "Only those in which this user of the product is.")]
 
 
+def _history() -> list[Json]:
+    limit = {"type": "integer", "minimum": 1, "maximum": listed.PAGE, "default": listed.PAGE}
+    return [_query("user", _ID, _READS, required=True), _query("limit", limit), _list()[1]]
+
+
 _QUERIES = {
+    "history": _history,
     "list_users": _list,
     "blocked": _list,
     "export_user": lambda: _list()[1:],
