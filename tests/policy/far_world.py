@@ -125,7 +125,7 @@ class PolicyWorld:
     """``home`` runs the current Synapse, ``away`` the minor version before; both have the module. ``out`` has none."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
-        self.folder = folder
+        self.folder, self.authority = folder, authority
         self.key: PrivateKey = read_private(new_key())
         (folder / "list.pem").write_bytes(public_pem(self.key.public_key()))
         (folder / "hub.token").write_text(TOKEN)
