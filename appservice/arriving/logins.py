@@ -70,8 +70,9 @@ class Logins:
         if asked is None or accounts is None:
             return web.Response(status=400)
         try:
-            found = {user: await self._account(user, rpps) for user, rpps in accounts.items()}
-            if asked.get("login") is True:
+            login = asked.get("login") is True
+            found = {user: await self._account(user, rpps, login) for user, rpps in accounts.items()}
+            if login:
                 await self._note([_opened(user, rpps) for user, rpps in accounts.items() if _is(found[user], "active")])
             return _answer({"accounts": found})
         except Unavailable:
@@ -96,14 +97,17 @@ class Logins:
         async with self._db.transaction("login.noted") as tx:
             await note_all(tx, entries, self._clock())
 
-    async def _account(self, user: str, rpps: str) -> Json:
+    async def _account(self, user: str, rpps: str, login: bool) -> Json:
+        """What a closure took back is given back by a login, and not by an account that is only there."""
         about = await self._about(rpps)
         if not is_rpps(rpps) or user != self._names.account(rpps):
             log.error("ALARM the login module names an account that is not its number's: it is not believed")
             return _UNKNOWN
-        if _is(about, "active"):
+        address = Address(MATRIX, user)
+        closed = self._people.accounts.revoked.of(address, f"rpps:{rpps}") is not None
+        if _is(about, "active") and (login or not closed):
             try:
-                await self._following.logged_in(Address(MATRIX, user), rpps)
+                await self._following.logged_in(address, rpps)
             except Refused as refused:
                 log.warning("%s is not taken as its professional's: %s", user, refused.code)
         return about

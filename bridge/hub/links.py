@@ -105,13 +105,13 @@ class Links:
         return await self._people.get(taken[0].person)
 
     async def proven(self, address: Address, person: str, by: str) -> None:
-        """A product, or the directory (``by``), says again whose an address is. Raises Refused (account_revoked)."""
+        """A product, a login or the directory (``by``) says it again. Raises Refused (account_revoked)."""
         one = self._people.accounts.revoked.of(address, person)
         if one is None:
             return
         if one.why is not Why.OPERATOR:
             await self._lift(one, by)
-        elif by == PRODUCT:
+        elif by in (PRODUCT, LOGIN):
             raise Refused("account_revoked", "id")
 
     async def _lift(self, one: TakenBack, by: str) -> None:
@@ -146,13 +146,14 @@ class Links:
         accounts = self._people.accounts
         if accounts.person(account) == person and not accounts.apart(account):
             return False
-        await self.proven(account, person, PRODUCT)
+        again = accounts.revoked.of(account, person) is not None
+        await self.proven(account, person, LOGIN)
         place, entry = accounts.place(person, self._clock()), await self._people.get(person)
         async with self._store.db.transaction("hub.logged-in") as tx:
             await tx.run("store.declare", account.network, account.id, person, place)
             await tx.run("following.meet", person, keep(self._store.seal, entry))  # a closure is followed
-            made = TrailEntry(TrailKind.LINK_MADE, actor=LOGIN, subject=person, object=str(account))
-            await note(tx, made, self._clock())
+            if not again:
+                await note(tx, TrailEntry(TrailKind.LINK_MADE, LOGIN, person, str(account)), self._clock())
         accounts.remember(account, person, place)
         self._changed(person)
         log.warning("%s is %s: by a login with the national identity", account, person)

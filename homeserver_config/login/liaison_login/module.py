@@ -41,6 +41,7 @@ class Login:
         self._directory = Directory(api.http_client, config)
         self._kept = Kept(api)
         self._locked: set[str] = set()
+        self._untold: set[str] = set()  # who has logged in while the hub was away
         for name in ("synapse.handlers.oidc", "synapse.handlers.sso"):
             logging.getLogger(name).addFilter(_Discreet())
         api.register_spam_checker_callbacks(
@@ -107,10 +108,17 @@ class Login:
     async def logged_in(self, user_id: str, auth_provider_type: str | None, auth_provider_id: str | None) -> None:
         """The hub hears of it at once; while it is away, :meth:`refresh` tells it later."""
         if auth_provider_id == self._settings.provider:
-            await self._ask([(user_id, await self._kept.last(user_id))], login=True)
+            self._untold.add(user_id)
+            await self._tell_logins()
+
+    async def _tell_logins(self) -> None:
+        told = [(user, await self._kept.last(user)) for user in sorted(self._untold)]
+        if told and await self._ask(told, login=True):
+            self._untold.difference_update(user for user, _ in told)
 
     async def refresh(self) -> None:
         """Ask about everybody who has an account by Pro Santé Connect."""
+        await self._tell_logins()
         every: list[tuple[str, Last | None]] = []
         after = ""
         while page := await self._kept.accounts(self._settings.provider, after):
@@ -118,7 +126,8 @@ class Login:
             after = page[-1][0]
         await self._ask(every)
 
-    async def _ask(self, accounts: list[tuple[str, Last | None]], *, login: bool = False) -> None:
+    async def _ask(self, accounts: list[tuple[str, Last | None]], *, login: bool = False) -> bool:
+        """False: the hub has not heard it."""
         numbers = {user: self._rpps(user) for user, _ in accounts}
         known = {user: rpps for user, rpps in numbers.items() if rpps is not None}
         try:
@@ -126,14 +135,15 @@ class Login:
             told = changes(accounts, found)
         except HubAway as away:
             log.error("ALARM the hub does not say who is in the directory: %s", away)
-            return
+            return False
         except TooMany as many:
             log.error("ALARM %s: nobody is; look at the directory", many)
-            return
+            return True
         for user in lost(accounts, found):
             log.error("ALARM %s is not in the directory any more: sessions stay, a new login does not open", user)
         for change in told:
             await self._follow(change)
+        return True
 
     async def _follow(self, change: Change) -> None:
         user, entry = change.user, change.entry

@@ -18,6 +18,7 @@ from bridge.hub.hub import now_ms
 from bridge.hub.links import LOGIN
 from bridge.model import MATRIX, Address, Standing
 from bridge.people.directories.flatfile import FlatFile
+from bridge.people.revocations import Why
 from tests.core.make import PEOPLE, World, running
 from tests.core.make import person as entry
 
@@ -39,9 +40,9 @@ async def trail(w: World) -> list[tuple[str, str | None, str | None, str | None]
     return [(r["kind"], r["subject"], r["object"], r["result"]) for r in rows if r["kind"] in ("login", "link_made")]
 
 
-async def tell(client: TestClient[Any, Any], accounts: dict[str, str]) -> dict[str, str]:
+async def tell(client: TestClient[Any, Any], accounts: dict[str, str], **more: bool) -> dict[str, str]:
     """The states of accounts, as the homeserver asks."""
-    got = await client.post("/_liaison/login/v1/accounts", json={"accounts": accounts}, headers=TOKEN)
+    got = await client.post("/_liaison/login/v1/accounts", json={"accounts": accounts} | more, headers=TOKEN)
     return {user: one["state"] for user, one in (await got.json())["accounts"].items()}
 
 
@@ -72,6 +73,18 @@ async def test_what_the_operator_takes_back_no_login_gives_again(aiohttp_client:
         assert await tell(client, {account.id: CLEO}) == {account.id: "revoked"}
         with pytest.raises(Refused, match="account_revoked"):
             await w.hub.facts.identify(account, "sender")
+
+
+async def test_what_a_closure_takes_back_a_login_gives_again(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        client, account = await asked(aiohttp_client, w), Address(MATRIX, NAMES.account(CLEO))
+        await tell(client, {account.id: CLEO})
+        await w.hub.links.take_back(account, f"rpps:{CLEO}", "", Why.INACTIVE)
+        assert await tell(client, {account.id: CLEO}) == {account.id: "active"}
+        with pytest.raises(Refused, match="account_revoked"):
+            await w.hub.facts.identify(account, "sender")
+        await tell(client, {account.id: CLEO}, login=True)
+        assert (await w.hub.facts.identify(account, "sender")).id == f"rpps:{CLEO}"
 
 
 async def test_a_conversation_is_offered_to_the_new_account(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
