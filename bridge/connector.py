@@ -14,6 +14,7 @@ from bridge.model import (
     Address,
     Body,
     Delivery,
+    File,
     Handed,
     Kind,
     Member,
@@ -139,6 +140,14 @@ class Shows(Protocol):
 
     async def show(self, people: Sequence[Person]) -> None:
         """These people can be reached through the hub from now on."""
+
+
+@runtime_checkable
+class Portrays(Protocol):
+    """A connector may offer: people there see what somebody of another network looks like."""
+
+    async def portray(self, person: Person, picture: File | None) -> None:
+        """Show this picture (bytes) of somebody; None: whatever it shows by itself. Raises Refused, Unavailable."""
 
 
 @runtime_checkable

@@ -326,6 +326,12 @@ class Receiver(Protocol):
         Raises Refused (picture_too_large, bad_picture, picture_of_patient): ``picture``.
         """
 
+    async def portray(self, user: Address, picture: File | None) -> None:
+        """A user of a product looks like this (bytes), wherever networks show pictures of people; None: it is not said.
+
+        Raises Refused (picture_too_large, bad_picture): ``picture``; Unavailable: again is the same.
+        """
+
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
         """The network has made a chat for this conversation."""
 

@@ -11,6 +11,7 @@ from bridge.connector import (
     Boxes,
     Connector,
     GivesBoxes,
+    Portrays,
     Ranks,
     Relief,
     Remembers,
@@ -20,7 +21,7 @@ from bridge.connector import (
     Withdraws,
 )
 from bridge.kinds import KINDS
-from bridge.model import FUNCTION, Address, Delivery, Kind, Member, Message, Person
+from bridge.model import FUNCTION, Address, Delivery, File, Kind, Member, Message, Person
 from bridge.ranks import FREE, Rank
 
 
@@ -127,6 +128,12 @@ class Served(Mapping[str, Connector]):
         for connector in self._connectors.values():
             if isinstance(connector, Shows):
                 await connector.show(people)
+
+    async def portray(self, person: Person, picture: File | None) -> None:
+        """Every network that can shows this picture of somebody. Raises Refused, Unavailable."""
+        for connector in self._connectors.values():
+            if isinstance(connector, Portrays):
+                await connector.portray(person, picture)
 
     async def withdraw(self, address: Address, reason: str) -> None:
         """What a network itself keeps for an address until it leaves is refused."""

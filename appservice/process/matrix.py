@@ -98,6 +98,7 @@ class Matrix:
             db, seal, homeserver, names.is_ours, _policy(settings, names.voice), clock, callbacks
         )
         self.ghosts = ghosts = Ghosts(db, homeserver, names, engine, settings.warm_parallel)
+        self.portray = ghosts.portray
         self.finder = Finder(edge, ghosts)
         self.store = store = RoomStore(db)
         newcomers = Newcomers(settings.settle_s, settings.join_wait_s, names.is_ours)

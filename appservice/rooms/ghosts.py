@@ -17,7 +17,7 @@ from appservice.rooms.portrait import draw, look
 from bridge.db import Database
 from bridge.db.pages import pages
 from bridge.errors import Refused, Unavailable
-from bridge.model import MAIL, Person
+from bridge.model import MAIL, MATRIX, File, Person
 from bridge.parts.failpoint import failpoint
 from bridge.parts.lru import Lru
 from bridge.parts.patience import Patience
@@ -122,6 +122,26 @@ class Ghosts:
             await self.register(mxid)
             await self._picture(mxid, person)
         return await self._ensured(mxid, profile(person), hash(person))
+
+    async def portray(self, person: Person, picture: File | None) -> None:
+        """Show this picture of somebody; None: their initials. Whoever has no ghost is shown by themselves.
+
+        Raises Refused (bad_picture) for what the homeserver does not take, Unavailable.
+        """
+        mxid = self._names.of(person.id)
+        if mxid is None or any(address.network == MATRIX for address in person.addresses):
+            return
+        if picture is None:
+            if self.is_ready(mxid):
+                await self._picture(mxid, person)
+            return
+        await self.ensure(person)
+        try:
+            url = await self._homeserver.upload(picture.data, user=mxid, timeout=_PICTURE, mime=picture.mime)
+            path = f"/_matrix/client/v3/profile/{part(mxid)}/avatar_url"
+            await self._homeserver.call("PUT", path, {"avatar_url": url}, user=mxid)
+        except MatrixRefused as refusal:
+            raise Refused("bad_picture", "picture") from refusal
 
     async def _picture(self, mxid: str, person: Person) -> None:
         """Initials on the colour of the profession, once, before anybody sees them: later each room would hear of it.

@@ -166,6 +166,15 @@ class Hub:
         message = Message(ref, chat, by, Kind.NAME, Body(), self._clock(), name=name)
         return await self.writing.write(message, await self.facts.identify(by, "by"), (), (), within)
 
+    async def portray(self, user: Address, picture: File | None) -> None:
+        """See :class:`bridge.receiver.Receiver`."""
+        person = await self.facts.identify(user, "id")
+        if picture is not None:
+            body = Body(files=(to_picture(picture),))
+            cared = await self._store.shelf.shelved(Message(Ref(user.network, ""), "", user, Kind.PICTURE, body, 0))
+            picture = await self._store.shelf.whole(cared.body.files[0])
+        await self._connectors.portray(person, picture)
+
     async def picture(
         self, ref: Ref, chat: str, by: Address, picture: File | None, within: Within | None = None
     ) -> str:
@@ -270,6 +279,9 @@ class Hub:
 
     async def give_up(self, account: Address, at: int) -> None:
         """See :class:`bridge.receiver.Receiver`."""
+        person = await self._people.had(account)
+        if person is not None and all(one == account for one in self._people.accounts.of(person.id)):
+            await self._connectors.portray(person, None)
         parts = (self._store, self._people, self.lists, self.links, self._early.forget)
         await GivingUp(*parts, self.change_members).end(account, at)
 

@@ -90,6 +90,11 @@ class Connect(Transport):
         """Of whom a user wants nothing."""
         return await self._page(Person, _of("users", user, "blocked"), cursor)
 
+    async def portray(self, user: str, content: bytes | None) -> None:
+        """What a user looks like to people of other networks (at most 1 MB); None: their initials."""
+        picture = None if content is None else base64.b64encode(content).decode()
+        await self.call("PUT", _of("users", user, "avatar"), {"content": picture})
+
     async def be_absent(
         self, user: str, until: datetime, *, substitute: str | None = None, words: str = "", to: str = "absent",
         since: datetime | None = None,

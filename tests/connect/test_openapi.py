@@ -156,8 +156,8 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     assert closed == {
         "Abilities", "GivenCard", "Confirmation", "GivenName", "Leaving", "MembersChange", "NewAbsence",
         "NewCredential", "NewEdit", "NewEnd", "NewFile", "NewHandled", "NewMessage", "NewReaction",
-        "NewRemoval", "NewVote", "GivenPlace", "PollAnswer", "PollAsked", "Picturing", "Receipt", "Renaming",
-        "TypingSign", "UploadedFile", "Vouch",
+        "NewRemoval", "NewVote", "GivenPlace", "PollAnswer", "PollAsked", "Picturing", "Portraying",
+        "Receipt", "Renaming", "TypingSign", "UploadedFile", "Vouch",
     }  # fmt: skip
     for words in ("**What may change.**", "`deprecated`", "an unknown field is refused (422)"):
         assert words in document()["info"]["description"]

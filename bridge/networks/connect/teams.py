@@ -30,6 +30,15 @@ class Picturing(Wire):
     )
 
 
+class Portraying(Wire):
+    """What a user looks like from now on. Servers can read it: it never shows a patient."""
+
+    content: Content | None = Field(
+        repr=False,
+        description="A PNG, JPEG, GIF or WebP file of at most 1 MB, in base64 (RFC 4648, 4); `null`: their initials.",
+    )
+
+
 class PictureChanged(Wire):
     """The conversation has this picture now; `null`: none."""
 

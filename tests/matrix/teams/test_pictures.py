@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from appservice.rooms.portrait import draw
 from bridge.connector import Capabilities
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
 from bridge.model import Address, File, Kind, Ref
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until
-from tests.matrix.make import Chat, Node, World
+from tests.matrix.make import ANNA, CLEO, Chat, Node, World, ghost
 from tests.matrix.rooms.test_naming import group, rename, settled
 
 Json = dict[str, Any]
@@ -79,10 +78,11 @@ async def test_a_picture_travels_both_ways_and_can_be_taken_away(world: World) -
 async def test_of_several_on_their_way_the_last_is_shown(world: World) -> None:
     async with world.node() as node:
         chat = await group(world, node)
-        world.stub.fault(r"PUT .*/state/m.room.avatar.*", times=2, status=503)
+        world.stub.fault(r"PUT .*/state/m.room.avatar.*", times=10_000, status=503)
         await given(node, chat, ONE)
-        await asyncio.sleep(0.1)
+        await until(lambda: world.stub._faults[-1].times < 10_000)  # the first one is on its way
         await given(node, chat, TWO, "p/2")
+        world.stub._faults[-1].times = 0
         await until(lambda: shown(world, chat.room) == TWO)
         events = [e for e in world.stub.world.rooms[chat.room].events if e["type"] == "m.room.avatar"]
         assert len(events) == 1
@@ -129,3 +129,33 @@ async def test_a_room_that_keeps_its_picture_says_so(world: World) -> None:
         await given(node, chat, ONE)
         await chat.ben.heard("le salon garde la sienne")
         assert shown(world, chat.room) == b""
+
+
+def seen(world: World, mxid: str) -> bytes:
+    """What people see of somebody."""
+    url = str(world.stub.world.users[mxid].profile.get("avatar_url", ""))
+    return world.stub.media.kept[tuple(url.removeprefix("mxc://").split("/"))] if url else b""  # type: ignore[index]
+
+
+async def test_a_user_of_a_product_looks_as_the_product_says(world: World) -> None:
+    anna, mine = Address("pandalab", "anna"), ghost(ANNA)
+    async with world.node() as node:
+        await node.warm(ANNA)
+        initials = seen(world, mine)
+        await node.hub.portray(anna, File("", "", ONE))
+        assert seen(world, mine) == ONE
+        await node.hub.portray(anna, File("", "", ONE))  # again is the same
+        with pytest.raises(Refused, match="bad_picture"):
+            await node.hub.portray(anna, File("", "", b"%PDF-1.4"))
+        with pytest.raises(Refused, match="unknown_sender"):
+            await node.hub.portray(Address("pandalab", "nobody"), File("", "", ONE))
+        world.stub.fault("PUT .*/avatar_url", 1, status=502)
+        with pytest.raises(Unavailable):
+            await node.hub.portray(anna, File("", "", TWO))
+        await node.hub.portray(anna, None)
+        assert seen(world, mine) == initials != b""
+        await node.hub.portray(anna, File("", "", TWO))
+        await node.hub.give_up(anna, 1)
+        assert seen(world, mine) == initials
+        await node.hub.portray(Address("pandalab", "cleo"), File("", "", TWO))  # who had no ghost yet
+        assert seen(world, ghost(CLEO)) == TWO

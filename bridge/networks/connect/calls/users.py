@@ -9,12 +9,13 @@ from aiohttp import web
 
 from bridge import vcard
 from bridge.errors import Refused
-from bridge.model import Account, Address, Standing
+from bridge.model import Account, Address, File, Standing
 from bridge.networks.connect import accounts, translate
 from bridge.networks.connect.calls.call import Call, known_id
 from bridge.networks.connect.fields import people_query
 from bridge.networks.connect.problems import json_answer
 from bridge.networks.connect.products import Product
+from bridge.networks.connect.teams import Portraying
 from bridge.networks.connect.users.endings import Endings
 from bridge.networks.connect.wire import Vouch
 
@@ -41,6 +42,13 @@ class UserCalls:
         if vouched.language is not None and account.standing is Standing.ACTIVE:
             await call.hub.choose_language(account.address, vouched.language)
         return json_answer(self.view(account))
+
+    async def portray(self, call: Call) -> web.Response:
+        """PUT /users/{id}/avatar."""
+        user, said = Address(call.network, call.id), call.parse(Portraying)
+        picture = None if said.content is None else File("", "", said.content)
+        await call.hub.portray(user, picture)
+        return web.Response(status=204)
 
     async def user(self, call: Call) -> web.Response:
         """GET /users/{id}."""

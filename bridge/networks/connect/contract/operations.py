@@ -170,6 +170,12 @@ OPERATIONS = (
         "unblock", "DELETE", "/users/{id}/blocked/{person}", "The user wants messages of this person again.", 204,
     ),
     Operation(
+        "portray", "PUT", "/users/{id}/avatar", "What the user looks like to people of other networks.", 204,
+        body=teams.Portraying, files=True, about="Matrix clients show it beside the user's name, in place of the "
+        "initials. It may be the picture of a person or of a service, and never that of a patient; positions are taken "
+        "out. The hub keeps no copy. Again is the same; the end of the user takes it away.",
+    ),
+    Operation(
         "be_absent", "PUT", "/users/{id}/absence", "The user is away for a while, and somebody stands in.", 200,
         absence_words.AbsenceView, absence_words.NewAbsence, about="Whoever writes to the user meanwhile, from "
         "whatever network, is told once in each conversation: until when, the user's own words, and the substitute.",
