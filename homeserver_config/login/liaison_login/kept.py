@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from liaison_login.directory import Entry, State
@@ -39,10 +40,13 @@ class Kept:
             self._made = True
         return await self._api.run_db_interaction(f"liaison_login_{what}", function)
 
-    async def note(self, user: str, entry: Entry) -> None:
-        """Keep an answer."""
-        row = (user, entry.state.value, entry.shown, self._api.get_current_time_msec())
-        await self._run("note", lambda txn: txn.execute(_NOTE, row))
+    async def note(self, answers: Sequence[tuple[str, Entry]]) -> None:
+        """Keep answers, many in one transaction."""
+        now = self._api.get_current_time_msec()
+        rows = [(user, entry.state.value, entry.shown, now) for user, entry in answers]
+        for start in range(0, len(rows), _PAGE):
+            page = rows[start : start + _PAGE]
+            await self._run("note", lambda txn, page=page: txn.executemany(_NOTE, page))
 
     async def last(self, user: str) -> Last | None:
         """The last answer about an account."""

@@ -6,7 +6,7 @@ Loaded in every process, with the same configuration as the mapping provider.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synapse.module_api import NOT_SPAM
@@ -141,22 +141,21 @@ class Login:
             return True
         for user in lost(accounts, found):
             log.error("ALARM %s is not in the directory any more: sessions stay, a new login does not open", user)
-        for change in told:
-            await self._follow(change)
+        await self._follow(told)
         return True
 
-    async def _follow(self, change: Change) -> None:
-        user, entry = change.user, change.entry
-        if entry.state.closed:
-            self._locked.add(user)
-        else:
-            self._locked.discard(user)
-        if change.closes:
-            await end_sessions(self._api, user)
-            log.warning("%s is closed (%s): all sessions have ended", user, entry.state.value)
-        await self._kept.note(user, entry)
-        if change.named:
-            await self._api.set_displayname(UserID.from_string(user), entry.shown)
+    async def _follow(self, told: Sequence[Change]) -> None:
+        """First nobody who is closed gets further; what was done is noted last, so that a crash repeats it."""
+        self._locked -= {one.user for one in told if not one.entry.state.closed}
+        self._locked |= {one.user for one in told if one.entry.state.closed}
+        for one in told:
+            if one.closes:
+                await end_sessions(self._api, one.user)
+                log.warning("%s is closed (%s): all sessions have ended", one.user, one.entry.state.value)
+            if one.named:
+                await self._kept.note([(one.user, one.entry)])  # what the account is called is known before it changes
+                await self._api.set_displayname(UserID.from_string(one.user), one.entry.shown)
+        await self._kept.note([(one.user, one.entry) for one in told])
 
     async def profile_changed(self, user_id: str, new_profile: Any, by_admin: bool, deactivation: bool) -> None:
         """A professional is called as the directory says: a profession is nothing that people give themselves."""
