@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust
+from deploy.bench.inside import policy
 from deploy.bench.transfers import files
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
@@ -31,6 +32,7 @@ PARTS: dict[str, Part] = {
     "drain": drain.measure,
     "trust": trust.measure,
     "directory": directory.measure,
+    "policy": policy.measure,
 }
 TARGETS = {
     "hub_cpu_ms_per_message_to_matrix": ("≤", 1.5),
@@ -56,6 +58,11 @@ TARGETS = {
     "directory_import_mib": ("≤", 400.0),
     "directory_unchanged_s": ("≤", 60.0),
     "directory_search_p95_ms": ("≤", 30.0),
+    "policy_event_share_of_bare": ("≤", 1.1),
+    "policy_message_us": ("≤", 20.0),
+    "policy_topic_us": ("≤", 300.0),
+    "policy_invite_100_rules_us": ("≤", 300.0),
+    "policy_reload_20k_ms": ("≤", 1000.0),
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bridge.networks.mail.mime.mail import parse
 from deploy.bench import child, cost
+from deploy.bench.inside import policy
 from deploy.bench.sender import Letter
 
 # Statements and transactions for one message that is alone. It asks 24 and 22; a busy machine tells its state in more
@@ -159,3 +160,11 @@ def test_the_national_directory_is_measured_on_both_databases(tmp_path: Path) ->
         assert 0 < found[f"directory_search_{engine}_p50_ms"] <= found[f"directory_search_{engine}_p95_ms"]
     assert found["directory_search_p95_ms"] >= found["directory_search_sqlite_p95_ms"]
     assert "directory_import_2m_s" not in found
+
+
+def test_the_policy_module_is_measured_by_itself(tmp_path: Path) -> None:
+    """Beside a running Synapse it is measured by the bench only."""
+    found = policy.alone(tmp_path / "policy", True)
+    calls = {"message", "foreign_message", "topic", "invite", "invite_100_rules"}
+    assert found.keys() == {f"policy_{name}_us" for name in calls} | {"policy_reload_20k_ms"}
+    assert all(figure > 0 for figure in found.values())

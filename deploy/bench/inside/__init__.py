@@ -1,0 +1,1 @@
+"""What runs inside of a homeserver, beside the same homeserver without it."""
