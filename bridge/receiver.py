@@ -300,6 +300,9 @@ class Receiver(Protocol):
     async def awaited(self, tx: Tx, messages: Collection[str]) -> set[str]:
         """Those of these messages (hub ids) for whose place others wait: of these :meth:`sequenced` has to be told."""
 
+    async def shown(self, tx: Tx, messages: Collection[str]) -> None:
+        """The echoing network has shown these messages, for whose place nobody waits: who reads there goes by it."""
+
     def carried(self, networks: Collection[str]) -> InCommon:
         """What can be given to people of these networks now."""
 

@@ -35,6 +35,8 @@ class Echoes:
                 settled[row.id] = row, event_id
         if settled:
             await self._note(tx, *settled.values())
+            if said := [row.message for row, _ in settled.values() if row.message and "/" not in row.id]:
+                await self._hub.shown(tx, said)
         events = {event_id for _, event_id in settled.values()}
 
         def noted() -> None:

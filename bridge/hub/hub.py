@@ -243,6 +243,10 @@ class Hub:
         """See :class:`bridge.receiver.Receiver`."""
         return await self._store.held(tx, messages)
 
+    async def shown(self, tx: Tx, messages: Collection[str]) -> None:
+        """See :class:`bridge.receiver.Receiver`."""
+        await self._store.shown(tx, messages)
+
     # ---- conversations and people
 
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:

@@ -39,11 +39,20 @@ class Outcomes:
         return any((row["person"], row["network"]) == (person, network) for row in rows)
 
     async def read_up_to(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:
-        """``person`` has read this and everything before it that went to ``network``; True if that is news."""
+        """``person`` has read this and everything before it that went to ``network``; True if that is news.
+
+        What that network has not got yet nobody has read there, whatever place it has: it is looked at again later.
+        """
         news: list[Row] = []
-        while rows := await tx.all("store.unread", message, person, network):
-            news += await tx.all("store.read", _ids(rows), person, at, network)
-            await tx.run("store.has_read", rows[-1]["conversation"], person, network, rows[-1]["pos"])
+        after, waits = 0, None
+        while rows := await tx.all("store.unread", message, person, network, after):
+            there = [row for row in rows if row["held"] is None]
+            news += await tx.all("store.read", _ids(there), person, at, network)
+            after = rows[-1]["pos"]
+            in_lane = [row["pos"] for row in rows if row["held"] == 0]  # these get no other place
+            waits = min(in_lane, default=None) if waits is None else waits
+            upto = after if waits is None else waits - 1
+            await tx.run("store.has_read", rows[-1]["conversation"], person, network, upto)
         return await self.all_changed(tx, news)
 
     async def seen(self, tx: Tx, message: str, person: str, network: str, at: int) -> bool:

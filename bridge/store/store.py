@@ -251,6 +251,10 @@ class Store:
         rows = await tx.all("store.held_among", orjson.dumps(sorted(messages)).decode())
         return {str(row["message"]) for row in rows}
 
+    async def shown(self, tx: Tx, messages: Collection[str]) -> None:
+        """The ordering network has these messages now: after whatever was accepted of it meanwhile."""
+        await tx.many("store.place_after", [(message,) for message in messages])
+
     async def release(self, tx: Tx, message: str) -> list[tuple[str, str]]:
         """Give a held message its place now; gives the lanes (conversation, network) that may have it."""
         lanes = [(r["conversation"], r["network"]) for r in await tx.all("store.held_networks", message)]

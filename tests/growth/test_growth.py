@@ -18,15 +18,15 @@ Case = tuple[str, Callable[[int], tuple[Any, ...]], int]
 """A statement, its parameters in a hub of this size, and how many rows it gives or changes (-1: gives none)."""
 
 CASES: dict[str, Case] = {
-    "a receipt of somebody who reads everything": ("store.unread", lambda n: (message(n), BEN, "matrix"), 2),
-    "a receipt repeated": ("store.unread", lambda n: (message(n - 2), BEN, "matrix"), 0),
-    "a receipt of somebody who never read before": ("store.unread", lambda n: (message(n), DAN, "matrix"), 100),
+    "a receipt of somebody who reads everything": ("store.unread", lambda n: (message(n), BEN, "matrix", 0), 2),
+    "a receipt repeated": ("store.unread", lambda n: (message(n - 2), BEN, "matrix", 0), 0),
+    "a receipt of somebody who never read before": ("store.unread", lambda n: (message(n), DAN, "matrix", 0), 100),
     "a receipt of somebody with old unread ones elsewhere": (
         "store.unread",
-        lambda n: (message(n + 7), DAN, "matrix"),
+        lambda n: (message(n + 7), DAN, "matrix", 0),
         1,
     ),
-    "a receipt of somebody who joined late": ("store.unread", lambda n: (message(n), EVE, "matrix"), 0),
+    "a receipt of somebody who joined late": ("store.unread", lambda n: (message(n), EVE, "matrix", 0), 0),
     "what is read by it": ("store.read", lambda n: (f'["{message(n - 3)}", "{message(n)}"]', BEN, 5, "matrix"), 1),
     "the mark of a receipt": ("store.has_read", lambda n: (ROOM, BEN, "matrix", n), -1),
     "a first mark": ("store.begin_reading", lambda n: (ROOM, CLEO, "matrix"), -1),

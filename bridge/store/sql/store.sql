@@ -115,6 +115,11 @@ UPDATE delivery SET held = 0, pos = (SELECT m.pos FROM message m WHERE m.id = $1
 -- name: place
 UPDATE message SET pos = nextval('message_place') WHERE id = $1; -- pg
 UPDATE message SET pos = (SELECT pos FROM message ORDER BY -pos LIMIT 1) + 1 WHERE id = $1; -- sqlite
+-- name: place_after
+UPDATE message SET pos = nextval('message_place') -- pg
+UPDATE message SET pos = (SELECT pos FROM message ORDER BY -pos LIMIT 1) + 1 -- sqlite
+WHERE id = $1
+AND EXISTS (SELECT 1 FROM message m WHERE m.conversation = message.conversation AND m.pos > message.pos LIMIT 1);
 
 -- name: lanes_of
 SELECT conversation, pos, next_at FROM delivery WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;
@@ -231,9 +236,13 @@ UPDATE recipient SET state = 'refused', at = $4, reason =
   CASE WHEN $5 = 'left_before' AND reason IN ('invited', 'not_joined_yet') THEN 'not_joined' ELSE $5 END
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: unread
-SELECT id, pos, conversation FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
-AND pos > (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN looked_at r ON r.conversation = m.conversation
-           WHERE m.id = $1 AND r.person = $2 AND r.network = $3)
+-- held: NULL where the network has it, else whether it waits for its place, or in its lane
+SELECT id, pos, conversation, (SELECT d.held FROM delivery d WHERE d.message = message.id AND d.network = $3) AS held
+FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
+AND pos > GREATEST( -- pg
+AND pos > MAX( -- sqlite
+  CAST($4 AS BIGINT), (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN looked_at r ON r.conversation = m.conversation
+                       WHERE m.id = $1 AND r.person = $2 AND r.network = $3))
 AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
 -- name: read
 UPDATE recipient SET state = 'read', at = $3, reason = NULL

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from bridge.db import Database
-from bridge.model import MATRIX, Address, Delivery, Handed, Ref, State
+from bridge.errors import Unavailable
+from bridge.model import MATRIX, Address, Body, Delivery, Handed, Kind, Message, Ref, State
 from bridge.networks.loopback import Loopback
+from deploy.world.waiting import wait_for
 from tests.core.db.own import teach
 from tests.core.make import World, networks, running
 
@@ -18,10 +20,12 @@ AT = {BEN: Address(MATRIX, "@ben:chu.example"), DAN: Address("siilo", "dan")}
 PERSON = {BEN: "rpps:10000000002", DAN: "rpps:10000000004"}
 
 COVERED = """
-SELECT r.message FROM recipient r JOIN message m ON m.id = r.message JOIN message upto ON upto.id = $1
+SELECT r.message AS message FROM recipient r JOIN message m ON m.id = r.message JOIN message upto ON upto.id = $1
 WHERE r.person = $2 AND r.state IN ('accepted', 'sent', 'delivered')
 AND m.conversation = upto.conversation AND m.pos <= upto.pos
+AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id AND d.network = $3)
 """
+WAITS = "SELECT id FROM delivery WHERE message = $1 AND network = $2"
 REFUSED = "SELECT message, person FROM recipient WHERE state = 'refused'"
 READ = "SELECT message, person FROM recipient WHERE state = 'read'"
 
@@ -51,9 +55,13 @@ class Play:
     async def read(self) -> None:
         who, message = self.dice.choice([BEN, DAN]), self.dice.choice(self.messages)
         person = PERSON[who]
-        covered = {(m, person) for (m,) in await rows(self.w.db, COVERED, message, person)}
         before = await rows(self.w.db, READ)
+        teach(self.w.db, "test.covered", COVERED)
+        if await rows(self.w.db, WAITS, message, AT[who].network):
+            return  # nobody can have read it
         async with self.w.db.transaction("test") as tx:
+            open_ = await tx.all("test.covered", message, person, AT[who].network)
+            covered = {(str(row["message"]), person) for row in open_}
             news = await self.w.store.outcomes.read_up_to(tx, message, person, AT[who].network, 5)
         gone = await rows(self.w.db, REFUSED)  # the courier may have given somebody up who left, just before
         assert await rows(self.w.db, READ) == before | (covered - gone)
@@ -78,6 +86,72 @@ async def test_a_receipt_covers_what_is_open_up_to_it(url: str, seed: int) -> No
         for _ in range(80):
             step = play.dice.choices([play.write, play.read, play.place, play.come_or_go], (6, 5, 4, 1))[0]
             await step()
+
+
+async def test_nobody_has_read_what_has_not_reached_them_yet(url: str) -> None:
+    """What waits for its place in the room has an early one; so has what the room gets after what is read there."""
+
+    def away(delivery: Delivery) -> None:
+        raise Unavailable("away")
+
+    async with running(url, order_wait=60.0) as w:
+        first = await write(w, "p0", [BEN, DAN])
+        await w.until(lambda: w.matrix.delivered)
+        await w.hub.sequenced(first)
+        await w.until(lambda: len(w.siilo.delivered) == 1)
+        held = await write(w, "p1")
+        await there(w, held, "matrix")
+        w.matrix.before = away
+        waiting = await write(w, "p2")
+        chat = w.matrix.delivered[0].conversation
+        await w.hub.bind(chat, MATRIX, "!r")
+        late = (await w.hub.accept(said("$b", "!r"))).message
+        await there(w, late, "siilo")
+        assert await read(w, late, DAN) == {first, late}
+        assert await read(w, late, BEN) == {first, held}
+        w.matrix.before = lambda delivery: None
+        await there(w, waiting, "matrix")
+        assert await read(w, late, BEN) == {first, held, waiting}
+        for one in (held, waiting):
+            await w.hub.sequenced(one)
+        await there(w, waiting, "siilo")
+        assert await read(w, late, DAN) == {first, late}
+        assert await read(w, waiting, DAN) == {first, late, held, waiting}
+
+
+async def test_what_the_room_shows_late_is_read_late(url: str) -> None:
+    """Nobody else waits for its place: it has one all the same, after what was accepted of the room meanwhile."""
+    async with running(url) as w:
+        ours = await write(w, "p0", [BEN])
+        await w.until(lambda: w.matrix.delivered and w.courier.idle)
+        await w.hub.bind(w.matrix.delivered[0].conversation, MATRIX, "!r")
+        theirs = (await w.hub.accept(said("$b", "!r"))).message
+        async with w.db.transaction("test") as tx:
+            await w.hub.shown(tx, [ours])
+            await w.hub.shown(tx, [ours])
+        assert await read(w, theirs, BEN) == set()
+        assert await read(w, ours, BEN) == {ours}
+
+
+async def there(w: World, message: str, network: str) -> None:
+    """Wait until a network has a message, as is on disk."""
+    await wait_for(lambda: gone(w, message, network), f"{message} at {network}")
+
+
+async def gone(w: World, message: str, network: str) -> bool:
+    return not await rows(w.db, WAITS, message, network)
+
+
+def said(ref: str, chat: str) -> Message:
+    """Ben writes in the room."""
+    return Message(Ref(MATRIX, ref), chat, AT[BEN], Kind.TEXT, Body("de Ben"), 1)
+
+
+async def read(w: World, upto: str, who: str) -> set[str]:
+    """What somebody is said to have read, once they have read up to a message."""
+    async with w.db.transaction("test") as tx:
+        await w.store.outcomes.read_up_to(tx, upto, PERSON[who], AT[who].network, 5)
+    return {message for message, person in await rows(w.db, READ) if person == PERSON[who]}
 
 
 async def test_hundreds_are_read_at_once(url: str) -> None:
