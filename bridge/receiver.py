@@ -329,6 +329,12 @@ class Receiver(Protocol):
         Raises Refused (picture_too_large, bad_picture, picture_of_patient): ``picture``.
         """
 
+    async def topic(self, ref: Ref, chat: str, by: Address, topic: str, within: Within | None = None) -> str:
+        """Somebody says what a conversation is about (empty: nothing any more): every leg reads it as what they do.
+
+        It is in no room's state, where servers can read. ``ref`` is the idempotency key. Gives the conversation's id.
+        """
+
     async def portray(self, user: Address, picture: File | None) -> None:
         """A user of a product looks like this (bytes), wherever networks show pictures of people; None: it is not said.
 

@@ -99,7 +99,7 @@ class Membership:
         if event["type"] == "m.room.member":
             await self._member(room, event, done)
             return
-        if event["type"] in ("m.room.name", "m.room.avatar"):
+        if event["type"] in self._rooms.heard:
             await self._named(room, event, done)
             return
         visible, closes = room.facts.history, event["type"] == "m.room.tombstone"
@@ -128,9 +128,8 @@ class Membership:
             raise
 
     async def _named(self, room: Room, event: Json, done: Within) -> None:
-        named = event["type"] == "m.room.name"
         try:
-            if await (self._rooms.naming if named else self._rooms.pictures).heard(room, event, done):
+            if await self._rooms.heard[event["type"]](room, event, done):
                 return
         except Refused as refusal:  # the room has that name, and nobody else has
             log.info("the name of %s is not its conversation's: %s", room.room_id, refusal)

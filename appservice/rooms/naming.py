@@ -19,9 +19,11 @@ from appservice.rooms.roomstate import Room
 from bridge.errors import Refused
 from bridge.model import MATRIX, Address, GroupName, Ref
 from bridge.parts.failpoint import failpoint
+from bridge.parts.lines import one_name
 from bridge.receiver import Chat, Within
 
 Json = dict[str, Any]
+LONGEST_TOPIC = 500
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +55,19 @@ class Naming:
         ref = Ref(MATRIX, event["event_id"])
         await self.hub.rename(ref, room.room_id, Address(MATRIX, sender), GroupName(name), done)
         failpoint("matrix.after-name")
+        return True
+
+    async def about(self, room: Room, event: Json, done: Within) -> bool:
+        """A person says what the room is about: the others read it as words. False: it is nobody's, or no news.
+
+        Raises Refused, Unavailable.
+        """
+        if self._names.is_ours(event["sender"]) or await self.hub.facts.chat(MATRIX, room.room_id) is None:
+            return False
+        said = event["content"].get("topic")
+        topic = one_name(said, LONGEST_TOPIC) if isinstance(said, str) else ""
+        ref = Ref(MATRIX, event["event_id"])
+        await self.hub.topic(ref, room.room_id, Address(MATRIX, event["sender"]), topic, done)
         return True
 
     async def give(self, room: Room, ghost: str, name: GroupName | None, named: str | None) -> bool:

@@ -57,6 +57,9 @@ class Rooms:
         self.bringing = Bringing(edge, ghosts, self.doors, tell, forget)
         self.naming = Naming(edge, self.doors)
         self.pictures = Pictures(edge, self.doors)
+        self.heard = {
+            "m.room.name": self.naming.heard, "m.room.topic": self.naming.about, "m.room.avatar": self.pictures.heard,
+        }  # fmt: skip
         self._clock = edge.clock
         self._version = version
         self._default: str | None = version

@@ -77,6 +77,11 @@ def everybody() -> str:
     return _say("as_everybody")
 
 
+def topic(text: str) -> str:
+    """Somebody says what a conversation is about; empty: nothing any more."""
+    return f"{sentence('gives_topic', ' · ')} : {text}" if text else sentence("takes_topic_away", " · ")
+
+
 def corrects(about: Cited | None, now: int) -> str:
     """What follows is how a message reads now."""
     return "✏️ " + (_say("as_edit") if about is None else _say("as_edit_at", when(about.sent_at, now))) + " :"

@@ -12,6 +12,7 @@ from bridge.capabilities import check, together
 from bridge.content.group_picture import picture as to_picture
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
+from bridge.forms import wording
 from bridge.hub.accepting.early import Early
 from bridge.hub.accepting.refusals import Refusals
 from bridge.hub.accepting.writing import Writing
@@ -165,6 +166,11 @@ class Hub:
     async def _rename(self, ref: Ref, chat: str, by: Address, name: GroupName, within: Within | None) -> Accepted:
         message = Message(ref, chat, by, Kind.NAME, Body(), self._clock(), name=name)
         return await self.writing.write(message, await self.facts.identify(by, "by"), (), (), within)
+
+    async def topic(self, ref: Ref, chat: str, by: Address, topic: str, within: Within | None = None) -> str:
+        """See :class:`bridge.receiver.Receiver`."""
+        body = Body(wording.topic(topic))
+        return (await self.accept(Message(ref, chat, by, Kind.EMOTE, body, self._clock()), within)).conversation
 
     async def portray(self, user: Address, picture: File | None) -> None:
         """See :class:`bridge.receiver.Receiver`."""

@@ -160,6 +160,8 @@ NOTICES: dict[str, tuple[str, str]] = {
         "Cette personne participe maintenant avec son propre compte Matrix.",
         "This person now takes part with their own Matrix account.",
     ),
+    "gives_topic": ("donne le sujet de cette conversation", "gives the topic of this conversation"),
+    "takes_topic_away": ("retire le sujet de cette conversation", "takes the topic of this conversation away"),
     "names_it": ("nomme cette conversation", "names this conversation"),
     "names_it_room_keeps": (
         "nomme cette conversation ; le salon garde son nom, que seuls ses administrateurs changent",

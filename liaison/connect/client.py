@@ -204,6 +204,11 @@ class Connect(Transport):
         body = {"id": id or new_id(), "by": by, "name": said}
         return read(Accepted, await self.call("POST", _of("conversations", conversation, "name"), body))
 
+    async def topic(self, conversation: str, by: str, topic: str | None, *, id: str | None = None) -> Accepted:
+        """Say what a conversation is about: everybody reads it inside of it."""
+        body = {"id": id or new_id(), "by": by, "topic": topic}
+        return read(Accepted, await self.call("POST", _of("conversations", conversation, "topic"), body))
+
     async def picture(self, conversation: str, by: str, content: bytes | None, *, id: str | None = None) -> Accepted:
         """Give a conversation a picture (PNG, JPEG, GIF or WebP, at most 1 MB); None takes it away."""
         said = None if content is None else base64.b64encode(content).decode()

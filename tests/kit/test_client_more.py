@@ -57,7 +57,8 @@ METHODS = {
     "end_user": "end_user", "export_user": "export", "give_picture": "picture",
     "rotate_token": "rotate_token", "rotate_secret": "rotate_secret",
     "block": "block", "unblock": "unblock", "blocked": "blocked",
-    "portray": "portray", "history": "history", "be_absent": "be_absent", "absence": "absence", "be_back": "be_back",
+    "portray": "portray", "give_topic": "topic", "history": "history",
+    "be_absent": "be_absent", "absence": "absence", "be_back": "be_back",
     "vote": "vote", "end_poll": "end_poll", "handle": "handle",
 }  # fmt: skip
 """Operation of the contract -> method of the client. Whoever adds an operation adds a method, or says why not below."""
@@ -240,6 +241,8 @@ async def test_lists_go_page_by_page_and_people_leave(v: Vendor) -> None:
     with pytest.raises(Refused, match="not_absent"):
         await v.client.absence("cleo")
     await v.client.picture("c", "cleo", PNG)
+    await v.client.topic("c", "cleo", "Sortie de jeudi")
+    await until(lambda: any("Sortie de jeudi" in one.body.text for one in v.hub.colleagues.delivered))
     for shown in (PNG, None):
         await v.client.portray("cleo", shown)
     with pytest.raises(Refused, match="bad_picture"):

@@ -13,7 +13,7 @@ from bridge.db import Component, Tx
 from bridge.errors import Refused
 from bridge.model import Message, Ref
 from bridge.networks.connect.fields import Renaming
-from bridge.networks.connect.teams import Leaving, Picturing
+from bridge.networks.connect.teams import GivingTopic, Leaving, Picturing
 from bridge.networks.connect.wire import MembersChange
 from bridge.receiver import Within
 from bridge.seal import Seal
@@ -54,6 +54,11 @@ def of_renaming(chat: str, said: Renaming) -> bytes:
     """A hash of who calls a conversation what."""
     name = None if said.name is None else [said.name.text, said.name.about_patient]
     return _hash(["name", chat, said.by, name])
+
+
+def of_topic(chat: str, said: GivingTopic) -> bytes:
+    """A hash of who says what a conversation is about."""
+    return _hash(["topic", chat, said.by, said.topic])
 
 
 def _hash(said: list[object]) -> bytes:

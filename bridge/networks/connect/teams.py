@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bridge.networks.connect.fields import Content, Id, Time, Wire
+from bridge.networks.connect.fields import Content, Id, Text, Time, Wire
 from bridge.networks.connect.shelf.wire_files import FileView
 from bridge.networks.connect.wire import PersonView
 
@@ -16,6 +16,16 @@ class Leaving(Wire):
 
     id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
     user: Id = Field(description="The product's user who leaves.")
+
+
+class GivingTopic(Wire):
+    """What a conversation is about. It is said inside of it, encrypted, and stands in no room's state."""
+
+    id: Id = Field(description="Idempotency key, of the same kind as the ids of messages.")
+    by: Id = Field(description="The product's user who does it.")
+    topic: Annotated[Text, Field(min_length=1, max_length=500)] | None = Field(
+        repr=False, description="A patient may be named here. `null`: it is about nothing in particular any more."
+    )
 
 
 class Picturing(Wire):

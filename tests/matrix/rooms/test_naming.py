@@ -204,3 +204,23 @@ async def test_a_name_that_is_odd_harms_nothing(world: World, name: object) -> N
         await chat.ben.say(chat.room, "après")
         await node.got("après")
         assert [len(one or "") for one in told(node)] == ([255] if isinstance(name, str) else [])
+
+
+async def test_what_a_room_is_about_is_read_everywhere_and_given_to_no_room(world: World) -> None:
+    async with world.node() as node:
+        chat = await group(world, node)
+        path = f"/_matrix/client/v3/rooms/{chat.room}/state/m.room.topic/"
+        await chat.ben.call("PUT", path, {"topic": "Staff du\n lundi"})
+        said = await node.product_has(lambda d: d.kind is Kind.EMOTE)
+        assert said.body.text.endswith(": Staff du lundi")
+        await chat.ben.call("PUT", path, {})
+        await node.product_has(lambda d: d.kind is Kind.EMOTE and "retire le sujet" in d.body.text)
+        ref, anna = Ref("pandalab", "t/1"), Address("pandalab", "anna")
+        for _ in range(2):  # again is the same
+            await node.hub.topic(ref, chat.chat, anna, "Mme Perrot, lit 12")
+        heard = await chat.ben.wait(lambda seen: (seen.text or "").endswith(": Mme Perrot, lit 12"))
+        assert heard.sender == ghost(ANNA)
+        await settled(world, node)
+        states = [e for e in world.stub.world.rooms[chat.room].events if e["type"] == "m.room.topic"]
+        assert [e["content"].get("topic", "") for e in states] == ["Staff du\n lundi", ""]
+        assert sum(d.kind is Kind.EMOTE for d in node.product.delivered) == 2

@@ -10,7 +10,7 @@ from bridge.networks.connect.calls.call import Call
 from bridge.networks.connect.fields import Renaming, from_group_name, to_group_name
 from bridge.networks.connect.fingerprints import Prints
 from bridge.networks.connect.problems import json_answer
-from bridge.networks.connect.teams import Leaving, Picturing
+from bridge.networks.connect.teams import GivingTopic, Leaving, Picturing
 from bridge.networks.connect.wire import MembersChange
 from bridge.receiver import Within
 
@@ -66,6 +66,16 @@ class ConversationCalls:
         once = self._once(ref, fingerprints.of_picture(chat_id, said))
         picture = None if said.content is None else File("", "", said.content)
         await call.hub.picture(ref, chat_id, by, picture, once)
+        return json_answer({"id": said.id, "conversation": chat_id}, 202)
+
+    async def give_topic(self, call: Call) -> web.Response:
+        """POST /conversations/{id}/topic."""
+        network, chat_id = call.network, call.id
+        said = call.parse(GivingTopic)
+        await call.own_chat(chat_id)
+        ref, by = Ref(network, said.id), Address(network, said.by)
+        once = self._once(ref, fingerprints.of_topic(chat_id, said))
+        await call.hub.topic(ref, chat_id, by, said.topic or "", once)
         return json_answer({"id": said.id, "conversation": chat_id}, 202)
 
     async def rename(self, call: Call) -> web.Response:

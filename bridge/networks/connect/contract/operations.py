@@ -139,6 +139,12 @@ OPERATIONS = (
         fields.NameAccepted, teams.Picturing, may_lack=True, keyed=True, files=True,
     ),
     Operation(
+        "give_topic", "POST", "/conversations/{id}/topic", "Say what a conversation is about.", 202,
+        fields.NameAccepted, teams.GivingTopic, may_lack=True, keyed=True, about="The others read it as what the user "
+        "does (`message.created`, `kind` `emote`; in Matrix inside the encrypted room). What a Matrix user writes as "
+        "the room's topic comes in the same way.",
+    ),
+    Operation(
         "rename", "POST", "/conversations/{id}/name", "Give a conversation a name, or take it away.", 202,
         fields.NameAccepted, fields.Renaming, may_lack=True, keyed=True,
     ),
