@@ -33,6 +33,8 @@ _LONGEST = (
 )  # fmt: skip
 # Files that share servers which take seconds to start: one worker has them all.
 _TOGETHER = ("tests/trials/", "tests/matrix/stories/", "tests/policy/")
+# The tests of databases, which make each of them anew.
+_ANEW = "tests/core/db/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,9 +71,9 @@ def _time(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _migrated_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of SQLite are migrated once in a run (see :mod:`tests.migrated`)."""
-    if not request.node.nodeid.startswith("tests/core/db/"):
-        monkeypatch.setattr(Sqlite, "open", migrated.opened(Sqlite.open))
+    """Databases are migrated once in a run (see :mod:`tests.migrated`)."""
+    if not request.node.nodeid.startswith(_ANEW):
+        migrated.remember(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -98,16 +100,24 @@ def postgres() -> Iterator[Postgres]:
         asyncio.run(server.stop())
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Iterator[migrated.Databases]:
+    """Makes databases on the server of the run."""
+    made = migrated.Databases(postgres)
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database, of each kind."""
+    """The URL of a database of each kind with nothing in it."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/hub.db"
         return
-    server: Postgres = request.getfixturevalue("postgres")
-    made = asyncio.run(server.create_database())
+    databases: migrated.Databases = request.getfixturevalue("databases")
+    made = databases.empty() if request.node.nodeid.startswith(_ANEW) else databases.migrated()
     yield made
-    asyncio.run(server.drop_database(made))  # its 300 files are gone before anything has to write them to a disk
+    databases.drop(made)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
