@@ -35,6 +35,8 @@ Open = Callable[[str, Sequence[Component]], Awaitable[Sqlite]]
 Types = Callable[[Any, Mapping[str, Statement]], Awaitable[dict[str, tuple[str, ...]]]]
 EVERYTHING = (*COMPONENTS, ledger.COMPONENT, fingerprints.COMPONENT, shelf.COMPONENT)
 
+_CONNECTIONS = 4  # of each hub to PostgreSQL: enough to have several at once
+
 _files: dict[tuple[Component, ...], bytes] = {}
 _types: dict[frozenset[str], dict[str, tuple[str, ...]]] = {}
 _together: dict[frozenset[str], Together] = {}
@@ -42,7 +44,7 @@ _statements, _migrations, _statement = cache(read_statements), cache(read_migrat
 
 
 def remember(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of SQLite are migrated once; what every opening reads is read once."""
+    """Files of SQLite are migrated once; what every opening reads is read once; few connections are opened."""
     monkeypatch.setattr(Sqlite, "open", opened(Sqlite.open))
     for module in (engine, sqlite):
         monkeypatch.setattr(module, "read_statements", lambda component, name: dict(_statements(component, name)))
@@ -50,6 +52,7 @@ def remember(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Statement, "of", _statement)
     monkeypatch.setattr(engine, "_types", _typed(engine._types))
     monkeypatch.setattr(engine, "Together", _functions)
+    monkeypatch.setattr(engine, "_CONNECTIONS", _CONNECTIONS)
 
 
 def opened(real: Open) -> Open:
