@@ -30,7 +30,7 @@ class Postgres:
         """``in_memory``: its files lie there if there is enough."""
         self.port = free_port()
         # Not below pytest's folders, which are closed to the user postgres; short, since socket paths are limited.
-        self.directory = Path(tempfile.mkdtemp(prefix="liaison-pg-", dir=_memory() if in_memory else None))
+        self.directory = Path(tempfile.mkdtemp(prefix="liaison-pg-", dir=memory() if in_memory else None))
         self._settings = _DURABLE if durable else _FAST
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
@@ -128,7 +128,7 @@ class Postgres:
         raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()[-2000:]}")
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A file system in memory with enough room: half of the work of many small databases is with their files."""
     with suppress(OSError):
         if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import shutil
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -69,15 +70,22 @@ async def test_a_database_knows_where_it_lies(url: str, tmp_path: Path) -> None:
     assert len(set(places)) == 1
 
 
-async def test_a_copied_file_lies_elsewhere_also_under_the_old_name(tmp_path: Path) -> None:
-    path = tmp_path / "hub.db"
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A folder on a disk: a file system in memory does not count how often it gives a number."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+async def test_a_copied_file_lies_elsewhere_also_under_the_old_name(disk: Path, tmp_path: Path) -> None:
+    path = disk / "hub.db"
     places = []
     for _ in range(3):
         async with opened(f"sqlite:///{path}", tmp_path) as db:
             places.append(await db.place())
-        shutil.copy(path, tmp_path / "copy.db")
+        shutil.copy(path, disk / "copy.db")
         path.unlink()  # its number is free again
-        shutil.copy(tmp_path / "copy.db", path)
+        shutil.copy(disk / "copy.db", path)
     if places[0].endswith("/0"):
         pytest.skip("this file system does not count how often it gives a number")
     assert len(set(places)) == 3
