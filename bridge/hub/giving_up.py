@@ -14,6 +14,7 @@ from bridge.model import MAIL, Address, Ref
 from bridge.people.people import People
 from bridge.people.revocations import Why
 from bridge.store.store import Store
+from bridge.trail.entry import TrailEntry, TrailKind, note
 
 log = logging.getLogger(__name__)
 _PAGE = 50
@@ -54,6 +55,8 @@ class GivingUp:
             await erase_account(tx, account, person.id)
             if not chats:
                 await erase_person(tx, person.id)
+            erased = TrailEntry(TrailKind.ERASURE, account.network, person.id, str(account), "account")
+            await note(tx, erased, at)
         self._people.accounts.drop(account)
         if not chats:
             self._people.languages.forget(person.id)

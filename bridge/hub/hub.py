@@ -84,7 +84,7 @@ class Hub:
         self.claims = Claims(store, people, self._turns, self._news, self.writing.write, clock)
         self.facts = Facts(store, people, self.claims, connectors)
         self._early = Early(store, courier, self.facts, self._late, clock, waits[1])
-        self.lists = Lists(store, people, self.claims, connectors)
+        self.lists = Lists(store, people, self.claims, connectors, clock)
         self._refusals = Refusals(store.db, clock)
         self.moving = Moving(store, people, connectors, courier, self._turns, clock)
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import orjson
 
@@ -17,6 +17,7 @@ from bridge.receiver import Chat, PastMessage, PastWords
 from bridge.served import Served
 from bridge.store.conversation import partakes
 from bridge.store.store import Store
+from bridge.trail.entry import TrailEntry, TrailKind, note
 
 _LAST = 2**62
 
@@ -24,7 +25,10 @@ _LAST = 2**62
 class Lists:
     """See :class:`bridge.receiver.Browsing`."""
 
-    def __init__(self, store: Store, people: People, claims: Claims, connectors: Served) -> None:
+    def __init__(
+        self, store: Store, people: People, claims: Claims, connectors: Served, clock: Callable[[], int]
+    ) -> None:  # fmt: skip
+        self._clock = clock
         self._connectors = connectors
         self._store = store
         self._people = people
@@ -73,6 +77,9 @@ class Lists:
             if chat is not None and (room := self._connectors.remembering(network)) is not None:
                 since = row["joined_at"] if row["joined_at"] > row["created_at"] else 0  # the room may be older
                 found, place = await room.past(chat, member, since, before, limit)
+                given = TrailEntry(TrailKind.EXPORT, reader.network, conversation, person.id, "history")
+                async with self._store.db.transaction("hub.history") as tx:
+                    await note(tx, given, self._clock())
                 return await self._remembered(network, reader, found), place
         raise Refused("no_history", "id")
 

@@ -136,3 +136,5 @@ async def test_what_was_said_is_read_again_from_the_room_only(w: World) -> None:
     _, page = await w.call("GET", f"/conversations/{chat}/history?user=dan", token=TOKENS["siilo"])
     assert [one["text"] for one in page["items"]] == ["texte 3", "texte 2", "texte 1"]
     assert page["items"][0]["id"] != "m-3"  # each product has its own name of it
+    noted = [row["kind"] for row in await w.hub._store.db.all("trail.next", 100)]
+    assert noted.count("export") == 3  # pages that were given

@@ -60,6 +60,7 @@ async def test_a_user_who_is_gone_leaves_every_conversation_and_is_forgotten(w: 
     assert (told["sender"], told["state"]) == ("cleo", "delivered")
     assert [r["network"] for r in await db.all("early.all", "", "", 10)] == ["siilo"]
     assert await db.all("language.all", "", 10) == []
+    assert [r["kind"] for r in await db.all("trail.next", 100)].count("erasure") == 1
     assert await db.all("connect_users.blocked_by", "pandalab", "cleo", "", 10) == []
     assert await db.all("lists.accounts", "pandalab", "", 10) == await db.all("lists.accounts", "pandalab", "d", 10)
     assert (await w.call("DELETE", "/users/nobody"))[1]["code"] == "unknown_user"
