@@ -50,6 +50,7 @@ class Logins:
         """Add them to an application."""
         if self._token is not None:
             app.router.add_post(_BASE + "/refused", self._refused)
+            app.router.add_post(_BASE + "/ended", self._ended)
             app.router.add_get(_BASE + "/professionals/{rpps}", self._professional)
             app.router.add_post(_BASE + "/accounts", self._accounts)
 
@@ -89,6 +90,22 @@ class Logins:
         subject = f"rpps:{rpps}" if rpps is not None and is_rpps(rpps) else None
         try:
             await self._note([TrailEntry(TrailKind.LOGIN, subject=subject, result=code)])
+        except Unavailable:
+            return web.Response(status=503)
+        return _answer({})
+
+    async def _ended(self, request: web.Request) -> web.Response:
+        """An account was deactivated: its person is reached by the next way, and by it again after a new login."""
+        if not self._allowed(request):
+            return web.Response(status=403)
+        user = (await _read(request) or {}).get("account")
+        if not isinstance(user, str):
+            return web.Response(status=400)
+        account = Address(MATRIX, user)
+        person = self._people.accounts.person(account)
+        try:
+            if person is not None:
+                await self._following.ended(account, person)
         except Unavailable:
             return web.Response(status=503)
         return _answer({})

@@ -19,6 +19,7 @@ from bridge.model import MATRIX, Address, Person
 from bridge.parts.lanes import Lanes
 from bridge.people.gone import keep, kept
 from bridge.people.people import People
+from bridge.people.revocations import Why
 from bridge.served import Served
 from bridge.store.store import Store
 
@@ -69,6 +70,10 @@ class Following:
         person = await self._people.rpps(rpps)
         if await self._links.logged_in(account, person.id):
             await self._taking_over.begin(person.id, account)
+
+    async def ended(self, account: Address, person: str) -> None:
+        """An account that a login has opened is no more: the next way is found for its person."""
+        await self._links.take_back(account, person, account.network, Why.PRODUCT)
 
     @property
     def idle(self) -> bool:

@@ -34,7 +34,7 @@ TOKEN = "login-token"
 PACKAGE = ROOT / "homeserver_config/login"
 NUMBERS = {
     "anna": "10000000001", "ben": "10000000002", "cleo": "10000000003", "dan": "10000000004", "fay": "10000000005",
-    "eve": "10000000009",
+    "gil": "10000000006", "eve": "10000000009",
 }  # fmt: skip
 _ROWS = """rpps,name,profession,place,mail,matrix,products,closed
 {anna},Dr Anna Martin,Médecin,Lyon,,,,
@@ -42,13 +42,14 @@ _ROWS = """rpps,name,profession,place,mail,matrix,products,closed
 {cleo},{cleo_name},Médecin,Lyon,,,pandalab:cleo,
 {dan},Dr Dan Moreau,Infirmier,Lyon,,,,oui
 {fay},Dr Fay Roux,Médecin,Lyon,,,,
+{gil},Dr Gil Noir,Médecin,Lyon,,,siilo:gil,
 """
 
 
 def people() -> dict[str, Any]:
     """Who has a card: eve is in no directory, dan is struck off it, and "anna by phone" was checked less well."""
     names = {"anna": "Anna Martin", "ben": "Ben Durand", "cleo": "Cléo Petit", "dan": "Dan Moreau", "eve": "Eve Blanc"}
-    names["fay"] = "Fay Roux"
+    names |= {"fay": "Fay Roux", "gil": "Gil Noir"}
     found = {name: professional(NUMBERS[name], *whole.split(), acr="eidas2") for name, whole in names.items()}
     return found | {"anna by phone": found["anna"] | {"acr": "eidas1"}}
 

@@ -171,6 +171,22 @@ async def _confirm(place: Place, session: str, who: str) -> None:
     await browser.get(await browser.present(html.unescape(at), who))
 
 
+async def test_nothing_goes_to_an_account_that_its_owner_has_ended(place: Place) -> None:
+    gil = await place.browser().log_in("gil")
+    path, body = "/_matrix/client/v3/account/deactivate", dict[str, Any]()
+    asked = await place.call("POST", path, gil, body)
+    await _confirm(place, asked["session"], "gil")
+    assert "id_server_unbind_result" in await place.call("POST", path, gil, {"auth": {"session": asked["session"]}})
+
+    async def reached_elsewhere() -> bool:
+        member = await place.node.people.find(f"rpps:{NUMBERS['gil']}", "pandalab", "to")
+        return str(member.address) == "siilo:gil"
+
+    await place.until(reached_elsewhere)
+    with pytest.raises(Refused):
+        await place.browser().comes("gil")
+
+
 # ---- names
 
 

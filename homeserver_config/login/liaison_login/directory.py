@@ -64,10 +64,17 @@ class Directory:
         except Exception as error:  # whatever the client, the network or the answer came up with: the hub is away
             raise HubAway(type(error).__name__) from error
 
+    async def ended(self, user: str) -> None:
+        """An account was deactivated: nobody is reached there any more. Raises HubAway."""
+        await self._post("ended", {"account": user})
+
     async def refused(self, code: str, rpps: str | None) -> None:
         """For the hub's audit trail: a login was refused; ``rpps`` where it was proven. Raises HubAway."""
+        await self._post("refused", {"code": code, "rpps": rpps})
+
+    async def _post(self, what: str, body: Mapping[str, Any]) -> Any:
         try:
-            await self._http.post_json_get_json(f"{self._base}/refused", {"code": code, "rpps": rpps}, self._headers)
+            return await self._http.post_json_get_json(f"{self._base}/{what}", body, self._headers)
         except Exception as error:
             raise HubAway(type(error).__name__) from error
 
@@ -80,10 +87,10 @@ class Directory:
         every = list(accounts.items())
         for start in range(0, len(every), _AT_ONCE):
             body = {"accounts": dict(every[start : start + _AT_ONCE]), "login": login}
+            answer = await self._post("accounts", body)
             try:
-                answer = await self._http.post_json_get_json(f"{self._base}/accounts", body, self._headers)
                 found |= {user: _read(one) for user, one in answer["accounts"].items()}
-            except Exception as error:
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise HubAway(type(error).__name__) from error
         return found
 

@@ -21,6 +21,7 @@ ON CONFLICT (user_id) DO UPDATE SET state = excluded.state, shown = excluded.sho
 _PAGE = 1000
 _ACCOUNTS = """
 SELECT e.user_id, k.state, k.shown, k.at FROM user_external_ids e LEFT JOIN liaison_login k ON k.user_id = e.user_id
+JOIN users u ON u.name = e.user_id AND u.deactivated = 0
 WHERE e.auth_provider = ? AND e.user_id > ? ORDER BY e.user_id LIMIT ?"""
 
 
@@ -47,6 +48,21 @@ class Kept:
         for start in range(0, len(rows), _PAGE):
             page = rows[start : start + _PAGE]
             await self._run("note", lambda txn, page=page: txn.executemany(_NOTE, page))
+
+    async def forget(self, user: str) -> None:
+        """Keep nothing about an account."""
+        await self._run("forget", lambda txn: txn.execute("DELETE FROM liaison_login WHERE user_id = ?", (user,)))
+
+    async def ended(self) -> list[str]:
+        """Accounts that were deactivated, and of which something is kept still: few."""
+
+        def read(txn: Any) -> list[str]:
+            txn.execute(
+                "SELECT k.user_id FROM liaison_login k JOIN users u ON u.name = k.user_id WHERE u.deactivated = 1"
+            )
+            return [user for (user,) in txn]
+
+        return list(await self._run("ended", read))
 
     async def last(self, user: str) -> Last | None:
         """The last answer about an account."""

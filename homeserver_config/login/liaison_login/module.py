@@ -48,7 +48,9 @@ class Login:
             check_registration_for_spam=self.may_register, check_login_for_spam=self.may_log_in
         )
         api.register_account_validity_callbacks(is_user_expired=self.is_locked, on_user_login=self.logged_in)
-        api.register_third_party_rules_callbacks(on_profile_update=self.profile_changed)
+        api.register_third_party_rules_callbacks(
+            on_profile_update=self.profile_changed, on_user_deactivation_status_changed=self.deactivated
+        )
         every = max(config.refresh, 1) * 1000
         api.looping_background_call(self.refresh, every, desc="liaison_login_refresh")
         api.looping_background_call(self.look, every, desc="liaison_login_look", run_on_all_instances=True)
@@ -119,6 +121,7 @@ class Login:
     async def refresh(self) -> None:
         """Ask about everybody who has an account by Pro Santé Connect."""
         await self._tell_logins()
+        await self._tell_ends()
         every: list[tuple[str, Last | None]] = []
         after = ""
         while page := await self._kept.accounts(self._settings.provider, after):
@@ -164,6 +167,20 @@ class Login:
         last = await self._kept.last(user_id)
         if last is not None and last.entry.shown not in ("", new_profile.display_name):
             await self._api.set_displayname(UserID.from_string(user_id), last.entry.shown)
+
+    async def deactivated(self, user_id: str, deactivated: bool, by_admin: bool) -> None:
+        """An account has ended: the hub sends nothing there any more, and nothing is kept of it here."""
+        if deactivated and self._rpps(user_id) is not None:
+            await self._tell_ends()
+
+    async def _tell_ends(self) -> None:
+        for user in await self._kept.ended():
+            try:
+                await self._directory.ended(user)
+            except HubAway as away:
+                log.error("ALARM the hub does not hear that an account has ended: %s", away)
+                return
+            await self._kept.forget(user)
 
     async def look(self) -> None:
         """Who is locked, as the process that asks the hub has noted it."""

@@ -87,6 +87,21 @@ async def test_what_a_closure_takes_back_a_login_gives_again(aiohttp_client: Aio
         assert (await w.hub.facts.identify(account, "sender")).id == f"rpps:{CLEO}"
 
 
+async def test_nobody_is_written_to_in_an_account_that_has_ended(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    async with running(f"sqlite:///{tmp_path}/hub.db") as w:
+        client, account = await asked(aiohttp_client, w), NAMES.account(CLEO)
+        await tell(client, {account: CLEO})
+        for user in (account, "@ps_x:hub.example"):
+            got = await client.post("/_liaison/login/v1/ended", json={"account": user}, headers=TOKEN)
+            assert got.status == 200
+        member = await w.hub.following._people.find(f"rpps:{CLEO}", "siilo", "to")
+        assert str(member.address) == "pandalab:cleo"
+        assert await tell(client, {account: CLEO}) == {account: "active"}
+        assert await w.hub.facts.who(Address(MATRIX, account)) is None
+        assert (await client.post("/_liaison/login/v1/ended", json={"account": 1}, headers=TOKEN)).status == 400
+        assert (await client.post("/_liaison/login/v1/ended", json={})).status == 403
+
+
 async def test_a_conversation_is_offered_to_the_new_account(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
     """Messages of products go to it from then on."""
     async with running(f"sqlite:///{tmp_path}/hub.db") as w:
