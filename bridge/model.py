@@ -87,6 +87,8 @@ class Standing(StrEnum):
     HELD = "held"  # another product has this professional: neither she nor the operator has said yes or no
     REFUSED = "refused"  # she, or the operator, has said that the account is not hers
     REVOKED = "revoked"  # the link was taken back: by the operator, by the product, or as she was struck off
+    UNPROVEN = "unproven"  # the federation's list asks for a stronger proof of this product's users
+    UNLISTED = "unlisted"  # the product is not on the federation's list (any more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from bridge.model import (
     Ref,
 )
 from bridge.ranks import Rank
+from bridge.vouching import Proof
 
 Within = Callable[[Tx], Awaitable[None]]
 """What an edge wants written in the very transaction in which the hub accepts."""
@@ -344,12 +345,13 @@ class Receiver(Protocol):
     async def bind(self, conversation: str, network: str, chat: str, within: Within | None = None) -> None:
         """The network has made a chat for this conversation."""
 
-    async def declare(self, address: Address, rpps: str) -> Account:
+    async def declare(self, address: Address, rpps: str, proof: Proof = Proof.WORD) -> Account:
         """A network vouches that this address of its own is this professional. Raises Refused (bad_rpps, unknown_rpps).
 
-        If another product has her, the account is held: it gives no identity until :meth:`confirm` or the operator's
-        decision. Who had the address before leaves every conversation there; what waited for them is refused
-        (not_reachable).
+        ``proof``: what speaks for it beside the network's word; a weaker one takes nothing from a stronger one.
+        If another product has her, the account is held (unless she has logged in nationally): it gives no identity
+        until :meth:`confirm` or the operator's decision. Who had the address before leaves every conversation there;
+        what waited for them is refused (not_reachable).
         """
 
     def block(self, account: Address, person: str, on: bool) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +46,7 @@ from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub, now_ms
 from bridge.network import Built, Network, Outfit
+from bridge.networks.connect import ConnectSettings
 from bridge.parts.disk import FileWatch
 from bridge.parts.endless import endless
 from bridge.parts.tasks import Tasks
@@ -57,6 +58,7 @@ from bridge.people.server_list import ServerList
 from bridge.store.store import COMPONENT as STORE
 from bridge.trail.chaining import Chainer
 from bridge.trail.entry import COMPONENT as TRAIL
+from bridge.vouching import Proof
 
 log = logging.getLogger(__name__)
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
@@ -177,7 +179,10 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         return server == settings.server_name or servers.allows(server)
 
     delivery, names = config.delivery, settings.names()
-    rules = Rules(trusted, names.person, delivery.patience(), delivery.order_wait, delivery.max_members)
+    rules = Rules(
+        trusted, names.person, delivery.patience(), delivery.order_wait, max_members=delivery.max_members,
+        professional=servers.professional, demanded=_demanded(config, sections, servers),
+    )  # fmt: skip
     apart = Homeserver(settings.url, settings.read_as_token(), connections=TRANSFERS, once=True)
     media = Media(await stack.enter_async_context(apart), settings.max_files, settings.media_wait_s)
     files = Files(media, filters(config.files, media))
@@ -194,7 +199,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     life = Life(db, homeserver, matrix.engine)
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
-    sources = TrustSources(servers, federation, config.trust.federation, matrix, db)
+    sources = TrustSources(servers, federation, config.trust.federation, matrix, db, core.people.accounts)
     chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
     logins = Logins(settings.read_login_token(), db, core.people, core.hub.following, names, now_ms)
     policies = Policies(settings.read_policy_token(), core.people, names, Unwanted(db, core.hub, now_ms))
@@ -206,6 +211,17 @@ async def _clients(
 ) -> list[Routes]:
     callers = await stack.enter_async_context(Callers(settings.url, settings.connections))
     return for_clients(callers, matrix, core.hub, directory)
+
+
+def _demanded(
+    config: Config, sections: Sequence[tuple[Network, BaseModel]], servers: ServerList
+) -> Callable[[str], Proof | None]:  # fmt: skip
+    """What the federation's list asks of the products that it names (``listed_as``). Raises BadConfig."""
+    products = [p for _, one in sections if isinstance(one, ConnectSettings) for p in one.products.items()]
+    listed = {name: product.listed_as for name, product in products if product.listed_as is not None}
+    if listed and config.trust.federation is None:
+        raise BadConfig("networks.connect: listed_as: there is no trust.federation, whose list it means")
+    return lambda network: servers.demanded(listed[network]) if network in listed else Proof.WORD
 
 
 def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:

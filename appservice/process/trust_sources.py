@@ -15,6 +15,7 @@ from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
 from bridge.parts.disk import FileWatch
 from bridge.parts.endless import endless
+from bridge.people.accounts import Accounts
 from bridge.people.federation.federation import Federation, Fetch
 from bridge.people.federation.fetching import ListAddress, from_file
 from bridge.people.federation.participants import FederationList, difference
@@ -29,7 +30,7 @@ class TrustSources:
 
     def __init__(
         self, servers: ServerList, federation: Federation | None, settings: FederationSettings | None, matrix: Matrix,
-        db: Database,
+        db: Database, accounts: Accounts,
     ) -> None:  # fmt: skip
         self._servers = servers
         self._federation = federation
@@ -37,6 +38,7 @@ class TrustSources:
         self._matrix = matrix
         self._db = db
         self._noted: FederationList | None = None
+        self._accounts = accounts
         self._asked = asyncio.Event()
 
     def reload(self) -> None:
@@ -45,6 +47,7 @@ class TrustSources:
 
     async def changed(self) -> None:
         """Others take part than before: who has left reads nothing any more, who is back gets what was kept."""
+        self._accounts.judged_anew()
         self._matrix.store.unsettle(lambda user: self._servers.allows(server_of(user)))
         await self._matrix.engine.trust_changed()
 

@@ -20,6 +20,7 @@ from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.served import Served
 from bridge.store.store import Store
+from bridge.vouching import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Rules:
     """What the hub is told about the world around it.
 
     ``trusted`` says whether a Matrix server may take part, ``ghost`` gives the person id behind a ghost's MXID.
+    ``professional`` gives the RPPS number of a trusted server's user by the rule for that server, ``demanded`` the
+    proof that a product's accounts need to be believed (None: it takes no part).
     ``order_wait`` and ``early_wait``, for which a correction waits for what it is about, are in seconds.
     """
 
@@ -36,6 +39,8 @@ class Rules:
     order_wait: float = 10.0
     early_wait: float = 600.0
     max_members: int = 200
+    professional: Callable[[str], str | None] = lambda mxid: None
+    demanded: Callable[[str], Proof | None] = lambda network: Proof.WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ def assemble(
     store = Store(db, seal, people, files)
     courier = Courier(store, served, rules.patience, clock, people.holds, refused)
     courier.blocked = people.accounts.blocks
+    courier.closed = people.accounts.closed
+    people.professional, people.accounts.demanded = rules.professional, rules.demanded
     hub = Hub(
         store, people, courier, served,
         max_members=rules.max_members, waits=(rules.order_wait, rules.early_wait), clock=clock,

@@ -15,10 +15,12 @@ from bridge.parts.turns import Turns
 from bridge.people.people import People
 from bridge.store.store import Store
 from bridge.trail.entry import TrailEntry, TrailKind, note
+from bridge.vouching import Proof
 from bridge.ways import is_product
 
 log = logging.getLogger(__name__)
 NOBODY_ELSE = "nobody else has her"  # who decided, where the other product gave her up
+HERSELF = "national login"  # the same, where she has proven by it that the account is hers
 _NAMED = 20  # conflicts in the log at start
 
 
@@ -88,24 +90,27 @@ class Claims:
 
     # ---- a product declares
 
-    async def declare(self, address: Address, person: Person) -> Person | None:
+    async def declare(self, address: Address, person: Person, proof: Proof = Proof.WORD) -> Person | None:
         """See :class:`bridge.receiver.Receiver`; gives whom the address belonged to before."""
         async with self._turns.of(str(address)), self._turns.of(person.id):
             before = await self._people.had(address)
             former = before if before is not None and before.id != person.id else None
             if former is not None:
                 await leave(self._store, former, address, self._write, self._clock)
-            await self._enter(address, person.id, former)
+            await self._enter(address, person.id, former, proof)
         return former
 
-    async def _enter(self, address: Address, person: str, former: Person | None) -> None:
+    async def _enter(self, address: Address, person: str, former: Person | None, proof: Proof) -> None:
         accounts, now = self._people.accounts, self._clock()
         place = accounts.place(person, now)
-        standing, claim, others = await self._judged(address, person)
         same = accounts.person(address) == person
-        if same and standing is accounts.standing(address):
+        proof = max(proof, accounts.proof(address)) if same else proof
+        standing, claim, others = await self._judged(address, person, proof)
+        proven = same and proof > accounts.proof(address)
+        if same and not proven and standing is accounts.standing(address):
             return  # a repetition changes nothing, not even its place
-        vacant = None if claim is None or claim.standing is standing else _decided(claim, standing, now, NOBODY_ELSE)
+        by = HERSELF if proof is Proof.NATIONAL else NOBODY_ELSE
+        vacant = None if claim is None or claim.standing is standing else _decided(claim, standing, now, by)
         mine = list(dict.fromkeys([*accounts.at(address.network, person), address]))
         with ExitStack() as changing:
             async with self._store.db.transaction("hub.declare") as tx:
@@ -113,6 +118,8 @@ class Claims:
                     await tx.run("store.declare", address.network, address.id, person, place)
                     made = TrailEntry(TrailKind.LINK_MADE, address.network, person, str(address), standing.value)
                     await note(tx, made, now)
+                if proof is not Proof.WORD and (proven or not same):
+                    await tx.run("store.prove", address.network, address.id, proof, now)
                 if former is not None:
                     await move_out(self._store, tx, changing, former.id, address, now)
                 if claim is None and standing is Standing.HELD:
@@ -120,7 +127,7 @@ class Claims:
                 if vacant is not None:  # whom nobody else has any more
                     await self._decide(tx, vacant, mine, [])
             since = accounts.since(address) if same else None
-            accounts.remember(address, person, place if since is None else since, standing)
+            accounts.remember(address, person, place if since is None else since, standing, proof)
             for one in mine if vacant is not None else ():
                 accounts.settle(one, standing)
         if claim is None and standing is Standing.HELD:
@@ -130,14 +137,21 @@ class Claims:
             )  # fmt: skip
         self._news.ring()
 
-    async def _judged(self, address: Address, person: str) -> tuple[Standing, Claim | None, list[Address]]:
-        """How an account of hers stands; what was said about the product's word, if it needs any; who has her."""
+    async def _judged(
+        self, address: Address, person: str, proof: Proof
+    ) -> tuple[Standing, Claim | None, list[Address]]:  # fmt: skip
+        """How an account of hers stands; what was said about the product's word, if it needs any; who has her.
+
+        A national login is the professional's own word: it needs nobody else's, and only the operator's goes before it.
+        """
         if await self._people.proven(address, person):
             return Standing.ACTIVE, None, []
         accounts = await self._accounts(person)
         if any(one.network == address.network for one in accounts):  # a second account: that product's own affair
             return Standing.ACTIVE, None, []
         claim = await self._one(person, address.network)
+        if proof is Proof.NATIONAL and not _by_operator(claim):
+            return Standing.ACTIVE, claim, accounts
         if claim is not None and claim.standing is not Standing.HELD:
             return claim.standing, claim, accounts
         return Standing.HELD if accounts else Standing.ACTIVE, claim, accounts
@@ -220,6 +234,10 @@ def _claim(row: Row) -> Claim:
     return Claim(
         row["network"], row["person"], Standing(row["state"]), row["since"], row["decided_at"], row["decided_by"]
     )
+
+
+def _by_operator(claim: Claim | None) -> bool:
+    return claim is not None and (claim.decided_by or "").startswith("operator")
 
 
 def _decided(claim: Claim, standing: Standing, at: int, by: str) -> Claim:

@@ -57,6 +57,8 @@ class Courier:
         self._holds = holds
         self.blocked: Callable[[Address, str], bool] = lambda account, person: False
         """Whether an account wants nothing of what somebody (a person id) says."""
+        self.closed: Callable[[Address], str] = lambda account: ""
+        """Why nothing reaches an account though it is its person's: a code, or empty."""
         self._on_refused = on_refused
         self.moving: Counter[str] = Counter()
         """For whom (person ids) another way is looked for just now: what waits for them waits until it is found."""
@@ -227,9 +229,8 @@ class Courier:
             raise Refused("left_before")
         if KINDS[delivery.kind].about and delivery.reply_to is None:  # they never got it: it was refused, or not theirs
             raise Refused("taken_back" if KINDS[delivery.kind].erases else "target_not_there")
-        lost = {
-            m: _why(m) for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)
-        }
+        gone = [m for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)]
+        lost = {m: self._why(m) for m in gone}
         spared = {m: NOT_TAKEN for m in self._spared(delivery) if m not in lost}
         if not lost and not spared:
             return delivery, lost
@@ -240,6 +241,10 @@ class Courier:
         aside = frozenset(m.person.id for m in spared)
         left = tuple(m for m in delivery.members if m not in lost)
         return replace(delivery, members=left, aside=aside), lost | spared
+
+    def _why(self, lost: Member) -> str:
+        """Why somebody is not given what waits for them."""
+        return (self.closed(lost.address) or "not_reachable") if lost.person.active else "recipient_inactive"
 
     def _spared(self, delivery: Delivery) -> list[Member]:
         """Those who want nothing of whoever says this."""
@@ -318,8 +323,3 @@ class Courier:
             self.wake_reports()
         self._outlets[delivery.network].again_in(delivery.conversation, wait, reason.retry_after)
         return False
-
-
-def _why(lost: Member) -> str:
-    """Why somebody is not given what waits for them."""
-    return "not_reachable" if lost.person.active else "recipient_inactive"

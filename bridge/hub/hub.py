@@ -51,6 +51,7 @@ from bridge.receiver import InCommon, Within
 from bridge.served import Served
 from bridge.store.conversation import message_id
 from bridge.store.store import Store
+from bridge.vouching import Proof
 
 log = logging.getLogger(__name__)
 
@@ -263,11 +264,11 @@ class Hub:
                 if within is not None:
                     await within(tx)
 
-    async def declare(self, address: Address, rpps: str) -> Account:
+    async def declare(self, address: Address, rpps: str, proof: Proof = Proof.WORD) -> Account:
         """See :class:`bridge.receiver.Receiver`."""
         person = await self._people.rpps(rpps)
         await self.links.proven(address, person.id, PRODUCT)
-        former = await self.claims.declare(address, person)
+        former = await self.claims.declare(address, person, proof)
         if former is not None:
             await self._early.forget(address)
             self._courier.wake_all(address.network)  # what was first in a lane may be gone

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bridge.model import Address, Standing
 from bridge.people.revocations import Revocations
+from bridge.vouching import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,15 @@ class _Declared:
     address: Address
     person: str
     at: int
+    proof: Proof
 
     @property
     def order(self) -> tuple[int, str, str]:
         return self.at, self.address.network, self.address.id
+
+
+def _any(network: str) -> Proof | None:
+    return Proof.WORD
 
 
 class Accounts:
@@ -30,18 +36,28 @@ class Accounts:
         self._apart: dict[Address, Standing] = {}  # the few that are not active
         self.revoked = Revocations()
         self._blocked: dict[Address, set[str]] = {}
+        self.demanded: Callable[[str], Proof | None] = _any
+        """The proof that a product's accounts need to be believed; None: the product takes no part."""
         self.changes = 0
         """How often something of it has changed."""
 
-    def remember(self, address: Address, person: str, at: int, standing: Standing = Standing.ACTIVE) -> None:
-        """An account that was declared at ``at`` (ms); a repetition changes nothing but its standing."""
+    def remember(
+        self, address: Address, person: str, at: int, standing: Standing = Standing.ACTIVE,
+        proof: Proof | None = None,
+    ) -> None:  # fmt: skip
+        """An account that was declared at ``at`` (ms); a repetition changes nothing but its standing and ``proof``.
+
+        ``proof`` None: as before; for somebody new the product's word.
+        """
         old = self._known.get(address)
-        if old is None or (old.person, old.at) != (person, at):
+        if proof is None:
+            proof = old.proof if old is not None and old.person == person else Proof.WORD
+        if old is None or (old.person, old.at, old.proof) != (person, at, proof):
             if old is not None:
                 self._forget(old)
                 if old.person != person:
                     self._blocked.pop(address, None)
-            declared = self._known[address] = _Declared(address, person, at)
+            declared = self._known[address] = _Declared(address, person, at, proof)
             if person in self._of:
                 insort(self._of[person], declared, key=lambda one: one.order)
             else:
@@ -96,12 +112,35 @@ class Accounts:
         declared = self._known.get(address)
         if declared is not None and self.revoked.of(address, declared.person) is not None:
             return Standing.REVOKED
-        return self._apart.get(address, Standing.ACTIVE)
+        apart = self._apart.get(address)
+        return self._short(declared) if apart is None and declared is not None else apart or Standing.ACTIVE
+
+    def _short(self, declared: _Declared) -> Standing:
+        """Whether the federation's list believes as much as the product says."""
+        demanded = self.demanded(declared.address.network)
+        if demanded is None:
+            return Standing.UNLISTED
+        return Standing.UNPROVEN if declared.proof < demanded else Standing.ACTIVE
+
+    def proof(self, address: Address) -> Proof:
+        """How strongly an account is bound to the person that it is declared for."""
+        declared = self._known.get(address)
+        return Proof.WORD if declared is None else declared.proof
+
+    def judged_anew(self) -> None:
+        """What is demanded of products has changed."""
+        self.changes += 1
 
     def place(self, person: str, now: int) -> int:
         """The time (ms) that puts an account after all that a person has: two things may happen in one millisecond."""
         known = self._of.get(person)
         return max(now, known[-1].at + 1) if known else now
+
+    def closed(self, address: Address) -> str:
+        """Why nothing reaches an account by the federation's list: a code of :mod:`bridge.words`, or empty."""
+        return {Standing.UNLISTED: "product_not_listed", Standing.UNPROVEN: "recipient_unproven"}.get(
+            self.standing(address), ""
+        )
 
     def apart(self, address: Address) -> bool:
         """Whether an account is held, refused or revoked."""

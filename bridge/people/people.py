@@ -28,6 +28,7 @@ from bridge.people.trust import is_rpps, server_of
 from bridge.receiver import ALL, Narrowing
 from bridge.seal import Seal
 from bridge.served import Served
+from bridge.vouching import Proof
 from bridge.ways import choose, is_product
 
 _UNLISTED_KEPT = 20_000
@@ -36,7 +37,7 @@ _PAGE = 500
 _LISTED = ("rpps:", f"{MAIL}:", "idnps:", f"{FUNCTION}:")  # ids of whom a directory may list
 _NOBODY = {
     Standing.ACTIVE: "unknown_sender", Standing.HELD: "account_held", Standing.REFUSED: "account_refused",
-    Standing.REVOKED: "account_revoked",
+    Standing.REVOKED: "account_revoked", Standing.UNPROVEN: "account_unproven", Standing.UNLISTED: "product_not_listed",
 }  # fmt: skip
 
 
@@ -55,6 +56,8 @@ class People:
         ``networks`` are those that this hub serves; ``lookups`` counts what is searched.
         """
         self._lookups = lookups or Lookups()
+        self.professional: Callable[[str], str | None] = lambda mxid: None
+        """The RPPS number that a trusted Matrix user has by the federation's rule for their server, if there is one."""
         self.several: list[str] = []
         """Who was in several products already when the hub started (person ids)."""
         self._networks = networks
@@ -98,7 +101,7 @@ class People:
         standing = Standing.ACTIVE if row["state"] is None else Standing(row["state"])
         if standing is not Standing.ACTIVE and await self.proven(address, row["person"]):
             standing = Standing.ACTIVE
-        self.accounts.remember(address, row["person"], row["declared_at"], standing)
+        self.accounts.remember(address, row["person"], row["declared_at"], standing, Proof(row["proof"]))
 
     async def _pages(self) -> AsyncIterator[Sequence[Person]]:
         """The directory's entries; others have their turn after each page."""
@@ -215,10 +218,21 @@ class People:
         if self.accounts.revoked.anybody(address):
             return None
         if address.network == MATRIX and self._ghost(address.id) is None and self._trusted(server_of(address.id)):
-            return await self.get(f"{MATRIX}:{address.id}")
+            return await self._on_matrix(address.id)
         if address.network != MATRIX and self._networks.vouched(address):
             return await self.get(str(address))
         return None
+
+    async def _on_matrix(self, mxid: str) -> Person | None:
+        """A user of a trusted server: the professional whose number the list's rule finds, else just this user.
+
+        Whoever has a number that the directory does not know is nobody: it would be a professional that never was.
+        """
+        number = self.professional(mxid)
+        if number is None:
+            return await self.get(f"{MATRIX}:{mxid}")
+        person = await self.get(f"rpps:{number}")
+        return person if person.listed or self.gone.of(person.id) is not None else None
 
     async def identify(self, address: Address, field: str) -> Person:
         """Who speaks from an address. Raises Refused (unknown_sender, sender_inactive, account_…): ``field``."""

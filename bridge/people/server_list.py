@@ -11,6 +11,7 @@ from bridge.parts.disk import FileWatch
 from bridge.people.federation.federation import Federation, TrustAnswer
 from bridge.people.federation.participants import Capacity
 from bridge.people.trust import trusted_server
+from bridge.vouching import Proof
 
 log = logging.getLogger(__name__)
 Read = Callable[[], Sequence[str]]
@@ -28,6 +29,19 @@ class ServerList:
         if trusted_server(server, self._patterns):
             return True
         return self.federation is not None and self.federation.find(server, Capacity.MATRIX) is not None
+
+    def professional(self, mxid: str) -> str | None:
+        """The RPPS number of a user, by the rule that the federation's list has for their server."""
+        localpart, _, server = mxid.removeprefix("@").partition(":")
+        if self.federation is None:
+            return None
+        found = self.federation.find(server.lower(), Capacity.MATRIX)
+        return found.accounts.rpps(localpart) if found is not None and found.accounts is not None else None
+
+    def demanded(self, domain: str) -> Proof | None:
+        """The proof that a product of this domain has to bring for its users; None: it takes no part."""
+        found = None if self.federation is None else self.federation.find(domain, Capacity.PRODUCT)
+        return None if found is None else found.proof
 
     def why(self, server: str) -> TrustAnswer:
         """The same with its reason, for an operator."""

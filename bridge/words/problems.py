@@ -22,6 +22,23 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "Ce compte n'est plus celui de ce professionnel : ce lien a été retiré. Contactez l'exploitant de Liaison.",
         "This account is no longer this professional's: the link was taken back. Ask the operator of Liaison.",
     ),
+    "account_unproven": (
+        "La fédération demande une preuve plus forte pour les utilisateurs de ce produit : connectez-vous à nouveau "
+        "dans votre produit.",
+        "The federation asks for a stronger proof of this product's users: log in to your product again.",
+    ),
+    "recipient_unproven": (
+        "Non remis : l'identité de cette personne n'est pas encore prouvée dans son produit. Joignez-la autrement.",
+        "Not delivered: this person's identity is not proven in their product yet. Reach them another way.",
+    ),
+    "product_not_listed": (
+        "Ce produit ne figure pas sur la liste de la fédération : rien ne passe plus. Joignez la personne autrement.",
+        "This product is not on the federation's list: nothing passes any more. Reach the person another way.",
+    ),
+    "proof_refused": (
+        "La preuve d'identité n'est pas valable (signature, destinataire, personne, durée). Demandez-en une nouvelle.",
+        "The proof of identity is not valid (signature, audience, person or time). Ask for a new one.",
+    ),
     "not_linked": ("Cette adresse n'est liée à personne.", "This address is linked to nobody."),
     "other_way": (
         "Non remis : cette personne participe maintenant par un autre compte. Si elle ne l'y a pas lu, écrivez-le à "

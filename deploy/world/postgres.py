@@ -19,6 +19,8 @@ from deploy.world.waiting import PATIENCE, STARTING
 
 _MEMORY = Path("/dev/shm")  # a file system that is memory
 _ROOM = 4 << 30  # bytes that have to be free there
+_STILL_USED = "pre-existing shared memory block"
+_AGAIN = 100  # times that it is tried while the memory of a killed server is still in use
 _FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300", "max_wal_size=256MB"]
 _DURABLE = ["max_connections=300"]
 
@@ -67,8 +69,15 @@ class Postgres:
         listen = [f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}"]
         settings = [word for setting in listen + self._settings for word in ("-c", setting)]
         launch = process.Launch(log=self._log, cwd=data, user=owner, at_parents_death=signal.SIGQUIT)
-        self._process = process.spawn([_program("postgres"), "-D", data, *settings], launch)
-        await self._answering()
+        command = [_program("postgres"), "-D", data, *settings]
+        for _ in range(_AGAIN):
+            self._process = process.spawn(command, launch)
+            if await self._answering():
+                return
+            if _STILL_USED not in self._log.read_text()[-2000:]:  # of a server that was killed, the last have not ended
+                break
+            await process.pause()
+        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()[-2000:]}")
 
     async def stop(self) -> None:
         """Stop the server and remove its data."""
@@ -114,7 +123,7 @@ class Postgres:
         if not await process.gone(child, STARTING) or child.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{self._log.read_text()[-2000:]}")
 
-    async def _answering(self) -> None:
+    async def _answering(self) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + STARTING
         while self._process is not None and self._process.poll() is None and loop.time() < deadline:
@@ -124,8 +133,8 @@ class Postgres:
                 await process.pause()
                 continue
             await connection.close()
-            return
-        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()[-2000:]}")
+            return True
+        return False
 
 
 def memory() -> Path | None:

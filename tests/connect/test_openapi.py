@@ -155,6 +155,7 @@ def test_what_the_hub_sends_may_grow_and_what_a_product_sends_may_not() -> None:
     closed = {name for name in objects if schemas[name].get("additionalProperties") is False}
     assert closed == {
         "Abilities", "GivenCard", "GivingTopic", "Confirmation", "GivenName", "Leaving", "MembersChange", "NewAbsence",
+        "ProofOf",
         "NewCredential", "NewEdit", "NewEnd", "NewFile", "NewHandled", "NewMessage", "NewReaction",
         "NewRemoval", "NewVote", "GivenPlace", "PollAnswer", "PollAsked", "Picturing", "Portraying",
         "Receipt", "Renaming", "TypingSign", "UploadedFile", "Vouch",

@@ -7,15 +7,45 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bridge.model import AccountEvent, AccountNews, Claim, Standing
-from bridge.networks.connect.fields import PRODUCT_PATTERN, Time, Wire, time_text
+from bridge.networks.connect.fields import PRODUCT_PATTERN, Rpps, Time, Wire, time_text
 
-StateName = Literal["active", "held", "refused", "revoked"]
+StateName = Literal["active", "held", "refused", "revoked", "unproven", "unlisted"]
 STATE = (
     "active: the user takes part; held: another product has this professional, who has to confirm the account there "
     "(or the operator decides): until then the user may do nothing and is shown to nobody; refused: not their account; "
     "revoked: the link was taken back (by the operator, the product, or as the professional was struck off): "
-    "declare the user anew."
+    "declare the user anew; unproven: the federation asks for a stronger proof of this product's "
+    "users: declare the user with `proof`; unlisted: the product is not on the federation's list: ask the operator."
 )
+
+
+class ProofOf(Wire):
+    """What speaks for it beside the product's word: never kept, and in no log."""
+
+    kind: Literal["assertion", "national"] = Field(
+        description="assertion: a compact JWS (EdDSA or ES256, `typ` `liaison-user+jws`, `kid` the key's RFC 7638 "
+        "thumbprint) by a key that the operator has, with `iss` the product's name, `aud` `liaison`, `sub` the user's "
+        "id, `rpps`, `iat` and `exp` at most ten minutes later. national: the identity token (RS256) that Pro Santé "
+        "Connect gave the product when the user logged in."
+    )
+    token: str = Field(min_length=20, max_length=16_384, repr=False)
+
+
+class Vouch(Wire):
+    """The professional that a user is; the product vouches for it."""
+
+    rpps: Rpps
+    proof: ProofOf | None = Field(
+        default=None,
+        description="A stronger proof than the product's word. The federation's list may ask for one; a national login "
+        "needs no confirmation where another product has this professional. A later declaration without it takes "
+        "nothing away.",
+    )
+    language: Literal["fr", "en", "both"] | None = Field(
+        default=None,
+        description="In which language this user reads what Liaison itself says (`system` messages). "
+        "Left out: as before, at first that of the house.",
+    )
 
 
 class Contest(Wire):

@@ -36,11 +36,13 @@ from bridge.networks.connect.signing import Signer, read_secret
 from bridge.networks.connect.users.absences import KeptAbsences
 from bridge.networks.connect.users.blocking import Blocking
 from bridge.networks.connect.users.endings import Endings
+from bridge.networks.connect.users.proofs import KeyFile, NationalLogin, Proofs
 from bridge.networks.connect.webhooks import Sessions, Webhook
 from bridge.parts.bucket import Bucket
 from bridge.ranks import Rank
 from bridge.receiver import Receiver
 from bridge.seal import Seal
+from bridge.signatures import read_public
 
 _log = logging.getLogger(__name__)
 _TYPING_TIMEOUT = 2.0
@@ -225,6 +227,8 @@ def build(
     shelf = _shelf(section, seal, db, files, clock)
     sessions = Sessions()
     products = {name: _product(name, settings, hub) for name, settings in section.products.items()}
+    for name, settings in section.products.items():
+        products[name].judge = _proofs(name, settings, clock).judge
     labels = {name: product.label for name, product in products.items()}
     connectors = dict[str, ConnectConnector]()
     for name, settings in section.products.items():
@@ -275,6 +279,20 @@ def _product(name: str, settings: ProductSettings, hub: Receiver | None) -> Prod
         tokens=tuple(bytes.fromhex(token.removeprefix("sha256:")) for token in settings.tokens),
         certificates=tuple(bytes.fromhex(digest) for digest in settings.client_certificate_sha256),
     )
+
+
+def _proofs(name: str, settings: ProductSettings, clock: Callable[[], float]) -> Proofs:
+    where, login = f"networks.connect.products.{name}", settings.national_login
+    try:
+        keys = [read_public(path.read_bytes()) for path in settings.assertion_keys]
+        national = None
+        if login is not None:
+            national = NationalLogin(login.issuer, login.audience, KeyFile(login.jwks_file), login.acr)
+    except OSError as error:
+        raise ValueError(f"{where}: {error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: assertion_keys, national_login: {error}") from None
+    return Proofs(name, keys, national, clock)
 
 
 def _log_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,10 @@ from bridge.connector import Capabilities
 from bridge.networks.connect.log.way_out import WayOut
 from bridge.parts.bucket import Bucket
 from bridge.receiver import Receiver
+from bridge.vouching import Proof
+
+Judge = Callable[[tuple[str, str] | None, str, str], Proof]
+"""How strong a proof (its kind, its token) is that a user (id) is a professional (RPPS number). Raises Refused."""
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class Product:
     version: str | None = None  # the product's own, as it declared it
     out: WayOut | None = field(default=None, repr=False)
     ends: dict[bytes, int] = field(default_factory=dict, repr=False)  # token -> the last ms at which it is good
+    judge: Judge | None = field(default=None, repr=False)  # what it brings beside its word for a user
     unused: set[bytes] = field(default_factory=set, repr=False)  # tokens whose first use ends the others
 
     def alive(self, now: int) -> list[bytes]:

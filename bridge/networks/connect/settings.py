@@ -77,6 +77,18 @@ class CapabilitiesSettings(_Section):
         return said if self.kinds is None else said | {"kinds": EVERYWHERE | {Kind(kind) for kind in self.kinds}}
 
 
+class NationalLoginSettings(_Section):
+    """Identity tokens of Pro Santé Connect that a product passes on. ``audience``: the product's client id there.
+
+    ``jwks_file``: the provider's keys (RFC 7517), kept new by the operator. ``acr``: the weakest login that counts.
+    """
+
+    issuer: str = "https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet"
+    audience: str
+    jwks_file: Path
+    acr: Literal["eidas1", "eidas2", "eidas3"] = "eidas1"
+
+
 class ProductSettings(_Section):
     """One vendor product."""
 
@@ -94,6 +106,9 @@ class ProductSettings(_Section):
     rate_per_second: float = Field(default=100.0, gt=0)
     burst: int = Field(default=500, ge=1)
     capabilities: CapabilitiesSettings = CapabilitiesSettings()
+    listed_as: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+$")
+    assertion_keys: list[Path] = Field(default=[], max_length=4)
+    national_login: NationalLoginSettings | None = None
 
     @property
     def carries(self) -> Capabilities:

@@ -19,7 +19,6 @@ from bridge.networks.connect.fields import (
     NameView,
     RightNames,
     RoleName,
-    Rpps,
     Text,
     Time,
     Wire,
@@ -97,17 +96,6 @@ class NewMessage(Wire):
         "configured otherwise), whole ones at most 25 MB.",
     )
     sent_at: Time = Field(description="When the user wrote; at most 10 minutes in the future.")
-
-
-class Vouch(Wire):
-    """The professional that a user is; the product vouches for it."""
-
-    rpps: Rpps
-    language: Literal["fr", "en", "both"] | None = Field(
-        default=None,
-        description="In which language this user reads what Liaison itself says (`system` messages). "
-        "Left out: as before, at first that of the house.",
-    )
 
 
 class MembersChange(Wire):

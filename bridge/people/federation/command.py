@@ -34,9 +34,10 @@ from bridge.people.federation.signed import (
     unsigned,
     verified,
 )
+from bridge.vouching import AccountRule, Proof
 
 _DAY = 86_400
-_COLUMNS = ("domain", "roles", "operator", "identifier")
+_COLUMNS = ("domain", "roles", "operator", "identifier", "accounts", "proof")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     key = commands.add_parser("key", help="make a key: the private one into a new file, the public one is printed")
     key.add_argument("file", type=Path)
     key.set_defaults(what=_key)
-    issue = commands.add_parser("issue", help="print the list of a CSV file (domain, roles, operator, identifier)")
+    issue = commands.add_parser("issue", help=f"print the list of a CSV file ({', '.join(_COLUMNS)})")
     issue.add_argument("participants", type=Path)
     issue.add_argument("--issuer", help="who runs the federation (default: as in --after)")
     issue.add_argument("--days", type=int, default=30, help="for which it counts (default: 30)")
@@ -129,7 +130,15 @@ def _rows(lines: Sequence[str], where: str) -> list[Participant]:
         except ValueError:
             raise UnusableList(f"{where}: line {n}: roles are {', '.join(Capacity)}, with spaces between") from None
         texts = {name: (row.get(name) or "").strip() for name in _COLUMNS}
-        found.append(Participant(texts["domain"].lower(), roles, texts["operator"], texts["identifier"]))
+        try:
+            rule = AccountRule.parse(texts["accounts"]) if texts["accounts"] else None
+        except ValueError as error:
+            raise UnusableList(f"{where}: line {n}: accounts: {error}") from None
+        proof = Proof.of(texts["proof"] or Proof.WORD.word)
+        if proof is None:
+            raise UnusableList(f"{where}: line {n}: proof is {', '.join(one.word for one in Proof)}")
+        domain, operator = texts["domain"].lower(), texts["operator"]
+        found.append(Participant(domain, roles, operator, texts["identifier"], rule, proof))
     return found
 
 

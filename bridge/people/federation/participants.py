@@ -14,7 +14,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bridge.vouching import AccountRule, Proof
 
 _DOMAIN = re.compile(r"(\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 MOST = 200_000
@@ -40,13 +42,17 @@ class UnusableList(Exception):
 class Participant:
     """One domain. ``operator`` is shown to people, ``identifier`` is theirs (``finess:…``, ``siret:…``).
 
-    ``domain`` is in lower case; ``*.chu.example`` stands for the children of ``chu.example``.
+    ``accounts``: which professional a user of this homeserver is, None: only the directory knows. ``proof``: what this
+    product has to bring for its users. ``domain`` is in lower case; ``*.chu.example`` stands for the children of
+    ``chu.example``.
     """
 
     domain: str
     roles: frozenset[Capacity]
     operator: str
     identifier: str = ""
+    accounts: AccountRule | None = None
+    proof: Proof = Proof.WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,18 @@ def _domain(text: str) -> str:
     return text
 
 
+def _rule(text: Any) -> Any:
+    return AccountRule.parse(text) if isinstance(text, str) else text
+
+
+def _proof(word: Any) -> Any:
+    """A word that this version does not know is something stronger than all that it knows."""
+    if not isinstance(word, str):
+        return word
+    found = Proof.of(word)
+    return Proof.NATIONAL if found is None else found
+
+
 class _Participant(BaseModel):
     model_config = ConfigDict(extra="ignore")  # a later version may say more
 
@@ -91,6 +109,8 @@ class _Participant(BaseModel):
     roles: list[str] = Field(min_length=1, max_length=10)  # a later version may have more
     operator: str = Field(min_length=1, max_length=200)
     identifier: str = Field(default="", max_length=100)
+    accounts: Annotated[AccountRule | None, BeforeValidator(_rule)] = None
+    proof: Annotated[Proof, BeforeValidator(_proof)] = Proof.WORD
 
 
 class _List(BaseModel):
@@ -120,7 +140,7 @@ def parse(payload: bytes) -> FederationList:
         if one.domain in found:
             raise UnusableList(f"participants.{n}.domain: {one.domain} is there twice")
         roles = frozenset(Capacity(role) for role in one.roles if role in _ROLES)
-        found[one.domain] = Participant(one.domain, roles, one.operator, one.identifier)
+        found[one.domain] = Participant(one.domain, roles, one.operator, one.identifier, one.accounts, one.proof)
     return FederationList(read.sequence, issued, expires, read.issuer, found)
 
 
@@ -142,6 +162,8 @@ def compose(listed: FederationList) -> bytes:
         "participants": [
             {"domain": one.domain, "roles": sorted(one.roles), "operator": one.operator}
             | ({"identifier": one.identifier} if one.identifier else {})
+            | ({"accounts": one.accounts.template} if one.accounts is not None else {})
+            | ({"proof": one.proof.word} if one.proof else {})
             for one in every
         ],
     }

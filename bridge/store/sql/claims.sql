@@ -1,5 +1,5 @@
 -- name: accounts
-SELECT a.network, a.id, a.person, a.declared_at,
+SELECT a.network, a.id, a.person, a.declared_at, a.proof,
   (SELECT c.state FROM claim c WHERE c.person = a.person AND c.network = a.network) AS state
 FROM account a WHERE (a.network, a.id) > ($1, $2) ORDER BY a.network, a.id LIMIT $3;
 -- name: place

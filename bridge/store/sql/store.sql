@@ -1,6 +1,8 @@
 -- name: declare
 INSERT INTO account (network, id, person, declared_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, declared_at = excluded.declared_at;
+ON CONFLICT (network, id) DO UPDATE SET person = excluded.person, declared_at = excluded.declared_at, proof = 0, proven_at = 0;
+-- name: prove
+UPDATE account SET proof = $3, proven_at = $4 WHERE network = $1 AND id = $2;
 
 -- name: names
 SELECT person, name FROM name WHERE person > $1 ORDER BY person LIMIT $2;

@@ -17,7 +17,7 @@ from bridge.networks.connect.problems import json_answer
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.teams import Portraying
 from bridge.networks.connect.users.endings import Endings
-from bridge.networks.connect.wire import Vouch
+from bridge.vouching import Proof
 
 _CONTACTS = 1_000
 
@@ -32,11 +32,16 @@ class UserCalls:
     async def declare(self, call: Call) -> web.Response:
         """PUT /users/{id}."""
         user = Address(call.network, call.id)
-        vouched = call.parse(Vouch)
+        vouched = call.parse(accounts.Vouch)
         if self._endings is not None:
             await self._endings.reopened(user)
         before = await call.hub.facts.account(user)
-        account = await call.hub.declare(user, vouched.rpps)
+        given, judge = vouched.proof, call.product.judge
+        if judge is None and given is not None:
+            raise Refused("proof_refused", "proof")
+        brought = None if given is None else (given.kind, given.token)
+        proof = Proof.WORD if judge is None else judge(brought, call.id, vouched.rpps)
+        account = await call.hub.declare(user, vouched.rpps, proof)
         if self._endings is not None and before is not None and before.person.id != account.person.id:
             await self._endings.replaced(call.hub, user, before.person.id)
         if vouched.language is not None and account.standing is Standing.ACTIVE:

@@ -107,7 +107,7 @@ OPERATIONS = (
     ),
     Operation(
         "declare", "PUT", "/users/{id}", "Declare a user and vouch for the professional that they are.", 200,
-        wire.UserView, wire.Vouch,
+        wire.UserView, accounts.Vouch,
     ),
     Operation("user", "GET", "/users/{id}", "A user of this product.", 200, wire.UserView, may_lack=True),
     Operation(
