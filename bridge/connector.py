@@ -205,6 +205,14 @@ class Withdraws(Protocol):
 
 
 @runtime_checkable
+class Lends(Protocol):
+    """A connector may offer: its network fetches files later, until their message is taken back."""
+
+    async def take_back(self, message: str) -> None:
+        """The files of a message (hub id) cannot be fetched any more, whatever the network shows of that."""
+
+
+@runtime_checkable
 class Seats(Protocol):
     """A connector may offer: its members are places, and somebody of another network takes each of them in turn."""
 

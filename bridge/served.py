@@ -11,6 +11,7 @@ from bridge.connector import (
     Boxes,
     Connector,
     GivesBoxes,
+    Lends,
     Portrays,
     Ranks,
     Relief,
@@ -134,6 +135,12 @@ class Served(Mapping[str, Connector]):
         for connector in self._connectors.values():
             if isinstance(connector, Portrays):
                 await connector.portray(person, picture)
+
+    async def take_back(self, delivery: Delivery) -> None:
+        """A message is taken back: its network fetches no file of it any more."""
+        connector, about = self._connectors[delivery.network], delivery.cites[0]
+        if KINDS[delivery.kind].erases and about is not None and isinstance(connector, Lends):
+            await connector.take_back(about)
 
     async def withdraw(self, address: Address, reason: str) -> None:
         """What a network itself keeps for an address until it leaves is refused."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from bridge.errors import Refused
 from bridge.hub.claims import Claims
+from bridge.kinds import KINDS, Unable
 from bridge.model import Account, Address, Kind, Message, Person, Ref
 from bridge.people.people import People
 from bridge.ranks import Rank
@@ -22,8 +23,17 @@ _NEWEST = 30  # conversations of somebody, by which those with whom they have wr
 class Facts:
     """See :class:`bridge.receiver.Questions`."""
 
-    def __init__(self, store: Store, people: People, claims: Claims, connectors: Served) -> None:
+    def __init__(
+        self,
+        store: Store,
+        people: People,
+        claims: Claims,
+        connectors: Served,
+        says: Callable[[str, str], bool],
+    ) -> None:
+        """``says``: whether a person's (id) sign about a message (hub id) is said where signs are not shown."""
         self._connectors = connectors
+        self._said = says
         self._claims = claims
         self._store = store
         self._people = people
@@ -134,10 +144,17 @@ class Facts:
         found = await self._store.conversation(ident)
         text, legs, about = message.body.text, found.legs, message.reply_to
         row = await self._store.db.one("store.writer", about.network, about.id) if about is not None else None
-        answered = row["network"] if row is not None else None
+        answered = row["network"] if row is not None and await self._says(message, row["id"]) else None
         others = sorted(found.networks - {network})
         forms = {n: served.form(n, message.kind, text, legs.get(n), n == answered) for n in others}
         return [served.label(n) for n, form in forms.items() if form is None]
+
+    async def _says(self, message: Message, about: str) -> bool:
+        """Whether it would be said where a message (hub id) was written, which cannot show it."""
+        if KINDS[message.kind].unable is not Unable.ANSWER:
+            return True
+        sender = await self._people.who(message.sender)
+        return sender is not None and self._said(about, sender.id)
 
     def label(self, network: str) -> str:
         """See :class:`bridge.receiver.Questions`."""

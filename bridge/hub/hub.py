@@ -83,7 +83,7 @@ class Hub:
         self.writing = Writing(store, courier, connectors, self._turns, self._order, clock, max_members)
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self.writing.write, clock)
-        self.facts = Facts(store, people, self.claims, connectors)
+        self.facts = Facts(store, people, self.claims, connectors, self.writing.answering.says)
         self._early = Early(store, courier, self.facts, self._late, clock, waits[1])
         self.lists = Lists(store, people, self.claims, connectors, clock)
         self._refusals = Refusals(store.db, clock)

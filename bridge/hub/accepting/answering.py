@@ -33,9 +33,13 @@ class Answering:
             return None
         return str(row["network"])
 
+    def says(self, message: str, sender: str) -> bool:
+        """Whether a sign of somebody (a person id) about a message (hub id) would be said now."""
+        said = self._said.peek(message) or ()
+        return sender not in said and len(said) < MOST
+
     def _first(self, message: str, sender: str) -> bool:
-        said = self._said.get(message) or ()
-        if sender in said or len(said) >= MOST:
+        if not self.says(message, sender):
             return False
-        self._said.put(message, (*said, sender))
+        self._said.put(message, (*(self._said.get(message) or ()), sender))
         return True

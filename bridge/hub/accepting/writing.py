@@ -37,7 +37,7 @@ class Writing:
         self._turns = turns  # places in a conversation are committed in the order in which they were given
         self._order = order
         self._amending = Amending(store, courier, clock)
-        self._answering = Answering(store)
+        self.answering = Answering(store)
         self._clock = clock
         self._begun = clock()
         self._max_members = max_members
@@ -78,7 +78,7 @@ class Writing:
                 conversation = await self._place(tx, message, sender, add, whole)
                 about = await self._amending.about(tx, message, sender)
                 overtaken = await self._amending.overtake(tx, message, about, original, free, self._begun)
-                answered = await self._answering.network(tx, message, sender)
+                answered = await self.answering.network(tx, message, sender)
                 can = (self._connectors, message, conversation, about.kind, overtaken, answered)
                 able = frozenset[str]() if about.moot else able_networks(*can)
                 held = self._must_wait(conversation, message.ref.network, overtaken)

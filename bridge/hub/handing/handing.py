@@ -27,6 +27,7 @@ class Handing:
 
     async def hand(self, delivery: Delivery) -> Ref | Handed:
         """See :meth:`bridge.connector.Connector.deliver`."""
+        await self._connectors.take_back(delivery)
         fitted = self._connectors.fit(delivery)
         bodies = parts(fitted.body, self._connectors[delivery.network].capabilities.max_text)
         if fitted.kind is Kind.EDIT and fitted.reply_to is not None:

@@ -117,11 +117,14 @@ class ConnectConnector:
         except TimeoutError:
             _log.warning("connect: %s: connections did not close in time", self.network)
 
+    async def take_back(self, message: str) -> None:
+        """See :class:`bridge.connector.Lends`."""
+        if self._shelf is not None:
+            await self._shelf.take_back(message, self.network)
+
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """One attempt. The ``webhook-id`` is the delivery's id, the Ref is the id that the product answers."""
         html = self.capabilities.html
-        if delivery.kind is Kind.REMOVAL and self._shelf is not None and delivery.cites[0] is not None:
-            await self._shelf.take_back(delivery.cites[0], self.network)
         await self._others(delivery)
         if delivery.body.files and self.capabilities.files_by_url and self._shelf is not None:
             lent = await self._shelf.lend(delivery, f"{PREFIX}/files")

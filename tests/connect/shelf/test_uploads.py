@@ -135,9 +135,11 @@ async def test_nobody_fetches_what_is_not_theirs(w: World) -> None:
     assert (status, problem["code"], problem["field"]) == (404, "unknown_file", "files.0.id")
 
 
-async def test_what_is_taken_back_cannot_be_fetched_any_more(w: World) -> None:
+@pytest.mark.parametrize("kinds", [["removal"], []])
+async def test_what_is_taken_back_cannot_be_fetched_any_more(w: World, kinds: list[str]) -> None:
+    """Also by a product that shows no removals, and reads of them in words."""
     await by_url(w)
-    said = {"files_by_url": True, "kinds": ["removal"]}
+    said = {"files_by_url": True, "kinds": kinds}
     await w.call("PUT", "/capabilities", said, token=TOKENS["siilo"])
     await sent(w, "m6", {"id": (await upload(w))["id"]})
     file = await told(w, "m6")

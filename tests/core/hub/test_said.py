@@ -94,10 +94,16 @@ async def test_a_sign_is_an_answer_to_whoever_wrote_and_to_nobody_else(url: str)
     async with running(url, nets) as w:
         await say(w, "1", Kind.TEXT, Body("Pouvez-vous venir ?"))
         await w.until(lambda: w.siilo.delivered and w.matrix.delivered)
+        chat, about = w.siilo.delivered[0].chat or w.siilo.delivered[0].conversation, Ref("siilo", "siilo-1")
+        dan = Address("siilo", "dan")
+        more = Message(Ref("siilo", "r2"), chat, dan, Kind.REACTION, Body("❤️"), now_ms(), reply_to=about)
+        await w.hub.facts.noted(more)
+        assert "pandalab" not in await w.hub.facts.unable(more)
         await answer(w, "r1", Kind.REACTION, "siilo-1", "👍")
         await w.until(lambda: seen(w.pandalab) == [(Kind.TEXT, "👍")])
         assert w.pandalab.delivered[0].reply_to == Ref("pandalab", "1")
         assert len(w.matrix.delivered) == 1
+        assert "pandalab" in await w.hub.facts.unable(more)  # its writer learns that
         with pytest.raises(Refused, match="reaction_not_carried"):
             await answer(w, "r2", Kind.REACTION, "siilo-1", "❤️")
         await answer(w, "r3", Kind.REMOVAL, "r1")
