@@ -13,8 +13,6 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -24,6 +22,8 @@ from pydantic import (
 
 from bridge.parts.patience import Patience
 from bridge.seal import Seal
+from bridge.sections import Seconds as Seconds
+from bridge.sections import Section as Section
 from bridge.trail.rules import TrailRules
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,31 +31,6 @@ M = TypeVar("M", bound=BaseModel)
 
 class BadConfig(Exception):
     """The configuration cannot be used; the text says in one line a problem what is wrong and where."""
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, values never appear in errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_its_name(cls, raw: Any) -> Any:
-        """A section of which only the name stands there is all defaults."""
-        return {} if raw is None else raw
-
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def _seconds(value: Any) -> Any:
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value.strip())):
-        return float(match[1]) * _UNITS[match[2]]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
-"""A time: a number of seconds, or ``250ms``, ``10s``, ``5m``, ``3h``, ``3d``."""
 
 
 class DatabaseSettings(Section):
@@ -227,6 +202,14 @@ class AuditSettings(Section):
         return TrailRules(messages=self.messages, checkpoint=self.checkpoint, keep=self.keep)
 
 
+class RetentionSettings(Section):
+    """How long conversations are kept after their last message (0: for ever), and how long before they are told."""
+
+    conversations: Seconds = 0.0
+    notice: Seconds = 7 * 86_400.0
+    look: Annotated[Seconds, Field(gt=0)] = 3600.0
+
+
 class ScanSettings(Section):
     """``files.scan``. ``clamd``: the path of a Unix socket, or ``host:port``; None: nothing is scanned."""
 
@@ -304,6 +287,7 @@ class Config(Section):
     delivery: DeliverySettings = DeliverySettings()
     files: FilesSettings = FilesSettings()
     audit: AuditSettings = AuditSettings()
+    retention: RetentionSettings = RetentionSettings()
     matrix: dict[str, Any]
     matrix_listen: MatrixListenSettings = MatrixListenSettings()
     connect_listen: ConnectListenSettings = ConnectListenSettings()

@@ -232,6 +232,14 @@ class Seats(Protocol):
 
 
 @runtime_checkable
+class Forgets(Protocol):
+    """A network that keeps something of a chat in tables of its own."""
+
+    async def forget(self, tx: Tx, chat: str) -> None:
+        """The conversation is over: what is kept of its chat goes in this transaction."""
+
+
+@runtime_checkable
 class Declares(Protocol):
     """A connector may offer: a product that declares its users and is told what became of that."""
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from appservice.client.media import TRANSFERS, Media
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.operating import accounts
 from appservice.operating.audit import signing_key
-from appservice.operating.door import Door
+from appservice.operating.door import Act, Door
 from appservice.operating.sight import Sight
 from appservice.operating.why import Reasons
 from appservice.process import examine, identities, proof
@@ -35,6 +35,7 @@ from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
+from appservice.rights import keeping
 from appservice.rights.room_reading import RoomReading
 from bridge import words
 from bridge.config import BadConfig, Config, ListenSettings
@@ -45,6 +46,8 @@ from bridge.files import Files
 from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.duty.desk import DutyDesk
 from bridge.hub.hub import Hub, now_ms
+from bridge.hub.retaining.purging import Purging
+from bridge.hub.retaining.retention import Retention, RetentionRules
 from bridge.network import Built, Network, Outfit
 from bridge.networks.connect import ConnectSettings
 from bridge.parts.disk import FileWatch
@@ -146,12 +149,18 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
             tasks.start(parts.sources.configuration(watch))
         tasks.start(parts.sources.list())
         await parts.policies.load()
+        core, kept = parts.core, RetentionRules(**config.retention.model_dump())
+        purging = Purging(core.hub, core.store, core.served, now_ms)
+        retention = Retention(core.hub, core.store, purging, kept, now_ms)
         async with parts.core.started():
-            await _serve(stack, parts)  # not before: what comes in needs what the edges have just loaded
+            await _serve(
+                stack, parts, keeping.acts(retention, purging)
+            )  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
                 tasks.start(parts.matrix.ready_to_answer())
                 async for page in parts.core.people.shown():  # they are ready before anybody sees an address
                     await parts.core.served.show(page)
+                tasks.start(endless("retention", retention.run))
                 log.info("running, %d networks", len(parts.core.served))
                 yield parts
 
@@ -231,7 +240,7 @@ def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
         raise BadConfig(said(error)) from None
 
 
-async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
+async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
@@ -242,7 +251,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts) -> None:
     reading = RoomReading(
         parts.core.store, parts.core.people, matrix.homeserver, matrix.engine, matrix.store, matrix.names
     )
-    acts |= reading.acts()
+    acts |= {**reading.acts(), **more}
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
     parts.policies.routes(matrix_app)

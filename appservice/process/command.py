@@ -137,7 +137,7 @@ def _add_configured(commands: Any) -> None:
         ("person", persons_cli.add_arguments, _person,
          "a person's data: export it (the hub runs), erase it with a signed report (it does not)"),
         ("conversation", conversations_cli.add_arguments, _conversation,
-         "a conversation given out: files that verify, and open in a browser (asks the running hub)"),
+         "a conversation: export it, verify an export, keep it, purge it (asks the running hub)"),
         ("why", why_cli.add_arguments, _asking(why_cli.main),
          "whether one person may write to another, and why (asks the running hub)"),
         ("status", status_cli.add_arguments, _asking(status_cli.main),

@@ -46,7 +46,7 @@ from appservice.rooms.roomstate import Room, RoomStore
 from appservice.rooms.voice import Voice
 from bridge.capabilities import MAX_TEXT
 from bridge.connector import Capabilities
-from bridge.db import Component
+from bridge.db import Component, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
 from bridge.model import MATRIX, Address, Delivery, Handed, Kind, Member, Person, Ref, Report, Typing
@@ -359,6 +359,10 @@ class Matrix:
     async def deliver(self, delivery: Delivery) -> Ref | Handed:
         """See :meth:`bridge.connector.Connector.deliver`."""
         return await self._outgoing.deliver(delivery)
+
+    async def forget(self, tx: Tx, chat: str) -> None:
+        """See :class:`bridge.connector.Forgets`."""
+        await self.store.unbind(tx, chat)
 
     async def report(self, reports: Sequence[Report]) -> None:
         """See :meth:`bridge.connector.Connector.report`."""

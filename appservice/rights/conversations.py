@@ -36,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("id", help="c_…, as `liaison who` and `liaison trace` show it")
     export.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     export.set_defaults(what=_export)
+    keep = commands.add_parser("keep", help="keep it for ever, or for another time than retention.conversations says")
+    keep.add_argument("id")
+    keep.add_argument("--days", type=int, help="after its last message (default: for ever)")
+    keep.add_argument("--as-others", action="store_true", help="as retention.conversations says again")
+    keep.set_defaults(what=_keep)
+    purge = commands.add_parser("purge", help="end it now: all that the hub knows of it goes, the audit trail stays")
+    purge.add_argument("id")
+    purge.set_defaults(what=_purge)
     verify = commands.add_parser("verify", help="whether an export is as it was signed (needs no hub)")
     verify.add_argument("folder", type=Path)
     verify.add_argument("--key", type=Path, nargs="+", required=True, metavar="FILE", help="public keys (PEM)")
@@ -59,6 +67,18 @@ async def _export(asked: argparse.Namespace) -> int:
     config = read_config(asked.config)
     manifest = await export(config, asked.id, asked.to)
     print(f"{asked.to}: {manifest['messages']} events, {len(manifest['unreadable'])} of them unreadable")
+    return 0
+
+
+async def _keep(asked: argparse.Namespace) -> int:
+    seconds = None if asked.days is None else 86_400 * asked.days
+    said = {"id": asked.id, "by": login(), "seconds": seconds, "as_others": asked.as_others}
+    await ask(read_config(asked.config), "conversation-keep", said)
+    return 0
+
+
+async def _purge(asked: argparse.Namespace) -> int:
+    await ask(read_config(asked.config), "conversation-purge", {"id": asked.id, "by": login()})
     return 0
 
 

@@ -234,6 +234,14 @@ class RoomStore:
                 room.untrusted = frozenset(user for user in room.untrusted if not trusted(user))
                 room.changed()
 
+    async def unbind(self, tx: Tx, room_id: str) -> None:
+        """Its conversation is over: who writes there begins a new one."""
+        await tx.run("matrix.room_unbind", room_id)
+        bound = room.conversation if (room := self._cache.peek(room_id)) is not None else None
+        for other in self._cache.known() if bound is not None else ():  # those before an upgrade, too
+            if (one := self._cache.peek(other)) is not None and one.conversation == bound:
+                one.conversation = None
+
     async def of(self, conversation: str) -> list[Room]:
         """The rooms of a conversation: one, or several after an upgrade."""
         return [await self.get(row["room_id"]) for row in await self._db.all("matrix.room_of", conversation)]

@@ -50,6 +50,10 @@ SELECT room_id, conversation, facts FROM matrix_room WHERE room_id = $1;
 -- name: room_of
 SELECT room_id FROM matrix_room WHERE conversation = $1;
 
+-- name: room_unbind
+UPDATE matrix_room SET conversation = NULL WHERE conversation =
+  (SELECT old.conversation FROM matrix_room old WHERE old.room_id = $1);
+
 -- name: room_save
 INSERT INTO matrix_room (room_id, conversation, facts) VALUES ($1, $2, $3)
 ON CONFLICT (room_id) DO UPDATE SET conversation = excluded.conversation, facts = excluded.facts;

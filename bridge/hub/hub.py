@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 
@@ -111,6 +112,10 @@ class Hub:
         await self._order.stop()
         await self.signs.stop()
         await self._news.stop()
+
+    def turn(self, conversation: str) -> AbstractAsyncContextManager[None]:
+        """Nobody writes in a conversation until the block is left."""
+        return self._turns.of(conversation)
 
     # ---- in
 

@@ -1,6 +1,14 @@
-"""An export of a conversation, as a page that people read."""
+"""An export of a conversation, as a page that people read; and that a conversation ends."""
 
 EXPORT_WORDS: dict[str, tuple[str, str]] = {
+    "conversation_in_use": (
+        "Un message attend encore dans cette conversation.",
+        "A message still waits in this conversation.",
+    ),
+    "retention_ends": (
+        "Personne n'écrit plus ici : le relais effacera la conversation dans {days} jour(s). Un message la conserve.",
+        "Nobody writes here any more: the hub will erase this conversation in {days} day(s). A message keeps it.",
+    ),
     "export_title": ("Conversation exportée", "Exported conversation"),
     "export_made": ("Export du", "Exported on"),
     "export_members": ("Participants", "Members"),

@@ -7,6 +7,12 @@ an index, a page, or a reason.
 from __future__ import annotations
 
 FEW = {
+    "delivery_lane(conversation=)": "whether anything waits in one conversation: the first row is enough",
+    "looked_at_pkey(conversation=)": "a mark for each member of a conversation that is over: all of them go",
+    "taking_over_pkey(conversation=)": "the members of one conversation",
+    "mail_ref_thread(chat=)": "the mails of a conversation that is over: all of them go",
+    "mail_ref_pkey(chat=)": "the mails of a conversation that is over: all of them go",
+    "mail_thread_pkey(chat=)": "the threads of a conversation that is over: all of them go",
     "trail_checkpoint_pkey(rowid<?)": "the checkpoints before one that closes: all of them go",
     "trail_checkpoint_pkey(number>)": "the same",
     "trail_pkey(rowid<?)": "the rows of one checkpoint, all of which go",
@@ -71,6 +77,10 @@ FEW = {
 """Bounded by nature: sorting what is found this way is fine."""
 
 PAGES = {
+    "conversation_pkey(id>)",
+    "message_pos(conversation=)",
+    "retention_pkey()",
+    "retention_told_pkey()",
     "trail_checkpoint_at(closing= at>)",
     "trail_checkpoint_pkey()",
     "trail_checkpoint_pkey(number>)",

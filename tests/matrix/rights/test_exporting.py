@@ -19,6 +19,8 @@ from appservice.rights.premises import Premises
 from appservice.rights.room_reading import RoomReading
 from bridge.config import Config, read_config
 from bridge.errors import Refused
+from bridge.hub.hub import now_ms
+from bridge.hub.retaining.purging import Purging
 from bridge.model import Kind, Ref
 from bridge.people.directories.flatfile import FlatFile
 from bridge.signatures import BadSignature, new_key, public_pem, read_private
@@ -82,9 +84,12 @@ async def test_a_conversation_is_given_out_and_opens_in_a_browser(world: World) 
         told = json.loads((person / "person.json").read_text())
         assert {row["conversation"] for row in told["rows"]["member"]} == {conversation}
         assert (person / conversation / "index.html").exists()
+        assert await Purging(node.hub, node.hub._store, node.hub._connectors, now_ms).purge(conversation, "operator")
+        await chat.ben.say(chat.room, "Encore une question")  # in the same room
+        assert (await node.got("Encore une question")).conversation != conversation
         with pytest.raises(Refused, match="unknown_conversation"):
             await conversations.export(config, "c_nobody", world.folder / "none")
-        with pytest.raises(FileExistsError):
+        with pytest.raises(Refused, match="unknown_conversation"):
             await conversations.export(config, conversation, folder)
     assert manifest["unreadable"] == []
     assert ("export", conversation) in {(row["kind"], row["subject"]) for row in trail}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bridge.connector import Boxes, Capabilities
+from bridge.db import Tx
 from bridge.errors import Refused, said
 from bridge.kinds import EVERYWHERE
 from bridge.model import MAIL, Address, Delivery, Kind, Person, Ref, Report, Typing
@@ -136,6 +137,10 @@ class MailConnector:
             await hub.change_members(ref, chat, MAIL, box, add, remove)
         except Refused as refusal:
             log.error("ALARM the members of %s could not be changed: %s", team.address, refusal.code)
+
+    async def forget(self, tx: Tx, chat: str) -> None:
+        """See :class:`bridge.connector.Forgets`."""
+        await self._ledger.forget(tx, chat)
 
     async def stop(self) -> None:
         """See :class:`bridge.connector.Connector`."""

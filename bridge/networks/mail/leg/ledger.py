@@ -90,6 +90,11 @@ class Ledger:
             sealed = self.close(entry.topic, f"thread {entry.chat} {entry.thread}")
             await tx.run("mail.add_thread", entry.chat, entry.thread, sealed)
 
+    async def forget(self, tx: Tx, chat: str) -> None:
+        """The chat is over: its threads with their subjects, and which mails were in them."""
+        await tx.run("mail.forget_threads", chat)
+        await tx.run("mail.forget_refs", chat)
+
     async def topic(self, chat: str, thread: str) -> Json:
         """What is noted about a thread: ``subject``, ``patients``; empty if nothing is."""
         row = await self.db.one("mail.thread", chat, thread)

@@ -115,3 +115,7 @@ SELECT o.id, o.sender, o.created_at FROM mail_to t JOIN mail_out o ON o.id = t.m
 WHERE t.recipient = $1 AND t.state = 'accepted' ORDER BY t.n DESC LIMIT 50;
 -- name: recipients
 SELECT recipient, state FROM mail_to WHERE mail = $1;
+-- name: forget_threads
+DELETE FROM mail_thread WHERE chat = $1;
+-- name: forget_refs
+DELETE FROM mail_ref WHERE chat = $1;
