@@ -6,7 +6,8 @@ It has a token of its own: whoever has the homeserver's appservice tokens does n
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -20,9 +21,11 @@ from bridge.model import FUNCTION, MAIL, MATRIX, Address, Person
 from bridge.people.people import People
 from bridge.people.trust import is_mxid
 from bridge.receiver import Receiver
+from bridge.trail.entry import TrailEntry, TrailKind, note_all
 
 Json = dict[str, Any]
 _BASE = "/_liaison/policy/v1"
+_CODE, _SERVER = re.compile(r"[a-z_]{1,40}"), re.compile(r"[a-z0-9.:\[\]-]{0,255}")
 _MOST, _LARGEST = 2_000, 1 << 20  # people, and bytes, of one user's list
 
 
@@ -42,6 +45,11 @@ class Unwanted:
         async for page in pages(self._db, "matrix.unwanted", ("", ""), ("user_id", "person")):
             for row in page:
                 self._hub.block(Address(MATRIX, row["user_id"]), row["person"], True)
+
+    async def note(self, entries: Sequence[TrailEntry]) -> None:
+        """Facts that stand by themselves. Raises Unavailable."""
+        async with self._db.transaction("matrix.policy-refused") as tx:
+            await note_all(tx, entries, self._clock())
 
     async def replace(self, user: str, people: frozenset[str]) -> None:
         """All those (person ids) of whom a user wants nothing. Again is the same. Raises Unavailable."""
@@ -73,6 +81,7 @@ class Policies:
         if self._token is not None:
             app.router.add_get(_BASE + "/people/{user}", self._person)
             app.router.add_put(_BASE + "/users/{user}/blocked", self._blocked)
+            app.router.add_post(_BASE + "/refused", self._refused)
 
     async def _person(self, request: web.Request) -> web.Response:
         if not self._allowed(request):
@@ -89,11 +98,27 @@ class Policies:
     async def _blocked(self, request: web.Request) -> web.Response:
         if not self._allowed(request):
             return web.Response(status=403)
-        user, others = request.match_info["user"], await _read(request)
+        user, others = request.match_info["user"], _users(await _read(request))
         if others is None or not is_mxid(user) or server_of(user) != self._names.server:
             return web.Response(status=400)
         try:
             await self._unwanted.replace(user, frozenset([await self._id(one) for one in others]))
+        except Unavailable:
+            return web.Response(status=503)
+        return web.Response(body=b"{}", content_type="application/json")
+
+    async def _refused(self, request: web.Request) -> web.Response:
+        """What the module has refused, counted, for the trail."""
+        if not self._allowed(request):
+            return web.Response(status=403)
+        asked = await _read(request)
+        counted = asked.get("refused") if asked is not None else None
+        entries = [_entry(one) for one in counted] if isinstance(counted, list) and len(counted) <= _MOST else [None]
+        good = [one for one in entries if one is not None]
+        if len(good) < len(entries):
+            return web.Response(status=400)
+        try:
+            await self._unwanted.note(good)
         except Unavailable:
             return web.Response(status=503)
         return web.Response(body=b"{}", content_type="application/json")
@@ -128,17 +153,36 @@ class Policies:
         return scheme.lower() == "bearer" and hmac.compare_digest(token.encode("utf-8", "replace"), self._token)
 
 
-async def _read(request: web.Request) -> list[str] | None:
-    """The users of a list; None for anything else."""
+async def _read(request: web.Request) -> Json | None:
+    """An object; None for anything else."""
     body = bytearray()
     async for piece in request.content.iter_chunked(64 * 1024):
         body += piece
         if len(body) > _LARGEST:
             return None
     try:
-        users = orjson.loads(body)["users"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
         return None
+    return asked if isinstance(asked, dict) else None
+
+
+def _users(asked: Json | None) -> list[str] | None:
+    """The users of a list; None for anything else."""
+    users = None if asked is None else asked.get("users")
     if not isinstance(users, list) or len(users) > _MOST or not all(isinstance(one, str) for one in users):
         return None
     return [one for one in users if is_mxid(one)]
+
+
+def _entry(counted: Any) -> TrailEntry | None:
+    """A count of the module as a row of the trail: a reason and a server, nobody's name."""
+    if not isinstance(counted, dict):
+        return None
+    code, server, count = (counted.get(name) for name in ("code", "server", "count"))
+    if not (isinstance(code, str) and _CODE.fullmatch(code) and isinstance(server, str) and _SERVER.fullmatch(server)):
+        return None
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 < count < 2**31:
+        return None
+    details: dict[str, str | int] = {"count": count, **({"domain": server} if server else {})}
+    return TrailEntry(TrailKind.POLICY_REFUSED, actor="homeserver", result=code, details=details)

@@ -21,6 +21,7 @@ from liaison_policy.identities import Identities
 from liaison_policy.invitations import Blocks, Homeserver, Invitations
 from liaison_policy.memory import Memory
 from liaison_policy.reasons import Refusal
+from liaison_policy.refusals import Refusals
 from liaison_policy.servers import Servers
 from liaison_policy.settings import BadSettings, configured
 
@@ -36,6 +37,7 @@ class FarHub:
     def __init__(self) -> None:
         self.people: dict[str, Any] = {}
         self.told: dict[str, Any] = {}
+        self.refused: list[Any] = []
         self.asked = 0
         self.status = 200
         self.body: bytes | None = None
@@ -52,6 +54,10 @@ class FarHub:
             def do_PUT(self) -> None:
                 user = self.path.split("/")[-2].replace("%40", "@").replace("%3A", ":")
                 far.told[user] = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["users"]
+                self._answer(far.status, {})
+
+            def do_POST(self) -> None:
+                far.refused += orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["refused"]
                 self._answer(far.status, {})
 
             def _answer(self, status: int, body: Any) -> None:
@@ -280,6 +286,32 @@ def test_a_wrong_token_is_a_hub_that_does_not_answer(far: FarHub) -> None:
     with pytest.raises(HubAway, match="403"):
         line.person(DOCTOR)
     assert line.resting
+
+
+async def test_what_is_refused_is_counted_for_the_hub(desk: Desk, far: FarHub) -> None:
+    refusals = Refusals(desk.line, threaded)
+    for code, server in (("not_accepting", "Away.example"), ("not_accepting", "away.example"), ("public_room", "")):
+        refusals.count(Refusal(code, server))
+    far.status = 503
+    await refusals.deliver()
+    far.status, desk.moment = 200, 11.0
+    far.refused.clear()
+    refusals.count(Refusal("public_room"))
+    await refusals.deliver()
+    await refusals.deliver()
+    assert far.refused == [
+        {"code": "not_accepting", "server": "away.example", "count": 2},
+        {"code": "public_room", "server": "", "count": 2},
+    ]
+    for n in range(1_100):
+        refusals.count(Refusal("server_not_listed", f"h{n}.example"))
+    far.refused.clear()
+    await refusals.deliver()
+    assert len(far.refused) == 1_001, "a flood of names does not fill the memory"
+    assert sum(one["count"] for one in far.refused) == 1_100
+    alone = Refusals(None, threaded)
+    alone.count(Refusal("public_room"))
+    await alone.deliver()
 
 
 # ---- settings

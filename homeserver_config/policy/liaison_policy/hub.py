@@ -45,6 +45,10 @@ class HubLine:
         """Tell whose messages a user does not want any more, all of them. Raises HubAway."""
         self._call("PUT", f"/users/{quote(user, safe='')}/blocked", {"users": others})
 
+    def refused(self, counted: list[dict[str, Any]]) -> None:
+        """Tell what was refused, as counts by code and server. Raises HubAway."""
+        self._call("POST", "/refused", {"refused": counted})
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         if self.resting:
             raise HubAway("it did not answer just now")

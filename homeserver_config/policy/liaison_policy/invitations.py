@@ -62,7 +62,7 @@ class Invitations:
             log.warning("liaison_policy: account data that cannot be read counts as not there: %s", choice.broken)
         verdict = await self._verdict(choice, inviter, invited)
         if verdict is not Verdict.ALLOWED:
-            raise Refusal(verdict.value)
+            raise Refusal(verdict.value, _server(inviter))
 
     async def choice(self, user: str) -> Choice:
         """What a user of this server has chosen."""

@@ -21,7 +21,8 @@ from liaison_policy.identities import Identities
 from liaison_policy.invitations import Blocks, Homeserver, Invitations
 from liaison_policy.kept import KeptList
 from liaison_policy.memory import Memory
-from liaison_policy.reasons import REASONS, Reason, Refusal
+from liaison_policy.reasons import Refusal
+from liaison_policy.refusals import Refusals
 from liaison_policy.rooms import CLEAR, KEPT, check_creation, check_invitation, check_name, check_state, check_upgrade
 from liaison_policy.servers import Servers
 from liaison_policy.settings import BadSettings, Configured, configured
@@ -56,6 +57,7 @@ class Policy:
             home, self.servers, self._ghosts, identities, settings.contact, settings.externals, time.time
         )
         self._blocks = Blocks(memory, hub, api.defer_to_thread)
+        self._refusals = Refusals(hub, api.defer_to_thread)
         _prepared(memory, settings.state)
         self._close_gate()
         self._register()
@@ -102,9 +104,12 @@ class Policy:
         if self._kept is not None and self._settings.federation is not None:
             look = self._settings.federation.look_s * 1000
             api.looping_background_call(self._look, look, desc="liaison_policy_list", run_on_all_instances=True)
-        if self._settings.hub is not None and api.should_run_background_tasks():
+        if self._settings.hub is not None:
             again = self._settings.hub.retry_s * 1000
-            api.looping_background_call(self._blocks.deliver, again, desc="liaison_policy_blocks")
+            told = self._refusals.deliver
+            api.looping_background_call(told, again, desc="liaison_policy_refusals", run_on_all_instances=True)
+            if api.should_run_background_tasks():
+                api.looping_background_call(self._blocks.deliver, again, desc="liaison_policy_blocks")
 
     async def _look(self) -> None:
         if self._kept is not None:
@@ -120,20 +125,21 @@ class Policy:
             try:
                 await rule(*given, **named)
             except Refusal as refusal:
-                return self._refused(refusal.reason)
+                return self._refused(refusal)
             except Exception as bug:  # a 500 would tell nobody anything
                 return self._failed(rule.__name__, bug)
             return NOT_SPAM
 
         return callback
 
-    def _refused(self, reason: Reason) -> Answer:
-        return Codes(reason.errcode), reason.fields(self._settings.language)
+    def _refused(self, refusal: Refusal) -> Answer:
+        self._refusals.count(refusal)
+        return Codes(refusal.reason.errcode), refusal.reason.fields(self._settings.language)
 
     def _failed(self, rule: str, bug: Exception) -> Answer:
         """Texts of errors may hold what was said: neither the text nor the traceback is logged."""
         log.error("ALARM liaison_policy: %s failed (%s): %s", rule, self._settings.when_it_fails, _where(bug))
-        return NOT_SPAM if self._settings.when_it_fails == "allow" else self._refused(REASONS["internal_error"])
+        return NOT_SPAM if self._settings.when_it_fails == "allow" else self._refused(Refusal("internal_error"))
 
     # ---- people
 
@@ -187,12 +193,14 @@ class Policy:
                     await self._invitations.check(user, invited)
             config.update(changed)
         except Refusal as refusal:
-            raise self._error(refusal.reason) from None
+            raise self._error(refusal) from None
         except Exception as bug:
             if (answer := self._failed("on_create_room", bug)) != NOT_SPAM:
                 raise SynapseError(403, answer[1]["error"], answer[0], answer[1]) from None
 
-    def _error(self, reason: Reason) -> SynapseError:
+    def _error(self, refusal: Refusal) -> SynapseError:
+        self._refusals.count(refusal)
+        reason = refusal.reason
         fields = reason.fields(self._settings.language)
         status = 400 if reason.code == "room_version" else 403
         return SynapseError(status, fields["error"], Codes(reason.errcode), fields)
@@ -233,16 +241,17 @@ class Policy:
                 return self._foreign(event, sender)
             await self._of_this_server(event, sender)
         except Refusal as refusal:
-            return self._refused(refusal.reason)
+            return self._refused(refusal)
         except Exception as bug:
             return self._failed("check_event_for_spam", bug)
         return NOT_SPAM
 
     def _foreign(self, event: Any, sender: str) -> Answer:
         """What a listed server passes on of one that is not. It is not shown; what holds a room together is kept."""
-        if self.servers.allows(sender.partition(":")[2]) or (event.is_state() and event.type != "m.room.member"):
+        server = sender.partition(":")[2]
+        if self.servers.allows(server) or (event.is_state() and event.type != "m.room.member"):
             return NOT_SPAM
-        return self._refused(REASONS["server_not_listed"])
+        return self._refused(Refusal("server_not_listed", server))
 
     async def _of_this_server(self, event: Any, sender: str) -> None:
         kind = event.type

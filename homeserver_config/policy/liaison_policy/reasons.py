@@ -120,8 +120,9 @@ REASONS = {one.code: one for one in _TABLE}
 
 
 class Refusal(Exception):
-    """A rule refuses; the text is the reason's code."""
+    """A rule refuses; the text is the reason's code. ``server``: of whoever is on the other side, if there is one."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, server: str = "") -> None:
         self.reason = REASONS[code]
+        self.server = server
         super().__init__(code)

@@ -32,7 +32,7 @@ class Servers:
         if self.allows(server):
             return
         ended = self._kept is not None and self._kept.list is not None and not self._kept.open
-        raise Refusal("list_ended" if ended else "server_not_listed")
+        raise Refusal("list_ended" if ended else "server_not_listed", server)
 
     def names(self) -> Iterator[str]:
         """Those that have a name of their own."""

@@ -63,6 +63,11 @@ class Module:
         async with self._session.put(url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer:
             return answer.status
 
+    async def refused(self, body: Any, token: str = TOKEN) -> int:
+        url = f"{self._base}/_liaison/policy/v1/refused"
+        async with self._session.post(url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer:
+            return answer.status
+
 
 @pytest.fixture
 def module(aiohttp_server: AiohttpServer) -> Any:
@@ -144,6 +149,26 @@ async def test_a_block_of_a_native_account_holds_for_the_person(world: World, mo
         assert await telling.tells(ben.mxid, {"users": [NATIVE]}) == 200
         mailed = await node.post(f"dora@{SPACE}", "bonjour", to=(f"matrix:{ben.mxid}",))
         assert await became(node, mailed, "mail") == REFUSED
+
+
+async def test_what_the_module_has_refused_is_in_the_trail(world: World, module: Any) -> None:
+    """As counts by reason and server: nobody's name."""
+    good = {"code": "not_accepting", "server": "chu.example:8448", "count": 3}
+    async with world.node() as node, module(node) as telling:
+        assert await telling.refused({"refused": [good, {"code": "public_room", "server": "", "count": 1}]}) == 200
+        rows = await node.db.all("trail.next", 10)
+        found = [(row["kind"], row["result"], row["details"]) for row in rows if row["actor"] == "homeserver"]
+        assert found == [
+            ("policy_refused", "not_accepting", '{"count":3,"domain":"chu.example:8448"}'),
+            ("policy_refused", "public_room", '{"count":1}'),
+        ]
+        odd_ones: list[Any] = [{"code": "Mme DURAND"}, {"server": "a b"}, {"server": 1}, {"count": 0}, {"count": True}]
+        for odd in odd_ones:
+            assert await telling.refused({"refused": [good | odd]}) == 400
+        bodies: list[Any] = [{}, [], {"refused": "x"}, {"refused": [1]}, {"refused": [good] * 2001}]
+        for body in bodies:
+            assert await telling.refused(body) == 400
+        assert await telling.refused({"refused": []}, "wrong") == 403
 
 
 @pytest.mark.parametrize(
