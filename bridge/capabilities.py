@@ -55,6 +55,8 @@ def together(legs: Sequence[Capabilities]) -> InCommon:
         all(one.files for one in legs),
         min(one.max_files for one in legs),
         min(one.max_text for one in legs),
+        min((one.edit_within for one in legs if one.edit_within is not None), default=None),
+        min((one.removal_within for one in legs if one.removal_within is not None), default=None),
     )
 
 

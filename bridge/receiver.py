@@ -38,6 +38,8 @@ class InCommon:
     files: bool
     max_files: int
     max_text: int
+    edit_within: int | None = None  # s: until all of them change a message; None: there is no limit
+    removal_within: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

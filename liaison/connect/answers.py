@@ -98,6 +98,8 @@ class Carried:
     files: bool = False
     max_files: int = 0
     max_text: int = 0
+    edit_within: int | None = None
+    removal_within: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

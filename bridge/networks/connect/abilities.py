@@ -123,7 +123,7 @@ def to_carried(carried: InCommon) -> dict[str, Any]:
     """What the others of a conversation can be given."""
     return {
         "kinds": _optional(carried.kinds), "files": carried.files, "max_files": carried.max_files,
-        "max_text": carried.max_text,
+        "max_text": carried.max_text, "edit_within": carried.edit_within, "removal_within": carried.removal_within,
     }  # fmt: skip
 
 

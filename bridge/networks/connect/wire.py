@@ -212,6 +212,10 @@ class CarriedView(Wire):
     files: bool = Field(description="Whether documents reach everybody; a message with some is refused otherwise.")
     max_files: int = Field(description="Bytes of all documents of one message.")
     max_text: int = Field(description="Bytes of text as JSON.")
+    edit_within: int | None = Field(
+        default=None, description="Seconds in which everybody's product changes a message; later some read a text."
+    )
+    removal_within: int | None = Field(default=None, description="The same for taking it back; null: no limit.")
 
 
 class ConversationView(Wire):

@@ -152,6 +152,8 @@ async def test_what_a_product_says_of_its_limits_counts_where_it_is_less(w: Worl
     old = message("p-1", to=["siilo:dan"], sent_at=time_text(early), text="mot " * 1_000)
     assert (await w.call("POST", "/messages", old))[0] == 202
     await w.until(lambda: len(events(w)) == 3)  # in parts
+    carried = (await w.call("GET", "/conversations/chat-1"))[1]["carried"]  # what the others' products do
+    assert (carried["edit_within"], carried["removal_within"], carried["max_text"]) == (60, 10_000, 2_000)
     assert (await w.call("POST", "/messages", message("p-2", to=[], sent_at=time_text(early))))[0] == 202
     await w.until(lambda: len(events(w)) == 4)
     assert (await w.call("POST", "/messages/p-2/edits", about("p-3", text="Corrigé")))[0] == 202
