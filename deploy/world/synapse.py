@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 import aiohttp
 import yaml
 
+from appservice.process.conforming import choices, synapse_settings
 from deploy.world import process
 from deploy.world.certificates import Authority
 from deploy.world.forking.forked import Forked, Program, Start, template
@@ -178,7 +179,7 @@ class Synapse:
         log_config.write_text(yaml.safe_dump(_log_config(self.log, self._options.loggers)))
         certificate, key = self._authority.issue(self.directory, "localhost")
         config = {
-            **_settings(self.directory),
+            **_settings(self.directory, self.name),
             "server_name": self.name,
             "public_baseurl": f"{self.url}/",
             "signing_key_path": str(signing_key),
@@ -219,46 +220,58 @@ def _log_config(path: Path, loggers: Mapping[str, str]) -> dict[str, Any]:
     return {"version": 1, **kept, "formatters": {"line": line}, "handlers": {"file": handler}, "root": root}
 
 
-def _settings(directory: Path) -> dict[str, Any]:
-    """What is the same for every server of the demo world: no limits, no strangers, quick retries."""
-    free = {"per_second": 10000, "burst_count": 10000}
-    limits = ["message", "registration", "joins_per_room", "third_party_invite", "media_create", "admin_redaction"]
-    limits += ["room_creation", "reports", "user_directory", "profile", "delayed_event_mgmt", "key_requests"]
+def _settings(directory: Path, name: str) -> dict[str, Any]:
+    """What an operator gets of `liaison homeserver init`, and over it what a server of the tests has otherwise."""
+    folder = {"domain": name, "host": name, "database": "sqlite", "folder": str(directory)}
+    conforming = synapse_settings.settings(choices.site(folder))
+    kept = {key: value for key, value in conforming.items() if key not in LEFT_OUT}
+    return {**kept, **_places(directory), **OTHERWISE}
+
+
+def _places(directory: Path) -> dict[str, Any]:
     return {
-        "report_stats": False,
         "pid_file": str(directory / "synapse.pid"),
         "media_store_path": str(directory / "media"),
         "database": {"name": "sqlite3", "args": {"database": str(directory / "synapse.db")}},
         "macaroon_secret_key": secrets.token_urlsafe(16),
         "form_secret": secrets.token_urlsafe(16),
-        "enable_registration": False,
-        "bcrypt_rounds": 4,
-        "trusted_key_servers": [],
-        "suppress_key_server_warning": True,
-        "serve_server_wellknown": False,
-        "presence": {"enabled": True},
-        "url_preview_enabled": False,
-        "filter_timeline_limit": -1,
-        "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],
-        # A peer that was stopped on purpose is tried again at once (milliseconds).
-        "federation": {
-            "max_short_retry_delay": 500,
-            "max_long_retry_delay": 1000,
-            "destination_min_retry_interval": 500,
-            "destination_retry_multiplier": 1,
-            "destination_max_retry_interval": 1000,
-        },
-        "experimental_features": {
-            "msc2409_to_device_messages_enabled": True,
-            "msc3202_transaction_extensions": True,
-            "msc4222_enabled": True,  # without it /sync tells some clients a state that is over: invited though joined
-        },
-        **{f"rc_{name}": free for name in limits},
-        "rc_login": {"address": free, "account": free, "failed_attempts": free},
-        "rc_joins": {"local": free, "remote": free},
-        "rc_invites": {"per_room": free, "per_user": free, "per_issuer": free},
-        "rc_presence": {"per_user": free},
-        "rc_3pid_validation": free,
-        "rc_registration_token_validity": free,
-        "rc_federation": {"window_size": 1, "sleep_limit": 10000, "reject_limit": 10000, "concurrent": 100},
     }
+
+
+LEFT_OUT = {
+    "federation_domain_whitelist", "modules",  # tests choose with whom a server federates, by which rules
+    "macaroon_secret_key_path", "form_secret_path", "registration_shared_secret_path",  # a new server for each test
+}  # fmt: skip
+"""Settings of a conforming homeserver that a server of the tests has not."""
+
+_FREE = {"per_second": 10000, "burst_count": 10000}
+_LIMITS = (
+    "message", "registration", "joins_per_room", "third_party_invite", "media_create", "admin_redaction",
+    "room_creation", "reports", "user_directory", "profile", "delayed_event_mgmt", "key_requests",
+)  # fmt: skip
+
+OTHERWISE: Mapping[str, Any] = {
+    "bcrypt_rounds": 4,
+    "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],  # all of them are here
+    "encryption_enabled_by_default_for_room_type": "off",  # what becomes of rooms in clear is tried, too
+    "presence": {"enabled": True},
+    "filter_timeline_limit": -1,
+    # A peer that was stopped on purpose is tried again at once (milliseconds).
+    "federation": {
+        "max_short_retry_delay": 500,
+        "max_long_retry_delay": 1000,
+        "destination_min_retry_interval": 500,
+        "destination_retry_multiplier": 1,
+        "destination_max_retry_interval": 1000,
+    },
+    # Nobody is slowed down.
+    **{f"rc_{name}": _FREE for name in _LIMITS},
+    "rc_login": {"address": _FREE, "account": _FREE, "failed_attempts": _FREE},
+    "rc_joins": {"local": _FREE, "remote": _FREE},
+    "rc_invites": {"per_room": _FREE, "per_user": _FREE, "per_issuer": _FREE},
+    "rc_presence": {"per_user": _FREE},
+    "rc_3pid_validation": _FREE,
+    "rc_registration_token_validity": _FREE,
+    "rc_federation": {"window_size": 1, "sleep_limit": 10000, "reject_limit": 10000, "concurrent": 100},
+}
+"""What a server of the tests has otherwise than a conforming one."""

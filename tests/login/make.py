@@ -128,7 +128,8 @@ class Place:
         """Wait until everybody sees somebody under this name."""
 
         async def seen() -> bool:
-            profile = await self.call("GET", f"/_matrix/client/v3/profile/{self.account(name)}")
+            hub = {"access_token": "as-real"}
+            profile = await self.call("GET", f"/_matrix/client/v3/profile/{self.account(name)}", hub)
             return profile.get("displayname") == shown
 
         await self.until(seen)

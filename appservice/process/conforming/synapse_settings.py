@@ -159,12 +159,11 @@ def _federation(site: Site) -> Iterator[Chapter]:
 
 def _rooms(site: Site) -> Iterator[Chapter]:
     yield Chapter(
-        "Every new room is encrypted, also where a client forgets it; none is public, listed or named by an address.",
+        "Every new room is encrypted, also where a client forgets it; none is public or listed.",
         {
             "encryption_enabled_by_default_for_room_type": "all",
             "enable_room_list_search": False,
             "room_list_publication_rules": [{"action": "deny"}],
-            "alias_creation_rules": [{"action": "deny"}],  # an address is read by every server: no patient's name there
             "allow_public_rooms_without_auth": False,
             "allow_public_rooms_over_federation": False,
         },

@@ -28,6 +28,7 @@ BARE = {
     "enable_registration": True,
     "enable_registration_without_verification": True,
     "rc_reports": {"per_second": 1, "burst_count": 5},
+    "max_upload_size": "50M",
 }
 
 
