@@ -41,10 +41,12 @@ class Chainer:
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
-        """For ever."""
+        """For ever; what an earlier life has left is signed at once."""
+        first = True
         while True:
             try:
-                await self.catch_up()
+                await self.catch_up(mark=first)
+                first = False
                 await self.forget_old()
             except Unavailable as reason:
                 log.info("trail: what was noted waits for its place: %s", reason)
@@ -53,6 +55,8 @@ class Chainer:
     async def catch_up(self, *, mark: bool = False) -> None:
         """Everything that was noted has its place; ``mark``: with a checkpoint at its end. Raises Unavailable."""
         async with self._turn:
+            if self._aliases is None:
+                self._aliases = Aliases(await alias_key(self._db, self._seal))
             more = True
             while more:
                 more = await self._step()
@@ -60,8 +64,7 @@ class Chainer:
 
     async def _step(self) -> bool:
         """Chain one batch; True if there may be more."""
-        if self._aliases is None:
-            self._aliases = Aliases(await alias_key(self._db, self._seal))
+        assert self._aliases is not None
         rows = await self._db.all("trail.next", BATCH)
         if not rows:
             return False
