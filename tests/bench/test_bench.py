@@ -162,6 +162,7 @@ def test_the_national_directory_is_measured_on_both_databases(tmp_path: Path) ->
     assert "directory_import_2m_s" not in found
 
 
+@pytest.mark.long
 def test_the_policy_module_is_measured_by_itself(tmp_path: Path) -> None:
     """Beside a running Synapse it is measured by the bench only."""
     found = policy.alone(tmp_path / "policy", True)

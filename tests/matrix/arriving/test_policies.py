@@ -14,13 +14,16 @@ from pytest_aiohttp import AiohttpServer
 
 from appservice.arriving.policies import Policies, Unwanted
 from appservice.client.homeserver import MatrixRefused
+from appservice.process.app import running
 from appservice.process.settings import MatrixSettings
 from appservice.rooms.doors import declined
-from bridge.config import BadConfig
+from bridge.config import BadConfig, read_config
 from bridge.hub.hub import now_ms
-from bridge.model import Accepted, Report
+from bridge.model import MATRIX, Accepted, Address, Report
+from deploy.world.ports import free_port
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, PEOPLE, SERVER, SPACE, Node, World, entry, ghost, meet
+from tests.matrix.process.test_start import written
 
 TOKEN = "a-token-of-the-module"
 DORA, EMIL = "10000000006", "10000000007"
@@ -210,3 +213,21 @@ def test_the_token_is_a_file(tmp_path: Path) -> None:
         MatrixSettings(**given, policy_token_file=path).read_policy_token()
     path.write_text(TOKEN)
     assert MatrixSettings(**given, policy_token_file=path).read_policy_token() == TOKEN
+
+
+async def test_a_configured_hub_answers_the_module_and_knows_what_it_was_told(tmp_path: Path) -> None:
+    """As `liaison run` puts it together: on the port for the homeserver, with the token of the file; blocks stay."""
+    (tmp_path / "policy").write_text(TOKEN + "\n")
+    port, user = free_port(), f"@ben:{SERVER}"
+    matrix = {
+        "homeserver": "http://127.0.0.1:1", "server_name": SERVER, "as_token": "as", "hs_token": "hs",
+        "policy_token_file": str(tmp_path / "policy"),
+    }  # fmt: skip
+    config = read_config(Path(written(tmp_path, matrix=matrix, matrix_listen={"port": port})))
+    async with aiohttp.ClientSession() as session, running(config):
+        asking = Module(session, f"http://127.0.0.1:{port}")
+        assert (await asking.asks(ghost(ANNA)))[1]["users"] == [ghost(ANNA)]
+        assert (await asking.asks(ghost(ANNA), "hs"))[0] == 403, "the homeserver's own token is another one"
+        assert await asking.tells(user, {"users": [ghost(ANNA)]}) == 200
+    async with running(config) as parts:
+        assert parts.core.people.accounts.blocks(Address(MATRIX, user), f"rpps:{ANNA}")
