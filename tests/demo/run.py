@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deploy.world.postgres import memory
 from deploy.world.waiting import PATIENCE, STARTING
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ class Demo:
 
     def __init__(self, folder: Path, *arguments: str | Path) -> None:
         self.output = folder / "output.txt"
-        self.temporary = temporary = Path(tempfile.mkdtemp(prefix="liaison-run-"))
+        self.temporary = temporary = Path(tempfile.mkdtemp(prefix="liaison-run-", dir=memory()))
         temporary.chmod(0o711)  # the mail servers run as several users, who may not enter pytest's folders
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(

@@ -12,6 +12,7 @@ import yaml
 
 from deploy.world.certificates import Authority
 from deploy.world.client import RustClient
+from deploy.world.postgres import memory
 from deploy.world.synapse import Options, Synapse, start_all
 
 PASSWORD = "correct horse"
@@ -31,7 +32,7 @@ async def federation(
     registration: Registration | None = None, options: Options | None = None
 ) -> AsyncIterator[tuple[Synapse, Synapse]]:
     """Run two homeservers that federate; the first gets the appservice registration and the options."""
-    with tempfile.TemporaryDirectory(prefix="liaison-world-") as folder:
+    with tempfile.TemporaryDirectory(prefix="liaison-world-", dir=memory()) as folder:
         directory = Path(folder)
         authority = Authority(directory)
         home = Synapse(directory / "home", authority, options=options or Options())

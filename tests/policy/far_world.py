@@ -23,6 +23,7 @@ from bridge.people.federation.participants import Capacity, FederationList, Part
 from bridge.people.federation.signed import PrivateKey, new_key, public_pem, read_private, sign
 from deploy.world.certificates import Authority
 from deploy.world.ports import free_ports
+from deploy.world.postgres import memory
 from deploy.world.synapse import ROOT, Options, Synapse, start_all
 from deploy.world.waiting import until
 
@@ -226,7 +227,7 @@ class PolicyWorld:
 @asynccontextmanager
 async def policy_world() -> AsyncIterator[PolicyWorld]:
     """Started once; all three at once."""
-    with tempfile.TemporaryDirectory(prefix="liaison-policy-") as folder:
+    with tempfile.TemporaryDirectory(prefix="liaison-policy-", dir=memory()) as folder:
         world = PolicyWorld(Path(folder), Authority(Path(folder)))
         world.offer(world.signed([world.home.name, world.away.name]))
         world.sequence = 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
+from deploy.world.postgres import memory
 from deploy.world.state_directory import StateDirectory
 from deploy.world.world import World
 
@@ -17,7 +18,7 @@ from deploy.world.world import World
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def world() -> AsyncIterator[World]:
     """The world of the demo, without its story."""
-    folder = Path(tempfile.mkdtemp(prefix="liaison-trial-"))
+    folder = Path(tempfile.mkdtemp(prefix="liaison-trial-", dir=memory()))
     state = StateDirectory(folder)
     kept, _ = state.open()
     try:

@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.peers]
 KILLS = 3
 
 
-async def test_ninety_mails_in_eighteen_threads(world: World) -> None:
-    await _carry_out(world, each=4, size=Size(90, 18), at_once=15)
+async def test_sixty_mails_in_twelve_threads(world: World) -> None:
+    await _carry_out(world, each=4, size=Size(60, 12), at_once=15)
 
 
 @pytest.mark.long
