@@ -15,12 +15,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
+from bridge.db import Row as TableRow
+from bridge.db import open_database
 from bridge.networks.mail.trust import dn
 from bridge.networks.mail.trust.decision import WHY, explain
 from bridge.networks.mail.trust.kept_list import Shelf
+from bridge.networks.mail.trust.noted import NotedLists
 from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.networks.mail.trust.trustlist import Difference
+from bridge.store.store import COMPONENT as CORE
+from bridge.trail.entry import COMPONENT as TRAIL
 from deploy.world.trust import Authority, Row
 from deploy.world.waiting import PATIENCE
 from tests.mail.trust.make import ANNA, BEN, EVE, ROWS, Clock, Place, at, authority, certificate, foreign, many
@@ -72,9 +77,19 @@ async def test_a_new_list_counts_at_once(tmp_path: Path) -> None:
     await live.refresh()
     assert live.judge(certificate(ANNA).der).ok
     place.publish([ROWS[2], Row("eve.sante.example", EVE)], at(hours=1))
+    db = await open_database(f"sqlite:///{tmp_path}/hub.db", [CORE, TRAIL])
+    NotedLists(live, db, lambda: 5)
     found = await live.refresh()
     assert found is not None
     assert found.domains_removed == {"anna.sante.example"}
+    noted: list[TableRow] = []
+    while not noted:
+        await asyncio.sleep(0)
+        noted = await db.all("trail.next", 10)
+    assert [(row["kind"], row["subject"], row["details"]) for row in noted] == [
+        ("list_changed", "mail", '{"domains":2,"gone":1,"new":1}')
+    ]
+    await db.close()
     assert found.domains_added == {"eve.sante.example"}
     assert live.judge(certificate(ANNA).der).code == "dn_not_listed"
     assert live.judge(certificate(EVE).der).ok

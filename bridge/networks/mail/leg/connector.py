@@ -35,6 +35,7 @@ from bridge.networks.mail.smtp.smtp_in import SmtpIn
 from bridge.networks.mail.smtp.smtp_out import SmtpOut
 from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.judge import Judge
+from bridge.networks.mail.trust.noted import NotedLists
 from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.receiver import Receiver
 from bridge.seal import Seal
@@ -235,7 +236,9 @@ def _trust(settings: MailSettings) -> Trust:
 
 def _build(settings: MailSettings, outfit: Outfit) -> Built:
     try:
-        return Built([MailConnector(settings, outfit, _trust(settings))])
+        trust = _trust(settings)
+        NotedLists(trust, outfit.db, _now)
+        return Built([MailConnector(settings, outfit, trust)])
     except OSError as error:
         raise ValueError(f"networks.mail: {said(error)}") from None
 
