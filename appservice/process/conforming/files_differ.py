@@ -43,9 +43,14 @@ def compare(site: Site, homeserver: Sequence[Path]) -> Found:
         return
     yield from synapse_differs.compare(site, read.config, read.origin)
     yield from _log(read.config.get("log_config"))
-    yield from _registration(site, read.config)
     yield from _secrets(site, read.config)
-    yield from _others(site)
+    try:
+        wanted = files(site, secret_files.tokens(site))
+    except OSError as error:
+        yield differs("file.unreadable", path=error.filename, error=type(error).__name__)
+    else:
+        yield from _registration(site.path(REGISTRATION), wanted, read.config)
+        yield from _others(wanted)
     yield from _hub(Path(site.path("/etc/liaison/hub.yaml")), site)
 
 
@@ -81,20 +86,18 @@ def _log(path: Any) -> Found:
         yield differs("file.unreadable", path=path, error=type(error).__name__)
 
 
-def _registration(site: Site, config: Mapping[str, Any]) -> Found:
+def _registration(path: str, wanted: Mapping[str, Text], config: Mapping[str, Any]) -> Found:
     listed = config.get("app_service_config_files") or []
-    wanted = site.path(REGISTRATION)
-    if wanted not in listed:
-        yield setting("homeserver.yaml", ("app_service_config_files",), listed, [wanted])
+    if path not in listed:
+        yield setting("homeserver.yaml", ("app_service_config_files",), listed, [path])
         return
     try:
-        right = files(site, secret_files.tokens(site))[wanted].text
-        same = yaml.safe_load(right) == yaml.safe_load(Path(wanted).read_text("utf-8"))
+        same = yaml.safe_load(wanted[path].text) == yaml.safe_load(Path(path).read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        yield differs("file.unreadable", path=wanted, error=type(error).__name__)
+        yield differs("file.unreadable", path=path, error=type(error).__name__)
         return
     if not same:
-        yield differs("registration", path=wanted)
+        yield differs("registration", path=path)
 
 
 def _secrets(site: Site, config: Mapping[str, Any]) -> Found:
@@ -107,13 +110,8 @@ def _secrets(site: Site, config: Mapping[str, Any]) -> Found:
                 yield differs("secrets.readable", path=path, mode=f"{mode:04o}")
 
 
-def _others(site: Site) -> Found:
+def _others(wanted: Mapping[str, Text]) -> Found:
     """Files that are what init writes, or not; of the two proxies one is enough."""
-    try:
-        wanted = files(site, secret_files.tokens(site))
-    except OSError as error:
-        yield differs("file.unreadable", path=error.filename, error=type(error).__name__)
-        return
     proxies = {path: text for path, text in wanted.items() if any(part in path for part in _PROXIES)}
     missing = [path for path in proxies if not Path(path).exists()]
     if len(missing) == len(proxies):
