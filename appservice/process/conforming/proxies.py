@@ -50,7 +50,7 @@ def nginx(site: Site) -> str:
     if site.workers:
         inside = [f"    listen 127.0.0.1:{site.synapse_port + 1};  # the hub reaches the processes this way"]
         lines += ["", "server {", *inside, "    access_log off;", f"    client_max_body_size {_most(site)};", ""]
-        lines += [*_served(site, forwarded=False), "}"]
+        lines += [*_served(site), "}"]
     if site.element:
         root = (
             f"    root {site.path(f'{WWW}/element')};  # Element Web's files, beside the config.json that stands there"
@@ -103,26 +103,25 @@ def _matrix(site: Site) -> Iterator[str]:
     yield from _served(site)
 
 
-def _served(site: Site, *, forwarded: bool = True) -> Iterator[str]:
+def _served(site: Site) -> Iterator[str]:
     """What goes to Synapse; the first pattern that fits decides, so those that write stand first."""
     rest = (f"({workers.FEDERATION})", "federation_reader"), (f"({workers.READS})", "client_readers")
     for pattern, pool in [(f"({workers.WRITES})", "stream_writer"), *rest] if site.workers else []:
         yield from (f'    location ~ "{pattern}" {{', f"        proxy_pass http://{pool};")
-        yield from (*_headers("$host:$server_port", forwarded=forwarded), "        proxy_read_timeout 120s;", "    }")
+        yield from (*_headers("$host:$server_port"), "        proxy_read_timeout 120s;", "    }")
     yield from ("    location ~ ^(/_matrix|/_synapse/client) {", f"        proxy_pass {_main(site)};")
-    yield from (*_headers("$host:$server_port", forwarded=forwarded), "        proxy_read_timeout 120s;", "    }")
+    yield from (*_headers("$host:$server_port"), "        proxy_read_timeout 120s;", "    }")
 
 
 def _main(site: Site) -> str:
     return f"http://127.0.0.1:{site.synapse_port}"
 
 
-def _headers(host: str, *, forwarded: bool = True) -> Iterator[str]:
+def _headers(host: str) -> Iterator[str]:
     yield "        proxy_http_version 1.1;"
-    if forwarded:
-        yield f"        proxy_set_header Host {host};"
-        yield "        proxy_set_header X-Forwarded-For $remote_addr;"
-        yield "        proxy_set_header X-Forwarded-Proto $scheme;"
+    yield f"        proxy_set_header Host {host};"
+    yield "        proxy_set_header X-Forwarded-For $remote_addr;"
+    yield "        proxy_set_header X-Forwarded-Proto $scheme;"
 
 
 def _upstreams(site: Site) -> Iterator[str]:
