@@ -59,8 +59,9 @@ def _mark(text: str) -> str:
 class Erasing:
     """One erasure in an open transaction. ``erased`` and ``marked`` count rows by table."""
 
-    def __init__(self, db: Whole, known: ErasedPerson, columns: Mapping[str, Sequence[str]]) -> None:
-        self._db, self._known = db, known
+    def __init__(self, db: Whole, known: ErasedPerson, columns: Mapping[str, Sequence[str]], at: int) -> None:
+        """``at``: now, in ms since 1970."""
+        self._db, self._known, self._at = db, known, at
         named = {one.table for one in PERSONAL}
         self._columns = {t: c for t, c in columns.items() if t in named and t not in _CHAIN}
         self.erased: Counter[str] = Counter()
@@ -74,11 +75,7 @@ class Erasing:
             person,
         )
         await self._delete("delivery", _WAITS_ONLY_FOR, person)
-        await self._db.change(
-            "UPDATE recipient SET state = 'refused', reason = 'recipient_erased' WHERE person = $1 AND state IN"
-            " ('accepted', 'sent')",
-            person,
-        )
+        await self._refused(person)
         await self._delete("file", _NO_DELIVERY)
         for table, where in _THEIRS.items():
             await self._delete(table, where, person)
@@ -88,6 +85,21 @@ class Erasing:
             if address.network == MATRIX:
                 await self._account_of_matrix(address.id)
         await self._marks()
+
+    async def _refused(self, person: str) -> None:
+        """What had not reached them never will, and its writers are told."""
+        await self._db.change(
+            "UPDATE recipient SET state = 'refused', at = $2, reason = 'recipient_erased' WHERE person = $1"
+            " AND state IN ('accepted', 'sent')",
+            person, self._at,
+        )  # fmt: skip
+        theirs = "SELECT message FROM recipient WHERE person = $1 AND state = 'refused' AND reason = 'recipient_erased'"
+        await self._db.change(f"UPDATE message SET version = version + 1 WHERE id IN ({theirs})", person)
+        await self._db.change(
+            f"INSERT INTO report (message, network, pos) SELECT id, network, pos FROM message WHERE id IN ({theirs})"
+            " AND kind NOT IN ('members', 'name') ON CONFLICT (message) DO NOTHING",
+            person,
+        )
 
     async def stays(self) -> dict[str, int]:
         """How many rows still name them by their mark."""

@@ -25,6 +25,7 @@ from bridge.errors import Refused
 from bridge.hub.hub import now_ms
 from bridge.model import MAIL, Address
 from bridge.people.gone import kept
+from bridge.people.national.national import National
 from bridge.people.sealed_names import opened
 from bridge.people.trust import is_rpps
 from bridge.seal import Seal
@@ -61,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(asked: argparse.Namespace, hub: Premises) -> int:
     """Do it. Raises BadConfig, Unavailable (the hub runs, or the database cannot be used)."""
-    return int(await asked.what(asked, hub))
+    try:
+        return int(await asked.what(asked, hub))
+    finally:
+        if isinstance(hub.directory, National):
+            await hub.directory.close()
 
 
 def _id(text: str) -> str:
@@ -150,7 +155,7 @@ async def erase(hub: Premises, person: str, by: str) -> Json | None:
         if known is None:
             return None
         columns = await raw.columns()
-        erasing = Erasing(raw, known, columns)
+        erasing = Erasing(raw, known, columns, now_ms())
         await raw.begin()
         await erasing.run()
         stays = await erasing.stays()

@@ -1,6 +1,10 @@
 """An export of a conversation, as a page that people read; and that a conversation ends."""
 
 EXPORT_WORDS: dict[str, tuple[str, str]] = {
+    "recipient_erased": (
+        "Ce professionnel a fait effacer ses données : il ne reçoit plus rien ici.",
+        "This professional has had their data erased, and gets nothing here any more.",
+    ),
     "conversation_in_use": (
         "Un message attend encore dans cette conversation.",
         "A message still waits in this conversation.",

@@ -65,6 +65,7 @@ async def lived(config: Config) -> None:
             await w.store.call(tx, BEN, "Benoit Durand")
         w.pandalab.before = _away
         await w.matrix.write("2", "!room", "@ben.durand:chu.example", TEXT)
+        await w.siilo.write("3", w.siilo.delivered[0].conversation, "dan", "Pour vous deux")
         await w.hub.claims.declare(Address("siilo", "cleo.petit"), cleo)
 
 
@@ -120,6 +121,10 @@ async def _what_must_stay_is_there(config: Config) -> None:
     await book.start()
     await book.give([person("10000000009", "Cléo Petit")])
     assert await book.box(person("10000000009", "Cléo Petit")) == "cleo.petit.2@hub.example"
+    untold = {row["message"] for row in await db.all("store.reports", "siilo", 10**15, 100)}
+    waited = (await db.all("store.by_ref", "siilo", "3"))[0]["id"]
+    assert waited in untold  # whoever wrote to Cléo is told that she gets it no more
+    assert (CLEO, "refused") in {(r["person"], r["state"]) for r in await db.all("store.recipients", waited)}
     sent = await db.all("store.recipients", (await db.all("store.by_ref", "pandalab", "1"))[0]["id"])
     assert {row["person"] for row in sent} >= {"rpps:10000000004"}
     await db.close()
