@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +27,7 @@ from deploy.world.ports import free_ports
 from deploy.world.provider import CLIENT, IdentityProvider, professional
 from deploy.world.synapse import ROOT, Options, Synapse
 from deploy.world.waiting import wait_for
+from tests.login.browser import Browser, Sites
 from tests.matrix.make import Node, hub, serve
 
 TOKEN = "login-token"
@@ -100,7 +100,7 @@ class Place:
 
     def browser(self) -> Browser:
         """A new one, without a cookie."""
-        return Browser(self)
+        return Browser(Sites(self.session, self.synapse.url, self.app, self.provider))
 
     def said(self) -> str:
         """Synapse's log."""
@@ -150,91 +150,6 @@ class Place:
     async def hub_back(self) -> None:
         """The hub answers again, at the same place."""
         await self.door.open()
-
-
-class Refused(Exception):
-    """The homeserver's page says why."""
-
-
-class Browser:
-    """Follows a login by hand, so that each step can be another's. Cookies are kept by site, as browsers do."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._jar: dict[str, dict[str, str]] = {}
-
-    def copy(self) -> Browser:
-        """One with the same cookies."""
-        made = Browser(self._place)
-        made._jar = {site: dict(cookies) for site, cookies in self._jar.items()}
-        return made
-
-    async def get(self, url: str, data: Any = None) -> tuple[int, str, str]:
-        """Status, where it leads, and the page."""
-        site = "/".join(url.split("/")[:3])
-        cookies = "; ".join(f"{name}={value}" for name, value in self._jar.get(site, {}).items())
-        call = self._place.session.get if data is None else self._place.session.post
-        async with call(
-            url, allow_redirects=False, headers={"Cookie": cookies}, **({} if data is None else {"data": data})
-        ) as got:
-            for line in got.headers.getall("Set-Cookie", []):
-                name, _, value = line.partition(";")[0].partition("=")
-                self._jar.setdefault(site, {})[name] = value
-            return got.status, got.headers.get("Location", ""), await got.text()
-
-    async def begin(self, provider: str = "oidc-psc", back: str | None = None) -> str:
-        """The address of the provider to which the homeserver sends."""
-        url = f"{self._place.synapse.url}/_matrix/client/v3/login/sso/redirect/{provider}"
-        status, where, page = await self.get(f"{url}?redirectUrl={back or self._place.app}")
-        assert status == 302, page
-        return where
-
-    async def present(self, at: str, who: str) -> str:
-        """Somebody presents their card there; gives the way back, to the homeserver's callback."""
-        root = f"http://127.0.0.1:{self._place.provider.port}"
-        _, where, page = await self.get(at)
-        if "/interaction/" in where:
-            where = where if where.startswith("http") else root + where
-            _, where, page = await self.get(where, {"who": who})
-            where = where if where.startswith("http") else root + where
-            _, where, page = await self.get(where)
-        if not where:
-            raise Refused(page)
-        return where
-
-    async def end(self, callback: str) -> str:
-        """The callback is opened; gives the address that the client is sent to. Raises Refused."""
-        _, where, page = await self.get(callback)
-        if not where:
-            raise Refused(re.sub(r"\s+", " ", re.sub(r"(?s)<(style|script)\b.*?</\1>", "", page)))
-        return where
-
-    async def comes(self, who: str, provider: str = "oidc-psc") -> str:
-        """The whole way; gives the login token. Raises Refused."""
-        where = await self.end(await self.present(await self.begin(provider), who))
-        return where.partition("loginToken=")[2]
-
-    async def log_in(self, who: str, provider: str = "oidc-psc") -> dict[str, Any]:
-        """The whole way and a session; gives what the homeserver answers. Raises Refused."""
-        return await self.redeem(await self.comes(who, provider))
-
-    async def leave(self) -> None:
-        """Log out at the provider, which asks once more."""
-        at = f"{self._place.provider.issuer}/protocol/openid-connect/logout"
-        _, _, page = await self.get(at)
-        where, secret = (re.search(f'{name}="([^"]+)"', page) for name in ("action", 'name="xsrf" value'))
-        assert where, page
-        assert secret, page
-        await self.get(where[1], {"xsrf": secret[1], "logout": "yes"})
-
-    async def redeem(self, token: str) -> dict[str, Any]:
-        """A login token becomes a session. Raises Refused."""
-        body = {"type": "m.login.token", "token": token}
-        async with self._place.session.post(f"{self._place.synapse.url}/_matrix/client/v3/login", json=body) as answer:
-            said: dict[str, Any] = await answer.json()
-        if answer.status != 200:
-            raise Refused(said["error"])
-        return said
 
 
 def _module(place: IdentityProvider, hub_port: int, token_file: Path, name: str) -> dict[str, Any]:

@@ -23,12 +23,11 @@ from bridge.model import MATRIX, Address
 from deploy.world.client import SCRIPT
 from deploy.world.synapse import ROOT
 from deploy.world.waiting import until
-from tests.login.make import NUMBERS, Place, Refused, bundled, running
+from tests.login.answers import ANSWERS
+from tests.login.browser import Refused
+from tests.login.make import NUMBERS, Place, bundled, running
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
-ANNA = f"8{NUMBERS['anna']}"
-OTHER = f"8{NUMBERS['ben']}"
-_SUB = "f:550e8400-e29b-41d4-a716-446655440000:"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,36 +37,6 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
 
 
 # ---- what a provider, or somebody between, could answer: each is refused by its reason
-
-ANSWERS: dict[str, tuple[dict[str, Any], str]] = {
-    "no acr": ({"token": {"drop": ["acr"]}}, "no_acr"),
-    "an acr that nobody knows": ({"token": {"set": {"acr": "1"}}}, "weak_acr"),
-    "no national identifier": ({"userinfo": {"drop": ["SubjectNameID"]}}, "no_national_id"),
-    "a test card": ({"userinfo": {"set": {"SubjectNameID": "ANS20210730160210"}}}, "no_rpps"),
-    "an ADELI number": ({"userinfo": {"set": {"SubjectNameID": "0751234567"}}}, "no_rpps"),
-    "a malformed number": ({"userinfo": {"set": {"SubjectNameID": f"{ANNA} "}}}, "no_rpps"),
-    "another person's otherIds": (
-        {"userinfo": {"set": {"otherIds": [{"identifiant": OTHER, "origine": "RPPS", "qualite": 1}]}}}, "other_ids",
-    ),
-    "another preferred_username": ({"userinfo": {"set": {"preferred_username": OTHER}}}, "other_ids"),
-    "another person's number": (
-        {"userinfo": {"set": {"SubjectNameID": OTHER, "preferred_username": OTHER, "otherIds": []}}}, "other_sub",
-    ),
-    "userinfo of another sub": ({"userinfo": {"set": {"sub": _SUB + OTHER}}}, "other_sub"),
-    "another profession": ({"userinfo": {"set": {"SubjectRole": ["60^1.2.250.1.213.1.1.5.5"]}}}, "wrong_role"),
-    "no ID token": ({"token": {"absent": True}}, "no_id_token"),
-    "another audience by our azp": ({"token": {"set": {"aud": "dossier", "azp": "liaison-chu"}}}, "wrong_audience"),
-    "one audience more": ({"token": {"set": {"aud": ["liaison-chu", "x"], "azp": "liaison-chu"}}}, "wrong_audience"),
-    "another audience": ({"token": {"set": {"aud": "dossier"}}}, "invalid_token.*azp"),
-    "a foreign issuer": ({"token": {"set": {"iss": "https://auth.example"}}}, "invalid_token.*iss"),
-    "another nonce": ({"token": {"set": {"nonce": "x"}}}, "invalid_token.*nonce"),
-    "no nonce": ({"token": {"drop": ["nonce"]}}, "invalid_token.*nonce"),
-    "an expired token": ({"token": {"set": {"exp": 1_700_000_000, "iat": 1_699_999_000}}}, "invalid_token.*expired"),
-    "a token without an end": ({"token": {"drop": ["exp"]}}, "invalid_token.*exp"),
-    "a signature by another key": ({"token": {"key": "foreign"}}, "invalid_token.*signature"),
-    "no signature": ({"token": {"alg": "none"}}, "invalid_token.*algorithm"),
-    "the public key as a secret": ({"token": {"alg": "HS256"}}, "invalid_token.*algorithm"),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ANSWERS)
