@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from tests.core.db.versions import COMPONENTS, FROZEN, HERE, digest, migration_f
 from tests.core.make import running
 from tests.core.store.test_reading import COVERED, rows
 from tests.matrix.make import hub, settings
+from tests.migrated import Databases
 
 CLEO = "@rpps_10000000003:stub.example"
 VERSIONS = [
@@ -41,9 +45,47 @@ def test_numbers_have_no_gap() -> None:
         assert list(migration_files(component)) == list(range(1, len(migration_files(component)) + 1))
 
 
-@pytest.mark.parametrize("was", VERSIONS, ids=str)
-async def test_every_row_survives(url: str, tmp_path: Path, was: dict[str, int]) -> None:
-    await versions.make(url, tmp_path / "old", was)
+@pytest.fixture(scope="module", params=VERSIONS, ids=str)
+def was(request: pytest.FixtureRequest) -> dict[str, int]:
+    """An earlier version of every component."""
+    version: dict[str, int] = request.param
+    return version
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def upgraded(
+    request: pytest.FixtureRequest, was: dict[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a database of that version that was brought up to date, of each kind."""
+    folder = tmp_path_factory.mktemp("old")
+    if request.param == "sqlite":
+        asyncio.run(upgrade(made := f"sqlite:///{folder}/hub.db", folder, was))
+        yield made
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    asyncio.run(upgrade(made := databases.empty(), folder, was))
+    yield made
+    databases.drop(made)
+
+
+async def upgrade(url: str, folder: Path, was: dict[str, int]) -> None:
+    await versions.make(url, folder / "components", was)
+    await (await open_database(url, COMPONENTS)).close()
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, upgraded: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a copy of it: what a version needs is made and migrated once for all that is looked at."""
+    if upgraded.startswith("sqlite"):
+        shutil.copy(upgraded.removeprefix("sqlite:///"), tmp_path / "hub.db")
+        yield f"sqlite:///{tmp_path}/hub.db"
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    yield (copy := databases.copy(upgraded))
+    databases.drop(copy)
+
+
+async def test_every_row_survives(url: str) -> None:
     db = await open_database(url, COMPONENTS)
     try:
         assert await rows(db, "SELECT id FROM message")
@@ -51,9 +93,7 @@ async def test_every_row_survives(url: str, tmp_path: Path, was: dict[str, int])
         await db.close()
 
 
-@pytest.mark.parametrize("was", VERSIONS, ids=str)
-async def test_what_waited_is_delivered_by_the_core(url: str, tmp_path: Path, was: dict[str, int]) -> None:
-    await versions.make(url, tmp_path / "old", was)
+async def test_what_waited_is_delivered_by_the_core(url: str) -> None:
     async with running(url) as w:
         await w.until(lambda: any(d.body.text == "En attente, de Ben" for d in w.pandalab.delivered))
         await w.until(lambda: any(d.body.text == "En attente, de Cléo" for d in w.matrix.delivered))
@@ -62,10 +102,8 @@ async def test_what_waited_is_delivered_by_the_core(url: str, tmp_path: Path, wa
         await w.until(lambda: any(d.body.text == "Nouveau" for d in w.matrix.delivered))
 
 
-@pytest.mark.parametrize("was", VERSIONS, ids=str)
-async def test_what_stood_open_is_covered_by_the_next_receipt(url: str, tmp_path: Path, was: dict[str, int]) -> None:
+async def test_what_stood_open_is_covered_by_the_next_receipt(url: str) -> None:
     last = "SELECT id FROM message m WHERE pos = (SELECT MAX(pos) FROM message x WHERE x.conversation = m.conversation)"
-    await versions.make(url, tmp_path / "old", was)
     async with running(url) as w:
         people = ("rpps:10000000003", "pandalab"), ("rpps:10000000004", "siilo"), ("matrix:@ben:stub.example", "matrix")
         for person, network in people:
@@ -77,9 +115,7 @@ async def test_what_stood_open_is_covered_by_the_next_receipt(url: str, tmp_path
             assert not any([await rows(w.db, COVERED, message, person) for message in messages])
 
 
-@pytest.mark.parametrize("was", VERSIONS, ids=str)
-async def test_a_whole_hub_starts_and_has_its_keys(url: str, tmp_path: Path, was: dict[str, int]) -> None:
-    await versions.make(url, tmp_path / "old", was)
+async def test_a_whole_hub_starts_and_has_its_keys(url: str, was: dict[str, int]) -> None:
     rows = json.loads((HERE / f"e2ee-{was['e2ee']:04}.json").read_text())["e2ee_ghost"]
     async with StubHomeserver("stub.example") as stub, hub(url, settings(stub.url), lambda _: True) as node:
         devices = {row["user_id"]: row["device_id"] for row in rows}
