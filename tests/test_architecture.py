@@ -57,15 +57,34 @@ def short(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+_Statement = ast.FunctionDef | ast.AsyncFunctionDef | ast.Import | ast.ImportFrom
+
+
+@cache
+def statements(path: Path) -> list[_Statement]:
+    """Every function, method and import of a file: statements, which are in statements only."""
+    some: list[_Statement] = []
+    todo: list[ast.AST] = [tree(path)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, _Statement):
+            some.append(node)
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                todo += inner
+    return some
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function and method of a file."""
-    return (n for n in ast.walk(tree(path)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (n for n in statements(path) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def imported(name: str, path: Path) -> set[str]:
     """Dotted names that a module imports, wherever it does; for ``from a import b`` both ``a`` and ``a.b``."""
     names: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in statements(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
