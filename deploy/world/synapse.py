@@ -228,6 +228,22 @@ def _settings(directory: Path, name: str) -> dict[str, Any]:
     return {**kept, **_places(directory), **OTHERWISE}
 
 
+def closed(directory: Path, *servers: str) -> dict[str, Any]:
+    """What :data:`LEFT_OUT` and :data:`OTHERWISE` open: it federates with ``servers``, by the federation's rules.
+
+    The rules ask no hub: they know its ghosts by their name alone.
+    """
+    folder = {"domain": "localhost", "servers": list(servers), "folder": str(directory.absolute())}
+    conforming = synapse_settings.settings(choices.site(folder))
+    policy = dict(conforming["modules"][0]["config"])
+    del policy["hub"]
+    policy["state"] = str(directory.absolute() / "policy")
+    Path(policy["state"]).mkdir(parents=True, exist_ok=True)
+    names = "federation_domain_whitelist", "encryption_enabled_by_default_for_room_type"
+    modules = [{"module": conforming["modules"][0]["module"], "config": policy}]
+    return {name: conforming[name] for name in names} | {"modules": modules}
+
+
 def _places(directory: Path) -> dict[str, Any]:
     return {
         "pid_file": str(directory / "synapse.pid"),

@@ -19,7 +19,7 @@ from deploy.world.mail_space import Space
 from deploy.world.product import ProductClient
 from deploy.world.state_directory import PRODUCTS, Kept, Server, StateDirectory
 from deploy.world.supervised import Supervised
-from deploy.world.synapse import ROOT, Synapse, start_all
+from deploy.world.synapse import ROOT, Options, Synapse, closed, start_all
 from deploy.world.waiting import wait_for
 
 Say = Callable[[str], None]
@@ -44,8 +44,8 @@ class World:
         self.kept = kept
         self._say = say
         authority = Authority(state / "ca")
-        self.home = _server(state, "home", kept.home, authority)
-        self.away = _server(state, "away", kept.away, authority)
+        self.home = _server(state, "home", (kept.home, kept.away), authority)
+        self.away = _server(state, "away", (kept.away, kept.home), authority)
         self.space = Space(state, kept, TEAM) if mail else None
         self.hub = Hub(state, kept, (self.home, self.away), self.space, national=national, forked=forked)
         self.home.registrations.append(self.hub.registration)
@@ -177,8 +177,11 @@ class World:
         await self._open.aclose()
 
 
-def _server(state: StateDirectory, name: str, kept: Server, authority: Authority) -> Synapse:
-    server = Synapse(state / name, authority)
+def _server(state: StateDirectory, name: str, servers: tuple[Server, Server], authority: Authority) -> Synapse:
+    """``servers``: this one, and the one with which alone it federates."""
+    kept, other = servers
+    folder, trusted = state / name, f"localhost:{other.federation_port}"
+    server = Synapse(folder, authority, options=Options(settings=closed(folder, trusted)))
     server.client_port, server.federation_port = kept.client_port, kept.federation_port
     server.registration_shared_secret = kept.registration_shared_secret
     return server
