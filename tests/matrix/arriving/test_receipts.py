@@ -115,13 +115,13 @@ async def test_a_receipt_about_no_message_covers_what_came_before(world: World, 
         texts = ("un", "deux", "trois")
         for text in texts[:2]:
             await _says(node, chat, text)
-        state = f"/_matrix/client/v3/rooms/{chat.room}/state/m.room.topic"
-        topic = (await chat.ben.call("PUT", state, {"topic": "sujet"}))["event_id"]
+        state = f"/_matrix/client/v3/rooms/{chat.room}/state/m.room.pinned_events"
+        pinned = (await chat.ben.call("PUT", state, {"pinned": []}))["event_id"]
         await _says(node, chat, "trois")
-        await chat.ben.receipt(chat.room, topic)
+        await chat.ben.receipt(chat.room, pinned)
         await _becomes(node, {"un", "deux"}, *texts)
         asked = world.stub.calls["_context"]
-        await chat.ben.receipt(chat.room, topic)
+        await chat.ben.receipt(chat.room, pinned)
         await world.stub.idle()
         await asyncio.sleep(0.1)
         assert world.stub.calls["_context"] == asked
