@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from itertools import product
 from string import ascii_lowercase
 
@@ -27,15 +28,20 @@ class Clock:
         return self.now
 
 
+@cache
+def crowd() -> FlatFile:
+    """A directory of 20,000, which no test changes."""
+    names = map("".join, product(ascii_lowercase, repeat=3))
+    return FlatFile([person(f"1{n:010}", f"Zoé {name}") for n, name in zip(range(20_000), names, strict=False)])
+
+
 class Desk:
     """A directory of 20,000 and a clock that the test moves."""
 
     def __init__(self, limits: SearchLimits | None = None) -> None:
         self.clock = Clock()
-        names = map("".join, product(ascii_lowercase, repeat=3))
-        rows = [person(f"1{n:010}", f"Zoé {name}") for n, name in zip(range(20_000), names, strict=False)]
         self.people = People(
-            FlatFile(rows),
+            crowd(),
             lambda server: False,
             lambda mxid: None,
             Served(),
