@@ -110,6 +110,15 @@ class FarEnd(Protocol):
     def get(self, ident: str) -> Shown | None:
         """One message."""
 
+    async def members(self, chat: str) -> frozenset[str] | None:
+        """Who is in a conversation (persons, as the hub calls them), as their program shows it; None: it does not."""
+
+    async def readers(self, chat: str) -> dict[str, frozenset[str]] | None:
+        """Of each message of their own: who is shown to have read it (persons); None: their program does not show it.
+
+        As at the last look.
+        """
+
     def told(self, ident: str) -> frozenset[str]:
         """What its writer was told of something that did not arrive, or not as it was said: codes."""
 

@@ -54,7 +54,10 @@ class Named:
         """Where its reader finds it."""
         if self.file is not None:
             return [one for one in self.to.shown() if self.file.sha256 in one.files and not one.own]
-        return containing(self.to, self.tokens[-1])
+        found = containing(self.to, self.tokens[-1])
+        if self.step.verb == "contact":  # the file of a card may be an event of its own, which is called like it
+            return [one for one in found if not one.files] or found
+        return found
 
 
 Look = Callable[[], str | None]

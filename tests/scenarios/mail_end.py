@@ -13,6 +13,7 @@ from bridge.connector import Capabilities
 from bridge.model import MAIL
 from deploy.world.mail_client import Mailbox
 from deploy.world.postfix import Postfix
+from tests.scenarios import pieces
 from tests.scenarios.ends import Deed, Shown, Unsaid
 
 
@@ -42,9 +43,12 @@ class MailEnd:
         if deed.verb == "again":
             await self.mailbox.send(self._sent[deed.about])
             return deed.about
-        if deed.verb not in ("say", "reply", "thread", "file") or {"emote", "notice", "mention", "everybody"} & set(
-            deed.words
-        ):
+        if deed.verb not in ("say", "reply", "thread", "file", "contact") or {
+            "emote",
+            "notice",
+            "mention",
+            "everybody",
+        } & set(deed.words):
             raise Unsaid(deed.verb)
         mail = self._composed(deed)
         ident = str(mail["Message-ID"])
@@ -64,7 +68,7 @@ class MailEnd:
             mail["X-Priority"] = "1"
         if deed.html:
             mail.add_alternative(deed.html, subtype="html")
-        for one in deed.files:
+        for one in (*deed.files, *((pieces.card(deed.id),) if deed.verb == "contact" else ())):
             kind, _, subtype = one.mime.partition("/")
             mail.add_attachment(one.data, kind, subtype, filename=one.name)
         return mail
@@ -125,6 +129,14 @@ class MailEnd:
     def get(self, ident: str) -> Shown | None:
         """See :class:`tests.scenarios.ends.FarEnd`."""
         return next((one for one in self._shown if one.id == ident), None)
+
+    async def members(self, chat: str) -> frozenset[str] | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return None
+
+    async def readers(self, chat: str) -> dict[str, frozenset[str]] | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return None
 
     def told(self, ident: str) -> frozenset[str]:
         """See :class:`tests.scenarios.ends.FarEnd`."""

@@ -12,6 +12,7 @@ from appservice.client.events import OWN_WORDS, STATUS
 from bridge.connector import Capabilities
 from bridge.model import MATRIX
 from deploy.world.client import About, Event, RustClient
+from tests.scenarios import pieces
 from tests.scenarios.ends import UNHEARD, Attached, Deed, Shown, Unsaid
 from tests.scenarios.matrix_content import content
 
@@ -43,8 +44,9 @@ class MatrixEnd:
         self._ended: set[str] = set()
         self._now: dict[str, Shown] = {}
         self._doing: dict[str, Callable[[Deed], Awaitable[str]]] = {
-            "say": self._say, "reply": self._say, "thread": self._say, "file": self._file, "edit": self._edit,
-            "remove": self._remove, "moderate": self._remove, "react": self._react, "handled": self._react,
+            "say": self._say, "reply": self._say, "thread": self._say, "file": self._file, "contact": self._card,
+            "edit": self._edit, "remove": self._remove, "moderate": self._remove,
+            "react": self._react, "handled": self._react,
         }  # fmt: skip
 
     # ---- what she does
@@ -79,6 +81,11 @@ class MatrixEnd:
             about["thread"] = deed.thread
         (one,) = deed.files
         return await self.client.send_file(deed.chat, one.name, one.data, one.mime, _msgtype(one), **about)
+
+    async def _card(self, deed: Deed) -> str:
+        """As a client shares somebody's card: a file with its type."""
+        one = pieces.card(deed.id)
+        return await self.client.send_file(deed.chat, one.name, one.data, one.mime, "m.file", caption=deed.text)
 
     async def _edit(self, deed: Deed) -> str:
         if deed.files:
@@ -198,6 +205,27 @@ class MatrixEnd:
             rings=self.client.user_id in shown.get("m.mentions", {}).get("user_ids", ())
             or shown.get("m.mentions", {}).get("room") is True,
         )
+
+    async def members(self, chat: str) -> frozenset[str] | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        there = (await self.client.members(chat)).items()
+        joined = {user for user, about in there if about["membership"] == "join"}
+        return frozenset(self._person(user) for user in joined - {self._voice})
+
+    async def readers(self, chat: str) -> dict[str, frozenset[str]] | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        places = {ident: n for n, ident in enumerate(one for one in self._events if self._rooms[one] == chat)}
+        marks = {
+            self._person(user): places.get(ident, -1) for user, ident in (await self.client.receipts(chat)).items()
+        }
+        mine = [one.id for one in self._now.values() if one.own and one.chat == chat]
+        return {one: frozenset(person for person, upto in marks.items() if upto >= places[one]) for one in mine}
+
+    def _person(self, user: str) -> str:
+        """Whom a user stands for, as the hub calls them."""
+        prefix, _, server = self._voice.partition("liaison:")
+        ghost = user.startswith(prefix) and user.endswith(f":{server}")
+        return f"rpps:{user.removeprefix(prefix).partition(':')[0]}" if ghost else f"{MATRIX}:{user}"
 
     def told(self, ident: str) -> frozenset[str]:
         """See :class:`tests.scenarios.ends.FarEnd`."""

@@ -50,6 +50,8 @@ class Talk:
     ends: Sequence[FarEnd]
     chats: dict[str, str] = field(default_factory=dict)
     facts: dict[int, Fact] = field(default_factory=dict)
+    seen: dict[str, set[int]] = field(default_factory=dict)  # by end: the messages up to which its person has read
+    members: set[str] = field(default_factory=set)  # persons, as the hub calls them
 
     def expected(self, *, acts: bool) -> dict[int, Line]:
         """Of every message that is left; without ``acts`` nothing is said of what was done to it."""
@@ -125,7 +127,10 @@ class Life:
             await self._say(end, talk, "file" if verb == "file" else "say", about)
         elif verb == "read":
             self._count(verb)
-            await end.read(talk.chats[end.name], seen[-1].id)
+            theirs = [one for one in seen if not one.own]
+            talk.seen.setdefault(end.name, set()).update(numbers(one)[0][0] for one in theirs)
+            if theirs:
+                await end.read(talk.chats[end.name], theirs[-1].id)
         elif verb in ("edit", "remove"):
             await self._change(end, talk, verb, chance.choice([one for one in seen if one.own] or seen))
         elif verb == "react":

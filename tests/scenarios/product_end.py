@@ -10,13 +10,14 @@ import aiohttp
 from bridge.connector import Capabilities
 from bridge.networks.connect.contract.operations import PREFIX
 from deploy.world.product import ProductClient
+from tests.scenarios import pieces
 from tests.scenarios.ends import Deed, Shown, Unsaid
 
 Json = dict[str, Any]
 _ACTS = {
     "edit": "edits", "remove": "removals", "react": "reactions", "handled": "handled", "vote": "votes", "end": "end",
 }  # fmt: skip
-_SAYS = {"say", "reply", "thread", "file", "location", "poll"}
+_SAYS = {"say", "reply", "thread", "file", "location", "contact", "poll"}
 _LOOKS = 6  # how often it is looked again after the last news: the hub answers what was written a moment later
 _ANSWER = 30  # seconds that the hub may take
 
@@ -28,6 +29,9 @@ def _held(deed: Deed) -> Json:
             "kind": "location",
             "location": {"lat": 45.76043, "lon": 4.83567, "uncertainty": 12, "label": deed.text},
         }
+    if deed.verb == "contact":
+        card = pieces.card(deed.id)
+        return {"kind": "contact", "contact": {"name": f"Cléo Petit {deed.id}", "vcard": card.data.decode()}}
     if deed.verb == "poll":
         answers = [{"id": f"a{n}", "text": answer} for n, answer in enumerate(deed.answers, 1)]
         return {"kind": "poll", "poll": {"question": deed.text, "answers": answers}}
@@ -55,6 +59,7 @@ class ProductEnd:
         self._now: dict[str, Shown] = {}
         self._stale = _LOOKS
         self._own: set[str] = set()
+        self._readers: dict[str, frozenset[str]] = {}
         self._told: dict[str, set[str]] = {}
         self._after = 0
 
@@ -125,6 +130,8 @@ class ProductEnd:
         every = [*found["arrived"], *found["sent"]]  # a reaction stands below its message
         self._now = {one["id"]: self._showing(one["id"], one) for one in every if "about" not in one}
         for one in found["sent"]:
+            told = one.get("outcome", ())
+            self._readers[one["id"]] = frozenset(r["person"] for r in told if r["state"] == "read")
             if one["state"] == "refused":
                 self._tell(one["id"], str((one.get("problem") or {}).get("code", "refused")))
         for one in found["arrived"]:
@@ -162,6 +169,15 @@ class ProductEnd:
             thread=one.get("thread"),
             system=bool(one.get("system")),
         )
+
+    async def members(self, chat: str) -> frozenset[str] | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        known = (await self.client.call("GET", "/conversations"))["conversations"]
+        return frozenset(m["person"] for one in known if one["id"] == chat for m in one["members"])
+
+    async def readers(self, chat: str) -> dict[str, frozenset[str]] | None:
+        """See :class:`tests.scenarios.ends.FarEnd`."""
+        return {ident: self._readers[ident] for ident in self._own & self._now.keys() if self._now[ident].chat == chat}
 
     def told(self, ident: str) -> frozenset[str]:
         """See :class:`tests.scenarios.ends.FarEnd`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 FILE = Path(__file__).parent / "scenarios.yaml"
-SAYS = frozenset({"say", "reply", "thread", "file", "location", "poll", "call", "unknown", "mute"})
+SAYS = frozenset({"say", "reply", "thread", "file", "location", "contact", "poll", "call", "unknown", "mute"})
 """Verbs that make a message, which later steps name."""
 ABOUT = frozenset({"reply", "thread", "edit", "remove", "react", "moderate", "again", "vote", "end", "handled"})
 """Verbs that are about a message that was named before."""

@@ -317,8 +317,11 @@ class Play:
         if by.told(ident) or reaction is None or reaction.removed:
             return None
         assert reaction.about is not None
-        if reaction.about.removed or any(reaction.step is not one.step for one in self._signs(by, reaction.about)):
-            return None  # of one person the first sign about a message is said
+        if reaction.about.removed:
+            return None
+        if any(reaction.step is not one.step for one in self._signs(by, reaction.about)):
+            told = self._must_be_told(by, ident, sign=True)  # of one person the first sign about a message is said
+            return None if told is None or containing(to, key) else told
         if key == DONE:
             there = key in self._keys_of(to, reaction.about) or any(DONE in one.text for one in to.shown())
             return None if there else f"{to.name} reads nothing of it"

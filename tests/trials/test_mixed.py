@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import yaml
 
 from deploy.world.waiting import wait_for
 from deploy.world.world import World
+from tests.scenarios.comings import Comer, Comings, marks_differ, members_differ
 from tests.scenarios.ends import Deed, FarEnd, Shown, containing
 from tests.scenarios.matrix_end import MatrixEnd
 from tests.scenarios.mixed import Life, Talk, lines, numbers, order
@@ -27,14 +28,20 @@ USERS = {  # of the directory, each with one address only
     "violette": ("siilo", "10001021274"), "katia": ("siilo", "10001036469"),
 }  # fmt: skip
 BOXES = {"olivier": "olivier.boyer@mss-a.example", "therese": "therese.gauthier@mss-b.example"}
-EXTRA = "siilo:gael"  # comes and goes
+GAEL, DIEGO = "10001006079", "10001029378"  # of Siilo and with a mailbox: they come and go
 TALKS = {
     "all": ("pauline", "hana", "ben", "elodie", "violette", "katia", "olivier", "therese"),
     "two homes": ("elodie", "hana", "ben", "katia"),
     "four": ("violette", "hana", "pauline", "olivier"),
     "away": ("pauline", "ben", "therese"),
     "products": ("katia", "elodie"),
+    "of hana": ("hana", "pauline", "katia", "ben"),
 }
+MOVING = ("two homes", "products", "of hana")  # a mail to those who were there before begins another conversation
+
+PERSONS = {user: f"rpps:{rpps}" for user, (_, rpps) in USERS.items()} | {
+    "olivier": "rpps:10001014183", "therese": "rpps:10001019248",
+}  # fmt: skip
 REST = 120.0  # s in which something must become better, until all is the same everywhere
 
 
@@ -68,17 +75,15 @@ async def patient(world: World) -> AsyncIterator[None]:
 async def meet(world: World, name: str, ends: Sequence[FarEnd]) -> Talk:
     """The first of them writes to the others."""
     first, *others = ends
-    assert isinstance(first, ProductEnd)
     hello = f"Bonjour {secrets.token_hex(4)}"
-    handles = [
-        one.address if one.address.startswith(("matrix:", "mailto:")) else f"rpps:{USERS[one.name][1]}"
-        for one in others
-    ]
-    said = await first.client.write(first.user, hello, to=handles)
-    talk = Talk(name, ends, {first.name: said["conversation"]})
+    chat = await _begun(world, first, others, hello)
+    talk = Talk(name, ends, {first.name: chat}, members={person(one) for one in ends})
     for one in others:
+        if one.network == first.network == "matrix":  # the same room
+            talk.chats[one.name] = chat
+            continue
         if one.network == first.network:  # it shows its own users what they write to one another
-            talk.chats[one.name] = said["conversation"]
+            talk.chats[one.name] = chat
             continue
         shown = await wait_for(lambda one=one: _found(one, hello), f"{hello} at {one.name}")  # type: ignore[misc]
         talk.chats[one.name] = shown.chat
@@ -86,6 +91,28 @@ async def meet(world: World, name: str, ends: Sequence[FarEnd]) -> Talk:
         if isinstance(one, MatrixEnd):
             await _known(world, one, talk)
     return talk
+
+
+def person(end: FarEnd) -> str:
+    """As the hub calls them."""
+    return PERSONS.get(end.name, end.address)
+
+
+async def _begun(world: World, first: FarEnd, others: Sequence[FarEnd], hello: str) -> str:
+    """The conversation that somebody begins by a first word, as their own program calls it."""
+    if isinstance(first, MatrixEnd):
+        users = [
+            one.client.user_id if isinstance(one, MatrixEnd) else world.hub.ghost(person(one)[5:]) for one in others
+        ]
+        room = await first.client.create_room(invite=users)
+        for user in users:
+            await first.client.wait_member(room, user)
+            await first.client.devices(user)
+        await first.do(Deed("say", hello, room, hello))
+        return room
+    assert isinstance(first, ProductEnd)
+    handles = [one.address if one.address.startswith(("matrix:", "mailto:")) else person(one) for one in others]
+    return str((await first.client.write(first.user, hello, to=handles))["conversation"])
 
 
 async def _known(world: World, one: MatrixEnd, talk: Talk) -> None:
@@ -177,34 +204,71 @@ async def at_rest(ends: Sequence[FarEnd], look: Callable[[], list[str]]) -> list
         await asyncio.sleep(1.0)
 
 
+@asynccontextmanager
+async def comers(world: World, names: Sequence[str]) -> AsyncIterator[list[Comer]]:
+    """Those who come and go: zoe has a Matrix client."""
+    async with AsyncExitStack() as stack:
+        zoe = await stack.enter_async_context(strict(world.home, "zoe")) if "zoe" in names else None
+        found = [Comer(n, f"rpps:{one}", world.hub.ghost(one)) for n, one in (("gael", GAEL), ("diego", DIEGO))]
+        found += [Comer("zoe", f"matrix:{zoe.user_id}", zoe.user_id, zoe)] if zoe is not None else []
+        yield [one for one in found if one.name in names]
+
+
 async def carry_out(
-    world: World, acts: int, count: int, seed: int, names: Sequence[str] = tuple(TALKS), ordered: bool = True
-) -> None:
+    world: World, acts: int, count: int, seed: int, names: Sequence[str] = tuple(TALKS),
+    coming: Sequence[str] = ("gael", "diego", "zoe"), ordered: bool = True,
+) -> None:  # fmt: skip
     """So many things are done in these conversations, with so many kills; ``ordered``: all show them in one order."""
-    async with eight(world) as ends:
+    async with eight(world) as ends, comers(world, coming) as extra:
         talks = [await meet(world, name, [ends[one] for one in TALKS[name]]) for name in names]
-        life = Life(talks, seed)
-        await asyncio.gather(life.live(ends.values(), acts), kills(world, life, acts, count))
+        life, comings = Life(talks, seed), Comings([talk for talk in talks if talk.name in MOVING], extra, seed)
+        await asyncio.gather(
+            life.live(ends.values(), acts), kills(world, life, acts, count), comings.live(lambda: life.done < acts)
+        )
         wrong = await at_rest(
             [*ends.values()], lambda: [one for talk in talks for one in differences(talk, ordered=ordered)]
         )
         print(
             f"\n{life.done} done: {life.counts}; {sum(len(talk.facts) for talk in talks)} messages; {len(wrong)} differ"
+            f"\nmembers: {comings.counts}"
         )
         assert not wrong, "\n".join([*wrong[:60], "told:", *life.told()])
+        persons = {end.name: person(end) for end in ends.values()}
+        given = [one for talk in talks for one in await marks_differ(talk, persons, all_read=False)]
+        assert not given, "\n".join(given[:60])
         await _read(talks)
+        wrong = await all_agree(talks, persons)
+        assert not wrong, "\n".join(wrong[:60])
+
+
+async def all_agree(talks: Sequence[Talk], persons: dict[str, str]) -> list[str]:
+    """What members or read marks some end shows otherwise than it is, after all have read the last word."""
+    ends = {end.name: end for talk in talks for end in talk.ends}.values()
+    clock = asyncio.get_running_loop().time
+    until = clock() + REST
+    while True:
+        await asyncio.gather(*(end.look(everything=True) for end in ends))
+        wrong = [one for talk in talks for one in await members_differ(talk)]
+        wrong += [one for talk in talks for one in await marks_differ(talk, persons, all_read=True)]
+        if not wrong or clock() > until:
+            return wrong
+        await asyncio.sleep(1.0)
 
 
 async def _read(talks: Sequence[Talk]) -> None:
     """Whoever reads the last word is seen to have read it, by its writer."""
     for talk in talks:
-        writer, word = talk.ends[0], f"Fin {secrets.token_hex(4)}"
-        assert isinstance(writer, ProductEnd)
+        word = f"Fin {secrets.token_hex(4)}"
+        writer = next(end for end in talk.ends if isinstance(end, ProductEnd))
         ident = await writer.do(Deed("say", f"fin-{word[4:]}", talk.chats[writer.name], word))
         readers = [end for end in talk.ends if end.rewrites and end.network != writer.network]
         for end in readers:
             shown = await wait_for(lambda end=end, word=word: _found(end, word), f"{word} at {end.name}")  # type: ignore[misc]
             await end.read(talk.chats[end.name], shown.id)
+        for end in talk.ends:
+            if end.rewrites and end not in readers:
+                last = [one for one in end.shown() if one.chat == talk.chats[end.name] and not one.own][-1:]
+                await asyncio.gather(*(end.read(one.chat, one.id) for one in last))
         await wait_for(
             lambda writer=writer, ident=ident, readers=readers: _has_read(writer, ident, len(readers)),  # type: ignore[misc]
             f"{writer.name} to hear that {len(readers)} have read",
@@ -222,7 +286,7 @@ async def _has_read(writer: ProductEnd, ident: str, count: int) -> bool:
 
 
 async def test_a_hundred_and_twenty_things_and_a_kill(world: World) -> None:
-    await carry_out(world, 120, 1, seed=7, names=["all", "products"], ordered=False)
+    await carry_out(world, 120, 1, seed=7, names=["all", "products"], coming=["gael"], ordered=False)
 
 
 @pytest.mark.long
