@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from bridge.errors import Refused, Unavailable
+from bridge.hub import retaining
 from bridge.hub.retaining.purging import Purging
 from bridge.hub.retaining.retention import Retention, RetentionRules
 from bridge.model import Delivery
 from bridge.trail.chaining import Chainer
 from bridge.trail.rules import TrailRules
 from tests.core.make import SEAL, World, running
+from tests.core.store.test_erasure import schema
 from tests.core.store.test_reading import rows
 from tests.core.trail.make import chain_of
 
 DAY = 86_400_000
+SQL = "trail/sql/retention.sql"
 BEN, CLEO = "matrix:@ben:chu.example", "rpps:10000000003"
 LEFT = ("message", "recipient", "ref", "member", "leg", "conversation", "looked_at", "retention", "retention_told")
 
@@ -126,3 +131,16 @@ async def test_nothing_ends_while_something_waits(url: str) -> None:
         await o.w.matrix.write("2", "!room", "@ben:chu.example", "Attends")
         assert not await o.purging.purge(o.conversation, "operator root")
         assert (await o.left())["message"] == 2
+
+
+def test_every_table_of_a_conversation_ends_with_it() -> None:
+    """Or it is named here, with the reason."""
+    ended = set(re.findall(r"DELETE FROM (\w+)", (Path(retaining.__file__).parents[2] / SQL).read_text()))
+    elsewhere = {
+        "delivery": "nothing ends while anything waits", "early": "waits for minutes only",
+        "matrix_room": "Matrix unbinds it", "matrix_intent": "gone once the room is made",
+        "mail_ref": "mail forgets it", "mail_thread": "mail forgets it", "mail_draft": "waits for minutes only",
+        "connect_event": "the log ends it", "connect_file": "the shelf ends it", "matrix_outbox": "emptied once sent",
+    }  # fmt: skip
+    named = {t for t, columns in schema().items() if {"conversation", "message", "chat"} & set(columns)}
+    assert named - ended - set(elsewhere) == set()
