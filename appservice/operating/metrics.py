@@ -12,8 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.registry import Collector
 
 from appservice.operating.overview import Overview, Stand
-from bridge.counts import BOUNDS, Counters, Times
 from bridge.errors import Unavailable
+from bridge.hub.handing.counting import BOUNDS, Counters, Times
 
 PATH = "/metrics"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from bridge.counts import Counters
 from bridge.hub.assembly import Core
+from bridge.hub.handing.counting import Counters
 from bridge.hub.operating.waiting import Traffic, WaitingQueue
 from bridge.parts.alarms import ALARMS
 from bridge.people.server_list import ServerList

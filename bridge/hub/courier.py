@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-from bridge.counts import Counters
 from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
+from bridge.hub.handing.counting import Counters
 from bridge.hub.handing.handed_out import HandedOut
 from bridge.hub.handing.handing import Handing
 from bridge.hub.outlet import Outlet

@@ -13,7 +13,6 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from pydantic import ValidationError
 
 from bridge.db import Row as TableRow
 from bridge.db import open_database
@@ -21,7 +20,6 @@ from bridge.networks.mail.trust import dn
 from bridge.networks.mail.trust.decision import WHY, explain
 from bridge.networks.mail.trust.kept_list import Shelf
 from bridge.networks.mail.trust.noted import NotedLists
-from bridge.networks.mail.trust.settings import TrustListSettings
 from bridge.networks.mail.trust.trustfeed import Trust
 from bridge.networks.mail.trust.trustlist import Difference
 from bridge.store.store import COMPONENT as CORE
@@ -366,34 +364,6 @@ def test_an_authority_file_without_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(b"nothing")
     with pytest.raises(ValueError):
         trust(place)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"url": "https://list.example/x", "path": "/x"},
-        {"url": None, "path": None},
-        {"url": "http://list.example/x"},
-        {"url": "ftp://list.example/x"},
-        {"path": "/x", "crls": ["relative.crl"]},
-        {"path": "/x", "crls": ["ldap://x/y"]},
-        {"path": "/x", "max_drop": 2},
-        {"path": "/x", "refresh": 0},
-        {"path": "/x", "warn_after": "80h"},
-        {"path": "/x", "colour": "blue"},
-    ],
-)
-def test_settings_that_cannot_work(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        TrustListSettings.model_validate({"authority": "/ca.pem", "state": "/state", **wrong})
-
-
-def test_settings_take_times_with_units() -> None:
-    found = TrustListSettings.model_validate(
-        {"authority": "/ca", "state": "/s", "url": "https://list.example/x", "refresh": "30m", "stale_after": "4d"}
-    )
-    assert (found.refresh, found.stale_after, found.warn_after) == (1800, 345_600, 93_600)
-    assert found.source == "https://list.example/x"
 
 
 def test_every_reason_is_said_in_both_languages() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.counts import BOUNDS, Counters, Times
+from bridge.hub.handing.counting import BOUNDS, Counters, Times
 
 
 def test_classes() -> None:
