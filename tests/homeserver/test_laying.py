@@ -91,6 +91,18 @@ def test_choices_are_remembered_and_secrets_stay(tmp_path: Path) -> None:
     assert (tmp_path / "etc/liaison/as_token").read_bytes() == token
 
 
+def test_the_secret_that_a_provider_gives_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "etc/synapse/secrets/psc"
+    asked = ["homeserver", "check", "--folder", str(tmp_path), "--only", "files"]
+    assert init(tmp_path, *DOMAIN, "--sso-client", "chu") == 0
+    assert f"into {path}" in capsys.readouterr().out
+    assert main(asked) == 1
+    assert f"FAULT   {path} is missing" in capsys.readouterr().out
+    path.write_text("from the provider\n")
+    path.chmod(0o600)
+    assert main(asked) == 0
+
+
 def test_processes_that_are_needed_no_more_are_taken_away(tmp_path: Path) -> None:
     workers = tmp_path / "etc/synapse/workers"
     assert init(tmp_path, "--domain", "chu.example", "--workers", "2") == 0

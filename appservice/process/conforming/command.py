@@ -134,5 +134,8 @@ def _init(asked: argparse.Namespace) -> int:
         return 1
     for path in laid.written:
         print(path)
+    for path in secret_files.given(wanted):
+        if not Path(path).exists():
+            print(f"put the client secret that the provider has given into {path} (mode 0600, owned by synapse)")
     print(f"{len(laid.written)} files written" if laid.written else "nothing to do: everything is as it should be")
     return 0

@@ -102,8 +102,9 @@ def _registration(path: str, wanted: Mapping[str, Text], config: Mapping[str, An
 
 def _secrets(site: Site, config: Mapping[str, Any]) -> Found:
     named = {str(value) for name, value in config.items() if name.endswith(("_secret_path", "_key_path"))}
+    yield from (differs("secrets.given", path=path) for path in secret_files.given(site) if not Path(path).exists())
     own = {str(config.get("signing_key_path")), *(config.get("app_service_config_files") or [])}
-    for path in sorted({*secret_files.makers(site), *named, *own} - {"None"}):
+    for path in sorted({*secret_files.makers(site), *secret_files.given(site), *named, *own} - {"None"}):
         with suppress(OSError):
             mode = stat.S_IMODE(Path(path).stat().st_mode)
             if mode & 0o007 or mode & 0o020:

@@ -12,7 +12,7 @@ from pathlib import Path
 from appservice.process.conforming import hub_files
 from appservice.process.conforming.choices import Site
 from appservice.process.conforming.files import RegistrationTokens
-from appservice.process.conforming.synapse_settings import SECRETS, SIGNING_KEY, secret
+from appservice.process.conforming.synapse_settings import PROVIDERS_OWN, SECRETS, SIGNING_KEY, secret
 
 MODE = 0o600
 
@@ -31,6 +31,11 @@ def makers(site: Site) -> dict[str, tuple[str, Callable[[], str]]]:
         own[str(ours)] = ("liaison", _token)
         own[secret(site, name)] = ("synapse", partial(ours.read_text, "utf-8"))  # each service has its own copy
     return own
+
+
+def given(site: Site) -> list[str]:
+    """Files that only somebody else can fill: the provider of the national login gives its client a secret."""
+    return [secret(site, PROVIDERS_OWN)] if site.sso_client else []
 
 
 def tokens(site: Site) -> RegistrationTokens:
