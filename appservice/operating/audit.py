@@ -121,7 +121,8 @@ async def _verify(asked: argparse.Namespace, config: Config | None) -> int:
         print(verifier.fault)
     if forged is not None or verifier.fault is not None:
         return 1
-    print(f"{verifier.last} rows, none altered, removed, reordered or inserted; signed up to row {verifier.signed}")
+    signed = f"signed up to row {verifier.signed}" if keys else "not signed"
+    print(f"{verifier.last} rows, none altered, removed, reordered or inserted; {signed}")
     if not keys:
         print("no key: whoever can write to the database could have made all of it anew (audit.key_file)")
     return 0

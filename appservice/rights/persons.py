@@ -128,6 +128,8 @@ def _told(row: Any) -> Json:
 
 async def _erase(asked: argparse.Namespace, hub: Premises) -> int:
     person = _id(asked.person)
+    if signing_key(hub.config) is None:
+        raise BadConfig("audit.key_file: is missing: the report of an erasure is signed")
     report = await erase(hub, person, login())
     if report is None:
         print(f"{person}: the hub knows nobody by this id", file=sys.stderr)

@@ -14,6 +14,7 @@ import pytest
 from appservice.client.names import Names
 from appservice.operating import audit
 from appservice.process.app import COMPONENTS
+from appservice.process.command import main
 from appservice.rights.persons import TYPE, erase
 from appservice.rights.premises import Premises
 from bridge.config import Config, read_config
@@ -29,6 +30,7 @@ from bridge.trail.beside import beside
 from deploy.world.postgres import Postgres
 from tests.core.make import PEOPLE, person, running
 from tests.core.trail.test_audit import configured
+from tests.matrix.operating.test_accounts import configured as of_a_hub
 
 CLEO = "rpps:10000000003"
 BEN = "matrix:@ben.durand:chu.example"
@@ -138,6 +140,21 @@ async def test_a_running_hub_keeps_its_people_and_nobody_is_erased_who_is_not_th
         await erase(premises(config), CLEO, "operator")
     await db.close()
     assert await erase(premises(config), "rpps:99999999999", "operator") is None
+
+
+def test_an_operator_erases_with_a_key_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, _ = of_a_hub(tmp_path)
+    words = ["person", "-c", path, "erase", "10000000003", "--report", str(tmp_path / "report.json")]
+    assert main(words) == 2
+    assert "audit.key_file: is missing" in capsys.readouterr().err
+    assert main(["audit", "-c", path, "verify"]) == 1  # there is no database yet
+    assert main(["audit", "key", str(tmp_path / "audit.key")]) == 0
+    with Path(path).open("a") as file:
+        file.write(f"\naudit: {{key_file: {tmp_path}/audit.key}}\n")
+    assert main(words) == 0
+    assert orjson.loads((tmp_path / "report.json").read_bytes())["erased"] == CLEO
+    assert main(["audit", "-c", path, "verify"]) == 0
+    assert "signed up to row 1" in capsys.readouterr().out
 
 
 @pytest.mark.long  # a server of its own, whose every file is read
