@@ -30,7 +30,8 @@ _LONGEST = (
     "tests/trials/test_trial.py", "tests/trials/test_mail_trial_small.py", "tests/matrix/stories/test_real.py",
     "tests/bench/test_bench.py", "tests/demo/test_story.py", "tests/demo/test_up.py", "tests/faults/test_kills.py",
     "tests/connect/test_openapi.py", "tests/mail/correspondence/test_correspondence.py", "tests/peers/test_servers.py",
-    "tests/test_walkthrough.py",
+    "tests/policy/test_story.py", "tests/login/test_login.py", "tests/homeserver/test_readme.py",
+    "tests/test_walkthrough.py", "tests/e2ee/test_real.py",
 )  # fmt: skip
 # Files that share servers which take seconds to start: one worker has them all.
 _TOGETHER = ("tests/trials/", "tests/matrix/stories/", "tests/policy/")

@@ -153,6 +153,7 @@ class Rig:
     hub: subprocess.Popen[bytes] | Forked | None = None
     rooms: dict[str, str] = field(default_factory=dict)
     _seen: dict[str, Seen] = field(default_factory=dict)
+    _looks: dict[tuple[str, str | None], tuple[int, dict[str, list[Json]]]] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -232,11 +233,19 @@ class Rig:
 
     def arrived(self, product: str, user: str) -> list[Json]:
         """What a product's user was given, in order."""
-        return self.sims[product].state.messages(user)["arrived"]
+        return self._messages(product, user)["arrived"]
 
     def statuses(self, product: str) -> dict[str, str]:
         """What a product's users know of the messages that they sent, by text."""
-        return {m["text"]: m["state"] for m in self.sims[product].state.messages()["sent"]}
+        return {m["text"]: m["state"] for m in self._messages(product, None)["sent"]}
+
+    def _messages(self, product: str, user: str | None) -> dict[str, list[Json]]:
+        """What a product has; read once for as long as nothing changes, since the looks are many."""
+        state = self.sims[product].state
+        changes = state.changes
+        if (product, user) not in self._looks or self._looks[product, user][0] != changes:
+            self._looks[product, user] = changes, state.messages(user)
+        return self._looks[product, user][1]
 
 
 @asynccontextmanager

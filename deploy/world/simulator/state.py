@@ -164,6 +164,11 @@ class State:
         row = self._db.execute("SELECT * FROM messages WHERE id = ?", (ident,)).fetchone()
         return None if row is None else _message(row)
 
+    @property
+    def changes(self) -> int:
+        """How many rows were written, by this object, since it was made."""
+        return self._db.total_changes
+
     def messages(self, user: str | None = None, after: int = 0) -> dict[str, list[Json]]:
         """All messages, or those of one user: arrived and sent, each in order."""
         if user is None:
