@@ -62,8 +62,8 @@ def test_a_statement_moves_a_state_only_where_the_table_allows_it(name: str) -> 
 
 
 def test_the_hub_asks_the_table_and_not_for_kinds_by_name() -> None:
-    """It names MEMBERS and NAME to write such messages itself, and a reaction's edit, which is not in the table."""
+    """It names MEMBERS, NAME and EMOTE to write such messages itself, and a reaction's edit, not in the table."""
     for path in (ROOT / "bridge").rglob("*.py"):
         if path.stem in {"hub", "accept", "store", "courier", "outcomes", "signs"} and "networks" not in path.parts:
             named = set(re.findall(r"\bKind\.([A-Z]+)", path.read_text("utf-8")))
-            assert named <= {"MEMBERS", "NAME", "PICTURE", "REACTION", "EDIT"}, path
+            assert named <= {"MEMBERS", "NAME", "PICTURE", "EMOTE", "REACTION", "EDIT"}, path

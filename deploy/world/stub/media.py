@@ -12,7 +12,7 @@ class StubMedia:
 
     def __init__(self, server_name: str) -> None:
         self._server = server_name
-        self.most = 50_000_000
+        self.most = 100_000_000
         self.kept: dict[tuple[str, str], bytes] = {}
         self.uploads: list[tuple[str, str, str]] = []  # user, content type, query
         self.downloads: list[str] = []  # users

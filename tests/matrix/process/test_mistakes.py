@@ -57,6 +57,11 @@ def other_appservice(site: Site) -> None:
     site.others.append({"id": "irc", "as_token": "x", "namespaces": {"users": users}})
 
 
+def as_written(value: object) -> str:
+    """A setting as YAML has it."""
+    return f"{value}".lower() if isinstance(value, bool) else f"{value}"
+
+
 MISTAKES = [
     # hub.yaml
     Mistake("a tab", text(lambda t: t.replace("matrix_listen:\n  port", "matrix_listen:\n\tport")), "there is a tab", "use spaces"),
@@ -155,7 +160,7 @@ MISTAKES = [
     Mistake("a section twice in homeserver.yaml", lambda s: setattr(s, "synapse_text", "presence: {enabled: true}\n"), "presence is given twice", "drops the first"),
     Mistake("no limit of who federates", in_synapse("federation_domain_whitelist"), "federation_domain_whitelist is missing", "trust.matrix_servers"),
     *(
-        Mistake(f"without {name}", in_synapse(*name.split("."), to=wrong), f"homeserver.yaml: {name} is", f"{wanted}".lower())
+        Mistake(f"without {name}", in_synapse(*name.split("."), to=wrong), f"homeserver.yaml: {name} is", as_written(wanted))
         for name, (wanted, _) in WANTED.items()
         for wrong in [True if name in ("url_preview_enabled", "enable_registration") else None]
     ),
