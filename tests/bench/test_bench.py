@@ -18,7 +18,10 @@ from deploy.bench.sender import Letter
 # Statements and transactions for one message that is alone. It asks 24 and 22; a busy machine tells its state in more
 # than one round, which is a statement or two more each, and looks again at whoever has just come in.
 MOST = {"to_matrix": (31, 6), "to_product": (27, 6)}
-CLOCKWORK = {"e2ee.late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms"}  # asked by a clock, not by a message
+CLOCKWORK = {  # asked by a clock, not by a message
+    "e2ee.late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms",
+    "trail.last", "trail.last-checkpoint", "trail.next", "trail.chain", "trail.taken", "trail.checkpoint",
+}  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = (
     "_ms",
