@@ -57,6 +57,8 @@ class Courier:
         self._holds = holds
         self.blocked: Callable[[Address, str], bool] = lambda account, person: False
         """Whether an account wants nothing of what somebody (a person id) says."""
+        self.withdrawn: Callable[[str], None] = lambda conversation: None
+        """Deliveries of a conversation were ended on disk, as nobody is left for whom they wait."""
         self.closed: Callable[[Address], str] = lambda account: ""
         """Why nothing reaches an account though it is its person's: a code, or empty."""
         self._on_refused = on_refused

@@ -171,6 +171,7 @@ class Following:
                     tx, row["conversation"], address.network, entry.id, self._clock(), "recipient_inactive"
                 )
             touched.add(address.network)
+            self._courier.withdrawn(row["conversation"])
             await self._served.withdraw(address, "recipient_inactive")
         for network in touched:
             self._courier.wake_all(network)

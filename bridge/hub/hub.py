@@ -82,6 +82,7 @@ class Hub:
         self._turns = Turns()
         self._order = Order(store, courier, self._turns, waits[0])
         self.writing = Writing(store, courier, connectors, self._turns, self._order, clock, max_members)
+        courier.withdrawn = self._order.withdrawn
         self._news = News(store.db, connectors, courier.patience)
         self.claims = Claims(store, people, self._turns, self._news, self.writing.write, clock)
         self.facts = Facts(store, people, self.claims, connectors, self.writing.answering.says)

@@ -55,6 +55,7 @@ class Moving:
             await withdraw(tx, conversation, person, old, self._clock())
             await self._store.outcomes.arrived(tx, conversation, old.network, person, self._clock(), "not_reachable")
         self._courier.wake(conversation, old.network)
+        self._courier.withdrawn(conversation)
         self._courier.wake_reports()
 
     async def to(self, conversation: str, person: str, old: Address, new: Address) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
 
 from bridge.errors import Unavailable
 from bridge.hub.courier import Courier
@@ -105,6 +107,20 @@ class Order:
             self._held.pop(message)[1].cancel()
         for conversation, network in lanes:
             self._courier.wake(conversation, network)
+
+    def withdrawn(self, conversation: str) -> None:
+        """Deliveries of a conversation have ended by themselves: what is held for them waits no more."""
+        held = [message for message, (where, _) in self._held.items() if where == conversation]
+        if held:
+            self._tasks.start(self._look_for(held))
+
+    async def _look_for(self, held: Sequence[str]) -> None:
+        """Let go what no leg will show any more; what cannot be looked at waits for its time."""
+        with suppress(Unavailable):
+            for message in held:
+                rows = await self._store.db.all("operating.deliveries_of", message)
+                if all(row["held"] for row in rows):
+                    self.in_vain(message)
 
     def in_vain(self, message: str) -> None:
         """The ordering leg will never show this message: nobody need wait for it."""

@@ -81,6 +81,8 @@ class Signs:
             news = await self._store.outcomes.came(tx, ident, network, person.id, self._clock(), never)
         if never is None:
             self._courier.hurry(ident, network)
+        else:
+            self._courier.withdrawn(ident)
         if news:
             self._courier.wake_reports()
 

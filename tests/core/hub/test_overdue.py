@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
-from bridge.model import Delivery, Report, State
+from bridge.model import Address, Delivery, Report, State
 from bridge.parts.patience import Patience
 from bridge.parts.steady import Steady
 from tests.core.hub.test_late import away
@@ -233,3 +233,14 @@ async def test_a_sender_that_is_away_is_told_by_one_batch_at_a_time(url: str) ->
         del w.pandalab.report
         w.courier.answered("pandalab")
         await w.until(lambda: len(last(w)) > 1500)
+
+
+async def test_what_is_held_for_somebody_who_will_not_come_waits_no_more(url: str) -> None:
+    """The room will never show the message: whoever else has it coming gets it at once."""
+    async with running(url, patience=SLOW, order_wait=600.0) as w:
+        w.matrix.before = away
+        first = await w.pandalab.write("p1", "A", "cleo", "un", [BEN, DAN])
+        await w.hub.bind(first.conversation, "matrix", "!room")
+        await w.until(lambda: w.matrix.calls and w.courier.idle)
+        await w.hub.signs.came("matrix", "!room", Address("matrix", "@ben:chu.example"), "not_joined")
+        await w.until(lambda: [d.body.text for d in w.siilo.delivered] == ["un"])
