@@ -42,14 +42,16 @@ class Outcomes:
         """``person`` has read this and everything before it that went to ``network``; True if that is news.
 
         What that network has not got yet nobody has read there, whatever place it has: it is looked at again later.
+        Where the message that was read is in its lane still, its network has it and that is not noted yet (a crash, or
+        a reader who is quick): so it has whatever is before it in that lane.
         """
         news: list[Row] = []
         after, waits = 0, None
         while rows := await tx.all("store.unread", message, person, network, after):
-            there = [row for row in rows if row["held"] is None]
+            there = [row for row in rows if row["held"] is None or row["held"] == row["own"] == 0]
             news += await tx.all("store.read", _ids(there), person, at, network)
             after = rows[-1]["pos"]
-            in_lane = [row["pos"] for row in rows if row["held"] == 0]  # these get no other place
+            in_lane = [row["pos"] for row in rows if row["held"] == 0 != row["own"]]  # these get no other place
             waits = min(in_lane, default=None) if waits is None else waits
             upto = after if waits is None else waits - 1
             await tx.run("store.has_read", rows[-1]["conversation"], person, network, upto)

@@ -238,9 +238,9 @@ UPDATE recipient SET state = 'refused', at = $4, reason =
   CASE WHEN $5 = 'left_before' AND reason IN ('invited', 'not_joined_yet') THEN 'not_joined' ELSE $5 END
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: unread
--- held: NULL where the network has it, else whether it waits for its place, or in its lane
-SELECT id, pos, conversation, (SELECT d.held FROM delivery d WHERE d.message = message.id AND d.network = $3) AS held
-FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
+-- held: NULL where the network has it, else whether it waits for its place, or in its lane; own: of what was read itself
+SELECT id, pos, conversation, (SELECT d.held FROM delivery d WHERE d.message = message.id AND d.network = $3) AS held,
+(SELECT d.held FROM delivery d WHERE d.message = $1 AND d.network = $3) AS own FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
 AND pos > GREATEST( -- pg
 AND pos > MAX( -- sqlite
   CAST($4 AS BIGINT), (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN looked_at r ON r.conversation = m.conversation

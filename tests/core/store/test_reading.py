@@ -119,6 +119,23 @@ async def test_nobody_has_read_what_has_not_reached_them_yet(url: str) -> None:
         assert await read(w, waiting, DAN) == {first, late, held, waiting}
 
 
+async def test_whoever_reads_what_is_not_noted_yet_has_it_and_what_was_before_it(url: str) -> None:
+    """The network has it: the hub was killed before it noted that, or the reader is quicker than the hub."""
+
+    def killed(delivery: Delivery) -> None:
+        raise Unavailable("killed")
+
+    async with running(url, order_wait=60.0) as w:
+        first = await write(w, "p0", [BEN, DAN])
+        await there(w, first, "matrix")
+        w.matrix.before = killed
+        second, third = await write(w, "p1"), await write(w, "p2")
+        assert await read(w, third, BEN) == {first, second, third}
+        w.matrix.before = lambda delivery: None
+        await there(w, third, "matrix")
+        assert await read(w, third, BEN) == {first, second, third}
+
+
 async def test_what_the_room_shows_late_is_read_late(url: str) -> None:
     """Nobody else waits for its place: it has one all the same, after what was accepted of the room meanwhile."""
     async with running(url) as w:
