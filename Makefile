@@ -1,7 +1,7 @@
 # The scripts a person runs are the scripts that CI runs. `make help` lists them.
 PY := .venv/bin/python
 # Test files side by side, those that share servers in one worker; most of them wait. WORKERS=0 runs everything one after the other.
-WORKERS ?= 2
+WORKERS ?= 3
 # Many images set it; then every process that a test starts compiles all that it imports, every time.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
