@@ -28,6 +28,7 @@ from deploy.world.simulator.web import application
 from deploy.world.stub.homeserver import StubHomeserver
 from deploy.world.stub.human import Human, Seen
 from deploy.world.waiting import PATIENCE, until
+from tests.clock import CLOCK
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -202,7 +203,10 @@ class Rig:
     async def ready(self) -> None:
         """Wait until the hub takes work."""
         url = f"http://127.0.0.1:{self.ports['matrix']}/ready"
-        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(CLOCK.real())  # a busy hub may be slow with an answer
+            await stack.enter_async_context(asyncio.timeout(PATIENCE))
+            session = await stack.enter_async_context(aiohttp.ClientSession())
             while True:
                 with suppress(aiohttp.ClientError):
                     async with session.get(url) as answer:
