@@ -5,7 +5,6 @@ It has a token of its own: whoever has the homeserver's appservice tokens does n
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from appservice.arriving.module_calls import bears, read_object
 from appservice.client.names import Names
 from appservice.rooms.ghosts import display_name
 from bridge.db import Database
@@ -66,7 +66,7 @@ class Logins:
         """Accounts that a login has opened (user id: number); each is noted, and answered like a number."""
         if not self._allowed(request):
             return web.Response(status=403)
-        asked = await _read(request)
+        asked = await read_object(request, _LARGEST)
         accounts = None if asked is None else _accounts(asked)
         if asked is None or accounts is None:
             return web.Response(status=400)
@@ -83,7 +83,7 @@ class Logins:
         """A login that opened nothing, for the trail."""
         if not self._allowed(request):
             return web.Response(status=403)
-        asked = await _read(request)
+        asked = await read_object(request, _LARGEST)
         code, rpps = (asked or {}).get("code"), (asked or {}).get("rpps")
         if not isinstance(code, str) or not _CODE.fullmatch(code) or not (rpps is None or isinstance(rpps, str)):
             return web.Response(status=400)
@@ -98,7 +98,7 @@ class Logins:
         """An account was deactivated: its person is reached by the next way, and by it again after a new login."""
         if not self._allowed(request):
             return web.Response(status=403)
-        user = (await _read(request) or {}).get("account")
+        user = (await read_object(request, _LARGEST) or {}).get("account")
         if not isinstance(user, str):
             return web.Response(status=400)
         account = Address(MATRIX, user)
@@ -143,9 +143,8 @@ class Logins:
         return {"state": state, "shown": display_name(entry)}
 
     def _allowed(self, request: web.Request) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         assert self._token is not None
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode("utf-8", "replace"), self._token)
+        return bears(request, self._token)
 
 
 def _is(about: Json, state: str) -> bool:
@@ -154,20 +153,6 @@ def _is(about: Json, state: str) -> bool:
 
 def _opened(user: str, rpps: str) -> TrailEntry:
     return TrailEntry(TrailKind.LOGIN, subject=f"rpps:{rpps}", object=f"{MATRIX}:{user}", result="opened")
-
-
-async def _read(request: web.Request) -> Json | None:
-    """The object of a question; None for anything else."""
-    body = bytearray()
-    async for piece in request.content.iter_chunked(64 * 1024):
-        body += piece
-        if len(body) > _LARGEST:
-            return None
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return asked if isinstance(asked, dict) else None
 
 
 def _accounts(asked: Json) -> dict[str, str] | None:

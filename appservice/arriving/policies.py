@@ -5,7 +5,6 @@ It has a token of its own: whoever has the homeserver's appservice tokens does n
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from appservice.arriving.module_calls import bears, read_object
 from appservice.client.names import Names, server_of
 from bridge.db import Database
 from bridge.db.pages import pages
@@ -98,7 +98,7 @@ class Policies:
     async def _blocked(self, request: web.Request) -> web.Response:
         if not self._allowed(request):
             return web.Response(status=403)
-        user, others = request.match_info["user"], _users(await _read(request))
+        user, others = request.match_info["user"], _users(await read_object(request, _LARGEST))
         if others is None or not is_mxid(user) or server_of(user) != self._names.server:
             return web.Response(status=400)
         try:
@@ -111,7 +111,7 @@ class Policies:
         """What the module has refused, counted, for the trail."""
         if not self._allowed(request):
             return web.Response(status=403)
-        asked = await _read(request)
+        asked = await read_object(request, _LARGEST)
         counted = asked.get("refused") if asked is not None else None
         entries = [_entry(one) for one in counted] if isinstance(counted, list) and len(counted) <= _MOST else [None]
         good = [one for one in entries if one is not None]
@@ -148,23 +148,8 @@ class Policies:
         yield "groups", groups
 
     def _allowed(self, request: web.Request) -> bool:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         assert self._token is not None
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode("utf-8", "replace"), self._token)
-
-
-async def _read(request: web.Request) -> Json | None:
-    """An object; None for anything else."""
-    body = bytearray()
-    async for piece in request.content.iter_chunked(64 * 1024):
-        body += piece
-        if len(body) > _LARGEST:
-            return None
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return asked if isinstance(asked, dict) else None
+        return bears(request, self._token)
 
 
 def _users(asked: Json | None) -> list[str] | None:
