@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from appservice.operating.asking import login
-from appservice.operating.door import Act, knock
-from bridge.config import BadConfig, Config
+from appservice.operating.asking import ask, login
+from appservice.operating.door import Act
+from bridge.config import Config
 from bridge.errors import Refused
 from bridge.hub.assembly import Core
 from bridge.model import MAIL, Address, Claim, Person, Standing
@@ -124,17 +124,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(asked: argparse.Namespace, config: Config) -> int:
     """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
-    seal, where = config.seal.open(), config.matrix_listen
-    if where.port == 0:
-        raise BadConfig("matrix_listen.port: with port 0 nobody can find the hub")
     try:
         if asked.what == "list":
-            _print_list(await knock(seal, where, "accounts", {"state": asked.state}), asked.state)
+            _print_list(await ask(config, "accounts", {"state": asked.state}), asked.state)
         elif asked.what == "links":
-            _print_links(await knock(seal, where, "links", {"person": asked.person}))
+            _print_links(await ask(config, "links", {"person": asked.person}))
         elif asked.what in ("revoke", "restore"):
             question = {"address": asked.address, "by": asked.by or login()}
-            _print_links(await knock(seal, where, asked.what, question))
+            _print_links(await ask(config, asked.what, question))
         else:
             question = {
                 "product": asked.product,
@@ -142,7 +139,7 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
                 "decision": asked.what,
                 "by": asked.by or login(),
             }
-            _print(await knock(seal, where, "decide", question))
+            _print(await ask(config, "decide", question))
     except Refused as refused:
         print(f"{refused.code}: {refused.about}")
         return 1

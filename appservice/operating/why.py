@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from appservice.operating.door import Act, knock
-from bridge.config import BadConfig, Config
+from appservice.operating.asking import ask
+from appservice.operating.door import Act
+from bridge.config import Config
 from bridge.errors import Refused
 from bridge.hub.assembly import Core
 from bridge.model import MAIL, MATRIX, Address, Person
@@ -123,11 +124,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(asked: argparse.Namespace, config: Config) -> int:
     """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
-    seal, where = config.seal.open(), config.matrix_listen
-    if where.port == 0:
-        raise BadConfig("matrix_listen.port: with port 0 nobody can find the hub")
     try:
-        found = await knock(seal, where, "why", {"from": asked.sender, "to": asked.recipient})
+        found = await ask(config, "why", {"from": asked.sender, "to": asked.recipient})
     except Refused as refused:
         print(f"no: {_sentence(refused)}")
         return 1

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from appservice.e2ee.model import IdentityOf
-from appservice.operating.door import Act, knock
+from appservice.operating.asking import ask
+from appservice.operating.door import Act
 from appservice.process.matrix import Matrix
-from bridge.config import BadConfig, Config
+from bridge.config import Config
 from bridge.db import Database
 from bridge.errors import Refused
 from bridge.hub.hub import now_ms
@@ -54,14 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(asked: argparse.Namespace, config: Config) -> int:
     """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
-    seal, where = config.seal.open(), config.matrix_listen
-    if where.port == 0:
-        raise BadConfig("matrix_listen.port: with port 0 nobody can find the hub")
     try:
         if asked.accept is None:
-            _print(await knock(seal, where, "identity", {"user": asked.user}))
+            _print(await ask(config, "identity", {"user": asked.user}))
         else:
-            _print(await knock(seal, where, "accept-identity", {"user": asked.user, "key": asked.accept}))
+            _print(await ask(config, "accept-identity", {"user": asked.user, "key": asked.accept}))
     except Refused as refused:
         print(f"{refused.code}: {refused.about}")
         return 1
