@@ -47,13 +47,13 @@ class Postgres:
         Raises RuntimeError when PostgreSQL is not installed or does not come up.
         """
         data = self.directory / "data"
-        owner = _unprivileged()
+        owner = unprivileged()
         self.directory.chmod(0o755)
         if owner:
             os.chown(self.directory, *owner)
         if not data.exists():
             command: list[str | Path] = [
-                _program("initdb"),
+                program("initdb"),
                 "-D",
                 data,
                 "-U",
@@ -69,7 +69,7 @@ class Postgres:
         listen = [f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}"]
         settings = [word for setting in listen + self._settings for word in ("-c", setting)]
         launch = process.Launch(log=self._log, cwd=data, user=owner, at_parents_death=signal.SIGQUIT)
-        command = [_program("postgres"), "-D", data, *settings]
+        command = [program("postgres"), "-D", data, *settings]
         for _ in range(_AGAIN):
             self._process = process.spawn(command, launch)
             if await self._answering():
@@ -145,7 +145,7 @@ def memory() -> Path | None:
     return None
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
     """Find a server program; Debian keeps them out of the path, one folder for each version."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
     if found:
@@ -156,7 +156,8 @@ def _program(name: str) -> Path:
     return Path(on_path)
 
 
-def _unprivileged() -> tuple[int, int] | None:
+def unprivileged() -> tuple[int, int] | None:
+    """The user as whom a server runs that root starts; root itself it refuses."""
     if os.geteuid() != 0:
         return None
     user = pwd.getpwnam("postgres")

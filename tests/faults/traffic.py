@@ -93,6 +93,12 @@ class Traffic:
         self._dan(THREE)
         await self._ben(THREE, ("cleo", "dan"))
 
+    def one(self, n: int) -> None:
+        """One message of a product's user, in turn of each."""
+        (lambda: self._cleo(TWO, ("ben",)), lambda: self._dan(THREE), lambda: self._cleo(THREE, ("ben", "dan")))[
+            n % 3
+        ]()
+
     def _next(self, chat: str, by: str, to: tuple[str, ...]) -> str:
         text = f"{next(self._numbers)} {by} in {chat}"
         self.said.append(Said(chat, by, text, to))
