@@ -25,10 +25,13 @@ URGENT = "URGENT : "
 
 def size(body: Body, enough: int = 0) -> int:
     """The bytes of text and html as JSON, the form of every network; 0 if they are surely not more than ``enough``."""
-    html = body.html or ""
-    if (len(body.text) + len(html)) * 6 + 4 <= enough:  # one character is never more than \u0000
+    return _size(body.text, body.html or "", enough)
+
+
+def _size(text: str, html: str, enough: int) -> int:
+    if (len(text) + len(html)) * 6 + 4 <= enough:  # one character is never more than \u0000
         return 0
-    return len(orjson.dumps(body.text)) + (len(orjson.dumps(html)) if html else 0)
+    return len(orjson.dumps(text)) + (len(orjson.dumps(html)) if html else 0)
 
 
 def check(body: Body, capabilities: Capabilities) -> None:
@@ -36,13 +39,13 @@ def check(body: Body, capabilities: Capabilities) -> None:
     check_text(body, LONGEST)
     if body.files and not capabilities.files:
         raise Refused("files_not_carried", "files")
-    if sum(file.size for file in body.files) > capabilities.max_files:
+    if body.files and sum(file.size for file in body.files) > capabilities.max_files:
         raise Refused("files_too_large", "files", about=f"{capabilities.max_files} bytes")
 
 
 def check_text(body: Body, most: int) -> None:
     """The text alone has to fit: formatting that does not is left out. Raises Refused (too_long)."""
-    if size(replace(body, html=None), most) > most:
+    if _size(body.text, "", most) > most:
         raise Refused("too_long", "text", about=f"{most} bytes")
 
 
@@ -85,7 +88,9 @@ def fit(delivery: Delivery, capabilities: Capabilities, carries: Able | None = N
     if kind is not delivery.kind:
         delivery = replace(delivery, kind=kind, body=_said(delivery, kind))
     says_so = KINDS[was].corrects or KINDS[kind].about
-    delivery = _placed(replace(delivery, body=_body(delivery.body, capabilities)), capabilities, says_so)
+    body = _body(delivery.body, capabilities)
+    delivery = delivery if body is delivery.body else replace(delivery, body=body)  # nearly always nothing changes
+    delivery = _placed(delivery, capabilities, says_so)
     check(delivery.body, capabilities)
     return delivery
 
@@ -143,6 +148,8 @@ def _placed(delivery: Delivery, able: Capabilities, says_so: bool) -> Delivery:
             before = wording.answers(delivery.cited, delivery.sent_at)
             delivery = replace(delivery, body=_begun(delivery.body, f"{before}\n", not delivery.body.text.strip()))
         reply_to = None if not KINDS[delivery.kind].about else reply_to
+    if reply_to is delivery.reply_to and thread is delivery.thread:
+        return delivery
     return replace(delivery, reply_to=reply_to, thread=thread)
 
 

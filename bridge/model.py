@@ -320,7 +320,8 @@ class Delivery:
     @property
     def recipients(self) -> tuple[Member, ...]:
         """The members that this leg serves."""
-        return tuple(m for m in self.members if m.address.network == self.network and m.person.id not in self.aside)
+        network, aside = self.network, self.aside
+        return tuple([m for m in self.members if m.address.network == network and m.person.id not in aside])
 
 
 @dataclass(frozen=True, slots=True)

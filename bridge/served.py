@@ -49,6 +49,7 @@ class Served(Mapping[str, Connector]):
     def __init__(self, *connectors: Connector) -> None:
         self._connectors: dict[str, Connector] = {}
         self._vouching: dict[str, Vouches] = {}
+        self._carrying: dict[str, Carries] = {}
         self._boxes: GivesBoxes | None = None
         self.seats: Seats | None = None
         """Who takes the places that people take in turn, if a network has any."""
@@ -62,6 +63,8 @@ class Served(Mapping[str, Connector]):
             self._connectors[connector.network] = connector
             if isinstance(connector, Vouches):
                 self._vouching[connector.network] = connector
+            if isinstance(connector, Carries):
+                self._carrying[connector.network] = connector
             if isinstance(connector, GivesBoxes):
                 self._boxes = connector
             if isinstance(connector, Seats):
@@ -99,9 +102,9 @@ class Served(Mapping[str, Connector]):
 
     def carries(self, network: str, kind: Kind, text: str, chat: str | None) -> bool:
         """Whether a network carries something of a kind in a chat of its own."""
-        connector = self._connectors[network]
-        able = kind in connector.capabilities.kinds
-        return able and (not isinstance(connector, Carries) or connector.carries(kind, text, chat))
+        choosy = self._carrying.get(network)  # to ask a connector for what it offers takes long
+        able = kind in self._connectors[network].capabilities.kinds
+        return able and (choosy is None or choosy.carries(kind, text, chat))
 
     def form(self, network: str, kind: Kind, text: str, chat: str | None, answers: bool) -> Kind | None:
         """The kind by which a network gets a message in a chat of its own; see :func:`bridge.kinds.becomes`."""

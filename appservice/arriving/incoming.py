@@ -73,7 +73,9 @@ class Incoming:
     async def _body(self, said: Said, room_id: str) -> Body:
         people = [await self._person(user) for user in said.named]
         called = tuple(dict.fromkeys(person for person in people if person is not None))
-        body = replace(said.body, mentions=called, everybody=said.everybody)
+        body = said.body
+        if called or said.everybody:
+            body = replace(body, mentions=called, everybody=said.everybody)
         if said.file is None:
             return body
         room = await self.rooms.store.get(room_id)

@@ -131,6 +131,8 @@ def _marked(said: Said, content: Json) -> Said:
     """Whom it calls by name, and whether it is urgent."""
     users, everybody = event_kinds.named(content)
     urgent = content.get(event_kinds.URGENT) is True
+    if not users and not everybody and said.body.urgent == urgent:
+        return said
     return replace(said, named=tuple(users), everybody=everybody, body=replace(said.body, urgent=urgent))
 
 

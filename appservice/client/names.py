@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bridge.errors import Refused
 from bridge.model import FUNCTION, MAIL, MATRIX, Member, Person
 
 _SLUG = "[a-z0-9][a-z0-9-]{0,47}"  # of a function, as its rota file names it
+_REMEMBERED = 20_000
 _LONGEST = 255  # bytes of a user id (specification, "User identifiers")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-/+")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -38,8 +41,10 @@ class Names:
     _exact: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _mailbox: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _function: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _persons: Callable[[str], str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_persons", lru_cache(_REMEMBERED)(self._person))  # several times for each event
         server = re.escape(self.server)
         object.__setattr__(self, "voice", f"@{self.prefix}liaison:{self.server}")
         object.__setattr__(self, "_exact", re.compile(f"@{re.escape(self.prefix)}([0-9]{{11}}):{server}"))
@@ -76,6 +81,9 @@ class Names:
 
     def person(self, mxid: str) -> str | None:
         """The person id behind a ghost; None for everybody else, look-alikes included."""
+        return self._persons(mxid)
+
+    def _person(self, mxid: str) -> str | None:
         if (found := self._exact.fullmatch(mxid)) is not None:
             return f"rpps:{found[1]}"
         if (found := self._function.fullmatch(mxid)) is not None:

@@ -99,7 +99,8 @@ class Outgoing:
         asked = await self._asked(room, ghost, await self._linked(delivery, ghost), keys)
         if delivery.named == delivery.message and delivery.name is not None and delivery.name.about_patient:
             asked.insert(0, EventToSend(f"{delivery.id}/name", ghost, to_naming(delivery.name, kept=False)))
-        asked = [replace(one, apart=apart) for one in asked]
+        if gone or exits:
+            asked = [replace(one, apart=apart) for one in asked]
         await self._newcomers.before(room, ghost)
         events = {one.key: await self._send(room, one) for one in asked}
         await self._voice.brought(room, ghost)  # a room from before there was one; who speaks counts as having read

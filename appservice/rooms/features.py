@@ -17,7 +17,7 @@ import orjson
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import MatrixRefused, part
 from appservice.rooms.newroom import marker
-from appservice.rooms.roomstate import Room, RoomStore
+from appservice.rooms.roomstate import Room, RoomStore, Shown
 from appservice.rooms.voice import Voice
 from bridge.errors import Refused, Unavailable
 from bridge.model import FUNCTION, MATRIX, Delivery, Kind
@@ -79,16 +79,30 @@ class Features:
 
     async def show(self, room: Room, delivery: Delivery) -> None:
         """With nothing changed: one comparison. No room waits for it: what fails is tried with another message."""
-        if room.shown is delivery.members:
+        if self._shown(room, delivery):
             return
+        networks = networks_of(delivery)
         try:
             state = to_state(self._hub, delivery, self._voice.user, room.facts.bridged)
             if digest(state) != room.facts.features and await self._change(room, state):
-                room.facts.features, room.facts.bridged = digest(state), networks_of(delivery)
+                room.facts.features, room.facts.bridged = digest(state), networks
                 await self._store.write(room)
-            room.shown = delivery.members
+            if digest(state) == room.facts.features:
+                room.shown = Shown(delivery.members, tuple(networks), self._hub.carried(networks))
         except (Unavailable, Refused) as reason:
             log.info("what survives is not shown in %s: %s", room.room_id, reason)
+
+    def _shown(self, room: Room, delivery: Delivery) -> bool:
+        """Whether nobody has come or gone, and no network carries anything else, since the room was brought up to date.
+
+        Both are the very same things then; networks seldom say that they carry something else.
+        """
+        shown = room.shown
+        return (
+            shown is not None
+            and shown.members is delivery.members
+            and shown.carried is self._hub.carried(shown.networks)
+        )
 
     async def _change(self, room: Room, state: list[Json]) -> bool:
         """False: this room lets the voice set no state, and goes on without."""

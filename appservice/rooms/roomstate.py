@@ -14,7 +14,7 @@ from appservice.e2ee import RoomState
 from bridge.db import Database, Tx
 from bridge.model import Member
 from bridge.parts.lru import Lru
-from bridge.receiver import Within
+from bridge.receiver import InCommon, Within
 
 Json = dict[str, Any]
 _CACHED = 20_000
@@ -51,6 +51,15 @@ class RoomFacts:
         self.successor, self.closed_by = successor or None, by
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """For whom a room shows what survives, and what that is: what the other networks of these members carry."""
+
+    members: tuple[Member, ...]
+    networks: tuple[str, ...]
+    carried: InCommon
+
+
 @dataclass(slots=True, eq=False)
 class Room:
     """One room. ``settled`` are the members of the conversation for whom everything was done already."""
@@ -60,7 +69,7 @@ class Room:
     facts: RoomFacts = field(default_factory=RoomFacts)
     members: dict[str, str] = field(default_factory=dict)
     settled: tuple[Member, ...] | None = None
-    shown: tuple[Member, ...] | None = None  # those by whose networks the room shows what survives
+    shown: Shown | None = None
     leaving: set[str] = field(default_factory=set)  # seen gone, and the hub has not been told yet
     removed: set[str] = field(default_factory=set)  # those of them whom somebody else has taken out
     unknown: set[str] = field(default_factory=set)  # asked for, and no such user exists

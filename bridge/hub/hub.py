@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
+from operator import is_
 
 from bridge.capabilities import check, together
+from bridge.connector import Capabilities
 from bridge.content.group_picture import picture as to_picture
 from bridge.db import Conflict, Tx
 from bridge.errors import Refused
@@ -45,6 +47,7 @@ from bridge.model import (
     Standing,
 )
 from bridge.parts.lines import one_name
+from bridge.parts.lru import Lru
 from bridge.parts.moments import credible
 from bridge.parts.turns import Turns
 from bridge.people.people import People
@@ -55,6 +58,7 @@ from bridge.store.store import Store
 from bridge.vouching import Proof
 
 log = logging.getLogger(__name__)
+_REMEMBERED = 1000
 
 
 def now_ms() -> int:
@@ -93,6 +97,7 @@ class Hub:
         self.links = Links(store, people, connectors, self.claims, self.moving, self._news, clock)
         self._taking_over = TakingOver(store, people, connectors, self.moving, courier.patience)
         self.following = Following(store, people, connectors, courier, self.links, self._taking_over, clock)
+        self._carried: Lru[tuple[str, ...], tuple[Sequence[Capabilities], InCommon]] = Lru(_REMEMBERED)
         self.signs = Signs(store, people, courier, connectors, clock)
 
     async def start(self) -> None:
@@ -132,7 +137,8 @@ class Hub:
 
     async def _accept(self, message: Message, within: Within | None, again: Within | None) -> Accepted:
         check(message.body, self._connectors[message.ref.network].capabilities)
-        message = replace(message, sent_at=credible(message.sent_at, self._clock()))
+        if (sent_at := credible(message.sent_at, self._clock())) != message.sent_at:
+            message = replace(message, sent_at=sent_at)
         sender = await self.facts.identify(message.sender, "sender")
         add = [await self._people.find(h, message.ref.network, f"to.{i}") for i, h in enumerate(message.to)]
         if not self._connectors[message.ref.network].capabilities.echoes:  # such a network has shown what it cites
@@ -244,7 +250,11 @@ class Hub:
 
     def carried(self, networks: Collection[str]) -> InCommon:
         """See :class:`bridge.receiver.Receiver`."""
-        return together([self._connectors[name].capabilities for name in networks if name in self._connectors])
+        able = [self._connectors[name].capabilities for name in networks if name in self._connectors]
+        known = self._carried.get(tuple(networks))
+        if known is not None and len(known[0]) == len(able) and all(map(is_, known[0], able)):
+            return known[1]
+        return self._carried.put(tuple(networks), (able, together(able)))[1]
 
     # ---- order
 

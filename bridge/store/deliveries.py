@@ -53,7 +53,7 @@ class Deliveries:
         return Delivery(
             id=row["id"], network=network, message=row["message"], conversation=whole.id, chat=row["chat"],
             sender=await self._people.get(row["sender"]), kind=Kind(row["kind"]),
-            body=said.body, members=whole.members, moderated=said.moderated,
+            body=said.body, members=whole.members, name=whole.name, named=whole.named, moderated=said.moderated,
             sent_at=row["sent_at"], order=row["pos"], attempt=row["attempt"],
             created_at=row["created_at"], cites=(row["reply_to"], row["thread"]), files=said.files,
         )  # fmt: skip

@@ -29,8 +29,12 @@ def addressed(due: DueDelivery, whole: Conversation) -> Delivery:
     network, networks = due.delivery.network, {n for _, n, _ in due.meant}
     refused = {person for person, where, state in due.meant if where == network and state == State.REFUSED}
     meant = {person for person, _, _ in due.meant} - refused
-    members = tuple(m for m in whole.members if m.address.network not in networks or m.person.id in meant)
+    members = tuple([m for m in whole.members if m.address.network not in networks or m.person.id in meant])
+    if len(members) == len(whole.members):
+        members = whole.members  # the very same, as long as nobody comes or goes: others compare by that
     left = {person for person, where, state in due.meant if where == network and state == State.ACCEPTED}
     left.difference_update(m.person.id for m in members if m.address.network == network)
-    gone = frozenset(left | refused)
-    return replace(due.delivery, members=members, gone=gone, name=whole.name, named=whole.named)
+    gone, was = frozenset(left | refused), due.delivery
+    if not gone and members is was.members and (whole.name, whole.named) == (was.name, was.named):
+        return was
+    return replace(was, members=members, gone=gone, name=whole.name, named=whole.named)

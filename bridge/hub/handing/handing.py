@@ -34,7 +34,8 @@ class Handing:
             told = await self._store.deliveries.texts(fitted.reply_to)
             if len(bodies) > 1 or len(told) > 1:
                 return await self._corrected(fitted, bodies, told)
-        handed = await self._deliver(replace(fitted, body=bodies[0]))
+        whole = bodies[0] is fitted.body
+        handed = await self._deliver(fitted if whole else replace(fitted, body=bodies[0]))
         for n, body in enumerate(bodies[1:], 2):
             ref = await self._deliver(_part(fitted, body, n))
             await self._store.deliveries.part(delivery.message, _ref(ref), n)

@@ -88,12 +88,14 @@ def to_message(
     body = to_body(sent.text, sent.html, max_text, to_files(sent.files, uploaded))
     body = holding.held(sent.kind, body, sent.location, sent.poll, sent.contact)
     urgent = sent.urgent or sent.priority == "urgent"
+    if urgent or sent.mentions or sent.everybody:
+        body = replace(body, urgent=urgent, mentions=tuple(dict.fromkeys(sent.mentions)), everybody=sent.everybody)
     return Message(
         ref=Ref(network, sent.id),
         chat=sent.conversation,
         sender=Address(network, sent.sender),
         kind=holding.to_kind(sent.kind),
-        body=replace(body, urgent=urgent, mentions=tuple(dict.fromkeys(sent.mentions)), everybody=sent.everybody),
+        body=body,
         sent_at=to_time(sent.sent_at, now),
         to=tuple(sent.to),
         reply_to=None if sent.reply_to is None else Ref(network, sent.reply_to),
