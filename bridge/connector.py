@@ -239,6 +239,49 @@ class Forgets(Protocol):
         """The conversation is over: what is kept of its chat goes in this transaction."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnQueue:
+    """What waits within an edge. ``name``: one of a few words; ``part``: what has a queue of its own, or empty.
+
+    ``waiting`` is counted up to a bound; ``oldest``: ms since 1970, or None.
+    """
+
+    name: str
+    part: str
+    waiting: int
+    oldest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A list from elsewhere that the hub follows. ``confirmed``: s since 1970 when its source last said that it holds.
+
+    ``old``: somebody has to see to it. ``trouble``: why it was not renewed when that was last tried, or empty.
+    """
+
+    name: str
+    confirmed: float
+    old: bool
+    trouble: str
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A connector may offer: lists from elsewhere by which it judges."""
+
+    @property
+    def followed(self) -> Sequence[Followed]:
+        """Each of them, as this process has it."""
+
+
+@runtime_checkable
+class Queues(Protocol):
+    """A connector may offer: what waits in tables of its own, for its operator to see."""
+
+    async def queues(self, most: int) -> Sequence[OwnQueue]:
+        """Of the whole hub, each counted up to ``most``. Raises Unavailable (the database)."""
+
+
 @runtime_checkable
 class Declares(Protocol):
     """A connector may offer: a product that declares its users and is told what became of that."""

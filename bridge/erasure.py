@@ -58,6 +58,7 @@ PERSONAL = (
     _kept("poll", "no person"),
     _kept("vote", "a poll's counts stay as the others have seen them", "person"),
     _kept("report", "no person"),
+    _kept("late_leg", "no person"),
     _kept("delivery", _SHORT),
     _kept("file", _SHORT),
     # who takes part

@@ -10,9 +10,13 @@ from bridge.connector import (
     Admits,
     Boxes,
     Connector,
+    Followed,
+    Follows,
     GivesBoxes,
     Lends,
+    OwnQueue,
     Portrays,
+    Queues,
     Ranks,
     Relief,
     Remembers,
@@ -126,6 +130,16 @@ class Served(Mapping[str, Connector]):
     def boxes(self) -> Boxes | None:
         """The mailboxes that the hub itself gives, if a network gives any."""
         return self._boxes.boxes if self._boxes is not None else None
+
+    async def queues(self, most: int) -> list[tuple[str, OwnQueue]]:
+        """What waits within the edges, with the name of each network; counted up to ``most``. Raises Unavailable."""
+        found = [(name, await one.queues(most)) for name, one in self._connectors.items() if isinstance(one, Queues)]
+        return [(name, queue) for name, queues in found for queue in queues]
+
+    @property
+    def followed(self) -> list[Followed]:
+        """The lists from elsewhere by which the networks judge."""
+        return [each for one in self._connectors.values() if isinstance(one, Follows) for each in one.followed]
 
     async def show(self, people: Sequence[Person]) -> None:
         """These people can be reached from now on: networks make ready what is needed to find them."""

@@ -1,4 +1,8 @@
-"""`GET /metrics` for Prometheus: what happens and what waits, by network; nobody and nothing that was said."""
+"""`GET /metrics` for Prometheus: what happens and what waits, by network; nobody and nothing that was said.
+
+Each worker has its own. Counters and what a worker knows by itself add up over workers; a gauge whose help says that it
+is of the whole hub is read from the database, and every worker gives the same figure.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.registry import Collector
 
 from appservice.operating.overview import Overview, Stand
-from bridge.errors import Unavailable
 from bridge.hub.handing.counting import BOUNDS, Counters, Times
+from bridge.hub.operating.waiting import MOST
 
 PATH = "/metrics"
+_HUB = "(of the whole hub, alike at every worker)"
 
 
 class Metrics:
@@ -32,12 +37,9 @@ class Metrics:
         app.router.add_get(PATH, self._asked)
 
     async def _asked(self, request: web.Request) -> web.Response:
-        try:
-            stand = await self._standing.now()
-        except Unavailable:
-            return web.Response(status=503)
+        stand = await self._standing.now()
         now = CollectorRegistry(auto_describe=False)
-        now.register(_Now([*_stands(stand), *_counted(self._standing.counts)]))
+        now.register(_Now([*_of_hub(stand), *_of_worker(stand), *_counted(self._standing.counts)]))
         body = generate_latest(now) + generate_latest(self._process)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_1_0_0})
 
@@ -55,32 +57,83 @@ class _Now(Collector):
         return self._metrics
 
 
-def _stands(stand: Stand) -> Iterator[Metric]:
-    by = ["network"]
-    up = GaugeMetricFamily("liaison_network_up", "1: the network answers, as far as was tried", labels=by)
-    waiting = GaugeMetricFamily("liaison_deliveries_waiting", "Deliveries that wait, up to 10000", labels=by)
-    oldest = GaugeMetricFamily("liaison_oldest_waiting_seconds", "How long the oldest has waited", labels=by)
-    untold = GaugeMetricFamily("liaison_reports_waiting", "Writers to be told, up to 10000", labels=by)
+def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"liaison_{name}", about, labels=labels)
+
+
+def _of_hub(stand: Stand) -> Iterator[Metric]:
+    """From the database, alike at each worker: take the max over them, never the sum. Without it: nothing."""
+    if not stand.known:
+        return
+    waiting = _gauge("deliveries_waiting", f"Deliveries that wait, up to {MOST} {_HUB}", "network")
+    oldest = _gauge("oldest_waiting_seconds", f"How long the oldest delivery has waited {_HUB}", "network")
+    untold = _gauge("reports_waiting", f"Writers to be told what became of a message, up to {MOST} {_HUB}", "network")
+    late = _gauge("legs_late", f"Conversations that wait longer than delivery.late, up to {MOST} {_HUB}", "network")
+    for one in stand.traffic:
+        waiting.add_metric([one.network], one.waiting)
+        oldest.add_metric([one.network], _age(one.oldest))
+        untold.add_metric([one.network], one.reports)
+        late.add_metric([one.network], one.late)
+    yield from (waiting, oldest, untold, late)
+    yield GaugeMetricFamily("liaison_deliveries_held", f"Wait for their place, up to {MOST} {_HUB}", stand.held)
+    yield from _edges(stand)
+
+
+def _edges(stand: Stand) -> Iterator[Metric]:
+    inside = _gauge("edge_waiting", f"What waits within a network's edge, up to {MOST} {_HUB}", "network", "queue")
+    oldest = _gauge("edge_oldest_seconds", f"How long the oldest of it has waited {_HUB}", "network", "queue")
+    found: dict[tuple[str, str], tuple[int, float]] = {}
+    for one in stand.queues:
+        n, age = found.get((one.network, one.name), (0, 0.0))
+        found[one.network, one.name] = n + one.waiting, max(age, _age(one.oldest))
+    for labels, (n, age) in sorted(found.items()):
+        inside.add_metric(labels, n)
+        oldest.add_metric(labels, age)
+    yield from (inside, oldest)
+
+
+def _of_worker(stand: Stand) -> Iterator[Metric]:
+    up = _gauge("network_up", "1: the network answers this worker, as far as was tried", "network")
     for one in stand.traffic:
         up.add_metric([one.network], float(one.up))
-        waiting.add_metric([one.network], one.waiting)
-        since = 0.0 if one.oldest is None else time.time() - one.oldest / 1000
-        oldest.add_metric([one.network], max(0.0, since))
-        untold.add_metric([one.network], one.reports)
-    yield from (up, waiting, oldest, untold)
-    yield GaugeMetricFamily("liaison_deliveries_held", "Wait for their place, up to 10000", stand.held)
-    yield GaugeMetricFamily("liaison_ready", "0: nobody is reached, as GET /ready says", float(not stand.trouble))
-    alarms = CounterMetricFamily("liaison_alarms", "Lines of the log that begin with ALARM", labels=["part"])
+    yield up
+    ready = "0: nobody is reached by this worker, as GET /ready says"
+    yield GaugeMetricFamily("liaison_ready", ready, float(not stand.trouble))
+    works = "0: the database fails for this worker"
+    yield GaugeMetricFamily("liaison_database_up", works, float(stand.database))
+    alarms = CounterMetricFamily("liaison_alarms", "Lines of this worker's log that begin with ALARM", labels=["part"])
     for part, n in sorted(stand.alarms.items()):
         alarms.add_metric([part], n)
     yield alarms
+    yield from _around(stand)
+    build = _gauge("build_info", "Which version runs", "version")
+    build.add_metric([stand.version], 1)
+    yield build
+
+
+def _around(stand: Stand) -> Iterator[Metric]:
     if (listed := stand.federation) is not None:
         about = "When the federation's list ends"
         yield GaugeMetricFamily("liaison_federation_list_expires_timestamp_seconds", about, listed.expires)
         yield GaugeMetricFamily("liaison_federation_list_domains", "Domains of the federation's list", listed.domains)
-    build = GaugeMetricFamily("liaison_build_info", "Which version runs", labels=["version"])
-    build.add_metric([stand.version], 1)
-    yield build
+    confirmed = _gauge("list_confirmed_timestamp_seconds", "When a list's source last said that it holds", "list")
+    old = _gauge("list_old", "1: the list was not renewed for too long, or refused", "list")
+    for one in stand.lists:
+        confirmed.add_metric([one.name], one.confirmed)
+        old.add_metric([one.name], float(one.old))
+    ends = _gauge("certificate_expires_timestamp_seconds", "When a certificate ends; 0: it cannot be read", "option")
+    for option, at in sorted(stand.certificates.items()):
+        ends.add_metric([option], at)
+    free = _gauge("disk_free_bytes", "What the hub may still write", "folder")
+    size = _gauge("disk_size_bytes", "Of the disk of a folder", "folder")
+    for disk in stand.disks:
+        free.add_metric([disk.path], disk.free)
+        size.add_metric([disk.path], disk.size)
+    yield from (confirmed, old, ends, free, size)
+
+
+def _age(since: int | None) -> float:
+    return 0.0 if since is None else max(0.0, time.time() - since / 1000)
 
 
 def _counted(counts: Counters) -> Iterator[Metric]:

@@ -1,4 +1,8 @@
-"""How the hub stands: networks, what waits for each, lists, alarms; for `liaison status` and for metrics."""
+"""How the hub stands: networks, what waits for each, lists, alarms; for `liaison status` and for metrics.
+
+What comes from the database is of the whole hub and the same whichever worker is asked; what a process knows by itself
+(:data:`OF_A_WORKER`) is of the worker that was asked.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from appservice.operating.surroundings import Disk, Surroundings
+from bridge.connector import Followed
+from bridge.errors import Unavailable
 from bridge.hub.assembly import Core
 from bridge.hub.handing.counting import Counters
-from bridge.hub.operating.waiting import Traffic, WaitingQueue
+from bridge.hub.operating.waiting import MOST, Traffic, WaitingQueue
 from bridge.parts.alarms import ALARMS
 from bridge.people.server_list import ServerList
 
 Json = dict[str, Any]
+OF_A_WORKER = ("version", "running", "trouble", "alarms", "federation", "lists", "certificates", "disks", "database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,23 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeQueue:
+    """What waits within the edge of a network; see :class:`bridge.connector.OwnQueue`."""
+
+    network: str
+    name: str
+    part: str
+    waiting: int
+    oldest: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stand:
-    """At one moment. ``trouble``: why nothing can be encrypted, or nothing reaches Matrix, in English; else empty."""
+    """At one moment. ``trouble``: why nothing can be encrypted, or nothing reaches Matrix, in English; else empty.
+
+    ``database``: it works. ``known``: what waits could be read from it. ``certificates``: when each
+    ends (s since 1970).
+    """
 
     version: str
     running: float
@@ -37,13 +60,22 @@ class Stand:
     held: int
     alarms: dict[str, int]
     federation: Listed | None
+    database: bool
+    known: bool
+    queues: tuple[EdgeQueue, ...]
+    lists: tuple[Followed, ...]
+    certificates: dict[str, int]
+    disks: tuple[Disk, ...]
 
 
 class Overview:
     """``trouble`` is asked each time; ``clock`` gives milliseconds since 1970."""
 
-    def __init__(self, core: Core, queue: WaitingQueue, servers: ServerList, trouble: Callable[[], str]) -> None:
+    def __init__(
+        self, core: Core, queue: WaitingQueue, servers: ServerList, trouble: Callable[[], str], around: Surroundings
+    ) -> None:
         self._core, self._queue, self._servers, self._trouble = core, queue, servers, trouble
+        self._around = around
         self._began = time.monotonic()
 
     @property
@@ -52,11 +84,26 @@ class Overview:
         return self._core.courier.counts
 
     async def now(self) -> Stand:
-        """Raises Unavailable (the database)."""
+        """Whatever the database does."""
+        try:
+            traffic, held, queues = await self._queue.traffic(), await self._queue.held(), await self._queues()
+            reads = True
+        except Unavailable:
+            traffic, held, queues, reads = self._unknown(), 0, (), False
+        lists = [*self._core.served.followed, await self._around.directory()]
         return Stand(
-            version("liaison-hub"), time.monotonic() - self._began, self._trouble(),
-            tuple(await self._queue.traffic()), await self._queue.held(), dict(ALARMS.by), self._listed(),
+            version("liaison-hub"), time.monotonic() - self._began, self._trouble(), tuple(traffic), held,
+            dict(ALARMS.by), self._listed(), reads and self._core.db.working, reads, queues, tuple(lists),
+            self._around.certificates(), tuple(self._around.disks()),
         )  # fmt: skip
+
+    def _unknown(self) -> list[Traffic]:
+        courier = self._core.courier
+        return [Traffic(name, courier.up(name), 0, 0, None) for name in self._core.served]
+
+    async def _queues(self) -> tuple[EdgeQueue, ...]:
+        found = await self._core.served.queues(MOST)
+        return tuple(EdgeQueue(network, one.name, one.part, one.waiting, one.oldest) for network, one in found)
 
     def _listed(self) -> Listed | None:
         federation = self._servers.federation

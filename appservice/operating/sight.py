@@ -8,6 +8,7 @@ from appservice.operating import queued, status, traced, who
 from appservice.operating.door import Act
 from appservice.operating.metrics import Metrics
 from appservice.operating.overview import Overview
+from appservice.operating.surroundings import Surroundings
 from bridge.hub.assembly import Core
 from bridge.hub.hub import now_ms
 from bridge.hub.operating.tracing import Tracing
@@ -18,12 +19,12 @@ from bridge.people.server_list import ServerList
 class Sight:
     """``trouble`` says why nobody can be reached now, in English."""
 
-    def __init__(self, core: Core, servers: ServerList, trouble: Callable[[], str]) -> None:
+    def __init__(self, core: Core, servers: ServerList, trouble: Callable[[], str], around: Surroundings) -> None:
         names = list(core.served)
         self._queue = WaitingQueue(core.store, core.courier, names, now_ms)
         self._core = core
         self._tracing = Tracing(core.db, names, self._queue)
-        self._standing = Overview(core, self._queue, servers, trouble)
+        self._standing = Overview(core, self._queue, servers, trouble, around)
         self.metrics = Metrics(self._standing)
 
     def acts(self) -> Mapping[str, Act]:

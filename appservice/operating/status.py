@@ -19,6 +19,17 @@ from bridge.hub.operating.waiting import MOST
 Json = dict[str, Any]
 _AGAIN = 2.0  # s between two looks of --watch
 _DAY = 86_400
+_SHOWN = 10  # lines about what waits within edges
+_LOW = 0.1  # share of a disk
+_INSIDE = {
+    "events": "events to be worked on", "unreadable": "events whose key has not come",
+    "keyless": "people who cannot read yet", "in": "mails taken in", "out": "mails",
+}  # fmt: skip
+_LONG = {"events": 300, "unreadable": 900, "in": 900, "out": 3600}  # s that something of an edge waits at most
+_CHAPTER = {
+    "events": "Events pile up", "unreadable": "A key has not come", "in": "A mail is stuck", "out": "A mail is stuck",
+}  # fmt: skip
+_RENEW = {"directory": "`liaison directory status`, or mend the file", "mail_trust": "`liaison trust`"}
 
 
 def acts(standing: Overview) -> Mapping[str, Act]:
@@ -51,11 +62,13 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
 def lines(found: Json, now: float, late: float) -> list[str]:
     """The screen."""
     said = [f"liaison {found['version']}, running for {lasting(found['running'])}", ""]
-    said += [f"{'network':16} {'answers':8} {'waiting':>8} {'oldest':>12} {'to tell':>8}"]
+    said += [f"{'network':16} {'answers':8} {'waiting':>8} {'oldest':>12} {'late':>8} {'to tell':>8}"]
     for one in found["traffic"]:
-        oldest = "-" if one["oldest"] is None else lasting(now - one["oldest"] / 1000)
-        counts = f"{_counted(one['waiting']):>8} {oldest:>12} {_counted(one['reports']):>8}"
-        said.append(f"{one['network']:16} {'yes' if one['up'] else 'NO':8} {counts}")
+        counts = " ".join(f"{_counted(one[name]):>8}" for name in ("late", "reports"))
+        oldest = f"{_counted(one['waiting']):>8} {_since(one['oldest'], now):>12}"
+        said.append(f"{one['network']:16} {'yes' if one['up'] else 'NO':8} {oldest} {counts}")
+    inside = [one for one in found["queues"] if one["waiting"]]
+    said += ["", *map(_edge, inside[:_SHOWN], [now] * _SHOWN)] if inside else []
     if found["held"]:
         said += ["", f"{_counted(found['held'])} wait for their place in the order of their conversation"]
     if (listed := found["federation"]) is not None:
@@ -66,22 +79,62 @@ def lines(found: Json, now: float, late: float) -> list[str]:
     return said
 
 
+def _edge(one: Json, now: float) -> str:
+    part = f" for {one['part']}" if one["part"] else ""
+    said = _INSIDE.get(one["name"], one["name"])
+    return f"{one['network']}: {_counted(one['waiting'])} {said}{part}, the oldest for {_since(one['oldest'], now)}"
+
+
 def concerns(found: Json, now: float, late: float) -> list[str]:
     """What needs an operator, each with what to do. ``late``: s after which writers hear that a message waits."""
     said = [f"{found['trouble']}"] if found["trouble"] else []
-    for one in found["traffic"]:
-        name = one["network"]
-        if not one["up"]:
-            said.append(f"{name} does not answer: look there; then `liaison queue retry --network {name}`")
-        elif one["oldest"] is not None and now - one["oldest"] / 1000 > late:
-            said.append(f"messages to {name} are late: `liaison queue list --network {name}` says which and why")
-    listed = found["federation"]
-    if listed is not None and listed["expires"] - now < 7 * _DAY:
-        said.append("the federation's list ends soon, and with it all traffic with others: get the new one")
+    if not found["database"]:
+        said.append("the database fails: `journalctl -u liaison | grep ALARM` says how; what waits is safe")
+    said += [line for one in found["traffic"] for line in _of_network(one, now, late)]
+    said += [line for one in found["queues"] for line in _of_edge(one, now)]
+    said += _of_machine(found, now)
     alarms = sum(found["alarms"].values())
     if alarms:
         said.append(f"{alarms} alarms since the start: see ALARM in the log ({', '.join(sorted(found['alarms']))})")
     return said
+
+
+def _of_network(one: Json, now: float, late: float) -> list[str]:
+    name = one["network"]
+    if not one["up"]:
+        return [f"{name} does not answer: look there; then `liaison queue retry --network {name}`"]
+    if one["late"] or (one["oldest"] is not None and now - one["oldest"] / 1000 > late):
+        return [f"messages to {name} are late: `liaison queue list --network {name}` says which and why"]
+    return []
+
+
+def _of_edge(one: Json, now: float) -> list[str]:
+    limit = _LONG.get(one["name"])
+    if limit is None or one["oldest"] is None or now - one["oldest"] / 1000 < limit:
+        return []
+    return [f"{_edge(one, now)}: see docs/operating.md, {_CHAPTER[one['name']]}"]
+
+
+def _of_machine(found: Json, now: float) -> list[str]:
+    said = []
+    listed = found["federation"]
+    if listed is not None and listed["expires"] - now < 7 * _DAY:
+        said.append("the federation's list ends soon, and with it all traffic with others: get the new one")
+    for one in found["lists"]:
+        why = f" ({one['trouble']})" if one["trouble"] else ""
+        said += [f"the list {one['name']} is old{why}: {_RENEW.get(one['name'], 'renew it')}"] if one["old"] else []
+    for option, ends in sorted(found["certificates"].items()):
+        if ends - now < 14 * _DAY:
+            left = "cannot be read" if not ends else "has ended" if ends < now else f"ends in {lasting(ends - now)}"
+            said.append(f"the certificate {option} {left}: renew it, then `liaison reload`")
+    for disk in found["disks"]:
+        if disk["free"] < _LOW * disk["size"]:
+            said.append(f"the disk of {disk['path']} is nearly full ({disk['free'] // 2**20} MiB left): make room")
+    return said
+
+
+def _since(oldest: int | None, now: float) -> str:
+    return "-" if oldest is None else lasting(now - oldest / 1000)
 
 
 def _counted(n: int) -> str:

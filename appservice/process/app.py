@@ -26,6 +26,7 @@ from appservice.operating import accounts
 from appservice.operating.audit import signing_key
 from appservice.operating.door import Act, Door
 from appservice.operating.sight import Sight
+from appservice.operating.surroundings import surroundings
 from appservice.operating.why import Reasons
 from appservice.process import examine, identities, proof
 from appservice.process import matrix as matrix_edge
@@ -244,7 +245,8 @@ async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
-    sight = Sight(parts.core, parts.servers, parts.matrix.trouble)
+    around = surroundings(config, parts.directory)
+    sight = Sight(parts.core, parts.servers, parts.matrix.trouble, around)
     why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
     acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix, parts.core.db), **why.acts(), **sight.acts()}
     matrix = parts.matrix

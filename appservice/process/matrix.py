@@ -17,6 +17,7 @@ from appservice.arriving.gaps import Gaps
 from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
+from appservice.arriving.queues import waiting as arriving
 from appservice.arriving.reading import Reading, Waiting
 from appservice.arriving.receipts import Receipts
 from appservice.arriving.transactions import ECHO, HEARTBEAT, Item, Transaction, Transactions
@@ -45,7 +46,7 @@ from appservice.rooms.rooms import Rooms
 from appservice.rooms.roomstate import Room, RoomStore
 from appservice.rooms.voice import Voice
 from bridge.capabilities import MAX_TEXT
-from bridge.connector import Capabilities
+from bridge.connector import Capabilities, OwnQueue
 from bridge.db import Component, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.kinds import EVERYWHERE
@@ -233,6 +234,10 @@ class Matrix:
                 await asyncio.sleep(_VOICE_AGAIN)
             else:
                 return
+
+    async def queues(self, most: int) -> Sequence[OwnQueue]:
+        """See :class:`bridge.connector.Queues`."""
+        return await arriving(self._db, most)
 
     @property
     def idle(self) -> bool:

@@ -22,6 +22,11 @@ UPDATE matrix_inbox SET stream = $2 WHERE stream = $1;
 SELECT stream, event_id, room_id, parked_session, parked_sender, parked_at, told FROM matrix_inbox
 WHERE stream > $1 ORDER BY stream LIMIT $2;
 
+-- name: inbox_waits
+SELECT COUNT(*) AS n, COUNT(parked_at) AS parked, MIN(parked_at) AS oldest_parked,
+  MIN(CASE WHEN parked_at IS NULL THEN received_at END) AS oldest
+FROM (SELECT received_at, parked_at FROM matrix_inbox WHERE stream > 0 ORDER BY stream LIMIT $1) AS first;
+
 -- name: inbox_event
 SELECT sealed FROM matrix_inbox WHERE stream = $1;
 

@@ -73,7 +73,7 @@ class Courier:
         self._handing = Handing(store, connectors)
         self._outlets: dict[str, Outlet] = {}  # made at the start, as the networks are known then
         self._telling: dict[str, Telling] = {}
-        self._overdue = Overdue(store, self._outlets, patience, clock, on_refused)
+        self._overdue = Overdue(store, self._outlets, patience, clock, on_refused, self.keeps)
 
     @property
     def patience(self) -> Patience:

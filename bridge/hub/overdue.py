@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from bridge.errors import Unavailable, where
+from bridge.hub.handing.late_legs import LateLegs
 from bridge.hub.outlet import Outlet
 from bridge.parts.patience import Patience
 from bridge.parts.steady import Steady
@@ -30,9 +31,11 @@ class Overdue:
 
     def __init__(
         self, store: Store, outlets: Mapping[str, Outlet], patience: Patience, clock: Callable[[], int],
-        refused: Callable[[str, str], None],
+        refused: Callable[[str, str], None], keeps: Callable[[str, str], bool],
     ) -> None:  # fmt: skip
+        """``keeps``: whether a lane waits for people to come, which is no operator's business."""
         self._store = store
+        self._legs = LateLegs(store.db, patience.late, keeps, clock)
         self._outlets = outlets
         self._patience = patience
         self._clock = clock
@@ -77,6 +80,7 @@ class Overdue:
         outlet, patience = self._outlets[name], self._patience
         while rows := await outlet.backlog.late(self._before(patience.late), _PAGE):
             await self._tell(name, rows, news)
+        await self._legs.over(name)
         while people := await outlet.backlog.not_in(self._before(patience.late), _PAGE):
             await self._not_in(name, people, news)
         while outlet.down and self._tried:
@@ -89,6 +93,8 @@ class Overdue:
         begun = time.monotonic()
         async with self._store.db.transaction("courier.late") as tx:
             told = await self._store.outcomes.late(tx, name, {row.id: row.message for row in rows})
+            found = await self._legs.found(tx, name, {row.conversation for row in rows})
+        self._legs.say(name, found)
         if told:
             news()
         await asyncio.sleep(_SHARE * (time.monotonic() - begun))

@@ -84,9 +84,10 @@ def core(n: int) -> dict[str, Table]:
 
 
 def _amended(n: int, chat: list[str]) -> dict[str, Table]:
-    """Each message of the room was corrected, and as many corrections wait for theirs."""
+    """Each message of the room was corrected, and as many corrections wait for theirs; many legs are late."""
     waits = (("siilo", f"e{i}", f"t{i}", chat[n + i], "chat", "dan", "edit", b"x", i, i, i) for i in range(1, n + 1))
     return {
+        "late_leg": ("network, conversation, since", (("siilo", chat[i], i) for i in range(n, 2 * n + 1))),
         "language": ("person, language", ((f"rpps:{i}", "en") for i in range(n))),
         "correction": ("message, about, kind, sent_at", ((f"m_e{i}", message(i), "edit", i) for i in range(1, n + 1))),
         "early": ("network, id, about, conversation, chat, address, kind, body, sent_at, accepted_at, until", waits),

@@ -198,6 +198,9 @@ AND NOT EXISTS (SELECT 1 FROM e2ee_share g WHERE g.session_id = s.session_id AND
 -- name: late
 SELECT user_id, room_id, at, delay FROM e2ee_late WHERE at <= $1 ORDER BY at LIMIT 100
 
+-- name: late-count
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM e2ee_late WHERE at < $1 ORDER BY at LIMIT $2) AS first
+
 -- name: late-rooms
 SELECT room_id FROM e2ee_late WHERE user_id = $1 ORDER BY room_id LIMIT 500
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.db import Row
 from bridge.errors import Refused
@@ -39,13 +39,18 @@ class WaitingDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """One network. ``waiting`` and ``reports`` are counted up to :data:`MOST`; ``oldest``: ms since 1970, or None."""
+    """One network. ``waiting``, ``reports`` and ``late`` are counted up to :data:`MOST`.
+
+    ``oldest``: ms since 1970, or None. ``late``: conversations in which something waits for longer than
+    ``delivery.late`` for the network itself, and not for people who have yet to come.
+    """
 
     network: str
     up: bool
     waiting: int
     reports: int
     oldest: int | None
+    late: int = 0
 
 
 class WaitingQueue:
@@ -63,8 +68,10 @@ class WaitingQueue:
         waiting = await db.one("operating.waiting", network, MOST)
         reports = await db.one("operating.reports", network, MOST)
         ages = [row["created_at"] for late in (1, 0) if (row := await db.one("operating.oldest", network, late))]
-        counted = [0 if row is None else int(row["n"]) for row in (waiting, reports)]
-        return Traffic(network, self._courier.up(network), counted[0], counted[1], min(ages, default=None))
+        late = await db.one("operating.late_legs", network, MOST)
+        counted = [0 if row is None else int(row["n"]) for row in (waiting, reports, late)]
+        oldest = min(ages, default=None)
+        return Traffic(network, self._courier.up(network), counted[0], counted[1], oldest, counted[2])
 
     async def held(self) -> int:
         """How many wait for their place in the order of their conversation, up to :data:`MOST`."""
@@ -106,7 +113,7 @@ class WaitingQueue:
 
     async def _again(self, found: WaitingDelivery) -> WaitingDelivery:
         row = await self._store.db.one("operating.delivery", found.id)
-        return found if row is None else self._read(row)
+        return replace(found, next_at=0) if row is None else self._read(row)  # it is out by now
 
     def retry_all(self, network: str) -> None:
         """Try everything of a network now. Raises Refused (unknown_network)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,10 @@ class WatchedFile:
         self._watch = FileWatch(path, look)
         self._now = FlatFile.read(path)
         self._changed: Changed = lambda people: None
+        self.read_at = time.time()
+        """When (s since 1970) it was last read well."""
+        self.trouble = ""
+        """Why it was not read again when it had changed, or empty."""
 
     def follow(self, changed: Changed) -> None:
         """See :class:`bridge.people.directory.Changing`."""
@@ -52,16 +57,18 @@ class WatchedFile:
         try:
             read, changed, lost = await asyncio.to_thread(self._compared)
         except (OSError, ValueError) as error:
-            log.error("ALARM the directory is not read again, the last one stays: %s", said(error))
+            self.trouble = said(error)
+            log.error("ALARM the directory is not read again, the last one stays: %s", self.trouble)
             return
         if lost > max(_FEW, _SHARE * len(self._now)) and not meant:
+            self.trouble = f"leaves out {lost} of {len(self._now)} people"
             log.error(
                 "ALARM the directory is not read again, the last one stays: %s leaves out %d of %d people; "
                 "if that is meant, say so with SIGHUP",
                 self._path.name, lost, len(self._now),
             )  # fmt: skip
             return
-        self._now = read
+        self._now, self.trouble, self.read_at = read, "", time.time()
         log.info("the directory was read again: %d people, %d changed", len(read), len(changed))
         if changed:
             self._changed(changed)

@@ -31,6 +31,8 @@ _LOOK = 5.0  # s between two looks for another load
 class LocalFile(Directory, Changing, ListsMailboxes, Protocol):
     """A site's own file, which is read again when it changes."""
 
+    trouble: str
+
     def reload(self) -> None:
         """Read it now."""
 
@@ -79,6 +81,16 @@ class National:
         self._changed: Changed = lambda people: None
         if local is not None:
             local.follow(lambda people: self._local_changed.set())
+
+    @property
+    def loads(self) -> Loads:
+        """Where its loads are kept."""
+        return self._loads
+
+    @property
+    def trouble(self) -> str:
+        """Why the site's own file was not read again, or empty."""
+        return "" if self._local is None else self._local.trouble
 
     def follow(self, changed: Changed) -> None:
         """See :class:`bridge.people.directory.Changing`."""

@@ -41,3 +41,14 @@ SELECT conversation, network, address, joined_at FROM member WHERE person = $1 A
 ORDER BY joined_at DESC LIMIT $2;
 -- name: said
 SELECT id, sender, network, kind, accepted_at FROM message WHERE conversation = $1 AND pos > -1 ORDER BY pos DESC LIMIT $2;
+-- name: leg_is_late
+INSERT INTO late_leg (network, conversation, since) VALUES ($1, $2, $3)
+ON CONFLICT (network, conversation) DO NOTHING RETURNING conversation;
+-- name: late_legs
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM late_leg WHERE network = $1 AND conversation > '' ORDER BY conversation LIMIT $2) AS first;
+-- name: late_legs_after
+SELECT l.conversation, l.since, (SELECT 1 FROM delivery d
+  WHERE d.conversation = l.conversation AND d.network = $1 AND d.late = 1 LIMIT 1) AS waits
+FROM late_leg l WHERE l.network = $1 AND l.conversation > $2 ORDER BY l.conversation LIMIT $3;
+-- name: leg_goes_on
+DELETE FROM late_leg WHERE network = $1 AND conversation = $2 RETURNING conversation;

@@ -128,17 +128,19 @@ async def _queue(liaison: Any) -> list[tuple[str, str]]:
 
 def stand(**more: Any) -> dict[str, Any]:
     """What a hub without troubles says."""
-    network = {"network": "siilo", "up": True, "waiting": 0, "reports": 0, "oldest": None}
+    network = {"network": "siilo", "up": True, "waiting": 0, "reports": 0, "oldest": None, "late": 0}
     return {
         "version": "0.1.0", "running": 90.0, "trouble": "", "traffic": [network], "held": 0, "alarms": {},
-        "federation": None, **more,
+        "federation": None, "database": True, "known": True, "queues": [], "lists": [], "certificates": {},
+        "disks": [], **more,
     }  # fmt: skip
 
 
 def test_the_screen() -> None:
     now = time.time()
     assert lines(stand(), now, 600.0)[-1] == "nothing needs you"
-    late = {"network": "siilo", "up": True, "waiting": 10_000, "reports": 3, "oldest": int((now - 4000) * 1000)}
+    since = int((now - 4000) * 1000)
+    late = {"network": "siilo", "up": True, "waiting": 10_000, "reports": 3, "oldest": since, "late": 1}
     said = lines(stand(traffic=[late], held=2), now, 600.0)
     assert "10000+" in said[3]
     assert "1 h 6 min" in said[3]
@@ -152,6 +154,24 @@ def test_the_screen() -> None:
         "2 alarms since the start: see ALARM in the log (x)",
     ]
     assert not concerns(stand(federation=ends | {"expires": int(now) + 30 * 86_400}), now, 600.0)
+
+
+def test_what_a_machine_needs_is_on_the_screen() -> None:
+    now = time.time()
+    hour = int((now - 4000) * 1000)
+    mails = {"network": "mail", "name": "out", "part": "b.example", "waiting": 3, "oldest": hour}
+    certificates = {"a": int(now) + 86_400 * 2 + 60, "b": 0, "c": int(now) - 1, "d": int(now) + 86_400 * 100}
+    lists = [{"name": "mail_trust", "confirmed": 0.0, "old": True, "trouble": "too_large"}]
+    disks = [{"path": "/var/lib/liaison", "free": 5 * 2**20, "size": 2**30}, {"path": "/x", "free": 5, "size": 10}]
+    bad = stand(database=False, queues=[mails], certificates=certificates, lists=lists, disks=disks)
+    said = concerns(bad, now, 600.0)
+    assert [line.split(":")[0] for line in said] == [
+        "the database fails", "mail", "the list mail_trust is old (too_large)",
+        "the certificate a ends in 2 d 0 h", "the certificate b cannot be read", "the certificate c has ended",
+        "the disk of /var/lib/liaison is nearly full (5 MiB left)",
+    ]  # fmt: skip
+    assert "mail: 3 mails for b.example, the oldest for 1 h 6 min" in lines(bad, now, 600.0)
+    assert not concerns(stand(queues=[mails | {"oldest": int(now * 1000)}]), now, 600.0)
 
 
 def test_lengths_of_time() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from bridge.connector import Boxes, Capabilities
+from bridge.connector import Boxes, Capabilities, Followed, OwnQueue
 from bridge.db import Tx
 from bridge.errors import Refused, said
 from bridge.kinds import EVERYWHERE
@@ -155,6 +155,18 @@ class MailConnector:
     def idle(self) -> bool:
         """Whether nothing is under way."""
         return self._intake.idle and self._gather.idle and self._queue.idle
+
+    @property
+    def followed(self) -> Sequence[Followed]:
+        """See :class:`bridge.connector.Follows`: the trust list."""
+        trust = self.trust
+        if not isinstance(trust, Trust):
+            return []
+        return [Followed("mail_trust", trust.confirmed_at, trust.old, trust.trouble or "")]
+
+    async def queues(self, most: int) -> Sequence[OwnQueue]:
+        """See :class:`bridge.connector.Queues`: ``in``, and ``out`` for each domain."""
+        return await self._ledger.queues(most)
 
     def vouched(self, address: Address) -> bool:
         """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.

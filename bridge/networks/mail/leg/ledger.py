@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from bridge.connector import OwnQueue
 from bridge.db import Component, Database, Tx
 from bridge.networks.mail.leg.threads import KnownMail
 from bridge.networks.mail.letters.compose import MOST_REFERENCES
@@ -18,6 +19,7 @@ from bridge.seal import Seal
 
 COMPONENT = Component("mail", Path(__file__).parent / "sql")
 Json = dict[str, Any]
+_DOMAINS = 100  # whose queues are shown to an operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,19 @@ class Ledger:
         while (row := await self.db.one("mail.domain_after", found[-1])) is not None:
             found.append(str(row["domain"]))
         return found[1:]
+
+    async def queues(self, most: int) -> list[OwnQueue]:
+        """Mails that wait to leave, for each of the first domains, and mails that were taken and are worked on."""
+        row = await self.db.one("mail.in_waits", most)
+        found = [OwnQueue("in", "", 0, None) if row is None else OwnQueue("in", "", int(row["n"]), row["oldest"])]
+        domain = ""
+        while len(found) <= _DOMAINS and (row := await self.db.one("mail.domain_after", domain)) is not None:
+            domain = str(row["domain"])
+            waits = await self.db.one("mail.out_waits", domain, most)
+            if waits is not None and waits["n"]:
+                since = await self.db.one("mail.out_since", -waits["first"])
+                found.append(OwnQueue("out", domain, waits["n"], None if since is None else since["created_at"]))
+        return found
 
     async def due(self, domain: str, now: int) -> AsyncIterator[list[tuple[str, str]]]:
         """The mails of a domain that may be tried now, page by page in the order in which they are due.

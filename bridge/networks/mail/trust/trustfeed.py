@@ -107,6 +107,11 @@ class Trust:
         return max(self._clock() - self._note.confirmed_at, 0.0) if self._list else float("inf")
 
     @property
+    def confirmed_at(self) -> float:
+        """When (s since 1970) the source last confirmed the list in use; 0 without a list."""
+        return self._note.confirmed_at if self._list else 0.0
+
+    @property
     def old(self) -> bool:
         """Time to warn somebody."""
         return self.age_s > self._settings.warn_after

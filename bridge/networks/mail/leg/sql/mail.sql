@@ -119,3 +119,10 @@ SELECT recipient, state FROM mail_to WHERE mail = $1;
 DELETE FROM mail_thread WHERE chat = $1;
 -- name: forget_refs
 DELETE FROM mail_ref WHERE chat = $1;
+-- name: out_waits
+SELECT COUNT(*) AS n, MIN(n) AS first FROM (SELECT n FROM mail_to WHERE domain = $1 AND state = 'queued' AND next_at > -1
+  ORDER BY next_at LIMIT $2) AS first;
+-- name: out_since
+SELECT created_at FROM mail_out WHERE -n = $1 LIMIT 1;
+-- name: in_waits
+SELECT COUNT(*) AS n, MIN(received_at) AS oldest FROM (SELECT received_at FROM mail_in WHERE n > 0 ORDER BY n LIMIT $1) AS first;
