@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from bridge.db.postgres import session
 from deploy.world.patroni.cluster import Cluster
 from deploy.world.waiting import until
 from tests.faults.cluster import Delays, Ratchets
@@ -84,6 +86,8 @@ async def test_the_primary_dies_in_the_middle_of_traffic(tmp_path: Path, cluster
         primary = await cluster.primary()
         await told.during(primary.die)
         assert await cluster.primary() is not primary
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="cannot write"):
+            await session.connect((await cluster.synchronous()).url("postgres"))
         primary.start()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 
 from bridge.db.database import Counts
+from bridge.db.postgres import session
 from bridge.parts.tasks import Tasks
 
 _COMMAND = 60.0  # s in which the server has to answer
@@ -30,6 +31,11 @@ AWAY = (
     asyncpg.InternalClientError,  # what a connection that is broken in the wrong moment ends with
 )  # fmt: skip
 
+# What a server says that is no primary any more, or a connection that has ended.
+_NOT_HERE = (
+    asyncpg.PostgresConnectionError, asyncpg.ReadOnlySQLTransactionError, asyncpg.OperatorInterventionError,
+)  # fmt: skip
+
 
 class Connections:
     """At most ``most`` connections; whoever comes when all are taken gets the next one, first come first served."""
@@ -40,6 +46,8 @@ class Connections:
         self._counts = counts
         self._places = asyncio.Semaphore(most)
         self._idle: deque[tuple[Any, float]] = deque()  # the one used last is the first to be used again
+        self._sure: set[Any] = set()  # those that see nothing that a replica lacks
+        self._alone: set[Any] = set()  # those on which a commit did not wait for the replica
         self._ending = Tasks("PostgreSQL")
         self._closed = False
 
@@ -49,10 +57,13 @@ class Connections:
         try:
             if self._closed:
                 raise asyncpg.InterfaceError("the connections are closed")
-            return self._kept() or await self._connect()
+            connection = self._kept() or await self._connect()
         except BaseException:
             self._places.release()
             raise
+        if connection not in self._sure:
+            await self._make_sure(connection)
+        return connection
 
     def give_back(self, connection: Any) -> None:
         """It is outside of any transaction, and no call on it was left unfinished."""
@@ -63,9 +74,20 @@ class Connections:
         self._places.release()
 
     def drop(self, connection: Any) -> None:
-        """It may be in the middle of something: the server takes that back when the connection ends."""
+        """It may be in the middle of something: the server takes that back when the connection ends.
+
+        Unless that was a commit: then it is seen from now on, and may be on no replica yet.
+        """
+        self._sure.clear()
         self._end(connection)
         self._places.release()
+
+    def committed(self, connection: Any) -> None:
+        """Give it back after a commit. Raises ConnectionDoesNotExistError if what was written may be on no replica."""
+        if connection in self._alone:
+            self.drop(connection)
+            raise asyncpg.ConnectionDoesNotExistError("the commit did not wait for the replica")
+        self.give_back(connection)
 
     async def fetch(self, text: str, args: Sequence[Any]) -> list[Any]:
         """Every row of one statement, which is a transaction of its own."""
@@ -79,7 +101,7 @@ class Connections:
         except BaseException as error:
             self._after(connection, error)
             raise
-        self.give_back(connection)
+        self.committed(connection)
         return rows
 
     async def fetch_one(self, text: str, args: Sequence[Any]) -> Any | None:
@@ -114,18 +136,31 @@ class Connections:
         return None
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(
-            self._url, command_timeout=_COMMAND, statement_cache_size=_STATEMENTS, max_cached_statement_lifetime=0
-        )
+        connection = await session.connect(
+            self._url, self._alone.add, command_timeout=_COMMAND, statement_cache_size=_STATEMENTS,
+            max_cached_statement_lifetime=0,
+        )  # fmt: skip
+        self._sure.add(connection)
+        return connection
+
+    async def _make_sure(self, connection: Any) -> None:
+        try:
+            await session.make_sure(connection)
+        except BaseException:
+            self.drop(connection)
+            raise
+        self._sure.add(connection)
 
     def _after(self, connection: Any, error: BaseException) -> None:
         """A statement that the server refused leaves its connection as it was; after anything else nobody knows."""
-        if isinstance(error, asyncpg.PostgresError):
+        if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _NOT_HERE):
             self.give_back(connection)
         else:
             self.drop(connection)
 
     def _end(self, connection: Any) -> None:
+        self._sure.discard(connection)
+        self._alone.discard(connection)
         if connection.is_closed():
             connection.terminate()
             return

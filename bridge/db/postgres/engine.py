@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from bridge.db.database import Component, Conflict, Counts, Row, Trouble, Tx, missing_migrations, read_statements
+from bridge.db.postgres import session
 from bridge.db.postgres.commits import Commits
 from bridge.db.postgres.connections import AWAY, Connections
 from bridge.db.postgres.together import Statement, Together
@@ -170,7 +171,7 @@ class _Block:
 
 
 async def _keep_out(url: str) -> Any:
-    keeper = await asyncpg.connect(url)
+    keeper = await session.connect(url)
     try:
         held = await keeper.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
     except BaseException:

@@ -82,8 +82,8 @@ class PostgresTx:
             self._counts.trips += 1
             if await self._connection.execute("COMMIT") != "COMMIT":
                 raise asyncpg.InFailedSQLTransactionError("a statement has failed: everything was taken back")
-            self._connections.give_back(self._connection)
-            self._connection = None
+            connection, self._connection = self._connection, None
+            self._connections.committed(connection)
             self._counts.commits += 1
         elif self._waiting:
             await self._commits.commit(self._gathered(), keeper)

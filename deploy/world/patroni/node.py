@@ -39,6 +39,10 @@ class Machine:
         """What Patroni and PostgreSQL said."""
         return self._folder / f"{self.node.name}.log"
 
+    def url(self, dbname: str) -> str:
+        """A database on this very node."""
+        return f"postgresql://postgres@{self.node.host}:{self.node.postgres}/{dbname}"
+
     @property
     def running(self) -> bool:
         """Whether its Patroni runs."""
