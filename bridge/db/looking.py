@@ -100,6 +100,8 @@ def _locked(path: str) -> bool:
 async def _postgres(url: str, components: Sequence[Component]) -> Looked:
     import asyncpg
 
+    from bridge.db.postgres import durability
+
     found = Looked()
     try:
         connection = await asyncpg.connect(url, timeout=10)
@@ -116,6 +118,11 @@ async def _postgres(url: str, components: Sequence[Component]) -> Looked:
         return found.trouble(f"no server answers ({type(error).__name__})", mend)
     try:
         await _of_postgres(found, connection, components)
+        seen = await durability.seen_of(connection)
+        if seen["replica"]:
+            found.trouble(*durability.REPLICA)
+        else:
+            found.remarks += durability.remarks(url, seen)
     except asyncpg.PostgresError as error:
         found.trouble(f"it cannot be read ({type(error).__name__})", "the hub's role must own the tables")
     finally:

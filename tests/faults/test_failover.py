@@ -10,7 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from bridge.db.postgres import session
+from bridge.db.looking import look
+from bridge.db.postgres import durability, session
 from deploy.world.patroni.cluster import Cluster
 from deploy.world.waiting import until
 from tests.faults.cluster import Delays, Ratchets
@@ -86,8 +87,11 @@ async def test_the_primary_dies_in_the_middle_of_traffic(tmp_path: Path, cluster
         primary = await cluster.primary()
         await told.during(primary.die)
         assert await cluster.primary() is not primary
+        replica = (await cluster.synchronous()).url("postgres")
         with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="cannot write"):
-            await session.connect((await cluster.synchronous()).url("postgres"))
+            await session.connect(replica)
+        assert [what for what, _ in (await look(replica, ())).troubles] == [durability.REPLICA[0]]
+        assert (await look(cluster.url("postgres"), ())).remarks[1:] == []  # the first: it is empty
         primary.start()
 
 
