@@ -283,6 +283,16 @@ class Queues(Protocol):
 
 
 @runtime_checkable
+class GoesBack(Protocol):
+    """A network that keeps what waits, or counts, in tables of its own."""
+
+    async def went_back(self, tx: Tx) -> Sequence[str]:
+        """The database is an older copy: no number is given twice. Gives what may be handed over again, some of it: the
+        network's own names.
+        """
+
+
+@runtime_checkable
 class Declares(Protocol):
     """A connector may offer: a product that declares its users and is told what became of that."""
 

@@ -119,6 +119,8 @@ PERSONAL = (
     _kept("retention_told", "no person"),
     # the process
     _kept("life", "no person"),
+    _kept("restored", "no person"),
+    _kept("restored_item", "no person: ids of events, deliveries, mails and rooms"),
     _kept("seal_proof", "no person"),
     _kept("migration", "no person"),
 )  # fmt: skip

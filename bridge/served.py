@@ -13,6 +13,7 @@ from bridge.connector import (
     Followed,
     Follows,
     GivesBoxes,
+    GoesBack,
     Lends,
     OwnQueue,
     Portrays,
@@ -25,6 +26,7 @@ from bridge.connector import (
     Vouches,
     Withdraws,
 )
+from bridge.db import Tx
 from bridge.kinds import KINDS
 from bridge.model import FUNCTION, Address, Delivery, File, Kind, Member, Message, Person
 from bridge.ranks import FREE, Rank
@@ -158,6 +160,14 @@ class Served(Mapping[str, Connector]):
         connector, about = self._connectors[delivery.network], delivery.cites[0]
         if KINDS[delivery.kind].erases and about is not None and isinstance(connector, Lends):
             await connector.take_back(about)
+
+    async def went_back(self, tx: Tx) -> list[tuple[str, str]]:
+        """The database is an older copy. Gives (network, name) of what networks themselves may hand over again."""
+        found = []
+        for name, connector in self._connectors.items():
+            if isinstance(connector, GoesBack):
+                found += [(name, again) for again in await connector.went_back(tx)]
+        return found
 
     async def withdraw(self, address: Address, reason: str) -> None:
         """What a network itself keeps for an address until it leaves is refused."""

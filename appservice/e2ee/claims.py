@@ -44,7 +44,7 @@ class KeyClaims:
         Devices whose homeserver does not answer have no session afterwards and are not in the answer.
         Raises Unavailable if our own homeserver is away.
         """
-        missing = [d for d in devices if anew or not await self._olm.channels(ghost, d.curve)]
+        missing = [d for d in devices if anew or not await self._olm.speaks(ghost, d.curve)]
         now = self._clock()
         without = {d for d in missing if not anew and now < (self._empty.get((ghost.user, d.curve)) or 0)}
         servers: dict[str, list[Device]] = {}

@@ -250,6 +250,8 @@ class DeviceInbox:
             return None
         except orjson.JSONDecodeError:
             return None
+        if curve in batch.olm.past:
+            batch.wedged.add((sender, curve))  # they write with a session of before: they need a new one
         if _has_nul(plain):
             return None
         batch.hashes.append(digest)

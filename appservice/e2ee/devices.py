@@ -102,6 +102,10 @@ class Devices:
             self.changes.note(user)
             self._told.put(user, True)
 
+    def outdated_all(self) -> None:
+        """Nothing that is in memory is believed, as on disk."""
+        self.outdated(list(self._people.known()))
+
     async def fresh(self, users: Iterable[str], asker: str, patience: float = 3.0, *, force: bool = False) -> set[str]:
         """Bring lists up to date; returns the users whose list is still outdated after ``patience`` seconds.
 

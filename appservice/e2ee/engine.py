@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -22,13 +22,13 @@ from appservice.e2ee.megolm_out import Outbound
 from appservice.e2ee.model import Callbacks, Decrypted, IdentityOf, Json, Policy, RoomState
 from appservice.e2ee.olm import Olm
 from appservice.e2ee.pickles import Pickles
-from appservice.e2ee.repair import Repair
+from appservice.e2ee.repair import Renewal, Repair
 from appservice.e2ee.requests import Requests
 from appservice.e2ee.rounds import Rounds
 from appservice.e2ee.sharing import Sharing
 from appservice.e2ee.todevice import ToDevice
 from bridge.config import BadConfig
-from bridge.db import Database
+from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.parts.tasks import Tasks
 from bridge.seal import Seal
@@ -67,6 +67,7 @@ class Engine:
         self._todevice = todevice = ToDevice(db, homeserver, ghosts)
         self._claims = claims = KeyClaims(db, homeserver, olm, clock_ms)
         self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
+        self._renewal = Renewal(db, ghosts, homeserver, self._identity, olm, self._repair)
         self._megolm = megolm = MegolmIn(db, pickles, devices, policy, is_ghost, clock_ms)
         common = Common(db, pickles, ghosts, devices, megolm, policy, clock_ms)
         self._requests = Requests(common, claims, self._repair, todevice)
@@ -115,16 +116,23 @@ class Engine:
         """They are, or they have ended."""
         self._held = False
 
-    async def went_back(self) -> None:
+    async def went_back(self, also: Callable[[Tx], Awaitable[None]] | None = None, *, homeserver: bool = False) -> None:
         """The database is older than what was sent with it: no session that it holds encrypts again.
 
-        Olm sessions end with the others: both ends count their messages. To be called before anybody has encrypted.
+        Olm sessions end with the others: both ends count their messages. ``homeserver``: it is the one that is older.
+        ``also`` is written in the same transaction. To be called before anybody has encrypted; :meth:`renew` does the
+        rest.
         """
         async with self._db.transaction("e2ee.went-back") as tx:
-            await tx.run("e2ee.out-retire-all")
-            await tx.run("e2ee.olm-gone-all")
-        for ghost in self._ghosts.all():
-            self._olm.forget(ghost)
+            await self._renewal.retire(tx, homeserver_too=homeserver)
+            if also is not None:
+                await also(tx)
+        self._devices.outdated_all()
+        self._renewal.retired(homeserver_too=homeserver)
+
+    async def renew(self) -> None:
+        """After that: new one-time keys for every ghost, new Olm sessions with whom they wrote to; for ever."""
+        await self._renewal.run()
 
     async def close(self) -> None:
         """Stop what runs in the background."""
@@ -142,7 +150,13 @@ class Engine:
         known = self._ghosts.get(ghost)
         if known is not None and known.since is None:
             await self._inbox.ring([ghost])  # changes of device lists are told from a first position on only
+        if known is not None and known.stale:
+            self._renewal.more()
         return device
+
+    def speakers(self) -> list[str]:
+        """Every ghost whose device is ready."""
+        return [ghost.user for ghost in self._ghosts.all()]
 
     def device_of(self, ghost: str) -> str | None:
         """The ghost's device id, if it is ready."""

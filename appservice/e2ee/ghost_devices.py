@@ -34,6 +34,7 @@ class Ghost:
     anchor: str | None = None  # a position before which nothing is missing that was pushed to the hub, or was not
     anchored: int = 0  # the value of :attr:`GhostDevices.calm` when it was taken
     resumed: bool = False  # its first key upload may already have happened
+    stale: bool = False  # the homeserver may give out one-time keys of its that nobody can use any more
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
@@ -64,6 +65,10 @@ class GhostDevices:
         """Every ghost whose device is ready."""
         return [ghost for ghost in self._ghosts.values() if ghost.ready]
 
+    def everyone(self) -> list[Ghost]:
+        """Those as well whose device is being made."""
+        return list(self._ghosts.values())
+
     def making(self, user: str) -> AbstractAsyncContextManager[None]:
         """One at a time makes this ghost's device."""
         return self._making.of(user)
@@ -86,6 +91,13 @@ class GhostDevices:
         async with self._db.transaction("e2ee.device-ready") as tx:
             await tx.run("e2ee.ghost-ready", ghost.user, orjson.dumps(keys).decode())
         ghost.ready = True
+
+    async def fresh(self, ghost: Ghost, account: Account) -> None:
+        """The homeserver has no keys of its but those of this account."""
+        async with self._db.transaction("e2ee.ghost-fresh") as tx:
+            await self.write_account(tx, ghost, account)
+            await tx.run("e2ee.ghost-fresh", ghost.user)
+        ghost.stale = False
 
     async def secrets(self, ghost: Ghost) -> tuple[Json, Account, bytes]:
         """Its public device object, its account and its three cross-signing seeds."""
@@ -140,8 +152,9 @@ def _ghost(row: Row) -> Ghost:
     stage = row["stage"] == 1
     since = row["next_batch"]
     return Ghost(
-        row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage, anchor=since
-    )
+        row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage, anchor=since,
+        stale=row["stale"] == 1,
+    )  # fmt: skip
 
 
 def seeds_context(user: str) -> str:

@@ -178,6 +178,8 @@ class Identity:
 
     async def refill(self, ghost: Ghost, count: int | None, unused: list[str] | None) -> None:
         """Act on the counts of a sync: fewer one-time keys than half, or a fallback key that was used."""
+        if ghost.stale:
+            return  # all of them are made anew
         want_keys = count is not None and self.low(count)
         want_fallback = unused is not None and _ALGORITHM not in unused
         if not (want_keys or want_fallback):
@@ -195,6 +197,25 @@ class Identity:
                     new_fallback(account)
                 await self._ghosts.save_account(ghost)
         await self._upload(ghost, {}, one_time=want_keys)
+
+    async def anew(self, ghost: Ghost) -> None:
+        """Publish new one-time keys and a new fallback key, where the homeserver has none of before. Raises
+        Unavailable.
+
+        To be repeated as a whole after a crash: those of the first try have to be taken away as well.
+        """
+        async with ghost.lock:
+            account = await self._ghosts.account(ghost)
+            account.mark_keys_as_published()
+            account.generate_one_time_keys(ONE_TIME_KEYS)
+            new_fallback(account)
+            await self._ghosts.save_account(ghost)
+            body = key_upload(ghost.user, ghost.device, account, one_time=True)
+        await self._call(ghost, "POST", "/_matrix/client/v3/keys/upload", body)
+        async with ghost.lock:
+            account = await self._ghosts.account(ghost)
+            account.mark_keys_as_published()
+            await self._ghosts.fresh(ghost, account)
 
     async def _upload(self, ghost: Ghost, body: Json, *, one_time: bool = True) -> None:
         """Upload what is not published, then note that it is; a second try after a crash leaves one-time keys out."""

@@ -39,6 +39,7 @@ class Channel:
     session: Session
     id: str
     used: int
+    retired: bool = False  # of an older copy of the database: it reads, and never writes
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class OlmChanges:
         default_factory=dict
     )  # (curve, id) -> (curve, channel)
     gone: list[tuple[str, str]] = field(default_factory=list)
+    past: set[str] = field(default_factory=set)  # devices (curve) that still write with a session that is retired
 
     def changed(self, curve: str, channel: Channel) -> None:
         """This session's ratchet moved."""
@@ -79,9 +81,16 @@ class Olm:
             return known
         rows = await self._db.all("e2ee.olm", ghost.user, curve)
         loaded = [
-            Channel(self._pickles.load(Session, r["pickle"], r["key_id"]), r["session_id"], r["used"]) for r in rows
+            Channel(
+                self._pickles.load(Session, r["pickle"], r["key_id"]), r["session_id"], r["used"], r["retired"] == 1
+            )
+            for r in rows
         ]
         return self._channels.get((ghost.user, curve)) or self._channels.put((ghost.user, curve), loaded)
+
+    async def speaks(self, ghost: Ghost, curve: str) -> bool:
+        """Whether there is a session with a device that may write."""
+        return any(not channel.retired for channel in await self.channels(ghost, curve))
 
     def forget(self, ghost: Ghost) -> None:
         """A commit failed: read everything of this ghost again."""
@@ -109,7 +118,7 @@ class Olm:
 
     async def encrypt(self, ghost: Ghost, device: Device, kind: str, content: Json, changes: OlmChanges) -> Json | None:
         """The content of an ``m.room.encrypted`` to-device event, or None without a session."""
-        ours = await self.channels(ghost, device.curve)
+        ours = [channel for channel in await self.channels(ghost, device.curve) if not channel.retired]
         if not ours:
             return None
         plain = {
@@ -156,8 +165,11 @@ class Olm:
 
     def _used(self, curve: str, ours: list[Channel], channel: Channel, changes: OlmChanges) -> None:
         channel.used = self._clock()
-        ours.remove(channel)
-        ours.insert(0, channel)
+        if channel.retired:
+            changes.past.add(curve)
+        else:
+            ours.remove(channel)
+            ours.insert(0, channel)
         changes.changed(curve, channel)
 
     async def save(self, tx: Tx, ghost: Ghost, changes: OlmChanges, account: Account | None) -> None:

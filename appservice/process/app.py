@@ -34,6 +34,9 @@ from appservice.process.clients import Routes, for_clients
 from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
+from appservice.process.restored import report as restored_report
+from appservice.process.restored.fetching import Fetching
+from appservice.process.restored.noticing import Noticing
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
 from appservice.rights import keeping
@@ -159,6 +162,7 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
             )  # not before: what comes in needs what the edges have just loaded
             async with parts.core.delivering():
                 tasks.start(parts.matrix.ready_to_answer())
+                tasks.start(Fetching(core.db, parts.matrix, parts.matrix.homeserver, now_ms).run())
                 async for page in parts.core.people.shown():  # they are ready before anybody sees an address
                     await parts.core.served.show(page)
                 tasks.start(endless("retention", retention.run))
@@ -206,7 +210,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
         core.serve(*built.connectors)
         routes += [built.routes] if built.routes is not None else []
     core.serve(DutyDesk(core.hub, core.store, core.people, seal, rota, now_ms))
-    life = Life(db, homeserver, matrix.engine)
+    life = Life(db, homeserver, matrix.engine, Noticing(db, core.served, now_ms))
     matrix.hindered(lambda: life.trouble)
     clients = await _clients(settings, directory, core, matrix, stack) if config.clients_listen.public_url else []
     sources = TrustSources(servers, federation, config.trust.federation, matrix, db, core.people.accounts)
@@ -253,7 +257,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -
     reading = RoomReading(
         parts.core.store, parts.core.people, matrix.homeserver, matrix.engine, matrix.store, matrix.names
     )
-    acts |= {**reading.acts(), **more}
+    acts |= {**reading.acts(), **restored_report.acts(parts.core.db), **more}
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
     parts.policies.routes(matrix_app)

@@ -14,20 +14,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, need, part
 from appservice.e2ee import Engine
+from appservice.process.restored.noticing import CopyKind, Noticing
 from bridge.config import BadConfig
-from bridge.db import Database
+from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
+from bridge.hub.hub import now_ms
 
 log = logging.getLogger(__name__)
 TYPE = "fr.liaison.life"
 _CLIENT = "/_matrix/client/v3"
 _FIRST = 3.0  # s that a start waits for the homeserver
 _AGAIN = 1.0  # s between two tries to compare
+_ALARMS = {
+    CopyKind.OLDER: "the database is older than what the hub has sent (a copy was restored): no session that it holds "
+    "encrypts again; `liaison restored` says what may happen a second time, and what is lost",
+    CopyKind.HOMESERVER: "the homeserver has forgotten what it had confirmed (a copy of its database was restored): "
+    "keys "
+    "and positions begin anew; `liaison restored` says more",
+}
+_BEHIND = 10  # counts that the homeserver may lack of what it has confirmed: two processes may have passed one another
 EVERY = 60.0  # s after which the number has grown, if anything was encrypted: younger copies are not recognised
 
 
@@ -38,6 +49,17 @@ class Lived:
     hub: str
     generation: int
     place: str
+    at: int = 0  # when it was last counted (ms)
+    confirmed: int = 0  # how far the homeserver has said that it knows it
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """The same as the homeserver knows it. ``at``: ms, 0 if an earlier version has written it."""
+
+    hub: str
+    generation: int
+    at: int
 
 
 class OtherLife(Exception):
@@ -58,9 +80,15 @@ class OtherLife(Exception):
 class Life:
     """Of one hub. The engine encrypts nothing before :meth:`begin` or :meth:`run` has compared the two numbers."""
 
-    def __init__(self, db: Database, homeserver: Homeserver, engine: Engine, every: float = EVERY) -> None:
+    def __init__(
+        self, db: Database, homeserver: Homeserver, engine: Engine, noticing: Noticing | None = None,
+        every: float = EVERY, clock: Callable[[], int] = now_ms,
+    ) -> None:  # fmt: skip
+        """``noticing`` writes what an older copy means; without it only sessions end."""
         self._db, self._homeserver, self._engine, self._every = db, homeserver, engine, every
+        self._noticing, self._clock = noticing, clock
         self._record: Lived | None = None
+        self._elsewhere = False
         self._compared = False
         self._me = ""
         self.trouble = ""  # why nothing can be encrypted, in English
@@ -96,8 +124,8 @@ class Life:
         """This database is the hub's from now on. Raises Unavailable, Refused."""
         await self._read()
         theirs = await self._theirs()
-        await self._engine.went_back()
-        await self._go_on(theirs[1] if theirs else 0)
+        await self._went_back(CopyKind.MOVED, theirs)
+        await self._go_on(theirs.generation if theirs else 0)
 
     # ---- the two numbers
 
@@ -109,10 +137,10 @@ class Life:
             async with self._db.transaction("process.life") as tx:
                 await tx.run("process.life-begin", self._record.hub, place)
             return
-        self._record = Lived(row["hub"], row["generation"], place)
-        if row["place"] != place:
+        self._record = Lived(row["hub"], row["generation"], place, row["at"], row["confirmed"])
+        self._elsewhere = row["place"] != place
+        if self._elsewhere:
             log.warning("the database lies in another place than before: no session that it holds encrypts again")
-            await self._engine.went_back()
 
     async def _compare_later(self) -> None:
         try:
@@ -127,28 +155,55 @@ class Life:
     async def _compare(self) -> None:
         assert self._record is not None
         theirs = await self._theirs()
-        if theirs is not None and theirs[0] != self._record.hub:
+        if theirs is not None and theirs.hub != self._record.hub:
             raise OtherLife(await self._db.one("process.any-ghost") is None)
-        if theirs is not None and theirs[1] > self._record.generation:
-            log.error(
-                "ALARM the database is older than what the hub has sent (a copy was restored): no session that it "
-                "holds encrypts again; what was learnt since the copy is unknown, see README"
-            )
-            await self._engine.went_back()
-        await self._go_on(theirs[1] if theirs else 0)
+        if (kind := self._kind(0 if theirs is None else theirs.generation)) is not None:
+            if kind is not CopyKind.MOVED:
+                log.error("ALARM %s", _ALARMS[kind])
+            await self._went_back(kind, theirs)
+            self._elsewhere = False
+        await self._go_on(theirs.generation if theirs else 0)
         self._compared, self.trouble = True, ""
         self._engine.release()
 
-    async def _theirs(self) -> tuple[str, int] | None:
+    def _kind(self, theirs: int) -> CopyKind | None:
+        assert self._record is not None
+        if theirs > self._record.generation:
+            return CopyKind.OLDER
+        if theirs + _BEHIND < self._record.confirmed:
+            return CopyKind.HOMESERVER
+        return CopyKind.MOVED if self._elsewhere else None
+
+    async def _went_back(self, kind: CopyKind, theirs: Theirs | None) -> None:
+        record, noticing = self._record, self._noticing
+        assert record is not None
+        homeserver = kind is CopyKind.HOMESERVER
+        if noticing is None:
+            await self._engine.went_back(homeserver=homeserver)
+            return
+        waiting = await noticing.waiting()
+        since, until = (
+            (theirs.at if theirs else 0, record.at) if homeserver else (record.at, theirs.at if theirs else 0)
+        )
+
+        async def also(tx: Tx) -> None:
+            await noticing.write(tx, kind, since, max(since, until), waiting)
+
+        await self._engine.went_back(also, homeserver=homeserver)
+
+    async def _theirs(self) -> Theirs | None:
         return await lives(self._homeserver, await self._own_user())
 
     async def _go_on(self, at_least: int) -> None:
         """One more, first in the database: a crash in between leaves the homeserver behind, which means nothing."""
         assert self._record is not None
-        record = self._record = replace(self._record, generation=max(self._record.generation, at_least) + 1)
+        at = self._clock()
+        record = self._record = replace(
+            self._record, generation=max(self._record.generation, at_least) + 1, at=at, confirmed=self._record.confirmed
+        )
         async with self._db.transaction("process.life") as tx:
-            await tx.run("process.life-goes-on", record.hub, record.generation, record.place)
-        body: dict[str, Any] = {"hub": record.hub, "generation": record.generation}
+            await tx.run("process.life-goes-on", record.hub, record.generation, record.place, at)
+        body: dict[str, Any] = {"hub": record.hub, "generation": record.generation, "at": at}
         try:
             await self._homeserver.call("PUT", await self._path(), body)
         except MatrixRefused as refused:
@@ -156,6 +211,9 @@ class Life:
                 raise
             await self._register()
             await self._homeserver.call("PUT", await self._path(), body)
+        self._record = replace(record, confirmed=record.generation)
+        async with self._db.transaction("process.life") as tx:
+            await tx.run("process.life-confirmed", record.hub, record.generation)
 
     async def _path(self) -> str:
         return _path(await self._own_user())
@@ -176,7 +234,7 @@ class Life:
                 raise
 
 
-async def lives(homeserver: Homeserver, me: str) -> tuple[str, int] | None:
+async def lives(homeserver: Homeserver, me: str) -> Theirs | None:
     """Which hub the homeserver knows, and how far its life has come. Raises Unavailable, Refused."""
     try:
         known = await homeserver.call("GET", _path(me))
@@ -184,8 +242,10 @@ async def lives(homeserver: Homeserver, me: str) -> tuple[str, int] | None:
         if none.status not in (403, 404):
             raise
         return None
-    hub, generation = known.get("hub"), known.get("generation")
-    return (hub, generation) if isinstance(hub, str) and isinstance(generation, int) else None
+    hub, generation, at = known.get("hub"), known.get("generation"), known.get("at")
+    if not isinstance(hub, str) or not isinstance(generation, int):
+        return None
+    return Theirs(hub, generation, at if isinstance(at, int) else 0)
 
 
 async def own_user(homeserver: Homeserver) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from appservice.arriving.again import Again
 from appservice.arriving.echoes import Echoes
 from appservice.arriving.ephemerals import Ephemerals
 from appservice.arriving.gaps import Gaps
@@ -141,6 +142,7 @@ class Matrix:
         self._signs = Ephemerals(edge, self._receipts)
         self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine)
+        self.again = Again(self._inbox, self._gaps, rooms, self._membership)
         self._heartbeat = Heartbeat(homeserver, settings.id, self._back, settings.ping_s)
 
     async def _reload(self) -> None:
@@ -186,6 +188,7 @@ class Matrix:
             ("signs", self._signs.run),
             ("sweep", self._upkeep.sweep),
             ("rounds", self.engine.rounds),
+            ("afresh", self.engine.renew),
             ("reminders", self._upkeep.remind),
             ("heartbeat", self._heartbeat.run),
             ("gaps", partial(self._gaps.watch, self._inbox.look)),
@@ -336,6 +339,7 @@ class Matrix:
         if items:
             self._gaps.found()
             log.warning("%d events of %s had not been pushed", len(items), room)
+            await self.again.taken(room, items)
         return items
 
     async def _back(self) -> None:

@@ -61,7 +61,7 @@ class Membership:
         self._trusted = edge.trusted
         self._clock = edge.clock
         self._unreachable = edge.unreachable
-        self._entering = Entering(self._let_in)
+        self._entering = Entering(self.let_in)
         self._opening = Inviters(time.monotonic)
         self._called: Called | None = None
         self._upgrades = Upgrades(edge, rooms, engine, voice)
@@ -72,7 +72,7 @@ class Membership:
 
     def expect(self, events: Iterable[Json]) -> None:
         """What has just come in: ghosts who are invited begin to join before the lane comes to their invitations."""
-        self._entering.begin(event for event in events if self._invites(event))
+        self._entering.begin(event for event in events if self.invites(event))
 
     async def stop(self) -> None:
         """Begin nothing more."""
@@ -165,7 +165,7 @@ class Membership:
     async def _sort(self, room: Room, event: Json, user: str, membership: object, done: Within) -> None:
         if not isinstance(membership, str):
             await self._write(None, [], done)
-        elif self._invites(event):
+        elif self.invites(event):
             await self._invited(room, event, done)
         elif membership == "invite" and self._names.is_ours(user) and room.membership(user) == "join":
             await self._write(None, [], done)  # the answer to our own join was faster than this event
@@ -303,7 +303,7 @@ class Membership:
             await self._voice.alone(room)
             await self._write(room, [ghost], done)
 
-    def _invites(self, event: Json) -> bool:
+    def invites(self, event: Json) -> bool:
         """Whether a person invites one of our ghosts, or an id that could be one's: whoever mistypes is told."""
         if event["type"] != "m.room.member" or event["content"].get("membership") != "invite":
             return False
@@ -312,7 +312,7 @@ class Membership:
             return False
         return self._names.is_ghost(invited) or self._names.alike(invited) is not None
 
-    async def _let_in(self, event: Json) -> None:
+    async def let_in(self, event: Json) -> None:
         """Judge an invitation and have the ghost join. Raises Refused, Unavailable."""
         ghost, inviter = event["state_key"], event["sender"]
         await self._check(ghost, inviter, event)

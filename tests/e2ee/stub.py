@@ -148,6 +148,8 @@ class Stub:
             mine.keys = body["device_keys"]
             self.changes(user)
         for name, key in body.get("one_time_keys", {}).items():
+            if name in mine.one_time and mine.one_time[name] != key:  # as Synapse does
+                raise web.HTTPBadRequest(text='{"errcode": "M_UNKNOWN"}', content_type="application/json")
             if (user, device, name) in self.ever:
                 self.twice.append(name)
             self.ever.add((user, device, name))

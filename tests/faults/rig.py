@@ -265,7 +265,7 @@ async def rig(folder: Path, database: str | None = None) -> AsyncIterator[Rig]:
         await stack.enter_async_context(stub)
         ben = await stack.enter_async_context(Human(stub.url, *stub.human("ben")))
         eve = await stack.enter_async_context(Human(stub.url, *stub.human("eve")))
-        sims = {name: await _simulator(stack, name, ports) for name in TOKENS}
+        sims = {name: await simulator(stack, name, ports) for name in TOKENS}
         made = configuration(folder, ports, stub.url, database or f"sqlite:///{folder}/hub.db")
         (folder / "hub.yaml").write_text(yaml.safe_dump(made))
         world = Rig(folder, stub, ben, eve, sims, ports)
@@ -277,7 +277,8 @@ async def rig(folder: Path, database: str | None = None) -> AsyncIterator[Rig]:
             world.kill()
 
 
-async def _simulator(stack: AsyncExitStack, name: str, ports: dict[str, int]) -> Simulator:
+async def simulator(stack: AsyncExitStack, name: str, ports: dict[str, int]) -> Simulator:
+    """One of the products, until the stack ends."""
     made = Simulator(name, f"http://127.0.0.1:{ports['connect']}", TOKENS[name], [WEBHOOKS[name]], seed=1)
     runner = web.AppRunner(application(made), access_log=None, shutdown_timeout=0.1)
     await runner.setup()

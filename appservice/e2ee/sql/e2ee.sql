@@ -1,5 +1,5 @@
 -- name: ghosts
-SELECT user_id, device_id, stage, curve, ed, next_batch FROM e2ee_ghost WHERE user_id > $1 ORDER BY user_id LIMIT $2
+SELECT user_id, device_id, stage, curve, ed, next_batch, stale FROM e2ee_ghost WHERE user_id > $1 ORDER BY user_id LIMIT $2
 
 -- name: seal-keys
 SELECT key_id FROM e2ee_seal_key
@@ -29,7 +29,7 @@ INSERT INTO e2ee_ghost (user_id, device_id, stage, curve, ed, device_keys, seeds
 VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (user_id) DO UPDATE SET device_id = excluded.device_id, stage = 0, curve = excluded.curve, ed = excluded.ed,
     device_keys = excluded.device_keys, seeds = excluded.seeds, account = excluded.account, key_id = excluded.key_id,
-    next_batch = NULL
+    next_batch = NULL, stale = 0
 
 -- name: ghost-ready
 UPDATE e2ee_ghost SET stage = 1, device_keys = $2 WHERE user_id = $1
@@ -67,7 +67,7 @@ ON CONFLICT (user_id, device_id) DO UPDATE SET curve = excluded.curve, ed = excl
 DELETE FROM e2ee_device WHERE user_id = $1 AND device_id = $2
 
 -- name: olm
-SELECT session_id, used, pickle, key_id FROM e2ee_olm WHERE ghost = $1 AND curve = $2 ORDER BY used DESC
+SELECT session_id, used, pickle, key_id, retired FROM e2ee_olm WHERE ghost = $1 AND curve = $2 ORDER BY retired, used DESC
 
 -- name: olm-save
 INSERT INTO e2ee_olm (ghost, curve, session_id, used, pickle, key_id) VALUES ($1, $2, $3, $4, $5, $6)
@@ -274,5 +274,32 @@ DELETE FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
 -- name: out-retire-all
 UPDATE e2ee_out SET retired = 1 WHERE retired = 0
 
--- name: olm-gone-all
-DELETE FROM e2ee_olm
+-- name: olm-anew-all
+INSERT INTO e2ee_wedged (ghost, user_id, curve, at, todo)
+SELECT DISTINCT o.ghost, d.user_id, o.curve, 0, 2 FROM e2ee_olm o JOIN e2ee_device d ON d.curve = o.curve WHERE o.retired = 0
+ON CONFLICT (ghost, user_id, curve) DO UPDATE SET todo = 2 WHERE e2ee_wedged.todo = 0
+
+-- name: olm-retire-all
+UPDATE e2ee_olm SET retired = 1 WHERE retired = 0
+
+-- name: ghost-stale-all
+UPDATE e2ee_ghost SET stale = 1 WHERE stale = 0
+
+-- name: ghost-unplaced-all
+UPDATE e2ee_ghost SET next_batch = NULL WHERE next_batch IS NOT NULL
+
+-- name: user-outdated-all
+UPDATE e2ee_user SET outdated = 1 WHERE outdated = 0
+
+-- name: request-now-all
+UPDATE e2ee_request SET next_at = 0 WHERE next_at > 0
+
+-- name: ghost-stale
+SELECT user_id FROM e2ee_ghost WHERE stale = 1 AND user_id > $1 ORDER BY user_id LIMIT $2
+
+-- name: ghost-fresh
+UPDATE e2ee_ghost SET stale = 0 WHERE user_id = $1
+
+-- name: wedged-anew
+SELECT ghost, user_id, curve FROM e2ee_wedged WHERE todo = 2 AND (ghost, user_id, curve) > ($1, $2, $3)
+ORDER BY ghost, user_id, curve LIMIT 20

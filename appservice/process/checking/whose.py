@@ -21,7 +21,7 @@ async def findings(settings: MatrixSettings, seen: Looked) -> list[Finding]:
             known = await lives(homeserver, await own_user(homeserver))
     except (Refused, Unavailable):
         return []
-    if known is None or known[0] == seen.hub:
+    if known is None or known.hub == seen.hub:
         return []
     ours = "this one is empty" if seen.hub is None else "this one is of another hub"
     mend = "correct the address (a mistyped path, SQLite for PostgreSQL); only to begin anew: `liaison adopt`, once"

@@ -11,13 +11,43 @@ WHERE convert_from(substr(seeds, 2, get_byte(seeds, 0)), 'UTF8') = $1 -- pg
 LIMIT 1
 
 -- name: life
-SELECT hub, generation, place FROM life
+SELECT hub, generation, place, at, confirmed FROM life
 
 -- name: life-begin
 INSERT INTO life (hub, generation, place) VALUES ($1, 0, $2)
 
 -- name: life-goes-on
-UPDATE life SET generation = $2, place = $3 WHERE hub = $1
+UPDATE life SET generation = $2, place = $3, at = $4 WHERE hub = $1
+
+-- name: life-confirmed
+UPDATE life SET confirmed = $2 WHERE hub = $1
+
+-- name: life-placed
+UPDATE life SET place = $1
+
+-- name: restored
+INSERT INTO restored (noticed_at, kind, since, until) VALUES ($1, $2, $3, $4)
+
+-- name: restored-last
+SELECT noticed_at, kind, since, until, over_at FROM restored ORDER BY noticed_at DESC LIMIT 1
+
+-- name: restored-over
+UPDATE restored SET over_at = $2 WHERE noticed_at = $1
+
+-- name: restored-item
+INSERT INTO restored_item (noticed_at, kind, id, about) VALUES ($1, $2, $3, $4)
+
+-- name: restored-items
+SELECT id, about FROM restored_item WHERE noticed_at = $1 AND kind = $2 ORDER BY n LIMIT $3
+
+-- name: restored-count
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM restored_item WHERE noticed_at = $1 AND kind = $2 LIMIT $3) AS first
+
+-- name: waiting-in-copy
+SELECT id, network FROM delivery WHERE id > $1 ORDER BY id LIMIT $2
+
+-- name: rooms-in-copy
+SELECT room_id FROM matrix_room WHERE room_id > $1 ORDER BY room_id LIMIT $2
 
 -- name: any-ghost
 SELECT user_id FROM e2ee_ghost LIMIT 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.connector import Capabilities
-from bridge.db import Database
+from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.files import Files
 from bridge.model import AccountNews, Delivery, Handed, Kind, Ref, Report, Typing
@@ -23,7 +23,7 @@ from bridge.networks.connect.calls.call import RequestLimits
 from bridge.networks.connect.contract.operations import PREFIX
 from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
-from bridge.networks.connect.log.event_log import Event, EventLog
+from bridge.networks.connect.log.event_log import Event, EventLog, went_back
 from bridge.networks.connect.log.way_out import WayOut
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.profiles import PROFILES
@@ -116,6 +116,10 @@ class ConnectConnector:
                 await self._out.stop()
         except TimeoutError:
             _log.warning("connect: %s: connections did not close in time", self.network)
+
+    async def went_back(self, tx: Tx) -> Sequence[str]:
+        """See :class:`bridge.connector.GoesBack`."""
+        return await went_back(tx, self.network)
 
     async def take_back(self, message: str) -> None:
         """See :class:`bridge.connector.Lends`."""

@@ -31,7 +31,7 @@ PLAIN = set(  # a person is named by none of these, where the list does not say 
     receiver ref refs reply_to request_id retired room room_id said sealed secret seeds sent_at session_id
     shared_history signed since size stage state step stream taken thread todo told tries trust txn type until
     urgent used version waits what why wordless
-    closing details jws proof proven_at result seconds
+    closing details jws proof proven_at result seconds confirmed noticed_at over_at stale
         """,
     )
 )

@@ -15,8 +15,11 @@ from appservice.process import app
 from appservice.process import life as module
 from appservice.process.command import main
 from appservice.process.life import TYPE, Life
+from appservice.process.restored.noticing import CopyKind, ItemKind, Noticing
 from bridge.config import BadConfig, read_config
 from bridge.errors import Unavailable
+from bridge.hub.hub import now_ms
+from bridge.served import Served
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, SERVER, Node, World, ghost, meet
 from tests.matrix.process.test_start import written
@@ -94,6 +97,49 @@ async def test_a_restart_keeps_its_sessions(world: World, caplog: pytest.LogCapt
     assert chat is not None
     assert len(sessions(world, chat.room)) == 1
     assert alarms(caplog) == []
+
+
+async def test_a_homeserver_that_has_forgotten_is_noticed_and_one_that_missed_a_count_is_not(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world.node() as node:
+        for _ in range(14):
+            await life(node).begin()
+        row = await node.db.one("process.life")
+        assert row is not None
+        assert row["confirmed"] == row["generation"] == 14
+        before = dict(world.stub.account_data[world.stub.sender, TYPE])
+        world.stub.account_data[world.stub.sender, TYPE] = {**before, "generation": 12}
+        await life(node).begin()
+        assert "ALARM" not in caplog.text
+        world.stub.account_data[world.stub.sender, TYPE] = {**before, "generation": 2}
+        noticing = Noticing(node.db, Served(node.matrix, node.product), now_ms)
+        await Life(node.db, node.homeserver, node.matrix.engine, noticing).begin()
+        assert "ALARM the homeserver has forgotten" in caplog.text
+        row = await node.db.one("process.restored-last")
+        assert row is not None
+        assert row["kind"] == CopyKind.HOMESERVER
+
+
+async def test_what_waits_in_the_copy_is_listed(world: World) -> None:
+    async with world.node() as node:
+        await life(node).begin()
+        chat = await meet(world, node)
+        world.stub.fault(r"PUT .*/send/m\.room\.encrypted/.*user_id=", times=10_000, status=503)
+        accepted = await node.write(chat.chat, "attend", by="anna")
+        known = world.stub.account_data[world.stub.sender, TYPE]
+        known["generation"] += 5
+        noticing = Noticing(node.db, Served(node.matrix, node.product), now_ms)
+        await Life(node.db, node.homeserver, node.matrix.engine, noticing).begin()
+        row = await node.db.one("process.restored-last")
+        assert row is not None
+        assert (row["kind"], row["until"]) == (CopyKind.OLDER, known["at"])
+        waiting = await node.db.all("process.restored-items", row["noticed_at"], ItemKind.WAITING.value, 10)
+        delivery = await node.db.one("process.waiting-in-copy", "", 1)
+        assert delivery is not None
+        assert [(one["id"], one["about"]) for one in waiting] == [(delivery["id"], "matrix")]
+        assert accepted.conversation
+        world.stub._faults.clear()
 
 
 async def test_nothing_is_encrypted_before_the_homeserver_has_said_how_far_it_was(world: World) -> None:

@@ -21,6 +21,7 @@ PAGE = 200  # rows of one statement
 MOST_EVENTS = 500  # in one answer
 _MOST_BYTES = 8 * 1024 * 1024  # of one answer, unless one event alone is larger
 _LARGE = 256 * 1024  # bytes that are sealed in a thread
+_JUMP = 1_000_000_000  # more events than were logged since any copy
 _LATE = 600_000  # ms until a sender is told that the product has not taken it
 
 
@@ -256,3 +257,13 @@ class EventLog:
 
 def _logged(row: Row, event: Event) -> LoggedEvent:
     return LoggedEvent(row["n"], event, row["waits"] > 0, row["named"])
+
+
+async def went_back(tx: Tx, network: str) -> list[str]:
+    """The database is an older copy: the product may have a cursor from after it, so no number is given a second time.
+
+    A cursor from before then finds everything that follows, and that its page is not whole. Gives the ids of webhooks
+    that wait, and may have been taken.
+    """
+    await tx.run("connect_log.jump", network, _JUMP)
+    return [row["id"] for row in await tx.all("connect_log.waiting", network, 0, PAGE)]

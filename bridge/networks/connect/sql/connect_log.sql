@@ -34,3 +34,5 @@ UPDATE connect_log SET handed = $2 WHERE network = $1 AND handed < $2;
 DELETE FROM connect_event WHERE network = $1 AND n = $2;
 -- name: dropped
 UPDATE connect_log SET bytes = bytes - $2, gone = CASE WHEN gone < $3 THEN $3 ELSE gone END WHERE network = $1;
+-- name: jump
+UPDATE connect_log SET n = n + $2, gone = n + $2 WHERE network = $1;

@@ -143,6 +143,10 @@ class MailConnector:
         """See :class:`bridge.connector.Forgets`."""
         await self._ledger.forget(tx, chat)
 
+    async def went_back(self, tx: Tx) -> Sequence[str]:
+        """See :class:`bridge.connector.GoesBack`. The Message-IDs of mails that wait."""
+        return await self._ledger.waiting(tx)
+
     async def stop(self) -> None:
         """See :class:`bridge.connector.Connector`."""
         await self.smtp.stop()

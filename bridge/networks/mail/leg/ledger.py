@@ -61,6 +61,10 @@ class Ledger:
         """Open a JSON value. Raises SealBroken."""
         return orjson.loads(self._seal.open(bytes(sealed), context))
 
+    async def waiting(self, tx: Tx) -> list[str]:
+        """The Message-IDs of mails that wait, of the first thousand ways to a recipient."""
+        return [row["mid"] for row in await tx.all("mail.waiting_names")]
+
     # -- threads -------------------------------------------------------------------------------------------
 
     async def known(self, ids: Sequence[str]) -> dict[str, list[KnownMail]]:

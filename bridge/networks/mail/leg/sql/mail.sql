@@ -126,3 +126,5 @@ SELECT COUNT(*) AS n, MIN(n) AS first FROM (SELECT n FROM mail_to WHERE domain =
 SELECT created_at FROM mail_out WHERE -n = $1 LIMIT 1;
 -- name: in_waits
 SELECT COUNT(*) AS n, MIN(received_at) AS oldest FROM (SELECT received_at FROM mail_in WHERE n > 0 ORDER BY n LIMIT $1) AS first;
+-- name: waiting_names
+SELECT DISTINCT o.mid FROM mail_to t JOIN mail_out o ON o.id = t.mail WHERE t.state = 'queued' AND t.domain > '' LIMIT 1000;

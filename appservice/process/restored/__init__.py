@@ -1,0 +1,1 @@
+"""What follows when the database turns out to be an older copy."""

@@ -1,0 +1,160 @@
+"""The drill: an older copy of the database is put back under traffic, on real homeservers with real encrypted clients.
+
+Nobody meets a message that cannot be read afterwards, nothing is silently lost, and what may have come twice is named.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from appservice.process import app
+from appservice.process.restored.noticing import ItemKind
+from appservice.process.restored.report import acts, lines
+from bridge.config import read_config
+from bridge.db import Database
+from deploy.world.client import RustClient
+from deploy.world.ports import free_ports
+from deploy.world.simulator import Simulator
+from deploy.world.waiting import until
+from tests.faults.rig import CLEO, TOKENS, configuration, simulator
+from tests.matrix.servers import Servers
+from tests.peers.world import NewClient
+
+pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
+
+
+@dataclass
+class Site:
+    """A hub's configuration beside real homeservers, and the product of Cleo."""
+
+    folder: Path
+    servers: Servers
+    product: Simulator
+
+    @property
+    def ghost(self) -> str:
+        """Cleo on Matrix."""
+        return self.servers.ghost(CLEO)
+
+    @asynccontextmanager
+    async def hub(self) -> AsyncIterator[app.Parts]:
+        """The whole hub."""
+        async with app.running(read_config(self.folder / "hub.yaml")) as parts:
+            yield parts
+
+    def got(self) -> list[str]:
+        """What Cleo's product has been given, as often as it was."""
+        return [m["text"] for m in self.product.state.messages()["arrived"] if m.get("text")]
+
+    async def begin(self, client: RustClient, text: str) -> str:
+        """A conversation that a Matrix user begins with Cleo; gives its room."""
+        room = await client.create_room(invite=[self.ghost], is_direct=True)
+        await client.wait_member(room, self.ghost)
+        await client.wait_devices(self.ghost)
+        await self.say(client, room, text)
+        return room
+
+    async def say(self, client: RustClient, room: str, text: str) -> None:
+        """Said in the room, and heard in the product."""
+        await client.send(room, text)
+        await until(lambda: text in self.got(), text)
+
+    async def write(self, client: RustClient, room: str, chat: str, text: str) -> None:
+        """Written in the product, and read in the room."""
+        self.product.write("cleo", {"text": text, "conversation": chat})
+        assert (await client.wait_text(room, text))["decryption_failure"] is None
+
+    def again(self, text: str) -> None:
+        """The product hands in once more what it has handed in before."""
+        post = next(p for p in self.product.state.posts() if p["body"].get("text") == text)
+        self.product.outbox.put(post["lane"], post["method"], post["path"], post["body"])
+
+    def chat(self, text: str) -> str:
+        """The product's conversation in which something came."""
+        return next(str(m["conversation"]) for m in self.product.state.messages()["arrived"] if m.get("text") == text)
+
+
+@asynccontextmanager
+async def site(folder: Path, servers: Servers, database: str) -> AsyncIterator[Site]:
+    """Everything but the hub."""
+    connect, *others = free_ports(1 + len(TOKENS))
+    ports = {"matrix": servers.port, "connect": connect, **dict(zip(TOKENS, others, strict=True))}
+    made: dict[str, Any] = configuration(folder, ports, servers.home.url, database)
+    made["matrix"]["server_name"] = servers.home.name
+    made["trust"] = {"matrix_servers": [servers.away.name]}
+    (folder / "as").write_text("as-real")
+    (folder / "hs").write_text("hs-real")
+    (folder / "hub.yaml").write_text(yaml.safe_dump(made))
+    async with AsyncExitStack() as stack:
+        yield Site(folder, servers, await simulator(stack, "pandalab", ports))
+
+
+async def items(db: Database, kind: ItemKind) -> list[str]:
+    """What the report lists."""
+    row = await db.one("process.restored-last")
+    assert row is not None
+    return [one["id"] for one in await db.all("process.restored-items", row["noticed_at"], kind.value, 1000)]
+
+
+def copied(database: Path, copy: Path) -> None:
+    """As a backup does, while the hub runs."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+async def test_an_older_copy_under_traffic(servers: Servers, tmp_path: Path, new_client: NewClient) -> None:
+    database, copy = tmp_path / "hub.db", tmp_path / "copy.db"
+    ben, kim = await new_client(servers.home, "ben"), await new_client(servers.away, "kim")
+    async with site(tmp_path, servers, f"sqlite:///{database}") as here:
+        async with here.hub():
+            room = await here.begin(ben, "avant")
+            chat = here.chat("avant")
+            await here.write(ben, room, chat, "avant aussi")
+            copied(database, copy)
+        async with here.hub():  # a start is counted at once, traffic once a minute
+            for n in range(3):
+                await here.say(ben, room, f"entrée {n}")
+                await here.write(ben, room, chat, f"sortie {n}")
+            await ben.rotate(room)
+            await here.say(ben, room, "nouvelle session")
+            later = await here.begin(kim, "de loin")  # a room of which the copy does not know
+        await ben.send(room, "pendant la panne")
+        await kim.send(later, "de loin, pendant la panne")
+        for rest in ("-wal", "-shm"):
+            Path(f"{database}{rest}").unlink(missing_ok=True)
+        database.write_bytes(copy.read_bytes())  # the same file, as far as its file system knows
+        async with here.hub() as parts:
+            lea = await new_client(servers.home, "lea")
+            away = await here.begin(lea, "je viens d'arriver")
+            await here.write(lea, away, here.chat("je viens d'arriver"), "bienvenue")
+            await until(lambda: "pendant la panne" in here.got())
+            await until(lambda: "de loin, pendant la panne" in here.got())
+            await here.say(ben, room, "après")
+            here.again("sortie 1")  # a product that asks itself whether it came through
+            await here.write(ben, room, chat, "après aussi")
+            await ben.rotate(room)
+            await here.say(ben, room, "après, nouvelle session")
+            await here.say(kim, later, "encore")
+            await here.write(kim, later, here.chat("encore"), "aussi")
+            again, ours = await items(parts.core.db, ItemKind.AGAIN), await items(parts.core.db, ItemKind.OURS)
+            await until(lambda: parts.matrix.again.listener is None)
+            report = "\n".join(lines(await acts(parts.core.db)["restored"]({}), everything=True))
+        for client, where in ((ben, room), (kim, later), (lea, away)):
+            seen = await client.timeline(where)
+            assert [e for e in seen if e["decryption_failure"]] == []
+        bodies = {e["event_id"]: str(e["content"].get("body")) for e in await ben.timeline(room)}
+        assert list(bodies.values()).count("sortie 1") == 1  # nor does a homeserver send something twice
+        assert Counter(here.got()) == Counter(set(here.got()))  # the product knows what it has, by the delivery's name
+        assert "replaced by an older copy" in report
+        assert all(one in report for one in (*again, *ours, later))
+        assert {bodies.get(one) for one in again} >= {"entrée 0", "entrée 1", "entrée 2", "nouvelle session"}
+        assert {bodies.get(one) for one in ours} >= {"sortie 0", "sortie 1", "sortie 2"}
