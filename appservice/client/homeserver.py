@@ -16,6 +16,7 @@ import orjson
 from yarl import URL
 
 from bridge.errors import Refused, Unavailable
+from bridge.parts.http.calls import Calls
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class MatrixRefused(Refused):
 class Homeserver:
     """The client-server API of one homeserver with our as_token.
 
-    mautrix's HTTP layer is not used: it logs bodies, does not retry 429 and makes random transaction ids.
+    mautrix's HTTP layer is not used: it logs bodies, does not retry 429 and makes random transaction ids. aiohttp's
+    client serves what is read, and files; what every message writes goes by :class:`bridge.parts.http.calls.Calls`.
     Raises MatrixRefused (4xx), Unavailable (429 with its delay, 5xx, no answer).
     """
 
@@ -51,10 +53,12 @@ class Homeserver:
         """``timeout`` in seconds. ``once``: a connection for each call, of which none is closed as a body begins."""
         self._base = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._seconds = timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._connections = connections
         self._once = once
         self._session: aiohttp.ClientSession | None = None
+        self._calls: Calls | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -64,11 +68,16 @@ class Homeserver:
             timeout=self._timeout,
             auto_decompress=True,
         )
+        if not self._once:
+            sent = self._headers | {"Content-Type": "application/json"}
+            self._calls = Calls(URL(self._base), sent, connections=self._connections)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._calls is not None:
+            await self._calls.close()
         if self._session is not None:
             await self._session.close()
 
@@ -89,15 +98,24 @@ class Homeserver:
             asked = f"{urlencode(query)}&{asked}" if asked else urlencode(query)
         data = None if body is None else orjson.dumps(body)
         try:
-            limit = aiohttp.ClientTimeout(total=timeout) if timeout else None
-            async with self._ask(method, path, asked, data, limit=limit) as response:
-                raw = await response.read()
+            answer = _result(*await self._answer(method, path, asked, data, timeout))
         except _AWAY as error:
             raise Unavailable("homeserver_away") from error
-        answer = _result(response.status, response.headers.get("Retry-After"), raw)
         if method != "GET" and not answer.keys().isdisjoint(_ODD):  # an answer to GET may be anybody's content
             raise Unavailable("homeserver_error")
         return answer
+
+    async def _answer(
+        self, method: str, path: str, asked: str, data: bytes | None, timeout: float | None
+    ) -> tuple[int, str | None, bytes]:
+        """Status, Retry-After and body of an answer. What the way of every message asks goes by :class:`Calls`."""
+        if self._calls is None or data is None or method == "GET":
+            limit = aiohttp.ClientTimeout(total=timeout) if timeout else None
+            async with self._ask(method, path, asked, data, limit=limit) as response:
+                return response.status, response.headers.get("Retry-After"), await response.read()
+        target = f"{path}?{asked}" if asked else path
+        answer = await self._calls.call(method, target, data, timeout or self._seconds)
+        return answer.status, answer.retry_after, answer.body
 
     async def upload(self, data: bytes | SizedBody, *, user: str | None, timeout: float, mime: str = _BYTES) -> str:
         """Upload as a ghost (None: as the appservice); without ``mime`` it says nothing of itself. Gives its ``mxc://``.

@@ -4,5 +4,5 @@
 runs beside, kept and ended · ``endless``: a loop that nothing ends · ``Turns``: one at a time by name · ``Slots``: few
 at once by name · ``Lru``: bounded memory · ``Patience``: how long to wait · ``Breaker``: whether a network is there ·
 ``Bucket``: so many in a time · ``Alarms``: what the operator must see · ``Changes``, ``moments``, ``failpoint``,
-``logs`` and ``markup``: see there.
+``logs`` and ``markup``: see there · ``http``: short calls on kept connections.
 """

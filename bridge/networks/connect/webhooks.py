@@ -11,18 +11,20 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect.request_body import SLOWEST, in_executor
 from bridge.networks.connect.signing import Signer
+from bridge.parts.http.calls import Calls
+from bridge.parts.http.connection import HttpAnswer, header
 
 _NEVER = {400, 410, 413, 422}
 _LONGEST_ANSWER = 64 * 1024
 _LONGEST_WAIT = 24 * 3600.0
 _CONNECTIONS = 64  # to one product
 _LARGE = 1024 * 1024
+_SENT = {"User-Agent": "Liaison", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Sessions:
@@ -38,7 +40,7 @@ class Sessions:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS, ttl_dns_cache=60),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "Liaison", "Accept": "application/json", "Accept-Encoding": "identity"},
+                headers=_SENT,
             )
         self._users += 1
         return self._session
@@ -68,6 +70,7 @@ class Webhook:
         self.signer = signer
         self._sessions = sessions
         self._session: aiohttp.ClientSession | None = None
+        self._calls: Calls | None = None  # all that is small
         self._timeout = timeout
         self._tls: ssl.SSLContext | bool = tls or True
         self._clock = clock
@@ -76,54 +79,61 @@ class Webhook:
         """Get ready to send."""
         if self._session is None:
             self._session = self._sessions.take()
+            tls = self._tls if isinstance(self._tls, ssl.SSLContext) else None
+            self._calls = Calls(self._url.with_path("/"), _SENT, connections=_CONNECTIONS, tls=tls)
 
     async def close(self) -> None:
         """No more."""
-        if self._session is not None:
-            self._session = None
+        if self._session is not None and self._calls is not None:
+            calls, self._session, self._calls = self._calls, None, None
+            await calls.close()
             await self._sessions.release()
 
     async def post(self, webhook_id: str, body: bytes, *, timeout: float | None = None) -> bytes:
         """Gives the body of a 2xx answer. Raises Refused (product_refused) or Unavailable."""
-        if self._session is None:
-            raise Unavailable("not_ready", 2)
         limit = (timeout or self._timeout) + max(0, len(body) - _LARGE) / SLOWEST
-        headers = await self._headers(webhook_id, body)
         try:
-            async with self._session.post(
-                self._url,
-                data=body if len(body) < _LARGE else io.BytesIO(body),  # aiohttp sends that in parts
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=limit),
-                ssl=self._tls,
-            ) as answer:
-                return await self._answer(answer)
+            answer = await (self._small if len(body) < _LARGE else self._large)(webhook_id, body, limit)
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ssl.SSLError) as error:
             _let_go(error)
             raise Unavailable("product_unreachable") from None
-
-    async def _headers(self, webhook_id: str, body: bytes) -> CIMultiDict[str]:
-        now = int(self._clock())
-        sign = self.signer.sign
-        if len(body) < _LARGE:
-            signature = sign(webhook_id, now, body)
-        else:
-            signature = await in_executor(lambda: sign(webhook_id, now, body))
-        headers = CIMultiDict[str]()
-        headers["Content-Type"] = "application/json"
-        headers["webhook-id"] = webhook_id
-        headers["webhook-timestamp"] = str(now)
-        headers["webhook-signature"] = signature
-        return headers
-
-    async def _answer(self, answer: aiohttp.ClientResponse) -> bytes:
         if 200 <= answer.status < 300:
-            return await _read(answer)
+            return answer.body
         if answer.status in _NEVER:
             raise Refused("product_refused", about=f"{answer.status}")
-        wait = retry_after(answer.headers.get("Retry-After"), self._clock())
-        raise Unavailable(f"product_answered_{answer.status}", wait)
+        raise Unavailable(f"product_answered_{answer.status}", retry_after(answer.retry_after, self._clock()))
+
+    async def _small(self, webhook_id: str, body: bytes, limit: float) -> HttpAnswer:
+        if self._calls is None:
+            raise Unavailable("not_ready", 2)
+        now = int(self._clock())
+        signed = self._signed(webhook_id, now, self.signer.sign(webhook_id, now, body))
+        lines = "".join([header(name, value) for name, value in signed.items()])
+        return await self._calls.call("POST", self._url.raw_path_qs, body, limit, lines, most=_LONGEST_ANSWER)
+
+    async def _large(self, webhook_id: str, body: bytes, limit: float) -> HttpAnswer:
+        if self._session is None:
+            raise Unavailable("not_ready", 2)
+        now, sign = int(self._clock()), self.signer.sign
+        signed = self._signed(webhook_id, now, await in_executor(lambda: sign(webhook_id, now, body)))
+        async with self._session.post(
+            self._url,
+            data=io.BytesIO(body),  # aiohttp sends that in parts
+            headers=signed,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=limit),
+            ssl=self._tls,
+        ) as answer:
+            return HttpAnswer(answer.status, await _read(answer), answer.headers.get("Retry-After"))
+
+    def _signed(self, webhook_id: str, now: int, signature: str) -> dict[str, str]:
+        """The headers of Standard Webhooks; ``now`` in seconds."""
+        return {
+            "Content-Type": "application/json",
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(now),
+            "webhook-signature": signature,
+        }
 
 
 def _let_go(error: BaseException | None) -> None:
