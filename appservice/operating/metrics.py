@@ -37,11 +37,15 @@ class Metrics:
         app.router.add_get(PATH, self._asked)
 
     async def _asked(self, request: web.Request) -> web.Response:
-        stand = await self._standing.now()
-        now = CollectorRegistry(auto_describe=False)
-        now.register(_Now([*_of_hub(stand), *_of_worker(stand), *_counted(self._standing.counts)]))
-        body = generate_latest(now) + generate_latest(self._process)
+        body = exposed(await self._standing.now(), self._standing.counts) + generate_latest(self._process)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_1_0_0})
+
+
+def exposed(stand: Stand, counts: Counters) -> bytes:
+    """What Prometheus reads of the hub itself."""
+    now = CollectorRegistry(auto_describe=False)
+    now.register(_Now([*_of_hub(stand), *_of_worker(stand), *_counted(counts)]))
+    return generate_latest(now)
 
 
 class _Now(Collector):

@@ -153,6 +153,21 @@ setup_synapse() {
     echo "$want" >.venv-synapse/.stamp
 }
 
+# --- Prometheus ------------------------------------------------------------------------------------------------------
+
+# Alerts are judged by Prometheus' own program. Of its package only that is taken; nothing is installed.
+setup_promtool() {
+    ! on_path promtool && [ ! -x .venv/bin/promtool ] || return 0
+    command -v apt-get >/dev/null || die "promtool is missing; install it (it comes with Prometheus)"
+    echo "setup: .venv/bin/promtool"
+    local folder; folder=$(mktemp -d)
+    (cd "$folder" && { apt-get download -qq prometheus 2>/dev/null || { apt-get update -qq && apt-get download -qq prometheus; }; }) ||
+        die "promtool is missing, and the package prometheus cannot be had"
+    dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar -x -C "$folder" ./usr/bin/promtool
+    mv "$folder/usr/bin/promtool" .venv/bin/promtool
+    rm -rf "$folder"
+}
+
 # --- Node ------------------------------------------------------------------------------------------------------------
 
 setup_node() {
@@ -182,6 +197,7 @@ main() {
     setup_hub
     setup_node
     wait "$debian"
+    setup_promtool
     wait "$synapse"
 }
 

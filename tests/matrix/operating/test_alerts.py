@@ -1,0 +1,256 @@
+"""Every alert fires for its cause in a real hub, and none without one; Prometheus' own program judges what was read."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import re
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+
+from appservice.operating.metrics import exposed
+from appservice.operating.overview import EdgeQueue, Stand
+from appservice.operating.surroundings import Surroundings
+from bridge.config import DirectorySettings
+from bridge.errors import Refused, Unavailable
+from bridge.hub.handing.counting import Counters
+from bridge.hub.hub import now_ms
+from bridge.model import Address
+from bridge.parts.alarms import ALARMS
+from bridge.people.directories.watched import WatchedFile
+from deploy.bench.planting import Planting
+from deploy.world.waiting import until, wait_for
+from tests.core.hub.test_outlet import planted, world
+from tests.core.make import running as hub_of_loopbacks
+from tests.mail import hub as mails
+from tests.mail.space import Space
+from tests.matrix.make import CLEO, DAN, ghost
+from tests.matrix.operating.rules import ALERTS, PROMTOOL, fires, rules, samples
+from tests.matrix.operating.whole_hub import Site, site
+
+WHOLE = {
+    "LiaisonIsAway", "LiaisonWorkerIsAway", "LiaisonDatabaseFails", "LiaisonReachesNobody", "LiaisonNetworkIsAway",
+    "LiaisonMessagesAreLate", "LiaisonQueueGrows", "LiaisonWritersAreNotTold", "LiaisonRefusesMuch",
+    "LiaisonEventsPileUp", "LiaisonKeyIsMissing", "LiaisonPeopleCannotRead", "LiaisonCertificateEnds",
+    "LiaisonListIsOld", "LiaisonListEnds", "LiaisonAlarm",
+}  # fmt: skip
+APART = {"LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow"}
+_SIX_HOURS = 400  # min
+
+
+def certificate(path: Path, days: int) -> None:
+    """A certificate that ends then, and its key beside it."""
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days, hours=1)
+    leaf = trustme.CA().issue_cert("hub.example", not_after=ends)
+    path.write_bytes(leaf.cert_chain_pems[0].bytes())
+    path.with_suffix(".key").write_bytes(leaf.private_key_pem.bytes())
+
+
+@contextmanager
+def alarms() -> Iterator[None]:
+    """The log of the tests counts them, too."""
+    ALARMS.by.clear()
+    logging.getLogger().addHandler(ALARMS)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(ALARMS)
+
+
+async def shows(hub: Site, name: str, least: float, **labels: str) -> None:
+    """Wait until /metrics has a sample of at least this value."""
+
+    while True:  # a second apart: each look asks for everything
+        found = samples(await hub.read() or b"")
+        if any(key[0] == name and labels.items() <= dict(key[1]).items() and v >= least for key, v in found.items()):
+            return
+        await asyncio.sleep(1.0)
+
+
+async def piles_up(hub: Site) -> None:
+    """A thousand conversations in which Cléo's messages wait for Dan, of whom PandaLab hears nothing either."""
+    people = (f"rpps:{CLEO}", Address("pandalab", "cleo")), (f"rpps:{DAN}", Address("siilo", "dan"))
+    await Planting(1001, *people, now_ms() - 3_600_000).plant(hub.parts.core.db, hub.parts.core.seal)
+    hub.parts.core.courier.wake_all("siilo")
+
+
+async def keys_are_missing(hub: Site) -> None:
+    """Ben's device is not signed; Carl's client gives its key to nobody."""
+    async with await hub.human("ben", signed=False) as ben, await hub.human("carl") as carl:
+        await hub.say("to-ben", to=f"matrix:{ben.mxid}")
+        room = await ben.invited()
+        await ben.member(room, "join")
+        mine = await carl.create_room(ghost(CLEO), is_direct=True)
+        await until(lambda: hub.stub.world.rooms[mine].membership(ghost(CLEO)) == "join")
+        await carl.say(mine, "sans clé", share=False)
+        await shows(hub, "liaison_edge_waiting", 1, queue="unreadable")
+        await shows(hub, "liaison_edge_waiting", 1, queue="keyless")
+
+
+async def strangers_write(hub: Site) -> None:
+    """People whom no directory knows."""
+    for n in range(20):
+        with pytest.raises(Refused):
+            await hub.say(f"stranger{n}", by="stranger")
+
+
+async def the_homeserver_goes(hub: Site) -> None:
+    """It has handed over one more event, and answers no more."""
+    hub.stub.fault("", 10**9, status=502)
+    hub.stub.appservice = None
+    event = {
+        "type": "m.room.member", "room_id": "!late:chu.example", "sender": "@ben:chu.example", "event_id": "$late",
+        "state_key": ghost(CLEO), "content": {"membership": "invite"},
+    }  # fmt: skip
+    url = f"http://127.0.0.1:{hub.parts.config.matrix_listen.port}/_matrix/app/v1/transactions/after"
+    headers = {"Authorization": "Bearer hs-token"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.put(url, json={"events": [event]}) as answer:
+        assert answer.status == 200
+    await until(lambda: hub.parts.matrix.trouble(), pause=1.0)
+    await shows(hub, "liaison_edge_waiting", 1, queue="events")
+
+
+@contextmanager
+def a_full_disk(database: Path) -> Iterator[None]:
+    """Nothing of this process grows beyond the database's log."""
+    size = database.with_name(f"{database.name}-wal").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+async def test_each_alert_fires_for_its_cause(tmp_path: Path) -> None:
+    tls = tmp_path / "hub.crt"
+    certificate(tls, 90)
+    listen = {"port": 0, "certificate": str(tls), "key": str(tls.with_suffix(".key"))}
+    with alarms():
+        async with site(tmp_path, connect_listen=listen) as hub:
+            await until(lambda: not hub.parts.matrix.trouble())
+            calm = await hub.read()
+            assert fires(tmp_path, calm, calm, minutes=_SIX_HOURS) == set()
+            await keys_are_missing(hub)
+            certificate(tls, 10)
+            hub.offer(2, 5.0)
+            (tmp_path / "people.csv").write_text("rpps,name\n1,nobody\n")
+            hub.parts.directory.reload()
+            hub.parts.sources.reload()
+            await strangers_write(hub)
+            await piles_up(hub)
+            await shows(hub, "liaison_list_old", 1)
+            await shows(hub, "liaison_legs_late", 1000, network="siilo")
+            await shows(hub, "liaison_reports_waiting", 1000, network="pandalab")
+            troubled = await hub.read()
+            assert fires(tmp_path, calm, troubled) >= {"LiaisonRefusesMuch", "LiaisonAlarm"}
+            for_days = {"LiaisonPeopleCannotRead", "LiaisonKeyIsMissing", "LiaisonCertificateEnds", "LiaisonListIsOld"}
+            waits = {"LiaisonNetworkIsAway", "LiaisonMessagesAreLate", "LiaisonWritersAreNotTold", "LiaisonListEnds"}
+            assert fires(tmp_path, troubled, minutes=_SIX_HOURS) >= for_days | waits
+            assert "LiaisonQueueGrows" not in fires(tmp_path, troubled)
+            for n in range(5):
+                await hub.say(f"more{n}")
+            assert "LiaisonQueueGrows" in fires(tmp_path, troubled, await hub.read())
+            assert fires(tmp_path, calm, beside=[None]) == {"LiaisonWorkerIsAway"}
+            await the_homeserver_goes(hub)
+            assert fires(tmp_path, await hub.read()) >= {"LiaisonReachesNobody", "LiaisonEventsPileUp"}
+            with a_full_disk(tmp_path / "hub.db"):
+                with pytest.raises(Unavailable):
+                    await hub.say("lost", "x" * 20_000)
+                assert "LiaisonDatabaseFails" in fires(tmp_path, await hub.read())
+        assert fires(tmp_path, await hub.read()) == {"LiaisonIsAway"}
+
+
+def exposure(**more: object) -> bytes:
+    """What Prometheus reads of a hub in which nothing else happens."""
+    values = {
+        "counts": Counters(),
+        "version": "0", "running": 1.0, "trouble": "", "traffic": (), "held": 0, "alarms": {}, "federation": None,
+        "database": True, "known": True, "queues": (), "lists": (), "certificates": {}, "disks": (),
+    }  # fmt: skip
+    values |= more
+    counts = values.pop("counts")
+    assert isinstance(counts, Counters)
+    return exposed(Stand(**values), counts)  # type: ignore[arg-type]
+
+
+async def test_a_mail_whose_operator_is_away_is_stuck(tmp_path: Path) -> None:
+    space = Space()
+    async with mails.running(tmp_path, space) as node:
+        node.out.answer = lambda domain, recipient: ("later", "4.4.1")
+        await node.write("A", "bonjour", to=[f"mailto:{mails.ANNA}"])
+
+        async def queued() -> list[EdgeQueue]:
+            every = [EdgeQueue("mail", q.name, q.part, q.waiting, q.oldest) for q in await node.mail.queues(100)]
+            return every if [q.part for q in every if q.waiting] == [mails.PEER] else []
+
+        queues = await wait_for(queued, "a mail that waits")
+        assert fires(tmp_path, exposure(queues=tuple(queues)), minutes=70) == {"LiaisonMailIsStuck"}
+        assert fires(tmp_path, exposure(queues=tuple(queues)), minutes=20) == set()
+    shutil.rmtree(space.directory)
+
+
+async def test_what_waited_long_was_slow(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hub.db"
+    await planted(url, 30)
+    nets, siilo = world()
+    async with hub_of_loopbacks(url, nets) as w:
+        await w.pandalab.write("p1", "A", "cleo", "un", ["siilo:dan"])
+        before = exposure(counts=w.courier.counts)
+        await until(lambda: len(siilo.delivered) == 31)
+        await until(lambda: w.courier.counts.handed["siilo", "sent"] == 31)
+        after = exposure(counts=w.courier.counts)
+    assert before != after
+    assert fires(tmp_path, exposure(), after, after, minutes=40) == set()
+    assert fires(tmp_path, after, _more(after), minutes=40) == {"LiaisonDeliveriesAreSlow"}
+
+
+def _more(reading: bytes) -> bytes:
+    """The same once more: each counter of it twice as far."""
+    lines = reading.decode().splitlines()
+    twice = [
+        re.sub(r"^(liaison_delivery_seconds\S*) (.+)$", lambda m: f"{m[1]} {float(m[2]) * 2}", one) for one in lines
+    ]
+    return "\n".join([*twice, ""]).encode()
+
+
+def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        (tmp_path / "people.csv").write_text("rpps,name\n10000000001,Anna\n")
+        directory = WatchedFile(tmp_path / "people.csv")
+        around = Surroundings({}, [small, tmp_path / "none"], directory, DirectorySettings(flatfile=small))
+        assert next(disk.path for disk in around.disks()) == str(small)
+        room = Surroundings({}, [small], directory, DirectorySettings(flatfile=small))
+        assert fires(tmp_path, exposure(disks=tuple(room.disks()))) == set()
+        (small / "ballast").write_bytes(bytes(1_000_000))
+        assert fires(tmp_path, exposure(disks=tuple(room.disks()))) == {"LiaisonDiskIsLow"}
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_no_alert_is_left_out_and_each_says_what_to_do() -> None:
+    subprocess.run(
+        [PROMTOOL, "check", "rules", "--lint=all", "--lint-fatal", str(ALERTS)], check=True, capture_output=True
+    )
+    assert {rule["alert"] for rule in rules()} == WHOLE | APART
+    for rule in rules():
+        assert rule["annotations"].keys() == {"summary", "do", "chapter"}
+        assert rule["labels"]["severity"] in ("page", "ticket")
