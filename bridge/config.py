@@ -277,7 +277,7 @@ class MetricsListenSettings(ListenSettings):
 
 
 class Config(Section):
-    """The whole file. ``matrix`` and the sections of ``networks`` are validated by their owners."""
+    """The whole file. ``matrix``, ``console`` and the sections of ``networks`` are validated by their owners."""
 
     database: DatabaseSettings = DatabaseSettings()
     seal: SealSettings
@@ -293,6 +293,7 @@ class Config(Section):
     connect_listen: ConnectListenSettings = ConnectListenSettings()
     clients_listen: ClientsListenSettings = ClientsListenSettings()
     metrics_listen: MetricsListenSettings | None = None
+    console: dict[str, Any] | None = None
     networks: dict[str, dict[str, Any]] = {}
     language: Literal["both", "fr", "en"] = "both"
     log_format: Literal["text", "json"] = "text"

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from appservice.console.settings import ConsoleSettings
 from appservice.process.settings import MatrixSettings
 from bridge.config import Config
 from bridge.networks.connect.settings import ConnectSettings
@@ -24,6 +25,7 @@ EXAMPLE = (DEPLOY / "hub.example.yaml").read_text()
 UNIT = DEPLOY / "systemd/liaison.service"
 OWNERS: dict[tuple[str, ...], type[BaseModel]] = {
     ("matrix",): MatrixSettings,
+    ("console",): ConsoleSettings,
     ("networks", "connect"): ConnectSettings,
     ("networks", "mail"): MailSettings,
 }
@@ -110,6 +112,8 @@ def test_the_example_is_valid(text: str) -> None:
     config = Config.model_validate(yaml.safe_load(text))
     MatrixSettings.model_validate(config.matrix)
     ConnectSettings.model_validate(config.networks.get("connect", {}))
+    if config.console is not None:
+        ConsoleSettings.model_validate(config.console)
     if "mail" in config.networks:
         MailSettings.model_validate(config.networks["mail"])
 

@@ -27,8 +27,9 @@ def acts(queue: WaitingQueue) -> Mapping[str, Act]:
             found = await queue.lanes(asked["conversation"], limit)
         else:
             names = [one.network for one in await queue.traffic()] if asked["network"] is None else [asked["network"]]
-            found = [one for name in names for one in await queue.waiting(name, limit)]
-        first = sorted(found, key=lambda one: one.since)[:limit]
+            after = int(asked.get("after", -1))
+            found = [one for name in names for one in await queue.waiting(name, limit, after)]
+        first = found[:limit] if asked["network"] else sorted(found, key=lambda one: one.since)[:limit]
         return {"waiting": [to_json(one) for one in first]}
 
     async def shown(asked: Json) -> Json:

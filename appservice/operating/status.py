@@ -15,17 +15,18 @@ from appservice.operating.door import Act
 from appservice.operating.overview import Overview
 from bridge.config import Config
 from bridge.hub.operating.waiting import MOST
+from bridge.parts.alarms import ALARMS
 
 Json = dict[str, Any]
 _AGAIN = 2.0  # s between two looks of --watch
 _DAY = 86_400
 _SHOWN = 10  # lines about what waits within edges
-_LOW = 0.1  # share of a disk
+LOW = 0.1  # share of a disk
 _INSIDE = {
     "events": "events to be worked on", "unreadable": "events whose key has not come",
     "keyless": "people who cannot read yet", "in": "mails taken in", "out": "mails",
 }  # fmt: skip
-_LONG = {"events": 300, "unreadable": 900, "in": 900, "out": 3600}  # s that something of an edge waits at most
+LONG = {"events": 300, "unreadable": 900, "in": 900, "out": 3600}  # s that something of an edge waits at most
 _CHAPTER = {
     "events": "Events pile up", "unreadable": "A key has not come", "in": "A mail is stuck", "out": "A mail is stuck",
 }  # fmt: skip
@@ -38,7 +39,10 @@ def acts(standing: Overview) -> Mapping[str, Act]:
     async def status(asked: Json) -> Json:
         return asdict(await standing.now())
 
-    return {"status": status}
+    async def alarms(asked: Json) -> Json:
+        return {"by": dict(ALARMS.by), "newest": list(ALARMS.newest)}
+
+    return {"status": status, "alarms": alarms}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +113,7 @@ def _of_network(one: Json, now: float, late: float) -> list[str]:
 
 
 def _of_edge(one: Json, now: float) -> list[str]:
-    limit = _LONG.get(one["name"])
+    limit = LONG.get(one["name"])
     if limit is None or one["oldest"] is None or now - one["oldest"] / 1000 < limit:
         return []
     return [f"{_edge(one, now)}: see docs/operating.md, {_CHAPTER[one['name']]}"]
@@ -128,7 +132,7 @@ def _of_machine(found: Json, now: float) -> list[str]:
             left = "cannot be read" if not ends else "has ended" if ends < now else f"ends in {lasting(ends - now)}"
             said.append(f"the certificate {option} {left}: renew it, then `liaison reload`")
     for disk in found["disks"]:
-        if disk["free"] < _LOW * disk["size"]:
+        if disk["free"] < LOW * disk["size"]:
             said.append(f"the disk of {disk['path']} is nearly full ({disk['free'] // 2**20} MiB left): make room")
     return said
 

@@ -96,6 +96,7 @@ def surroundings(config: Config, directory: WatchedFile | National) -> Surroundi
     smtp = config.networks.get("mail", {}).get("smtp", {})
     tls: dict[str, Any] = smtp.get("tls", {}) if isinstance(smtp, dict) else {}
     files = {name: getattr(config, name).certificate for name in _LISTENERS if getattr(config, name) is not None}
+    files["console"] = (config.console or {}).get("certificate")
     files |= {f"mail.{name}": tls.get(name) for name in ("certificate", "client_certificate")}
     folders = (
         [Path(config.database.url.removeprefix(_SQLITE)).parent] if config.database.url.startswith(_SQLITE) else []

@@ -21,10 +21,15 @@ from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.client.media import TRANSFERS, Media
+from appservice.console import COMPONENT as CONSOLE
+from appservice.console.console import Console
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.operating import accounts
 from appservice.operating.audit import signing_key
 from appservice.operating.door import Act, Door
+from appservice.operating.looking import lists, products
+from appservice.operating.looking.imports import Imports
+from appservice.operating.looking.searched import TrailSearch
 from appservice.operating.sight import Sight
 from appservice.operating.surroundings import surroundings
 from appservice.operating.why import Reasons
@@ -60,6 +65,7 @@ from bridge.parts.tasks import Tasks
 from bridge.people.directories.functions import WithFunctions
 from bridge.people.directories.watched import WatchedFile
 from bridge.people.directory import Directory
+from bridge.people.national.kept.kept_loads import loads_of
 from bridge.people.national.national import National
 from bridge.people.server_list import ServerList
 from bridge.store.store import COMPONENT as STORE
@@ -71,7 +77,7 @@ log = logging.getLogger(__name__)
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
 _LOOK = 5.0  # s between two looks at the configuration's file
 _LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
-COMPONENTS = (STORE, TRAIL, matrix_edge.COMPONENT, E2EE, proof.COMPONENT)
+COMPONENTS = (STORE, TRAIL, matrix_edge.COMPONENT, E2EE, proof.COMPONENT, CONSOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +251,15 @@ def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
         raise BadConfig(said(error)) from None
 
 
+def _looks(parts: Parts) -> dict[str, Act]:
+    """What the hub stands on, as the console shows it."""
+    config, core = parts.config, parts.core
+    loads = loads_of(config.database.url) if config.directory.kind == "national" else None
+    imports = Imports(config.directory, loads)
+    search = TrailSearch(core.db, core.seal)
+    return {**products.acts(core), **imports.acts(), **lists.acts(core, parts.servers), **search.acts()}
+
+
 async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
@@ -257,7 +272,7 @@ async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -
     reading = RoomReading(
         parts.core.store, parts.core.people, matrix.homeserver, matrix.engine, matrix.store, matrix.names
     )
-    acts |= {**reading.acts(), **restored_report.acts(parts.core.db), **more}
+    acts |= {**reading.acts(), **restored_report.acts(parts.core.db), **more, **_looks(parts)}
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
     parts.policies.routes(matrix_app)
@@ -278,6 +293,9 @@ async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -
         metrics_app = web.Application(client_max_size=0)
         sight.metrics.routes(metrics_app)
         served.append(("metrics_listen", metrics_app, config.metrics_listen))
+    if (console := examine.console(config)) is not None:
+        made = Console(console, parts.core.db, parts.core.seal, acts, config.delivery.late, config.language)
+        served.append(("console", made.application, console))
     for name, app, where in served:
         listener = Listener(name, app, where, auto_decompress=app is matrix_app)
         stack.push_async_callback(listener.stop)

@@ -7,6 +7,7 @@ import time
 
 from pydantic import BaseModel
 
+from appservice.console.settings import ConsoleSettings
 from appservice.operating.audit import signing_key
 from appservice.process.settings import MatrixSettings
 from bridge.config import BadConfig, Config, DutySettings, ListenSettings, TrustSettings, validate
@@ -34,11 +35,22 @@ def examine(config: Config) -> MatrixSettings:
     tls("matrix_listen", config.matrix_listen)
     tls("connect_listen", config.connect_listen)
     tls("clients_listen", config.clients_listen)
+    if (pages := console(config)) is not None:
+        tls("console", pages)
     for row, section in sections(config):
         try:
             row.prove(section, seal)
         except (OSError, ValueError) as error:
             raise BadConfig(said(error)) from None
+    return settings
+
+
+def console(config: Config) -> ConsoleSettings | None:
+    """The operator's console; None: there is none. Raises BadConfig."""
+    if config.console is None:
+        return None
+    settings = validate(ConsoleSettings, config.console, "console")
+    settings.prove()
     return settings
 
 

@@ -30,7 +30,11 @@ def acts(matrix: Matrix, db: Database) -> Mapping[str, Act]:
         await matrix.accept_identity(asked["user"], asked["key"])
         async with db.transaction("operator.identity") as tx:
             whose = f"{MATRIX}:{asked['user']}"
-            await note(tx, TrailEntry(TrailKind.OPERATOR, "operator", whose, None, "identity_accepted"), now_ms())
+            await note(
+                tx,
+                TrailEntry(TrailKind.OPERATOR, asked.get("by", "operator"), whose, None, "identity_accepted"),
+                now_ms(),
+            )
         return _shown(await matrix.engine.identity(asked["user"]))
 
     return {"identity": identity, "accept-identity": accept}

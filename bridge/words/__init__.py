@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from bridge.words.asking import ASKING
+from bridge.words.console import CONSOLE_WORDS, LOGIN_WORDS
 from bridge.words.export import EXPORT_WORDS
 from bridge.words.kinds import KIND_WORDS
 from bridge.words.mail import MAIL
@@ -33,6 +34,8 @@ WORDS: dict[str, tuple[str, str]] = {
     **KIND_WORDS,
     **TEAM_WORDS,
     **EXPORT_WORDS,
+    **LOGIN_WORDS,
+    **CONSOLE_WORDS,
 }
 
 

@@ -20,6 +20,7 @@ from deploy.world.waiting import PATIENCE
 
 Json = dict[str, Any]
 CLIENT, SECRET = "liaison-chu", "simulated secret"
+CONSOLE = "liaison-console"
 _PATHS = "/protocol/openid-connect"
 _OID = "1.2.250.1.213.1.1.5.5"
 
@@ -55,16 +56,20 @@ class IdentityProvider:
         self.issuer = f"http://127.0.0.1:{self.port}/auth/realms/esante-wallet"
         self.local_issuer = f"http://127.0.0.1:{self.port}/auth/realms/chu"
 
-    async def start(self, homeserver: str, log: Path) -> Self:
-        """Answer; `homeserver` is the address to which logins go back."""
+    async def start(self, homeserver: str, log: Path, console: str = "", ca: Path | None = None) -> Self:
+        """Answer; `homeserver` is the address to which logins go back, and `console` that of an operator's console.
+
+        `ca`: an authority (PEM) that the console's certificate is of.
+        """
         base = f"{homeserver.rstrip('/')}/_synapse/client/oidc"
+        clients = [{"client_id": CLIENT, "client_secret": SECRET, "redirect_uris": [f"{base}/callback"]}]
         told = {
             "port": self.port, "people": self._people, "locals": self._locals,
-            "clients": [{"client_id": CLIENT, "client_secret": SECRET, "redirect_uris": [f"{base}/callback"]}],
-            "backchannel": f"{base}/backchannel_logout",
+            "clients": clients + ([_console(console)] if console else []), "backchannel": f"{base}/backchannel_logout",
         }  # fmt: skip
         script = SCRIPT.parent / "provider.mjs"
-        launch = process.Launch(log=log, pipes=True, cwd=SCRIPT.parent)
+        more = {} if ca is None else {"NODE_EXTRA_CA_CERTS": str(ca)}
+        launch = process.Launch(log=log, pipes=True, cwd=SCRIPT.parent, env=more)
         self._process = process.spawn([node(), script, json.dumps(told)], launch)
         assert self._process.stdout
         async with asyncio.timeout(PATIENCE):
@@ -95,6 +100,15 @@ class IdentityProvider:
     def local_settings(self, mapping: Mapping[str, Any], **more: Any) -> Json:
         """The same for the hospital's own."""
         return _entry(self.local_issuer, ["openid", "profile"], mapping) | {"idp_id": "chu", "idp_name": "CHU"} | more
+
+
+def _console(url: str) -> Json:
+    """The console as the provider knows it: it is told when somebody logs out there."""
+    return {
+        "client_id": CONSOLE, "client_secret": SECRET, "redirect_uris": [f"{url}/login/back"],
+        "post_logout_redirect_uris": [f"{url}/login/out"], "backchannel_logout_uri": f"{url}/login/ended",
+        "backchannel_logout_session_required": True,
+    }  # fmt: skip
 
 
 def _entry(issuer: str, scopes: list[str], mapping: Mapping[str, Any]) -> Json:

@@ -23,7 +23,7 @@ class WaitingDelivery:
     """One delivery that waits. ``since``, ``next_at``: ms since 1970, ``next_at`` 0: at once, or after others.
 
     ``why``: the code of its last attempt's failure, as far as this life of the hub knows. ``held``: it waits for its
-    place in the order of its conversation.
+    place in the order of its conversation. ``pos``: its place among all that is to go out.
     """
 
     id: str
@@ -35,6 +35,7 @@ class WaitingDelivery:
     next_at: int
     held: bool
     why: str
+    pos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,13 @@ class WaitingQueue:
         row = await self._store.db.one("operating.held", MOST)
         return 0 if row is None else int(row["n"])
 
-    async def waiting(self, network: str, limit: int) -> list[WaitingDelivery]:
-        """The first that wait for a network, in the order in which they came. Raises Refused (unknown_network)."""
+    async def waiting(self, network: str, limit: int, after: int = -1) -> list[WaitingDelivery]:
+        """The first that wait for a network after a place (``pos``), in the order in which they came.
+
+        Raises Refused (unknown_network).
+        """
         self._known(network)
-        return [self._read(row) for row in await self._store.db.all("operating.queue", network, -1, limit)]
+        return [self._read(row) for row in await self._store.db.all("operating.queue", network, after, limit)]
 
     async def lanes(self, conversation: str, limit: int) -> list[WaitingDelivery]:
         """What waits in one conversation, on each network."""
@@ -144,5 +148,5 @@ class WaitingQueue:
     def _read(self, row: Row) -> WaitingDelivery:
         return WaitingDelivery(
             row["id"], row["message"], row["conversation"], row["network"], row["created_at"], row["attempt"],
-            row["next_at"], bool(row["held"]), self._courier.reasons.peek(row["id"]) or "",
+            row["next_at"], bool(row["held"]), self._courier.reasons.peek(row["id"]) or "", row["pos"],
         )  # fmt: skip

@@ -22,6 +22,7 @@ from bridge.networks.connect.api import ConnectApi, OnDisk
 from bridge.networks.connect.calls.call import RequestLimits
 from bridge.networks.connect.contract.operations import PREFIX
 from bridge.networks.connect.credentials.rotation import Credentials
+from bridge.networks.connect.credentials.standing import ProductStanding, Standings
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
 from bridge.networks.connect.log.event_log import Event, EventLog, went_back
 from bridge.networks.connect.log.way_out import WayOut
@@ -68,6 +69,7 @@ class ConnectConnector:
 
         ``shelf``: the files that products may fetch.
         """
+        self.standing: Standings | None = None
         self._shelf = shelf
         self._declared = declared
         self._credentials = credentials
@@ -91,6 +93,11 @@ class ConnectConnector:
     def capabilities(self) -> Capabilities:
         """Of the profile, as the product and the configuration change them."""
         return self._product.capabilities
+
+    async def stand(self) -> ProductStanding:
+        """How the product stands, for operators. Raises Unavailable."""
+        standing = self.standing or Standings(self._product, None, None, lambda: int(time.time() * 1000))
+        return await standing.now()
 
     async def start(self) -> None:
         """Answer the product's requests, and be able to send webhooks."""
@@ -242,7 +249,9 @@ def build(
         webhook = _webhook(name, settings, sessions, clock) if settings.webhook_url else None
         events = _log_of(name, settings, db, seal, clock)
         out = products[name].out = WayOut(name, webhook, events, hub)
-        connectors[name] = ConnectConnector(products[name], out, labels, declared, shelf, credentials, users)
+        made = ConnectConnector(products[name], out, labels, declared, shelf, credentials, users)
+        made.standing = Standings(products[name], settings.webhook_url, db, lambda: int(clock() * 1000))
+        connectors[name] = made
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,
         room_bytes=section.max_bodies_bytes,

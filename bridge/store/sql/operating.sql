@@ -9,15 +9,15 @@ SELECT COUNT(*) AS n FROM (SELECT 1 FROM report WHERE network = $1 AND next_at >
 -- name: oldest
 SELECT created_at FROM delivery WHERE network = $1 AND late = $2 AND created_at > 0 ORDER BY created_at LIMIT 1;
 -- name: queue
-SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery
+SELECT id, message, conversation, network, created_at, attempt, next_at, held, pos FROM delivery
 WHERE network = $1 AND held = 0 AND pos > $2 ORDER BY pos LIMIT $3;
 -- name: lane
-SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery
+SELECT id, message, conversation, network, created_at, attempt, next_at, held, pos FROM delivery
 WHERE conversation = $1 AND network = $2 AND held = $3 ORDER BY pos LIMIT $4;
 -- name: delivery
-SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery WHERE id = $1;
+SELECT id, message, conversation, network, created_at, attempt, next_at, held, pos FROM delivery WHERE id = $1;
 -- name: deliveries_of
-SELECT id, message, conversation, network, created_at, attempt, next_at, held FROM delivery WHERE message = $1 ORDER BY network;
+SELECT id, message, conversation, network, created_at, attempt, next_at, held, pos FROM delivery WHERE message = $1 ORDER BY network;
 -- name: message
 SELECT id, conversation, network, sender, kind, sent_at, accepted_at FROM message WHERE id = $1;
 -- name: names

@@ -33,3 +33,7 @@ DELETE FROM trail_checkpoint WHERE number < $1;
 SELECT sealed FROM trail_key WHERE name = $1;
 -- name: add-key
 INSERT INTO trail_key (name, sealed) VALUES ($1, $2);
+-- name: before
+SELECT number, body FROM trail WHERE number < $1 ORDER BY number DESC LIMIT $2;
+-- name: checkpoint-after
+SELECT number FROM trail_checkpoint WHERE closing = 0 AND at >= $1 ORDER BY at LIMIT 1;

@@ -32,13 +32,13 @@ function provider(base, accounts, scope) {
   const made = new Provider(HOST + base, {
     jwks: { keys: [{ ...keys[base].privateKey.export({ format: "jwk" }), kid: `key${base}`, alg: "RS256", use: "sig" }] },
     clients: clients.map((one) => ({
-      ...one, grant_types: ["authorization_code"], response_types: ["code"], post_logout_redirect_uris: [],
-      ...(backchannel && base === PSC ? { backchannel_logout_uri: backchannel, backchannel_logout_session_required: true } : {}),
+      grant_types: ["authorization_code"], response_types: ["code"], post_logout_redirect_uris: [], ...one,
+      ...(backchannel && !one.backchannel_logout_uri && base === PSC ? { backchannel_logout_uri: backchannel, backchannel_logout_session_required: true } : {}),
     })),
     pkce: { required: () => true },
     acrValues: ["eidas1", "eidas2", "eidas3"],
     scopes: ["openid", scope],
-    claims: { openid: ["sub"], [scope]: scope === "scope_all" ? PERSONAL : ["preferred_username", "name"], acr: null, sid: null },
+    claims: { openid: ["sub"], [scope]: scope === "scope_all" ? PERSONAL : ["preferred_username", "name", "groups"], acr: null, sid: null },
     features: {
       devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: {
         logoutSource: (ctx, form) => { ctx.body = page("Se déconnecter", `${form}<button form="op.logoutForm" name="logout" value="yes">Oui</button>`); },

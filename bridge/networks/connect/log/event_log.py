@@ -160,6 +160,11 @@ class EventLog:
             raise Unavailable("not_ready", 2)
         return row
 
+    async def places(self) -> tuple[int, int, int, int]:
+        """The newest event, how far the product has read, what was deleted up to, and the bytes of all that is kept."""
+        row = await self._log()
+        return int(row["n"]), int(row["handed"]), int(row["gone"]), int(row["bytes"])
+
     async def _page(self, after: int, limit: int) -> LogPage:
         log, count, size = await self._log(), 0, 0
         for row in await self._db.all("connect_log.sizes", self._network, after, limit):

@@ -1,5 +1,5 @@
 -- name: tokens
-SELECT hash, until, used FROM connect_token WHERE network = $1;
+SELECT hash, at, until, used FROM connect_token WHERE network = $1;
 -- name: add_token
 INSERT INTO connect_token (hash, network, at, used) VALUES ($1, $2, $3, $4);
 -- name: end_token
@@ -10,7 +10,7 @@ UPDATE connect_token SET used = $2 WHERE hash = $1;
 -- name: drop_token
 DELETE FROM connect_token WHERE hash = $1;
 -- name: secrets
-SELECT id, secret, until FROM connect_secret WHERE network = $1;
+SELECT id, at, secret, until FROM connect_secret WHERE network = $1;
 -- name: add_secret
 INSERT INTO connect_secret (network, id, secret, at) VALUES ($1, $2, $3, $4);
 -- name: end_secret

@@ -15,6 +15,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from appservice.console import COMPONENT as CONSOLE
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.process import matrix, proof
 from bridge.db import Component, open_database, read_migrations
@@ -29,6 +30,7 @@ from tests.core.db.own import teach
 HERE = Path(__file__).parent
 COMPONENTS = (
     store.COMPONENT, TRAIL, matrix.COMPONENT, E2EE, ledger.COMPONENT, fingerprints.COMPONENT, proof.COMPONENT,
+    CONSOLE,
 )  # fmt: skip
 FROZEN: dict[str, str] = json.loads((HERE / "frozen.json").read_text()) if (HERE / "frozen.json").exists() else {}
 
