@@ -55,7 +55,7 @@ async def test_a_new_key_is_added_and_an_old_one_may_go(db: Database) -> None:
 async def test_a_database_without_proofs_is_proved_by_a_ghosts_seeds(db: Database) -> None:
     user = "@rpps_1:a.example"
     sealed = Seal({"1": ONE}, "1").seal(b"seeds", seeds_context(user))
-    teach(db, "test.ghost", "INSERT INTO e2ee_ghost VALUES ($1, 'D', 1, '', '', '', $2, '', '1', NULL)")
+    teach(db, "test.ghost", "INSERT INTO e2ee_ghost VALUES ($1, 'D', 1, '', '', '', $2, '', '1', NULL, 0)")
     async with db.transaction("test") as tx:
         await tx.run("test.ghost", user, sealed)
     with pytest.raises(BadConfig, match=r"seal\.keys\.1 is not"):
