@@ -19,7 +19,7 @@ import asyncpg
 import yaml
 
 from deploy.world import process
-from deploy.world.patroni.configuration import QUICK, Node, Site, Timings, etcd, haproxy
+from deploy.world.patroni.configuration import QUICK, Node, Site, Timings, etcd, haproxy, promoted
 from deploy.world.patroni.node import Machine
 from deploy.world.ports import free_port, free_ports
 from deploy.world.postgres import memory, program, unprivileged
@@ -48,8 +48,10 @@ class Cluster:
         nodes = [Node(name, _HOST, free_port(), free_port(), str(where[name])) for name in names]
         self._site = Site(
             nodes, [f"{_HOST}:{self._etcd_port}"], str(program("postgres").parent), timings, f"{_HOST}/32", "trust",
-            settings=_SMALL,
+            settings=_SMALL, sockets=str(self.folder), local="trust", promoted=str(self.folder / "promoted"),
         )  # fmt: skip
+        (self.folder / "promoted").write_text(promoted(self._site))
+        (self.folder / "promoted").chmod(0o755)
         self.machines = {node.name: Machine(node, self._site, self.folder, owner) for node in nodes}
         self._beside: list[subprocess.Popen[bytes]] = []
         self._databases = 0
@@ -116,7 +118,7 @@ class Cluster:
             ("haproxy", "-db", "-f", str(self.folder / "haproxy.cfg")),
         ):
             launch = process.Launch(log=self.folder / f"{program_name}.log", cwd=self.folder, user=self._owner)
-            self._beside.append(process.spawn([_found(program_name), *options], launch))
+            self._beside.append(process.spawn([found(program_name), *options], launch))
 
     async def _etcd_answers(self) -> bool:
         with suppress(aiohttp.ClientError, OSError, TimeoutError):
@@ -213,7 +215,8 @@ class Cluster:
         return new.node.name
 
 
-def _found(program_name: str) -> str:
+def found(program_name: str) -> str:
+    """Where a server's program lies. Raises RuntimeError when it is not installed."""
     path = shutil.which(program_name, path="/usr/sbin:/usr/bin:/usr/local/bin")
     if path is None:
         raise RuntimeError(f"{program_name} is missing: run `make setup`")

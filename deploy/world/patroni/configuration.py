@@ -47,6 +47,9 @@ class Site:
     method: str = "scram-sha-256"
     passwords: Mapping[str, str] = field(default_factory=dict)  # of postgres, replicator and rewind
     settings: Mapping[str, Any] = field(default_factory=dict)  # more of PostgreSQL's
+    sockets: str = "/var/run/postgresql"
+    local: str = "peer"
+    promoted: str = "/etc/patroni/promoted"  # the program of :func:`promoted`
 
 
 def patroni(node: Node, site: Site) -> Json:
@@ -67,12 +70,31 @@ def patroni(node: Node, site: Site) -> Json:
                 "replication": _account("replicator", site),
                 "rewind": _account("rewind", site),
             },
-            "pg_hba": [f"host {what} all {site.trusted} {site.method}" for what in ("all", "replication")],
+            "callbacks": {"on_role_change": f"{site.promoted} {node.postgres}"},
+            "parameters": {"unix_socket_directories": site.sockets},
+            "pg_hba": [f"local all all {site.local}"]
+            + [f"host {what} all {site.trusted} {site.method}" for what in ("all", "replication")],
             "basebackup": [{"checkpoint": "fast"}],
             "remove_data_directory_on_diverged_timelines": True,
             "remove_data_directory_on_rewind_failure": True,
         },
     }
+
+
+def promoted(site: Site) -> str:
+    """What Patroni calls when a node becomes the primary: the log begins its next segment.
+
+    A primary that dies while it writes a record over the end of a segment, as one does whose disk is full, leaves
+    replicas that wait for the rest of that record at the beginning of the next segment. The new primary has none of it,
+    and cannot come there: its commits wait for those replicas.
+    """
+    return f"""#!/bin/sh
+case "$3" in master | primary) ;; *) exit 0 ;; esac
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    {site.programs}/psql -h {site.sockets} -p "$1" -U postgres -d postgres -c 'SELECT pg_switch_wal()' && exit
+    sleep 1
+done
+"""
 
 
 def _account(name: str, site: Site) -> Json:
@@ -144,4 +166,24 @@ def etcd(name: str, host: str, ports: tuple[int, int], members: Mapping[str, str
         "initial-cluster": ",".join(f"{member}={url}" for member, url in members.items()),
         "initial-cluster-token": "liaison",
         "enable-grpc-gateway": True,  # which Patroni speaks to; from a file it is off by default
+    }
+
+
+# The site of docs/failover.md: three machines, each with etcd, Patroni and PostgreSQL; HAProxy beside every hub.
+_MACHINES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+EXAMPLE = Site(
+    [Node(f"node{n}", host, 5432, 8008, "/var/lib/postgresql/15/liaison") for n, host in enumerate(_MACHINES, 1)],
+    [f"{host}:2379" for host in _MACHINES],
+    passwords={name: f"the password of {name}" for name in ("postgres", "replicator", "rewind")},
+)
+
+
+def example() -> dict[str, str | Json]:
+    """The files of its first machine by name, as the page shows them."""
+    members = {f"node{n}": f"http://{host}:2380" for n, host in enumerate(_MACHINES, 1)}
+    return {
+        "etcd.yml": etcd("node1", _MACHINES[0], (2379, 2380), members, "/var/lib/etcd/liaison"),
+        "patroni.yml": patroni(EXAMPLE.nodes[0], EXAMPLE),
+        "promoted": promoted(EXAMPLE),
+        "haproxy.cfg": haproxy(EXAMPLE.nodes, "127.0.0.1", 5000),
     }

@@ -29,7 +29,6 @@ class Machine:
         self._file = folder / f"{node.name}.yml"
         made = patroni(node, site)
         made["postgresql"]["pgpass"] = str(folder / f"{node.name}.pgpass")
-        made["postgresql"]["parameters"] = {"unix_socket_directories": str(folder)}
         self._file.write_text(yaml.safe_dump(made, sort_keys=False))
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[int] = []
