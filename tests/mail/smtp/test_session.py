@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
 import pytest
 
-from bridge.networks.mail.smtp.smtp_out import Session
+from bridge.networks.mail.smtp.smtp_out import Session, SmtpOut
+from deploy.world.waiting import until
 from tests.mail.smtp.stub_operator import HANG_UP
 from tests.mail.smtp.test_smtp_out import ANNA, BEN, RAW, A, Served
 from tests.mail.space import Party, Space
@@ -110,3 +115,85 @@ async def test_a_session_is_for_one_domain(space: Space, party: Party) -> None:
         assert await give(session, 1) == ["accepted"]
         with pytest.raises(ValueError):
             await session.send(BEN, ["cleo@mss-b.example"], RAW, "d")
+
+
+# ---- between sessions
+
+
+@asynccontextmanager
+async def keeping(far: Served, **sending: int) -> AsyncIterator[SmtpOut]:
+    """As a running hub sends."""
+    out = far.out(sending=sending)
+    out.kept.open()
+    yield out
+    await out.kept.close()
+
+
+async def once(out: SmtpOut) -> str:
+    """A mail of a session of its own."""
+    (outcome,) = await out.send(BEN, [ANNA], RAW, "d")
+    return outcome.kind
+
+
+async def test_a_connection_is_kept_for_the_next_session(space: Space, party: Party) -> None:
+    async with Served(space, party) as far:
+        async with keeping(far) as out:
+            assert [await once(out) for _ in range(3)] == ["accepted"] * 3
+            assert (far.stub.connections, far.stub.open) == (1, 1)
+            said = [line.split()[0] for line in far.stub.said]
+            assert said[3:] == [*["MAIL", "RCPT", "DATA", "RSET"] * 2, "MAIL", "RCPT", "DATA"]
+        assert (far.stub.said[-1], far.stub.mails) == ("QUIT", [RAW + b".\r\n"] * 3)
+
+
+async def test_a_kept_connection_is_left_when_nobody_needs_it_and_when_it_is_old(space: Space, party: Party) -> None:
+    async with Served(space, party) as far, keeping(far) as out:
+        await once(out)
+        await asyncio.sleep(31)  # the clock is put forward
+        await until(lambda: far.stub.open == 0)
+        assert far.stub.said[-1] == "QUIT"
+        for _ in range(30):
+            await once(out)
+            await asyncio.sleep(25)
+        assert far.stub.connections == 3  # the first, and one for ten minutes each
+        async with out.session() as session:
+            await give(session, 100)
+        assert await once(out) == "accepted"
+        assert far.stub.connections == 4  # nor one for more than a hundred mails
+
+
+@pytest.mark.parametrize("reply", ["421 4.4.2 idle for too long", HANG_UP])
+async def test_a_kept_connection_that_is_gone_costs_no_mail(space: Space, party: Party, reply: str) -> None:
+    async with Served(space, party) as far, keeping(far) as out:
+        await once(out)
+        far.stub.once = {"RSET": reply}
+        assert await once(out) == "accepted"
+        assert (far.stub.connections, len(far.stub.mails)) == (2, 2)
+
+
+async def test_a_kept_connection_is_judged_anew(space: Space, party: Party) -> None:
+    judge = space.judge
+    async with Served(space, party) as far, keeping(far) as out:
+        await once(out)
+        judge.stale = True
+        try:
+            assert await once(out) == "later"
+        finally:
+            judge.stale = False
+        await until(lambda: far.stub.open == 0)
+        assert len(far.stub.mails) == 1
+
+
+async def test_nobody_waits_for_a_place_that_is_only_kept(space: Space, party: Party) -> None:
+    async with Served(space, party) as far, keeping(far, connections_per_domain=1, connections=1) as out:
+        async with out.session() as first:
+            await give(first, 1)
+            second = asyncio.create_task(once(out))
+            await asyncio.sleep(0)
+        assert await second == "accepted"
+        assert far.stub.most == 1
+        held = out.kept.take(A)
+        assert held is not None
+        assert out.kept.put(A, *held)
+        async with AsyncExitStack() as slots, asyncio.timeout(5):
+            await out.take_slots("mss-b.example", slots)  # another domain needs the only place there is
+            assert out.kept.take(A) is None

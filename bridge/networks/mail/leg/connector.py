@@ -91,7 +91,8 @@ class MailConnector:
         opener = Opener(settings.apicrypt)
         self._intake = Intake(ledger, outfit.seal, self._settle, limits, opener, book.domains)
         self._gather = Gather(settings.gather, self._departures.close, clock)
-        sends, told, retry = out or SmtpOut(smtp, trust), self._receipts.told, settings.retry
+        self._smtp_out = SmtpOut(smtp, trust)
+        sends, told, retry = out or self._smtp_out, self._receipts.told, settings.retry
         self._queue = Queue(ledger, sends, told, retry, clock, lambda box: hub.facts.lost(Address(MAIL, box.lower())))
         self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
         self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
@@ -111,6 +112,7 @@ class MailConnector:
             await self._staff(self._hub, team)
         await self._intake.start()
         await self._gather.start(self._ledger)
+        self._smtp_out.kept.open()
         await self._queue.start()
         await self.smtp.start()
         if self.lmtp is not None:
@@ -153,6 +155,7 @@ class MailConnector:
         if self.lmtp is not None:
             await self.lmtp.stop()
         await asyncio.gather(self._intake.stop(), self._gather.stop(), self._queue.stop())
+        await self._smtp_out.kept.close()
         await self.trust.stop()
 
     @property

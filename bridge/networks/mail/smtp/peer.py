@@ -6,6 +6,7 @@ the very domain.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ Kind = Literal["accepted", "later", "refused"]
 _STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})[ \t\n]+")
 _LONGEST_TEXT = 200
 _QUIT_TIMEOUT = 5.0
+_READY_TIMEOUT = 10.0  # s; who takes longer gets a new connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Peer:
         self.name = name
         self.dn: DN | None = None
         self.mails = 0
+        self.since = asyncio.get_running_loop().time()
 
     @classmethod
     async def reach(cls, settings: SmtpSettings, tls: Tls, judge: Judge, host: Host, address: str, domain: str) -> Peer:
@@ -161,7 +164,7 @@ class Peer:
     async def ready(self) -> bool:
         """Whether it still answers and takes another mail."""
         try:
-            await self._client.rset()
+            await self._client.rset(timeout=_READY_TIMEOUT)
         except (aiosmtplib.SMTPException, OSError):
             return False
         return True

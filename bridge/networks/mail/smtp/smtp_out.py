@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bridge.errors import Refused, Unavailable
 from bridge.networks.mail.smtp.address import domain_of
+from bridge.networks.mail.smtp.kept import KeptPeers
 from bridge.networks.mail.smtp.mx import Dns, Host, Resolver
 from bridge.networks.mail.smtp.peer import Attempt, Outcome, Peer, Stopped, gravity, same
 from bridge.networks.mail.smtp.settings import SmtpSettings
@@ -29,15 +30,19 @@ class SmtpOut:
         self._tls = Tls(settings.tls)
         self._all = asyncio.Semaphore(settings.sending.connections)
         self._domains: dict[str, asyncio.Semaphore] = {}
+        self.kept = KeptPeers()
 
     async def send(self, sender: str, recipients: Sequence[str], raw: bytes, envid: str) -> list[Outcome]:
-        """One attempt over a connection of its own; see :meth:`Session.send`."""
+        """One attempt; see :meth:`Session.send`."""
         async with self.session() as session:
             return await session.send(sender, recipients, raw, envid)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """Mails for one domain, one after the other over one connection: made for the first, left after the last."""
+        """Mails for one domain, one after the other over one connection: the last one that was kept, or a new one.
+
+        After the last mail it is kept for a while, where connections are kept (:attr:`kept`).
+        """
         session = Session(self)
         try:
             yield session
@@ -60,10 +65,17 @@ class SmtpOut:
         except Unavailable:
             raise Stopped(451, "4.4.3", "DNS does not answer") from None
 
-    def slots(self, domain: str) -> tuple[asyncio.Semaphore, asyncio.Semaphore]:
-        """To be held while there is a connection."""
+    async def take_slots(self, domain: str, held: AsyncExitStack) -> None:
+        """To be held while there is a connection; one that is only kept gives way."""
         most = self._settings.sending.connections_per_domain
-        return self._domains.setdefault(domain, asyncio.Semaphore(most)), self._all
+        own = self._domains.setdefault(domain, asyncio.Semaphore(most))
+        with self.kept.wanted():
+            if own.locked():
+                await self.kept.make_room(domain)
+            await held.enter_async_context(own)
+            if self._all.locked():
+                await self.kept.make_room()
+            await held.enter_async_context(self._all)
 
     def trusts(self, peer: Peer, domain: str) -> bool:
         """Whether a connection that was verified a moment ago is still one for this domain."""
@@ -134,11 +146,13 @@ class Session:
 
     async def _again(self, attempt: Attempt) -> list[Outcome]:
         """Over the connection of the mail before. Empty: a new one is needed, this mail was not begun."""
+        if self._peer is None and (kept := self._out.kept.take(attempt.domain)) is not None:
+            self._peer, self._slots = kept
         peer = self._peer
         if peer is None:
             return []
         if not self._out.trusts(peer, attempt.domain) or peer.mails >= _MAILS or not await peer.ready():
-            await self.end()
+            await self._leave()
             return []
         try:
             return await peer.give(attempt)
@@ -149,8 +163,7 @@ class Session:
     async def _anew(self, attempt: Attempt) -> list[Outcome]:
         hosts = await self._out.hosts(attempt.domain)
         try:
-            for slot in self._out.slots(attempt.domain):
-                await self._slots.enter_async_context(slot)
+            await self._out.take_slots(attempt.domain, self._slots)
             outcomes, self._peer = await self._out.try_all(attempt, hosts)
         finally:
             if self._peer is None:
@@ -158,7 +171,16 @@ class Session:
         return outcomes
 
     async def end(self, *, cut: bool = False) -> None:
-        """Leave the connection, politely or not."""
+        """Give the connection up: to be kept, or at once (``cut``)."""
+        peer = self._peer
+        good = not cut and peer is not None and peer.mails < _MAILS
+        if good and peer is not None and self._out.kept.put(self._domain, peer, self._slots):
+            self._peer, self._slots = None, AsyncExitStack()
+        else:
+            await self._leave(cut=cut)
+
+    async def _leave(self, *, cut: bool = False) -> None:
+        """Politely or not."""
         peer, self._peer = self._peer, None
         try:
             if peer is not None and cut:
