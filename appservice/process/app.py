@@ -42,6 +42,7 @@ from appservice.process.matrix import Matrix
 from appservice.process.restored import report as restored_report
 from appservice.process.restored.fetching import Fetching
 from appservice.process.restored.noticing import Noticing
+from appservice.process.restored.succession import Succession
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
 from appservice.rights import keeping
@@ -153,6 +154,8 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
         tasks = Tasks("life")
         stack.push_async_callback(tasks.stop)
         tasks.start(endless("life", parts.life.run))
+        if parts.core.store.db.engine == "postgresql":  # nobody takes a file over
+            tasks.start(endless("succession", Succession(parts.core.store.db, parts.life.moved).run))
         tasks.start(endless("directory", parts.directory.run))
         tasks.start(endless("trail", parts.chainer.run))
         if watch is not None:

@@ -38,6 +38,10 @@ _ALARMS = {
     "keys "
     "and positions begin anew; `liaison restored` says more",
 }
+_TAKEN_OVER = (
+    "another server has taken the database over, and may lack what was acknowledged last: no session that it holds "
+    "encrypts again; with a synchronous replica nothing is lost (docs/failover.md)"
+)
 _BEHIND = 10  # counts that the homeserver may lack of what it has confirmed: two processes may have passed one another
 EVERY = 60.0  # s after which the number has grown, if anything was encrypted: younger copies are not recognised
 
@@ -107,9 +111,7 @@ class Life:
 
     async def run(self) -> None:
         """Compare if that could not be done yet; then count, for ever."""
-        while not self._compared:
-            await asyncio.sleep(_AGAIN)
-            await self._compare_later()
+        await self._until_compared()
         spoken = -1
         while True:
             await asyncio.sleep(self._every)
@@ -119,6 +121,25 @@ class Life:
                     await self._go_on(0)
                 except (Unavailable, Refused) as reason:
                     log.info("the hub's life is not counted: %s", reason)
+
+    async def _until_compared(self) -> None:
+        while not self._compared:
+            await asyncio.sleep(_AGAIN)
+            await self._compare_later()
+
+    async def moved(self, place: str, whole: bool) -> None:
+        """Another server has taken the database over. ``whole``: it has all that was acknowledged."""
+        assert self._record is not None
+        if whole:
+            log.info("another server has taken the database over; it has all that was acknowledged")
+            self._record = replace(self._record, place=place)
+        else:
+            log.error("ALARM %s", _TAKEN_OVER)
+            self._engine.hold()
+            self._record, self._elsewhere, self._compared = replace(self._record, place=place), True, False
+            await self._until_compared()
+        async with self._db.transaction("process.life") as tx:
+            await tx.run("process.life-placed", place)
 
     async def adopt(self) -> None:
         """This database is the hub's from now on. Raises Unavailable, Refused."""
@@ -211,7 +232,7 @@ class Life:
                 raise
             await self._register()
             await self._homeserver.call("PUT", await self._path(), body)
-        self._record = replace(record, confirmed=record.generation)
+        self._record = replace(self._record, confirmed=record.generation)
         async with self._db.transaction("process.life") as tx:
             await tx.run("process.life-confirmed", record.hub, record.generation)
 

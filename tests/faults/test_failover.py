@@ -13,7 +13,7 @@ import pytest
 from bridge.db.looking import look
 from bridge.db.postgres import durability, session
 from deploy.world.patroni.cluster import Cluster
-from deploy.world.waiting import until
+from deploy.world.waiting import until, wait_for
 from tests.faults.cluster import Delays, Ratchets
 from tests.faults.rig import Rig, rig
 from tests.faults.traffic import Traffic
@@ -93,6 +93,39 @@ async def test_the_primary_dies_in_the_middle_of_traffic(tmp_path: Path, cluster
         assert [what for what, _ in (await look(replica, ())).troubles] == [durability.REPLICA[0]]
         assert (await look(cluster.url("postgres"), ())).remarks[1:] == []  # the first: it is empty
         primary.start()
+        await until(lambda: "another server has taken the database over; it has all" in told.world.log.read_text())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+async def test_a_replica_that_nobody_waited_for_takes_over(tmp_path: Path, cluster: Cluster) -> None:
+    """What it lacks is lost, and `liaison check` says so before. No key that it holds is used a second time."""
+    async with story(tmp_path, await cluster.create_database()) as told:
+        await cluster.configure({"synchronous_mode": False, "synchronous_mode_strict": False})
+        try:
+            await wait_for(lambda: _alone(cluster), "asynchronous replicas")
+            assert "asynchronous" in (await look(cluster.url("postgres"), ())).remarks[-1][0]
+            await told.burst()
+            await asyncio.sleep(4)  # the hub looks at the settings
+            primary = await cluster.primary()
+            await primary.die()
+            await until(lambda: "may lack what was acknowledged last" in told.world.log.read_text())
+            primary.start()
+            for _ in range(3):
+                await told.burst()
+            await told.traffic.settle()
+            told.ratchets.check()
+        finally:
+            await cluster.configure({"synchronous_mode": True, "synchronous_mode_strict": True})
+            await cluster.whole()
+
+
+async def _alone(cluster: Cluster) -> bool:
+    connection = await asyncpg.connect(cluster.url("postgres"))
+    try:
+        return not await connection.fetchval("show synchronous_standby_names")
+    finally:
+        await connection.close()
 
 
 @pytest.mark.long
@@ -109,6 +142,12 @@ async def test_primaries_die_and_change_again_and_again(tmp_path: Path, cluster:
                 await deaths.during(primary.die)
                 primary.start()
             await told.during(cluster.whole)
+        told.world.kill()
+        told.world.start()  # whoever starts later finds nothing to wonder at
+        await told.world.ready()
+        await told.burst()
+        await told.verify()
+        assert "lies in another place" not in told.world.log.read_text()
         print(f"\na message waits, p99: {deaths.p99:.1f} s by a death, {plans.p99:.1f} s by a planned change")
 
 

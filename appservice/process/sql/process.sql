@@ -19,6 +19,10 @@ INSERT INTO life (hub, generation, place) VALUES ($1, 0, $2)
 -- name: life-goes-on
 UPDATE life SET generation = $2, place = $3, at = $4 WHERE hub = $1
 
+-- name: kept-twice
+SELECT current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply') AS twice -- pg
+SELECT 0 AS twice -- sqlite
+
 -- name: life-confirmed
 UPDATE life SET confirmed = $2 WHERE hub = $1
 

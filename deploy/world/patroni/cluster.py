@@ -214,6 +214,15 @@ class Cluster:
                 raise RuntimeError(f"no switchover: {await answer.text()}")
         return new.node.name
 
+    async def configure(self, change: Mapping[str, Any]) -> None:
+        """Change what all nodes have in common, as `patronictl edit-config` does."""
+        async with (
+            aiohttp.ClientSession(timeout=_ANSWER) as session,
+            session.patch(f"{_rest((await self.primary()).node)}/config", json=change) as answer,
+        ):
+            if answer.status != 200:
+                raise RuntimeError(f"no change: {await answer.text()}")
+
 
 def found(program_name: str) -> str:
     """Where a server's program lies. Raises RuntimeError when it is not installed."""
