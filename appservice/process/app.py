@@ -42,7 +42,7 @@ from appservice.process.matrix import Matrix
 from appservice.process.restored import report as restored_report
 from appservice.process.restored.fetching import Fetching
 from appservice.process.restored.noticing import Noticing
-from appservice.process.restored.succession import Succession
+from appservice.process.restored.primaries import Primaries
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
 from appservice.rights import keeping
@@ -155,7 +155,7 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
         stack.push_async_callback(tasks.stop)
         tasks.start(endless("life", parts.life.run))
         if parts.core.store.db.engine == "postgresql":  # nobody takes a file over
-            tasks.start(endless("succession", Succession(parts.core.store.db, parts.life.moved).run))
+            tasks.start(endless("primaries", Primaries(parts.core.store.db, parts.life.moved).run))
         tasks.start(endless("directory", parts.directory.run))
         tasks.start(endless("trail", parts.chainer.run))
         if watch is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appservice.process.restored.succession import _LONG, _Seen, _whole
+from appservice.process.restored.primaries import _LONG, _Seen, _whole
 
 BEFORE = _Seen("7001/1/16384/16390", True, 0.0)
 

@@ -29,7 +29,7 @@ class _Seen:
     at: float
 
 
-class Succession:
+class Primaries:
     """Of one hub. ``moved`` is told the new place, and whether what is there is whole."""
 
     def __init__(
