@@ -14,8 +14,10 @@ from typing import Any
 
 import aiohttp
 
+from appservice.operating.asking import ask
 from appservice.process.app import Parts, running
 from bridge.config import read_config
+from bridge.trail.chain import parse_body
 from deploy.world.certificates import Authority
 from deploy.world.ports import free_port
 from deploy.world.provider import CONSOLE, SECRET, IdentityProvider
@@ -24,6 +26,11 @@ from tests.matrix.operating.test_why import CLEO, DAN
 from tests.matrix.process.test_start import TOKEN, written
 
 EVIL = "<script>alert('x')</script>"
+PAGES = (
+    "/", "/waiting", "/waiting?network=siilo", "/messages", "/messages?id=unheard-of", "/people", f"/people?who={CLEO}",
+    f"/people?who={CLEO}&to={DAN}", "/people?who=@ben:a.example", "/claims", "/claims?state=refused", "/products",
+    "/directory", "/trust", "/audit", "/audit?kind=login", "/alarms",
+)  # fmt: skip
 PEOPLE: dict[str, dict[str, Any]] = {
     "anna": {"sub": "u1", "preferred_username": "anna", "groups": ["liaison-act", "staff"]},
     "ben": {"sub": "u2", "preferred_username": "ben", "groups": ["liaison-see"]},
@@ -43,7 +50,7 @@ def configured(folder: Path, issuer: str, tls: tuple[Path, Path], port: int, **m
         "see": ["liaison-see"], "act": ["liaison-act"],
     }  # fmt: skip
     path = written(
-        folder, networks={"connect": {"products": products}}, console=console,
+        folder, networks={"connect": {"products": products}}, console=console, matrix_listen={"port": free_port()},
         delivery={"order_wait": "10ms", "late": "1ms"}, **more,
     )  # fmt: skip
     (folder / "people.csv").write_text(
@@ -139,6 +146,10 @@ class Place:
         """A new one, without a cookie."""
         return Visitor(self, language)
 
+    async def act(self, name: str, **asked: Any) -> dict[str, Any]:
+        """What the operator's commands are answered."""
+        return await ask(read_config(Path(self.path)), name, asked)
+
     async def somebody(self, who: str) -> Visitor:
         """One who is logged in."""
         made = self.visitor()
@@ -150,8 +161,6 @@ class Place:
         """What the audit trail has by now, the oldest first."""
         await self.parts.chainer.catch_up()
         rows = await self.parts.core.db.all("trail.rows", 0, 10_000)
-        from bridge.trail.chain import parse_body
-
         return [dict(parse_body(row["body"])) for row in rows]
 
 

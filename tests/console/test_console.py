@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.console.make import EVIL, Place, console
-from tests.matrix.operating.test_why import CLEO
+from tests.console.make import EVIL, PAGES, Place, console
 
 pytestmark = [pytest.mark.real_time, pytest.mark.asyncio(loop_scope="module")]
-PAGES = (
-    "/", "/waiting", "/waiting?network=siilo", "/messages", "/people", f"/people?who={CLEO}", "/claims",
-    "/claims?state=refused", "/products", "/directory", "/trust", "/audit", "/audit?kind=login", "/alarms",
-)  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
