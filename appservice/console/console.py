@@ -50,6 +50,7 @@ class Console:
             page(doing, frame).routes(app)
         app.router.add_get("/language", self._language, name="language")
         app.router.add_get("/console.css", self._style, name="style")
+        app.router.add_get("/favicon.ico", self._no_icon, name="icon")
         self._css, self._secure = _STYLE.read_text("utf-8"), settings.url.startswith("https://")
 
     async def _language(self, request: web.Request) -> web.Response:
@@ -60,6 +61,10 @@ class Console:
                 LANGUAGE_COOKIE, wanted, max_age=_YEAR, path="/", secure=self._secure, httponly=True, samesite="Lax"
             )
         return answer
+
+    async def _no_icon(self, request: web.Request) -> web.Response:
+        """Browsers ask for one by themselves."""
+        return web.Response(status=204)
 
     async def _style(self, request: web.Request) -> web.Response:
         return web.Response(text=self._css, content_type="text/css")

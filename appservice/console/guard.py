@@ -18,7 +18,9 @@ from bridge.seal import Seal
 log = logging.getLogger(__name__)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST = 16 * 1024  # bytes of a form
-OPEN = frozenset({"/login", "/login/start", "/login/back", "/login/out", "/login/ended", "/language", "/console.css"})
+OPEN = frozenset(
+    {"/login", "/login/start", "/login/back", "/login/out", "/login/ended", "/language", "/console.css", "/favicon.ico"}
+)
 """Whoever has no session may ask for these."""
 FROM_THE_PROVIDER = "/login/ended"
 _LOOKERS = frozenset({"/logout"})
@@ -119,7 +121,7 @@ def _headers(settings: ConsoleSettings) -> dict[str, str]:
     found = {
         "Content-Security-Policy": "; ".join(policy),
         "X-Content-Type-Options": "nosniff",
-        "X-PageFrame-Options": "DENY",
+        "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
         "Cache-Control": "no-store",
         "Cross-Origin-Opener-Policy": "same-origin",

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+import re
 
 import pytest
-import pytest_asyncio
 
-from tests.console.make import EVIL, PAGES, Place, console
+from bridge.words import say as say_code
+from deploy.world.waiting import until, wait_for
+from tests.console.make import EVIL, PAGES, Place, text_of
+from tests.matrix.operating.test_sight import say
+from tests.matrix.operating.test_why import CLEO, DAN
 
 pytestmark = [pytest.mark.real_time, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    async with console(Path(tmp_path_factory.mktemp("console"))) as made:
-        yield made
-
-
-async def test_somebody_logs_in_looks_acts_and_logs_out(place: Place) -> None:
+async def test_somebody_logs_in_and_sees_every_page(place: Place) -> None:
     visitor = place.visitor()
     status, headers, _ = await visitor.ask("GET", "/waiting?network=siilo")
     assert (status, headers["Location"]) == (303, "/login?to=/waiting%3Fnetwork%3Dsiilo")
@@ -29,5 +25,108 @@ async def test_somebody_logs_in_looks_acts_and_logs_out(place: Place) -> None:
         page = await visitor.page(path)
         assert "<script" not in page
         assert EVIL not in page
-        assert "le patient" not in page
     assert place.message in await visitor.page("/waiting?network=siilo")
+    status, headers, _ = await visitor.ask("GET", "/login")
+    assert (status, headers["Location"]) == (303, "/"), "already in"
+
+
+async def test_a_message_is_found_by_any_of_its_names(place: Place) -> None:
+    anna = await place.somebody("anna")
+    for name in ("p1", place.message):
+        status, headers, _ = await anna.ask("GET", f"/messages?id={name}")
+        assert (status, headers["Location"]) == (303, f"/message/{place.message}")
+    page = await anna.page(f"/message/{place.message}")
+    conversation = re.search(r'href="(/conversation/[^"]+)"', page)
+    assert conversation
+    assert "p1" in page
+    assert f"rpps:{DAN}" in page
+    page = await anna.page(conversation[1])
+    assert place.message in page
+    assert "siilo:dan" in page
+    assert "No network knows this name." in await anna.page("/messages?id=unheard-of")
+    assert (await anna.ask("GET", "/message/unheard-of"))[0] == 400
+    assert (await anna.ask("GET", f"/conversation/{place.message}"))[0] == 400
+
+
+async def test_what_waits_is_tried_again_and_given_up(place: Place) -> None:
+    anna, message = await place.somebody("anna"), await say(place.parts, "p2")
+    counts = place.parts.core.courier.counts
+    await until(lambda: counts.handed["siilo", "later"])
+    found = (await place.act("queue", network="siilo", conversation=None, limit=10))["waiting"]
+    delivery = next(one["id"] for one in found if one["message"] == message)
+    shown = text_of(await anna.page(f"/delivery/{delivery}"))
+    assert say_code("dropped_by_operator")[1] in shown
+    status, where = await anna.post(f"/delivery/{delivery}/retry")
+    assert (status, where) == (303, f"/message/{message}?done=retried")
+    assert "Tried again now." in await anna.page(where)
+    status, where = await anna.post("/network/retry", {"network": "siilo"})
+    assert (status, where) == (303, "/waiting?network=siilo&done=retried")
+    assert (await anna.post("/network/retry", {"network": "nobody"}))[0] == 400
+    assert (await anna.post(f"/delivery/{delivery}/drop"))[0] == 400, "it has to be meant"
+    status, where = await anna.post(f"/delivery/{delivery}/drop", {"sure": "yes"})
+    assert (status, where) == (303, f"/message/{message}?done=dropped")
+    assert "dropped_by_operator" in await anna.page(where)
+    assert (await anna.post(f"/delivery/{delivery}/drop", {"sure": "yes"}))[0] == 400
+    rows = [(r["object"], r["result"]) for r in await place.trail() if r["actor"] == "operator anna"]
+    assert ("queue-retry", "asked") in rows
+    assert ("queue-retry", "unknown_network") in rows
+    assert ("queue-drop", "asked") in rows
+    assert ("queue-drop", "no_such_delivery") in rows
+    assert ("siilo", "dropped_by_operator") in rows
+
+
+async def test_links_are_revoked_and_restored_and_claims_decided(place: Place) -> None:
+    anna = await place.somebody("anna")
+    status, where = await anna.post("/links/revoke", {"address": "siilo:dan"})
+    assert (status, where) == (303, f"/people?who={DAN}&done=changed")
+    assert "revoked" in await anna.page(where)
+    assert (await anna.post("/links/restore", {"address": "siilo:dan"}))[0] == 303
+    assert "/links/revoke" in await anna.page(f"/people?who={DAN}")
+    assert (await anna.post("/links/revoke", {"address": "nonsense"}))[0] == 400
+    for decision in ("accept", "drop"):
+        form = {"product": "siilo", "rpps": CLEO, "decision": decision}
+        assert (await anna.post("/claims", form))[0] == 400, "there is no such claim, or decision"
+    assert (await anna.post("/claims", {"product": "siilo"}))[0] == 400
+    assert (await anna.post("/identity/accept", {"user": "@ben:a.example", "key": "k", "sure": "yes"}))[0] in (400, 503)
+    page = await anna.page(f"/people?who=pandalab:cleo&to=rpps:{DAN}")
+    assert "May write: yes" in text_of(page)
+
+
+async def test_the_trail_is_searched(place: Place) -> None:
+    anna = await place.somebody("anna")
+    await place.parts.chainer.catch_up()
+    page = await anna.page("/audit?kind=login")
+    assert "operator anna" in page
+    assert "<td><code>message</code></td>" not in page
+    assert place.message in await anna.page(f"/audit?about={place.message}")
+    assert "link_revoked" in await anna.page("/audit?about=siilo:dan"), "by an address, of which the trail has a hash"
+    assert "Nothing in the trail." in await anna.page("/audit?day=2020-01-01")
+    assert (await anna.ask("GET", "/audit?day=tomorrow"))[0] == 400
+
+
+async def test_each_reads_in_their_language(place: Place) -> None:
+    anna = await place.somebody("anna")
+    anna.language = "fr-FR,en;q=0.5"
+    assert 'lang="fr"' in await anna.page("/")
+    anna.language = "de"
+    assert 'lang="fr"' in await anna.page("/")
+    status, headers, _ = await anna.ask("GET", "/language?is=en&to=/trust")
+    assert (status, headers["Location"]) == (303, "/trust")
+    assert 'lang="en"' in await anna.page("/trust")
+
+
+async def test_the_provider_ends_the_session(place: Place) -> None:
+    """Back-channel logout, by the provider itself: its own page, in the same browser."""
+    anna = await place.somebody("anna")
+    root = f"{place.provider.local_issuer}/protocol/openid-connect/logout"
+    _, _, page = await anna.ask("GET", root)
+    action, secret = (re.search(f'{name}="([^"]+)"', page) for name in ("action", 'name="xsrf" value'))
+    assert action, page
+    assert secret, page
+    await anna.ask("POST", action[1], {"xsrf": secret[1], "logout": "yes"})
+
+    async def out() -> bool:
+        return (await anna.ask("GET", "/"))[0] == 303
+
+    await wait_for(out, "the end of the session")
+    assert [row["result"] for row in await place.trail() if row["kind"] == "login"][-1] == "ended_there"
