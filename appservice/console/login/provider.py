@@ -15,6 +15,7 @@ from urllib.parse import quote_plus, urlencode
 import aiohttp
 import jwt
 
+from appservice.console.login.tokens import SigningKey
 from appservice.console.settings import ConsoleSettings
 from bridge.errors import Refused, Unavailable
 
@@ -36,7 +37,7 @@ class OpenIdProvider:
         ca = settings.ca_file
         self._tls: ssl.SSLContext | bool = True if ca is None else ssl.create_default_context(cafile=str(ca))
         self._document: tuple[float, Json] | None = None
-        self._keys: tuple[float, dict[str, Any]] | None = None
+        self._keys: tuple[float, dict[str, SigningKey]] | None = None
 
     # ---- where it is
 
@@ -52,7 +53,7 @@ class OpenIdProvider:
             self._document = time.monotonic(), found
         return self._document[1]
 
-    async def key(self, name: str) -> Any:
+    async def key(self, name: str) -> SigningKey:
         """The key of this name. Raises Refused (login_token): it has none."""
         for _ in range(2):
             if self._keys is not None and time.monotonic() - self._keys[0] < _KEPT and name in self._keys[1]:
@@ -151,14 +152,15 @@ def _with(url: str, asked: Mapping[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(asked)}"
 
 
-def _read_keys(said: Json) -> dict[str, Any]:
+def _read_keys(said: Json) -> dict[str, SigningKey]:
     """The keys that sign, by their names; those of no known kind are left out, and none is a shared secret."""
-    found: dict[str, Any] = {}
+    found: dict[str, SigningKey] = {}
     for one in said.get("keys", ()):
         if not isinstance(one, dict) or one.get("kty") not in ("RSA", "EC", "OKP") or one.get("use", "sig") != "sig":
             continue
         try:
-            found[str(one.get("kid", ""))] = jwt.PyJWK(one)
+            alg = one.get("alg")
+            found[str(one.get("kid", ""))] = SigningKey(jwt.PyJWK(one).key, alg if isinstance(alg, str) else None)
         except jwt.PyJWTError:
             continue
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -11,7 +12,16 @@ import jwt
 from appservice.console.settings import ConsoleSettings
 from bridge.errors import Refused
 
-Key = Callable[[str], Awaitable[Any]]
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key of the provider. ``alg``: the only algorithm that it is for, if the provider says so."""
+
+    key: Any
+    alg: str | None = None
+
+
+Key = Callable[[str], Awaitable[SigningKey]]
 """The provider's key of a name. Raises Refused (login_token)."""
 Claims = Mapping[str, Any]
 
@@ -23,21 +33,22 @@ _BACKCHANNEL = "http://schemas.openid.net/event/backchannel-logout"
 async def _signed(token: str, settings: ConsoleSettings, key: Key, required: list[str]) -> Claims:
     try:
         head = jwt.get_unverified_header(token)
-        if head.get("alg") not in settings.algorithms:
+        alg, found = head.get("alg"), await key(str(head.get("kid", "")))
+        if alg not in settings.algorithms or found.alg not in (None, alg):
             raise _bad("alg")
         return jwt.decode(
-            token, await key(str(head.get("kid", ""))), algorithms=list(settings.algorithms),
+            token, found.key, algorithms=[alg],
             audience=settings.client_id, issuer=settings.issuer, leeway=_SKEW,
             options={"require": required},
         )  # fmt: skip
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, TypeError) as error:  # TypeError: the key is of another kind than the algorithm
         raise _bad(type(error).__name__) from None
 
 
 async def read_identity(token: str, settings: ConsoleSettings, key: Key, nonce: str) -> Claims:
     """An identity token (OpenID Connect Core, 3.1.3.7). Raises Refused (login_token, login_weak)."""
     claims = await _signed(token, settings, key, ["exp", "iat", "iss", "aud", "sub"])
-    if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+    if not hmac.compare_digest(str(claims.get("nonce", "")).encode("utf-8", "replace"), nonce.encode()):
         raise _bad("nonce")
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else settings.client_id) != settings.client_id:
