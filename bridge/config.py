@@ -276,10 +276,20 @@ class MetricsListenSettings(ListenSettings):
     port: int = Field(default=29_304, ge=0, le=65_535)
 
 
+class WorkersSettings(Section):
+    """Of hubs that run beside one another on one PostgreSQL database: one works, the others wait and hand on.
+
+    ``host``: where the other workers reach this one; only they may.
+    """
+
+    host: str = "127.0.0.1"
+
+
 class Config(Section):
     """The whole file. ``matrix``, ``console`` and the sections of ``networks`` are validated by their owners."""
 
     database: DatabaseSettings = DatabaseSettings()
+    workers: WorkersSettings = WorkersSettings()
     seal: SealSettings
     directory: DirectorySettings
     duty: DutySettings = DutySettings()

@@ -14,19 +14,21 @@ from bridge.db import Component, Database
 from bridge.files import Files
 from bridge.receiver import Receiver
 from bridge.seal import Seal
+from bridge.workers.entrances import Entrances
 
 
 @dataclass(frozen=True, slots=True)
 class Outfit:
     """What a network is made with: where its messages go, where it keeps what must not be lost, what encrypts it.
 
-    ``files``: where the files of messages lie.
+    ``files``: where the files of messages lie. ``entrances``: the ports of the process.
     """
 
     hub: Receiver
     db: Database
     seal: Seal
     files: Files = field(default_factory=Files)
+    entrances: Entrances = field(default_factory=Entrances)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _CONNECTIONS = 4  # of each hub to PostgreSQL: enough to have several at once
 
 _files: dict[tuple[Component, ...], bytes] = {}
 _types: dict[frozenset[str], dict[str, tuple[str, ...]]] = {}
-_together: dict[frozenset[str], Together] = {}
+_together: dict[tuple[frozenset[str], int], Together] = {}
 _statements, _migrations, _statement = cache(read_statements), cache(read_migrations), cache(Statement.of)
 
 
@@ -92,10 +92,10 @@ def _typed(real: Types) -> Types:
     return types
 
 
-def _functions(statements: Mapping[str, Statement], types: Mapping[str, tuple[str, ...]]) -> Together:
-    key = _key(statements)
+def _functions(statements: Mapping[str, Statement], types: Mapping[str, tuple[str, ...]], fence: int) -> Together:
+    key = _key(statements), fence
     if key not in _together:
-        _together[key] = Together(statements, types)
+        _together[key] = Together(statements, types, fence)
     return _together[key]
 
 

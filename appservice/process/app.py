@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -45,13 +46,14 @@ from appservice.process.restored.noticing import Noticing
 from appservice.process.restored.primaries import Primaries
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
+from appservice.process.workers import Workers
 from appservice.rights import keeping
 from appservice.rights.room_reading import RoomReading
 from bridge import words
 from bridge.config import BadConfig, Config, ListenSettings
 from bridge.content.assembly import filters
-from bridge.db import open_database
-from bridge.errors import said
+from bridge.db import Component, open_database
+from bridge.errors import Unavailable, said
 from bridge.files import Files
 from bridge.hub.assembly import Core, Rules, assemble
 from bridge.hub.duty.desk import DutyDesk
@@ -73,9 +75,14 @@ from bridge.store.store import COMPONENT as STORE
 from bridge.trail.chaining import Chainer
 from bridge.trail.entry import COMPONENT as TRAIL
 from bridge.vouching import Proof
+from bridge.workers.entrances import Entrances
+
+if TYPE_CHECKING:
+    from bridge.db.postgres.keeper import Keeper
 
 log = logging.getLogger(__name__)
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
+_PAUSE = 1.0  # s until a worker that could not begin tries again
 _LOOK = 5.0  # s between two looks at the configuration's file
 _LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
 COMPONENTS = (STORE, TRAIL, matrix_edge.COMPONENT, E2EE, proof.COMPONENT, CONSOLE)
@@ -110,18 +117,57 @@ class Parts:
 async def run(config: Config, path: Path | None = None) -> None:
     """Run a hub until SIGTERM or SIGINT; ``path`` is the configuration's file, of which some is read again.
 
-    Raises BadConfig, Unavailable (the database cannot be opened).
+    Where another worker has the database it waits, and hands on, until that one ends. Raises BadConfig, Unavailable
+    (the database cannot be opened).
     """
-    watch = None if path is None else FileWatch(path, _LOOK)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(config, watch) as parts:
-        loop.add_signal_handler(signal.SIGHUP, partial(_reload, parts, watch))
+    workers, components = Workers(config), _components(examine.sections(config))
+    try:
+        while not ended.is_set():
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)  # who waits reads everything when it begins
+            waiting = asyncio.ensure_future(workers.turn(components))
+            if not await _before(ended, waiting):
+                return
+            keeper = waiting.result()
+            try:
+                await _work(config, path, workers, keeper, ended)
+            except Unavailable as reason:
+                if not workers.several:
+                    raise
+                log.warning("this worker cannot work now (%s), and waits", reason)
+                await asyncio.sleep(_PAUSE)
+    finally:
+        await workers.stop()
+
+
+async def _work(
+    config: Config, path: Path | None, workers: Workers, keeper: Keeper | None, ended: asyncio.Event
+) -> None:
+    """Until the process is to end, or another worker has taken over."""
+    watch = None if path is None else FileWatch(path, _LOOK)
+    async with running(config, watch, workers, keeper) as parts:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_reload, parts, watch))
         _spare_collections()
-        await ended.wait()
-        log.info("stopping")
+        lost = asyncio.ensure_future(parts.core.db.taken_over())
+        taken = await _before(ended, lost)
+        log.info("this worker waits from now on" if taken else "stopping")
+
+
+async def _before(ended: asyncio.Event, work: asyncio.Future[Any]) -> bool:
+    """Whether something is done before the process is to end; then it is cancelled."""
+    end = asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait({end, work}, return_when=asyncio.FIRST_COMPLETED)
+        return work.done()
+    finally:
+        for one in (end, work):
+            one.cancel()
+        await asyncio.gather(end, return_exceptions=True)
+        if not work.done():
+            await asyncio.gather(work, return_exceptions=True)
 
 
 def _reload(parts: Parts, watch: FileWatch | None) -> None:
@@ -142,14 +188,20 @@ def _spare_collections() -> None:
 async def adopt(config: Config) -> None:
     """Begin a new life with the configured database. Raises BadConfig, Unavailable, Refused."""
     async with AsyncExitStack() as stack:
-        await (await _build(config, stack)).life.adopt()
+        await (await _build(config, stack, Workers(config), None)).life.adopt()
 
 
 @asynccontextmanager
-async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterator[Parts]:
-    """A hub that runs while the block does. ``watch``: of the configuration's file, of which some is read again."""
+async def running(
+    config: Config, watch: FileWatch | None = None, workers: Workers | None = None, keeper: Keeper | None = None
+) -> AsyncIterator[Parts]:
+    """A hub that works while the block runs. ``watch``: of the configuration's file, of which some is read again.
+
+    ``keeper`` has the lease of the database already; without it, it is taken. Raises BadConfig, Unavailable.
+    """
+    workers = workers or Workers(config)
     async with AsyncExitStack() as stack:
-        parts = await _build(config, stack)
+        parts = await _build(config, stack, workers, keeper)
         await parts.life.begin()
         tasks = Tasks("life")
         stack.push_async_callback(tasks.stop)
@@ -165,28 +217,33 @@ async def running(config: Config, watch: FileWatch | None = None) -> AsyncIterat
         core, kept = parts.core, RetentionRules(**config.retention.model_dump())
         purging = Purging(core.hub, core.store, core.served, now_ms)
         retention = Retention(core.hub, core.store, purging, kept, now_ms)
-        async with parts.core.started():
-            await _serve(
-                stack, parts, keeping.acts(retention, purging)
-            )  # not before: what comes in needs what the edges have just loaded
+        async with parts.core.started(), AsyncExitStack() as served:
+            # not before: what comes in needs what the edges have just loaded; and nothing comes in once they stop
+            await _serve(served, parts, workers, keeping.acts(retention, purging))
             async with parts.core.delivering():
                 tasks.start(parts.matrix.ready_to_answer())
                 tasks.start(Fetching(core.db, parts.matrix, parts.matrix.homeserver, now_ms).run())
                 async for page in parts.core.people.shown():  # they are ready before anybody sees an address
                     await parts.core.served.show(page)
                 tasks.start(endless("retention", retention.run))
+                served.push_async_callback(workers.rests)
+                await workers.works(parts.core.db)
                 log.info("running, %d networks", len(parts.core.served))
                 yield parts
 
 
-async def _build(config: Config, stack: AsyncExitStack) -> Parts:
+def _components(sections: Sequence[tuple[Network, BaseModel]]) -> list[Component]:
+    return [*COMPONENTS, *(table for row, _ in sections for table in row.tables)]
+
+
+async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper: Keeper | None) -> Parts:
     settings = examine.examine(config)
     words.speak(config.language)
     sections = examine.sections(config)
     seal, rota = config.seal.open(), examine.rota(config.duty)
     directory = examine.directory(config)
     try:
-        db = await open_database(config.database.url, [*COMPONENTS, *(t for row, _ in sections for t in row.tables)])
+        db = await open_database(config.database.url, _components(sections), keeper)
     except ValueError as error:
         raise BadConfig(str(error)) from None
     stack.push_async_callback(db.close)
@@ -215,7 +272,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> Parts:
     core.serve(matrix)
     routes = []
     for row, section in sections:
-        built = _network(row, section, Outfit(core.hub, db, seal, files))
+        built = _network(row, section, Outfit(core.hub, db, seal, files, workers.entrances))
         core.serve(*built.connectors)
         routes += [built.routes] if built.routes is not None else []
     core.serve(DutyDesk(core.hub, core.store, core.people, seal, rota, now_ms))
@@ -263,7 +320,7 @@ def _looks(parts: Parts) -> dict[str, Act]:
     return {**products.acts(core), **imports.acts(), **lists.acts(core, parts.servers), **search.acts()}
 
 
-async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -> None:
+async def _serve(stack: AsyncExitStack, parts: Parts, workers: Workers, more: Mapping[str, Act]) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
@@ -300,7 +357,8 @@ async def _serve(stack: AsyncExitStack, parts: Parts, more: Mapping[str, Act]) -
         made = Console(console, parts.core.db, parts.core.seal, acts, config.delivery.late, config.language)
         served.append(("console", made.application, console))
     for name, app, where in served:
-        listener = Listener(name, app, where, auto_decompress=app is matrix_app)
+        shared = Entrances() if name == "metrics_listen" else workers.entrances  # each worker has figures of its own
+        listener = Listener(name, app, where, shared, auto_decompress=app is matrix_app)
         stack.push_async_callback(listener.stop)
         try:
             await listener.start(examine.tls(name, where))

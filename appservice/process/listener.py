@@ -15,6 +15,7 @@ import socket
 import ssl
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
@@ -22,11 +23,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.config import ListenSettings
 from bridge.parts.tasks import Tasks
+from bridge.workers.entrances import Entrances
 
 log = logging.getLogger(__name__)
 _LOOK = 1.0  # s between two looks at the connections, at most
 _AGAIN = 60.0  # s between two lines about one thing
-_BACKLOG = 256
+_KINDS = 256  # of trouble, remembered
 _SHARE = 4  # part of the process's files that one port may use
 _FULL = 1.0  # s to wait when the process has no file left
 
@@ -34,8 +36,11 @@ _FULL = 1.0  # s to wait when the process has no file left
 class Listener:
     """One port; ``name`` is its section in the configuration."""
 
-    def __init__(self, name: str, app: web.Application, where: ListenSettings, **handler: Any) -> None:
+    def __init__(
+        self, name: str, app: web.Application, where: ListenSettings, entrances: Entrances | None = None, **handler: Any
+    ) -> None:
         self._name, self._where = name, where
+        self._entrances = entrances or Entrances()
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most = where.max_connections if files < 0 else min(where.max_connections, files // _SHARE)
         self._handler = handler
@@ -55,12 +60,8 @@ class Listener:
     async def start(self, context: ssl.SSLContext | None) -> None:
         """Listen. Raises OSError."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            self._where.host or None, self._where.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        for family, *_, address in dict.fromkeys(found):
-            self._sockets.append(_listening(family, address))
+        self._sockets = await self._entrances.bind(self._name, self._where.host, self._where.port)
+        self._entrances.opened(self._name, self._sockets, partial(self._handed_on, context))
         for one in self._sockets:
             self._tasks.start(self._accept(one, context))
         self._tasks.start(self._watch())
@@ -68,6 +69,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Take no more connections, finish what is being answered."""
+        self._entrances.closed(self._name)
         await self._tasks.stop()
         for one in self._sockets:
             one.close()
@@ -84,28 +86,34 @@ class Listener:
                 self.noticed(f"cannot take connections: {error.strerror}")
                 await asyncio.sleep(_FULL)
                 continue
-            if self._count + self._opening >= self._most and not self._make_room(None):
-                self.noticed(f"refused: {self._most} are open (max_connections)")
-                taken.close()
-                continue
-            self._opening += 1
-            self._tasks.start(self._open(taken, context))
+            self._take(taken, context, "")
 
-    async def _open(self, taken: socket.socket, context: ssl.SSLContext | None) -> None:
+    def _take(self, taken: socket.socket, context: ssl.SSLContext | None, peer: str) -> None:
+        if self._count + self._opening >= self._most and not self._make_room(None):
+            self.noticed(f"refused: {self._most} are open (max_connections)")
+            return taken.close()
+        self._opening += 1
+        self._tasks.start(self._open(taken, context, peer))
+
+    async def _handed_on(self, context: ssl.SSLContext | None, taken: socket.socket, peer: str) -> None:
+        self._take(taken, context, peer)
+
+    async def _open(self, taken: socket.socket, context: ssl.SSLContext | None, peer: str) -> None:
         timeout = {} if context is None else {"ssl_handshake_timeout": self._where.head_timeout}
         loop = asyncio.get_running_loop()
         try:
-            await loop.connect_accepted_socket(self._protocol, taken, ssl=context, **timeout)
+            await loop.connect_accepted_socket(partial(self._protocol, peer), taken, ssl=context, **timeout)
         except (OSError, ConnectionError, TimeoutError):  # no TLS, or the peer is gone
             self.noticed("ended before a request: no TLS was agreed on")
         finally:
             self._opening -= 1
 
-    def _protocol(self) -> _Connection:
+    def _protocol(self, peer: str) -> _Connection:
         server = self._runner.server
         if server is None:
             raise ConnectionAbortedError
-        return _Connection(self, server, loop=asyncio.get_running_loop(), access_log=None, **self._handler)
+        loop = asyncio.get_running_loop()
+        return _Connection(self, server, peer, loop=loop, access_log=None, **self._handler)
 
     @property
     def _count(self) -> int:
@@ -114,7 +122,7 @@ class Listener:
     def made(self, connection: _Connection, transport: asyncio.Transport) -> bool:
         """A connection can talk; False: it may not, and is cut off."""
         name = transport.get_extra_info("peername")
-        connection.peer = name[0] if isinstance(name, tuple) else ""
+        connection.peer = connection.peer or (name[0] if isinstance(name, tuple) else "")
         mine = self._peers.setdefault(connection.peer, {})
         if len(mine) >= self._where.max_per_peer and not self._make_room(connection.peer):
             self.noticed(f"refused: {self._where.max_per_peer} of {connection.peer} are open (max_per_peer)")
@@ -172,19 +180,22 @@ class Listener:
         for what in [w for w in self._trouble if now - self._said.get(w, -_AGAIN) >= _AGAIN]:
             log.warning("%s: %d connections %s", self._name, self._trouble.pop(what), what)
             self._said[what] = now
-            if len(self._said) > _BACKLOG:
+            if len(self._said) > _KINDS:
                 del self._said[next(iter(self._said))]
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's protocol, and since when it waits for what. ``head_since``: None while there is a request."""
+    """aiohttp's protocol, and since when it waits for what. ``head_since``: None while there is a request.
+
+    ``peer`` has made it, where another worker has handed it on.
+    """
 
     __slots__ = ("_listener", "fed_at", "head_since", "peer")
 
-    def __init__(self, listener: Listener, server: web.Server, **more: Any) -> None:
+    def __init__(self, listener: Listener, server: web.Server, peer: str, **more: Any) -> None:
         super().__init__(server, **more)
         self._listener = listener
-        self.peer = ""
+        self.peer = peer
         self.head_since: float | None = self._loop.time()
         self.fed_at = self.head_since
 
@@ -235,18 +246,3 @@ class _Connection(web.RequestHandler):
             self._listener.noticed("ended within a request")
         else:
             super().log_exception(*args, **kw)
-
-
-def _listening(family: int, address: Any) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind(address)
-        made.listen(_BACKLOG)
-        made.setblocking(False)
-    except BaseException:
-        made.close()
-        raise
-    return made

@@ -106,6 +106,9 @@ class Database(Protocol):
     async def place(self) -> str:
         """Where it lies: a copy that is restored lies in another place. Raises Unavailable."""
 
+    async def taken_over(self) -> None:
+        """Return once another process has taken the database over; nothing is written any more. Never for a file."""
+
     async def close(self) -> None:
         """Finish the running commits and let go."""
 

@@ -210,6 +210,10 @@ class Sqlite:
             often = 0
         return f"{os.fstat(self._own).st_ino}/{often}"
 
+    async def taken_over(self) -> None:
+        """See :class:`bridge.db.Database`."""
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         """Wait for the running commit, then close."""
         while self._batch is not None:

@@ -24,7 +24,7 @@ class Mortal:
     def __init__(self, db: Database, at: int, when: str, names: list[str]) -> None:
         self._db, self._at, self._when, self._names = db, at, when, names
         self.engine, self.working, self.counts = db.engine, db.working, db.counts
-        self.all, self.one, self.close, self.place = db.all, db.one, db.close, db.place
+        self.all, self.one, self.close, self.place, self.taken_over = db.all, db.one, db.close, db.place, db.taken_over
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[Tx]:

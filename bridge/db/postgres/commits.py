@@ -25,11 +25,10 @@ _SIZE = 4 * 1024 * 1024  # bytes in one commit, unless a single transaction has 
 class _Waiting:
     """One transaction that waits for the next commit: its outcome is whether it went through."""
 
-    __slots__ = ("keeper", "outcome", "writes")
+    __slots__ = ("outcome", "writes")
 
-    def __init__(self, writes: Writes, keeper: Any) -> None:
+    def __init__(self, writes: Writes) -> None:
         self.writes = writes
-        self.keeper = keeper
         self.outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
@@ -45,23 +44,20 @@ class Commits:
         self._task: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None  # of whoever waits until no commit is under way
 
-    async def commit(self, writes: Writes, keeper: Any) -> None:
-        """On the server's disk when this returns. Raises what a statement in it raises.
-
-        ``keeper`` is the connection that has held the hub's lock since the transaction began.
-        """
+    async def commit(self, writes: Writes) -> None:
+        """On the server's disk when this returns. Raises what a statement in it raises."""
         if self._busy:
-            waiting = _Waiting(writes, keeper)
+            waiting = _Waiting(writes)
             self._waiting.append(waiting)
             went = await waiting.outcome
         else:
             self._busy = True
             try:
-                went = not await self._try([writes], [keeper])
+                went = not await self._try([writes])
             finally:
                 self._go_on()
         if not went:
-            await self._alone(writes, keeper)
+            await self._alone(writes)
 
     async def close(self) -> None:
         """Wait for the commits that are under way."""
@@ -69,14 +65,14 @@ class Commits:
             self._quiet = asyncio.get_running_loop().create_future()
             await self._quiet
 
-    async def _alone(self, writes: Writes, keeper: Any) -> None:
-        await self._send(self._together.one(writes), [keeper])
+    async def _alone(self, writes: Writes) -> None:
+        await self._send(self._together.one(writes))
         self._counts.commits += 1
 
-    async def _try(self, several: Sequence[Writes], keepers: Sequence[Any]) -> set[int]:
+    async def _try(self, several: Sequence[Writes]) -> set[int]:
         """Commit each whole or not at all; gives the places of those that failed."""
         try:
-            rows = await self._send(self._together.many(several), keepers)
+            rows = await self._send(self._together.many(several))
         except AWAY:
             raise
         except Exception:  # one of them cannot even be sent (a text that is none)
@@ -84,13 +80,8 @@ class Commits:
         self._counts.commits += 1
         return set(rows[0][0])
 
-    async def _send(self, call: tuple[str, Sequence[Any]], keepers: Sequence[Any]) -> list[Any]:
-        """Nothing is sent once the lock was lost: another hub may have written since these transactions have read."""
-        connection = await self._connections.take()
-        if any(keeper.is_closed() for keeper in keepers):
-            self._connections.give_back(connection)
-            raise asyncpg.ConnectionDoesNotExistError("the lock was lost")
-        return await self._connections.fetch_on(connection, *call)
+    async def _send(self, call: tuple[str, Sequence[Any]]) -> list[Any]:
+        return await self._connections.fetch(*call)
 
     def _go_on(self) -> None:
         self._task = asyncio.create_task(self._next()) if self._waiting else None
@@ -126,7 +117,7 @@ class Commits:
 
     async def _together_now(self, batch: Sequence[_Waiting]) -> None:
         try:
-            failed = await self._try([one.writes for one in batch], [one.keeper for one in batch])
+            failed = await self._try([one.writes for one in batch])
         except AWAY as error:
             for one in batch:
                 _lost(one.outcome, error)

@@ -1,11 +1,10 @@
-"""PostgreSQL through asyncpg: some connections that work, and one that holds the lock that keeps a second hub out."""
+"""PostgreSQL through asyncpg: some connections that work, and one that keeps the lease."""
 
 from __future__ import annotations
 
-import asyncio
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -14,70 +13,97 @@ from bridge.db.database import Component, Conflict, Counts, Row, Trouble, Tx, mi
 from bridge.db.postgres import session
 from bridge.db.postgres.commits import Commits
 from bridge.db.postgres.connections import AWAY, Connections
+from bridge.db.postgres.keeper import Keeper, reaching
+from bridge.db.postgres.lease import FENCED, fence_call
 from bridge.db.postgres.together import Statement, Together
 from bridge.db.postgres.transaction import PostgresTx
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
 
-LOCK = zlib.crc32(b"liaison hub")
 _PLACE = """
 SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
     (SELECT timeline_id FROM pg_control_checkpoint()), (SELECT oid FROM pg_database WHERE datname = current_database()),
     to_regclass('migration')::oid)
 """
-_CONNECTIONS = 16  # at most, beside the one that holds the lock
+_PUBLISH = """
+INSERT INTO worker (id, version, address, secret) VALUES ($1, $2, $3, $4)
+ON CONFLICT (id) DO UPDATE SET address = excluded.address, secret = excluded.secret, seen_at = now()
+"""
+_WORKERS = """
+SELECT id, version, holder IS NOT NULL AS works, (extract(epoch FROM started_at) * 1000)::bigint AS since
+FROM worker LEFT JOIN lease ON holder = id
+WHERE holder IS NOT NULL OR seen_at > now() - interval '15 seconds' ORDER BY holder IS NULL, started_at
+"""
+_CONNECTIONS = 16  # at most, beside the one of the lease
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process of the hub. ``works``: it has the lease, others wait. ``since``: ms since 1970."""
+
+    name: str
+    version: str
+    works: bool
+    since: int
 
 
 class Postgres:
-    """Some connections that do the work, and the one that holds the lock."""
+    """Some connections that do the work, and the lease without which they write nothing."""
 
     engine = "postgresql"
 
-    def __init__(self, url: str, keeper: Any, statements: dict[str, Statement], together: Together) -> None:
-        self._url = url
+    def __init__(self, url: str, keeper: Keeper, statements: dict[str, Statement], together: Together) -> None:
         self._counts = Counts()
         self._connections = Connections(url, _CONNECTIONS, self._counts)
         self._commits = Commits(self._connections, together, self._counts)
         self._keeper = keeper
         self._statements = statements
         self._together = together
-        self._relock = asyncio.Lock()
         self._trouble = Trouble()
 
     @classmethod
-    async def open(cls, url: str, components: Sequence[Component]) -> Postgres:
-        """Connect, keep other hubs out (advisory lock), migrate. Raises Unavailable."""
-        try:
-            return await cls._open(url, components)
-        except (*AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
-            raise Unavailable("database", 1.0, alone=True) from error
-        except ValueError:  # its text may hold a part of the password
-            said = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
-            raise ValueError(said) from None
+    async def open(cls, url: str, components: Sequence[Component], keeper: Keeper | None = None) -> Postgres:
+        """Take the lease, unless ``keeper`` has it, and migrate. Raises Unavailable."""
+        with reaching():
+            keeper = keeper or await Keeper.at_once(url)
+            try:
+                return await cls._open(url, components, keeper)
+            except BaseException:
+                await keeper.close()
+                raise
 
     @classmethod
-    async def _open(cls, url: str, components: Sequence[Component]) -> Postgres:
+    async def _open(cls, url: str, components: Sequence[Component], keeper: Keeper) -> Postgres:
         texts = {k: v for c in components for k, v in read_statements(c, "postgresql").items()}
         statements = {name: Statement.of(text) for name, text in texts.items()}
-        keeper = await _keep_out(url)
+        connection = await session.connect(url)
         try:
             for component in components:
-                await _migrate(keeper, component)
-            together = Together(statements, await _types(keeper, statements))
-            await _make(keeper, together)
-        except BaseException:
-            await keeper.close()
-            raise
+                await _migrate(connection, component, keeper.fence)
+            together = Together(statements, await _types(connection, statements), keeper.fence)
+            await _make(connection, together)
+        finally:
+            await connection.close()
         return cls(url, keeper, statements, together)
 
-    async def _alone(self) -> Any:
-        """The connection with the lock. If it was lost, the lock is taken again before anything is written."""
-        if self._keeper.is_closed():
-            async with self._relock:
-                if self._keeper.is_closed():
-                    self._keeper = keeper = await _keep_out(self._url)
-                    await _make(keeper, self._together)  # a hub of another version may have been here
-        return self._keeper
+    async def taken_over(self) -> None:
+        """See :class:`bridge.db.Database`."""
+        await self._keeper.lost.wait()
+
+    async def publish(self, address: str, secret: str, version: str) -> None:
+        """Tell the workers that wait where this one, which has the lease, is reached. Raises Unavailable."""
+        try:
+            await self._connections.fetch(_PUBLISH, (self._keeper.holder, version, address, secret))
+        except AWAY as error:
+            raise self._trouble.seen(error) from error
+
+    async def workers(self) -> list[Worker]:
+        """Every worker that runs on this database now. Raises Unavailable."""
+        try:
+            rows = await self._connections.fetch(_WORKERS, ())
+        except AWAY as error:
+            raise self._trouble.seen(error) from error
+        return [Worker(row["id"], row["version"], row["works"], row["since"]) for row in rows]
 
     def transaction(self, name: str) -> AbstractAsyncContextManager[Tx]:
         """See :class:`bridge.db.Database`. A lost connection raises Unavailable."""
@@ -114,13 +140,13 @@ class Postgres:
     async def place(self) -> str:
         """See :class:`bridge.db.Database`. The server, its history, and the numbers of database and tables."""
         try:
-            keeper = await self._alone()
-            return str(await keeper.fetchval(_PLACE))
+            row = await self._connections.fetch_one(_PLACE, ())
         except AWAY as error:
             raise self._trouble.seen(error) from error
+        return str(row[0]) if row is not None else ""
 
     async def close(self) -> None:
-        """Finish and let go of the lock."""
+        """Finish and let go of the lease."""
         await self._commits.close()
         await self._connections.close()
         await self._keeper.close()
@@ -129,7 +155,7 @@ class Postgres:
 class _Block:
     """A transaction from its first statement to its end."""
 
-    __slots__ = ("_db", "_keeper", "_name", "_tx")
+    __slots__ = ("_db", "_name", "_tx")
 
     def __init__(self, db: Postgres, name: str) -> None:
         self._db = db
@@ -137,10 +163,6 @@ class _Block:
 
     async def __aenter__(self) -> PostgresTx:
         db = self._db
-        try:
-            self._keeper = await db._alone()
-        except AWAY as error:
-            raise db._trouble.seen(error) from error
         self._tx = PostgresTx(db._connections, db._commits, db._statements, db._together, db._counts)
         return self._tx
 
@@ -158,32 +180,22 @@ class _Block:
     def _translate(self, error: BaseException) -> None:
         if isinstance(error, asyncpg.UniqueViolationError):
             raise Conflict from error
+        if getattr(error, "sqlstate", None) == FENCED:
+            self._db._keeper.fenced()
+            raise Unavailable("database_in_use", 1.0, alone=True) from error
         if isinstance(error, AWAY):
             raise self._db._trouble.seen(error) from error
 
     async def _end(self) -> None:
         if ACTIVE:
             failpoint(f"{self._name}.before-commit")
-        await self._tx.commit(self._keeper)
+        await self._tx.commit()
         self._db._trouble.passed()
         if ACTIVE:
             failpoint(f"{self._name}.after-commit")
 
 
-async def _keep_out(url: str) -> Any:
-    keeper = await session.connect(url)
-    try:
-        held = await keeper.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
-    except BaseException:
-        keeper.terminate()
-        raise
-    if not held:
-        await keeper.close()
-        raise Unavailable("database_in_use")
-    return keeper
-
-
-async def _migrate(connection: Any, component: Component) -> None:
+async def _migrate(connection: Any, component: Component, fence: int) -> None:
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))"
     )
@@ -191,6 +203,7 @@ async def _migrate(connection: Any, component: Component) -> None:
     done = {row["number"] for row in rows}
     for number, text in missing_migrations(component, "postgresql", done):
         async with connection.transaction():
+            await connection.execute(fence_call(fence))
             await connection.execute(text)
             await connection.execute("INSERT INTO migration VALUES ($1, $2)", component.name, number)
 

@@ -2,7 +2,7 @@
 
 The first holds every statement of the program that gives nothing back. It is told which of them to run, and the
 parameters of all of them one after the other: texts and numbers as texts, bytes as they are. A call of it is a
-transaction. The second calls the first for each of many transactions.
+transaction. The second calls the first for each of many transactions. Both write nothing once the lease is lost.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from bridge.db.postgres.lease import fence_call
 
 _TYPES = {"text", "integer", "bigint", "bytea"}
 _WRITES = re.compile(r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+([a-z_]\w*)")
@@ -72,8 +74,8 @@ class Together:
 
     prefix = "liaison_run"
 
-    def __init__(self, statements: Mapping[str, Statement], types: Mapping[str, tuple[str, ...]]) -> None:
-        """``types`` of the parameters of each statement that gives nothing back."""
+    def __init__(self, statements: Mapping[str, Statement], types: Mapping[str, tuple[str, ...]], fence: int) -> None:
+        """``types`` of the parameters of each statement that gives nothing back; ``fence``: the lease's number."""
         names = [name for name in sorted(types) if all(t in _TYPES for t in types[name])]
         self.steps = {name: Step(n, types[name]) for n, name in enumerate(names)}
         body = _body([(self.steps[name], statements[name].text) for name in names])
@@ -81,8 +83,9 @@ class Together:
         self.name = f"{self.prefix}_{mark}"
         self.text = _ALL.format(name=self.name, body=body) + _MANY.format(name=self.name, mark=mark)
         self.names = {self.name, f"{self.prefix}s_{mark}"}
-        self._one = f"SELECT {self.name}($1, $2, $3, 1, $4, 0, 0)"
-        self._many = f"SELECT {self.prefix}s_{mark}($1, $2, $3, $4)"
+        self._one = f"SELECT {self.name}($1, $2, $3, 1, $4, 0, 0, {fence})"
+        self._many = f"SELECT {self.prefix}s_{mark}($1, $2, $3, $4, {fence})"
+        self.begin = f"BEGIN; {fence_call(fence)}"
 
     def writes(self, todo: Iterable[tuple[str, Sequence[Any]]]) -> Writes:
         """These statements (names with their parameters)."""
@@ -115,13 +118,14 @@ class Together:
         return self._many, (which, words, raws, bounds)
 
 
-# Steps $4 to $5 of $1; $6 texts and $7 bytes stand before their parameters.
+# Steps $4 to $5 of $1; $6 texts and $7 bytes stand before their parameters. $8: the lease's number, 0: asked for.
 _ALL = """
-CREATE FUNCTION {name}(integer[], text[], bytea[], integer, integer, integer, integer) RETURNS void
+CREATE FUNCTION {name}(integer[], text[], bytea[], integer, integer, integer, integer, bigint) RETURNS void
 LANGUAGE plpgsql AS $liaison$
 #variable_conflict use_column
 DECLARE liaison_word integer := $6; liaison_raw integer := $7;
 BEGIN
+IF $8 > 0 THEN PERFORM liaison_fence($8); END IF;
 FOR liaison_step IN $4..$5 LOOP CASE $1[liaison_step]
 {body}
 END CASE; END LOOP;
@@ -130,12 +134,13 @@ $liaison$;
 """
 # A transaction that has to wait for somebody's lock is not waited for by the others: it fails here, and is tried alone.
 _MANY = """
-CREATE FUNCTION liaison_runs_{mark}(integer[], text[], bytea[], integer[]) RETURNS integer[]
+CREATE FUNCTION liaison_runs_{mark}(integer[], text[], bytea[], integer[], bigint) RETURNS integer[]
 LANGUAGE plpgsql SET lock_timeout = '10ms' AS $liaison$
 DECLARE failed integer[] := ARRAY[]::integer[];
 BEGIN
+PERFORM liaison_fence($5);
 FOR n IN 0 .. array_length($4, 1) / 3 - 2 LOOP
-BEGIN PERFORM {name}($1, $2, $3, $4[3*n + 1] + 1, $4[3*n + 4], $4[3*n + 2], $4[3*n + 3]);
+BEGIN PERFORM {name}($1, $2, $3, $4[3*n + 1] + 1, $4[3*n + 4], $4[3*n + 2], $4[3*n + 3], 0);
 EXCEPTION WHEN OTHERS THEN failed := failed || n;
 END; END LOOP;
 RETURN failed;

@@ -73,10 +73,8 @@ class PostgresTx:
         if len(self._waiting) > _MANY:
             await self._send(await self._begun())
 
-    async def commit(self, keeper: Any) -> None:
-        """Everything is on the server's disk when this returns. ``keeper`` has to hold the hub's lock until then."""
-        if keeper.is_closed():  # another hub may have written since this one has read
-            raise asyncpg.ConnectionDoesNotExistError("the lock was lost")
+    async def commit(self) -> None:
+        """Everything is on the server's disk when this returns."""
         if self._connection is not None:
             await self._send(self._connection)
             self._counts.trips += 1
@@ -86,7 +84,7 @@ class PostgresTx:
             self._connections.committed(connection)
             self._counts.commits += 1
         elif self._waiting:
-            await self._commits.commit(self._gathered(), keeper)
+            await self._commits.commit(self._gathered())
         self._counts.transactions += 1
 
     async def undo(self) -> None:
@@ -122,7 +120,7 @@ class PostgresTx:
         if self._connection is None:
             self._connection = await self._connections.take()
             self._counts.trips += 1
-            await self._connection.execute("BEGIN")
+            await self._connection.execute(self._together.begin)
         return self._connection
 
     async def _send(self, connection: Any) -> None:

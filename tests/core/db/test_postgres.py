@@ -77,18 +77,6 @@ async def test_the_lock_that_went_with_the_server_is_taken_again(own_server: Pos
             await open_database(url, [component(tmp_path)])
 
 
-async def test_who_lost_the_lock_to_another_hub_writes_no_more(own_server: Postgres, tmp_path: Path) -> None:
-    url = await own_server.create_database()
-    async with opened(url, tmp_path) as first:
-        await own_server.kill()
-        await own_server.start()
-        async with opened(url, tmp_path) as second:
-            await write(second, "second")
-            with pytest.raises(Unavailable):
-                await asyncio.gather(*(write(first, f"first {n}") for n in range(20)))
-            assert await words(second) == ["second"]
-
-
 async def test_a_connection_lost_in_the_middle_is_unavailable(own_server: Postgres, tmp_path: Path) -> None:
     async with opened(await own_server.create_database(), tmp_path) as db:
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-from bridge.db import open_database
 from bridge.db.postgres import Postgres, connections
 from bridge.errors import Unavailable
-from tests.core.db.notes import component, until, words, write
+from tests.core.db.notes import until, words, write
 
 pytestmark = pytest.mark.postgres
 
@@ -93,27 +91,6 @@ async def test_a_connection_that_is_cut_off_between_two_statements_is_unavailabl
         await cut_off()
     assert await words(pg) == []
     await write(pg, "next")
-
-
-async def test_who_lost_the_lock_while_reading_does_not_write(
-    pg: Postgres, somebody: asyncpg.Connection, pg_url: str, tmp_path: Path
-) -> None:
-    """Between the two another hub may have begun, and what was read is old."""
-
-    async def read_and_write() -> None:
-        async with pg.transaction("test") as tx:
-            assert await tx.all("note.notes") == []
-            await somebody.execute(_CUT, "SELECT pg_try_advisory_lock%")
-            await somebody.execute(_CUT, "%liaison_run%")  # the same connection, if it has made the function since
-            second = await open_database(pg_url, [component(tmp_path)])
-            await write(second, "second")
-            await second.close()
-            await tx.run("note.add", "first", None, None, None)
-
-    with pytest.raises(Unavailable):
-        await read_and_write()
-    assert await words(pg) == ["second"]
-    await write(pg, "third")
 
 
 async def test_a_deadlock_is_unavailable_and_can_be_tried_again(pg: Postgres) -> None:

@@ -11,7 +11,7 @@ from appservice.process.app import COMPONENTS
 from bridge.db import open_database
 from bridge.db.postgres import Postgres
 from bridge.db.postgres.together import Statement
-from tests.core.db.notes import STATEMENTS, component, words, write
+from tests.core.db.notes import STATEMENTS, component, write
 
 pytestmark = pytest.mark.postgres
 
@@ -78,7 +78,7 @@ def test_tables(text: str, writes: str, tables: str) -> None:
 
 
 async def functions(connection: asyncpg.Connection) -> list[str]:
-    rows = await connection.fetch("SELECT proname FROM pg_proc WHERE proname LIKE 'liaison%' ORDER BY proname")
+    rows = await connection.fetch("SELECT proname FROM pg_proc WHERE proname LIKE 'liaison_run%' ORDER BY proname")
     return [row["proname"] for row in rows]
 
 
@@ -101,18 +101,6 @@ async def test_the_function_is_made_once_and_that_of_another_version_goes(
     await write(older, "c", "d")
     await older.close()
     assert await functions(somebody) == [first, beside]
-
-
-async def test_the_function_of_a_hub_that_was_pushed_aside_for_a_while_is_made_again(
-    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
-) -> None:
-    await write(pg, "a", "b")
-    await somebody.execute(_CUT)
-    more = STATEMENTS + "-- name: all_gone\nDELETE FROM note;\n"
-    newer = await open_database(pg_url, [component(tmp_path / "newer", more)])
-    await newer.close()
-    await write(pg, "c", "d")
-    assert await words(pg) == ["a", "b", "c", "d"]
 
 
 async def test_without_statements_there_is_no_function(

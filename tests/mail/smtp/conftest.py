@@ -37,7 +37,7 @@ async def start(space: Space, shelf: Shelf) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(clock: Callable[[], float] | None = None, **changes: Any) -> SmtpIn:
-            more = {} if clock is None else {"clock": clock}
+            more: dict[str, Any] = {} if clock is None else {"clock": clock}
             edge = SmtpIn(space.settings(**changes), space.judge, shelf.take, shelf.known, **more)
             await edge.start()
             stack.push_async_callback(edge.stop)

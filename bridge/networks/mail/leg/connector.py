@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from bridge.connector import Boxes, Capabilities, Followed, OwnQueue
@@ -94,8 +95,9 @@ class MailConnector:
         self._smtp_out = SmtpOut(smtp, trust)
         sends, told, retry = out or self._smtp_out, self._receipts.told, settings.retry
         self._queue = Queue(ledger, sends, told, retry, clock, lambda box: hub.facts.lost(Address(MAIL, box.lower())))
-        self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000)
-        self.lmtp = LmtpIn(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
+        self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000, outfit.entrances)
+        lmtp = partial(LmtpIn, entrances=outfit.entrances)
+        self.lmtp = lmtp(smtp, trust, self._intake.take, self._known) if smtp.lmtp else None
         self._clock = clock
 
     async def start(self) -> None:

@@ -85,9 +85,9 @@ class Doorway:
 
 
 class SmtpConnection(SMTP):
-    """One connection."""
+    """One connection; ``peer`` has made it, where another worker has handed it on."""
 
-    def __init__(self, doorway: Doorway) -> None:
+    def __init__(self, doorway: Doorway, peer: str = "") -> None:
         settings = doorway.desk.settings
         self.line_length_limit = settings.limits.line
         super().__init__(
@@ -102,7 +102,7 @@ class SmtpConnection(SMTP):
         )
         self.command_size_limits = defaultdict(lambda: _LONGEST_COMMAND)
         self.require_starttls = doorway.tls is not None
-        self.peer = "?"
+        self.peer, self._made_by = "?", peer
         self._doorway = doorway
         self._desk = doorway.desk
         self._mail: MailTransaction | None = None
@@ -116,7 +116,7 @@ class SmtpConnection(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP is there, or TLS."""
         name = transport.get_extra_info("peername")
-        self.peer = str(name[0]) if isinstance(name, tuple) and name else "local"
+        self.peer = self._made_by or (str(name[0]) if isinstance(name, tuple) and name else "local")
         super().connection_made(transport)
 
     async def _handle_client(self) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 from bridge.networks.mail.smtp import replies
 from bridge.networks.mail.smtp.address import domain_of
 from bridge.networks.mail.smtp.connection import Doorway, SmtpConnection
+from bridge.networks.mail.smtp.listening import Listening
 from bridge.networks.mail.smtp.reception import Desk, Known, Line, MailTransaction, Take
 from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import LmtpSettings, SmtpSettings
 from bridge.networks.mail.trust.judge import Judge
+from bridge.workers.entrances import Entrances
 
 log = logging.getLogger(__name__)
 
@@ -26,43 +28,45 @@ class LmtpIn:
     """Listens for the server in front, on a Unix socket or a port of this machine."""
 
     def __init__(
-        self, settings: SmtpSettings, judge: Judge, take: Take, known: Known, clock: Callable[[], float] = time.time
-    ) -> None:
+        self, settings: SmtpSettings, judge: Judge, take: Take, known: Known, clock: Callable[[], float] = time.time,
+        entrances: Entrances | None = None,
+    ) -> None:  # fmt: skip
         if settings.lmtp is None:
             raise ValueError("lmtp is not configured")
         self._settings = settings.lmtp
         self._doorway = _LmtpDoorway(Desk(settings, _Front(judge, settings.lmtp), take, known, clock))
-        self._server: asyncio.Server | None = None
+        self._listening = Listening("mail.lmtp", entrances or Entrances(), self._wire)
+        self._server: asyncio.Server | None = None  # of a Unix socket, which one worker has: the one that works
 
     @property
     def port(self) -> int:
         """The port that it listens on; 0 for a Unix socket."""
-        if self._server is None or not self._server.sockets or self._settings.path:
-            return 0
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._listening.port
 
     async def start(self) -> None:
         """Begin to listen. Raises OSError when the socket or port is not to be had."""
         loop = asyncio.get_running_loop()
         self._doorway.desk.closing = False
         if self._settings.path is None:
-            self._server = await loop.create_server(self._wire, self._settings.host, self._settings.port)
-            return
+            return await self._listening.start(self._settings.host, self._settings.port or 0)
         _remove_socket(self._settings.path)
-        self._server = await loop.create_unix_server(self._wire, str(self._settings.path))
+        self._server = await loop.create_unix_server(lambda: self._wire(""), str(self._settings.path))
         self._settings.path.chmod(self._settings.mode)
 
     async def stop(self) -> None:
         """Take nothing new, finish what is being stored, close: within 5 s."""
+        if self._server is None and not self.port:
+            return
+        self._listening.stop()
         if self._server is not None:
             self._server.close()
             self._server = None
-            await self._doorway.close(_PATIENCE)
-            if self._settings.path is not None:
-                _remove_socket(self._settings.path)
+        await self._doorway.close(_PATIENCE)
+        if self._settings.path is not None:
+            _remove_socket(self._settings.path)
 
-    def _wire(self) -> SmtpConnection:
-        return _LmtpWire(self._doorway)
+    def _wire(self, peer: str) -> SmtpConnection:
+        return _LmtpWire(self._doorway, peer)
 
 
 class _LmtpDoorway(Doorway):

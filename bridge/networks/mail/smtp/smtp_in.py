@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from bridge.networks.mail.smtp import replies
 from bridge.networks.mail.smtp.address import domain_of
 from bridge.networks.mail.smtp.connection import Doorway, SmtpConnection
+from bridge.networks.mail.smtp.listening import Listening
 from bridge.networks.mail.smtp.reception import Desk, Envelope, Known, Line, MailTransaction, Take
 from bridge.networks.mail.smtp.replies import Reply
 from bridge.networks.mail.smtp.settings import SmtpSettings
@@ -17,6 +17,7 @@ from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.dn import DN, show
 from bridge.networks.mail.trust.judge import Judge
 from bridge.parts.bucket import Bucket
+from bridge.workers.entrances import Entrances
 
 __all__ = ["Envelope", "Known", "SmtpIn", "Take"]
 
@@ -29,17 +30,18 @@ class SmtpIn:
     """Listens for other operators. ``take`` and ``known`` are the hub's; ``judge`` is the trust list."""
 
     def __init__(
-        self, settings: SmtpSettings, judge: Judge, take: Take, known: Known, clock: Callable[[], float] = time.time
-    ) -> None:
+        self, settings: SmtpSettings, judge: Judge, take: Take, known: Known, clock: Callable[[], float] = time.time,
+        entrances: Entrances | None = None,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._doorway = Doorway(Desk(settings, _Certificates(judge, settings, clock), take, known, clock))
         self._doorway.tls = Tls(settings.tls)
-        self._server: asyncio.Server | None = None
+        self._listening = Listening("mail.smtp", entrances or Entrances(), self._wire)
 
     @property
     def port(self) -> int:
         """The port that it listens on; 0 before the start."""
-        return int(self._server.sockets[0].getsockname()[1]) if self._server and self._server.sockets else 0
+        return self._listening.port
 
     @property
     def sessions(self) -> int:
@@ -48,20 +50,18 @@ class SmtpIn:
 
     async def start(self) -> None:
         """Begin to listen. Raises OSError when the port is not to be had."""
-        loop = asyncio.get_running_loop()
         self._doorway.desk.closing = False
-        self._server = await loop.create_server(self._wire, self._settings.host, self._settings.port)
+        await self._listening.start(self._settings.host, self._settings.port)
         log.info("taking mail for %s on port %d", ", ".join(self._settings.domains), self.port)
 
     async def stop(self) -> None:
         """Take nothing new, finish what is being stored, close: within 5 s."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self.port:
+            self._listening.stop()
             await self._doorway.close(_PATIENCE)
 
-    def _wire(self) -> SmtpConnection:
-        return SmtpConnection(self._doorway)
+    def _wire(self, peer: str) -> SmtpConnection:
+        return SmtpConnection(self._doorway, peer)
 
 
 class _Certificates:

@@ -1,0 +1,143 @@
+"""The lease: which process may write in a database, for how long, and its fencing number.
+
+One row says who holds it, until when by the server's clock, and a number that grows with each holder. Every
+transaction that writes asks for the number, under a shared advisory lock of that transaction; whoever takes the lease
+over waits for the same lock alone. So nothing of an earlier holder is committed after a later one has begun, also if
+the earlier one was stopped, cut off or slow and does not know it. Both locks end with their transaction: a connection
+pooler in between breaks nothing.
+
+A holder also keeps a session's lock, as long as its connection lives. It proves nothing and decides nothing: when it is
+free, a holder has most likely died, and nobody need wait until its time is over.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from bridge.errors import Unavailable
+
+LOCK = zlib.crc32(b"liaison hub")  # of the session: also that of releases without leases
+_GATE = zlib.crc32(b"liaison lease")  # of each transaction
+FENCED = "LI001"  # the SQLSTATE of a transaction of somebody who does not hold the lease any more
+TERM = 3.0  # s that a lease lasts unless it is renewed
+_PATIENCE = 2000  # ms that a taker waits for transactions that are under way; then their connections are ended
+
+_MAKE = f"""
+CREATE TABLE IF NOT EXISTS lease (
+    name TEXT PRIMARY KEY, fence BIGINT NOT NULL, holder TEXT NOT NULL, until TIMESTAMPTZ NOT NULL);
+CREATE TABLE IF NOT EXISTS worker (
+    id TEXT PRIMARY KEY, version TEXT NOT NULL, address TEXT, secret TEXT,
+    started_at TIMESTAMPTZ NOT NULL DEFAULT now(), seen_at TIMESTAMPTZ NOT NULL DEFAULT now());
+CREATE OR REPLACE FUNCTION liaison_fence(bigint) RETURNS void LANGUAGE plpgsql AS $liaison$
+BEGIN
+PERFORM pg_advisory_xact_lock_shared({_GATE});
+IF NOT EXISTS (SELECT 1 FROM lease WHERE name = 'hub' AND fence = $1) THEN
+    RAISE EXCEPTION 'the lease is not held any more' USING ERRCODE = '{FENCED}';
+END IF;
+END
+$liaison$;
+"""  # noqa: S608 (numbers of ours)
+_MADE = """
+SELECT to_regclass('lease') IS NOT NULL AND to_regclass('worker') IS NOT NULL
+    AND to_regproc('liaison_fence') IS NOT NULL
+"""
+_TAKE = """
+INSERT INTO lease VALUES ('hub', 1, $1, clock_timestamp() + $2 * interval '1 second')
+ON CONFLICT (name) DO UPDATE SET fence = lease.fence + 1, holder = excluded.holder, until = excluded.until
+WHERE lease.fence = $3 RETURNING fence
+"""
+_LOOK = f"""
+SELECT coalesce(max(fence), 0) AS fence, coalesce(max(holder), '') AS holder,
+    coalesce(max(until) > clock_timestamp(), false) AS running,
+    EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {LOCK} AND objsubid = 1
+        AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS locked
+FROM lease WHERE name = 'hub'
+"""  # noqa: S608 (a number of ours)
+_RENEW = """
+UPDATE lease SET until = clock_timestamp() + $2 * interval '1 second' WHERE name = 'hub' AND fence = $1 RETURNING 1
+"""
+_END = """
+WITH ended AS (UPDATE lease SET until = '-infinity' WHERE name = 'hub' AND fence = $1 RETURNING holder)
+DELETE FROM worker USING ended WHERE id = holder
+"""
+_EVICT = f"""
+SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {_GATE}
+    AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
+"""  # noqa: S608 (a number of ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The lease at one look. ``running``: its time is not over. ``locked``: a session holds the lock."""
+
+    fence: int
+    holder: str
+    running: bool
+    locked: bool
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody holds it, or whoever did has died. Releases without leases hold the lock only."""
+        return not self.locked or (not self.running and self.fence > 0)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether its time runs, and no session holds the lock: its holder has died, or is connecting again."""
+        return self.running and not self.locked
+
+
+async def make(connection: Any) -> None:
+    """Make the tables and the function, unless they are there."""
+    if not await connection.fetchval(_MADE):
+        async with connection.transaction():
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_GATE})")
+            await connection.execute(_MAKE)
+
+
+async def look(connection: Any) -> Holding:
+    """Who holds the lease now."""
+    row = await connection.fetchrow(_LOOK)
+    return Holding(row["fence"], row["holder"], row["running"], row["locked"])
+
+
+async def take(connection: Any, seen: Holding, holder: str) -> int:
+    """Take it over from whoever held it at ``seen``; gives the number. Raises Unavailable: somebody was first."""
+    for last in (False, True):
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE}")
+                await connection.execute(f"SELECT pg_advisory_xact_lock({_GATE})")
+                fence = await connection.fetchval(_TAKE, holder, TERM, seen.fence)
+        except asyncpg.LockNotAvailableError:
+            if last:
+                raise Unavailable("database_in_use") from None
+            await connection.execute(_EVICT)
+        else:
+            break
+    if fence is None:
+        raise Unavailable("database_in_use")
+    return int(fence)
+
+
+async def renew(connection: Any, fence: int) -> bool:
+    """Hold it for :data:`TERM` seconds more; False: somebody else has it."""
+    return await connection.fetchval(_RENEW, fence, TERM) is not None
+
+
+async def end(connection: Any, fence: int) -> None:
+    """Let go of it at once."""
+    await connection.execute(_END, fence)
+
+
+async def lock(connection: Any) -> None:
+    """Keep the session's lock as long as this connection lives, if it is free."""
+    await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+
+
+def fence_call(fence: int) -> str:
+    """What asks, in a transaction, whether the lease is still held."""
+    return f"SELECT liaison_fence({int(fence)})"

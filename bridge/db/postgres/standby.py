@@ -1,0 +1,122 @@
+"""Waits beside the process that has the database, and takes it over when that one ends, dies or is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.db.database import Component, read_migrations
+from bridge.db.postgres import lease
+from bridge.db.postgres.connections import AWAY
+from bridge.db.postgres.keeper import SURE, Keeper, connect, gone, name, reaching
+from bridge.errors import Unavailable
+
+log = logging.getLogger(__name__)
+_LOOK = 0.3  # s between two looks at the lease
+_SLOW = 5.0  # s after which a server that does not answer is connected to anew
+
+_EVERY = 5.0  # s between two signs of life of a worker that waits
+_HELLO = """
+INSERT INTO worker (id, version) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now()
+"""
+_FORGOTTEN = "DELETE FROM worker WHERE seen_at < now() - interval '1 day'"
+_AT = "SELECT address, secret FROM worker WHERE id = $1 AND address IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Where the worker that has the lease is reached, in its own words (JSON), and what proves a call to be ours."""
+
+    address: str
+    secret: str = field(repr=False)
+
+
+class Standby:
+    """One worker that waits. ``version`` is its release."""
+
+    def __init__(self, url: str, components: Sequence[Component], version: str) -> None:
+        self._url, self._version = url, version
+        self._known = {(c.name, number) for c in components for number, _ in read_migrations(c, "postgresql")}
+        self.name = name()
+        self._free_since: tuple[int, float] | None = None
+        self._newer = False
+        self._said_at = -_EVERY
+
+    async def wait(self, reach: Callable[[Directions | None], Awaitable[None]]) -> Keeper:
+        """Wait until the lease can be taken, and take it; ``reach`` is told where the worker that has it is reached.
+
+        Raises Unavailable when there is no server at the start.
+        """
+        with reaching():
+            connection = await connect(self._url)
+            try:
+                await lease.make(connection)
+                await connection.execute(_FORGOTTEN)
+            except BaseException:
+                connection.terminate()
+                raise
+        keeper = await self._wait(connection, reach)
+        await reach(None)
+        return keeper
+
+    async def _wait(self, connection: Any, reach: Callable[[Directions | None], Awaitable[None]]) -> Keeper:
+        said = False
+        while True:
+            try:
+                async with asyncio.timeout(_SLOW):
+                    if connection.is_closed():
+                        connection = await connect(self._url)
+                    keeper = await self._look(connection, reach)
+            except (*AWAY, TimeoutError):
+                connection.terminate()
+                self._free_since = None
+            except Unavailable:  # somebody was first
+                self._free_since = None
+            except BaseException:
+                connection.terminate()
+                raise
+            else:
+                if keeper is not None:
+                    return keeper
+                if not said:
+                    said = True
+                    log.info("another worker has the database: this one takes over when that one ends")
+            await asyncio.sleep(_LOOK)
+
+    async def _look(self, connection: Any, reach: Callable[[Directions | None], Awaitable[None]]) -> Keeper | None:
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at >= _EVERY:
+            await connection.execute(_HELLO, self.name, self._version)
+            self._said_at = now
+        seen = await lease.look(connection)
+        if self._may(seen) and await self._understands(connection):
+            return await Keeper.taken(self._url, connection, seen, self.name)
+        row = await connection.fetchrow(_AT, seen.holder) if seen.running else None
+        await reach(None if row is None else Directions(row["address"], row["secret"]))
+        return None
+
+    def _may(self, seen: lease.Holding) -> bool:
+        if not seen.free:
+            self._free_since = None
+            return False
+        if not seen.doubtful or gone(seen.holder):
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._free_since is None or self._free_since[0] != seen.fence:
+            self._free_since = (seen.fence, now)
+        return now - self._free_since[1] >= SURE
+
+    async def _understands(self, connection: Any) -> bool:
+        """An older release does not take over from a newer one: it would not know its tables."""
+        done = set[tuple[str, int]]()
+        if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
+            done = {(row[0], row[1]) for row in await connection.fetch("SELECT component, number FROM migration")}
+        components = {component for component, _ in self._known}
+        newer = {one for one in done - self._known if one[0] in components}
+        if newer and not self._newer:
+            self._newer = True
+            log.error("ALARM a newer Liaison has used this database: this worker cannot take over, update it")
+        return not newer

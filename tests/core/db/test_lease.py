@@ -1,0 +1,224 @@
+"""The lease of a database: one holder, who is told when it is lost; nothing of an earlier one is ever written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bridge.db import open_database
+from bridge.db.postgres import Postgres, keeper, lease
+from bridge.db.postgres.keeper import Keeper
+from bridge.db.postgres.standby import Directions, Standby
+from bridge.errors import Unavailable
+from deploy.world.waiting import PATIENCE
+from tests.core.db.notes import STATEMENTS, component, until, words, write
+
+pytestmark = pytest.mark.postgres
+RELEASE = "1.0"
+
+
+async def nobody(_: Directions | None) -> None:
+    """Directions that are not needed."""
+
+
+@asynccontextmanager
+async def taken_over(url: str, folder: Path) -> AsyncIterator[Postgres]:
+    """The database of another process that takes it from whoever has it."""
+    connection = await keeper.connect(url)
+    seen = await lease.look(connection)
+    db = await Postgres.open(url, [component(folder)], await Keeper.taken(url, connection, seen, "elsewhere:1:x"))
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def test_whoever_lost_it_writes_nothing_more_in_any_way(pg: Postgres, pg_url: str, tmp_path: Path) -> None:
+    await write(pg, "mine")
+    async with taken_over(pg_url, tmp_path) as other:
+        await write(other, "theirs")
+        with pytest.raises(Unavailable, match="database_in_use"):
+            await write(pg, "alone")
+        results = await asyncio.gather(*(write(pg, f"together {n}") for n in range(20)), return_exceptions=True)
+        assert {type(one) for one in results} == {Unavailable}
+        with pytest.raises(Unavailable, match="database_in_use"):
+            async with pg.transaction("test") as tx:
+                await tx.one("note.take", "mine")
+        async with asyncio.timeout(PATIENCE):
+            await pg.taken_over()
+        assert await words(other) == ["mine", "theirs"]
+
+
+async def test_what_was_begun_before_ends_before_the_next_holder_begins(
+    pg: Postgres, pg_url: str, tmp_path: Path
+) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        async with pg.transaction("test") as tx:
+            await tx.one("note.lock", "none")  # a transaction of the server's
+            begun.set()
+            await go.wait()
+            await tx.run("note.add", "mine", None, None, None)
+
+    task = asyncio.create_task(slowly())
+    await begun.wait()
+    taking = asyncio.create_task(_seen_by_another(pg_url, tmp_path))
+    await until(pg_url, "wait_event_type = 'Lock'")
+    go.set()
+    await task
+    assert await taking == ["mine"]
+
+
+async def _seen_by_another(url: str, folder: Path) -> list[str]:
+    async with taken_over(url, folder) as other:
+        return await words(other)
+
+
+async def test_a_transaction_that_stands_still_is_ended_for_the_next_holder(
+    pg: Postgres, pg_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process was stopped or cut off in the middle: nobody waits for it for ever."""
+    monkeypatch.setattr(lease, "_PATIENCE", 50)
+    begun = asyncio.Event()
+
+    async def stands() -> None:
+        async with pg.transaction("test") as tx:
+            await tx.one("note.lock", "none")
+            await tx.run("note.add", "old", None, None, None)
+            begun.set()
+            await asyncio.sleep(0.2)
+            async with taken_over(pg_url, tmp_path) as other:
+                await write(other, "new")
+
+    with pytest.raises(Unavailable):
+        await stands()
+    assert await words(pg) == ["new"]
+
+
+async def test_of_two_who_saw_it_free_one_gets_it(pg_url: str) -> None:
+    connections = [await keeper.connect(pg_url) for _ in range(2)]
+    await lease.make(connections[0])
+    seen = [await lease.look(one) for one in connections]
+    got = await asyncio.gather(
+        *(lease.take(c, s, "x:1:y") for c, s in zip(connections, seen, strict=True)), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in got) == ["Unavailable", "int"]
+    for one in connections:
+        await one.close()
+
+
+async def test_it_is_held_as_long_as_its_holder_lives_whatever_its_time(
+    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    await somebody.execute("UPDATE lease SET until = now() + interval '1 hour'")
+    with pytest.raises(Unavailable, match="database_in_use"):
+        await open_database(pg_url, [component(tmp_path)])
+    await pg.close()
+    await (await open_database(pg_url, [component(tmp_path)])).close()
+
+
+async def test_a_cut_connection_does_not_lose_it(
+    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    before = await somebody.fetchval("SELECT fence FROM lease")
+    await somebody.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1",
+        pg_url.rpartition("/")[2],
+    )
+    with pytest.raises(Unavailable, match="database_in_use"):
+        await open_database(pg_url, [component(tmp_path)])
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await write(pg, "mine")
+            except Unavailable:
+                await asyncio.sleep(0.05)
+            else:
+                break
+    assert await somebody.fetchval("SELECT fence FROM lease") == before
+
+
+async def test_a_standby_takes_over_at_once_when_the_holder_ends(pg: Postgres, pg_url: str, tmp_path: Path) -> None:
+    told = list[Directions | None]()
+
+    async def reach(directions: Directions | None) -> None:
+        told.append(directions)
+
+    waiting = asyncio.create_task(Standby(pg_url, [component(tmp_path)], RELEASE).wait(reach))
+    await pg.publish("here", "secret", RELEASE)
+    async with asyncio.timeout(PATIENCE):
+        while Directions("here", "secret") not in told:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert "secret" not in repr(told)
+    works = {worker.name: worker.works for worker in await pg.workers()}
+    assert sorted(works.values()) == [False, True]
+    assert not waiting.done()
+    await pg.close()
+    db = await Postgres.open(pg_url, [component(tmp_path)], await waiting)
+    assert told[-1] is None
+    assert [worker.works for worker in await db.workers()] == [True]
+    await db.close()
+
+
+async def test_a_standby_is_sure_before_it_takes_from_a_holder_whose_connection_was_cut(pg_url: str) -> None:
+    connection = await keeper.connect(pg_url)
+    await lease.make(connection)
+    await lease.take(connection, await lease.look(connection), "elsewhere:1:x")  # without the lock
+    standby = Standby(pg_url, [], RELEASE)
+    seen = await lease.look(connection)
+    assert seen.doubtful
+    assert not standby._may(seen)
+    await lease.lock(connection)
+    assert not standby._may(await lease.look(connection))
+    assert standby._free_since is None
+    await connection.close()
+
+
+async def test_an_older_release_does_not_take_over_from_a_newer_one(
+    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    await somebody.execute("INSERT INTO migration VALUES ('note', 99), ('another', 99)")
+    await pg.close()
+    older = asyncio.create_task(Standby(pg_url, [component(tmp_path)], RELEASE).wait(nobody))
+    await asyncio.sleep(2)
+    assert not older.done()
+    await somebody.execute("DELETE FROM migration WHERE number = 99 AND component = 'note'")
+    await (await older).close()
+
+
+async def test_a_holder_of_this_machine_that_has_died_is_known_to_have() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    machine = socket.gethostname()
+    assert keeper.gone(f"{machine}:{child.pid}:x")
+    assert not keeper.gone(f"{machine}:{os.getpid()}:x")
+    assert not keeper.gone(f"{machine}:1:x")
+    assert not keeper.gone(f"another:{child.pid}:x")
+    assert not keeper.gone("")
+
+
+async def test_the_lease_is_made_once_also_by_two_at_a_time(pg_url: str) -> None:
+    connections = [await keeper.connect(pg_url) for _ in range(4)]
+    await asyncio.gather(*(lease.make(one) for one in connections))
+    assert (await lease.look(connections[0])).fence == 0
+    for one in connections:
+        await one.close()
+
+
+async def test_a_release_without_leases_is_not_pushed_aside(pg_url: str, tmp_path: Path) -> None:
+    old = await asyncpg.connect(pg_url)
+    assert await old.fetchval("SELECT pg_try_advisory_lock($1)", lease.LOCK)
+    with pytest.raises(Unavailable, match="database_in_use"):
+        await open_database(pg_url, [component(tmp_path, STATEMENTS)])
+    await old.close()
+    await (await open_database(pg_url, [component(tmp_path, STATEMENTS)])).close()

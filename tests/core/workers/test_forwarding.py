@@ -1,0 +1,169 @@
+"""Connections that one worker hands on to another: byte by byte, with who has made them, and none is lost meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest_asyncio
+
+from bridge.parts.tasks import Tasks
+from bridge.workers.entrances import Entrances
+from bridge.workers.forwarding import Forwarding, Working
+from bridge.workers.inner import HEAD, Inner, head, read_head
+
+_HOST = "127.0.0.1"
+
+
+@dataclass
+class Worker:
+    """One that works: it answers each connection with who has made it, then gives back what comes."""
+
+    entrances: Entrances = field(default_factory=lambda: Entrances(shared=True))
+    peers: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.inner = Inner(self.entrances, _HOST)
+        self._tasks = Tasks("test")
+        self._sockets: list[socket.socket] = []
+
+    async def open(self, port: int = 0) -> Working:
+        """Listen at the entrance ``api``; gives the directions for others."""
+        self._sockets = await self.entrances.bind("api", _HOST, port)
+        self.entrances.opened("api", self._sockets, self._take)
+        for one in self._sockets:
+            self._tasks.start(self._accept(one))
+        await self.inner.start()
+        return Working(self.inner.address, self.inner.secret, dict(self.entrances.places))
+
+    async def _accept(self, listening: socket.socket) -> None:
+        while True:
+            taken, _ = await asyncio.get_running_loop().sock_accept(listening)
+            await self._take(taken, "")
+
+    async def _take(self, taken: socket.socket, peer: str) -> None:
+        self._tasks.start(self._answer(taken, peer))
+
+    async def _answer(self, taken: socket.socket, peer: str) -> None:
+        self.peers.append(peer)
+        reader, writer = await asyncio.open_connection(sock=taken)
+        while piece := await reader.read(1000):
+            writer.write(piece)
+        writer.write(b" end")
+        writer.close()
+
+    async def close(self) -> None:
+        """Die."""
+        self.entrances.closed("api")
+        await self.inner.stop()
+        await self._tasks.stop()
+        for one in self._sockets:
+            one.close()
+
+
+@pytest_asyncio.fixture
+async def worker() -> AsyncIterator[Worker]:
+    made = Worker()
+    yield made
+    await made.close()
+
+
+@dataclass
+class Waiting:
+    """One that waits, with a port of its own for ``api``."""
+
+    entrances: Entrances = field(default_factory=lambda: Entrances(shared=True))
+
+    def __post_init__(self) -> None:
+        with socket.create_server((_HOST, 0)) as free:
+            self.port = free.getsockname()[1]
+        self.forwarding = Forwarding(self.entrances, lambda name: (_HOST, self.port) if name == "api" else None)
+
+
+@pytest_asyncio.fixture
+async def waiting() -> AsyncIterator[Waiting]:
+    made = Waiting()
+    yield made
+    await made.forwarding.stop()
+
+
+async def _said(port: int, text: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(_HOST, port)
+    writer.write(text)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_what_comes_to_one_that_waits_is_answered_by_the_one_that_works(worker: Worker, waiting: Waiting) -> None:
+    await waiting.forwarding.towards(await worker.open())
+    large = bytes(range(256)) * 4000
+    assert await asyncio.gather(*(_said(waiting.port, text) for text in (b"a", large, b""))) == [
+        b"a end", large + b" end", b" end"
+    ]  # fmt: skip
+    assert worker.peers == [_HOST] * 3
+
+
+async def test_while_nobody_works_a_connection_waits(worker: Worker, waiting: Waiting) -> None:
+    await waiting.forwarding.towards(await worker.open())
+    await waiting.forwarding.towards(None)
+    call = asyncio.create_task(_said(waiting.port, b"a"))
+    await asyncio.sleep(0.1)
+    assert not call.done()
+    await waiting.forwarding.towards(Working(worker.inner.address, worker.inner.secret, worker.entrances.places))
+    assert await call == b"a end"
+
+
+async def test_whoever_begins_to_work_has_the_sockets_with_what_waits_there(worker: Worker, waiting: Waiting) -> None:
+    await waiting.forwarding.towards(await worker.open())
+    await worker.close()
+    await waiting.forwarding.towards(None)
+    held = asyncio.create_task(_said(waiting.port, b"held"))
+    await asyncio.sleep(0.05)
+    successor = Worker(waiting.entrances)
+    working = await successor.open(waiting.port)
+    fresh = await _said(waiting.port, b"fresh")
+    await waiting.forwarding.towards(working)
+    assert (fresh, await held) == (b"fresh end", b"held end")
+    assert sorted(successor.peers) == ["", _HOST]
+    await successor.close()
+
+
+async def test_without_the_secret_nothing_is_handed_over(worker: Worker) -> None:
+    working = await worker.open()
+    host, _, port = working.address.partition(":")
+    for first in (head("x" * 43, "api", "1.2.3.4"), head(working.secret, "other", ""), b"GET / HTTP/1.1\r\n" * 20):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(first)
+        with suppress(ConnectionResetError):  # some of it was not read
+            assert await reader.read() == b""
+        writer.close()
+    assert worker.peers == []
+    assert working.secret not in repr(worker.inner)
+
+
+async def test_who_sends_no_head_is_cut_off(worker: Worker) -> None:
+    working = await worker.open()
+    host, _, port = working.address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"x")
+    assert await reader.read() == b""
+    writer.close()
+
+
+def test_a_head_has_one_length() -> None:
+    for parts in (("s" * 43, "api", "2001:db8::1"), ("", "", ""), ("s" * 99, "n" * 99, "é" * 99)):
+        assert len(head(*parts)) == HEAD
+    assert read_head(head("s" * 43, "mail.smtp", "10.0.0.1")) == ("s" * 43, "mail.smtp", "10.0.0.1")
+
+
+async def test_a_port_that_is_not_to_be_had_is_no_reason_to_stop(worker: Worker, waiting: Waiting) -> None:
+    working = await worker.open()
+    with socket.create_server((_HOST, waiting.port)):
+        await waiting.forwarding.towards(working)
+    await waiting.forwarding.towards(working)
+    assert await _said(waiting.port, b"a") == b"a end"

@@ -1,0 +1,118 @@
+"""Several workers on one database: one works, the others wait, hand on, and take over when it dies or stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from deploy.world.postgres import Postgres
+from deploy.world.waiting import PATIENCE, wait_for
+from tests.faults.crew import Crew, crew
+from tests.faults.rig import Forked, Zygote
+from tests.faults.test_kills import Passed, passed
+from tests.faults.traffic import Traffic
+
+__all__ = ["passed"]
+pytestmark = [pytest.mark.postgres, pytest.mark.real_time]
+_TRIES = 4  # bursts that differ; some failpoints are passed in one of them only
+_ROUNDS = 5  # of the long run: more than 500 kills
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    """The process that all workers are forked from."""
+    with Zygote() as made:
+        yield made
+
+
+async def test_whoever_works_dies_stands_still_or_ends_and_nothing_is_lost(
+    tmp_path: Path, zygote: Zygote, postgres: Postgres
+) -> None:
+    async with crew(tmp_path, zygote, postgres) as workers:
+        traffic = Traffic(workers.world)
+        workers.start()
+        first = await workers.working()
+        workers.start()
+        await traffic.begin()
+        await traffic.burst(0)
+        workers.kill(first)
+        workers.start()
+        await traffic.burst(1)
+        await _somebody_else(workers, first)
+        await traffic.burst(2)
+        second = await workers.working()
+        os.kill(second.pid, signal.SIGSTOP)  # it does not know that it lost the lease, and writes on
+        await traffic.burst(3)
+        third = await _somebody_else(workers, second)
+        os.kill(second.pid, signal.SIGCONT)
+        await traffic.burst(4)
+        os.kill(third.pid, signal.SIGTERM)
+        assert await _somebody_else(workers, third) is second  # it waits again, and hands on meanwhile
+        await traffic.settle()
+        traffic.check()
+        said = workers.world.log.read_text()
+        assert said.count("ALARM another worker has taken the database over") == 1
+        assert third.poll() == 0
+
+
+async def _somebody_else(workers: Crew, before: Forked) -> Forked:
+    async def found() -> Forked | None:
+        now = await workers.working()
+        return None if now is before else now
+
+    return await wait_for(found, "another worker takes over", patience=PATIENCE)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+async def test_two_workers_compete_at_every_failpoint(
+    tmp_path: Path, zygote: Zygote, passed: Passed, durable: Postgres
+) -> None:
+    """Each works until it dies at a place of its own; another, which is to die at the next place, takes over."""
+    reached, kills = set[str](), 0
+    for turn in range(_ROUNDS):
+        (folder := tmp_path / str(turn)).mkdir()
+        async with crew(folder, zygote, durable) as workers:
+            traffic = Traffic(workers.world)
+            workers.start()
+            await traffic.begin()
+            some = await _chain(workers, traffic, passed.names, turn % 3 + 1)
+            reached |= some
+            kills += len(some)
+            workers.start()
+            await traffic.settle()
+            traffic.check()
+        print(f"round {turn + 1}: {kills} kills, missed {sorted(set(passed.names) - reached)}")
+    assert kills >= 500
+
+
+async def _chain(workers: Crew, traffic: Traffic, names: Sequence[str], passing: int) -> set[str]:
+    """The first is killed when everything stands; gives the places at which somebody has died."""
+    armed = {(worker := workers.start(f"{names[0]}:{passing}")).pid: (worker, names[0])}
+    workers.kill(next(one for one in workers.workers if one is not worker))
+    died = set[str]()
+    for following in [*names[1:], ""]:
+        spare = workers.start(f"{following}:{passing}" if following else "")
+        armed[spare.pid] = (spare, following)
+        working = await workers.working()
+        for again in range(passing + _TRIES):
+            await traffic.burst(again + len(died))
+            if again >= passing - 1 and await workers.world.died(traffic.left):
+                died.add(armed[working.pid][1])
+                break
+        workers.kill(working)
+    return died
+
+
+@pytest.fixture
+def durable() -> Iterator[Postgres]:
+    """A server that keeps what it has committed."""
+    server = Postgres(durable=True)
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
