@@ -31,12 +31,24 @@ class Outfit:
     entrances: Entrances = field(default_factory=Entrances)
 
 
+@dataclass(slots=True)
+class Reread:
+    """What became of a section that was read again: in use since then, or waiting for a restart. One line each."""
+
+    changed: list[str] = field(default_factory=list)
+    restart: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The connectors of one section of the configuration; ``routes`` adds what they answer over HTTP."""
+    """The connectors of one section of the configuration; ``routes`` adds what they answer over HTTP.
+
+    ``reload`` uses of a section that has changed what can be used at once; ValueError: nothing of it.
+    """
 
     connectors: Sequence[Connector]
     routes: Callable[[web.Application], None] | None = None
+    reload: Callable[[Any], Reread] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,10 @@ def acts(tracing: Tracing) -> Mapping[str, Act]:
     async def trace(asked: Json) -> Json:
         return await tracing.find(asked["name"])
 
-    return {"trace": trace}
+    async def conversation(asked: Json) -> Json:
+        return await tracing.whole(asked["name"])
+
+    return {"trace": trace, "conversation-show": conversation}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +41,7 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     except Refused as refused:
         print(f"{refused.code}: no network knows this name")
         return 1
-    for line in _message(found["message"]) if "message" in found else _conversation(found["conversation"]):
+    for line in _message(found["message"]) if "message" in found else conversation_lines(found["conversation"]):
         print(line)
     return 0
 
@@ -63,9 +66,20 @@ def _state(row: Json) -> str:
     return f"  {row['state']:9} {row['person']} by {row['network']}, {at(row['at'])}{why}"
 
 
-def _conversation(one: Json) -> list[str]:
+def conversation_lines(one: Json) -> list[str]:
+    """A conversation as operators see it."""
     said = [f"conversation {one['id']}  since {at(one['created_at'])}"]
-    said += [f"  {leg['network']}: {leg['chat'] or 'not opened yet'}" for leg in one["legs"]]
+    said += [_leg(leg) for leg in one["legs"]]
     said += [f"  member {who['person']} at {who['network']}:{who['address']}" for who in one["members"]]
-    said += [f"  message {name}" for name in one["newest"]]
+    for row in one["said"]:
+        said.append(
+            f"  message {row['id']}  {at(row['accepted_at'])}  {row['kind']} by {row['sender']} ({row['network']})"
+        )
+        states = ", ".join(f"{of['network']}: {of['n']} {of['state']}" for of in row["states"])
+        said += [f"    {states}"] if states else []
     return said + [f"  waits for {row['network']}: {state(row)}  ({row['id']})" for row in one["waiting"]]
+
+
+def _leg(leg: Json) -> str:
+    late = f"  LATE since {at(leg['late'])}" if leg["late"] is not None else ""
+    return f"  {leg['network']}: {leg['chat'] or 'not opened yet'}{late}"

@@ -9,7 +9,6 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +39,7 @@ from appservice.process.clients import Routes, for_clients
 from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
+from appservice.process.reloading import Reload, Reloading, Serves
 from appservice.process.restored import report as restored_report
 from appservice.process.restored.fetching import Fetching
 from appservice.process.restored.noticing import Noticing
@@ -50,7 +50,7 @@ from appservice.process.workers import Workers
 from appservice.rights import keeping
 from appservice.rights.room_reading import RoomReading
 from bridge import words
-from bridge.config import BadConfig, Config, ListenSettings
+from bridge.config import BadConfig, Config, ListenSettings, read_config
 from bridge.content.assembly import filters
 from bridge.db import Component, open_database
 from bridge.errors import Unavailable, said
@@ -107,6 +107,7 @@ class Parts:
     chainer: Chainer
     logins: Logins
     policies: Policies
+    reloads: Mapping[str, Reload]
 
     @property
     def hub(self) -> Hub:
@@ -148,12 +149,22 @@ async def _work(
 ) -> None:
     """Until the process is to end, or another worker has taken over."""
     watch = None if path is None else FileWatch(path, _LOOK)
-    async with running(config, watch, workers, keeper) as parts:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(_reload, parts, watch))
+    async with running(_newest(config, path), watch, workers, keeper) as parts:
+        if watch is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
         _spare_collections()
         lost = asyncio.ensure_future(parts.core.db.taken_over())
         taken = await _before(ended, lost)
         log.info("this worker waits from now on" if taken else "stopping")
+
+
+def _newest(config: Config, path: Path | None) -> Config:
+    """A worker that has waited may have read the file long ago: what was taken back since then counts no more."""
+    try:
+        return config if path is None else read_config(path)
+    except BadConfig as bad:
+        log.error("ALARM the configuration is not read again, the last one stays: %s", bad)
+        return config
 
 
 async def _before(ended: asyncio.Event, work: asyncio.Future[Any]) -> bool:
@@ -168,14 +179,6 @@ async def _before(ended: asyncio.Event, work: asyncio.Future[Any]) -> bool:
         await asyncio.gather(end, return_exceptions=True)
         if not work.done():
             await asyncio.gather(work, return_exceptions=True)
-
-
-def _reload(parts: Parts, watch: FileWatch | None) -> None:
-    """What can be read again is (SIGHUP)."""
-    parts.directory.reload()
-    parts.sources.reload()
-    if watch is not None:
-        watch.ask()
 
 
 def _spare_collections() -> None:
@@ -210,22 +213,23 @@ async def running(
             tasks.start(endless("primaries", Primaries(parts.core.store.db, parts.life.moved).run))
         tasks.start(endless("directory", parts.directory.run))
         tasks.start(endless("trail", parts.chainer.run))
-        if watch is not None:
-            tasks.start(parts.sources.configuration(watch))
         tasks.start(parts.sources.list())
         await parts.policies.load()
         core, kept = parts.core, RetentionRules(**config.retention.model_dump())
         purging = Purging(core.hub, core.store, core.served, now_ms)
         retention = Retention(core.hub, core.store, purging, kept, now_ms)
+        reloading = Reloading(watch, config, parts.reloads, parts.directory, parts.sources)
+        acts = {**keeping.acts(retention, purging), **reloading.acts()}
         async with parts.core.started(), AsyncExitStack() as served:
             # not before: what comes in needs what the edges have just loaded; and nothing comes in once they stop
-            await _serve(served, parts, workers, keeping.acts(retention, purging))
+            await _serve(served, parts, workers, acts, reloading.serves)
             async with parts.core.delivering():
                 tasks.start(parts.matrix.ready_to_answer())
                 tasks.start(Fetching(core.db, parts.matrix, parts.matrix.homeserver, now_ms).run())
                 async for page in parts.core.people.shown():  # they are ready before anybody sees an address
                     await parts.core.served.show(page)
                 tasks.start(endless("retention", retention.run))
+                tasks.start(endless("reload", reloading.follow))
                 served.push_async_callback(workers.rests)
                 await workers.works(parts.core.db)
                 log.info("running, %d networks", len(parts.core.served))
@@ -270,11 +274,11 @@ async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper
     edge = MatrixEdge(core.hub, db, homeserver, names, now_ms, trusted, core.people.unreachable, media, files)
     matrix = Matrix(settings, edge, seal)
     core.serve(matrix)
-    routes = []
-    for row, section in sections:
-        built = _network(row, section, Outfit(core.hub, db, seal, files, workers.entrances))
-        core.serve(*built.connectors)
-        routes += [built.routes] if built.routes is not None else []
+    outfit = Outfit(core.hub, db, seal, files, workers.entrances)
+    built = {name: _network(row, section, outfit) for name, row, section in examine.named_sections(config)}
+    core.serve(*(one for each in built.values() for one in each.connectors))
+    routes = [each.routes for each in built.values() if each.routes is not None]
+    reloads = {name: each.reload for name, each in built.items() if each.reload is not None}
     core.serve(DutyDesk(core.hub, core.store, core.people, seal, rota, now_ms))
     life = Life(db, homeserver, matrix.engine, Noticing(db, core.served, now_ms))
     matrix.hindered(lambda: life.trouble)
@@ -283,7 +287,9 @@ async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper
     chainer = Chainer(db, seal, signing_key(config), config.audit.rules(), now_ms)
     logins = Logins(settings.read_login_token(), db, core.people, core.hub.following, names, now_ms)
     policies = Policies(settings.read_policy_token(), core.people, names, Unwanted(db, core.hub, now_ms))
-    return Parts(config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins, policies)
+    return Parts(
+        config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins, policies, reloads
+    )  # fmt: skip
 
 
 async def _clients(
@@ -320,7 +326,9 @@ def _looks(parts: Parts) -> dict[str, Act]:
     return {**products.acts(core), **imports.acts(), **lists.acts(core, parts.servers), **search.acts()}
 
 
-async def _serve(stack: AsyncExitStack, parts: Parts, workers: Workers, more: Mapping[str, Act]) -> None:
+async def _serve(
+    stack: AsyncExitStack, parts: Parts, workers: Workers, more: Mapping[str, Act], serves: Serves
+) -> None:
     config = parts.config
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
@@ -361,6 +369,8 @@ async def _serve(stack: AsyncExitStack, parts: Parts, workers: Workers, more: Ma
         listener = Listener(name, app, where, shared, auto_decompress=app is matrix_app)
         stack.push_async_callback(listener.stop)
         try:
-            await listener.start(examine.tls(name, where))
+            context = examine.tls(name, where)
+            await listener.start(context)
+            serves(name, where, context)
         except OSError as error:
             raise BadConfig(f"{name}: {said(error)}") from None

@@ -19,6 +19,7 @@ from typing import Any
 from appservice.operating import accounts as accounts_cli
 from appservice.operating import audit as audit_cli
 from appservice.operating import queued as queue_cli
+from appservice.operating import reloaded as reload_cli
 from appservice.operating import status as status_cli
 from appservice.operating import traced as trace_cli
 from appservice.operating import who as who_cli
@@ -138,9 +139,11 @@ def _add_configured(commands: Any) -> None:
         ("person", persons_cli.add_arguments, _person,
          "a person's data: export it (the hub runs), erase it with a signed report (it does not)"),
         ("conversation", conversations_cli.add_arguments, _conversation,
-         "a conversation: export it, verify an export, keep it, purge it (asks the running hub)"),
+         "a conversation: show it without its text, export it, keep it, purge it (asks the running hub)"),
         ("why", why_cli.add_arguments, _asking(why_cli.main),
          "whether one person may write to another, and why (asks the running hub)"),
+        ("reload", reload_cli.add_arguments, _asking(reload_cli.main),
+         "read people, servers, products' tokens and certificates again; says what waits for a restart"),
         ("status", status_cli.add_arguments, _asking(status_cli.main),
          "one screen: what works, what waits since when, what needs you (asks the running hub)"),
         ("queue", queue_cli.add_arguments, _asking(queue_cli.main),

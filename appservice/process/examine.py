@@ -95,11 +95,17 @@ def federation(settings: TrustSettings) -> Federation | None:
 
 def sections(config: Config) -> list[tuple[Network, BaseModel]]:
     """The networks of the configuration with their settings. Raises BadConfig."""
+    return [(row, section) for _, row, section in named_sections(config)]
+
+
+def named_sections(config: Config) -> list[tuple[str, Network, BaseModel]]:
+    """The same with the name of each section below ``networks``. Raises BadConfig."""
     unknown = sorted(set(config.networks) - set(NETWORKS))
     if unknown:
         raise BadConfig(f"networks.{unknown[0]}: there is no such connector; there are {' and '.join(NETWORKS)}")
     rows = [(name, row) for name, row in networks() if row.always or name in config.networks]
-    return [(row, validate(row.settings, config.networks.get(name, {}), f"networks.{name}")) for name, row in rows]
+    found = [(name, row, config.networks.get(name, {})) for name, row in rows]
+    return [(name, row, validate(row.settings, given, f"networks.{name}")) for name, row, given in found]
 
 
 def tls(section: str, where: ListenSettings) -> ssl.SSLContext | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from appservice.client.names import server_of
 from appservice.process.matrix import Matrix
-from bridge.config import BadConfig, FederationSettings, read_config
+from bridge.config import FederationSettings
 from bridge.db import Database
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
-from bridge.parts.disk import FileWatch
 from bridge.parts.endless import endless
 from bridge.people.accounts import Accounts
 from bridge.people.federation.federation import Federation, Fetch
@@ -51,16 +50,11 @@ class TrustSources:
         self._matrix.store.unsettle(lambda user: self._servers.allows(server_of(user)))
         await self._matrix.engine.trust_changed()
 
-    async def configuration(self, watch: FileWatch) -> None:
-        """The servers that the configuration names, until cancelled."""
-
-        def read() -> list[str]:
-            try:
-                return read_config(watch.path).trust.matrix_servers
-            except BadConfig as bad:
-                raise ValueError(str(bad)) from None
-
-        await endless("servers", partial(self._servers.follow, watch, read, self.changed))
+    async def take(self, patterns: Sequence[str]) -> str:
+        """The configuration names these servers from now on; gives what has changed, in words, or empty."""
+        if line := self._servers.take(patterns):
+            await self.changed()
+        return line
 
     async def list(self) -> None:
         """The federation's list, now and then, until cancelled."""

@@ -13,6 +13,7 @@ import orjson
 
 from appservice.operating.asking import ask, at, login
 from appservice.operating.audit import signing_key
+from appservice.operating.traced import conversation_lines
 from appservice.rights.page import compose_page
 from bridge.config import BadConfig, Config, read_config
 from bridge.errors import Refused, said
@@ -30,6 +31,9 @@ Json = dict[str, Any]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The subcommands."""
     commands = parser.add_subparsers(required=True, metavar="what")
+    show = commands.add_parser("show", help="its legs, members, newest messages and their states, what waits: no text")
+    show.add_argument("id", help="c_…, a room, a product's chat, or a message of it")
+    show.set_defaults(what=_show)
     export = commands.add_parser(
         "export", help="write it into a new folder: JSON as Element has it, a page, a signature"
     )
@@ -61,6 +65,13 @@ async def main(asked: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(said(error), file=sys.stderr)
     return 1
+
+
+async def _show(asked: argparse.Namespace) -> int:
+    found = await ask(read_config(asked.config), "conversation-show", {"name": asked.id})
+    for line in conversation_lines(found):
+        print(line)
+    return 0
 
 
 async def _export(asked: argparse.Namespace) -> int:

@@ -15,6 +15,11 @@ class Bucket:
         self._at = -math.inf
 
     @property
+    def size(self) -> tuple[float, int]:
+        """Rate and burst, as they were given."""
+        return self._rate, int(self._burst)
+
+    @property
     def burst(self) -> int:
         """How many at once."""
         return int(self._burst)

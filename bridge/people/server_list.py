@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-from bridge.errors import said
-from bridge.parts.disk import FileWatch
 from bridge.people.federation.federation import Federation, TrustAnswer
 from bridge.people.federation.participants import Capacity
 from bridge.people.trust import trusted_server
 from bridge.vouching import Proof
-
-log = logging.getLogger(__name__)
-Read = Callable[[], Sequence[str]]
 
 
 class ServerList:
@@ -51,21 +44,10 @@ class ServerList:
             return TrustAnswer(False, f"{server} is not named by trust.matrix_servers; no list of a federation is used")
         return self.federation.answer(server, Capacity.MATRIX)
 
-    async def follow(self, watch: FileWatch, read: Read, changed: Callable[[], Awaitable[None]]) -> None:
-        """Read the list anew whenever its file changes, until cancelled. ``read`` raises ValueError or OSError.
-
-        ``changed`` is awaited once another list counts.
-        """
-        while True:
-            await watch.changed()
-            try:
-                patterns = tuple(await asyncio.to_thread(read))
-            except (OSError, ValueError) as error:
-                log.error("ALARM trust.matrix_servers is not read again, the last list stays: %s", said(error))
-                continue
-            if set(patterns) == set(self._patterns):
-                continue
-            gone, new = set(self._patterns) - set(patterns), set(patterns) - set(self._patterns)
-            self._patterns = patterns
-            log.warning("trust.matrix_servers was read again: %d new, %d gone", len(new), len(gone))
-            await changed()
+    def take(self, patterns: Sequence[str]) -> str:
+        """The configuration names these from now on; gives what has changed, in words, or empty."""
+        gone, new = set(self._patterns) - set(patterns), set(patterns) - set(self._patterns)
+        if not gone and not new:
+            return ""
+        self._patterns = tuple(patterns)
+        return f"{len(new)} new, {len(gone)} gone"

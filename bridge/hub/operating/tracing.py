@@ -79,17 +79,35 @@ class Tracing:
         ]
 
     async def conversation(self, ident: str) -> Json:
-        """One conversation: its legs, its members, its newest messages, what of them waits."""
+        """One conversation: its legs, its members, its newest messages with how many are in which state, what waits.
+
+        ``late`` of a leg: since when (ms) it is late, or None. Raises Refused (nothing_by_this_name).
+        """
         row = await self._db.one("operating.conversation", ident)
         if row is None:
             raise Refused("nothing_by_this_name")
         return {
             **_one(row, "id", "created_at"),
-            "legs": _all(await self._db.all("operating.legs", ident), "network", "chat"),
+            "legs": _all(await self._db.all("operating.legs", ident), "network", "chat", "late"),
             "members": _all(await self._db.all("operating.members", ident, _MEMBERS), "person", "network", "address"),
             "newest": [one["id"] for one in await self._db.all("operating.newest", ident, _NEWEST)],
+            "said": [await self._said(one) for one in await self._db.all("operating.said", ident, _NEWEST)],
             "waiting": [to_json(one) for one in await self._queue.lanes(ident, _NEWEST)],
         }
+
+    async def _said(self, row: Row) -> Json:
+        states = await self._db.all("operating.states_counted", row["id"])
+        return _one(row, *_SAID) | {"states": _all(states, "network", "state", "n")}
+
+    async def whole(self, name: str) -> Json:
+        """A conversation by its id, or by what a network calls its chat; of a message: the one it is in.
+
+        Raises Refused (nothing_by_this_name).
+        """
+        found = await self.find(name)
+        if "message" in found:
+            return await self.conversation(found["message"]["conversation"])
+        return dict(found["conversation"])
 
 
 def to_json(waiting: WaitingDelivery) -> Json:

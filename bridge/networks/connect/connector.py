@@ -21,6 +21,7 @@ from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.api import ConnectApi, OnDisk
 from bridge.networks.connect.calls.call import RequestLimits
 from bridge.networks.connect.contract.operations import PREFIX
+from bridge.networks.connect.credentials.reloading import ProductReload
 from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.credentials.standing import ProductStanding, Standings
 from bridge.networks.connect.fingerprints import COMPONENT, Prints
@@ -83,6 +84,11 @@ class ConnectConnector:
     def network(self) -> str:
         """The product's name."""
         return self._product.name
+
+    @property
+    def product(self) -> Product:
+        """The product at work."""
+        return self._product
 
     @property
     def label(self) -> str:
@@ -320,16 +326,21 @@ def _log_of(
     return EventLog(name, db, seal, kept=kept, most=most, clock=lambda: int(clock() * 1000))
 
 
-def _webhook(
-    name: str, settings: ProductSettings, sessions: Sessions, clock: Callable[[], float] = time.time
-) -> Webhook:
+def _keys(name: str, settings: ProductSettings) -> list[bytes]:
+    """The secrets that sign a product's webhooks. Raises ValueError."""
     try:
-        keys = [read_secret(read_webhook_secret(secret)) for secret in settings.webhook_secrets]
+        return [read_secret(read_webhook_secret(secret)) for secret in settings.webhook_secrets]
     except OSError as error:
         said = f"{error.strerror}: {error.filename}"
         raise ValueError(f"networks.connect.products.{name}.webhook_secrets: {said}") from None
     except ValueError as error:
         raise ValueError(f"networks.connect.products.{name}.webhook_secrets: {error}") from None
+
+
+def _webhook(
+    name: str, settings: ProductSettings, sessions: Sessions, clock: Callable[[], float] = time.time
+) -> Webhook:
+    keys = _keys(name, settings)
     try:
         tls = None if settings.webhook_ca_file is None else ssl.create_default_context(cafile=settings.webhook_ca_file)
     except OSError as error:  # ssl.SSLError is one
@@ -341,7 +352,8 @@ def _webhook(
 
 def _build(section: ConnectSettings, outfit: Outfit) -> Built:
     api, connectors = build(section, outfit.seal, outfit.hub, outfit.db, outfit.files)
-    return Built([*connectors.values()], api.routes)
+    products = {name: one.product for name, one in connectors.items()}
+    return Built([*connectors.values()], api.routes, ProductReload(section, products, _keys).take)
 
 
 def _prove(section: ConnectSettings, seal: Seal) -> None:

@@ -69,6 +69,11 @@ class Signer:
         if until is not None:
             self._ends[name] = until
 
+    def forget(self, name: str) -> None:
+        """This key signs no more, if another one does. What is known of its end stays."""
+        if len(self._keyed) > 1:
+            self._keyed.pop(name, None)
+
 
 def _keyed(key: bytes) -> hmac.HMAC:
     """The key's part of each signature, computed once."""

@@ -53,25 +53,32 @@ class WatchedFile:
         while True:
             await self._read(await self._watch.changed())
 
-    async def _read(self, meant: bool) -> None:
+    async def read_again(self) -> tuple[str, str]:
+        """Read the file as it is now, as :meth:`reload` does: what has changed, and why it is not used; or empty."""
+        return await self._read(True), self.trouble
+
+    async def _read(self, meant: bool) -> str:
+        """Gives what has changed, in words."""
         try:
             read, changed, lost = await asyncio.to_thread(self._compared)
         except (OSError, ValueError) as error:
             self.trouble = said(error)
             log.error("ALARM the directory is not read again, the last one stays: %s", self.trouble)
-            return
+            return ""
         if lost > max(_FEW, _SHARE * len(self._now)) and not meant:
             self.trouble = f"leaves out {lost} of {len(self._now)} people"
             log.error(
                 "ALARM the directory is not read again, the last one stays: %s leaves out %d of %d people; "
-                "if that is meant, say so with SIGHUP",
+                "if that is meant, say so: `liaison reload`",
                 self._path.name, lost, len(self._now),
             )  # fmt: skip
-            return
+            return ""
         self._now, self.trouble, self.read_at = read, "", time.time()
         log.info("the directory was read again: %d people, %d changed", len(read), len(changed))
-        if changed:
-            self._changed(changed)
+        if not changed:
+            return ""
+        self._changed(changed)
+        return f"{len(read)} people, {len(changed)} changed"
 
     def _compared(self) -> tuple[FlatFile, set[str], int]:
         read = FlatFile.read(self._path)

@@ -36,6 +36,9 @@ class LocalFile(Directory, Changing, ListsMailboxes, Protocol):
     def reload(self) -> None:
         """Read it now."""
 
+    async def read_again(self) -> tuple[str, str]:
+        """The same: what has changed, and why it is not used."""
+
     async def run(self) -> None:
         """Watch it until cancelled."""
 
@@ -95,6 +98,10 @@ class National:
     def follow(self, changed: Changed) -> None:
         """See :class:`bridge.people.directory.Changing`."""
         self._changed = changed
+
+    async def read_again(self) -> tuple[str, str]:
+        """The site's own file, now: what has changed, and why it is not used; or empty."""
+        return ("", "") if self._local is None else await self._local.read_again()
 
     def reload(self) -> None:
         """Read the site's own file as it is now (SIGHUP); a new load is taken up without being asked."""

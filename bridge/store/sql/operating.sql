@@ -24,6 +24,8 @@ SELECT id, conversation, network, sender, kind, sent_at, accepted_at FROM messag
 SELECT network, id FROM ref WHERE message = $1 ORDER BY also, network, id LIMIT $2;
 -- name: states
 SELECT person, network, state, at, reason FROM recipient WHERE message = $1 ORDER BY network, person;
+-- name: states_counted
+SELECT network, state, COUNT(*) AS n FROM recipient WHERE message = $1 GROUP BY network, state ORDER BY network, state;
 -- name: report
 SELECT network, attempt, next_at FROM report WHERE message = $1;
 -- name: changes
@@ -33,7 +35,8 @@ SELECT id FROM message WHERE conversation = $1 AND pos > -1 ORDER BY pos DESC LI
 -- name: conversation
 SELECT id, created_at FROM conversation WHERE id = $1;
 -- name: legs
-SELECT network, chat FROM leg WHERE conversation = $1 ORDER BY network;
+SELECT g.network, g.chat, (SELECT l.since FROM late_leg l WHERE l.network = g.network AND l.conversation = $1) AS late
+FROM leg g WHERE g.conversation = $1 ORDER BY g.network;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person LIMIT $2;
 -- name: conversations

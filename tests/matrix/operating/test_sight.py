@@ -62,7 +62,7 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
     async def liaison(*arguments: str) -> tuple[int, str]:
         capsys.readouterr()
         command, *rest = arguments
-        what = rest[:1] if command == "queue" and not rest[0].startswith("-") else []
+        what = rest[:1] if command in ("queue", "conversation") and not rest[0].startswith("-") else []
         status = await asyncio.to_thread(main, [command, "-c", path, *what, *rest[len(what) :]])
         return status, capsys.readouterr().out
 
@@ -82,6 +82,9 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
         status, traced = await liaison("trace", "p1")
         assert (status, "waits for siilo: tried" in traced, "called p1 by pandalab" in traced) == (0, True, True)
         assert (await liaison("trace", "unheard-of"))[0] == 1
+        status, whole = await liaison("conversation", "show", "p1")
+        assert (status, f"message {message}" in whole, "siilo: 1 accepted" in whole) == (0, True, True)
+        assert (await liaison("conversation", "show", "unheard-of"))[0] == 1
         assert (await liaison("queue", "retry"))[0] == 2
         assert (await liaison("queue", "retry", "--network", "siilo"))[0] == 0
         assert (await liaison("queue", "retry", "--network", "nobody"))[0] == 1
@@ -98,7 +101,7 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
         assert (status, "its writer is told" in dropped) == (0, True)
         assert (await liaison("queue", "show", waits))[0] == 1
         assert "dropped_by_operator" in (await liaison("trace", message))[1]
-        said = screen + shown + traced + dropped + json.dumps([list(key) for key in found])
+        said = screen + shown + whole + traced + dropped + json.dumps([list(key) for key in found])
         assert not [word for word in (SECRET, "Cléo", "Dan Moreau") if word in said]
 
 

@@ -153,7 +153,14 @@ async def test_a_message_is_found_by_each_of_its_names(url: str) -> None:
         assert [leg["network"] for leg in whole["legs"]] == ["matrix", "pandalab", "siilo"]
         assert (whole["newest"], len(whole["members"])) == ([written.message], 3)
         assert [row["id"] for row in whole["waiting"]] == [waits.id]
-        assert "un" not in str(found).split()
+        counted = [
+            {"network": "matrix", "state": "delivered", "n": 1},
+            {"network": "siilo", "state": "accepted", "n": 1},
+        ]
+        assert [(one["id"], one["states"]) for one in whole["said"]] == [(written.message, counted)]
+        assert {leg["late"] for leg in whole["legs"]} == {None}
+        assert whole == await tracing.whole("p1") == await tracing.whole(written.conversation)
+        assert "un" not in str((found, whole)).split()
         with pytest.raises(Refused, match="nothing_by_this_name"):
             await tracing.find("nothing")
 
