@@ -6,6 +6,7 @@ twice: a homeserver keeps the old signature of an id for ever, and the ghost cou
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import os
@@ -16,13 +17,14 @@ from vodozemac import Account, Curve25519PublicKey
 from appservice.client.homeserver import Homeserver, need, part
 from appservice.e2ee.ghost_devices import Ghost, GhostDevices
 from appservice.e2ee.model import MEGOLM, OLM, Json
-from appservice.e2ee.signing import Seed, Sign, read_listing, signed
+from appservice.e2ee.signing import Seed, Sign, cross_key, read_listing, signed
 from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 ONE_TIME_KEYS = 20  # kept on the homeserver for each ghost; the fallback key carries on when they run out
 _ALGORITHM = "signed_curve25519"
+_BEHIND = (0.05, 0.15, 0.5, 1.0, 2.0, 4.0)  # s between looks: a homeserver of many processes reads late what it wrote
 
 
 def new_device_id() -> str:
@@ -144,21 +146,43 @@ class Identity:
         bare = {k: v for k, v in keys.items() if k != "signatures"}
         own = signed(bare, ghost.user, ghost.device, signer(account))
         await self._upload(ghost, {"device_keys": own})
-        cross = cross_signing_upload(ghost.user, ghost.device, account, seeds)
-        await self._call(ghost, "POST", "/_matrix/client/v3/keys/device_signing/upload", cross)
+        await self._cross_sign(ghost, account, seeds)
         by_owner = {**self_signed(ghost.user, bare, seeds)}
         answer = await self._call(
             ghost, "POST", "/_matrix/client/v3/keys/signatures/upload", {ghost.user: {ghost.device: by_owner}}
         )
         if answer.get("failures"):
             log.warning("the signature of device %s of %s was not taken", ghost.device, ghost.user)
-        if not await self._served(ghost, _three(seeds)[0].public):
+        if not await self._comes_up(ghost, _three(seeds)[0].public):
             return False
         await self._ghosts.ready(ghost, keys)
         return True
 
+    async def _cross_sign(self, ghost: Ghost, account: Account, seeds: bytes) -> None:
+        """Synapse fails for keys that it has, if another device of the same user has signed them now."""
+        body = cross_signing_upload(ghost.user, ghost.device, account, seeds)
+        try:
+            await self._call(ghost, "POST", "/_matrix/client/v3/keys/device_signing/upload", body)
+        except Unavailable:
+            answer = await self._query(ghost)
+            ours = {"master": _three(seeds)[0].public, "self_signing": _three(seeds)[1].public}
+            served = {kind: need(answer, f"{kind}_keys", dict).get(ghost.user) for kind in ours}
+            if any(cross_key(served[kind], ghost.user, kind) != key for kind, key in ours.items()):
+                raise
+
+    async def _comes_up(self, ghost: Ghost, master: str) -> bool:
+        """Whether what was uploaded is served, now or soon: one process may answer for what another one has taken."""
+        for pause in _BEHIND:
+            if await self._served(ghost, master):
+                return True
+            await asyncio.sleep(pause)
+        return await self._served(ghost, master)
+
+    async def _query(self, ghost: Ghost) -> Json:
+        return await self._call(ghost, "POST", "/_matrix/client/v3/keys/query", {"device_keys": {ghost.user: []}})
+
     async def _served(self, ghost: Ghost, master: str) -> bool:
-        answer = await self._call(ghost, "POST", "/_matrix/client/v3/keys/query", {"device_keys": {ghost.user: []}})
+        answer = await self._query(ghost)
         need(answer, "device_keys", dict)
         listing = read_listing(ghost.user, answer, None)
         device = listing.devices.get(ghost.device)

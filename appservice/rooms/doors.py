@@ -84,6 +84,7 @@ class Doors:
             raise Refused("not_in_room", about=room.room_id)
         path = f"{_CLIENT}/rooms/{part(room.room_id)}/invite"
         await self._history(room, user, by)
+        before = room.membership(user)
         try:
             await self._homeserver.call("POST", path, {"user_id": user}, user=by)
         except MatrixRefused as refusal:
@@ -91,7 +92,16 @@ class Doors:
             if room.membership(user) not in ("join", "invite"):
                 raise Refused(declined(refusal), about=user) from refusal
             return
-        await self.note(room, user, "invite")
+        await self.invited(room, user, before)
+
+    async def invited(self, room: Room, user: str, before: str) -> None:
+        """Note an invitation that the homeserver has answered.
+
+        ``before``: what they were when it was sent. A homeserver may be slow with its answer: who has come in by then
+        has been pushed already.
+        """
+        if room.membership(user) == before:
+            await self.note(room, user, "invite")
 
     async def _history(self, room: Room, user: str, by: str) -> None:
         """Before the invitation: a client looks for the keys when its user accepts. Raises Unavailable."""
@@ -175,7 +185,7 @@ class Doors:
 
     async def reload(self, room: Room, ghost: str) -> None:
         """Read the whole state as a joined ghost: nothing from before its join is ever pushed."""
-        path, known = f"{_CLIENT}/rooms/{part(room.room_id)}/state", set(self.ghosts_in(room))
+        path, known = f"{_CLIENT}/rooms/{part(room.room_id)}/state", dict(room.members)
         try:
             events = need(await self._homeserver.call("GET", path, user=ghost), "list", list)
         except MatrixRefused as refusal:
@@ -199,8 +209,8 @@ class Doors:
                 apply(room, event)
         gone = [user for user in room.members if user not in members]
         before = room.present()
-        came = [user for user in self.ghosts_in(room) if user not in known]  # meanwhile
-        room.members = members | dict.fromkeys(gone, "leave") | dict.fromkeys(came, "join")
+        heard = {user: now for user, now in room.members.items() if known.get(user) != now}  # while it was read
+        room.members = members | dict.fromkeys(gone, "leave") | heard
         room.leaving |= {user for user in before if room.membership(user) == "leave"}
         room.went(user for user in before if room.membership(user) not in ("join", "invite"))
         room.removed |= {user for user in before if room.membership(user) in ("leave", "ban")} & removed

@@ -75,13 +75,14 @@ class Voice:
             await self._mark(f"{where}/state/{part(SERVICE_MEMBERS)}/", ghost)
         except MatrixRefused as refusal:
             log.info("the hub's voice counts as a person in the name of %s: %s", room.room_id, refusal)
+        before = room.membership(self.user)
         try:
             await self._homeserver.call("POST", f"{where}/invite", {"user_id": self.user}, user=ghost)
         except MatrixRefused as refusal:
             self._unwanted.put(room.room_id, True)
             log.warning("the hub's voice may not be invited to %s: %s", room.room_id, refusal)
         else:
-            await self._doors.note(room, self.user, "invite")
+            await self._doors.invited(room, self.user, before)
 
     async def _mark(self, path: str, ghost: str) -> None:
         """Keep it out of the room's name; others may have marked members before."""

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up everything that the tests and the demo need, on a fresh Debian 12 or any Linux that has Python 3.11, PostgreSQL,
-# Postfix, Dovecot, swaks, nginx, clamd, Patroni, etcd, HAProxy and Chromium.
+# Postfix, Dovecot, swaks, nginx, Redis, clamd, Patroni, etcd, HAProxy and Chromium.
 # A second run with the same inputs does nothing and needs no network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -79,6 +79,12 @@ install_mail() {
 install_nginx() {
     install_debian nginx "the reverse proxy of the tests (nginx)"
     [ ! -d /run/systemd/system ] || systemctl disable --quiet nginx.service 2>/dev/null || true
+}
+
+# What Synapse's processes speak to one another by; each world starts its own, on a socket.
+install_redis() {
+    install_debian redis-server "the Redis of the tests' homeservers with several processes (redis-server)"
+    [ ! -d /run/systemd/system ] || systemctl disable --quiet redis-server.service 2>/dev/null || true
 }
 
 # The antivirus of the tests, which give it signatures of their own: none are fetched. Neither it nor its updates begin here.
@@ -183,6 +189,7 @@ setup_debian() {
     has_postgres || install_debian postgresql "the PostgreSQL server"
     has_mail || install_mail
     on_path nginx || install_nginx
+    on_path redis-server || install_redis
     on_path clamd || install_clamav
     has_patroni || install_patroni
     on_path chromium || install_debian chromium "the browser of the tests (Chromium)"

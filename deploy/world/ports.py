@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Sequence
 from itertools import chain
 
 # Below the kernel's range for outgoing connections, so that no client's port is in the way later. What one run needs
@@ -27,6 +28,19 @@ def free_port(among: range = PASSING) -> int:
 def free_ports(count: int, among: range = PASSING) -> list[int]:
     """Reserve several free ports."""
     return [free_port(among) for _ in range(count)]
+
+
+def free_together(offsets: Sequence[int], among: range = PASSING) -> int:
+    """Reserve ports that stand at fixed distances from one another; give the one from which they are counted.
+
+    Raises OSError when there are none.
+    """
+    first = random.SystemRandom().randrange(len(among))
+    for base in chain(among[first:], among[:first]):
+        wanted = {base + offset for offset in offsets}
+        if max(wanted) < among.stop and not _reserved.keys() & wanted and all(map(reserve, wanted)):
+            return base
+    raise OSError(f"no free ports between {among.start} and {among.stop}")
 
 
 def reserve(port: int) -> bool:

@@ -24,6 +24,7 @@ from deploy.world.waiting import STARTING
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-synapse/bin/python"
+WORKER = "synapse.app.generic_worker"
 
 
 class User(TypedDict):
@@ -77,6 +78,16 @@ class Synapse:
     @property
     def url(self) -> str:
         """The base URL of the client-server API."""
+        return self.main_url
+
+    @property
+    def hub_url(self) -> str:
+        """Where a hub beside it calls."""
+        return self.url
+
+    @property
+    def main_url(self) -> str:
+        """Where the process is reached that serves the administration, too."""
         return f"http://127.0.0.1:{self.client_port}"
 
     @property
@@ -108,13 +119,7 @@ class Synapse:
             return
         if not PYTHON.exists():
             raise RuntimeError("Synapse is missing: run `make setup`")
-        config = self._configure()
-        args: list[str | Path] = ["-c", config]
-        args += ["-c", self._options.more] if self._options.more else []
-        paths = os.pathsep.join(map(str, self._options.pythonpath))
-        program = Program(str(PYTHON), "synapse.app.homeserver", env=(("PYTHONPATH", paths),) if paths else ())
-        source = template(program)  # its import is most of a start, and the same for every server
-        self._process = await asyncio.to_thread(Forked, source, Start(args, self.log, self.directory))
+        self._process = await self._run("", "-c", self._configure())
         await self._answering(patience)
 
     async def stop(self) -> None:
@@ -135,7 +140,7 @@ class Synapse:
 
         Raises RuntimeError with the server's answer when it refuses.
         """
-        url = f"{self.url}/_synapse/admin/v1/register"
+        url = f"{self.main_url}/_synapse/admin/v1/register"
         async with aiohttp.ClientSession() as session:
             async with session.get(url) as answer:
                 nonce = (await answer.json())["nonce"]
@@ -150,6 +155,16 @@ class Synapse:
             raise RuntimeError(f"{self.name} did not register {localpart}: {made}")
         return User(user_id=made["user_id"], access_token=made["access_token"], device_id=made["device_id"])
 
+    async def _run(self, module: str, *args: str | Path) -> Forked:
+        """Start a process: the main one, or one of another ``module``."""
+        more: list[str | Path] = ["-c", self._options.more] if self._options.more else []
+        paths = os.pathsep.join(map(str, self._options.pythonpath))
+        environment = (("PYTHONPATH", paths),) if paths else ()
+        program = Program(str(PYTHON), "synapse.app.homeserver", more=(WORKER,), env=environment)
+        source = template(program)  # its import is most of a start, and the same for every server
+        start = Start([*args, *more], self.log, self.directory, module=module)
+        return await asyncio.to_thread(Forked, source, start)
+
     async def _end(self, by: signal.Signals) -> None:
         if self._process:
             await process.end(self._process, by)
@@ -161,7 +176,7 @@ class Synapse:
         async with aiohttp.ClientSession() as session:
             while loop.time() < deadline and self.running:
                 try:
-                    async with session.get(f"{self.url}/health") as answer:
+                    async with session.get(f"{self.main_url}/health") as answer:
                         if answer.status == 200:
                             return
                 except aiohttp.ClientError:
@@ -195,10 +210,15 @@ class Synapse:
             ],
             **({"default_room_version": self._options.room_version} if self._options.room_version else {}),
             **self._options.settings,
+            **self._more(),
         }
         path = self.directory / "homeserver.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False))
         return path
+
+    def _more(self) -> dict[str, Any]:
+        """What one of a special kind has in its homeserver.yaml beside, or otherwise."""
+        return {}
 
 
 async def start_all(*servers: Synapse) -> None:

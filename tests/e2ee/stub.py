@@ -128,6 +128,9 @@ class Stub:
             case ["upload"]:
                 return self._upload(user, device, body)
             case ["device_signing", "upload"]:
+                known = self.cross.get(user, body)
+                if known != body and known["master_key"]["keys"] == body["master_key"]["keys"]:
+                    raise web.HTTPInternalServerError  # as Synapse, whose table has the key already
                 self.cross[user] = body
                 self.changes(user)
                 return {}

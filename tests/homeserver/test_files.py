@@ -113,7 +113,33 @@ def test_with_workers_the_hub_goes_by_way_of_the_proxy_and_every_stream_has_its_
     nginx = made_["/etc/nginx/conf.d/liaison.conf"]
     served = {own["worker_listeners"][0]["port"] for own in workers.values() if own.get("worker_listeners") and
               "client" in own["worker_listeners"][0]["resources"][0]["names"]}  # fmt: skip
-    assert {int(port) for port in re.findall(r"server 127.0.0.1:(\d+);", nginx)} == served
+    assert {int(port) for port in re.findall(r"server 127.0.0.1:(\d+);", nginx)} == served | {8008}
+
+
+@pytest.mark.parametrize(
+    ("path", "people", "hub"),
+    [
+        ("/_matrix/client/v3/rooms/!a:b/send/m.room.message/1", "client_readers", "hub"),
+        ("/_matrix/client/v3/sync", "client_readers", "hub"),
+        ("/_matrix/client/v3/keys/query", "client_readers", "hub"),
+        ("/_matrix/client/v3/keys/upload", "stream_writer", "stream_writer"),
+        ("/_matrix/client/v3/sendToDevice/m.room.encrypted/1", "stream_writer", "stream_writer"),
+        ("/_matrix/client/v3/rooms/!a:b/receipt/m.read/$c", "stream_writer", "stream_writer"),
+        ("/_matrix/client/v3/rooms/!a:b/upgrade", "main", "main"),
+        ("/_matrix/client/v1/appservice/liaison/ping", "", "hub"),
+        ("/_matrix/client/v3/register", "", "hub"),
+        ("/_matrix/media/v3/upload", "", ""),
+        ("/_matrix/federation/v1/send/1", "main", "main"),
+        ("/_matrix/federation/v1/openid/userinfo", "main", "main"),
+        ("/_matrix/federation/v2/invite/!a:b/$c", "federation_reader", ""),
+    ],
+)
+def test_who_serves_a_call(path: str, people: str, hub: str) -> None:
+    """By the first pattern that fits, as nginx reads them; the rest is the main process's."""
+    public, inside = made("large")["/etc/nginx/conf.d/liaison.conf"].text.split("listen 127.0.0.1:8009")
+    for text, expected in ((public, people), (inside.partition("\nserver {")[0], hub)):
+        known = re.findall(r'location ~ "(.*)" \{\n +proxy_pass http://(\w+);', text)
+        assert next((pool for pattern, pool in known if re.search(pattern, path)), "") == expected
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")

@@ -106,7 +106,7 @@ def test_the_secret_that_a_provider_gives_is_asked_for(tmp_path: Path, capsys: p
 def test_processes_that_are_needed_no_more_are_taken_away(tmp_path: Path) -> None:
     workers = tmp_path / "etc/synapse/workers"
     assert init(tmp_path, "--domain", "chu.example", "--workers", "2") == 0
-    assert len(list(workers.iterdir())) == 7
+    assert len(list(workers.iterdir())) == 8
     assert init(tmp_path, "--workers", "0") == 0
     assert list(workers.iterdir()) == []
     assert not (tmp_path / "etc/systemd/system/synapse-redis.service").exists()

@@ -20,7 +20,7 @@ class Servers:
     def settings(self, **more: Any) -> MatrixSettings:
         """The hub's section for the first server."""
         return MatrixSettings(
-            homeserver=self.home.url, server_name=self.home.name, as_token="as-real", hs_token="hs-real",
+            homeserver=self.home.hub_url, server_name=self.home.name, as_token="as-real", hs_token="hs-real",
             address=f"http://127.0.0.1:{self.port}", key_wait_s=3.0, park_notice_s=2.0, **more,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ Neither writes who called what: paths hold names of rooms and users.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from appservice.process.conforming import synapse_workers as workers
 from appservice.process.conforming.choices import Site
@@ -50,7 +50,7 @@ def nginx(site: Site) -> str:
     if site.workers:
         inside = [f"    listen 127.0.0.1:{site.synapse_port + 1};  # the hub reaches the processes this way"]
         lines += ["", "server {", *inside, "    access_log off;", f"    client_max_body_size {_most(site)};", ""]
-        lines += [*_served(site), "}"]
+        lines += [*_served(site, _of_the_hub(site)), "}"]
     if site.element:
         root = (
             f"    root {site.path(f'{WWW}/element')};  # Element Web's files, beside the config.json that stands there"
@@ -100,14 +100,31 @@ def _matrix(site: Site) -> Iterator[str]:
         *_headers("$host:$server_port"),
         "    }",
     )
-    yield from _served(site)
+    yield from _served(site, _of_everybody(site) if site.workers else ())
 
 
-def _served(site: Site) -> Iterator[str]:
-    """What goes to Synapse; the first pattern that fits decides, so those that write stand first."""
-    rest = (f"({workers.FEDERATION})", "federation_reader"), (f"({workers.READS})", "client_readers")
-    for pattern, pool in [(f"({workers.WRITES})", "stream_writer"), *rest] if site.workers else []:
-        yield from (f'    location ~ "{pattern}" {{', f"        proxy_pass http://{pool};")
+Pools = Sequence[tuple[str, str, Sequence[str]]]
+"""The name of a few processes, what they serve, and who they are. The first pattern that fits decides."""
+
+
+def _of_everybody(site: Site) -> Pools:
+    return (
+        ("main", workers.MAIN, ["main"]),
+        ("stream_writer", workers.WRITES, ["stream-writer-1"]),
+        ("federation_reader", workers.FEDERATION, ["federation-reader-1"]),
+        ("client_readers", workers.READS, workers.readers(site)),
+    )
+
+
+def _of_the_hub(site: Site) -> Pools:
+    first = [pool for pool in _of_everybody(site) if pool[0] in ("main", "stream_writer")]
+    return (*first, ("hub", workers.OF_THE_HUB, [workers.HUB]))
+
+
+def _served(site: Site, pools: Pools) -> Iterator[str]:
+    """What goes to Synapse."""
+    for name, pattern, _ in pools:
+        yield from (f'    location ~ "({pattern})" {{', f"        proxy_pass http://{name};")
         yield from (*_headers("$host:$server_port"), "        proxy_read_timeout 120s;", "    }")
     yield from ("    location ~ ^(/_matrix|/_synapse/client) {", f"        proxy_pass {_main(site)};")
     yield from (*_headers("$host:$server_port"), "        proxy_read_timeout 120s;", "    }")
@@ -125,12 +142,7 @@ def _headers(host: str) -> Iterator[str]:
 
 
 def _upstreams(site: Site) -> Iterator[str]:
-    pools = {
-        "client_readers": workers.readers(site),
-        "federation_reader": ["federation-reader-1"],
-        "stream_writer": ["stream-writer-1"],
-    }
-    for pool, members in pools.items():
+    for pool, _, members in (*_of_everybody(site), _of_the_hub(site)[-1]):
         yield f"upstream {pool} {{"
         if pool == "client_readers":
             yield "    hash $http_authorization consistent;  # one device, one reader: its answers are remembered there"
@@ -163,26 +175,21 @@ def caddy(site: Site) -> str:
         "            lb_policy first",
         "            fail_duration 10s",
         "        }",
-        *_caddy_served(site),
+        *_caddy_served(site, _of_everybody(site) if site.workers else ()),
         "    }",
         "}",
     ]
     if site.workers:
         lines += [f"http://127.0.0.1:{site.synapse_port + 1} {{", "    bind 127.0.0.1", "    route {"]
-        lines += [*_caddy_served(site), "    }", "}"]
+        lines += [*_caddy_served(site, _of_the_hub(site)), "    }", "}"]
     if site.element:
         lines += [f"https://{site.element}:{site.https_port} {{", f"    tls {site.certificate} {site.key}"]
         lines += [f"    root * {site.path(f'{WWW}/element')}", "    file_server", "}"]
     return "\n".join([*lines, ""])
 
 
-def _caddy_served(site: Site) -> Iterator[str]:
-    pools = (
-        ("writes", workers.WRITES, ["stream-writer-1"]),
-        ("federation", workers.FEDERATION, ["federation-reader-1"]),
-        ("reads", workers.READS, workers.readers(site)),
-    )
-    for name, pattern, members in pools if site.workers else ():
+def _caddy_served(site: Site, pools: Pools) -> Iterator[str]:
+    for name, pattern, members in pools:
         where = " ".join(f"127.0.0.1:{workers.port(site, one)}" for one in members)
         balance = " {\n            lb_policy header Authorization\n        }" if len(members) > 1 else ""
         yield f"        @{name} path_regexp {pattern}"

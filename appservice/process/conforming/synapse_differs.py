@@ -32,7 +32,7 @@ _PLACES = {"pid_file", "signing_key_path", "log_config", "media_store_path", "su
 _APART = {"listeners", "database", "modules", "oidc_providers", "app_service_config_files", "ip_range_whitelist"}
 _PROCESSES = {
     "instance_map", "stream_writers", "federation_sender_instances", "run_background_tasks_on",
-    "update_user_directory_from_worker", "pusher_instances",
+    "update_user_directory_from_worker", "pusher_instances", "notify_appservices_from_worker",
 }  # fmt: skip
 _INLINE = ("macaroon_secret_key", "form_secret", "registration_shared_secret", "worker_replication_secret")
 _OTHER_LOGINS = ("jwt_config", "cas_config", "saml2_config", "password_providers")

@@ -58,17 +58,19 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How one process begins."""
+    """How one process begins; ``module``: another one of the program's, beside its first."""
 
     args: Sequence[str | Path]
     log: Path | None = None
     cwd: Path = Path("/")
     env: Mapping[str, str] = field(default_factory=dict)
+    module: str = ""
 
     def order(self) -> dict[str, Any]:
         """For the template."""
         log = str(self.log) if self.log else None
-        return {"start": {"args": [*map(str, self.args)], "log": log, "cwd": str(self.cwd), "env": dict(self.env)}}
+        own: dict[str, Any] = {"args": [*map(str, self.args)], "log": log, "cwd": str(self.cwd), "env": dict(self.env)}
+        return {"start": own | {"module": self.module}}
 
 
 class Forked:

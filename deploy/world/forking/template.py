@@ -1,8 +1,9 @@
 """Has imported a program, and forks one process of it for each line that it reads: a start in a tenth of the time.
 
 ``python template.py MODULE [MORE…]`` runs under the program's own interpreter, so it needs the standard library only.
-``main()`` of MODULE is the program, MORE is imported beside it. A line is ``{"start": {"args", "log", "cwd", "env"}}``
-or ``{"poll": pid}``; the answer is a pid, a status or null. Whatever it has forked ends with it.
+``main()`` of MODULE is the program, MORE is imported beside it. A line is ``{"start": {"module", "args", "log", "cwd",
+"env"}}``, whose module is MODULE if it is empty, or ``{"poll": pid}``; the answer is a pid, a status or null. Whatever
+it has forked ends with it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ def main() -> None:
     module, *more = sys.argv[1:]
     sys.path[0] = os.getcwd()  # as with -m; this file's neighbours are no modules of the program
     ready = _twisted() if module.startswith("synapse.") else _nothing
-    program = import_module(module)
-    for name in more:
+    for name in (module, *more):
         import_module(name)
     assert threading.active_count() == 1  # a fork copies one thread only
     gc.freeze()
@@ -34,11 +34,13 @@ def main() -> None:
     )  # a terminal gives it to everybody: whoever began ends us
     for line in sys.stdin:
         order = json.loads(line)
-        if "start" in order and not (pid := _forked(**order["start"])):
-            signal.signal(signal.SIGINT, interrupted)
-            ready()
-            sys.argv[0] = module
-            sys.exit(program.main())
+        if "start" in order:
+            asked = order["start"].pop("module", "") or module
+            if not (pid := _forked(**order["start"])):
+                signal.signal(signal.SIGINT, interrupted)
+                ready()
+                sys.argv[0] = asked
+                sys.exit(sys.modules[asked].main())
         print(json.dumps(pid if "start" in order else _poll(order["poll"])), flush=True)
 
 

@@ -42,6 +42,7 @@ class Fault:
     delay: float = 0.0
     body: bytes | None = None  # with status 200: nothing is done, and this is the answer
     gate: asyncio.Event | None = None  # nothing is done before it is set
+    late: asyncio.Event | None = None  # it is done at once, and answered when this is set
 
 
 @dataclass(slots=True)
@@ -163,7 +164,9 @@ class StubHomeserver(Pusher):
             answer, status = await self._dispatch(request, path, name), 200
         except StubError as error:
             answer, status = {"errcode": error.errcode, "error": error.error}, error.status
-        if fault is not None and not fault.delay and fault.gate is None:
+        if fault is not None and fault.late is not None:
+            await fault.late.wait()
+        elif fault is not None and not fault.delay and fault.gate is None:
             assert request.transport is not None
             request.transport.abort()
         return _answer(answer, status)

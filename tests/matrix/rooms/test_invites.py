@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from bridge.model import Address, Kind, Ref
@@ -165,6 +166,30 @@ async def test_the_product_adds_and_removes_people(world: World) -> None:
         await node.write(chat.chat, "à deux", by="anna")
         await chat.ben.heard("à deux")
         assert not any("reste" in (s.text or "") or s.text == "à deux" for s in eve.seen)
+
+
+async def test_who_comes_in_while_an_answer_is_on_its_way_is_in(world: World) -> None:
+    """Of a homeserver that is slow, or of many processes: what it pushes is newer than what it answers."""
+    eve = await world.human("eve", "chu.example")
+    async with world.node() as node:
+        chat = await meet(world, node)
+        add, answered, anna = [f"matrix:{eve.mxid}"], asyncio.Event(), Address("pandalab", "anna")
+        world.stub.fault(r"POST .*/invite\?.*", late=answered)
+        await node.hub.change_members(Ref("pandalab", "add"), chat.chat, "pandalab", anna, add, [])
+        assert await eve.invited() == chat.room
+        read = asyncio.Event()
+        world.stub.fault(r"GET .*/state\?.*", late=read)
+        room = await node.matrix.store.get(chat.room)
+        reading = asyncio.create_task(node.matrix._rooms.doors.reload(room, ghost(ANNA)))
+        await until(lambda: not world.stub._faults[-1].times)
+        await eve.member(chat.room, "join")
+        await until(lambda: room.membership(eve.mxid) == "join")
+        answered.set()
+        read.set()
+        await reading
+        assert room.membership(eve.mxid) == "join"
+        await node.write(chat.chat, "à trois", by="anna")
+        await eve.heard("à trois")
 
 
 async def test_the_hub_removes_people_from_its_own_room(world: World) -> None:

@@ -1,0 +1,1 @@
+"""Synapse as several processes: what `liaison homeserver init --workers` writes, running."""
