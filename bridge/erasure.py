@@ -117,8 +117,12 @@ PERSONAL = (
     _kept("trail_key", "no person"),
     _kept("retention", "no person"),
     _kept("retention_told", "no person"),
+    # the console
+    _kept("console_session", "operators: gone once the session has ended", "subject", "name"),
+    _kept("console_said", "no person"),
     # the process
     _kept("life", "no person"),
+    _kept("resealing", "no person"),
     _kept("restored", "no person"),
     _kept("restored_item", "no person: ids of events, deliveries, mails and rooms"),
     _kept("seal_proof", "no person"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, TypeVar
+
+from vodozemac import Account, GroupSession, InboundGroupSession, Session
 
 from bridge.seal import Seal
 
@@ -26,6 +29,11 @@ class Pickleable(Protocol[P]):
         """The state from text."""
 
 
+_IN_TABLE: Mapping[str, Pickleable[Pickled]] = {
+    "e2ee_ghost": Account, "e2ee_olm": Session, "e2ee_in": InboundGroupSession, "e2ee_out": GroupSession,
+}  # fmt: skip
+
+
 class Pickles:
     """Writes under the active seal key, reads under the one that a row names."""
 
@@ -44,6 +52,10 @@ class Pickles:
     def dump(self, thing: Pickled) -> str:
         """To be stored together with :attr:`key_id`."""
         return thing.pickle(self._active)
+
+    def anew(self, table: str, text: str, key_id: str) -> str:
+        """What a row of a table holds, written under the active key. Raises ValueError if it does not open."""
+        return self.dump(self.load(_IN_TABLE[table], text, key_id))
 
     def load(self, kind: Pickleable[P], text: str, key_id: str) -> P:
         """Raises ValueError if the text was not written under that key."""

@@ -21,6 +21,7 @@ from appservice.client.callers import Callers
 from appservice.client.edge import MatrixEdge
 from appservice.client.homeserver import Homeserver
 from appservice.client.media import TRANSFERS, Media
+from appservice.client.names import Names
 from appservice.console import COMPONENT as CONSOLE
 from appservice.console.console import Console
 from appservice.e2ee import COMPONENT as E2EE
@@ -44,6 +45,8 @@ from appservice.process.restored import report as restored_report
 from appservice.process.restored.fetching import Fetching
 from appservice.process.restored.noticing import Noticing
 from appservice.process.restored.primaries import Primaries
+from appservice.process.sealing import keys as seal_keys
+from appservice.process.sealing.resealing import Resealing
 from appservice.process.settings import MatrixSettings
 from appservice.process.trust_sources import TrustSources
 from appservice.process.workers import Workers
@@ -108,6 +111,7 @@ class Parts:
     logins: Logins
     policies: Policies
     reloads: Mapping[str, Reload]
+    resealing: Resealing
 
     @property
     def hub(self) -> Hub:
@@ -230,6 +234,7 @@ async def running(
                     await parts.core.served.show(page)
                 tasks.start(endless("retention", retention.run))
                 tasks.start(endless("reload", reloading.follow))
+                tasks.start(parts.resealing.run())
                 served.push_async_callback(workers.rests)
                 await workers.works(parts.core.db)
                 log.info("running, %d networks", len(parts.core.served))
@@ -245,15 +250,16 @@ async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper
     words.speak(config.language)
     sections = examine.sections(config)
     seal, rota = config.seal.open(), examine.rota(config.duty)
+    tables = _components(sections)
     directory = examine.directory(config)
     try:
-        db = await open_database(config.database.url, _components(sections), keeper)
+        db = await open_database(config.database.url, tables, keeper)
     except ValueError as error:
         raise BadConfig(str(error)) from None
     stack.push_async_callback(db.close)
     if isinstance(directory, National):
         stack.push_async_callback(directory.close)
-    await proof.prove(db, seal)
+    resealing = await seal_keys.begin(db, seal, tables)
     homeserver = await stack.enter_async_context(Homeserver(settings.url, settings.read_as_token()))
 
     federation = examine.federation(config.trust)
@@ -262,11 +268,8 @@ async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper
     def trusted(server: str) -> bool:
         return server == settings.server_name or servers.allows(server)
 
-    delivery, names = config.delivery, settings.names()
-    rules = Rules(
-        trusted, names.person, delivery.patience(), delivery.order_wait, max_members=delivery.max_members,
-        professional=servers.professional, demanded=_demanded(config, sections, servers),
-    )  # fmt: skip
+    names = settings.names()
+    rules = _rules(config, names, servers, trusted, _demanded(config, sections, servers))
     apart = Homeserver(settings.url, settings.read_as_token(), connections=TRANSFERS, once=True)
     media = Media(await stack.enter_async_context(apart), settings.max_files, settings.media_wait_s)
     files = Files(media, filters(config.files, media))
@@ -288,7 +291,19 @@ async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper
     logins = Logins(settings.read_login_token(), db, core.people, core.hub.following, names, now_ms)
     policies = Policies(settings.read_policy_token(), core.people, names, Unwanted(db, core.hub, now_ms))
     return Parts(
-        config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins, policies, reloads
+        config, directory, core, matrix, routes, clients, life, servers, sources, chainer, logins, policies, reloads,
+        resealing,
+    )  # fmt: skip
+
+
+def _rules(
+    config: Config, names: Names, servers: ServerList, trusted: Callable[[str], bool],
+    demanded: Callable[[str], Proof | None],
+) -> Rules:  # fmt: skip
+    delivery = config.delivery
+    return Rules(
+        trusted, names.person, delivery.patience(), delivery.order_wait, max_members=delivery.max_members,
+        professional=servers.professional, demanded=demanded,
     )  # fmt: skip
 
 
@@ -341,6 +356,7 @@ async def _serve(
         parts.core.store, parts.core.people, matrix.homeserver, matrix.engine, matrix.store, matrix.names
     )
     acts |= {**reading.acts(), **restored_report.acts(parts.core.db), **more, **_looks(parts)}
+    acts |= seal_keys.acts(parts.core.db, parts.core.seal, parts.resealing)
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)
     parts.policies.routes(matrix_app)

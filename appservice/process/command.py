@@ -28,6 +28,7 @@ from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
 from appservice.process.conforming import command as homeserver_cli
 from appservice.process.restored import report as restored_cli
+from appservice.process.sealing import command as seal_cli
 from appservice.rights import conversations as conversations_cli
 from appservice.rights import persons as persons_cli
 from bridge.config import BadConfig, Config, read_config, validate
@@ -152,6 +153,8 @@ def _add_configured(commands: Any) -> None:
          "where a message is, by any name that any network has for it (asks the running hub)"),
         ("who", who_cli.add_arguments, _asking(who_cli.main),
          "who somebody is, and the newest messages of their conversations by time (asks the running hub)"),
+        ("seal", seal_cli.add_arguments, lambda asked: _loop(seal_cli.main(asked, read_config(asked.config))),
+         "the seal's keys: how far everything is sealed anew with the active one, and which old one may go"),
         ("restored", restored_cli.add_arguments, _asking(restored_cli.main),
          "after an older copy of the database was put back: what may have come twice, what is lost"),
         ("duty", duty_cli.add_arguments, _asking(duty_cli.main),

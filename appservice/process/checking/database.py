@@ -23,6 +23,6 @@ def _keys(seal: Seal, proofs: dict[str, bytes]) -> list[Finding]:
     if wrong := proof.wrong(seal, proofs):
         return [bad(line) for line in proof.refusal(wrong).splitlines()]
     if gone := seal.missing(proofs):
-        mend = "keep old keys in seal.keys for as long as the database lives"
-        return [remark(f"seal.keys: the database has things sealed with {', '.join(gone)}, which is not there", mend)]
+        mend = "give it back, unless `liaison seal` has said that it may go: a start looks whether it is needed"
+        return [remark(f"seal.keys: the database was used with {', '.join(gone)}, which is not there", mend)]
     return [good("the seal's keys are those of the database")] if proofs else []

@@ -55,3 +55,17 @@ SELECT room_id FROM matrix_room WHERE room_id > $1 ORDER BY room_id LIMIT $2
 
 -- name: any-ghost
 SELECT user_id FROM e2ee_ghost LIMIT 1
+
+-- name: resealing
+SELECT what, active, place, seen, changed, done_at FROM resealing
+
+-- name: resealing-save
+INSERT INTO resealing (what, active, place, seen, changed, done_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (what) DO UPDATE SET active = excluded.active, place = excluded.place, seen = excluded.seen,
+    changed = excluded.changed, done_at = excluded.done_at
+
+-- name: resealing-forget
+DELETE FROM resealing
+
+-- name: proof-gone
+DELETE FROM seal_proof WHERE key_id = $1
