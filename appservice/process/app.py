@@ -136,7 +136,8 @@ async def run(config: Config, path: Path | None = None) -> None:
             waiting = asyncio.ensure_future(workers.turn(components))
             if not await _before(ended, waiting):
                 return
-            keeper = waiting.result()
+            if (keeper := waiting.result()) is not None:
+                log.info("this worker has the database from now on")
             try:
                 await _work(config, path, workers, keeper, ended)
             except Unavailable as reason:

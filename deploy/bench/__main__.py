@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust
+from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust, workers
 from deploy.bench.inside import policy
 from deploy.bench.transfers import files
 
@@ -33,6 +33,7 @@ PARTS: dict[str, Part] = {
     "trust": trust.measure,
     "directory": directory.measure,
     "policy": policy.measure,
+    "workers": workers.measure,
 }
 TARGETS = {
     "hub_cpu_ms_per_message_to_matrix": ("≤", 1.5),
@@ -47,6 +48,7 @@ TARGETS = {
     "files_to_product_share_of_plain": ("≥", 0.5),
     "files_memory_mib_100mb": ("≤", 16.0),
     "files_memory_mib_20_at_once": ("≤", 128.0),
+    "failover_worker_p99_s": ("≤", 5.0),
     "waiting_100k_ready_s": ("≤", 5.0),
     "waiting_100k_others_p99_ms": ("≤", 200.0),
     "mail_delivered_share_of_postfix": ("≥", 0.5),

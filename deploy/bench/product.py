@@ -45,7 +45,7 @@ class Product:
             body["to"] = [to]
         if files:
             body["files"] = list(files)
-        await self._call("POST", "/messages", body)
+        await self.call("POST", "/messages", body)
         return ident
 
     async def edit(self, user: str, chat: str, message: str, text: str) -> None:
@@ -63,18 +63,19 @@ class Product:
     async def _about(self, user: str, chat: str, message: str, what: str, said: Json) -> None:
         body: Json = {"id": f"b{next(self._ids)}", "conversation": chat, "sender": user}
         body |= {"sent_at": datetime.now(UTC).isoformat()} | said
-        await self._call("POST", f"/messages/{message}/{what}", body)
+        await self.call("POST", f"/messages/{message}/{what}", body)
 
     async def read(self, user: str, text: str) -> None:
         """Say that a user has read everything up to the message with this text, which has arrived."""
         at = datetime.now(UTC).isoformat()
-        await self._call("POST", "/receipts", {"user": user, "message": self.ids[text], "state": "read", "at": at})
+        await self.call("POST", "/receipts", {"user": user, "message": self.ids[text], "state": "read", "at": at})
 
     async def declare(self, user: str, rpps: str) -> None:
         """Vouch for a user."""
-        await self._call("PUT", f"/users/{user}", {"rpps": rpps})
+        await self.call("PUT", f"/users/{user}", {"rpps": rpps})
 
-    async def _call(self, method: str, path: str, body: Json) -> None:
+    async def call(self, method: str, path: str, body: Json) -> None:
+        """Call the hub's API. Raises RuntimeError when it refuses, what aiohttp raises."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         assert self._session is not None
         async with self._session.request(method, self.hub + path, data=orjson.dumps(body), headers=headers) as answer:

@@ -163,15 +163,16 @@ class Rig:
 
     def start(self, failpoint: str = "", seen: Path | None = None) -> None:
         """Start the hub as an operator does; ``failpoint`` is ``name:n``."""
-        command: list[str | Path] = [sys.executable, "-m", "appservice", *self._arguments]
+        command: list[str | Path] = [sys.executable, "-m", "appservice", *self.arguments]
         self.hub = process.spawn(command, process.Launch(log=self.log, cwd=ROOT, env=_environment(failpoint, seen)))
 
     def start_quickly(self, zygote: Zygote, failpoint: str = "") -> None:
         """Start the same program from a process that has imported it already."""
-        self.hub = Forked(zygote, self._arguments, _environment(failpoint, None), self.log)
+        self.hub = Forked(zygote, self.arguments, _environment(failpoint, None), self.log)
 
     @property
-    def _arguments(self) -> list[str]:
+    def arguments(self) -> list[str]:
+        """Of the hub's command."""
         return ["run", "-c", str(self.folder / "hub.yaml")]
 
     @property

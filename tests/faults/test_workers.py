@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.world import process
 from deploy.world.postgres import Postgres
 from deploy.world.waiting import PATIENCE, wait_for
 from tests.faults.crew import Crew, crew
@@ -66,6 +67,30 @@ async def _somebody_else(workers: Crew, before: Forked) -> Forked:
         return None if now is before else now
 
     return await wait_for(found, "another worker takes over", patience=PATIENCE)
+
+
+@pytest.mark.long
+@pytest.mark.skipif("LIAISON_PREVIOUS" not in os.environ, reason="LIAISON_PREVIOUS names no installed earlier release")
+async def test_a_rolling_upgrade_from_an_earlier_release(tmp_path: Path, zygote: Zygote, durable: Postgres) -> None:
+    """``LIAISON_PREVIOUS`` is the folder of an earlier release, with its own ``.venv``."""
+    previous = Path(os.environ["LIAISON_PREVIOUS"])
+    async with crew(tmp_path, zygote, durable) as workers:
+        world, traffic = workers.world, Traffic(workers.world)
+        command: list[str | Path] = [previous / ".venv/bin/python", "-m", "appservice", *world.arguments]
+        old = world.hub = process.spawn(command, process.Launch(log=world.log, cwd=previous))
+        await world.ready()
+        await traffic.begin()
+        await traffic.burst(0)
+        new = workers.start()
+        for n in range(1, 4):
+            await traffic.burst(n)
+        assert await workers.holder() is None  # the old one has no lease, and is left alone
+        old.terminate()
+        await traffic.burst(4)
+        assert await workers.working() is new
+        assert await asyncio.to_thread(old.wait, 30) == 0
+        await traffic.settle()
+        traffic.check()
 
 
 @pytest.mark.long

@@ -128,7 +128,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         http = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True), timeout=timeout)
         )
-        await made._call("PUT", "/capabilities", {"files_by_url": True})
+        await made.call("PUT", "/capabilities", {"files_by_url": True})
         bench = Bench(running, ben, made)
         [room] = await rooms(bench, 1, "files")
         yield World(server, bench, room, http, user["access_token"])

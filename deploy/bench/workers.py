@@ -1,0 +1,133 @@
+"""How long a message takes while the worker that works dies and another one takes over, both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+
+from deploy.bench.cost import Bench, rooms, world
+from deploy.bench.hub import hub
+from deploy.world.postgres import Postgres
+
+_CHATS = 8
+_EVERY = 0.2  # s between two messages of one chat, each way
+_BEFORE, _AFTER = 0.5, 4.0  # s around a death whose messages are counted
+_AGAIN = 0.1  # s until a product or a client tries again what was not taken
+
+
+@dataclass
+class Clockwork:
+    """Messages at a steady pace, and when each was written and came."""
+
+    bench: Bench
+    rooms: list[str]
+    written: dict[str, float] = field(default_factory=dict)
+    came: dict[str, float] = field(default_factory=dict)
+
+    async def product_writes(self, chat: int) -> None:
+        """A user of the product, who tries again under the same id whatever was not taken."""
+        number = 0
+        while True:
+            ident, number = f"w{chat}.{number}", number + 1
+            self.written[ident] = time.perf_counter()
+            body = {"id": ident, "conversation": f"chat{chat}", "sender": f"u{chat}", "text": ident}
+            body["sent_at"] = datetime.now(UTC).isoformat()
+            while True:
+                with suppress(aiohttp.ClientError):
+                    await self.bench.product.call("POST", "/messages", body)
+                    break
+                await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_EVERY)
+
+    async def human_writes(self, chat: int) -> None:
+        """The human of the homeserver, which keeps what it cannot hand over."""
+        number = 0
+        while True:
+            text, number = f"h{chat}.{number}", number + 1
+            self.written[text] = time.perf_counter()
+            await self.bench.ben.say(self.rooms[chat], text)
+            await asyncio.sleep(_EVERY)
+
+    async def look(self) -> None:
+        """Note when the product is told that its messages have arrived; webhooks are noted by the product."""
+        product = self.bench.product
+        while True:
+            now = time.perf_counter()
+            for ident, state in product.told.items():
+                if state in ("delivered", "read"):
+                    self.came.setdefault(ident, now)
+            self.came.update(product.arrived)
+            await asyncio.sleep(0.02)
+
+    def delays(self, around: list[float]) -> list[float]:
+        """Seconds that each message took which was written around one of these times, in order."""
+        near = [text for text, at in self.written.items() if any(-_BEFORE <= at - when <= _AFTER for when in around)]
+        if lost := [text for text in near if text not in self.came]:
+            raise RuntimeError(f"{len(lost)} messages have not come")
+        return sorted(self.came[text] - self.written[text] for text in near)
+
+
+async def measure(folder: Path, quick: bool) -> dict[str, float]:
+    """See the names; ``quick``: one death only."""
+    server = Postgres(durable=True)
+    await server.start()
+    try:
+        url = await server.create_database()
+        async with world(folder, _CHATS, database=url) as bench:
+            clockwork = Clockwork(bench, await rooms(bench, _CHATS))
+            return await _deaths(bench, clockwork, url, 1 if quick else 12)
+    finally:
+        await server.stop()
+
+
+async def _deaths(bench: Bench, clockwork: Clockwork, url: str, deaths: int) -> dict[str, float]:
+    setup, product = bench.hub.setup, bench.product
+    config = setup.folder / "hub.yaml"
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(hub(setup, product, config))
+        tasks = [asyncio.create_task(clockwork.look())]
+        for chat in range(_CHATS):
+            tasks += [asyncio.create_task(clockwork.product_writes(chat))]
+            tasks += [asyncio.create_task(clockwork.human_writes(chat))]
+        stack.callback(lambda: [task.cancel() for task in tasks])
+        await asyncio.sleep(_AFTER)
+        calm, died = time.perf_counter(), list[float]()
+        await asyncio.sleep(_AFTER)
+        for _ in range(deaths):
+            os.kill(await _holder(url), signal.SIGKILL)
+            died.append(time.perf_counter())
+            await asyncio.sleep(_AFTER + 1)
+            await stack.enter_async_context(hub(setup, product, config))  # takes a core for seconds: not meanwhile
+        for task in tasks[1:]:
+            task.cancel()
+        async with asyncio.timeout(60):
+            while len(clockwork.came) < len(clockwork.written):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        around, before = clockwork.delays(died), clockwork.delays([calm])
+    return {
+        "failover_worker_p50_s": _at(around, 0.5), "failover_worker_p99_s": _at(around, 0.99),
+        "failover_worker_max_s": around[-1], "failover_none_p99_s": _at(before, 0.99),
+        "failover_worker_deaths": float(deaths),
+    }  # fmt: skip
+
+
+def _at(some: list[float], share: float) -> float:
+    return some[min(len(some) - 1, int(len(some) * share))]
+
+
+async def _holder(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        return int((await connection.fetchval("SELECT holder FROM lease")).split(":")[1])
+    finally:
+        await connection.close()
