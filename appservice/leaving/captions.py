@@ -79,5 +79,7 @@ class Captions:
 
     async def clean(self) -> None:
         """Forget what opens the files of long ago; that they have a caption is remembered."""
-        async with self._db.transaction("matrix.captions-clean") as tx:
-            await tx.run("matrix.captions_clean", self._clock() - _KEPT)
+        some = True
+        while some:
+            async with self._db.transaction("matrix.captions-clean") as tx:
+                some = bool(await tx.all("matrix.captions_clean", self._clock() - _KEPT))

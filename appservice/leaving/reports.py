@@ -213,6 +213,8 @@ class Reports:
             log.info("a receipt in %s was refused: %s", room.room_id, refusal)
 
     async def clean(self) -> None:
-        """Forget what was told long ago."""
-        async with self._db.transaction("matrix.told-clean") as tx:
-            await tx.run("matrix.told_clean", self._clock() - _KEPT)
+        """Forget what was told long ago, a page in a transaction."""
+        some = True
+        while some:
+            async with self._db.transaction("matrix.told-clean") as tx:
+                some = bool(await tx.all("matrix.told_clean", self._clock() - _KEPT))

@@ -24,6 +24,7 @@ from appservice.operating import status as status_cli
 from appservice.operating import traced as trace_cli
 from appservice.operating import who as who_cli
 from appservice.operating import why as why_cli
+from appservice.process import benches as bench_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
 from appservice.process.conforming import command as homeserver_cli
@@ -115,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     homeserver_cli.add_arguments(command)
     command.set_defaults(call=homeserver_cli.main)
     _add_kit(commands)
+    text = "for engineers: measure a hub on this machine; `bench grow`: with ever more of everything"
+    command = commands.add_parser("bench", help=text, add_help=False)
+    bench_cli.add_arguments(command)
+    command.set_defaults(call=bench_cli.main)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")

@@ -165,7 +165,7 @@ class Ghosts:
         return await self._homeserver.upload(draw(shown), user=mxid, timeout=_PICTURE, mime="image/png")
 
     async def _ensured(self, mxid: str, fields: Json, mark: int) -> str:
-        wanted = _digest(fields)
+        wanted = digest(fields)
         await self.register(mxid)
         _, written = self._known[mxid]
         if written != wanted:
@@ -229,7 +229,7 @@ class Ghosts:
                 continue
             if not person.active and mxid not in self._known:
                 continue  # nobody has seen them
-            if self._known.get(mxid) == (_READY, _digest(profile(person))):
+            if self._known.get(mxid) == (_READY, digest(profile(person))):
                 self._ready[mxid] = hash(person)
             else:
                 self._cold[mxid] = person
@@ -277,5 +277,6 @@ class Ghosts:
         return [mxid for mxid, (state, _) in self._known.items() if state == _READY]
 
 
-def _digest(fields: Json) -> str:
+def digest(fields: Json) -> str:
+    """By which it is known that a profile has been written."""
     return hashlib.blake2b(orjson.dumps(fields), digest_size=8).hexdigest()

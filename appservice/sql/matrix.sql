@@ -111,7 +111,9 @@ WHERE event_id IN (SELECT value FROM json_each($1)); -- sqlite
 INSERT INTO matrix_told (event_id, what, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 
 -- name: told_clean
-DELETE FROM matrix_told WHERE at < $1;
+DELETE FROM matrix_told WHERE at < $1 AND event_id
+= ANY (ARRAY(SELECT event_id FROM matrix_told WHERE at < $1 ORDER BY at LIMIT 500)) RETURNING event_id; -- pg
+IN (SELECT event_id FROM matrix_told WHERE at < $1 ORDER BY at LIMIT 500) RETURNING event_id; -- sqlite
 
 -- name: caption
 SELECT content FROM matrix_caption WHERE id = $1;
@@ -124,7 +126,9 @@ ON CONFLICT (id) DO UPDATE SET content = excluded.content, at = excluded.at;
 DELETE FROM matrix_caption WHERE id = $1;
 
 -- name: captions_clean
-UPDATE matrix_caption SET content = NULL, at = NULL WHERE at < $1;
+UPDATE matrix_caption SET content = NULL, at = NULL WHERE id
+= ANY (ARRAY(SELECT id FROM matrix_caption WHERE at < $1 ORDER BY at LIMIT 500)) RETURNING id; -- pg
+IN (SELECT id FROM matrix_caption WHERE at < $1 ORDER BY at LIMIT 500) RETURNING id; -- sqlite
 
 -- name: unwant
 INSERT INTO matrix_unwanted (user_id, person, at) VALUES ($1, $2, $3) ON CONFLICT (user_id, person) DO NOTHING;

@@ -68,29 +68,8 @@ async def world(
     """Everything but traffic."""
     port = free_port()
     setup = Setup(folder, f"http://127.0.0.1:{port}", SERVER, people, unlisted, mail, database)
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "deploy.world.stub.homeserver",
-        "--port",
-        str(port),
-        "--human",
-        "ben",
-    ]
-    command += ["--server-name", SERVER, "--appservice", f"http://127.0.0.1:{setup.port}"]
-    command += [f"--as-token={setup.as_token}", f"--hs-token={setup.hs_token}"]  # one may begin with a dash
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "stub.log"
     async with AsyncExitStack() as stack:
-        stub = process.spawn([*command], process.Launch(log=log, cwd=ROOT))
-        stack.push_async_callback(process.end, stub)
-        async with asyncio.timeout(120):
-            while not (told := _told(log)):
-                if stub.poll() is not None:
-                    raise RuntimeError(f"the homeserver did not start:\n{log.read_text()[-2000:]}")
-                await asyncio.sleep(0.05)
-        mxid, device, token = told
-        ben = await stack.enter_async_context(Human(setup.homeserver, mxid, device, token))
+        [ben] = await stack.enter_async_context(homeserver(setup, port, "ben"))
         made = await stack.enter_async_context(product())
         running = await stack.enter_async_context(start(setup, made))
         joiner = asyncio.create_task(join_everything(ben))
@@ -98,10 +77,30 @@ async def world(
         yield Bench(running, ben, made)
 
 
-def _told(log: Path) -> list[str]:
-    """User, device and token of the human, once the homeserver has said them; it may say other things before."""
+@asynccontextmanager
+async def homeserver(setup: Setup, port: int, *humans: str) -> AsyncIterator[list[Human]]:
+    """The stub in a process of its own, and its humans (localparts)."""
+    command: list[str | Path] = [sys.executable, "-m", "deploy.world.stub.homeserver", "--port", str(port)]
+    command += [word for human in humans for word in ("--human", human)]
+    command += ["--server-name", setup.server_name, "--appservice", f"http://127.0.0.1:{setup.port}"]
+    command += [f"--as-token={setup.as_token}", f"--hs-token={setup.hs_token}"]  # one may begin with a dash
+    setup.folder.mkdir(parents=True, exist_ok=True)
+    log = setup.folder / "stub.log"
+    async with AsyncExitStack() as stack:
+        stub = process.spawn([*command], process.Launch(log=log, cwd=ROOT))
+        stack.push_async_callback(process.end, stub)
+        async with asyncio.timeout(120):
+            while len(told := _told(log)) < len(humans):
+                if stub.poll() is not None:
+                    raise RuntimeError(f"the homeserver did not start:\n{log.read_text()[-2000:]}")
+                await asyncio.sleep(0.05)
+        yield [await stack.enter_async_context(Human(setup.homeserver, *one)) for one in told]
+
+
+def _told(log: Path) -> list[list[str]]:
+    """User, device and token of each human, once the homeserver has said them; it may say other things before."""
     lines = log.read_text().splitlines(keepends=True) if log.exists() else []
-    return next((line.split() for line in lines if line.startswith("@ben:") and line.endswith("\n")), [])
+    return [line.split() for line in lines if line.startswith("@") and line.endswith("\n")]
 
 
 async def join_everything(human: Human) -> None:

@@ -48,6 +48,7 @@ class Setup:
     unlisted: int = 0  # more people of the directory, who have no account yet
     mail: Mapping[str, Any] | None = None  # ``networks.mail``; then ben of the homeserver is professional BEN
     database: str | None = None  # its URL; None: SQLite in the folder
+    members: int = 500  # of a conversation at most
     products: Mapping[str, Product] = field(default_factory=dict)  # more than the one; each has one user, ``u``
     as_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     hs_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -72,16 +73,24 @@ class Setup:
     def write(self, product: Product) -> Path:
         """Write every file of the hub; gives its configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.write_people()
+        for name, text in (("as", self.as_token), ("hs", self.hs_token), ("seal", b64encode(os.urandom(32)).decode())):
+            (self.folder / name).write_text(text)
+        path = self.folder / "hub.yaml"
+        path.write_text(self.configured(product))
+        return path
+
+    def configured(self, product: Product) -> str:
+        """The text of the configuration."""
+        return yaml.safe_dump(self._configuration(product))
+
+    def write_people(self) -> None:
+        """Write the directory, as large as it is now."""
         rows = [f"{rpps(n)},Professional {n},pandalab:u{n}," for n in range(self.people)]
         rows += [f"{rpps(n)},Professional {n},," for n in range(self.people, self.people + self.unlisted)]
         rows += [f"{rpps(OTHERS + n)},User of {name},{name}:u," for n, name in enumerate(self.products)]
         rows += [f"{rpps(BEN)},Ben Durand,,@ben:{self.server_name}"] if self.mail else []
         (self.folder / "people.csv").write_text("rpps,name,products,matrix\n" + "\n".join(rows) + "\n")
-        for name, text in (("as", self.as_token), ("hs", self.hs_token), ("seal", b64encode(os.urandom(32)).decode())):
-            (self.folder / name).write_text(text)
-        path = self.folder / "hub.yaml"
-        path.write_text(yaml.safe_dump(self._configuration(product)))
-        return path
 
     def _configuration(self, product: Product) -> Mapping[str, Any]:
         sections = {name: _product(one) for name, one in {"pandalab": product, **self.products}.items()}
@@ -100,7 +109,7 @@ class Setup:
             },
             "matrix_listen": {"port": self.port},
             "connect_listen": {"port": self.connect},
-            "delivery": {"max_members": 500},
+            "delivery": {"max_members": self.members},
             "networks": {"connect": {"products": sections}} | ({"mail": self.mail} if self.mail else {}),
             "log_level": "WARNING",
         }
@@ -162,9 +171,9 @@ async def hub(setup: Setup, product: Product, config: Path | None = None) -> Asy
 
 
 @asynccontextmanager
-async def hub_in_here(setup: Setup, product: Product) -> AsyncIterator[Hub]:
+async def hub_in_here(setup: Setup, product: Product, config: Path | None = None) -> AsyncIterator[Hub]:
     """A hub in this process: its database can be looked at, its processor time says nothing."""
-    async with running(read_config(setup.write(product))) as parts:
+    async with running(read_config(config or setup.write(product))) as parts:
         product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
         yield Hub(setup, os.getpid(), parts.core.db.counts)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,13 +31,13 @@ class Product:
         self.ids: dict[str, str] = {}  # text: our id of the message, which is the hub's of the webhook
         self.files: dict[str, list[Json]] = {}  # text: what was told of its files
         self.told: dict[str, str] = {}  # id of ours: its state
-        self._ids = itertools.count()
+        self.written = 0  # things posted, which have the ids b0, b1 …
         self._change = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
 
     async def write(self, user: str, chat: str, text: str, to: str | None = None, files: Sequence[Json] = ()) -> str:
         """Post one message; gives its id once the hub has it."""
-        ident = f"b{next(self._ids)}"
+        ident = self._next()
         body: Json = {"id": ident, "conversation": chat, "sender": user, "text": text}
         body["sent_at"] = datetime.now(UTC).isoformat()
         if to is not None:
@@ -47,6 +46,10 @@ class Product:
             body["files"] = list(files)
         await self.call("POST", "/messages", body)
         return ident
+
+    def _next(self) -> str:
+        self.written += 1
+        return f"b{self.written - 1}"
 
     async def edit(self, user: str, chat: str, message: str, text: str) -> None:
         """A message reads otherwise."""
@@ -61,7 +64,7 @@ class Product:
         await self._about(user, chat, message, "reactions", {"key": key})
 
     async def _about(self, user: str, chat: str, message: str, what: str, said: Json) -> None:
-        body: Json = {"id": f"b{next(self._ids)}", "conversation": chat, "sender": user}
+        body: Json = {"id": self._next(), "conversation": chat, "sender": user}
         body |= {"sent_at": datetime.now(UTC).isoformat()} | said
         await self.call("POST", f"/messages/{message}/{what}", body)
 

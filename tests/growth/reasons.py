@@ -138,6 +138,8 @@ PAGES = {
     "late_leg_pkey(network= conversation>)",
     "e2ee_late_at(at>)",
     "e2ee_olm_read_at(at>)",
+    "matrix_caption_at(at>)",
+    "matrix_told_at(at>)",
     "e2ee_out_old(created_at>)",
     "e2ee_seen_pkey(room_id= session_id= sender=)",
     "e2ee_send_pkey(id>)",
@@ -233,7 +235,14 @@ WHOLE = {
     "process.any-ghost": "any row",
     "process.proofs": "a proof of each of the seal's keys",
     "process.sealed-before": "at start, only for a key of the seal that has no proof yet",
-    "matrix.told_clean": "what is old: all of it goes",
-    "matrix.captions_clean": "the same",
 }
 """Statements that may read everything."""
+
+ONE_EACH = {"life", "trail_key", "e2ee_seal_key", "seal_proof", "connect_log", "lease", "worker"}
+"""Tables with a row for the hub, a key, a product or a worker."""
+
+KNOWN = {"store.chats_waiting": {"SCAN awaited"}}
+"""What PostgreSQL does in a large hub: everybody who has not answered is asked for, and nobody else is in the table."""
+
+KNOWN_TO_SQLITE = {"store.among": {"sorts what may be many"}}
+"""What SQLite does once it was told to look at its tables: the conversations of exactly these people, newest first."""

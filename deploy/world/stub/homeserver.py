@@ -21,6 +21,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from deploy.world.stub import copies
 from deploy.world.stub.media import StubMedia
 from deploy.world.stub.push import Pusher
 from deploy.world.stub.world import Device, Json, StubError, User, World
@@ -238,6 +239,7 @@ class StubHomeserver(Pusher):
                 f"POST {client}/keys/signatures/upload",
                 lambda c, b: self._keys_changed(c, self.world.upload_signatures(c.user, b)),
             ),
+            (r"POST /_stub/copies", lambda c, b: copies.plant(self.world, b)),
             (f"GET {client}/keys/changes", lambda c, b: {"changed": sorted(self.world.sharing(c.user)), "left": []}),
             (f"POST {client}/register", self._register),
             (f"PUT {client}/devices/([^/]+)", self._put_device),
