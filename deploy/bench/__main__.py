@@ -14,8 +14,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust, workers
+from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust
 from deploy.bench.inside import policy
+from deploy.bench.several import deaths
 from deploy.bench.transfers import files
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
@@ -33,7 +34,7 @@ PARTS: dict[str, Part] = {
     "trust": trust.measure,
     "directory": directory.measure,
     "policy": policy.measure,
-    "workers": workers.measure,
+    "workers": deaths.measure,
 }
 TARGETS = {
     "hub_cpu_ms_per_message_to_matrix": ("≤", 1.5),
