@@ -312,6 +312,26 @@ class Engine:
         """New Megolm sessions for the next messages in a room."""
         await self._sharing.rotate(room_id)
 
+    async def retire(self, user: str) -> int | None:
+        """No session of a ghost encrypts again; new ones are made of new keys. They still read what is under way.
+
+        Gives how many rooms get a new one with their next message; None: there is no such ghost. Raises Unavailable.
+        """
+        ghost = self._ghosts.get(user)
+        if ghost is None:
+            return None
+        async with self._db.transaction("e2ee.retire") as tx:
+            ended = await self._sharing.retire(tx, user)
+            await self._renewal.retire_one(tx, ghost)
+        self._renewal.retired_one(ghost)
+        return ended
+
+    async def retire_all(self) -> int:
+        """The same for every ghost; gives how many there are. Raises Unavailable."""
+        await self.went_back()
+        self._sharing.renew(lambda ghost: True)
+        return len(self._ghosts.all())
+
     async def identity(self, user: str) -> IdentityOf:
         """Somebody's cross-signing identity, as pinned and as served now. Raises Unavailable."""
         if (asker := next((ghost.user for ghost in self._ghosts.all()), None)) is not None:

@@ -145,6 +145,19 @@ class Renewal:
         if homeserver_too:
             await tx.run("e2ee.ghost-unplaced-all")
 
+    async def retire_one(self, tx: Tx, ghost: Ghost) -> None:
+        """The Olm sessions of one ghost encrypt no more, and its one-time keys are made anew; to be followed by
+        :meth:`retired_one`."""
+        await tx.run("e2ee.olm-anew-ghost", ghost.user)
+        await tx.run("e2ee.olm-retire-ghost", ghost.user)
+        await tx.run("e2ee.ghost-make-stale", ghost.user)
+
+    def retired_one(self, ghost: Ghost) -> None:
+        """It is on disk."""
+        self._olm.forget(ghost)
+        ghost.stale = True
+        self.more()
+
     def retired(self, *, homeserver_too: bool) -> None:
         """It is on disk."""
         for ghost in self._ghosts.everyone():

@@ -30,7 +30,7 @@ from appservice.e2ee.identity import Identity
 from appservice.e2ee.megolm_in import NewKey
 from appservice.e2ee.megolm_out import Outbound, OutSession, OutState, Share
 from appservice.e2ee.model import Callbacks, Device, RoomState, ShareState
-from bridge.db import Row
+from bridge.db import Row, Tx
 from bridge.errors import Unavailable
 from bridge.parts.lru import Lru
 
@@ -360,6 +360,17 @@ class Sharing:
         for key, state in self._states.items():
             if key[0] == room_id:
                 state.rotate = True
+
+    async def retire(self, tx: Tx, ghost: str) -> int:
+        """New sessions for whatever a ghost says next, in every room; gives how many end."""
+        ended = await tx.all("e2ee.out-retire-ghost", ghost)
+        self.renew(lambda one: one == ghost)
+        return len(ended)
+
+    def renew(self, which: Callable[[str], bool]) -> None:
+        """The sessions of these ghosts end with their next message; the disk says so."""
+        for key, state in self._states.items():
+            state.rotate = state.rotate or which(key[1])
 
 
 class _Speaking:

@@ -37,6 +37,7 @@ from appservice.operating.why import Reasons
 from appservice.process import examine, identities, proof
 from appservice.process import matrix as matrix_edge
 from appservice.process.clients import Routes, for_clients
+from appservice.process.key_retiring import KeyRetiring
 from appservice.process.life import Life
 from appservice.process.listener import Listener
 from appservice.process.matrix import Matrix
@@ -224,7 +225,7 @@ async def running(
         purging = Purging(core.hub, core.store, core.served, now_ms)
         retention = Retention(core.hub, core.store, purging, kept, now_ms)
         reloading = Reloading(watch, config, parts.reloads, parts.directory, parts.sources)
-        acts = {**keeping.acts(retention, purging), **reloading.acts()}
+        acts = {**keeping.acts(retention, purging), **reloading.acts(), **KeyRetiring(core, parts.matrix).acts()}
         async with parts.core.started(), AsyncExitStack() as served:
             # not before: what comes in needs what the edges have just loaded; and nothing comes in once they stop
             await _serve(served, parts, workers, acts, reloading.serves)

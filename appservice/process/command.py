@@ -27,6 +27,7 @@ from appservice.operating import why as why_cli
 from appservice.process import benches as bench_cli
 from appservice.process import duty as duty_cli
 from appservice.process import identities as identities_cli
+from appservice.process import key_retiring as keys_cli
 from appservice.process.conforming import command as homeserver_cli
 from appservice.process.restored import report as restored_cli
 from appservice.process.sealing import command as seal_cli
@@ -136,6 +137,8 @@ def _add_configured(commands: Any) -> None:
          "professionals whom two products declare: list, accept, refuse; links of a person (asks the running hub)"),
         ("identity", identities_cli.add_arguments, _asking(identities_cli.main),
          "the encryption identity of a Matrix user: show it, accept a new one (asks the running hub)"),
+        ("keys", keys_cli.add_arguments, _asking(keys_cli.main),
+         "encryption sessions: end those that somebody may have learnt, and make new ones (asks the running hub)"),
         ("directory", _add_directory, _directory,
          "the national directory: import its files, sync, status, search, show (beside a running hub)"),
         ("federation", federation_cli.add_arguments, _federation,

@@ -231,6 +231,7 @@ WHOLE = {
     "process.resealing": "a row for each sealed column",
     "process.resealing-forget": "the same",
     "process.restored-last": "one row for each restored copy",
+    "e2ee.olm-anew-ghost": "once, when an operator ends the sessions of one ghost",
     "process.life": "one row",
     "process.any-ghost": "any row",
     "process.proofs": "a proof of each of the seal's keys",

@@ -271,6 +271,9 @@ ON CONFLICT (room_id, session_id, sender) DO UPDATE SET ghost = excluded.ghost, 
 -- name: request-gone
 DELETE FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
 
+-- name: out-retire-ghost
+UPDATE e2ee_out SET retired = 1 WHERE ghost = $1 AND retired = 0 RETURNING room_id
+
 -- name: out-retire-all
 UPDATE e2ee_out SET retired = 1 WHERE retired = 0
 
@@ -278,6 +281,18 @@ UPDATE e2ee_out SET retired = 1 WHERE retired = 0
 INSERT INTO e2ee_wedged (ghost, user_id, curve, at, todo)
 SELECT DISTINCT o.ghost, d.user_id, o.curve, 0, 2 FROM e2ee_olm o JOIN e2ee_device d ON d.curve = o.curve WHERE o.retired = 0
 ON CONFLICT (ghost, user_id, curve) DO UPDATE SET todo = 2 WHERE e2ee_wedged.todo = 0
+
+-- name: olm-anew-ghost
+INSERT INTO e2ee_wedged (ghost, user_id, curve, at, todo)
+SELECT DISTINCT o.ghost, d.user_id, o.curve, 0, 2 FROM e2ee_olm o JOIN e2ee_device d ON d.curve = o.curve
+WHERE o.ghost = $1 AND o.retired = 0
+ON CONFLICT (ghost, user_id, curve) DO UPDATE SET todo = 2 WHERE e2ee_wedged.todo = 0
+
+-- name: olm-retire-ghost
+UPDATE e2ee_olm SET retired = 1 WHERE ghost = $1 AND retired = 0
+
+-- name: ghost-make-stale
+UPDATE e2ee_ghost SET stale = 1 WHERE user_id = $1
 
 -- name: olm-retire-all
 UPDATE e2ee_olm SET retired = 1 WHERE retired = 0

@@ -39,6 +39,9 @@ SELECT g.network, g.chat, (SELECT l.since FROM late_leg l WHERE l.network = g.ne
 FROM leg g WHERE g.conversation = $1 ORDER BY g.network;
 -- name: members
 SELECT person, network, address FROM member WHERE conversation = $1 ORDER BY joined_at, person LIMIT $2;
+-- name: rooms_of
+SELECT l.chat FROM member m JOIN leg l ON l.conversation = m.conversation AND l.network = $2
+WHERE m.person = $1 AND m.network = $2 AND m.address = $3 AND l.chat IS NOT NULL;
 -- name: conversations
 SELECT conversation, network, address, joined_at FROM member WHERE person = $1 AND joined_at > -1
 ORDER BY joined_at DESC LIMIT $2;
