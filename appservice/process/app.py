@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _RINGS = 10_000  # objects, more than there were, after which Python looks for rings of garbage
+_ENDS = 30.0  # s in which a worker that was pushed aside has ended its work
 _PAUSE = 1.0  # s until a worker that could not begin tries again
 _LOOK = 5.0  # s between two looks at the configuration's file
 _LONGEST_QUESTION = 64 * 1024  # bytes that a client sends to find somebody
@@ -154,14 +156,17 @@ async def _work(
     config: Config, path: Path | None, workers: Workers, keeper: Keeper | None, ended: asyncio.Event
 ) -> None:
     """Until the process is to end, or another worker has taken over."""
-    watch = None if path is None else FileWatch(path, _LOOK)
-    async with running(_newest(config, path), watch, workers, keeper) as parts:
+    loop, watch = asyncio.get_running_loop(), None if path is None else FileWatch(path, _LOOK)
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(running(_newest(config, path), watch, workers, keeper))
         if watch is not None:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
+            loop.add_signal_handler(signal.SIGHUP, watch.ask)
         _spare_collections()
-        lost = asyncio.ensure_future(parts.core.db.taken_over())
-        taken = await _before(ended, lost)
+        taken = await _before(ended, asyncio.ensure_future(parts.core.db.taken_over()))
         log.info("this worker waits from now on" if taken else "stopping")
+        guard = loop.call_later(_ENDS, _give_up) if taken else None
+    if guard is not None:
+        guard.cancel()
 
 
 def _newest(config: Config, path: Path | None) -> Config:
@@ -171,6 +176,12 @@ def _newest(config: Config, path: Path | None) -> Config:
     except BadConfig as bad:
         log.error("ALARM the configuration is not read again, the last one stays: %s", bad)
         return config
+
+
+def _give_up() -> None:
+    """What does not end by itself must not keep a worker from standing by: systemd starts another."""
+    log.error("this worker could not end what it was doing, and ends itself")
+    os._exit(os.EX_TEMPFAIL)
 
 
 async def _before(ended: asyncio.Event, work: asyncio.Future[Any]) -> bool:

@@ -21,7 +21,7 @@ from tests.faults.traffic import Traffic
 __all__ = ["passed"]
 pytestmark = [pytest.mark.postgres, pytest.mark.real_time]
 _TRIES = 4  # bursts that differ; some failpoints are passed in one of them only
-_ROUNDS = 5  # of the long run: more than 500 kills
+_ROUNDS = 6  # of the long run: more than 500 kills
 
 
 @pytest.fixture(scope="module")

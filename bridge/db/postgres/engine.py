@@ -91,7 +91,11 @@ class Postgres:
         await self._keeper.lost.wait()
 
     async def publish(self, address: str, secret: str, version: str) -> None:
-        """Tell the workers that wait where this one, which has the lease, is reached. Raises Unavailable."""
+        """Everything of this worker, which has the lease, has started: tell those that wait where it is reached.
+
+        Raises Unavailable.
+        """
+        self._keeper.begun()
         try:
             await self._connections.fetch(_PUBLISH, (self._keeper.holder, version, address, secret))
         except AWAY as error:

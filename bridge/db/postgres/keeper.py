@@ -18,7 +18,7 @@ from bridge.db.postgres.connections import AWAY
 from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
-_RENEW = lease.TERM / 3  # s between two renewals
+_RENEW = lease.TERM / 4  # s between two renewals
 _AGAIN = 0.2  # s until a server that is away is asked again
 _SLOW = 10.0  # s after which a connection that does not answer is given up
 SURE = 1.0  # s for which the session's lock is free before a holder counts as dead: it may be connecting again
@@ -32,6 +32,7 @@ class Keeper:
         self._connection = connection
         self.holder, self.fence = holder, fence
         self.lost = asyncio.Event()
+        self._term = lease.FIRST_TERM
         self._cut = asyncio.Event()
         connection.add_termination_listener(self._ended)
         self._task = asyncio.get_running_loop().create_task(self._keep())
@@ -59,6 +60,11 @@ class Keeper:
         fence = await lease.take(connection, seen, holder)
         await lease.lock(connection)
         return cls(url, connection, holder, fence)
+
+    def begun(self) -> None:
+        """Everything has started: from now on this process renews as often as it should."""
+        self._term = lease.TERM
+        self._cut.set()
 
     def fenced(self) -> None:
         """The server has said that somebody else holds it."""
@@ -96,12 +102,12 @@ class Keeper:
                 await asyncio.sleep(_AGAIN)
 
     async def _renew(self) -> None:
+        self._cut.clear()
         if self._connection.is_closed():
             self._connection = await connect(self._url)
             self._connection.add_termination_listener(self._ended)
-            self._cut.clear()
             await lease.lock(self._connection)
-        if not await lease.renew(self._connection, self.fence):
+        if not await lease.renew(self._connection, self.fence, self._term):
             self.fenced()
 
 

@@ -23,7 +23,8 @@ from bridge.errors import Unavailable
 LOCK = zlib.crc32(b"liaison hub")  # of the session: also that of releases without leases
 _GATE = zlib.crc32(b"liaison lease")  # of each transaction
 FENCED = "LI001"  # the SQLSTATE of a transaction of somebody who does not hold the lease any more
-TERM = 3.0  # s that a lease lasts unless it is renewed
+TERM = 4.0  # s that a lease lasts unless it is renewed
+FIRST_TERM = 60.0  # s for whoever begins: a start may stand still for longer than it works
 _PATIENCE = 2000  # ms that a taker waits for transactions that are under way; then their connections are ended
 
 _MAKE = f"""
@@ -111,7 +112,7 @@ async def take(connection: Any, seen: Holding, holder: str) -> int:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE}")
                 await connection.execute(f"SELECT pg_advisory_xact_lock({_GATE})")
-                fence = await connection.fetchval(_TAKE, holder, TERM, seen.fence)
+                fence = await connection.fetchval(_TAKE, holder, FIRST_TERM, seen.fence)
         except asyncpg.LockNotAvailableError:
             if last:
                 raise Unavailable("database_in_use") from None
@@ -123,9 +124,9 @@ async def take(connection: Any, seen: Holding, holder: str) -> int:
     return int(fence)
 
 
-async def renew(connection: Any, fence: int) -> bool:
-    """Hold it for :data:`TERM` seconds more; False: somebody else has it."""
-    return await connection.fetchval(_RENEW, fence, TERM) is not None
+async def renew(connection: Any, fence: int, term: float) -> bool:
+    """Hold it for so many seconds more; False: somebody else has it."""
+    return await connection.fetchval(_RENEW, fence, term) is not None
 
 
 async def end(connection: Any, fence: int) -> None:

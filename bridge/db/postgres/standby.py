@@ -16,6 +16,7 @@ from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
 _LOOK = 0.3  # s between two looks at the lease
+_GRACE = 2.0  # s after a server came back in which its holder may renew, whose time was over meanwhile
 _SLOW = 5.0  # s after which a server that does not answer is connected to anew
 
 _EVERY = 5.0  # s between two signs of life of a worker that waits
@@ -42,6 +43,7 @@ class Standby:
         self._known = {(c.name, number) for c in components for number, _ in read_migrations(c, "postgresql")}
         self.name = name()
         self._free_since: tuple[int, float] | None = None
+        self._shaken = -_GRACE  # s, when the server was last away
         self._newer = False
         self._said_at = -_EVERY
 
@@ -72,7 +74,7 @@ class Standby:
                     keeper = await self._look(connection, reach)
             except (*AWAY, TimeoutError):
                 connection.terminate()
-                self._free_since = None
+                self._free_since, self._shaken = None, asyncio.get_running_loop().time()
             except Unavailable:  # somebody was first
                 self._free_since = None
             except BaseException:
@@ -99,12 +101,12 @@ class Standby:
         return None
 
     def _may(self, seen: lease.Holding) -> bool:
-        if not seen.free:
+        now = asyncio.get_running_loop().time()
+        if not seen.free or now - self._shaken < _GRACE:
             self._free_since = None
             return False
         if not seen.doubtful or gone(seen.holder):
             return True
-        now = asyncio.get_running_loop().time()
         if self._free_since is None or self._free_since[0] != seen.fence:
             self._free_since = (seen.fence, now)
         return now - self._free_since[1] >= SURE

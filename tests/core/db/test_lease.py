@@ -184,6 +184,29 @@ async def test_a_standby_is_sure_before_it_takes_from_a_holder_whose_connection_
     await connection.close()
 
 
+async def test_after_the_server_was_away_its_holder_may_renew_first(pg: Postgres, pg_url: str) -> None:
+    """Nobody could renew meanwhile: that its time is over says nothing."""
+    standby, loop = Standby(pg_url, [], RELEASE), asyncio.get_running_loop()
+    over = lease.Holding(7, "elsewhere:1:x", running=False, locked=False)
+    assert standby._may(over)
+    standby._shaken = loop.time()
+    assert not standby._may(over)
+    standby._shaken = loop.time() - 3
+    assert standby._may(over)
+
+
+async def test_whoever_begins_has_more_time_than_whoever_works(
+    pg: Postgres, pg_url: str, somebody: asyncpg.Connection
+) -> None:
+    left = "SELECT extract(epoch FROM until - clock_timestamp())::float FROM lease"
+    assert await somebody.fetchval(left) > lease.TERM + 1
+    await pg.publish("here", "secret", RELEASE)
+    async with asyncio.timeout(PATIENCE):
+        while await somebody.fetchval(left) > lease.TERM:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await somebody.fetchval(left) > 0
+
+
 async def test_an_older_release_does_not_take_over_from_a_newer_one(
     pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
 ) -> None:
