@@ -201,7 +201,7 @@ def _loop(work: Coroutine[Any, Any, int]) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    from appservice.process.serving.service import run
+    from appservice.process.service import run
 
     config = read_config(asked.config)
     _log(config)

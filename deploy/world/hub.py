@@ -29,7 +29,7 @@ from deploy.world.waiting import PATIENCE, wait_for
 
 PEOPLE = ROOT / "deploy/people.csv"
 BEN = "10001001014"  # has an account of his own on the second homeserver
-PROGRAM = Program(sys.executable, "appservice.process.command", ("appservice.process.serving.service",), ROOT)
+PROGRAM = Program(sys.executable, "appservice.process.command", ("appservice.process.service",), ROOT)
 _HOST = "127.0.0.1"
 
 Row = dict[str, str]

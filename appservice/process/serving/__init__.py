@@ -1,1 +1,1 @@
-"""How a process of a hub runs: alone, or as one of several workers."""
+"""What one process of a hub is among several."""
