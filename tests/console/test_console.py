@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from bridge.model import Address
 from bridge.words import say as say_code
 from deploy.world.waiting import until, wait_for
 from tests.console.make import EVIL, PAGES, Place, text_of
@@ -83,8 +84,16 @@ async def test_links_are_revoked_and_restored_and_claims_decided(place: Place) -
     assert (await anna.post("/links/restore", {"address": "siilo:dan"}))[0] == 303
     assert "/links/revoke" in await anna.page(f"/people?who={DAN}")
     assert (await anna.post("/links/revoke", {"address": "nonsense"}))[0] == 400
+    cleo = await place.parts.core.people.get(f"rpps:{CLEO}")
+    await place.parts.hub.claims.declare(Address("siilo", "cleo"), cleo)
+    assert "siilo:cleo" in await anna.page("/claims")
+    assert "1 identities to decide" in text_of(await anna.page("/"))
+    form = {"product": "siilo", "rpps": CLEO, "decision": "accept"}
+    assert await anna.post("/claims", form) == (303, "/claims?done=decided")
+    assert "siilo:cleo" not in await anna.page("/claims")
+    assert "operator anna" in await anna.page("/claims?state=active")
     for decision in ("accept", "drop"):
-        form = {"product": "siilo", "rpps": CLEO, "decision": decision}
+        form = {"product": "siilo", "rpps": DAN, "decision": decision}
         assert (await anna.post("/claims", form))[0] == 400, "there is no such claim, or decision"
     assert (await anna.post("/claims", {"product": "siilo"}))[0] == 400
     assert (await anna.post("/identity/accept", {"user": "@ben:a.example", "key": "k", "sure": "yes"}))[0] in (400, 503)

@@ -1,11 +1,11 @@
 // An operator in the console, in a real Chromium: every page in both languages, on a desk by day and on a phone by night,
 // judged by axe-core (WCAG 2.1 AA); then by keyboard alone: one delivery is given up; then out, here and at the provider.
 // Argument: a JSON object with the console's address, Chromium's path, a folder for screenshots, the pages, who logs in,
-// and a delivery. Prints what was seen as JSON.
+// and a delivery; in `filled`, another console with a session in it. Prints what was seen as JSON.
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const { url, browser, shots, pages, who, delivery } = JSON.parse(process.argv[2]);
+const { url, browser, shots, pages, who, delivery, filled } = JSON.parse(process.argv[2]);
 const PATIENCE = 100_000; // ms, for failures
 const AXE = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf-8");
 const RULES = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], resultTypes: ["violations"] };
@@ -32,8 +32,10 @@ async function logIn(page) {
 // Zero violations; nothing wider than the screen.
 async function judge(page) {
   await page.evaluate(AXE);
-  const { violations } = await page.evaluate((rules) => window.axe.run(rules), RULES);
-  const lang = await page.evaluate(() => document.documentElement.lang);
+  const { violations, lang } = await page.evaluate(async (rules) => {
+    const { violations } = await window.axe.run(rules);
+    return { violations, lang: document.documentElement.lang };
+  }, RULES);
   for (const one of violations) seen.violations.push(`${lang} ${page.url()} ${one.id}: ${one.nodes.map((node) => node.html).join(" | ")}`);
   seen.judged += 1;
 }
@@ -62,13 +64,14 @@ const desk = await person({ locale: "fr-FR", viewport: { width: 1200, height: 80
 const phone = await person({ locale: "en-GB", viewport: { width: 320, height: 640 }, colorScheme: "dark" });
 try {
   for (const page of [desk, phone]) await logIn(page);
-  for (const path of pages) {
-    for (const page of [desk, phone]) {
-      await page.setViewportSize(page === desk ? { width: 1200, height: 800 } : { width: 320, height: 640 });
-      await page.goto(url + path);
+  for (const page of [desk, phone]) await page.context().addCookies([{ name: "console", value: filled.cookie, url: filled.url }]);
+  for (const address of [...pages.map((path) => url + path), ...filled.pages.map((path) => filled.url + path)]) {
+    await Promise.all([desk, phone].map(async (page) => {
+      if (page === desk) await page.setViewportSize({ width: 1200, height: 800 });
+      await page.goto(address);
       await judge(page);
       await narrow(page);
-    }
+    }));
   }
   await phone.goto(`${url}/`);
   await phone.screenshot({ path: `${shots}/phone.png` });
