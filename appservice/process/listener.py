@@ -128,7 +128,7 @@ class Listener:
             self.noticed(f"refused: {self._where.max_per_peer} of {connection.peer} are open (max_per_peer)")
             transport.abort()
             return False
-        mine[connection] = None
+        self._peers.setdefault(connection.peer, {})[connection] = None  # anew: whoever made room may have been the last
         return True
 
     def lost(self, connection: _Connection) -> None:

@@ -80,6 +80,7 @@ class Inner:
 
     async def _hand_over(self, taken: socket.socket) -> None:
         taken.setblocking(False)
+        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             async with asyncio.timeout(_PATIENCE):
                 raw = await _exactly(taken, HEAD)

@@ -127,11 +127,20 @@ async def _chain(workers: Crew, traffic: Traffic, names: Sequence[str], passing:
         working = await workers.working()
         for again in range(passing + _TRIES):
             await traffic.burst(again + len(died))
-            if again >= passing - 1 and await workers.world.died(traffic.left):
+            if again >= passing - 1 and await _died(workers, traffic):
                 died.add(armed[working.pid][1])
                 break
         workers.kill(working)
     return died
+
+
+async def _died(workers: Crew, traffic: Traffic) -> bool:
+    try:
+        return await workers.world.died(traffic.left)
+    except TimeoutError as error:
+        lines = [line for line in workers.world.log.read_text().splitlines() if " DEBUG " not in line]
+        left = (traffic.missing()[:5], traffic.untold()[:5], traffic.unknown())
+        raise AssertionError("\n".join([str(error), str(left), *lines[-100:]])) from error
 
 
 @pytest.fixture

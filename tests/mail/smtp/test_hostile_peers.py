@@ -8,6 +8,11 @@ import logging
 import pytest
 
 from bridge.errors import Refused, Unavailable
+from bridge.networks.mail.smtp.smtp_in import SmtpIn
+from bridge.workers.entrances import Entrances
+from bridge.workers.forwarding import Forwarding, Working
+from bridge.workers.inner import Inner, head
+from deploy.world.ports import free_port
 from deploy.world.waiting import until
 from tests.mail.smtp.conftest import A, Start
 from tests.mail.smtp.peer import PLAIN_MAIL, Peer
@@ -258,3 +263,39 @@ async def test_a_renewed_certificate_of_ours_is_used_without_a_restart(start: St
     old.certificate.write_bytes(new.issued.pem)
     old.key.write_bytes(new.issued.key_pem)
     assert await shown() == new.issued.der
+
+
+async def test_what_another_worker_hands_on_counts_for_who_has_made_it(space: Space, shelf: Shelf, anna: Party) -> None:
+    """With mutual TLS to the end, and within the limit of each peer."""
+    entrances = Entrances()
+    limits = {"sessions_per_peer": 1}
+    edge = SmtpIn(space.settings(limits=limits), space.judge, shelf.take, shelf.known, entrances=entrances)
+    await edge.start()
+    inner = Inner(entrances, "127.0.0.1")
+    await inner.start()
+    port = free_port()
+    forwarding = Forwarding(Entrances(), lambda name: ("127.0.0.1", port))
+    try:
+        await forwarding.towards(Working(inner.address, inner.secret, entrances.places))
+        async with Peer(port) as peer:
+            assert peer.greeting.startswith("220")
+            await peer.tls(space.client_context(anna))
+            assert (await peer.envelope()).startswith("250")
+            assert (await peer.data()).startswith("250")
+            assert await _greeted(inner, "10.1.2.3") == "220"
+            assert await _greeted(inner, "127.0.0.1") == "421"
+        assert len(shelf.mails) == 1
+    finally:
+        await forwarding.stop()
+        await inner.stop()
+        await edge.stop()
+
+
+async def _greeted(inner: Inner, who: str) -> str:
+    host, _, port = inner.address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head(inner.secret, "mail.smtp", who))
+    try:
+        return (await reader.readuntil(b"\n"))[:3].decode()
+    finally:
+        writer.transport.abort()

@@ -16,6 +16,8 @@ from aiohttp import ClientSession, web
 
 from appservice.process.listener import Listener
 from bridge.config import ConnectListenSettings
+from bridge.workers.entrances import Entrances
+from bridge.workers.inner import Inner, head
 from deploy.world.waiting import until
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "
@@ -187,3 +189,27 @@ async def test_tls_that_is_not_agreed_on_is_closed(tmp_path: Path) -> None:
         await some.connect(3)
         await until(lambda: some.ended() == 3)
     await made.stop()
+
+
+async def test_what_another_worker_hands_on_counts_for_who_has_made_it() -> None:
+    entrances, app = Entrances(), web.Application()
+    app.router.add_route("*", "/", _answer)
+    made = Listener("connect_listen", app, ConnectListenSettings(port=0, max_per_peer=1), entrances)
+    await made.start(None)
+    inner = Inner(entrances, "127.0.0.1")
+    await inner.start()
+    ends = []
+    try:
+        for who in ("10.1.2.3", "10.1.2.4", "10.1.2.3"):
+            host, _, port = inner.address.partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            ends.append(writer)
+            request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
+            writer.write(head(inner.secret, "connect_listen", who) + request)
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        assert {who: len(mine) for who, mine in made._peers.items()} == {"10.1.2.3": 1, "10.1.2.4": 1}
+    finally:
+        for writer in ends:
+            writer.transport.abort()
+        await inner.stop()
+        await made.stop()
