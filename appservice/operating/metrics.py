@@ -80,6 +80,8 @@ def _of_hub(stand: Stand) -> Iterator[Metric]:
         late.add_metric([one.network], one.late)
     yield from (waiting, oldest, untold, late)
     yield GaugeMetricFamily("liaison_deliveries_held", f"Wait for their place, up to {MOST} {_HUB}", stand.held)
+    if stand.workers:
+        yield GaugeMetricFamily("liaison_workers", f"Processes, those that stand by, too {_HUB}", len(stand.workers))
     yield from _edges(stand)
 
 

@@ -46,6 +46,16 @@ class EdgeQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerStand:
+    """One process of the hub, on PostgreSQL. ``works``: it has the lease; the others stand by. ``since``: ms."""
+
+    name: str
+    version: str
+    works: bool
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stand:
     """At one moment. ``trouble``: why nothing can be encrypted, or nothing reaches Matrix, in English; else empty.
 
@@ -66,6 +76,7 @@ class Stand:
     lists: tuple[Followed, ...]
     certificates: dict[str, int]
     disks: tuple[Disk, ...]
+    workers: tuple[WorkerStand, ...]
 
 
 class Overview:
@@ -87,19 +98,27 @@ class Overview:
         """Whatever the database does."""
         try:
             traffic, held, queues = await self._queue.traffic(), await self._queue.held(), await self._queues()
-            reads = True
+            workers, reads = await self._workers(), True
         except Unavailable:
-            traffic, held, queues, reads = self._unknown(), 0, (), False
+            traffic, held, queues, workers, reads = self._unknown(), 0, (), (), False
         lists = [*self._core.served.followed, await self._around.directory()]
         return Stand(
             version("liaison-hub"), time.monotonic() - self._began, self._trouble(), tuple(traffic), held,
             dict(ALARMS.by), self._listed(), reads and self._core.db.working, reads, queues, tuple(lists),
-            self._around.certificates(), tuple(self._around.disks()),
+            self._around.certificates(), tuple(self._around.disks()), workers,
         )  # fmt: skip
 
     def _unknown(self) -> list[Traffic]:
         courier = self._core.courier
         return [Traffic(name, courier.up(name), 0, 0, None) for name in self._core.served]
+
+    async def _workers(self) -> tuple[WorkerStand, ...]:
+        if self._core.db.engine != "postgresql":
+            return ()
+        from bridge.db.postgres import Postgres
+
+        found = await self._core.db.workers() if isinstance(self._core.db, Postgres) else []
+        return tuple(WorkerStand(one.name, one.version, one.works, one.since) for one in found)
 
     async def _queues(self) -> tuple[EdgeQueue, ...]:
         found = await self._core.served.queues(MOST)

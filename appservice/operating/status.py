@@ -75,12 +75,19 @@ def lines(found: Json, now: float, late: float) -> list[str]:
     said += ["", *map(_edge, inside[:_SHOWN], [now] * _SHOWN)] if inside else []
     if found["held"]:
         said += ["", f"{_counted(found['held'])} wait for their place in the order of their conversation"]
+    if found["workers"]:
+        said += ["", *(_worker(one, now) for one in found["workers"])]
     if (listed := found["federation"]) is not None:
         left = lasting(listed["expires"] - now) if listed["expires"] > now else "nothing: it has ended"
         said += ["", f"federation: list {listed['sequence']}, {listed['domains']} domains, good for {left}"]
     needs = concerns(found, now, late)
     said += ["", *(f"! {line}" for line in needs)] if needs else ["", "nothing needs you"]
     return said
+
+
+def _worker(one: Json, now: float) -> str:
+    does = "works" if one["works"] else "stands by"
+    return f"worker {one['name']} {does}, {one['version']}, for {_since(one['since'], now)}"
 
 
 def _edge(one: Json, now: float) -> str:

@@ -86,7 +86,11 @@ class Standby:
                 if not said:
                     said = True
                     log.info("another worker has the database: this one takes over when that one ends")
-            await asyncio.sleep(_LOOK)
+            try:
+                await asyncio.sleep(_LOOK)
+            except asyncio.CancelledError:
+                connection.terminate()
+                raise
 
     async def _look(self, connection: Any, reach: Callable[[Directions | None], Awaitable[None]]) -> Keeper | None:
         now = asyncio.get_running_loop().time()

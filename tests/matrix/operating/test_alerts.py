@@ -15,36 +15,42 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 import trustme
 
 from appservice.operating.metrics import exposed
-from appservice.operating.overview import EdgeQueue, Stand
+from appservice.operating.overview import EdgeQueue, Stand, WorkerStand
 from appservice.operating.surroundings import Surroundings
 from bridge.config import DirectorySettings
+from bridge.db import open_database
+from bridge.db.postgres import Postgres as OnServer
+from bridge.db.postgres.standby import Standby
 from bridge.errors import Refused, Unavailable
 from bridge.hub.handing.counting import Counters
 from bridge.hub.hub import now_ms
 from bridge.model import Address
 from bridge.parts.alarms import ALARMS
 from bridge.people.directories.watched import WatchedFile
+from bridge.store.store import COMPONENT as STORE
 from deploy.bench.planting import Planting
+from deploy.world.postgres import Postgres
 from deploy.world.waiting import until, wait_for
 from tests.core.hub.test_outlet import planted, world
 from tests.core.make import running as hub_of_loopbacks
 from tests.mail import hub as mails
 from tests.mail.space import Space
 from tests.matrix.make import CLEO, DAN, ghost
-from tests.matrix.operating.rules import ALERTS, PROMTOOL, fires, rules, samples
+from tests.matrix.operating.rules import ALERTS, PROMTOOL, ROOT, fires, rules, samples
 from tests.matrix.operating.whole_hub import Site, site
 
 WHOLE = {
-    "LiaisonIsAway", "LiaisonWorkerIsAway", "LiaisonDatabaseFails", "LiaisonReachesNobody", "LiaisonNetworkIsAway",
+    "LiaisonIsAway", "LiaisonDatabaseFails", "LiaisonReachesNobody", "LiaisonNetworkIsAway",
     "LiaisonMessagesAreLate", "LiaisonQueueGrows", "LiaisonWritersAreNotTold", "LiaisonRefusesMuch",
     "LiaisonEventsPileUp", "LiaisonKeyIsMissing", "LiaisonPeopleCannotRead", "LiaisonCertificateEnds",
     "LiaisonListIsOld", "LiaisonListEnds", "LiaisonAlarm",
 }  # fmt: skip
-APART = {"LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow"}
+APART = {"LiaisonWorkerIsAway", "LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow"}
 _SIX_HOURS = 400  # min
 
 
@@ -163,7 +169,6 @@ async def test_each_alert_fires_for_its_cause(tmp_path: Path) -> None:
             for n in range(5):
                 await hub.say(f"more{n}")
             assert "LiaisonQueueGrows" in fires(tmp_path, troubled, await hub.read())
-            assert fires(tmp_path, calm, beside=[None]) == {"LiaisonWorkerIsAway"}
             await the_homeserver_goes(hub)
             assert fires(tmp_path, await hub.read()) >= {"LiaisonReachesNobody", "LiaisonEventsPileUp"}
             with a_full_disk(tmp_path / "hub.db"):
@@ -178,7 +183,7 @@ def exposure(**more: object) -> bytes:
     values = {
         "counts": Counters(),
         "version": "0", "running": 1.0, "trouble": "", "traffic": (), "held": 0, "alarms": {}, "federation": None,
-        "database": True, "known": True, "queues": (), "lists": (), "certificates": {}, "disks": (),
+        "database": True, "known": True, "queues": (), "lists": (), "certificates": {}, "disks": (), "workers": (),
     }  # fmt: skip
     values |= more
     counts = values.pop("counts")
@@ -200,6 +205,37 @@ async def test_a_mail_whose_operator_is_away_is_stuck(tmp_path: Path) -> None:
         assert fires(tmp_path, exposure(queues=tuple(queues)), minutes=70) == {"LiaisonMailIsStuck"}
         assert fires(tmp_path, exposure(queues=tuple(queues)), minutes=20) == set()
     shutil.rmtree(space.directory)
+
+
+@pytest.mark.postgres
+async def test_a_worker_that_stands_by_no_more_is_missed(tmp_path: Path, postgres: Postgres) -> None:
+    async def reach(_: object) -> None:
+        """Nothing is handed on."""
+
+    url = await postgres.create_database()
+    db = await open_database(url, [STORE])
+    assert isinstance(db, OnServer)
+
+    async def workers(n: int) -> tuple[WorkerStand, ...]:
+        async def look() -> tuple[WorkerStand, ...] | None:
+            found = tuple(WorkerStand(one.name, one.version, one.works, one.since) for one in await hub.workers())
+            return found if len(found) == n else None
+
+        return await wait_for(look, f"{n} workers")
+
+    hub: OnServer = db
+    await db.publish("here", "secret", "1.0")
+    waiting = asyncio.create_task(Standby(url, [STORE], "1.0").wait(reach))
+    both = exposure(workers=await workers(2))
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    connection = await asyncpg.connect(url)  # time passes
+    await connection.execute("UPDATE worker SET seen_at = seen_at - interval '16 seconds'")
+    await connection.close()
+    alone = exposure(workers=await workers(1))
+    await db.close()
+    assert fires(tmp_path, both, alone, alone) == {"LiaisonWorkerIsAway"}
+    assert fires(tmp_path, both) == fires(tmp_path, alone) == set()
 
 
 async def test_what_waited_long_was_slow(tmp_path: Path) -> None:
@@ -254,3 +290,6 @@ def test_no_alert_is_left_out_and_each_says_what_to_do() -> None:
     for rule in rules():
         assert rule["annotations"].keys() == {"summary", "do", "chapter"}
         assert rule["labels"]["severity"] in ("page", "ticket")
+        page, _, anchor = rule["annotations"]["chapter"].partition("#")
+        headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text("utf-8"), re.M)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}

@@ -118,7 +118,7 @@ def stand(**more: Any) -> dict[str, Any]:
     return {
         "version": "0.1.0", "running": 90.0, "trouble": "", "traffic": [network], "held": 0, "alarms": {},
         "federation": None, "database": True, "known": True, "queues": [], "lists": [], "certificates": {},
-        "disks": [], **more,
+        "disks": [], "workers": [], **more,
     }  # fmt: skip
 
 
@@ -157,6 +157,11 @@ def test_what_a_machine_needs_is_on_the_screen() -> None:
         "the disk of /var/lib/liaison is nearly full (5 MiB left)",
     ]  # fmt: skip
     assert "mail: 3 mails for b.example, the oldest for 1 h 6 min" in lines(bad, now, 600.0)
+    working = {"name": "a:1", "version": "1.0", "works": True, "since": hour}
+    there = [working, working | {"name": "b:2", "version": "1.1", "works": False}]
+    said = lines(stand(workers=there), now, 600.0)
+    assert "worker a:1 works, 1.0, for 1 h 6 min" in said
+    assert "worker b:2 stands by, 1.1, for 1 h 6 min" in said
     assert not concerns(stand(queues=[mails | {"oldest": int(now * 1000)}]), now, 600.0)
 
 
