@@ -168,7 +168,7 @@ def components_of(sections: Sequence[tuple[Network, BaseModel]]) -> list[Compone
 
 
 async def _build(config: Config, stack: AsyncExitStack, workers: Workers, keeper: Keeper | None) -> Parts:
-    settings = examine.examine(config)
+    settings = examine.examine(config, people=False)  # they are read below, once
     words.speak(config.language)
     sections = examine.sections(config)
     seal, rota = config.seal.open(), examine.rota(config.duty)

@@ -7,13 +7,13 @@ import os
 import sys
 from importlib.util import find_spec
 
-_PARTS = {"grow": "deploy.bench.grow"}
+_PARTS = {"grow": "deploy.bench.grow", "nation": "deploy.bench.grow.nation"}
 _REST = "deploy.bench"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whatever comes is the bench's."""
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="grow, or the options of the whole bench; --help")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="grow, nation, or options of the whole bench")
 
 
 def command(arguments: list[str]) -> list[str]:

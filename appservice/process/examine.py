@@ -22,13 +22,17 @@ from bridge.people.national.national import National
 from bridge.signatures import read_public
 
 
-def examine(config: Config) -> MatrixSettings:
-    """Read everything, without network and database; gives the section of the homeserver. Raises BadConfig."""
+def examine(config: Config, *, people: bool = True) -> MatrixSettings:
+    """Read everything, without network and database; gives the section of the homeserver. Raises BadConfig.
+
+    ``people``: the directory, too, which takes long where it is large.
+    """
     settings = validate(MatrixSettings, config.matrix, "matrix")
     settings.read_as_token()
     settings.read_hs_token()
     seal = config.seal.open()
-    directory(config)
+    if people:
+        directory(config)
     rota(config.duty)
     federation(config.trust)
     signing_key(config)

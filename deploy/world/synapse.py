@@ -106,6 +106,11 @@ class Synapse:
         return self.directory / "synapse.log"
 
     @property
+    def pid(self) -> int | None:
+        """The number of the (main) process, if it is there."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None

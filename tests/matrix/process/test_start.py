@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from appservice.process.command import main
+from appservice.process.examine import examine
+from bridge.config import BadConfig, read_config
 
 TOKEN = "sha256:" + "0" * 64
 
@@ -95,6 +97,18 @@ def test_check_says_all_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
         assert says in out
     assert "SECRET" not in out
     assert len(out.splitlines()) > 8
+
+
+def test_a_start_reads_a_directory_once_and_still_says_what_is_wrong_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path)
+    (tmp_path / "people.csv").write_text("rpps,name\n1,Anna\n")
+    examine(read_config(Path(path)), people=False)
+    with pytest.raises(BadConfig, match="line 2"):
+        examine(read_config(Path(path)))
+    assert main(["run", "-c", path]) == 2
+    assert said(capsys).startswith("directory.flatfile: people.csv, line 2")
 
 
 def test_check_of_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
