@@ -4,7 +4,7 @@ One row says who holds it, until when by the server's clock, and a number that g
 transaction that writes asks for the number, under a shared advisory lock of that transaction; whoever takes the lease
 over waits for the same lock alone. So nothing of an earlier holder is committed after a later one has begun, also if
 the earlier one was stopped, cut off or slow and does not know it. Both locks end with their transaction: a connection
-pooler in between breaks nothing.
+pooler in between breaks none of it.
 
 A holder also keeps a session's lock, as long as its connection lives. It proves nothing and decides nothing: when it is
 free, a holder has most likely died, and nobody need wait until its time is over.
