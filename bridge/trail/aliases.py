@@ -7,11 +7,13 @@ of an address that they know; without the key nobody finds an address from the r
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 
 from bridge.model import MAIL, MATRIX
 
 _AS_THEY_ARE = {"rpps", "idnps", "function", "operator", "product", "server", "list", "hub"}
 _LENGTH = 16  # hex digits
+_REMEMBERED = 10_000  # names: the same few people again and again
 
 
 def domain(network: str, address: str | None) -> str:
@@ -28,9 +30,10 @@ class Aliases:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-
-    def of(self, ident: str | None) -> str | None:
+        self.of = lru_cache(_REMEMBERED)(self._of)
         """How somebody or something is named in the chain."""
+
+    def _of(self, ident: str | None) -> str | None:
         network, colon, address = (ident or "").partition(":")
         if ident is None or not colon or network in _AS_THEY_ARE:
             return ident

@@ -13,6 +13,7 @@ from typing import Any
 
 from bridge.db import Counts
 from deploy.bench.hub import Hub, Setup, hub, hub_in_here
+from deploy.bench.peers.peer import peer
 from deploy.bench.product import Product, product
 from deploy.bench.put import Put, putting
 from deploy.world import process
@@ -171,51 +172,56 @@ class Round:
     """Milliseconds of processor time in one round.
 
     Of a bare PUT; of mautrix-python's encrypted send on libolm, by whether it stores the session; of a message each way
-    on each database.
+    in each of the worlds.
     """
 
     put: float
     libolm: dict[bool, float]
-    sqlite: dict[str, float]
-    postgres: dict[str, float]
+    ways: dict[str, dict[str, float]]
+
+
+Worlds = Mapping[str, tuple[Bench, list[str]]]
+HUB, PEER = ("sqlite", "postgres"), ("peer_sqlite", "peer_postgres")
 
 
 async def measure(folder: Path, quick: bool) -> dict[str, float]:
-    """The figures: two hubs and a process that only puts, in turns, so that the machine's moods cancel out."""
+    """The figures: hubs, whole bridges of another library, and a process that only puts, in turns.
+
+    So the machine's moods cancel out. The other bridges are made at the first use, and not for a quick look.
+    """
     chats, count, rounds = (4, 40, 1) if quick else (16, 480, 5)
     async with AsyncExitStack() as stack:
         server = Postgres(durable=True)
         stack.push_async_callback(server.stop)
         await server.start()
-        sqlite = await stack.enter_async_context(world(folder / "sqlite", chats))
-        postgres = await stack.enter_async_context(
-            world(folder / "postgres", chats, database=await server.create_database())
-        )
+        worlds: dict[str, tuple[Bench, list[str]]] = {}
+        for name in HUB if quick else (*HUB, *PEER):
+            database = await server.create_database() if name.endswith("postgres") else None
+            start = peer if name in PEER else hub
+            bench = await stack.enter_async_context(world(folder / name, chats, database=database, start=start))
+            worlds[name] = bench, await rooms(bench, chats)
+        sqlite = worlds["sqlite"][0]
         setup = sqlite.hub.setup
         whose = (setup.homeserver, setup.as_token, setup.ghost(0))
         put = await stack.enter_async_context(putting(*whose))
         libolm = await stack.enter_async_context(putting(*whose, module="deploy.bench.libolm"))
-        both = [(bench, await rooms(bench, chats)) for bench in (sqlite, postgres)]
         content = next(event["content"] for _, event in reversed(sqlite.ben.events) if _encrypted(event))
         for each in (put, libolm):
             await each.cpu_ms(content, count, chats)  # warm
-        found = [await _round(put, libolm, content, both, count) for _ in range(rounds)]
+        found = [await _round(put, libolm, content, worlds, count) for _ in range(rounds)]
     return _figures(found) | await counts(folder / "counts", quick)
 
 
-async def _round(
-    put: Put, libolm: Put, content: dict[str, Any], both: list[tuple[Bench, list[str]]], count: int
-) -> Round:
-    puts, ways = list[float](), list[dict[str, float]]()
-    for bench, found in both:
+async def _round(put: Put, libolm: Put, content: dict[str, Any], worlds: Worlds, count: int) -> Round:
+    puts, ways, chats = list[float](), dict[str, dict[str, float]](), 0
+    for name, (bench, found) in worlds.items():
         chats = len(found)
         puts.append(await put.cpu_ms(content, count, chats))
         out = await to_matrix(bench, count, chats)
         puts.append(await put.cpu_ms(content, count, chats))
-        ways.append({TO_MATRIX: out, TO_PRODUCT: await to_product(bench, count, found)})
-    chats = len(both[0][1])
-    peer = {stored: await libolm.cpu_ms(_CLEAR, count, chats, stored=stored) for stored in (False, True)}
-    return Round(statistics.mean(puts), peer, *ways)
+        ways[name] = {TO_MATRIX: out, TO_PRODUCT: await to_product(bench, count, found)}
+    libolms = {stored: await libolm.cpu_ms(_CLEAR, count, chats, stored=stored) for stored in (False, True)}
+    return Round(statistics.mean(puts), libolms, ways)
 
 
 def _encrypted(event: dict[str, Any]) -> bool:
@@ -223,17 +229,24 @@ def _encrypted(event: dict[str, Any]) -> bool:
 
 
 def _figures(rounds: list[Round]) -> dict[str, float]:
-    """Medians over the rounds; a share or a multiple is taken within each round."""
+    """Medians over the rounds; a share or a multiple is taken within each round. A peer's figure stands beside ours."""
     found = {
         "put_cpu_ms": statistics.median(r.put for r in rounds),
         "libolm_send_puts": statistics.median(r.libolm[False] / r.put for r in rounds),
         "libolm_stored_send_puts": statistics.median(r.libolm[True] / r.put for r in rounds),
     }
-    shares = list[float]()
+    shares, names = list[float](), rounds[0].ways
+
+    def puts(name: str, way: str) -> float:
+        return statistics.median(r.ways[name][way] / r.put for r in rounds)
+
     for way in (TO_MATRIX, TO_PRODUCT):
-        found[f"hub_cpu_ms_per_message_{way}"] = statistics.median(r.sqlite[way] for r in rounds)
-        found[f"cpu_puts_{way}"] = statistics.median(r.sqlite[way] / r.put for r in rounds)
-        shares.append(statistics.median(r.postgres[way] / r.sqlite[way] for r in rounds))
+        found[f"hub_cpu_ms_per_message_{way}"] = statistics.median(r.ways["sqlite"][way] for r in rounds)
+        for engine, whose in zip(("", "postgres_"), zip(HUB, PEER, strict=True), strict=True):
+            for prefix, name in zip(("", "peer_"), whose, strict=True):
+                if name in names:
+                    found[f"{prefix}cpu_puts_{engine}{way}"] = puts(name, way)
+        shares.append(statistics.median(r.ways["postgres"][way] / r.ways["sqlite"][way] for r in rounds))
     return found | {"cpu_postgres_share_of_sqlite": max(shares)}
 
 

@@ -18,12 +18,14 @@ from deploy.bench import cost, real
 from deploy.bench.cost import Bench, joined
 from deploy.bench.hub import BEN, rpps
 from deploy.bench.operators import OURS, THEIRS, Operators, Sender, operators, sender
+from deploy.bench.put import Put, putting
 from deploy.bench.real import Bare, Json, World, gathered, native_message, timed
 from deploy.bench.sender import Letter
 from deploy.world.stub.human import Human
 
 _MARK = re.compile(r"marque-\d+-\d+")
 _PATIENCE = 300.0
+_PUTS = 400  # bare ones, beside each round
 # Mails on a connection. Operators run mail servers as they are delivered: Postfix opens a connection, with the whole
 # handshake, for each mail (postconf(5): smtp_tls_connection_reuse = no). Kept ones are what a busy peer may configure.
 _WAYS = {"mail": 1, "mail_kept": 0}
@@ -178,17 +180,22 @@ def _rates(count: int, theirs: Sequence[Took], ours: Sequence[Took], bare: Seque
     }
 
 
-async def alone(post: Post, each: int, rounds: int) -> dict[str, float]:
+async def alone(post: Post, put: Put, each: int, rounds: int) -> dict[str, float]:
     """The hub beside a homeserver that costs next to nothing: what is left is the hub's own work."""
-    count, theirs, ours = post.chats * each, list[Took](), list[Took]()
+    count, theirs, ours, multiples = post.chats * each, list[Took](), list[Took](), list[float]()
+    content = _content(post.bench.ben)
     for _ in range(rounds):
         theirs.append(await to_postfix(post, post.round(each)))
+        one = await put.cpu_ms(content, _PUTS, post.lines)
+        before = post.bench.hub.cpu_ms()
         ours.append(await to_hub(post, post.round(each)))
         await post.bench.hub.quiet()
+        multiples.append((post.bench.hub.cpu_ms() - before) / count / one)
     shares = [a.taken / b.delivered for a, b in zip(theirs, ours, strict=True)]
     return {
         "alone_delivered_per_s": count / statistics.median(t.delivered for t in ours),
         "alone_share_of_postfix": statistics.median(shares),
+        "alone_puts": statistics.median(multiples),
     }
 
 
@@ -271,8 +278,11 @@ async def measure(folder: Path, quick: bool) -> dict[str, float]:
         bench = await stack.enter_async_context(cost.world(folder / "alone", 1, mail=made.section()))
         post = Post(bench, made, sends, chats, lines)
         await rooms(post)
+        setup = bench.hub.setup
+        put = await stack.enter_async_context(putting(setup.homeserver, setup.as_token, setup.ghost(0)))
+        await put.cpu_ms(_content(bench.ben), _PUTS, lines)  # warm
         for name, post.each in _WAYS.items():
-            found |= _named(name, await alone(post, each, count))
+            found |= _named(name, await alone(post, put, each, count))
     return found
 
 

@@ -13,6 +13,7 @@ import pytest
 from bridge.networks.mail.mime.mail import parse
 from deploy.bench import child, cost
 from deploy.bench.inside import policy
+from deploy.bench.peers.peer import peer
 from deploy.bench.sender import Letter
 
 # Statements and transactions for one message that is alone. It asks 24 and 22; a busy machine tells its state in more
@@ -62,6 +63,15 @@ def test_the_cost_of_messages_and_ghosts_is_measured(tmp_path: Path) -> None:
     assert found["ghost_cpu_ms"] > 0
     assert "memory_kib_per_active_ghost" in found
     assert [key for key in found if not key.endswith(UNITS) and not key.startswith("machine")] == []
+
+
+@pytest.mark.long
+async def test_a_whole_bridge_of_another_library_carries_the_same_messages(tmp_path: Path) -> None:
+    async with cost.world(tmp_path, 2, start=peer) as bench:
+        found = await cost.rooms(bench, 2)
+        assert await cost.to_matrix(bench, 8, 2) > 0
+        assert await cost.to_product(bench, 8, found) > 0
+        await bench.ben.heard(f"{cost.TEXT}3")  # she can read it
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ import aiohappyeyeballs
 from yarl import URL
 
 from bridge.parts.http.connection import Broken, Connection, HttpAnswer, header
+from bridge.parts.http.places import Places
 
 _IDLE = 15.0  # s: servers and what stands before them keep an unused connection for longer than that
 _EYEBALLS = 0.25  # s until another address of a name is tried beside the first (RFC 8305)
@@ -31,7 +32,7 @@ class Calls:
         self._url = url
         self._base = url.raw_path.rstrip("/")
         self._tls = tls
-        self._slots = asyncio.Semaphore(connections)
+        self._places = Places(connections)
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -59,19 +60,21 @@ class Calls:
         if not target.isascii() or not target.isprintable() or " " in target:
             raise ValueError("no target of a request")
         line = f"{method} {self._base}{target} HTTP/1.1\r\n{self._head}{more}Content-Length: {len(body)}\r\n\r\n"
-        async with asyncio.timeout(seconds), self._slots:
+        request, deadline = line.encode() + body, asyncio.get_running_loop().time() + seconds
+        await self._places.take(deadline)
+        try:
             while True:
                 kept = self._take()
-                connection = kept or await self._connect()
+                connection = kept or await self._connect(deadline)
                 try:
-                    answer = await connection.ask(line.encode() + body, most)
+                    return await connection.ask(request, most, deadline)
                 except Broken as broken:
                     if kept is None or broken.begun or method not in _AGAIN:
-                        raise
-                    continue  # it had been closed by the other side, which has not seen this
+                        raise  # else it had been closed by the other side, which has not seen this
                 finally:
                     self._give_back(connection)  # one that was left in the midst of an answer is not usable
-                return answer
+        finally:
+            self._places.give()
 
     # ---- connections
 
@@ -104,22 +107,25 @@ class Calls:
         if self._idle:
             self._sweep = loop.call_at(self._idle[0].idle_since + _IDLE, self._swept)
 
-    async def _connect(self) -> Connection:
-        """A new one. Raises Broken."""
+    async def _connect(self, deadline: float) -> Connection:
+        """A new one. Raises Broken, TimeoutError."""
         url, loop = self._url, asyncio.get_running_loop()
         assert url.raw_host is not None
         host = url.raw_host.rstrip(".")
         tls = self._context() if url.scheme == "https" else None
         try:
-            found = await loop.getaddrinfo(host, url.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-            plain = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_EYEBALLS)
-            try:
-                _, connection = await loop.create_connection(
-                    Connection, sock=plain, ssl=tls, server_hostname=None if tls is None else host
-                )
-            except BaseException:
-                plain.close()
-                raise
+            async with asyncio.timeout_at(deadline):
+                found = await loop.getaddrinfo(host, url.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+                plain = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_EYEBALLS)
+                try:
+                    _, connection = await loop.create_connection(
+                        Connection, sock=plain, ssl=tls, server_hostname=None if tls is None else host
+                    )
+                except BaseException:
+                    plain.close()
+                    raise
+        except TimeoutError:
+            raise
         except OSError as error:
             raise Broken(f"no connection: {type(error).__name__}", begun=False) from error
         self._all.add(connection)

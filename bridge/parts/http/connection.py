@@ -46,16 +46,23 @@ class Connection(asyncio.Protocol):
         self._sized = self._headed = self._begun = False
         self.usable = False
 
-    async def ask(self, request: bytes, most: int) -> HttpAnswer:
-        """Write a request; gives its answer, with a body of at most so many bytes. Raises Broken."""
+    async def ask(self, request: bytes, most: int, deadline: float) -> HttpAnswer:
+        """Write a request; gives its answer, with a body of at most so many bytes.
+
+        ``deadline`` is a time of the loop's clock. Raises Broken, TimeoutError.
+        """
         if self._transport is None or not self.usable:
             raise Broken("closed", begun=False)
         self._most, self.usable, self._begun = most, False, False
-        self._asked = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        asked: asyncio.Future[HttpAnswer] = loop.create_future()
+        self._asked = asked
+        timer = loop.call_at(deadline, _late, asked)
         self._transport.write(request)
         try:
-            return await self._asked
+            return await asked
         finally:
+            timer.cancel()
             self._asked = None
 
     def abort(self) -> None:
@@ -142,6 +149,11 @@ class Connection(asyncio.Protocol):
         if self._asked is not None and not self._asked.done():
             self._asked.set_exception(why)
         self.abort()
+
+
+def _late(asked: asyncio.Future[HttpAnswer]) -> None:
+    if not asked.done():
+        asked.set_exception(TimeoutError())
 
 
 def header(name: str, value: str) -> str:
