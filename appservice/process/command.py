@@ -30,6 +30,7 @@ from appservice.process import identities as identities_cli
 from appservice.process import key_retiring as keys_cli
 from appservice.process.conforming import command as homeserver_cli
 from appservice.process.restored import report as restored_cli
+from appservice.process.safekeeping import command as copies_cli
 from appservice.process.sealing import command as seal_cli
 from appservice.rights import conversations as conversations_cli
 from appservice.rights import persons as persons_cli
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("bench", help=text, add_help=False)
     bench_cli.add_arguments(command)
     command.set_defaults(call=bench_cli.main)
+    copies_cli.add(commands, _loop, _CONFIG)
     key = commands.add_parser("key", help="make a key for the seal (32 bytes in base64)")
     key.set_defaults(call=_key)
     token = commands.add_parser("token", help="make a token and a webhook secret for a product")

@@ -228,6 +228,7 @@ WHOLE = {
     "e2ee.request-now-all": "the same",
     "mail.waiting_names": "the same: a thousand of what waits",
     "process.life-placed": "one row",
+    "process.life-moved": "one row",
     "process.resealing": "a row for each sealed column",
     "process.resealing-forget": "the same",
     "process.restored-last": "one row for each restored copy",

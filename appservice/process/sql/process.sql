@@ -29,6 +29,9 @@ UPDATE life SET confirmed = $2 WHERE hub = $1
 -- name: life-placed
 UPDATE life SET place = $1
 
+-- name: life-moved
+UPDATE life SET hub = $1 || hub WHERE hub NOT LIKE $1 || '%'
+
 -- name: restored
 INSERT INTO restored (noticed_at, kind, since, until) VALUES ($1, $2, $3, $4)
 
