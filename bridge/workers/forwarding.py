@@ -138,7 +138,7 @@ async def _both(
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # what uvloop says of a connection that has just ended
         while piece := await reader.read(_PIECE):
             writer.write(piece)
             await writer.drain()

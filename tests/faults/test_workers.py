@@ -47,6 +47,7 @@ async def test_whoever_works_dies_stands_still_or_ends_and_nothing_is_lost(
         await _somebody_else(workers, first)
         await traffic.burst(2)
         second = await workers.working()
+        await workers.world.ready()  # a start may stand still for longer
         os.kill(second.pid, signal.SIGSTOP)  # it does not know that it lost the lease, and writes on
         await traffic.burst(3)
         third = await _somebody_else(workers, second)

@@ -33,6 +33,7 @@ class Keeper:
         self.holder, self.fence = holder, fence
         self.lost = asyncio.Event()
         self._term = lease.FIRST_TERM
+        self._locked = False
         self._cut = asyncio.Event()
         connection.add_termination_listener(self._ended)
         self._task = asyncio.get_running_loop().create_task(self._keep())
@@ -58,8 +59,10 @@ class Keeper:
     async def taken(cls, url: str, connection: Any, seen: lease.Holding, holder: str) -> Keeper:
         """Take it over from whoever held it at ``seen``. Raises Unavailable: somebody was first."""
         fence = await lease.take(connection, seen, holder)
-        await lease.lock(connection)
-        return cls(url, connection, holder, fence)
+        locked = await lease.lock(connection)
+        made = cls(url, connection, holder, fence)
+        made._locked = locked
+        return made
 
     def begun(self) -> None:
         """Everything has started: from now on this process renews as often as it should."""
@@ -92,7 +95,7 @@ class Keeper:
         """While the server is away nobody can take it; this one asks again until it answers."""
         while not self.lost.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(_RENEW):
+                async with asyncio.timeout(_RENEW if self._locked else _AGAIN):
                     await self._cut.wait()
             try:
                 async with asyncio.timeout(_SLOW):
@@ -106,9 +109,11 @@ class Keeper:
         if self._connection.is_closed():
             self._connection = await connect(self._url)
             self._connection.add_termination_listener(self._ended)
-            await lease.lock(self._connection)
+            self._locked = False
         if not await lease.renew(self._connection, self.fence, self._term):
             self.fenced()
+        elif not self._locked:  # after the time was set: whoever sees the lock sees that the time runs
+            self._locked = await lease.lock(self._connection)
 
 
 async def connect(url: str) -> Any:

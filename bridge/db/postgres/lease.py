@@ -134,9 +134,9 @@ async def end(connection: Any, fence: int) -> None:
     await connection.execute(_END, fence)
 
 
-async def lock(connection: Any) -> None:
-    """Keep the session's lock as long as this connection lives, if it is free."""
-    await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+async def lock(connection: Any) -> bool:
+    """Keep the session's lock as long as this connection lives; False: an earlier holder's session has it still."""
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK))
 
 
 def fence_call(fence: int) -> str:

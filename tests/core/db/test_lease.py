@@ -207,6 +207,23 @@ async def test_whoever_begins_has_more_time_than_whoever_works(
     assert await somebody.fetchval(left) > 0
 
 
+async def test_who_took_it_from_a_living_holder_is_not_taken_for_dead(
+    pg: Postgres, pg_url: str, tmp_path: Path
+) -> None:
+    """The session's lock is the earlier holder's until that one knows; then it is the new one's at once."""
+    async with taken_over(pg_url, tmp_path) as other:
+        async with asyncio.timeout(PATIENCE):
+            await pg.taken_over()
+        await pg.close()
+        async with asyncio.timeout(PATIENCE):
+            while not other._keeper._locked:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        looking = await keeper.connect(pg_url)
+        seen = await lease.look(looking)
+        await looking.close()
+        assert (seen.locked, seen.doubtful, seen.free) == (True, False, False)
+
+
 async def test_an_older_release_does_not_take_over_from_a_newer_one(
     pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
 ) -> None:

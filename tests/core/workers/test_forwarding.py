@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import pytest
 import pytest_asyncio
+import uvloop
 
 from bridge.parts.tasks import Tasks
 from bridge.workers.entrances import Entrances
 from bridge.workers.forwarding import Forwarding, Working
 from bridge.workers.inner import HEAD, Inner, head, read_head
+from deploy.world.waiting import until
 
 _HOST = "127.0.0.1"
 
@@ -167,3 +170,37 @@ async def test_a_port_that_is_not_to_be_had_is_no_reason_to_stop(worker: Worker,
         await waiting.forwarding.towards(working)
     await waiting.forwarding.towards(working)
     assert await _said(waiting.port, b"a") == b"a end"
+
+
+class _Slow(Worker):
+    """It has more to say after whoever has called has gone."""
+
+    async def _answer(self, taken: socket.socket, peer: str) -> None:
+        reader, writer = await asyncio.open_connection(sock=taken)
+        writer.write(await reader.read(1000))
+        await reader.read()
+        for _ in range(4):
+            writer.write(b"more")
+            await asyncio.sleep(0.02)
+        writer.close()
+        self.peers.append(peer)
+
+
+def test_whoever_hangs_up_in_the_middle_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    """On the hub's own loop, which has another error for it than asyncio's."""
+
+    async def hang_up() -> None:
+        worker, waiting = _Slow(), Waiting()
+        await waiting.forwarding.towards(await worker.open())
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection(_HOST, waiting.port)
+            writer.write(b"a")
+            assert await reader.readexactly(1) == b"a"
+            writer.transport.abort()
+        await until(lambda: len(worker.peers) == 5 and not waiting.forwarding._open["api"])
+        await waiting.forwarding.stop()
+        await worker.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(hang_up())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
