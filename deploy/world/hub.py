@@ -8,6 +8,7 @@ import hashlib
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,19 @@ _HOST = "127.0.0.1"
 Row = dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many processes one hub is, and on which database: PostgreSQL where there are several."""
+
+    count: int = 1
+    database: str | None = None
+
+
+ONE = Workers()
+
+
 class Hub:
-    """One hub beside the first homeserver, as `liaison run` starts it, on SQLite."""
+    """One hub beside the first homeserver, as `liaison run` starts it: on SQLite, or as many workers on PostgreSQL."""
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class Hub:
         *,
         national: bool = False,
         forked: bool = False,
+        workers: Workers = ONE,
     ) -> None:
         """``servers``: the hub's own homeserver and the other one; with ``space`` it takes part in secure mail.
 
@@ -54,6 +67,7 @@ class Hub:
         ``forked``: it starts in a tenth of the time (see :mod:`deploy.world.forking`), for who kills it often.
         """
         self._national = national
+        self._database = workers.database or f"sqlite:///{state / 'hub.db'}"
         self._state = state
         home, away = servers
         self.config = state / "hub.yaml"
@@ -67,12 +81,15 @@ class Hub:
         self._rows = _people(f"@ben:{away.name}")
         self._settings = _matrix(state, kept, home, self.url)
         self._write(state, [home.name, away.name])
+        self.workers = [self._worker(n, forked=forked) for n in range(workers.count)]
+        self.process = self.workers[0]
+
+    def _worker(self, n: int, *, forked: bool) -> Supervised:
         run: list[str | Path] = ["run", "-c", self.config]
-        launch = process.Launch(log=state / "hub.log", cwd=ROOT)
+        launch = process.Launch(log=self._state / f"hub{n or ''}.log", cwd=ROOT)
         if forked:
-            self.process = Supervised("hub", run, launch, PROGRAM)
-        else:
-            self.process = Supervised("hub", [sys.executable, "-m", "appservice", *run], launch)
+            return Supervised("hub", run, launch, PROGRAM)
+        return Supervised("hub", [sys.executable, "-m", "appservice", *run], launch)
 
     def _write(self, state: StateDirectory, servers: Sequence[str]) -> None:
         own = self._kept.secrets
@@ -88,7 +105,7 @@ class Hub:
 
     def _configuration(self, state: StateDirectory, servers: Sequence[str]) -> dict[str, Any]:
         return {
-            "database": {"url": f"sqlite:///{state / 'hub.db'}"},
+            "database": {"url": self._database},
             "seal": {"active": "demo", "keys": {"demo": str(state / "secrets/seal")}},
             "directory": {"flatfile": str(self.people)} | ({"kind": "national"} if self._national else {}),
             "trust": {"matrix_servers": list(servers)},

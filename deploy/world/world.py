@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from deploy.world import process
 from deploy.world.certificates import Authority
-from deploy.world.hub import BEN, Hub
+from deploy.world.hub import BEN, ONE, Hub, Workers
 from deploy.world.mail_space import Space
 from deploy.world.product import ProductClient
 from deploy.world.state_directory import PRODUCTS, Kept, Server, StateDirectory
@@ -38,16 +38,19 @@ class World:
         mail: bool = True,
         national: bool = False,
         forked: bool = False,
+        workers: Workers = ONE,
     ) -> None:
-        """``mail``: with operators of secure mail, which only root can start; ``national``, ``forked``: see `Hub`."""
+        """``mail``: with operators of secure mail, which only root can start; the rest: see `Hub`."""
         self.state = state
         self.kept = kept
         self._say = say
+        self._workers = workers
         authority = Authority(state / "ca")
         self.home = _server(state, "home", (kept.home, kept.away), authority)
         self.away = _server(state, "away", (kept.away, kept.home), authority)
         self.space = Space(state, kept, TEAM) if mail else None
-        self.hub = Hub(state, kept, (self.home, self.away), self.space, national=national, forked=forked)
+        servers = (self.home, self.away)
+        self.hub = Hub(state, kept, servers, self.space, national=national, forked=forked, workers=workers)
         self.home.registrations.append(self.hub.registration)
         self.simulators = {name: self._simulator(name) for name in PRODUCTS}
         self.products = {name: ProductClient(name, f"http://127.0.0.1:{kept.products[name].port}") for name in PRODUCTS}
@@ -95,8 +98,9 @@ class World:
         self._say("deux serveurs Matrix fédérés — two federated homeservers (Synapse)")
         await asyncio.gather(start_all(self.home, self.away), *([self.space.ready()] if self.space else []))
         await self.hub.learn()
-        self._say("le hub — the hub (SQLite)")
-        self.hub.process.start()
+        self._say(f"le hub — the hub ({'SQLite' if self._workers.database is None else 'PostgreSQL'})")
+        for worker in self.hub.workers:
+            worker.start()
         await asyncio.gather(self.hub.ready(), self._ben(), *(self.simulated(name) for name in PRODUCTS))
         self._say("l'annuaire : un utilisateur et des clés par personne — the directory: a user and keys for everybody")
         await asyncio.gather(self.hub.pinged(), self._declare_all())
@@ -172,7 +176,7 @@ class World:
         self._complete = False
         (self.state / "endpoints.json").unlink(missing_ok=True)
         await _all(simulator.stop(patience=2.0) for simulator in self.simulators.values())
-        await _all([self.hub.process.stop(patience=4.0)])
+        await _all(worker.stop(patience=4.0) for worker in self.hub.workers)
         await _all([*(_end(server) for server in (self.home, self.away)), *([self.space.stop()] if self.space else [])])
         await self._open.aclose()
 

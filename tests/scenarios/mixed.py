@@ -10,7 +10,9 @@ import asyncio
 import random
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.scenarios import pieces
@@ -97,6 +99,9 @@ class Life:
         self._next = 0
         self.done = 0
         self.counts: dict[str, int] = {}
+        self._turns = asyncio.Condition()
+        self._busy: Counter[str] = Counter()
+        self._resting: set[str] = set()
         self._acts: list[tuple[FarEnd, str, str]] = []
         self._reactions: dict[tuple[str, str], list[tuple[Fact, str, str]]] = {}
 
@@ -111,10 +116,36 @@ class Life:
             verb = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
             if not end.rewrites and verb not in ("say", "reply", "file"):
                 verb = "say"
-            if self.done % 4 == 0:
-                await end.look()
-            await self._do(end, chance.choice(mine), verb, chance)
+            async with self._taking_part(end.network):
+                if self.done % 4 == 0:
+                    await end.look()
+                await self._do(end, chance.choice(mine), verb, chance)
             await asyncio.sleep(chance.uniform(0, 1 if end.rewrites else 2))
+
+    @asynccontextmanager
+    async def _taking_part(self, network: str) -> AsyncIterator[None]:
+        async with self._turns:
+            await self._turns.wait_for(lambda: network not in self._resting)
+            self._busy[network] += 1
+        try:
+            yield
+        finally:
+            async with self._turns:
+                self._busy[network] -= 1
+                self._turns.notify_all()
+
+    @asynccontextmanager
+    async def without(self, network: str) -> AsyncIterator[None]:
+        """Nobody of this network does anything in the block: their server is away."""
+        async with self._turns:
+            self._resting.add(network)
+            await self._turns.wait_for(lambda: not self._busy[network])
+        try:
+            yield
+        finally:
+            async with self._turns:
+                self._resting.discard(network)
+                self._turns.notify_all()
 
     async def _do(self, end: FarEnd, talk: Talk, verb: str, chance: random.Random) -> None:
         seen = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -125,12 +125,21 @@ async def _known(world: World, one: MatrixEnd, talk: Talk) -> None:
             await one.client.devices(other.client.user_id)
 
 
-async def kills(world: World, life: Life, acts: int, count: int) -> None:
-    """Kill the hub so often, at even distances."""
+def kills(count: int) -> Beside:
+    """Kill the hub so often."""
+
+    async def beside(world: World, life: Life, acts: int) -> None:
+        await evenly(life, acts, count, lambda: kill(world))
+
+    return beside
+
+
+async def evenly(life: Life, acts: int, count: int, what: Callable[[], Awaitable[None]]) -> None:
+    """Do something so often, at even distances of what people do."""
     for n in range(count):
         while life.done < acts * (n + 1) / (count + 1):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
-        await kill(world)
+        await what()
 
 
 def differences(talk: Talk, *, ordered: bool) -> list[str]:
@@ -215,16 +224,19 @@ async def comers(world: World, names: Sequence[str]) -> AsyncIterator[list[Comer
         yield [one for one in found if one.name in names]
 
 
+Beside = Callable[[World, Life, int], Awaitable[None]]  # what happens to servers while so many things are done
+
+
 async def carry_out(
-    world: World, acts: int, count: int, seed: int, names: Sequence[str] = tuple(TALKS),
+    world: World, acts: int, beside: Beside, seed: int, names: Sequence[str] = tuple(TALKS),
     coming: Sequence[str] = ("gael", "diego", "zoe"), ordered: bool = True,
 ) -> None:  # fmt: skip
-    """So many things are done in these conversations, with so many kills; ``ordered``: all show them in one order."""
+    """So many things are done in these conversations; ``ordered``: all show them in one order."""
     async with eight(world) as ends, comers(world, coming) as extra:
         talks = [await meet(world, name, [ends[one] for one in TALKS[name]]) for name in names]
         life, comings = Life(talks, seed), Comings([talk for talk in talks if talk.name in MOVING], extra, seed)
         await asyncio.gather(
-            life.live(ends.values(), acts), kills(world, life, acts, count), comings.live(lambda: life.done < acts)
+            life.live(ends.values(), acts), beside(world, life, acts), comings.live(lambda: life.done < acts)
         )
         wrong = await at_rest(
             [*ends.values()], lambda: [one for talk in talks for one in differences(talk, ordered=ordered)]
@@ -291,7 +303,7 @@ async def _has_read(writer: ProductEnd, ident: str, count: int) -> bool:
 
 
 async def test_seventy_things_and_a_kill(world: World) -> None:
-    await carry_out(world, 70, 1, seed=7, names=["all", "products"], coming=["gael"], ordered=False)
+    await carry_out(world, 70, kills(1), seed=7, names=["all", "products"], coming=["gael"], ordered=False)
 
 
 @pytest.mark.long
@@ -299,4 +311,4 @@ async def test_seventy_things_and_a_kill(world: World) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_two_thousand_things_and_three_kills(world: World, seed: int) -> None:
     async with patient(world):
-        await carry_out(world, 2000, 3, seed=seed)
+        await carry_out(world, 2000, kills(3), seed=seed)
