@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from appservice.process.safekeeping import moving
+from appservice.process.safekeeping import backing, moving, restoring
+from bridge.config import read_config
 
 Loop = Callable[[Coroutine[Any, Any, int]], int]
 
@@ -18,3 +19,16 @@ def add(commands: Any, loop: Loop, config: Path) -> None:
     command: argparse.ArgumentParser = commands.add_parser("move", help=text, description=text)
     moving.add_arguments(command)
     command.set_defaults(call=lambda asked: loop(moving.main(asked)))
+    for name, add_arguments, main, about in (
+        ("backup", backing.add_arguments, backing.main, "a copy of the database, as of one moment, while the hub runs"),
+        (
+            "restore",
+            restoring.add_arguments,
+            restoring.main,
+            "verify a backup; put it back where nothing is yet",
+        ),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        command.add_argument("-c", "--config", type=Path, default=config, help=f"default: {config}")
+        add_arguments(command)
+        command.set_defaults(call=lambda asked, main=main: loop(main(asked, read_config(asked.config))))

@@ -1,0 +1,123 @@
+"""A backup is made while the hub works, verified anywhere, and put back into either engine; damage is named."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from appservice.process import proof
+from appservice.process.command import main
+from appservice.process.safekeeping.moving import EVERY
+from bridge.config import read_config
+from bridge.db import Database, open_database
+from deploy.world.postgres import Postgres
+from tests.matrix.make import SEAL
+from tests.matrix.process.test_moving import filled, sums
+from tests.matrix.process.test_start import written
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration with the seal of :data:`SEAL`."""
+    path = Path(written(tmp_path))
+    raw = yaml.safe_load(path.read_text())
+    raw["seal"] = {"active": "k1", "keys": {"k1": str(tmp_path / "seal")}}
+    (tmp_path / "seal").write_text(base64.b64encode(bytes(range(32))).decode())
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def pointed(config: Path, url: str) -> Path:
+    """The same with another database."""
+    raw: dict[str, Any] = yaml.safe_load(config.read_text())
+    raw["database"] = {"url": url}
+    other = config.with_name("other.yaml")
+    other.write_text(yaml.safe_dump(raw))
+    return other
+
+
+async def call(*arguments: str | Path) -> int:
+    """The command, as an operator calls it."""
+    return await asyncio.to_thread(main, [str(one) for one in arguments])
+
+
+async def test_a_copy_beside_a_working_hub_is_put_back(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = read_config(config).database.url
+    await filled(url)
+    hub = await open_database(url, EVERY)
+    assert await call("backup", "-c", config, tmp_path / "copy") == 0
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["hub.db", "manifest.json"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "copy").iterdir())
+    assert await call("backup", "-c", config, tmp_path / "copy") == 1  # never over another one
+    assert await call("restore", "-c", config, "--verify", tmp_path / "copy") == 0
+    assert await call("restore", "-c", config, tmp_path / "copy") == 1  # there is a database
+    said = capsys.readouterr()
+    assert "keep apart from it: seal.keys k1" in said.out
+    assert "the backup is whole" in said.out
+    assert "is there already" in said.err
+    before = await sums(url)
+    await hub.close()
+    other = pointed(config, f"sqlite:///{tmp_path}/again.db")
+    assert await call("restore", "-c", other, tmp_path / "copy") == 0
+    again = await sums(f"sqlite:///{tmp_path}/again.db")
+    assert {name for name in before if again[name] != before[name]} == {"life"}  # the next start knows by it
+    assert await call("backup", "-c", config, "--with-keys", tmp_path / "whole") == 0
+    assert list(json.loads((tmp_path / "whole" / "seal-keys.json").read_text())) == ["k1"]
+
+
+@pytest.mark.postgres
+async def test_from_a_server_and_back_into_one(config: Path, tmp_path: Path, postgres: Postgres) -> None:
+    first, second = await postgres.create_database(), await postgres.create_database()
+    await filled(first)
+    hub = await open_database(first, EVERY)
+    assert await call("backup", "-c", pointed(config, first), tmp_path / "copy") == 0
+    await hub.close()
+    other = pointed(config, second)
+    assert await call("restore", "-c", other, tmp_path / "copy") == 0
+    assert await call("restore", "-c", other, tmp_path / "copy") == 1  # not over what is there
+    before, again = await sums(first), await sums(second)
+    assert {name for name in before if again[name] != before[name]} == {"life"}
+    db: Database = await open_database(second, EVERY)
+    await proof.prove(db, SEAL)
+    await db.close()
+
+
+DAMAGES = {
+    "UPDATE message SET chat = 'other'": "message: 1 rows of 1, or others",
+    "DELETE FROM recipient": "recipient: 0 rows of",
+    "UPDATE delivery SET body = (SELECT body FROM delivery WHERE id = 'id2')": "delivery.body: 2 of 3",
+    "DELETE FROM conversation WHERE id = 'c1'": "refers to one of conversation",
+    "INSERT INTO migration VALUES ('bridge', 9999)": "this version cannot use it",
+    "UPDATE seal_proof SET key_id = 'k9'": "hub.db is not the file that was made",
+}
+
+
+async def test_every_damage_is_named(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await filled(read_config(config).database.url)
+    assert await call("backup", "-c", config, tmp_path / "copy") == 0
+    for statement, why in DAMAGES.items():
+        shutil.copytree(tmp_path / "copy", tmp_path / "spoilt", dirs_exist_ok=True)
+        with closing(sqlite3.connect(tmp_path / "spoilt" / "hub.db")) as db, db:
+            db.execute("DROP TRIGGER IF EXISTS trail_became")
+            db.execute(statement)
+        capsys.readouterr()
+        assert await call("restore", "-c", config, "--verify", tmp_path / "spoilt") == 1
+        said = capsys.readouterr().out
+        assert why in said, said
+        assert "NOT GOOD: hub.db is not the file that was made" in said
+    raw = yaml.safe_load(config.read_text())
+    raw["seal"] = {"active": "k2", "keys": {"k2": str(tmp_path / "seal")}}
+    config.write_text(yaml.safe_dump(raw))
+    assert await call("restore", "-c", config, "--verify", tmp_path / "copy") == 1
+    assert "delivery.body is sealed with k1, which is not in seal.keys" in capsys.readouterr().out
