@@ -14,6 +14,7 @@ import aiohttp
 from appservice.process.app import Parts, running
 from bridge.config import read_config
 from bridge.model import Address, Body, Kind, Message, Ref
+from bridge.parts.disk import FileWatch
 from bridge.people.federation.participants import FederationList
 from bridge.people.federation.signed import public_pem
 from deploy.world.ports import free_ports
@@ -55,20 +56,18 @@ class Site:
         """Somebody of a trusted server; to be entered."""
         return Human(self.stub.url, *self.stub.human(name, "chu.example"), signed=signed)
 
-    def offer(self, sequence: int, days: float) -> None:
+    def offer(self, sequence: int, days: float, *domains: str) -> None:
         """The federation gives out another list, which ends then."""
-        now = int(time.time())
-        listed = FederationList(
-            sequence, now, int(now + days * 86_400), "ANS", {"chu.example": participant("chu.example")}
-        )
+        now, there = int(time.time()), {name: participant(name) for name in domains or ("chu.example",)}
+        listed = FederationList(sequence, now, int(now + days * 86_400), "ANS", there)
         (self.folder / "list.jws").write_bytes(signed(listed))
 
 
 @asynccontextmanager
-async def site(folder: Path, **more: Any) -> AsyncIterator[Site]:
-    """Until the block is left."""
+async def site(folder: Path, webhook: str = "http://127.0.0.1:1/", **more: Any) -> AsyncIterator[Site]:
+    """Until the block is left. ``webhook``: of both products."""
     port, metrics = free_ports(2)
-    hook = {"webhook_url": "http://127.0.0.1:1/", "webhook_secrets": [f"file:{folder}/hook"]}
+    hook = {"webhook_url": webhook, "webhook_secrets": [f"file:{folder}/hook"]}
     products = {name: hook | {"tokens": [TOKEN[:-1] + n]} for n, name in (("1", "pandalab"), ("2", "siilo"))}
     (folder / "federation.pem").write_bytes(public_pem(KEY.public_key()))
     federation = {
@@ -88,7 +87,7 @@ async def site(folder: Path, **more: Any) -> AsyncIterator[Site]:
         (folder / "people.csv").write_text(PEOPLE)
         made = Site(folder, stub, None, path, metrics)  # type: ignore[arg-type]
         made.offer(1, 30.0)
-        async with running(read_config(path)) as parts:
+        async with running(read_config(path), FileWatch(path, 3600.0)) as parts:
             made.parts = parts
             stub.appservice = f"http://127.0.0.1:{port}"
             yield made
