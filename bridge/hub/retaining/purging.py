@@ -46,7 +46,9 @@ class Purging:
                         for statement in _OF_A_MESSAGE:
                             await tx.many(f"retention.{statement}", rows)
                 async with self._store.db.transaction("retention.purge") as tx:
-                    await tx.many("retention.end_awaited", [(network, conversation) for network in sorted(whole.legs)])
+                    legs = [(network, conversation) for network in sorted(whole.legs)]
+                    await tx.many("retention.end_awaited", legs)
+                    await tx.many("retention.end_late_leg", legs)
                     await self._forgotten(tx, whole.legs)
                     for statement in _OF_A_CONVERSATION:
                         await tx.run(f"retention.{statement}", conversation)

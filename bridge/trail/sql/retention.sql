@@ -34,6 +34,8 @@ DELETE FROM vote WHERE poll = $1;
 DELETE FROM watched WHERE message = $1;
 -- name: end_message
 DELETE FROM message WHERE id = $1;
+-- name: end_late_leg
+DELETE FROM late_leg WHERE network = $1 AND conversation = $2;
 -- name: end_awaited
 DELETE FROM awaited WHERE network = $1 AND conversation = $2;
 -- name: end_looked

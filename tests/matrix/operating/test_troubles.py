@@ -132,13 +132,11 @@ class Bench:
 async def of_products(bench: Bench) -> None:
     away, alone = "A network does not answer", "One conversation stands still"
     before = await bench.walk(away)
-    for n, (words, cause) in enumerate((
-        ("last: product_unreachable", lambda: setattr(bench.product, "status", 0)),
-        ("last: product_answered_401", lambda: setattr(bench.product, "key", bytes([1]) * 32)),
-        ("last: product_answered_5", lambda: setattr(bench.product, "status", 503)),
-    )):  # fmt: skip
-        cause()
-        await bench.waits(f"p{n}", f"rpps:{DAN}")
+    wrong = {"last: product_unreachable": (SECRET, 0), "last: product_answered_401": (bytes([1]) * 32, 200)}
+    wrong["last: product_answered_5"] = (SECRET, 503)
+    for words, (key, status) in wrong.items():
+        bench.product.key, bench.product.status = key, status
+        await bench.waits(words, f"rpps:{DAN}")
         await bench.finds(away, words, before)
         await bench.mended()
     await bench.waits(POISON, f"rpps:{DAN}")
