@@ -11,6 +11,7 @@ import base64
 import logging
 import os
 import secrets
+from dataclasses import dataclass
 
 from vodozemac import Account, Curve25519PublicKey
 
@@ -100,6 +101,29 @@ def key_upload(user: str, device_id: str, account: Account, *, one_time: bool) -
             f"{_ALGORITHM}:{i}": sign(k.to_base64(), {"fallback": True}) for i, k in fallback(account).items()
         }
     return body
+
+
+@dataclass(frozen=True, slots=True)
+class SampleKeys:
+    """Bodies of the calls that publish a device: keys of nobody, for a look at a homeserver. The secrets are gone."""
+
+    device: Json
+    cross_signing: Json
+    signatures: Json
+
+
+def sample_keys(user: str, device_id: str) -> SampleKeys:
+    """As a ghost's; they open nothing."""
+    account, seeds = Account(), os.urandom(96)
+    account.generate_one_time_keys(1)
+    new_fallback(account)
+    keys = device_keys(user, device_id, account)
+    bare = {name: value for name, value in keys.items() if name != "signatures"}
+    return SampleKeys(
+        {"device_keys": keys, **key_upload(user, device_id, account, one_time=True)},
+        cross_signing_upload(user, device_id, account, seeds),
+        {user: {device_id: self_signed(user, bare, seeds)}},
+    )
 
 
 class Identity:

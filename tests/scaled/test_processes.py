@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from deploy.world.client import Event, RustClient
+from deploy.world.client import ClientError, Event, RustClient
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, CLEO, Node
 from tests.peers.world import NewClient
@@ -88,12 +88,26 @@ class Talk:
             await who.wait_devices(trusting)
 
     async def say(self, who: str, text: str) -> None:
-        """By one of the three; returns when the homeserver, or the hub, has it."""
+        """By one of the three; returns when the homeserver, or the hub, has it.
+
+        What the homeserver fails at (500) may have been taken all the same: it is said again, in other words.
+        """
         self.said[who].append(text)
         if who == "cleo":
             await self.node.write(self.chat, text)
-        else:
-            await getattr(self, who).send(self.room, text)
+            return
+        while True:
+            try:
+                await getattr(self, who).send(self.room, text)
+            except ClientError as failed:
+                if (failed.status or 0) < 500:
+                    raise
+                self.said[who].remove(text)
+                text += " bis"
+                self.said[who].append(text)
+                await asyncio.sleep(0.5)
+            else:
+                return
 
     async def settled(self) -> None:
         """Everybody has what the others said: each once, in the order of its writer, readable and without a warning."""

@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from appservice.process.checking import abilities
 from appservice.process.checking.findings import Finding, judged
 from appservice.process.checking.probe import Probe
 from appservice.process.checking.pushes import leave
@@ -42,7 +43,8 @@ async def look_at_a_room(homeserver: Homeserver, probe: Probe) -> list[Finding]:
         made = await homeserver.call("POST", f"{_CLIENT}/createRoom", {"preset": "private_chat"}, user=probe.ghost)
         room = str(made["room_id"])
         try:
-            return [await _encryption(homeserver, probe, room), await _state_after(homeserver, probe, room)]
+            found = [await _encryption(homeserver, probe, room), await _state_after(homeserver, probe, room)]
+            return found + await abilities.look_at_a_room(homeserver, probe, room)
         finally:
             await leave(homeserver, probe, room)
     except (Refused, Unavailable) as error:

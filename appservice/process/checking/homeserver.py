@@ -15,7 +15,7 @@ import orjson
 
 from appservice.client.homeserver import Homeserver, MatrixRefused, part
 from appservice.client.names import escape
-from appservice.process.checking import behaviour, pushes
+from appservice.process.checking import abilities, behaviour, pushes
 from appservice.process.checking.findings import Finding, judged
 from appservice.process.checking.probe import Probe
 from appservice.process.settings import MatrixSettings
@@ -30,7 +30,10 @@ _HANDSHAKE = 5.0  # s
 _PROBE = "0" * 11  # nobody's RPPS number
 _BOX = "liaison-check@invalid"  # nobody's mailbox (RFC 2606)
 _MOST = 40  # servers that are asked
-_REGISTER = "put the file of `liaison registration` into app_service_config_files and restart the homeserver"
+_REGISTER = (
+    "put the file of `liaison registration` into app_service_config_files and restart the homeserver (one that has no "
+    "application services carries no hub)"
+)
 
 
 async def check(
@@ -51,7 +54,8 @@ async def check(
             return findings
         findings.append(await _rooms(settings, homeserver))
         async with _probe(settings, homeserver) as probe:
-            findings.append(await _device(homeserver, probe))
+            device = await _device(homeserver, probe)
+            findings += [device, *(await abilities.look(homeserver, probe) if device.ok else [])]
             way = pushes.Way(settings, homeserver, listen or _of_address(settings), probe)
             async with pushes.borrow(way) as borrowed:
                 pushed = await pushes.look(way, borrowed)
@@ -217,7 +221,10 @@ async def _device(homeserver: Homeserver, probe: Probe) -> Finding:
         query = {"timeout": "0", "set_presence": "offline"}
         await homeserver.call("GET", f"{CLIENT}/sync", user=probe.ghost, device=probe.device, query=query)
     except (Refused, Unavailable) as error:
-        return Finding(False, what, f"set io.element.msc4190: true in the registration ({words(error)})")
+        mend = (
+            "set io.element.msc4190: true in the registration; a homeserver without MSC4190 carries no ghosts with keys"
+        )
+        return Finding(False, what, f"{mend} ({words(error)})")
     return Finding(True, what)
 
 

@@ -159,6 +159,11 @@ def _unreached(way: Way, borrowed: Borrowed | None, code: str, answer: Json) -> 
     again = "bring the homeserver a new `liaison registration` and restart it"
     if code == "M_FORBIDDEN":
         return f"matrix.id is {way.settings.id}, the registration has another id: {again}"
+    if code == "M_UNRECOGNIZED":
+        return (
+            "it knows no ping of an application service (MSC2659, Matrix 1.7): after an outage messages come only when "
+            "it tries again by itself, and the hub takes it for away: use a homeserver that has it"
+        )
     if code.endswith("URL_NOT_SET"):
         return f"the registration has no url: {again}"
     if code.endswith("BAD_STATUS"):

@@ -15,9 +15,11 @@ from aiohttp.test_utils import TestServer
 from appservice.process.checking.homeserver import check
 from appservice.process.registration import registration, to_yaml
 from appservice.process.settings import MatrixSettings
+from bridge.config import MatrixListenSettings
 from deploy.world.certificates import Authority
 from deploy.world.ports import free_port
 from deploy.world.synapse import Options, Synapse, start_all
+from tests.matrix.stories.lacking import Lack, Lacking, another_id, no_device, unknown, untold, without
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
 SHIPPED = Path(__file__).parents[3] / "homeserver_config/homeserver.liaison.yaml"
@@ -133,3 +135,75 @@ async def test_another_program_at_the_url_of_the_registration_is_named(sites: tu
 async def test_another_appservice_with_our_namespace_is_named(sites: tuple[Site, Site]) -> None:
     findings = await check(sites[1].section(ghost_prefix="medecin_"))
     assert any("another appservice claims @medecin_" in f.mend for f in findings), [str(f) for f in findings]
+
+
+MSC4133 = "uk.tcpip.msc4133"
+
+
+def _without_fields(versions: dict[str, Any]) -> None:
+    versions["versions"] = [one for one in versions["versions"] if one < "v1.16"]
+    versions["unstable_features"].pop(f"{MSC4133}.stable", None)
+
+
+def _old_rooms(answer: dict[str, Any]) -> None:
+    answer["capabilities"]["m.room_versions"]["available"] = {"9": "stable", "10": "stable"}
+
+
+MOST = {"no devices without a login": 4, "no device messages": 2}
+"""How much is named, where one lack has several consequences."""
+
+LACKS = {
+    "no application services": (Lack("/v3/", 401, {"errcode": "M_UNKNOWN_TOKEN"}), "carries no hub"),
+    "no devices without a login": (unknown("PUT .*/devices/"), "carries no ghosts with keys"),
+    "no device beside a ghost": (Lack("whoami", asked=no_device), "MSC4326"),
+    "no keys of application services": (unknown("keys/upload"), "nobody could encrypt for a ghost"),
+    "a password for cross-signing": (Lack("device_signing", 401, {"flows": []}), "needs no password (MSC4190"),
+    "signatures that are dropped": (Lack("signatures/upload", 200, {}), "clients warn of every message"),
+    "no device messages": (Lack("sendToDevice", 200, {}), "everything written to it stays unreadable"),
+    "device messages that are not synced": (without("GET .*/sync", "to_device"), "have to be in /sync"),
+    "no counts of keys": (without("GET .*/sync", "one_time_keys_count"), "they run out"),
+    "nothing of fallback keys": (without("GET .*/sync", "fallback"), "MSC2732"),
+    "no memory of transaction ids": (Lack("PUT .*/send/fr.liaison.check", asked=another_id), "is there twice"),
+    "no account data": (unknown("account_data"), "keys could be used twice"),
+    "no authenticated media": (unknown("v1/media/config"), "no file comes out of a room"),
+    "no threads": (unknown("/threads"), "said in threads"),
+    "no ping": (unknown("/ping"), "knows no ping"),
+    "no custom fields": (Lack("/versions", answer=_without_fields), "not shown in profiles"),
+    "no new room versions": (Lack("/capabilities", answer=_old_rooms), "room_version"),
+    "no state after a sync": (
+        Lack("GET .*/sync", asked=lambda url: url.replace("use_state_after", "x")),
+        "msc4222_enabled",
+    ),
+    "no bell for keys": (untold("to_device"), "msc2409_to_device_messages_enabled"),
+    "no bell for devices": (untold("msc3202"), "msc3202_transaction_extensions"),
+}
+
+
+AT_ONCE = (
+    "signatures that are dropped", "no counts of keys", "nothing of fallback keys", "no memory of transaction ids",
+    "no account data", "no authenticated media", "no threads", "no custom fields", "no new room versions",
+    "no state after a sync", "no bell for keys", "no bell for devices",
+)  # fmt: skip
+
+
+async def lacking(site: Site, *names: str) -> list[str]:
+    """What is to be mended at a real Synapse behind a proxy that takes some things away: no other make is to be had."""
+    own = free_port()
+    front = Lacking([LACKS[name][0] for name in names], site.synapse.url, site.address, f"http://127.0.0.1:{own}")
+    async with front:
+        findings = await check(site.section(homeserver=front.url), MatrixListenSettings(port=own))
+    return [str(one) for one in findings if one.mend]
+
+
+async def test_what_another_make_of_homeserver_lacks_is_named(sites: tuple[Site, Site]) -> None:
+    said = await lacking(sites[0], *AT_ONCE)
+    assert [name for name in AT_ONCE if not any(LACKS[name][1] in one for one in said)] == [], said
+    assert len(said) == len(AT_ONCE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", LACKS)
+async def test_each_lack_is_named_alone(sites: tuple[Site, Site], name: str) -> None:
+    said = await lacking(sites[0], name)
+    assert any(LACKS[name][1] in one for one in said), said
+    assert len(said) <= MOST.get(name, 1), said
