@@ -1,4 +1,7 @@
-"""Receipts and typing of people, from the ephemeral part of a transaction to the hub: best effort, never stored."""
+"""Receipts and typing of people, from the ephemeral part of a transaction to the hub: best effort, never stored.
+
+A receipt outlasts a database that changes its primary; it does not outlast the hub.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from bridge.parts.moments import credible
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 _ROOMS = 10_000  # rooms whose typing people are remembered
+_RECEIPT = 120.0  # s for which a receipt waits for a database or a homeserver that is away
+_AGAIN = 1.0  # s between two tries
 
 
 class Ephemerals:
@@ -45,17 +50,28 @@ class Ephemerals:
 
     async def run(self) -> None:
         """Hand signs on until cancelled."""
-        await asyncio.gather(self._each("m.receipt", self._reads), self._each("m.typing", self._typings))
+        await asyncio.gather(self._each("m.receipt", self._reads, _RECEIPT), self._each("m.typing", self._typings, 0.0))
 
-    async def _each(self, kind: str, hand_on: Callable[[Json], Awaitable[None]]) -> None:
+    async def _each(self, kind: str, hand_on: Callable[[Json], Awaitable[None]], patience: float) -> None:
         while True:
             event = await self._queues[kind].get()
             try:
-                await hand_on(event)
+                await self._patiently(lambda event=event: hand_on(event), patience)  # type: ignore[misc]
             except (Refused, Unavailable) as reason:
                 log.info("a sign of %s is lost: %s", event.get("room_id"), reason)
             except Exception as bug:  # somebody else's odd event must not end the loop
                 log.warning("a sign of %s is odd: %s", event.get("room_id"), type(bug).__name__)
+
+    async def _patiently(self, hand_on: Callable[[], Awaitable[None]], patience: float) -> None:
+        """Nobody sends it again: what does not work now is tried again for ``patience`` seconds."""
+        until = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                return await hand_on()
+            except Unavailable as away:
+                if asyncio.get_running_loop().time() >= until:
+                    raise
+                await asyncio.sleep(min(away.retry_after or _AGAIN, _AGAIN))
 
     async def _reads(self, event: Json) -> None:
         for event_id, kinds in event["content"].items():

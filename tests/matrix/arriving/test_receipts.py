@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from appservice.arriving.receipts import thread_of
-from bridge.model import Ref
+from bridge.errors import Unavailable
+from bridge.model import Address, Ref
 from deploy.world.waiting import PATIENCE, until
 from tests.matrix.make import Chat, Node, World, meet
 
@@ -89,6 +90,25 @@ async def test_what_the_homeserver_does_not_say_is_not_claimed(world: World) -> 
         world.stub.fault("GET .*/context/", times=99, status=403)
         await chat.ben.receipt(chat.room, events["fil 2"], events["racine"])
         await _becomes(node, {"fil 2"}, *_ALL)
+
+
+async def test_a_receipt_waits_for_a_database_that_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its primary changes, say: nobody sends the receipt again."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+        event = await _says(node, chat, "un")
+        real, tried = node.hub.signs.read, list[Ref]()
+
+        async def read(ref: Ref, reader: Address, at: int) -> bool:
+            tried.append(ref)
+            if len(tried) < 3:
+                raise Unavailable("database", 1.0, alone=True)
+            return await real(ref, reader, at)
+
+        monkeypatch.setattr(node.hub.signs, "read", read)
+        await chat.ben.receipt(chat.room, event)
+        await _becomes(node, {"un"}, "un")
+        assert len(tried) == 3
 
 
 async def test_a_room_without_threads_is_asked_about_once_and_read_as_a_whole(world: World) -> None:
