@@ -285,6 +285,13 @@ class WorkersSettings(Section):
     host: str = "127.0.0.1"
 
 
+class TracesSettings(Section):
+    """Where the way of messages is told (OTLP over HTTP), and of which ``share`` of them."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    share: float = Field(default=1.0, gt=0, le=1)
+
+
 class Config(Section):
     """The whole file. ``matrix``, ``console`` and the sections of ``networks`` are validated by their owners."""
 
@@ -303,6 +310,7 @@ class Config(Section):
     connect_listen: ConnectListenSettings = ConnectListenSettings()
     clients_listen: ClientsListenSettings = ClientsListenSettings()
     metrics_listen: MetricsListenSettings | None = None
+    traces: TracesSettings | None = None
     console: dict[str, Any] | None = None
     networks: dict[str, dict[str, Any]] = {}
     language: Literal["both", "fr", "en"] = "both"

@@ -38,6 +38,7 @@ CHOSEN = {
     ("networks", "connect", "products", "*", "webhook_secrets"),
     ("networks", "mail", "smtp", "lmtp", "path"),
     ("networks", "mail", "trust", "url"),
+    ("traces", "url"),
     ("trust", "federation", "url"),
     ("trust", "federation", "keys"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +25,7 @@ from appservice.e2ee import COMPONENT as E2EE
 from appservice.operating import accounts
 from appservice.operating.audit import signing_key
 from appservice.operating.door import Act, Door
+from appservice.operating.following_spans import following
 from appservice.operating.looking import lists, products
 from appservice.operating.looking.imports import Imports
 from appservice.operating.looking.searched import TrailSearch
@@ -130,6 +132,9 @@ async def running(
     workers = workers or Workers(config)
     async with AsyncExitStack() as stack:
         parts = await _build(config, stack, workers, keeper)
+        if (spans := following(config.traces)) is not None:
+            parts.core.courier.spans = spans
+            stack.push_async_callback(asyncio.to_thread, spans.close)
         await parts.life.begin()
         tasks = Tasks("life")
         stack.push_async_callback(tasks.stop)

@@ -17,6 +17,7 @@ from bridge.errors import Refused, Unavailable, where
 from bridge.hub.handing.counting import Counters
 from bridge.hub.handing.handed_out import HandedOut
 from bridge.hub.handing.handing import Handing
+from bridge.hub.handing.spans import Spans
 from bridge.hub.outlet import Outlet
 from bridge.hub.overdue import Overdue
 from bridge.hub.overtaking import Overtaking
@@ -66,6 +67,8 @@ class Courier:
         """For whom (person ids) another way is looked for just now: what waits for them waits until it is found."""
         self.overtaking = Overtaking()
         self.counts = Counters()
+        self.spans: Spans | None = None
+        """Who follows the way of messages; None: nobody, which costs nothing."""
         self.reasons: Lru[str, str] = Lru(_REMEMBERED)
         """Why deliveries that wait could not go out when they were tried last (codes), as far as is remembered."""
         self._kept: Lru[tuple[str, str], bool] = Lru(_REMEMBERED)  # lanes that wait until somebody comes
@@ -87,6 +90,7 @@ class Courier:
                 backlog, work = Backlog(self._store.db, name), partial(self._lane, name)
                 self._outlets[name] = Outlet(backlog, self._patience, work, self._clock, self._jitter)
                 self._telling[name] = Telling(self._store, connector, self._patience, self._clock, self._jitter)
+                self._telling[name].spans = self.spans
                 group.create_task(self._outlets[name].run())
                 group.create_task(self._telling[name].run())
             group.create_task(self._overdue.run(self.wake_reports))
@@ -190,6 +194,8 @@ class Courier:
         outlet = self._outlets[delivery.network]
         asked = False
         self._kept.drop((delivery.conversation, delivery.network))
+        if self.spans is not None:
+            self.spans.begin(delivery.id)
         try:
             delivery, lost = await self._addressed(due)
             asked = True
@@ -285,6 +291,13 @@ class Courier:
             self.counts.handed[delivery.network, "refused"] += 1
         else:
             self.counts.sent(delivery.network, (self._clock() - delivery.created_at) / 1000)
+        if self.spans is not None:
+            self._traced(delivery, "refused" if refused else "sent")
+
+    def _traced(self, delivery: Delivery, result: str) -> None:
+        assert self.spans is not None
+        about: dict[str, str | int] = {"delivery": delivery.id, "network": delivery.network, "result": result}
+        self.spans.end(delivery.id, "deliver", delivery.message, about | {"attempt": delivery.attempt + 1})
 
     async def _sent(self, tx: Tx, delivery: Delivery, handed: Handed) -> None:
         own = handed.own or self._connectors[delivery.network].capabilities.own_states
@@ -297,6 +310,8 @@ class Courier:
         """The lane waits: it is on disk until when."""
         self.counts.handed[delivery.network, "later"] += 1
         self.reasons.put(delivery.id, reason.code)
+        if self.spans is not None:
+            self._traced(delivery, reason.code)
         if reason.kept:
             return await self._keep(delivery, reason)
         if self._overdue.given_up(delivery.created_at):

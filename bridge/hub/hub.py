@@ -14,7 +14,7 @@ from bridge.capabilities import check, together
 from bridge.connector import Capabilities
 from bridge.content.group_picture import picture as to_picture
 from bridge.db import Conflict, Tx
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.forms import wording
 from bridge.hub.accepting.early import Early
 from bridge.hub.accepting.refusals import Refusals
@@ -24,6 +24,7 @@ from bridge.hub.courier import Courier
 from bridge.hub.facts import Facts
 from bridge.hub.following import Following
 from bridge.hub.giving_up import GivingUp
+from bridge.hub.handing.spans import Spans
 from bridge.hub.links import PRODUCT, Links
 from bridge.hub.lists import Lists
 from bridge.hub.moving import Moving
@@ -127,6 +128,24 @@ class Hub:
 
     async def accept(self, message: Message, within: Within | None = None, again: Within | None = None) -> Accepted:
         """See :class:`bridge.receiver.Receiver`."""
+        if (spans := self._courier.spans) is not None:
+            return await self._followed(message, within, again, spans)
+        return await self._taken(message, within, again)
+
+    async def _followed(self, message: Message, within: Within | None, again: Within | None, spans: Spans) -> Accepted:
+        """The same for somebody who follows the way of messages."""
+        ident, result = message_id(message.ref), "accepted"
+        spans.begin(f"accept {ident}")
+        try:
+            return await self._taken(message, within, again)
+        except (Refused, Unavailable) as reason:
+            result = reason.code
+            raise
+        finally:
+            about = {"network": message.ref.network, "kind": message.kind.value, "result": result}
+            spans.end(f"accept {ident}", "accept", ident, about)
+
+    async def _taken(self, message: Message, within: Within | None, again: Within | None) -> Accepted:
         accept = partial(self._accept, message, within, again or within)
         once = partial(self._once, message.ref, accept, again or within)
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bridge.connector import Connector
 from bridge.errors import Unavailable, where
+from bridge.hub.handing.spans import Spans
 from bridge.model import Report
 from bridge.parts.lanes import Lanes
 from bridge.parts.patience import Patience
@@ -33,6 +34,7 @@ class Telling:
         database = Patience(first=patience.first, longest=patience.first)
         self._lanes = Lanes("reports", self._tell_due, database, failed=self._odd)
         self._rested = asyncio.Event()
+        self.spans: Spans | None = None
         self._failed = 0  # batches in a row
         self._gathering: asyncio.TimerHandle | None = None
         self._on = False
@@ -90,11 +92,15 @@ class Telling:
 
     async def _tell(self, reports: list[Report], attempt: int) -> None:
         """Tell one batch, now or later."""
+        if self.spans is not None:
+            for report in reports:
+                self.spans.begin(f"report {report.message}")
         try:
             if self._connector.capabilities.receipts:
                 await self._connector.report(reports)
         except Unavailable as reason:
             self._failed += 1
+            self._traced(reports, reason.code)
             wait = max(self._patience.backoff(attempt, self._jitter), reason.retry_after or 0.0)
             async with self._store.db.transaction("courier.report-later") as tx:
                 at = self._clock() + int(wait * 1000)
@@ -105,6 +111,13 @@ class Telling:
             self._failed = 0
             async with self._store.db.transaction("courier.told") as tx:
                 await self._store.outcomes.told(tx, reports)
+            self._traced(reports, "told")
+
+    def _traced(self, reports: Sequence[Report], result: str) -> None:
+        if self.spans is not None:
+            for one in reports:
+                about = {"network": one.ref.network, "result": result}
+                self.spans.end(f"report {one.message}", "report", one.message, about)
 
     async def _tell_apart(self, reports: Sequence[Report], bug: Exception) -> None:
         """One of these cannot be told: find it, drop it with an alarm, keep the others."""
