@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -78,6 +79,6 @@ class ConsoleSettings(ListenSettings):
         self.read_client_secret()
         if self.ca_file is not None:
             try:
-                self.ca_file.read_bytes()
-            except OSError as error:
+                ssl.create_default_context(cafile=str(self.ca_file))
+            except OSError as error:  # ssl.SSLError is one
                 raise BadConfig(f"console.ca_file: {error.strerror}: {self.ca_file}") from None

@@ -48,7 +48,7 @@ def main(what: str, *, once: bool = False, state: Path | None = None) -> int:
     teller = Teller()
     kept, how = directory.open(fresh=what == "story")
     teller.line(f"Liaison — {directory.path} ({how})")
-    world = World(directory, kept, teller.note, mail=os.geteuid() == 0, national=True)
+    world = World(directory, kept, teller.note, mail=os.geteuid() == 0, national=True).with_console()
     if world.space is None:
         teller.line("Sans messagerie sécurisée : Postfix veut root — without secure mail: Postfix wants root")
     status = asyncio.run(_until_signal(_story(world, teller, once) if what == "story" else _up(world, teller)))
@@ -100,6 +100,8 @@ async def _up(world: World, teller: Teller) -> int:
                 teller.line(f"  {name} (simulateur — simulator): {product.url}/")
                 for address in _pages(world, name):
                     teller.line(f"    {address}")
+            for line in _console(world):
+                teller.line(line)
             if world.space is not None:
                 teller.line(f"  messagerie sécurisée du hub — the hub's secure mail: 127.0.0.1:{world.space.port}")
             teller.line("  Ctrl-C ou SIGTERM pour tout arrêter — to stop everything")
@@ -149,6 +151,7 @@ def _invite(world: World, story: Story, teller: Teller) -> None:
         "Écrire comme Cléo — write as Cleo:",
         f"  curl -H 'Content-Type: application/json' {story.pandalab.url}/users/cleo/messages -d {shlex.quote(body)}",
         *_as_anna(world),
+        *_console(world),
         "Dans un navigateur — in a browser:",
         *(
             f"  {address}  ({name}, simulateur — simulator)"
@@ -164,6 +167,14 @@ def _invite(world: World, story: Story, teller: Teller) -> None:
 def _pages(world: World, product: str, most: int = 3) -> list[str]:
     """Where some of a product's users read and write."""
     return [f"{world.products[product].url}/u/{user}" for user in list(world.hub.users(product))[:most]]
+
+
+def _console(world: World) -> list[str]:
+    """Where an operator looks."""
+    if world.operator is None:
+        return []
+    who = "ines agit, omar voit — ines acts, omar looks"
+    return [f"  console de l'exploitant — the operator's console: {world.operator.url}/  ({who})"]
 
 
 def _as_anna(world: World) -> list[str]:

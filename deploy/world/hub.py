@@ -103,6 +103,11 @@ class Hub:
         state.write("registration.yaml", to_yaml(made))
         state.write("hub.yaml", yaml.safe_dump(self._configuration(state, servers), sort_keys=False))
 
+    def add(self, **sections: Any) -> None:
+        """More sections of the configuration, before it starts."""
+        with self.config.open("a") as file:
+            yaml.safe_dump(sections, file, sort_keys=False)
+
     def _configuration(self, state: StateDirectory, servers: Sequence[str]) -> dict[str, Any]:
         return {
             "database": {"url": self._database},

@@ -16,6 +16,7 @@ from deploy.world import process
 from deploy.world.certificates import Authority
 from deploy.world.hub import BEN, ONE, Hub, Workers
 from deploy.world.mail_space import Space
+from deploy.world.operator import Operator
 from deploy.world.product import ProductClient
 from deploy.world.state_directory import PRODUCTS, Kept, Server, StateDirectory
 from deploy.world.supervised import Supervised
@@ -55,6 +56,7 @@ class World:
         self.simulators = {name: self._simulator(name) for name in PRODUCTS}
         self.products = {name: ProductClient(name, f"http://127.0.0.1:{kept.products[name].port}") for name in PRODUCTS}
         self.ben = f"@ben:{self.away.name}"
+        self.operator: Operator | None = None
         self._open = contextlib.AsyncExitStack()
         self._complete = False
 
@@ -66,6 +68,12 @@ class World:
         ]  # fmt: skip
         secrets = {"SIMULATOR_TOKEN": product.token, "SIMULATOR_SECRET": product.webhook_secret}
         return Supervised(name, command, process.Launch(log=self.state / f"{name}.log", cwd=ROOT, env=secrets))
+
+    def with_console(self) -> Self:
+        """Before it starts: the hub serves the operator's console."""
+        self.operator = Operator(self.state)
+        self.hub.add(console=self.operator.section())
+        return self
 
     async def __aenter__(self) -> Self:
         try:
@@ -98,6 +106,8 @@ class World:
         self._say("deux serveurs Matrix fédérés — two federated homeservers (Synapse)")
         await asyncio.gather(start_all(self.home, self.away), *([self.space.ready()] if self.space else []))
         await self.hub.learn()
+        if self.operator is not None:
+            await self.operator.start()
         self._say(f"le hub — the hub ({'SQLite' if self._workers.database is None else 'PostgreSQL'})")
         for worker in self.hub.workers:
             worker.start()
@@ -147,6 +157,7 @@ class World:
         }
         password = self.kept.secrets.password
         mail = {} if self.space is None else {"mail": self.space.endpoints(self.hub.named())}
+        console = {} if self.operator is None else {"console": self.operator.url}
         return {
             "homeservers": servers,
             "hub": {"url": self.hub.url, "pid": self.hub.process.pid, "config": str(self.hub.config)},
@@ -154,6 +165,7 @@ class World:
             "people": str(self.hub.people),
             "accounts": {"ben": {"user_id": self.ben, "password": password, "homeserver": self.away.url}},
             **mail,
+            **console,
         }
 
     def tell(self) -> None:
@@ -178,6 +190,8 @@ class World:
         await _all(simulator.stop(patience=2.0) for simulator in self.simulators.values())
         await _all(worker.stop(patience=4.0) for worker in self.hub.workers)
         await _all([*(_end(server) for server in (self.home, self.away)), *([self.space.stop()] if self.space else [])])
+        if self.operator is not None:
+            await self.operator.stop()
         await self._open.aclose()
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from appservice.process.checking.console import findings
+from bridge.config import read_config
 from bridge.model import Address
 from bridge.words import say as say_code
 from deploy.world.waiting import until, wait_for
@@ -139,3 +142,18 @@ async def test_the_provider_ends_the_session(place: Place) -> None:
 
     await wait_for(out, "the end of the session")
     assert [row["result"] for row in await place.trail() if row["kind"] == "login"][-1] == "ended_there"
+
+
+async def test_the_check_looks_at_section_and_provider(place: Place) -> None:
+    section = read_config(Path(place.path)).console
+    assert section is not None
+    assert await findings(None) == []
+    said = [one.what for one in await findings(section)]
+    assert f"console: the provider {place.provider.local_issuer} answers" in said
+    for change, what in (
+        ({"issuer": place.provider.local_issuer + "/"}, "console.issuer: no discovery document of"),
+        ({"ca_file": "/nowhere"}, "console.ca_file: No such file"),
+        ({"acts": []}, "console: acts: there is no such option"),
+    ):
+        found = [one.what for one in await findings(section | change) if not one.ok]
+        assert any(one.startswith(what) for one in found), found

@@ -8,6 +8,7 @@ from pathlib import Path
 from appservice.process.app import COMPONENTS
 from appservice.process.checking import (
     configuration,
+    console,
     database,
     homeserver,
     listening,
@@ -54,6 +55,7 @@ async def everything(path: Path, homeserver_files: Sequence[Path]) -> list[Findi
     ):
         if where is not clients_listen or clients_listen.public_url is not None:
             found += await listening.findings(name, where)
+    found += await console.findings(sections.get("console"))
     if read.connect is not None:
         found += await reach.webhooks(read.connect)
     if clients_listen.public_url is not None:
