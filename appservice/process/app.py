@@ -21,14 +21,14 @@ from appservice.client.media import TRANSFERS, Media
 from appservice.client.names import Names
 from appservice.console import COMPONENT as CONSOLE
 from appservice.console.console import Console
+from appservice.console.looking import lists, products
+from appservice.console.looking.imports import Imports
+from appservice.console.looking.searched import TrailSearch
 from appservice.e2ee import COMPONENT as E2EE
 from appservice.operating import accounts
 from appservice.operating.audit import signing_key
 from appservice.operating.door import Act, Door
 from appservice.operating.following_spans import following
-from appservice.operating.looking import lists, products
-from appservice.operating.looking.imports import Imports
-from appservice.operating.looking.searched import TrailSearch
 from appservice.operating.sight import Sight
 from appservice.operating.surroundings import surroundings
 from appservice.operating.why import Reasons

@@ -16,6 +16,7 @@ import aiohttp
 from deploy.world import process
 from deploy.world.client import SCRIPT, node
 from deploy.world.ports import free_port
+from deploy.world.state_directory import StateDirectory
 from deploy.world.waiting import PATIENCE
 
 Json = dict[str, Any]
@@ -122,3 +123,37 @@ def _entry(issuer: str, scopes: list[str], mapping: Mapping[str, Any]) -> Json:
         "user_profile_method": "userinfo_endpoint", "user_mapping_provider": dict(mapping),
         **{name: f"{issuer}{_PATHS}/{path}" for name, path in ends.items()},
     }  # fmt: skip
+
+
+WHO: dict[str, dict[str, Any]] = {
+    "ines": {"sub": "u1", "preferred_username": "ines", "groups": ["liaison-act"]},
+    "omar": {"sub": "u2", "preferred_username": "omar", "groups": ["liaison-see"]},
+}
+"""Ines may act, Omar may look."""
+
+
+class Operator:
+    """The operator's console of a demo world: its section, and the provider that it names, which has to be started."""
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
+        self._port = free_port()
+        self._provider = IdentityProvider({}, WHO)
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def section(self) -> dict[str, Any]:
+        """Of the configuration."""
+        self._state.write("secrets/console", SECRET + "\n")
+        return {
+            "host": "127.0.0.1", "port": self._port, "public_url": self.url, "issuer": self._provider.local_issuer,
+            "client_id": CONSOLE, "client_secret": f"file:{self._state / 'secrets/console'}",
+            "see": ["liaison-see"], "act": ["liaison-act"],
+        }  # fmt: skip
+
+    async def start(self) -> None:
+        """The provider answers."""
+        await self._provider.start("http://127.0.0.1:1", self._state / "provider.log", self.url)
+
+    async def stop(self) -> None:
+        """It ends."""
+        await self._provider.stop()

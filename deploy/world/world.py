@@ -16,8 +16,8 @@ from deploy.world import process
 from deploy.world.certificates import Authority
 from deploy.world.hub import BEN, ONE, Hub, Workers
 from deploy.world.mail_space import Space
-from deploy.world.operator import Operator
 from deploy.world.product import ProductClient
+from deploy.world.provider import Operator
 from deploy.world.state_directory import PRODUCTS, Kept, Server, StateDirectory
 from deploy.world.supervised import Supervised
 from deploy.world.synapse import ROOT, Options, Synapse, closed, start_all
