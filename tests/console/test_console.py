@@ -79,6 +79,19 @@ async def test_what_waits_is_tried_again_and_given_up(place: Place) -> None:
     assert ("siilo", "dropped_by_operator") in rows
 
 
+async def test_a_long_queue_is_turned_over_by_its_key(place: Place) -> None:
+    anna, messages = await place.somebody("anna"), {await say(place.parts, f"long{n}") for n in range(60)}
+    seen, path, turns = set[str](), "/waiting?network=siilo", 0
+    while path:
+        page = await anna.page(path)
+        seen |= set(re.findall(r'<td><a href="/message/([^"]+)"', page))
+        more = re.search(r'class="button" href="(/waiting[^"]+)"', page)
+        path, turns = more[1].replace("&amp;", "&") if more else "", turns + 1
+    assert messages <= seen
+    assert turns == 2
+    assert "There is more: choose a network." in await anna.page("/waiting")
+
+
 async def test_links_are_revoked_and_restored_and_claims_decided(place: Place) -> None:
     anna = await place.somebody("anna")
     status, where = await anna.post("/links/revoke", {"address": "siilo:dan"})
