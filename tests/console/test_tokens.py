@@ -7,12 +7,14 @@ from typing import Any
 
 import jwt
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from appservice.console.frame import language_of, own_path
+from appservice.console.login.provider import OpenIdProvider
 from appservice.console.login.tokens import SigningKey, named, read_identity, read_logout, role
 from appservice.console.settings import ConsoleSettings
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from tests.console.test_sessions import LEAST, SETTINGS
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -158,3 +160,24 @@ def test_languages() -> None:
         ("", "", "both", "fr"), ("*", "", "en", "en"), ("fr", "en", "fr", "en"), ("fr", "xx", "en", "fr"),
     ):  # fmt: skip
         assert language_of(Asked(accepts, cookie), house) == language  # type: ignore[arg-type]
+
+
+async def test_a_provider_that_fails_is_not_asked_by_everybody(
+    aiohttp_server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response({"issuer": "https://evil.example"} if len(asked) > 1 else {}, status=200)
+
+    app = web.Application()
+    app.router.add_get("/.well-known/openid-configuration", answer)
+    server = await aiohttp_server(app)
+    monkeypatch.setenv("C", "secret")
+    provider = OpenIdProvider(ConsoleSettings(**LEAST | {"issuer": f"http://127.0.0.1:{server.port}"}))
+    for _ in range(5):
+        with pytest.raises(Unavailable, match="login_provider"):
+            await provider.address("state", "nonce", "verifier")
+    assert len(asked) == 1
+    assert len([line for line in caplog.messages if line.startswith("ALARM")]) == 1

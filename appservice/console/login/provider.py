@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import ssl
 import time
 from base64 import b64encode, urlsafe_b64encode
@@ -25,6 +26,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _LARGEST = 512 * 1024  # bytes of any answer
 _KEPT = 3600.0  # s that the provider's document and keys are believed
 _AGAIN = 30.0  # s until its keys are read again for one that is not among them
+_PAUSE = 5.0  # s after a failure in which nobody asks it again: whoever comes may come often
+_SAY_AGAIN = 60.0  # s between two lines about it
 _WELL_KNOWN = "/.well-known/openid-configuration"
 
 
@@ -37,6 +40,7 @@ class OpenIdProvider:
         ca = settings.ca_file
         self._tls: ssl.SSLContext | bool = True if ca is None else ssl.create_default_context(cafile=str(ca))
         self._document: tuple[float, Json] | None = None
+        self._failed = self._said = -math.inf
         self._keys: tuple[float, dict[str, SigningKey]] | None = None
 
     # ---- where it is
@@ -45,11 +49,12 @@ class OpenIdProvider:
         """What it says of itself. Its issuer is the one that is configured, to the letter."""
         if self._document is None or time.monotonic() - self._document[0] > _KEPT:
             settings = self._settings
+            if time.monotonic() - self._failed < _PAUSE:
+                raise Unavailable("login_provider")
             found = await self._get(settings.discovery or settings.issuer.rstrip("/") + _WELL_KNOWN)
             ends = [found.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
             if found.get("issuer") != settings.issuer or not all(isinstance(one, str) for one in ends):
-                log.error("ALARM console: the discovery document is not of the issuer %s", settings.issuer)
-                raise Unavailable("login_provider")
+                raise self._fails(f"its discovery document is not of the issuer {settings.issuer}")
             self._document = time.monotonic(), found
         return self._document[1]
 
@@ -124,8 +129,16 @@ class OpenIdProvider:
     async def _get(self, url: str) -> Json:
         status, said = await self._call("GET", url, {"Accept": "application/json"})
         if status != 200:
-            raise Unavailable("login_provider")
+            raise self._fails(f"it answers {status}")
         return said
+
+    def _fails(self, how: str) -> Unavailable:
+        """Note it, and say so now and then; gives what to raise."""
+        now = self._failed = time.monotonic()
+        if now - self._said >= _SAY_AGAIN:
+            self._said = now
+            log.error("ALARM console: the OpenID provider does not answer as it should, nobody can log in: %s", how)
+        return Unavailable("login_provider")
 
     async def _call(
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
@@ -143,8 +156,7 @@ class OpenIdProvider:
                     body += part
                 said = json.loads(body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            log.error("ALARM console: the OpenID provider does not answer as it should: %s", type(error).__name__)
-            raise Unavailable("login_provider") from None
+            raise self._fails(type(error).__name__) from None
         return answer.status, said if isinstance(said, dict) else {}
 
 
