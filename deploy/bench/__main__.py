@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deploy.bench import aged, backlog, cost, directory, drain, ghosts, kinds, large, mail, real, trust
 from deploy.bench.inside import policy
-from deploy.bench.several import deaths
+from deploy.bench.several import deaths, scaled
 from deploy.bench.transfers import files
 
 Part = Callable[[Path, bool], Awaitable[dict[str, float]]]
@@ -28,6 +28,7 @@ PARTS: dict[str, Part] = {
     "backlog": backlog.measure,
     "large": large.measure,
     "real": real.measure,
+    "scaled": scaled.measure,
     "files": files.measure,
     "mail": mail.measure,
     "drain": drain.measure,

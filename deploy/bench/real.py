@@ -88,7 +88,7 @@ async def bare_service(server: Synapse) -> AsyncIterator[Bare]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     token = secrets.token_urlsafe(24)
     made = Bare(server, runner.addresses[0][1], token)
-    async with Homeserver(server.url, token) as made._calls:
+    async with Homeserver(server.hub_url, token) as made._calls:
         yield made
     await runner.cleanup()
 
@@ -106,12 +106,12 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, people: int, unlisted: int, mail: Mapping[str, Any] | None = None
+    folder: Path, people: int, unlisted: int, mail: Mapping[str, Any] | None = None, server: Synapse | None = None
 ) -> AsyncIterator[World]:
-    """Everything, started."""
+    """Everything, started; ``server``: beside this one."""
     async with AsyncExitStack() as stack:
-        server = Synapse(folder / "synapse", Authority(folder / "ca"))
-        setup = Setup(folder / "hub", server.url, server.name, people, unlisted, mail)
+        server = server or Synapse(folder / "synapse", Authority(folder / "ca"))
+        setup = Setup(folder / "hub", server.hub_url, server.name, people, unlisted, mail)
         bare = await stack.enter_async_context(bare_service(server))
         for name, registration in (("liaison", setup.registration()), ("bare", bare.registration)):
             path = folder / f"{name}.yaml"

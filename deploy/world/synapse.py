@@ -111,6 +111,11 @@ class Synapse:
         return self._process.pid if self._process is not None and self.running else None
 
     @property
+    def pids(self) -> dict[str, int]:
+        """Each process that runs, by its name."""
+        return {"main": self._process.pid} if self._process is not None and self.running else {}
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None

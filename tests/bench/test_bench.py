@@ -104,6 +104,14 @@ def test_what_waits_for_a_product_that_is_away_is_measured(tmp_path: Path) -> No
 
 @pytest.mark.long
 @pytest.mark.peers
+def test_a_homeserver_of_many_processes_is_measured_beside_one(tmp_path: Path) -> None:
+    found = run(tmp_path / "bench.json", "scaled")
+    assert found["scaled_hub_share_of_one"] > 0
+    assert 0 < found["scaled_busiest_cpu_share_of_one"] < found["scaled_cpu_share_of_one"]
+
+
+@pytest.mark.long
+@pytest.mark.peers
 def test_throughput_and_latency_are_measured_beside_a_real_homeserver(tmp_path: Path) -> None:
     found = run(tmp_path / "bench.json", "real")
     for key in ("throughput_share_of_bare", "latency_native_median_ms", "ghost_wall_ratio"):

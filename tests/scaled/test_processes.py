@@ -157,7 +157,7 @@ async def test_processes_die_while_people_write(scaled: Scaled, node: Node, new_
 @pytest.mark.timeout(900)
 async def test_every_process_dies_many_times_in_any_order(scaled: Scaled, node: Node, new_client: NewClient) -> None:
     chance, talked = random.Random(14), await talk(scaled, node, new_client, "chat-storm")
-    names = [*scaled.home.names * 4]
+    names = [*scaled.home.names * 2]
     chance.shuffle(names)
     for n, name in enumerate(names):
         await dies(scaled, talked, name, f"{n}:")

@@ -51,7 +51,7 @@ async def _speaks_as_device(homeserver: Homeserver, probe: Probe) -> list[Findin
     me = await homeserver.call("GET", f"{_CLIENT}/account/whoami", user=probe.ghost, device=probe.device)
     mend = (
         "it does not take device_id beside user_id (MSC4326, Matrix 1.17): no ghost has keys, so nothing encrypted is "
-        "sent or read, and what is sent again is there twice: use a homeserver that does (Synapse since 1.141)"
+        "sent or read, and what is sent again is there twice: use a homeserver that does (Synapse does)"
     )
     return [judged(me.get("device_id") == probe.device, "a ghost speaks as its device (MSC4326)", mend)]
 

@@ -1,1 +1,1 @@
-"""A hub of several workers."""
+"""A hub of several workers, a homeserver of several processes."""

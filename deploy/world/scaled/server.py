@@ -102,6 +102,11 @@ class ScaledSynapse(Synapse):
         """Every process beside the main one."""
         return synapse_workers.all_of(self.site)
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Each process that runs, by its name."""
+        return super().pids | {name: one.pid for name, one in self.processes.items()}
+
     def at(self, name: str) -> str:
         """Where one of the processes that serve clients is reached without the proxy."""
         return f"http://127.0.0.1:{synapse_workers.port(self.site, name)}"
@@ -176,7 +181,8 @@ class ScaledSynapse(Synapse):
 
     def _more(self) -> dict[str, Any]:
         secret = self.directory / "replication"
-        secret.write_text(secrets.token_urlsafe(24))
+        if not secret.exists():  # those that run go on when the main process is started again
+            secret.write_text(secrets.token_urlsafe(24))
         _, shared = synapse_workers.shared(self.site, str(secret))
         listeners = synapse_workers.listeners(self.site)
         main: dict[str, Any] = {"port": self.client_port, "type": "http", "bind_addresses": ["127.0.0.1"]}
