@@ -49,13 +49,20 @@ async def run(config: Config, path: Path | None = None) -> None:
                 log.info("this worker has the database from now on")
             try:
                 await _work(config, path, workers, keeper, ended)
-            except Unavailable as reason:
-                if not workers.several:
+            except Exception as reason:
+                if not workers.several or not is_away(reason):
                     raise
-                log.warning("this worker cannot work now (%s), and waits", reason)
+                log.warning("this worker cannot work now, and waits")
                 await asyncio.sleep(_PAUSE)
     finally:
         await workers.stop()
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether somebody who was away has ended the work and nothing else, also where many tasks ended with it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_away(one) for one in error.exceptions)
+    return isinstance(error, Unavailable)
 
 
 async def _work(
