@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from bridge.db.migrating import Needed, too_new
 from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,15 @@ class Component:
     folder: Path
 
 
+MIGRATION = (
+    "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))",
+    "CREATE TABLE IF NOT EXISTS migration_needs"
+    " (component TEXT, number INTEGER, needs INTEGER NOT NULL, PRIMARY KEY (component, number))",
+)
+"""The tables that say what was applied, and what a program has to know to work with it."""
+NOTED = "INSERT INTO migration VALUES ($1, $2)", "INSERT INTO migration_needs VALUES ($1, $2, $3)"
+"""A migration was applied; what a program has to know for it."""
+NEEDS = "SELECT component, number, needs FROM migration_needs"
 _NAME = re.compile(r"^-- name: *(\S+) *$", re.M)
 
 
@@ -179,10 +189,21 @@ def read_migrations(component: Component, engine: str) -> list[tuple[int, str]]:
     return [(int(p.name.split("_")[0]), translate(p.read_text("utf-8"), engine)) for p in paths]
 
 
-def missing_migrations(component: Component, engine: str, done: Collection[int]) -> list[tuple[int, str]]:
-    """What is still to be applied. Raises Unavailable (database_newer) for a database of a newer program."""
+def newest(components: Sequence[Component], engine: str) -> dict[str, int]:
+    """The newest migration of each that this program knows."""
+    return {c.name: max((number for number, _ in read_migrations(c, engine)), default=0) for c in components}
+
+
+def missing_migrations(
+    component: Component, engine: str, done: Collection[int], needed: Needed | None = None
+) -> list[tuple[int, str]]:
+    """What is still to be applied. Raises Unavailable (database_newer) for a database of a newer program.
+
+    ``needed``: what the database says that a program has to know (:mod:`bridge.db.migrating`).
+    """
     known = read_migrations(component, engine)
-    if set(done) - {number for number, _ in known}:
+    newest = max((number for number, _ in known), default=0)
+    if too_new({component.name: newest}, ((component.name, number) for number in done), needed or {}):
         raise Unavailable("database_newer")
     return [(number, text) for number, text in known if number not in done]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bridge.db.database import Component, read_migrations
+from bridge.db.database import NEEDS, Component, newest
+from bridge.db.migrating import too_new
 
 OLDEST = 13  # the major version of PostgreSQL
 
@@ -160,6 +161,7 @@ async def _of_postgres(found: Looked, connection: Any, components: Sequence[Comp
 
 _READS = {
     "migration": "SELECT component, number FROM migration",
+    "migration_needs": NEEDS,
     "seal_proof": "SELECT key_id, sealed FROM seal_proof",
     "life": "SELECT hub FROM life",
 }
@@ -169,8 +171,9 @@ def _read(found: Looked, tables: set[str], rows: Any, components: Sequence[Compo
     found.new = "migration" not in tables
     if found.new:
         return
-    known = {c.name: {number for number, _ in read_migrations(c, engine)} for c in components}
-    if any(number not in known.get(name, {number}) for name, number in rows(_READS["migration"])):
+    says = rows(_READS["migration_needs"]) if "migration_needs" in tables else []
+    needed = {(name, number): needs for name, number, needs in says}
+    if too_new(newest(components, engine), rows(_READS["migration"]), needed):
         found.trouble("a newer Liaison has used this database", "run that version, or restore the older backup")
     if "seal_proof" in tables:
         found.proofs = {str(name): bytes(sealed) for name, sealed in rows(_READS["seal_proof"])}

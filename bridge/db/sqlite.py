@@ -13,7 +13,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from bridge.db.commits import Batch, Committer
-from bridge.db.database import Component, Conflict, Counts, Row, Trouble, Tx, missing_migrations, read_statements
+from bridge.db.database import (
+    MIGRATION,
+    NEEDS,
+    NOTED,
+    Component,
+    Conflict,
+    Counts,
+    Row,
+    Trouble,
+    Tx,
+    missing_migrations,
+    read_statements,
+    translate,
+)
+from bridge.db.migrating import needs
 from bridge.errors import Unavailable
 from bridge.parts.failpoint import ACTIVE, failpoint
 from bridge.parts.turns import Turn
@@ -305,20 +319,22 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, components: Sequence[Component]) -> None:
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))"
-    )
+    for statement in MIGRATION:
+        connection.execute(statement)
+    needed = {(r[0], r[1]): r[2] for r in connection.execute(NEEDS)}
     for component in components:
         done = {
             r["number"]
             for r in connection.execute("SELECT number FROM migration WHERE component = ?", (component.name,))
         }
-        for number, text in missing_migrations(component, "sqlite", done):
+        for number, text in missing_migrations(component, "sqlite", done, needed):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement in _split(text):
                     connection.execute(statement)
-                connection.execute("INSERT INTO migration VALUES (?, ?)", (component.name, number))
+                applied = (component.name, number)
+                connection.execute(translate(NOTED[0], "sqlite"), applied)
+                connection.execute(translate(NOTED[1], "sqlite"), (*applied, needs(text, number)))
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from appservice.process.safekeeping import backing, moving, restoring
+from appservice.process.safekeeping import backing, moving, restoring, upgrading
 from bridge.config import read_config
 
 Loop = Callable[[Coroutine[Any, Any, int]], int]
@@ -32,3 +32,8 @@ def add(commands: Any, loop: Loop, config: Path) -> None:
         command.add_argument("-c", "--config", type=Path, default=config, help=f"default: {config}")
         add_arguments(command)
         command.set_defaults(call=lambda asked, main=main: loop(main(asked, read_config(asked.config))))
+    about = "what this release will do to the database and the configuration of the one that runs now"
+    command = commands.add_parser("upgrade", help=about, description=about)
+    command.add_argument("-c", "--config", type=Path, default=config, help=f"default: {config}")
+    upgrading.add_arguments(command)
+    command.set_defaults(call=lambda asked: loop(upgrading.main(asked)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from bridge.db.carrying.ends import End
 from bridge.db.carrying.tables import Rows, Sum, Table
@@ -17,8 +18,9 @@ class NotCarried(Exception):
 async def carry(source: End, target: End, tables: Sequence[Table]) -> Sums:
     """Write everything into a database whose tables are empty; gives the sums. Raises NotCarried."""
     for table in tables:
-        async for _ in target.pages(table):
-            raise NotCarried(f"the other database is not empty: there are rows in {table.name}")
+        async with aclosing(target.pages(table)) as pages:
+            async for _ in pages:
+                raise NotCarried(f"the other database is not empty: there are rows in {table.name}")
     await target.begin()
     sums: Sums = {}
     for table in tables:
@@ -33,10 +35,11 @@ async def carry(source: End, target: End, tables: Sequence[Table]) -> Sums:
 
 async def _carried(source: End, target: End, table: Table) -> Sum:
     total = Sum()
-    async for rows in source.pages(table):
-        _judge(table, rows)
-        await target.put(table, rows)
-        total = total.with_rows(rows)
+    async with aclosing(source.pages(table)) as pages:
+        async for rows in pages:
+            _judge(table, rows)
+            await target.put(table, rows)
+            total = total.with_rows(rows)
     return total
 
 

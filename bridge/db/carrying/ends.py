@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ _PLACES = "message_place"  # the order of messages, of PostgreSQL only
 class End(Protocol):
     """A database that is read, or written, as a whole."""
 
-    def pages(self, table: Table) -> AsyncIterator[Rows]:
+    def pages(self, table: Table) -> AsyncGenerator[Rows]:
         """All rows of a table as of one moment, a page at a time."""
 
     async def numbers(self, tables: Sequence[Table]) -> dict[str, int]:
@@ -50,7 +50,7 @@ class SqliteEnd:
         if readonly:
             self._db.execute("BEGIN")
 
-    async def pages(self, table: Table) -> AsyncIterator[Rows]:
+    async def pages(self, table: Table) -> AsyncGenerator[Rows]:
         """See :class:`End`."""
         cursor = self._db.execute(_all_of(table))
         while rows := cursor.fetchmany(PAGE):
@@ -102,21 +102,20 @@ class PostgresEnd:
     @classmethod
     async def open(cls, url: str, *, readonly: bool = False) -> PostgresEnd:
         """Connect; ``readonly``: everything is seen as of now. Raises what asyncpg raises."""
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(url, statement_cache_size=0)  # FETCH gives other columns each time
         transaction = connection.transaction(isolation="repeatable_read", readonly=readonly)
         await transaction.start()
         return cls(connection, transaction)
 
-    async def pages(self, table: Table) -> AsyncIterator[Rows]:
+    async def pages(self, table: Table) -> AsyncGenerator[Rows]:
         """See :class:`End`."""
-        page: list[Sequence[Any]] = []
-        async for row in self._connection.cursor(_all_of(table), prefetch=PAGE):
-            page.append(tuple(row))
-            if len(page) == PAGE:
-                yield page
-                page = []
-        if page:
-            yield page
+        await self._connection.execute(f"DECLARE carried NO SCROLL CURSOR FOR {_all_of(table)}")
+        try:
+            while rows := await self._connection.fetch(f"FETCH {PAGE} FROM carried"):
+                yield [tuple(row) for row in rows]
+        finally:
+            if not self._connection.is_closed():
+                await self._connection.execute("CLOSE carried")
 
     async def numbers(self, tables: Sequence[Table]) -> dict[str, int]:
         """See :class:`End`."""

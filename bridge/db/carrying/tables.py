@@ -73,7 +73,7 @@ def tables_in(db: sqlite3.Connection) -> list[Table]:
     """Every table of an SQLite database, those that others refer to first; not the list of its migrations."""
     names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     referred = {row[2] for name in names for row in db.execute(f"PRAGMA foreign_key_list({name})")}
-    found = [_table(db, name) for name in names if not name.startswith("sqlite_") and name != "migration"]
+    found = [_table(db, name) for name in names if not name.startswith("sqlite_") and not name.startswith("migration")]
     return sorted(found, key=lambda table: (table.name not in referred, table.name))
 
 

@@ -9,7 +9,20 @@ from typing import Any
 
 import asyncpg
 
-from bridge.db.database import Component, Conflict, Counts, Row, Trouble, Tx, missing_migrations, read_statements
+from bridge.db.database import (
+    MIGRATION,
+    NEEDS,
+    NOTED,
+    Component,
+    Conflict,
+    Counts,
+    Row,
+    Trouble,
+    Tx,
+    missing_migrations,
+    read_statements,
+)
+from bridge.db.migrating import needs
 from bridge.db.postgres import session
 from bridge.db.postgres.commits import Commits
 from bridge.db.postgres.connections import AWAY, Connections
@@ -200,16 +213,17 @@ class _Block:
 
 
 async def _migrate(connection: Any, component: Component, fence: int) -> None:
-    await connection.execute(
-        "CREATE TABLE IF NOT EXISTS migration (component TEXT, number INTEGER, PRIMARY KEY (component, number))"
-    )
+    for statement in MIGRATION:
+        await connection.execute(statement)
+    needed = {(row[0], row[1]): row[2] for row in await connection.fetch(NEEDS)}
     rows = await connection.fetch("SELECT number FROM migration WHERE component = $1", component.name)
     done = {row["number"] for row in rows}
-    for number, text in missing_migrations(component, "postgresql", done):
+    for number, text in missing_migrations(component, "postgresql", done, needed):
         async with connection.transaction():
             await connection.execute(fence_call(fence))
             await connection.execute(text)
-            await connection.execute("INSERT INTO migration VALUES ($1, $2)", component.name, number)
+            await connection.execute(NOTED[0], component.name, number)
+            await connection.execute(NOTED[1], component.name, number, needs(text, number))
 
 
 async def _types(connection: Any, statements: Mapping[str, Statement]) -> dict[str, tuple[str, ...]]:

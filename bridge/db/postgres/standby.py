@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.db.database import Component, read_migrations
+from bridge.db.database import NEEDS, Component, newest
+from bridge.db.migrating import too_new
 from bridge.db.postgres import lease
 from bridge.db.postgres.connections import AWAY
 from bridge.db.postgres.keeper import SURE, Keeper, connect, gone, name, reaching
@@ -40,7 +41,7 @@ class Standby:
 
     def __init__(self, url: str, components: Sequence[Component], version: str) -> None:
         self._url, self._version = url, version
-        self._known = {(c.name, number) for c in components for number, _ in read_migrations(c, "postgresql")}
+        self._known = newest(components, "postgresql")
         self.name = name()
         self._free_since: tuple[int, float] | None = None
         self._shaken = -_GRACE  # s, when the server was last away
@@ -117,11 +118,12 @@ class Standby:
 
     async def _understands(self, connection: Any) -> bool:
         """An older release does not take over from a newer one: it would not know its tables."""
-        done = set[tuple[str, int]]()
+        done, needed = list[tuple[str, int]](), dict[tuple[str, int], int]()
         if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
-            done = {(row[0], row[1]) for row in await connection.fetch("SELECT component, number FROM migration")}
-        components = {component for component, _ in self._known}
-        newer = {one for one in done - self._known if one[0] in components}
+            done = [(row[0], row[1]) for row in await connection.fetch("SELECT component, number FROM migration")]
+        if await connection.fetchval("SELECT to_regclass('migration_needs') IS NOT NULL"):
+            needed = {(row[0], row[1]): row[2] for row in await connection.fetch(NEEDS)}
+        newer = too_new(self._known, done, needed)
         if newer and not self._newer:
             self._newer = True
             log.error("ALARM a newer Liaison has used this database: this worker cannot take over, update it")

@@ -121,3 +121,19 @@ async def test_every_damage_is_named(config: Path, tmp_path: Path, capsys: pytes
     config.write_text(yaml.safe_dump(raw))
     assert await call("restore", "-c", config, "--verify", tmp_path / "copy") == 1
     assert "delivery.body is sealed with k1, which is not in seal.keys" in capsys.readouterr().out
+
+
+async def test_what_an_upgrade_would_do(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await call("upgrade", "--check", "-c", config) == 0
+    assert "the start makes it" in capsys.readouterr().out
+    url = read_config(config).database.url
+    await filled(url)
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db, db:
+        db.execute("DELETE FROM migration WHERE component = 'process' AND number = 4")
+    assert await call("upgrade", "--check", "-c", config) == 0
+    said = capsys.readouterr().out
+    assert "1 migrations would run" in said
+    assert "process 0004" in said
+    config.write_text(config.read_text() + "\nno_such_option: 1\n")
+    assert await call("upgrade", "--check", "-c", config) == 1
+    assert "no_such_option: there is no such option" in capsys.readouterr().out
