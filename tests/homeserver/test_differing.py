@@ -119,6 +119,7 @@ DEVIATIONS: list[tuple[Callable[[Config], None], str]] = [
     (put("modules", []), "modules.policy"),
     (lambda config: config["modules"][0]["config"].update(when_it_fails="allow"), "modules.policy"),
     (put("stream_writers", {"events": ["event-persister-9"]}), "workers"),
+    (put("notify_appservices_from_worker", "client-reader-1"), "workers"),
 ]  # fmt: skip
 
 
