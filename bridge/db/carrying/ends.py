@@ -102,20 +102,21 @@ class PostgresEnd:
     @classmethod
     async def open(cls, url: str, *, readonly: bool = False) -> PostgresEnd:
         """Connect; ``readonly``: everything is seen as of now. Raises what asyncpg raises."""
-        connection = await asyncpg.connect(url, statement_cache_size=0)  # FETCH gives other columns each time
+        connection = await asyncpg.connect(url)
         transaction = connection.transaction(isolation="repeatable_read", readonly=readonly)
         await transaction.start()
         return cls(connection, transaction)
 
     async def pages(self, table: Table) -> AsyncGenerator[Rows]:
         """See :class:`End`."""
-        await self._connection.execute(f"DECLARE carried NO SCROLL CURSOR FOR {_all_of(table)}")
+        name = f"carried_{table.name}"  # a text of its own: each gives other columns
+        await self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {_all_of(table)}")
         try:
-            while rows := await self._connection.fetch(f"FETCH {PAGE} FROM carried"):
+            while rows := await self._connection.fetch(f"FETCH {PAGE} FROM {name}"):
                 yield [tuple(row) for row in rows]
         finally:
             if not self._connection.is_closed():
-                await self._connection.execute("CLOSE carried")
+                await self._connection.execute(f"CLOSE {name}")
 
     async def numbers(self, tables: Sequence[Table]) -> dict[str, int]:
         """See :class:`End`."""
