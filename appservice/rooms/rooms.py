@@ -166,6 +166,7 @@ class Rooms:
         if room is None:
             version, voice = await self._default_version(), await self._ghosts.voice()
             body = create_body(name, ghosts, humans, version, voice, more)
+            await self._db.held()  # a worker that stood still since the intent: the next one has made it meanwhile
             try:
                 answer = await self._homeserver.call("POST", f"{_CLIENT}/createRoom", body, user=creator)
             except MatrixRefused as refusal:

@@ -110,6 +110,13 @@ class Database(Protocol):
     async def taken_over(self) -> None:
         """Return once another process has taken the database over; nothing is written any more. Never for a file."""
 
+    async def held(self) -> None:
+        """Return if this process has the database, which a file's always has: what it read there is true.
+
+        Asked before something leaves that does harm when it leaves twice. Raises Unavailable where another process has
+        taken the database over, or nobody can say.
+        """
+
     async def close(self) -> None:
         """Finish the running commits and let go."""
 

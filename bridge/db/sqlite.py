@@ -228,6 +228,9 @@ class Sqlite:
         """See :class:`bridge.db.Database`."""
         await asyncio.Event().wait()
 
+    async def held(self) -> None:
+        """See :class:`bridge.db.Database`."""
+
     async def close(self) -> None:
         """Wait for the running commit, then close."""
         while self._batch is not None:

@@ -42,6 +42,7 @@ class Forwarding:
         self._working: Working | None = None
         self._come = asyncio.Event()
         self._open: dict[str, int] = {}
+        self._ways: dict[asyncio.StreamWriter, str] = {}  # to which worker (its secret) a connection is handed on
         self._refused = set[str]()
         self._tasks = Tasks("workers")
 
@@ -52,6 +53,9 @@ class Forwarding:
             self._come.clear()
             return
         self._come.set()
+        for far, secret in list(self._ways.items()):
+            if secret != working.secret:  # that one may stand still, and never say a word: whoever calls tries again
+                far.transport.abort()
         for name, place in working.places.items():
             if not self._entrances.is_lent(name) and name not in self._entrances.places:
                 await self._listen(name, *self._where(name, place))
@@ -98,19 +102,23 @@ class Forwarding:
         try:
             reader, near = await asyncio.open_connection(sock=taken)
             async with asyncio.timeout(_WAIT):
-                answers, far = await self._reached(name, peer)
+                answers, far, secret = await self._reached(name, peer)
+                self._ways[far] = secret
             await _both(reader, near, answers, far)
         except (OSError, TimeoutError):
             pass
         finally:
             self._open[name] -= 1
+            if far is not None:
+                self._ways.pop(far, None)
             for one in (near, far):
                 if one is not None:
                     one.close()
             if near is None:
                 taken.close()
 
-    async def _reached(self, name: str, peer: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _reached(self, name: str, peer: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
+        """A way to the worker that works, and its secret."""
         while True:
             await self._come.wait()
             working = self._working
@@ -120,7 +128,7 @@ class Forwarding:
                     async with asyncio.timeout(_CONNECT):
                         reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
                     writer.write(head(working.secret, name, peer))
-                    return reader, writer
+                    return reader, writer, working.secret
             await asyncio.sleep(_AGAIN)
 
 
@@ -128,7 +136,7 @@ async def _both(
     reader: asyncio.StreamReader, near: asyncio.StreamWriter, answers: asyncio.StreamReader, far: asyncio.StreamWriter
 ) -> None:
     """Until the worker has said its last word; whoever calls may have ended its own before."""
-    there = asyncio.create_task(_pump(reader, far))
+    there = asyncio.create_task(_hand_up(reader, far))
     try:
         await _pump(answers, near)
     finally:
@@ -137,10 +145,18 @@ async def _both(
             await there
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _hand_up(reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
+    if not await _pump(reader, far):  # the call broke: the worker would wait for more for ever, and hold a place here
+        far.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Until the end; False: it broke before."""
     with suppress(OSError, RuntimeError):  # what uvloop says of a connection that has just ended
         while piece := await reader.read(_PIECE):
             writer.write(piece)
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+        return True
+    return False

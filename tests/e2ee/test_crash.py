@@ -25,6 +25,7 @@ class Mortal:
         self._db, self._at, self._when, self._names = db, at, when, names
         self.engine, self.working, self.counts = db.engine, db.working, db.counts
         self.all, self.one, self.close, self.place, self.taken_over = db.all, db.one, db.close, db.place, db.taken_over
+        self.held = db.held
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[Tx]:

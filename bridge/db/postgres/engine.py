@@ -94,7 +94,7 @@ class Postgres:
             for component in components:
                 await _migrate(connection, component, keeper.fence)
             together = Together(statements, await _types(connection, statements), keeper.fence)
-            await _make(connection, together)
+            await _make(connection, together, keeper.fence)
         finally:
             await connection.close()
         return cls(url, keeper, statements, together)
@@ -102,6 +102,24 @@ class Postgres:
     async def taken_over(self) -> None:
         """See :class:`bridge.db.Database`."""
         await self._keeper.lost.wait()
+
+    async def held(self) -> None:
+        """See :class:`bridge.db.Database`. A worker that stood still does not know it: the server is asked."""
+        try:
+            await self._connections.fetch(fence_call(self._keeper.fence), ())
+        except Exception as error:
+            self._translate(error)
+            raise
+
+    def _translate(self, error: BaseException) -> None:
+        """Raise what the program knows for what the server says; return where it knows nothing better."""
+        if isinstance(error, asyncpg.UniqueViolationError):
+            raise Conflict from error
+        if getattr(error, "sqlstate", None) == FENCED:
+            self._keeper.fenced()
+            raise Unavailable("database_in_use", 1.0, alone=True) from error
+        if isinstance(error, AWAY):
+            raise self._trouble.seen(error) from error
 
     async def publish(self, address: str, secret: str, version: str) -> None:
         """Everything of this worker, which has the lease, has started: tell those that wait where it is reached.
@@ -189,19 +207,10 @@ class _Block:
                 return await self._end()
             except BaseException as failed:
                 await self._tx.undo()
-                self._translate(failed)
+                self._db._translate(failed)
                 raise
         await self._tx.undo()
-        self._translate(error)
-
-    def _translate(self, error: BaseException) -> None:
-        if isinstance(error, asyncpg.UniqueViolationError):
-            raise Conflict from error
-        if getattr(error, "sqlstate", None) == FENCED:
-            self._db._keeper.fenced()
-            raise Unavailable("database_in_use", 1.0, alone=True) from error
-        if isinstance(error, AWAY):
-            raise self._db._trouble.seen(error) from error
+        self._db._translate(error)
 
     async def _end(self) -> None:
         if ACTIVE:
@@ -238,8 +247,17 @@ async def _types(connection: Any, statements: Mapping[str, Statement]) -> dict[s
     return {marks[row["name"]]: tuple(row["types"]) for row in rows if row["name"] in marks}
 
 
-async def _make(connection: Any, together: Together) -> None:
-    """Make the functions that run statements together; those of another version of the program go."""
+async def _make(connection: Any, together: Together, fence: int) -> None:
+    """Make the functions that run statements together; those of another version of the program go.
+
+    Only for whoever has the lease: a worker that stood still at its start would take away what the next one runs.
+    """
+    async with connection.transaction():
+        await connection.execute(fence_call(fence))
+        await _make_anew(connection, together)
+
+
+async def _make_anew(connection: Any, together: Together) -> None:
     rows = await connection.fetch(
         "SELECT proname AS name, oid::regprocedure::text AS text FROM pg_proc"
         " WHERE starts_with(proname, $1) AND pronamespace = current_schema()::regnamespace",

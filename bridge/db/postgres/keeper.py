@@ -148,6 +148,10 @@ def reaching() -> Iterator[None]:
         yield
     except (*AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, TimeoutError) as error:
         raise Unavailable("database", 1.0, alone=True) from error
+    except asyncpg.PostgresError as error:
+        if error.sqlstate != lease.FENCED:
+            raise
+        raise Unavailable("database_in_use", 1.0, alone=True) from error
     except ValueError:  # its text may hold a part of the password
         said = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
         raise ValueError(said) from None

@@ -6,7 +6,10 @@ not to wait any longer (cancelled, a statement_timeout) shows itself at once. Wh
 does not write, may act on what the next primary has never had. A write of one's own is answered once the replica has
 all that came before it. So a session begins with one (:func:`make_sure`), and makes another whenever a commit was
 given up.
-Source: PostgreSQL, "Synchronous Replication"; SyncRepWaitForLSN in syncrep.c.
+
+Each statement of a session sees what is committed when it begins (READ COMMITTED), whatever the server's or the role's
+default is: who waits for the next holder of the lease would see with an older snapshot that they hold it still.
+Source: PostgreSQL, "Synchronous Replication", "Transaction Isolation"; SyncRepWaitForLSN in syncrep.c.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import asyncpg
 _CONNECT = 10.0  # s for a connection to be made
 _SILENT = 15  # s after which a machine that acknowledges nothing is taken for dead
 _SURE = "SELECT pg_logical_emit_message(true, 'liaison', '')"  # a commit that writes nothing but the log
+_EACH_SEES = "SET default_transaction_isolation = 'read committed'"
 _GAVE_UP = "SyncRepWaitForLSN"  # what says that a commit is on this server only
 
 
@@ -34,6 +38,7 @@ async def connect(url: str, gave_up: Callable[[Any], None] | None = None, **opti
     if gave_up is not None:
         connection.add_log_listener(lambda on, said: _listen(on, said, gave_up))
     try:
+        await connection.execute(_EACH_SEES)
         await make_sure(connection)
     except BaseException:
         connection.terminate()

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from bridge.db import open_database
+from bridge.db import Database, open_database
 from bridge.db.postgres import Postgres, keeper, lease
 from bridge.db.postgres.keeper import Keeper
 from bridge.db.postgres.standby import Directions, Standby
@@ -46,6 +46,9 @@ async def test_whoever_lost_it_writes_nothing_more_in_any_way(pg: Postgres, pg_u
     await write(pg, "mine")
     async with taken_over(pg_url, tmp_path) as other:
         await write(other, "theirs")
+        await other.held()
+        with pytest.raises(Unavailable, match="database_in_use"):
+            await pg.held()
         with pytest.raises(Unavailable, match="database_in_use"):
             await write(pg, "alone")
         results = await asyncio.gather(*(write(pg, f"together {n}") for n in range(20)), return_exceptions=True)
@@ -262,3 +265,42 @@ async def test_a_release_without_leases_is_not_pushed_aside(pg_url: str, tmp_pat
         await open_database(pg_url, [component(tmp_path, STATEMENTS)])
     await old.close()
     await (await open_database(pg_url, [component(tmp_path, STATEMENTS)])).close()
+
+
+async def test_a_role_that_repeats_its_reads_writes_nothing_after_it_has_waited_for_the_next_holder(
+    pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    """A snapshot from before the wait would still show its own lease."""
+    name = pg_url.rpartition("/")[2]
+    await somebody.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'repeatable read'")
+    pg = await open_database(pg_url, [component(tmp_path)])
+    await write(pg, "mine")
+    taking = await asyncpg.connect(pg_url)
+    async with taking.transaction():
+        await taking.execute(f"SELECT pg_advisory_xact_lock({lease._GATE})")
+        late = asyncio.gather(write(pg, "late"), _locked(pg), return_exceptions=True)
+        await until(pg_url, "wait_event_type = 'Lock'", 2)
+        await taking.execute("UPDATE lease SET fence = fence + 1")
+    assert [type(one) for one in await late] == [Unavailable, Unavailable]
+    await taking.close()
+    assert await words(pg) == ["mine"]
+    await pg.close()
+
+
+async def _locked(db: Database) -> None:
+    async with db.transaction("test") as tx:
+        await tx.one("note.lock", "mine")
+        await tx.run("note.add", "later", None, None, None)
+
+
+async def test_whoever_lost_it_while_it_began_leaves_the_functions_of_the_next_release(
+    pg: Postgres, pg_url: str, tmp_path: Path
+) -> None:
+    """An earlier release that stood still at its start would take them away, and nobody could write any more."""
+    old = component(tmp_path / "old", STATEMENTS.replace("WHERE word = $1;", "WHERE $1 = word;"))
+    connection = await keeper.connect(pg_url)
+    late = await Keeper.taken(pg_url, connection, await lease.look(connection), "elsewhere:1:x")
+    async with taken_over(pg_url, tmp_path) as other:
+        with pytest.raises(Unavailable, match="database_in_use"):
+            await Postgres.open(pg_url, [old], late)
+        await write(other, "theirs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -204,3 +205,44 @@ def test_whoever_hangs_up_in_the_middle_is_no_trouble(caplog: pytest.LogCaptureF
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(hang_up())
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+class _Silent(Worker):
+    """It stands still: it takes what comes, and never says a word."""
+
+    async def _answer(self, taken: socket.socket, peer: str) -> None:
+        reader, writer = await asyncio.open_connection(sock=taken)
+        self.peers.append(peer)
+        with suppress(ConnectionResetError):
+            await reader.read()
+        self.peers.append("ended")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            writer.close()
+
+
+async def test_a_call_does_not_wait_for_a_worker_that_works_no_more(worker: Worker, waiting: Waiting) -> None:
+    silent = _Silent()
+    await waiting.forwarding.towards(await silent.open())
+    reader, writer = await asyncio.open_connection(_HOST, waiting.port)
+    await until(lambda: silent.peers == [_HOST])
+    await waiting.forwarding.towards(None)
+    await waiting.forwarding.towards(await worker.open())
+    assert await reader.read() == b""
+    writer.close()
+    assert await _said(waiting.port, b"a") == b"a end"
+    await until(lambda: not waiting.forwarding._ways)
+    await silent.close()
+
+
+async def test_a_call_that_breaks_ends_at_the_worker_too(waiting: Waiting) -> None:
+    """Else each would hold a place among those that are handed on, for as long as the worker waits for more."""
+    silent = _Silent()
+    await waiting.forwarding.towards(await silent.open())
+    _, writer = await asyncio.open_connection(_HOST, waiting.port)
+    await until(lambda: silent.peers == [_HOST])
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    await until(lambda: silent.peers == [_HOST, "ended"] and not waiting.forwarding._open["api"])
+    await silent.close()

@@ -12,6 +12,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from bridge.errors import Unavailable
 from bridge.networks.mail.smtp.mx import Host
 from bridge.networks.mail.smtp.peer import Outcome
 from bridge.networks.mail.smtp.smtp_out import SmtpOut
@@ -77,6 +78,21 @@ async def test_a_good_transaction(space: Space, party: Party) -> None:
         ]
         assert far.stub.mails == [RAW + b".\r\n"]
         assert "anna" not in repr(outcome)
+
+
+async def test_a_mail_that_may_be_another_workers_by_now_does_not_leave(space: Space, party: Party) -> None:
+    """A worker that stood still before DATA: the one that took over has handed it over meanwhile."""
+
+    async def lost() -> None:
+        raise Unavailable("database_in_use")
+
+    async with Served(space, party) as far:
+        sending = {"routes": {A: f"127.0.0.1:{far.stub.port}"}}
+        out = SmtpOut(space.settings(sending=sending), space.judge, ours=lost)
+        (outcome,) = await out.send(BEN, [ANNA], RAW, "delivery-1")
+        assert (outcome.kind, outcome.code) == ("later", 451)
+    assert far.stub.said[-1].startswith("RCPT")
+    assert far.stub.mails == []
 
 
 async def test_the_null_sender_asks_for_no_reports(space: Space, party: Party) -> None:

@@ -10,6 +10,8 @@ import pytest
 from appservice.e2ee import Engine
 from appservice.rooms.newroom import create_body, marker
 from appservice.rooms.roomstate import Room, apply
+from bridge.db import Database
+from bridge.errors import Unavailable
 from bridge.model import Address, Ref
 from deploy.world.stub.human import Human
 from deploy.world.waiting import until
@@ -126,6 +128,36 @@ async def test_a_crash_after_the_room_was_made_makes_no_second_one(world: World)
         await ben.member(room, "join")
         await ben.heard("une seule salle")
         assert len(world.stub.world.rooms) == 2  # this one and the heartbeat's
+
+
+class Lost:
+    """A database that another worker has by now, until it is given back."""
+
+    def __init__(self, db: Database) -> None:
+        self._db, self.asked, self.lost = db, 0, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    async def held(self) -> None:
+        self.asked += 1
+        if self.lost:
+            raise Unavailable("database_in_use", 0.05, alone=True)
+
+
+async def test_a_worker_that_lost_the_database_since_it_meant_to_make_a_room_makes_none(world: World) -> None:
+    """The next one has made it: people would be invited to two."""
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        lost: Any = Lost(node.db)
+        node.matrix._rooms._db = lost
+        await node.write("lost", "une seule salle", to=(f"matrix:{ben.mxid}",))
+        await until(lambda: lost.asked > 1)
+        assert len(world.stub.world.rooms) == 1  # the heartbeat's
+        lost.lost = False
+        await ben.member(await ben.invited(), "join")
+        await ben.heard("une seule salle")
+        assert len(world.stub.world.rooms) == 2
 
 
 async def test_what_is_said_before_the_hub_has_noted_for_what_it_made_a_room_is_in_its_conversation(

@@ -92,7 +92,7 @@ class MailConnector:
         opener = Opener(settings.apicrypt)
         self._intake = Intake(ledger, outfit.seal, self._settle, limits, opener, book.domains)
         self._gather = Gather(settings.gather, self._departures.close, clock)
-        self._smtp_out = SmtpOut(smtp, trust)
+        self._smtp_out = SmtpOut(smtp, trust, ours=outfit.db.held)
         sends, told, retry = out or self._smtp_out, self._receipts.told, settings.retry
         self._queue = Queue(ledger, sends, told, retry, clock, lambda box: hub.facts.lost(Address(MAIL, box.lower())))
         self.smtp = SmtpIn(smtp, trust, self._intake.take, self._known, lambda: clock() / 1000, outfit.entrances)

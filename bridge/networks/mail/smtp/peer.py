@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -63,15 +64,24 @@ class Stopped(Exception):
         self.begun = begun
 
 
+async def surely() -> None:
+    """Nobody else hands the mails of this process over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A mail that is to be handed over now, for recipients of one domain."""
+    """A mail that is to be handed over now, for recipients of one domain.
+
+    ``ours`` is asked at the last moment whether it is still this process that hands it over, else raises Unavailable: a
+    mail that has left cannot be taken back, and its reader sees it twice when two processes send it.
+    """
 
     sender: str = field(repr=False)
     recipients: tuple[str, ...] = field(repr=False)
     raw: bytes = field(repr=False)
     envid: str
     domain: str
+    ours: Callable[[], Awaitable[None]] = surely
 
     @property
     def utf8(self) -> bool:
@@ -201,6 +211,10 @@ class Peer:
 
     async def _data(self, attempt: Attempt) -> tuple[int, str]:
         failpoint("mail.data.before")
+        try:
+            await attempt.ours()
+        except Unavailable:
+            raise Stopped(451, "4.3.0", "the mail may be another worker's by now", next=False, begun=True) from None
         try:
             answer = await self._client.data(attempt.raw, timeout=self._settings.timeouts.data)
         except aiosmtplib.SMTPResponseException as refusal:

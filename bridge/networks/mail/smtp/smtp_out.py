@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bridge.errors import Refused, Unavailable
 from bridge.networks.mail.smtp.address import domain_of
 from bridge.networks.mail.smtp.kept import KeptPeers
 from bridge.networks.mail.smtp.mx import Dns, Host, Resolver
-from bridge.networks.mail.smtp.peer import Attempt, Outcome, Peer, Stopped, gravity, same
+from bridge.networks.mail.smtp.peer import Attempt, Outcome, Peer, Stopped, gravity, same, surely
 from bridge.networks.mail.smtp.settings import SmtpSettings
 from bridge.networks.mail.smtp.tls import Tls
 from bridge.networks.mail.trust.judge import Judge
@@ -21,10 +21,17 @@ _MAILS = 100  # over one connection; then others have their turn
 
 
 class SmtpOut:
-    """Sends to other operators; ``judge`` is the trust list, ``resolver`` says where a domain takes its mail."""
+    """Sends to other operators; ``judge`` is the trust list, ``resolver`` says where a domain takes its mail.
 
-    def __init__(self, settings: SmtpSettings, judge: Judge, resolver: Resolver | None = None) -> None:
+    ``ours``: see :class:`bridge.networks.mail.smtp.peer.Attempt`.
+    """
+
+    def __init__(
+        self, settings: SmtpSettings, judge: Judge, resolver: Resolver | None = None,
+        ours: Callable[[], Awaitable[None]] = surely,
+    ) -> None:  # fmt: skip
         self._settings = settings
+        self.ours = ours
         self._judge = judge
         self._resolver = resolver or Dns(settings.sending)
         self._tls = Tls(settings.tls)
@@ -134,7 +141,7 @@ class Session:
         domains = {domain_of(each) for each in recipients}
         if len(domains) != 1 or self._domain not in ("", *domains):
             raise ValueError("one session is for the recipients of one domain")
-        attempt = Attempt(sender, tuple(recipients), raw, envid, domains.pop())
+        attempt = Attempt(sender, tuple(recipients), raw, envid, domains.pop(), self._out.ours)
         self._domain = attempt.domain
         try:
             outcomes = await self._again(attempt) or await self._anew(attempt)
