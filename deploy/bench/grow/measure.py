@@ -34,8 +34,8 @@ class Effort:
 class Point:
     """A hub of one size. ``puts``: processor time for a message, in PUTs; ``share``: of the small hub's.
 
-    ``small_p99_ms`` is the small hub's latency in the same minute. ``beside``: the share of a core that is used after
-    the start without any message.
+    ``small_p99_ms`` is the small hub's latency in the same minute. ``start_cpu_s``: processor time until ``/ready``.
+    ``beside``: the share of a core that is used after the start without any message.
     """
 
     size: int
@@ -50,6 +50,7 @@ class Point:
     memory_mib: float
     database_mib: float
     ready_s: float
+    start_cpu_s: float
     beside: float
 
     def json(self) -> dict[str, Any]:
@@ -81,7 +82,7 @@ async def point(one: Grown, small: Grown, put: Put, database: int, effort: Effor
     return Point(
         size, of("matrix", puts), of("product", puts), of("matrix", ways["matrix", False]),
         of("product", ways["product", False]), statistics.median(puts), statistics.median(alone[0]), _p99(alone[0]),
-        _p99(alone[1]), one.running.rss_kib() / 1024, database / 2**20, one.ready_s, beside,
+        _p99(alone[1]), one.running.rss_kib() / 1024, database / 2**20, one.ready_s, one.start_cpu_s, beside,
     )  # fmt: skip
 
 

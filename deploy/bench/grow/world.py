@@ -51,6 +51,7 @@ class Grown:
     start_hub: Callable[[Setup, Product, Path], AbstractAsyncContextManager[Hub]] = hub
     hub: Hub | None = None
     ready_s: float = 0.0
+    start_cpu_s: float = 0.0  # until then
     _running: AsyncExitStack | None = None
 
     @property
@@ -68,7 +69,7 @@ class Grown:
         """Start the hub, and note how long it took until ``/ready`` said yes."""
         self._running, begun = AsyncExitStack(), time.monotonic()
         self.hub = await self._running.enter_async_context(self.start_hub(self.setup, self.product, self.config))
-        self.ready_s = time.monotonic() - begun
+        self.ready_s, self.start_cpu_s = time.monotonic() - begun, self.hub.cpu_ms() / 1000
         for one in self.setup.products.values():
             one.hub = self.product.hub
 
