@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,19 @@ from typing import Any
 import pytest
 import yaml
 
+from appservice.client.homeserver import Homeserver, part
 from appservice.process import app
+from appservice.process.life import TYPE, own_user
 from appservice.process.restored.noticing import ItemKind
 from appservice.process.restored.report import acts, lines
+from appservice.process.safekeeping.backing import backup
+from appservice.process.safekeeping.restoring import restore
 from bridge.config import read_config
 from bridge.db import Database
+from bridge.errors import Refused
 from deploy.world.client import RustClient
 from deploy.world.ports import free_ports
+from deploy.world.postgres import Postgres
 from deploy.world.simulator import Simulator
 from deploy.world.waiting import until
 from tests.faults.rig import CLEO, TOKENS, configuration, simulator
@@ -94,6 +100,10 @@ async def site(folder: Path, servers: Servers, database: str) -> AsyncIterator[S
     (folder / "as").write_text("as-real")
     (folder / "hs").write_text("hs-real")
     (folder / "hub.yaml").write_text(yaml.safe_dump(made))
+    async with Homeserver(servers.home.url, "as-real") as homeserver:  # another test has had a hub here
+        me = await own_user(homeserver)
+        with suppress(Refused):  # it has not: nobody is there
+            await homeserver.call("PUT", f"/_matrix/client/v3/user/{part(me)}/account_data/{TYPE}", {})
     async with AsyncExitStack() as stack:
         yield Site(folder, servers, await simulator(stack, "pandalab", ports))
 
@@ -111,15 +121,64 @@ def copied(database: Path, copy: Path) -> None:
         source.backup(target)
 
 
+class OnFile:
+    """A copy of a file, written over the file itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database, self._copy = folder / "hub.db", folder / "copy.db"
+        self.url = f"sqlite:///{self._database}"
+
+    async def take(self) -> None:
+        """While the hub runs."""
+        copied(self._database, self._copy)
+
+    async def put_back(self) -> None:
+        """The same file, as far as its file system knows."""
+        for rest in ("-wal", "-shm"):
+            Path(f"{self._database}{rest}").unlink(missing_ok=True)
+        self._database.write_bytes(self._copy.read_bytes())
+
+
+class OnServer:
+    """A backup of a server's database, put back into another one, by the commands."""
+
+    def __init__(self, folder: Path, postgres: Postgres, url: str) -> None:
+        self._folder, self._postgres, self.url = folder, postgres, url
+
+    async def take(self) -> None:
+        """While the hub runs."""
+        await backup(read_config(self._folder / "hub.yaml"), self._folder / "backup")
+
+    async def put_back(self) -> None:
+        """Into an empty database."""
+        path = self._folder / "hub.yaml"
+        config = yaml.safe_load(path.read_text())
+        config["database"] = {"url": await self._postgres.create_database()}
+        path.write_text(yaml.safe_dump(config))
+        await restore(self._folder / "backup", read_config(path))
+
+
 async def test_an_older_copy_under_traffic(servers: Servers, tmp_path: Path, new_client: NewClient) -> None:
-    database, copy = tmp_path / "hub.db", tmp_path / "copy.db"
+    await drill(OnFile(tmp_path), servers, tmp_path, new_client)
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+async def test_the_same_of_a_server(
+    servers: Servers, tmp_path: Path, new_client: NewClient, postgres: Postgres
+) -> None:
+    await drill(OnServer(tmp_path, postgres, await postgres.create_database()), servers, tmp_path, new_client)
+
+
+async def drill(copy: OnFile | OnServer, servers: Servers, folder: Path, new_client: NewClient) -> None:
+    """The story."""
     ben, kim = await new_client(servers.home, "ben"), await new_client(servers.away, "kim")
-    async with site(tmp_path, servers, f"sqlite:///{database}") as here:
+    async with site(folder, servers, copy.url) as here:
         async with here.hub():
             room = await here.begin(ben, "avant")
             chat = here.chat("avant")
             await here.write(ben, room, chat, "avant aussi")
-            copied(database, copy)
+            await copy.take()
         async with here.hub():  # a start is counted at once, traffic once a minute
             for n in range(3):
                 await here.say(ben, room, f"entrée {n}")
@@ -129,9 +188,7 @@ async def test_an_older_copy_under_traffic(servers: Servers, tmp_path: Path, new
             later = await here.begin(kim, "de loin")  # a room of which the copy does not know
         await ben.send(room, "pendant la panne")
         await kim.send(later, "de loin, pendant la panne")
-        for rest in ("-wal", "-shm"):
-            Path(f"{database}{rest}").unlink(missing_ok=True)
-        database.write_bytes(copy.read_bytes())  # the same file, as far as its file system knows
+        await copy.put_back()
         async with here.hub() as parts:
             lea = await new_client(servers.home, "lea")
             away = await here.begin(lea, "je viens d'arriver")
