@@ -168,8 +168,12 @@ def _with_own(end: FarEnd, talk: Talk) -> dict[int, object]:
 
 
 def _in_mails(end: FarEnd, talk: Talk) -> list[str]:
-    """A mail stays as it left: each message that was not taken back in time is there once, with one of its texts."""
-    seen = [pair for one in end.shown() for pair in numbers(one)]
+    """A mail stays as it left: each message that was not taken back in time is there once, with one of its texts.
+
+    A hub that dies between an operator's 250 and its own commit hands the same mail over again, under the same
+    Message-ID, which is all that SMTP has against that (RFC 5321, 4.5.4.1 and 6.1): that is one mail.
+    """
+    seen = [pair for _, pair in dict.fromkeys((one.id, pair) for one in end.shown() for pair in numbers(one))]
     found = []
     for n, fact in talk.facts.items():
         versions = [version for number, version in seen if number == n]
