@@ -49,7 +49,7 @@ SELECT to_regclass('lease') IS NOT NULL AND to_regclass('worker') IS NOT NULL
 _TAKE = """
 INSERT INTO lease VALUES ('hub', 1, $1, clock_timestamp() + $2 * interval '1 second')
 ON CONFLICT (name) DO UPDATE SET fence = lease.fence + 1, holder = excluded.holder, until = excluded.until
-WHERE lease.fence = $3 RETURNING fence
+WHERE lease.fence = $3 AND ($4 OR lease.until <= clock_timestamp()) RETURNING fence
 """
 _LOOK = f"""
 SELECT coalesce(max(fence), 0) AS fence, coalesce(max(holder), '') AS holder,
@@ -106,13 +106,16 @@ async def look(connection: Any) -> Holding:
 
 
 async def take(connection: Any, seen: Holding, holder: str) -> int:
-    """Take it over from whoever held it at ``seen``; gives the number. Raises Unavailable: somebody was first."""
+    """Take it over from whoever held it at ``seen``; gives the number.
+
+    Raises Unavailable: somebody was first, or its holder, whose time was over at ``seen``, has renewed since.
+    """
     for last in (False, True):
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE}")
                 await connection.execute(f"SELECT pg_advisory_xact_lock({_GATE})")
-                fence = await connection.fetchval(_TAKE, holder, FIRST_TERM, seen.fence)
+                fence = await connection.fetchval(_TAKE, holder, FIRST_TERM, seen.fence, seen.running)
         except asyncpg.LockNotAvailableError:
             if last:
                 raise Unavailable("database_in_use") from None

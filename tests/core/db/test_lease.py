@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -118,6 +119,16 @@ async def test_of_two_who_saw_it_free_one_gets_it(pg_url: str) -> None:
     assert sorted(type(one).__name__ for one in got) == ["Unavailable", "int"]
     for one in connections:
         await one.close()
+
+
+async def test_a_holder_that_has_renewed_meanwhile_keeps_it(pg: Postgres, pg_url: str) -> None:
+    """Both waited for a row that a third held: its time was over when the other looked, and is not any more."""
+    connection = await keeper.connect(pg_url)
+    seen = await lease.look(connection)
+    with pytest.raises(Unavailable, match="database_in_use"):
+        await lease.take(connection, replace(seen, running=False), "elsewhere:1:x")
+    await write(pg, "mine")
+    await connection.close()
 
 
 async def test_it_is_held_as_long_as_its_holder_lives_whatever_its_time(
