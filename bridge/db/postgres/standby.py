@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+
 from bridge.db.database import NEEDS, Component, newest
 from bridge.db.migrating import too_new
 from bridge.db.postgres import lease
@@ -73,7 +75,7 @@ class Standby:
                     if connection.is_closed():
                         connection = await connect(self._url)
                     keeper = await self._look(connection, reach)
-            except (*AWAY, TimeoutError):
+            except (*AWAY, asyncpg.LockNotAvailableError, TimeoutError):  # a role may have a lock_timeout
                 connection.terminate()
                 self._free_since, self._shaken = None, asyncio.get_running_loop().time()
             except Unavailable:  # somebody was first

@@ -184,6 +184,24 @@ async def test_a_standby_takes_over_at_once_when_the_holder_ends(pg: Postgres, p
     await db.close()
 
 
+async def test_a_standby_waits_while_somebody_else_has_the_table(
+    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    """A VACUUM FULL, and a role that waits for no lock: what was handed on would end with the process."""
+    name = pg_url.rpartition("/")[2]
+    await somebody.execute(f"ALTER DATABASE \"{name}\" SET lock_timeout = '20ms'")
+    waiting = asyncio.create_task(Standby(pg_url, [component(tmp_path)], RELEASE).wait(nobody))
+    await until(
+        pg_url, "query LIKE '%FROM lease WHERE name%' AND query LIKE '%max(fence)%' AND pid <> pg_backend_pid()"
+    )
+    async with somebody.transaction():
+        await somebody.execute("LOCK TABLE lease")
+        await asyncio.wait({waiting}, timeout=0.7)
+        assert not waiting.done()
+    await pg.close()
+    await (await waiting).close()
+
+
 async def test_a_standby_is_sure_before_it_takes_from_a_holder_whose_connection_was_cut(pg_url: str) -> None:
     connection = await keeper.connect(pg_url)
     await lease.make(connection)
