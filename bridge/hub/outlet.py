@@ -46,6 +46,7 @@ class Outlet:
         self._fresh: dict[str, None] = {}  # lanes that come next, for they were woken
         self._stored: dict[str, bool] = {}  # lanes that come next, found on the disk; True: eager
         self._named: dict[str, float] = {}  # lanes whose network named a time: until then nothing makes them eager
+        self._looks = 0  # begun so far
         self._look: int | None = None  # where the look through the disk goes on, None: it has ended
         self._eager = self._missed = self._turn = False
         self._tried = (0, "")
@@ -95,6 +96,7 @@ class Outlet:
     def look_through(self, *, eager: bool) -> None:
         """Find every lane that the disk holds; ``eager``: whatever waits for a time, too."""
         self._look, self._eager, self._missed = 0, eager, False
+        self._looks += 1
         self._again_at, self._look_at = 0.0, _seconds() + _LOOK
         self._stirred.set()
 
@@ -201,13 +203,14 @@ class Outlet:
             self._store(lane, eager=False)
 
     async def _load_page(self, place: int) -> None:
+        look = self._looks
         rows, now = await self.backlog.after(place, _PAGE), self._clock()
         for row in rows:
             waits = row.next_at > now
             if not waits or (self._eager and self._may_hurry(row.conversation)):
                 self._store(row.conversation, eager=waits)
-        if self._look != place:
-            return  # it has begun anew meanwhile
+        if self._looks != look:
+            return  # it has begun anew meanwhile, perhaps for what this page does not show yet
         self._look = rows[-1].place if len(rows) == _PAGE else None
         if self._look is None and self._missed:
             self.look_through(eager=False)
