@@ -235,7 +235,10 @@ class Courier:
             delivery = replace(delivery, last=True)
         if not delivery.recipients and KINDS[delivery.kind].recipients:
             raise Refused("left_before")
-        if KINDS[delivery.kind].about and delivery.reply_to is None:  # they never got it: it was refused, or not theirs
+        if KINDS[delivery.kind].about and delivery.reply_to is None:
+            if await self._store.deliveries.target_waits(delivery):
+                raise Unavailable("target_waits", _AGAIN_SOON, alone=True)
+            # they never got it: it was refused, or not theirs
             raise Refused("taken_back" if KINDS[delivery.kind].erases else "target_not_there")
         gone = [m for m in delivery.recipients if not m.person.active or not self._holds(m.person.id, m.address)]
         lost = {m: self._why(m) for m in gone}

@@ -100,12 +100,12 @@ class Order:
 
     async def _let_go(self, message: str, within: Within | None) -> None:
         async with self._store.db.transaction("hub.sequenced") as tx:
-            lanes = await self._store.release(tx, message)  # the disk knows whether it was held
+            released = await self._store.release(tx, message)  # the disk knows what was held
             if within is not None:
                 await within(tx)
-        if message in self._held:
-            self._held.pop(message)[1].cancel()
-        for conversation, network in lanes:
+        for one in {message, *released} & self._held.keys():
+            self._held.pop(one)[1].cancel()
+        for conversation, network in dict.fromkeys(lane for lanes in released.values() for lane in lanes):
             self._courier.wake(conversation, network)
 
     def withdrawn(self, conversation: str) -> None:

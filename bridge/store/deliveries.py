@@ -12,7 +12,7 @@ from bridge.model import Cited, Delivery, File, Kind, Ref
 from bridge.people.people import People
 from bridge.seal import Seal
 from bridge.store import bodies, kept_files
-from bridge.store.conversation import Conversation
+from bridge.store.conversation import Conversation, delivery_id
 from bridge.store.due import DueDelivery, addressed
 from bridge.store.outcomes import Outcomes
 
@@ -155,6 +155,16 @@ class Deliveries:
         await tx.run("store.end_files", message)
         await tx.run("store.refused", message, network, now, why)
         await self.outcomes.changed(tx, message)
+
+    async def target_waits(self, delivery: Delivery) -> bool:
+        """Whether a network has yet to get what a delivery is about; where that is in the lane, this goes behind it."""
+        about = delivery.cites[0]
+        row = await self.db.one("store.waits", delivery_id(about, delivery.network)) if about else None
+        if row is not None and not row["held"]:
+            async with self.db.transaction("courier.behind") as tx:
+                await tx.run("store.place", delivery.message)
+                await tx.run("store.behind", delivery.id, delivery.message)
+        return row is not None
 
     async def later(self, tx: Tx, delivery: Delivery, next_at: int, *, tried: int = 1) -> None:
         """Try again at ``next_at`` (ms)."""

@@ -255,10 +255,16 @@ class Store:
         """The ordering network has these messages now: after whatever was accepted of it meanwhile."""
         await tx.many("store.place_after", [(message,) for message in messages])
 
-    async def release(self, tx: Tx, message: str) -> list[tuple[str, str]]:
-        """Give a held message its place now; gives the lanes (conversation, network) that may have it."""
-        lanes = [(r["conversation"], r["network"]) for r in await tx.all("store.held_networks", message)]
-        if lanes:
-            await tx.run("store.place", message)
-            await tx.run("store.release", message)
-        return lanes
+    async def release(self, tx: Tx, message: str) -> dict[str, list[tuple[str, str]]]:
+        """Give a held message its place now, and before it whatever it is about, which has one by then.
+
+        Gives what was held (hub ids) and the lanes (conversation, network) that may have it.
+        """
+        chain, wanted = dict[str, list[tuple[str, str]]](), message
+        while wanted and wanted not in chain and (rows := await tx.all("store.held_networks", wanted)):
+            chain[wanted] = [(row["conversation"], row["network"]) for row in rows]
+            wanted = rows[0]["reply_to"]
+        for one in reversed(chain):
+            await tx.run("store.place", one)
+            await tx.run("store.release", one)
+        return chain

@@ -104,7 +104,7 @@ AND NOT EXISTS (SELECT 1 FROM watched WHERE watched.message = $1);
 -- name: held
 SELECT message, conversation, pos FROM delivery WHERE held = 1 AND pos > $1 ORDER BY pos LIMIT $2;
 -- name: held_networks
-SELECT conversation, network FROM delivery WHERE message = $1 AND held = 1;
+SELECT conversation, network, reply_to FROM delivery WHERE message = $1 AND held = 1;
 -- name: held_among
 SELECT message FROM delivery WHERE held = 1
 AND message = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
@@ -152,6 +152,10 @@ SELECT r.id, m.conversation, m.kind, m.sender, m.sent_at FROM message m
 LEFT JOIN ref r ON r.message = m.id AND r.network = $2 WHERE m.id = $1 ORDER BY r.also, r.id LIMIT 1;
 -- name: parts
 SELECT id FROM ref WHERE network = $2 AND message = $1 ORDER BY also, id;
+-- name: waits
+SELECT held FROM delivery WHERE id = $1;
+-- name: behind
+UPDATE delivery SET pos = (SELECT m.pos FROM message m WHERE m.id = $2) WHERE id = $1;
 -- name: texts
 -- also: 0 the name that others answer to, 1 a file, more: the n-th part of the text
 SELECT id FROM ref WHERE network = $1 AND message = (SELECT message FROM ref WHERE network = $1 AND id = $2)
