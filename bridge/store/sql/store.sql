@@ -217,7 +217,11 @@ AND message IN (SELECT value FROM json_each($5)) RETURNING message; -- sqlite
 -- name: await_from
 UPDATE awaited SET pos = $4 WHERE network = $1 AND conversation = $2 AND person = $3;
 -- name: end_await
-DELETE FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3;
+-- unless something was noted for them since it was looked
+DELETE FROM awaited WHERE network = $1 AND conversation = $2 AND person = $3
+AND NOT EXISTS (SELECT 1 FROM
+  (SELECT m.id FROM message m WHERE m.conversation = $2 AND m.pos >= awaited.pos ORDER BY m.pos LIMIT 100) AS next
+  CROSS JOIN recipient r WHERE r.message = next.id AND r.person = $3 AND r.network = $1 AND r.state = 'sent');
 -- name: chats_waiting
 SELECT DISTINCT l.chat FROM awaited a JOIN leg l ON l.conversation = a.conversation AND l.network = a.network
 WHERE a.network = $1 AND l.chat IS NOT NULL;

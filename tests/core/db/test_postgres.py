@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from bridge.db import Database, brief, open_database
+from bridge.db.postgres import lease
 from bridge.errors import Unavailable
 from deploy.world.postgres import Postgres
 from deploy.world.waiting import PATIENCE
@@ -73,6 +74,11 @@ async def test_the_lock_that_went_with_the_server_is_taken_again(own_server: Pos
         await own_server.kill()
         await own_server.start()
         await until(db, "mine")
+        somebody = await asyncpg.connect(url)
+        async with asyncio.timeout(PATIENCE):
+            while not (await lease.look(somebody)).locked:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await somebody.close()
         with pytest.raises(Unavailable, match="database_in_use"):
             await open_database(url, [component(tmp_path)])
 

@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from bridge.hub import facts
-from bridge.model import Delivery, Ref
+from bridge.model import Delivery, Kind, Ref
 from bridge.networks.loopback import Loopback
+from bridge.store.conversation import delivery_id
+from tests.core.hub.test_early import BEN, able, about, texts
 from tests.core.make import networks, running
 
 
@@ -63,3 +65,31 @@ async def test_what_another_conversation_says_is_continued_and_not_answered(url:
         second = w.siilo.delivered[1]
         assert second.conversation != w.siilo.delivered[0].conversation
         assert (second.reply_to, second.continues) == (None, Ref("siilo", "siilo-1"))
+
+
+async def test_what_is_shown_before_its_message_brings_it_along(url: str) -> None:
+    """What showed the message was lost, and is asked for again: it has a place, since something is about it."""
+    async with running(url, able("siilo", "matrix")) as w:
+        await w.pandalab.write("p0", "A", "cleo", "bonjour", ["siilo:dan", BEN])
+        await w.hub.accept(about("t", Kind.REACTION, "p0", "👍"))
+        await w.until(lambda: len(w.matrix.delivered) == 2)
+        message, reaction = [delivery.message for delivery in w.matrix.delivered]
+        await w.hub.sequenced(reaction)
+        await w.until(lambda: texts(w.siilo) == ["text bonjour", "reaction 👍"])
+        await w.hub.sequenced(message)
+        assert not w.hub._order._held
+
+
+async def test_what_is_before_its_message_in_a_lane_goes_after_it(url: str) -> None:
+    async with running(url, able("siilo", "matrix")) as w:
+        await w.pandalab.write("p0", "A", "cleo", "bonjour", ["siilo:dan", BEN])
+        await w.hub.accept(about("t", Kind.REACTION, "p0", "👍"))
+        await w.until(lambda: len(w.matrix.delivered) == 2)
+        message, reaction = [delivery.message for delivery in w.matrix.delivered]
+        async with w.db.transaction("test") as tx:  # as releases before this one did
+            await tx.run("store.place", reaction)
+            await tx.run("store.release", reaction)
+        w.courier.wake_all("siilo")
+        await w.until(lambda: w.courier.reasons.peek(delivery_id(reaction, "siilo")) == "target_waits")
+        await w.hub.sequenced(message)
+        await w.until(lambda: texts(w.siilo) == ["text bonjour", "reaction 👍"])

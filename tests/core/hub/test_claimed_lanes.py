@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bridge.hub.hub import now_ms
+from bridge.store.backlog import Queued
 from deploy.bench.planting import Planting
 from tests.core.hub.test_outlet import AGO, CLEO, DAN, TO_DAN, outlet, world
 from tests.core.make import FAST, SEAL, running
@@ -48,3 +51,28 @@ async def test_what_was_overlooked_is_found_in_the_end(url: str, monkeypatch: py
         await w.until(lambda: w.courier.idle)
         await Planting(3, CLEO, TO_DAN, now_ms() - AGO).plant(w.db, SEAL)  # nobody is woken
         await w.until(lambda: len(siilo.delivered) == 3)
+
+
+async def test_a_look_that_is_asked_for_while_the_first_page_is_read_is_taken(tmp_path: Any) -> None:
+    """What the page does not show yet would wait for ten minutes."""
+    nets, siilo = world()
+    async with running(f"sqlite:///{tmp_path}/hub.db", nets) as w:
+        await w.until(lambda: w.courier.idle)
+        here, read, go = outlet(w), asyncio.Event(), asyncio.Event()
+        after = here.backlog.after
+
+        async def slowly(place: int, limit: int) -> list[Queued]:
+            rows = await after(place, limit)
+            if not read.is_set():
+                read.set()
+                await go.wait()
+            return rows
+
+        here.backlog.after = slowly  # type: ignore[method-assign]
+        here.look_through(eager=False)
+        await read.wait()
+        here.wake = lambda conversation: None  # type: ignore[method-assign]
+        await w.pandalab.write("p0", "A", "cleo", "bonjour", [DAN])
+        here.look_through(eager=False)
+        go.set()
+        await w.until(lambda: len(siilo.delivered) == 1)

@@ -17,7 +17,7 @@ from bridge.kinds import EVERYWHERE
 from bridge.model import Accepted, Address, Body, Delivery, Kind, Message, Ref
 from bridge.networks.loopback import Loopback
 from bridge.parts.patience import Patience
-from bridge.store.conversation import delivery_id, message_id
+from bridge.store.conversation import message_id
 from tests.core.make import World, networks, running
 
 CLEO, DAN, BEN = Address("pandalab", "cleo"), Address("siilo", "dan"), "matrix:@ben:chu.example"
@@ -240,34 +240,6 @@ async def test_of_what_a_network_never_got_it_is_told_nothing(url: str) -> None:
         await w.until(lambda: told(w, "e") == [("delivered", None), ("refused", "target_not_there")])
         await w.until(lambda: told(w, "r") == [("delivered", None), ("refused", "taken_back")])
         assert texts(w.siilo) == []
-
-
-async def test_what_is_shown_before_its_message_brings_it_along(url: str) -> None:
-    """What showed the message was lost, and is asked for again: it has a place, since something is about it."""
-    async with running(url, able("siilo", "matrix")) as w:
-        await w.pandalab.write("p0", "A", "cleo", "bonjour", ["siilo:dan", BEN])
-        await w.hub.accept(about("t", Kind.REACTION, "p0", "👍"))
-        await w.until(lambda: len(w.matrix.delivered) == 2)
-        message, reaction = [delivery.message for delivery in w.matrix.delivered]
-        await w.hub.sequenced(reaction)
-        await w.until(lambda: texts(w.siilo) == ["text bonjour", "reaction 👍"])
-        await w.hub.sequenced(message)
-        assert not w.hub._order._held
-
-
-async def test_what_is_before_its_message_in_a_lane_goes_after_it(url: str) -> None:
-    async with running(url, able("siilo", "matrix")) as w:
-        await w.pandalab.write("p0", "A", "cleo", "bonjour", ["siilo:dan", BEN])
-        await w.hub.accept(about("t", Kind.REACTION, "p0", "👍"))
-        await w.until(lambda: len(w.matrix.delivered) == 2)
-        message, reaction = [delivery.message for delivery in w.matrix.delivered]
-        async with w.db.transaction("test") as tx:  # as releases before this one did
-            await tx.run("store.place", reaction)
-            await tx.run("store.release", reaction)
-        w.courier.wake_all("siilo")
-        await w.until(lambda: w.courier.reasons.peek(delivery_id(reaction, "siilo")) == "target_waits")
-        await w.hub.sequenced(message)
-        await w.until(lambda: texts(w.siilo) == ["text bonjour", "reaction 👍"])
 
 
 def _refuses(_: Delivery) -> None:

@@ -23,7 +23,6 @@ from bridge.model import Address, Delivery, Ref
 from bridge.networks.loopback import Loopback
 from bridge.parts.alarms import Alarms
 from bridge.parts.patience import Patience
-from bridge.store.backlog import Queued
 from bridge.store.store import COMPONENT
 from bridge.trail.entry import COMPONENT as TRAIL
 from bridge.words import say
@@ -376,28 +375,3 @@ async def test_a_hub_that_stops_has_next_to_nothing_to_stop(tmp_path: Any) -> No
         await still(w)
         inside = [task for task in asyncio.all_tasks() if "courier" in repr(task) or "outlet" in repr(task)]
         assert len(inside) < 20
-
-
-async def test_a_look_that_is_asked_for_while_the_first_page_is_read_is_taken(tmp_path: Any) -> None:
-    """What the page does not show yet would wait for ten minutes."""
-    nets, siilo = world()
-    async with running(f"sqlite:///{tmp_path}/hub.db", nets) as w:
-        await w.until(lambda: w.courier.idle)
-        here, read, go = outlet(w), asyncio.Event(), asyncio.Event()
-        after = here.backlog.after
-
-        async def slowly(place: int, limit: int) -> list[Queued]:
-            rows = await after(place, limit)
-            if not read.is_set():
-                read.set()
-                await go.wait()
-            return rows
-
-        here.backlog.after = slowly  # type: ignore[method-assign]
-        here.look_through(eager=False)
-        await read.wait()
-        here.wake = lambda conversation: None  # type: ignore[method-assign]
-        await w.pandalab.write("p0", "A", "cleo", "bonjour", [DAN])
-        here.look_through(eager=False)
-        go.set()
-        await w.until(lambda: len(siilo.delivered) == 1)

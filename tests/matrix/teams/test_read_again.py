@@ -37,6 +37,11 @@ async def cleo_comes(world: World, node: Node, chat: Chat) -> None:
     await node.hub.change_members(ref, chat.chat, "pandalab", ANNA_AT, handles, [])
     await until(lambda: world.stub.world.rooms[chat.room].membership(ghost(CLEO)) == "join")
 
+    async def heard() -> bool:
+        return (await node.matrix.store.get(chat.room)).membership(ghost(CLEO)) == "join"
+
+    await wait_for(heard, "the hub has heard of it")
+
 
 async def test_a_user_reads_again_what_was_said_since_they_came(world: World) -> None:
     async with world.node() as node:
