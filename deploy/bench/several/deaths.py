@@ -102,7 +102,7 @@ async def _deaths(bench: Bench, clockwork: Clockwork, url: str, deaths: int) -> 
         stack.callback(lambda: [task.cancel() for task in tasks])
         await asyncio.sleep(_AFTER)
         calm, died = time.perf_counter(), list[float]()
-        await asyncio.sleep(_AFTER)
+        await asyncio.sleep(2 * _AFTER)
         for _ in range(deaths):
             os.kill(await _holder(url), signal.SIGKILL)
             died.append(time.perf_counter())
