@@ -126,7 +126,7 @@ class Audit:
 
     async def send(self, case: Case) -> Outcome:
         routes = {case.domain: f"127.0.0.1:{self.ports[case.name]}"}
-        out = SmtpOut(self.space.settings(sending={"routes": routes}), self.trust)
+        out = SmtpOut(self.space.settings(sending={"routes": routes}, timeouts={"connect": 5.0}), self.trust)
         mail = f"From: {BEN}\r\nTo: anna@{case.domain}\r\nSubject: {case.name}\r\n\r\nBonjour.\r\n".encode()
         (outcome,) = await out.send(BEN, [f"anna@{case.domain}"], mail, "delivery-1")
         return outcome
