@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import signal
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +70,15 @@ async def _work(
 ) -> None:
     """Until the process is to end, or another worker has taken over."""
     loop, watch = asyncio.get_running_loop(), None if path is None else FileWatch(path, _LOOK)
-    async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(running(_newest(config, path), watch, workers, keeper))
-        if watch is not None:
-            loop.add_signal_handler(signal.SIGHUP, watch.ask)
-        _spare_collections()
-        taken = await _before(ended, asyncio.ensure_future(parts.core.db.taken_over()))
-        log.info("this worker waits from now on" if taken else "stopping")
-        guard = loop.call_later(_ENDS, _give_up) if taken else None
-    if guard is not None:
-        guard.cancel()
+    with ExitStack() as over:  # also when the end fails: who stands by again must not be ended then
+        async with running(_newest(config, path), watch, workers, keeper) as parts:
+            if watch is not None:
+                loop.add_signal_handler(signal.SIGHUP, watch.ask)
+            _spare_collections()
+            taken = await _before(ended, asyncio.ensure_future(parts.core.db.taken_over()))
+            log.info("this worker waits from now on" if taken else "stopping")
+            if taken:
+                over.callback(loop.call_later(_ENDS, _give_up).cancel)
 
 
 def _newest(config: Config, path: Path | None) -> Config:

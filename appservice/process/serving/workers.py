@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bridge.config import BadConfig, Config, ListenSettings
 from bridge.db import Component, Database, is_server
+from bridge.errors import said
 from bridge.workers.entrances import Entrances
 from bridge.workers.forwarding import Forwarding, Working
 from bridge.workers.inner import Inner
@@ -50,13 +51,16 @@ class Workers:
             raise BadConfig(str(error)) from None
 
     async def works(self, db: Database) -> None:
-        """This one works now, everything of it has started: the others hand on to it. Raises OSError, Unavailable."""
+        """This one works now, everything of it has started: the others hand on to it. Raises BadConfig, Unavailable."""
         from bridge.db.postgres import Postgres
 
         if not isinstance(db, Postgres):
             return
         inner = self._inner = Inner(self.entrances, self._config.workers.host)
-        await inner.start()
+        try:
+            await inner.start()
+        except OSError as error:
+            raise BadConfig(f"workers.host: {said(error)}") from None
         places = dict(self.entrances.places)
         await db.publish(json.dumps({"at": inner.address, "places": places}), inner.secret, RELEASE)
         await self._forwarding.towards(Working(inner.address, inner.secret, places))
