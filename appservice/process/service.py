@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from appservice.process import examine
 from appservice.process.app import components_of, running
+from appservice.process.serving.supervisor import Supervisor
 from appservice.process.serving.workers import Workers
 from bridge.config import BadConfig, Config, read_config
 from bridge.errors import Unavailable
@@ -38,8 +39,10 @@ async def run(config: Config, path: Path | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    workers, components = Workers(config), components_of(examine.sections(config))
+    workers, components, supervisor = Workers(config), components_of(examine.sections(config)), Supervisor()
+    living = asyncio.ensure_future(supervisor.live())
     try:
+        supervisor.say("READY=1", "STATUS=waits for its turn")
         while not ended.is_set():
             loop.add_signal_handler(signal.SIGHUP, lambda: None)  # who waits reads everything when it begins
             waiting = asyncio.ensure_future(workers.turn(components))
@@ -48,14 +51,17 @@ async def run(config: Config, path: Path | None = None) -> None:
             if (keeper := waiting.result()) is not None:
                 log.info("this worker has the database from now on")
             try:
-                await _work(config, path, workers, keeper, ended)
+                await _work(config, path, workers, keeper, ended, supervisor)
             except Exception as reason:
                 if not workers.several or not is_away(reason):
                     raise
                 log.warning("this worker cannot work now, and waits")
                 await asyncio.sleep(_PAUSE)
+            supervisor.say("STATUS=waits for its turn")
     finally:
+        supervisor.say("STOPPING=1")
         await workers.stop()
+        living.cancel()
 
 
 def is_away(error: BaseException) -> bool:
@@ -66,12 +72,22 @@ def is_away(error: BaseException) -> bool:
 
 
 async def _work(
-    config: Config, path: Path | None, workers: Workers, keeper: Keeper | None, ended: asyncio.Event
+    config: Config,
+    path: Path | None,
+    workers: Workers,
+    keeper: Keeper | None,
+    ended: asyncio.Event,
+    supervisor: Supervisor,
 ) -> None:
     """Until the process is to end, or another worker has taken over."""
     loop, watch = asyncio.get_running_loop(), None if path is None else FileWatch(path, _LOOK)
     with ExitStack() as over:  # also when the end fails: who stands by again must not be ended then
+        beginning = over.enter_context(ExitStack())
+        beginning.enter_context(supervisor.standing_still())
+        supervisor.say("STATUS=begins")
         async with running(_newest(config, path), watch, workers, keeper) as parts:
+            beginning.close()
+            supervisor.say("STATUS=works")
             if watch is not None:
                 loop.add_signal_handler(signal.SIGHUP, watch.ask)
             _spare_collections()

@@ -153,6 +153,7 @@ class Rig:
     kills: int = 0
     hub: subprocess.Popen[bytes] | Forked | None = None
     rooms: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=dict)  # more, of a hub that is forked
     _seen: dict[str, Seen] = field(default_factory=dict)
     _looks: dict[tuple[str, str | None], tuple[int, dict[str, list[Json]]]] = field(default_factory=dict)
 
@@ -168,7 +169,7 @@ class Rig:
 
     def start_quickly(self, zygote: Zygote, failpoint: str = "") -> None:
         """Start the same program from a process that has imported it already."""
-        self.hub = Forked(zygote, self.arguments, _environment(failpoint, None), self.log)
+        self.hub = Forked(zygote, self.arguments, _environment(failpoint, None) | self.environ, self.log)
 
     @property
     def arguments(self) -> list[str]:

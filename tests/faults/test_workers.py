@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,8 +38,10 @@ async def test_whoever_works_dies_stands_still_or_ends_and_nothing_is_lost(
 ) -> None:
     async with crew(tmp_path, zygote, postgres) as workers:
         traffic = Traffic(workers.world)
-        workers.start()
-        first = await workers.working()
+        with supervised(workers, tmp_path / "notify") as told:
+            workers.start()
+            first = await workers.working()
+            await wait_for(lambda: said(told, "STATUS=works"), "the supervisor hears that it works")
         workers.start()
         await traffic.begin()
         await traffic.burst(0)
@@ -57,9 +61,37 @@ async def test_whoever_works_dies_stands_still_or_ends_and_nothing_is_lost(
         assert await _somebody_else(workers, third) is second  # it waits again, and hands on meanwhile
         await traffic.settle()
         traffic.check()
-        said = workers.world.log.read_text()
-        assert said.count("ALARM another worker has taken the database over") == 1
+        log = workers.world.log.read_text()
+        assert log.count("ALARM another worker has taken the database over") == 1
         assert third.poll() == 0
+
+
+@contextmanager
+def supervised(workers: Crew, path: Path) -> Iterator[Callable[[], list[str]]]:
+    """Whoever starts meanwhile does so under systemd, which this is the ear of; gives what it has been told."""
+    lines = list[str]()
+
+    def told() -> list[str]:
+        with suppress(BlockingIOError):
+            while True:
+                lines.extend(ear.recv(4096).decode().splitlines())
+        return lines
+
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as ear:
+        ear.bind(str(path))
+        ear.setblocking(False)
+        workers.world.environ = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"}
+        yield told
+        workers.world.environ = {}
+        assert [line for line in told() if not line.startswith("WATCHDOG")][:4] == [
+            "READY=1", "STATUS=waits for its turn", "STATUS=begins", "STATUS=works",
+        ]  # fmt: skip
+        assert "WATCHDOG=1" in told()
+
+
+async def said(told: Callable[[], list[str]], line: str) -> bool:
+    """Whether that is among it."""
+    return line in told()
 
 
 async def _somebody_else(workers: Crew, before: Forked) -> Forked:
