@@ -8,7 +8,7 @@ import hashlib
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,14 @@ Row = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How many processes one hub is, and on which database: PostgreSQL where there are several."""
+    """How many processes one hub is, and on which database: PostgreSQL where there are several.
+
+    ``release`` is the folder, with a ``.venv``, of the release that they begin with, where it is not this one.
+    """
 
     count: int = 1
     database: str | None = None
+    release: Path = ROOT
 
 
 ONE = Workers()
@@ -81,15 +85,26 @@ class Hub:
         self._rows = _people(f"@ben:{away.name}")
         self._settings = _matrix(state, kept, home, self.url)
         self._write(state, [home.name, away.name])
-        self.workers = [self._worker(n, forked=forked) for n in range(workers.count)]
+        self._forked = forked
+        self.workers = [self._worker(n, workers.release) for n in range(workers.count)]
         self.process = self.workers[0]
 
-    def _worker(self, n: int, *, forked: bool) -> Supervised:
+    def _worker(self, n: int, release: Path) -> Supervised:
+        python = sys.executable if release == ROOT else str(release / ".venv/bin/python")
         run: list[str | Path] = ["run", "-c", self.config]
-        launch = process.Launch(log=self._state / f"hub{n or ''}.log", cwd=ROOT)
-        if forked:
-            return Supervised("hub", run, launch, PROGRAM)
-        return Supervised("hub", [sys.executable, "-m", "appservice", *run], launch)
+        launch = process.Launch(log=self._state / f"hub{n or ''}.log", cwd=release)
+        if self._forked:
+            return Supervised("hub", run, launch, replace(PROGRAM, python=python, cwd=release))
+        return Supervised("hub", [python, "-m", "appservice", *run], launch)
+
+    async def upgrade(self, n: int) -> None:
+        """Start this release beside one worker of an earlier one, then end that one."""
+        old, self.workers[n] = self.workers[n], self._worker(n, ROOT)
+        self.workers[n].on_start = old.on_start
+        if old is self.process:
+            self.process = self.workers[n]
+        self.workers[n].start()
+        await old.stop(patience=30.0)
 
     def _write(self, state: StateDirectory, servers: Sequence[str]) -> None:
         own = self._kept.secrets

@@ -1,6 +1,8 @@
 """The grand trial: workers killed at random, primaries changed, a homeserver restarted, and people never notice.
 
 So many things are done as LIAISON_THINGS says: `LIAISON_THINGS=5000 make faults ARGS=tests/trials/test_grand.py`.
+LIAISON_PREVIOUS names the folder of an earlier release with its own ``.venv``: the workers begin with that one, and are
+replaced one after the other meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from deploy.world.hub import Workers
 from deploy.world.patroni.cluster import Cluster
 from deploy.world.postgres import memory
 from deploy.world.state_directory import StateDirectory
+from deploy.world.synapse import ROOT
 from deploy.world.world import World
 from tests.scenarios.mixed import Life
 from tests.trials.test_mixed import carry_out, evenly
@@ -33,7 +36,9 @@ pytestmark = [
     pytest.mark.timeout(4 * 3600),
 ]  # fmt: skip
 THINGS = int(os.environ.get("LIAISON_THINGS", "400"))
+SEED = int(os.environ.get("LIAISON_SEED", "11"))
 WORKERS = 4
+PREVIOUS = Path(os.environ.get("LIAISON_PREVIOUS", ROOT))
 _WHOLE = 5000  # things of the whole trial, and what happens meanwhile
 _KILLS, _CHANGES, _RESTARTS = 60, 5, 2
 
@@ -51,7 +56,7 @@ async def crowded(cluster: Cluster) -> AsyncIterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="liaison-grand-", dir=memory()))
     state = StateDirectory(folder)
     kept, _ = state.open()
-    workers = Workers(WORKERS, await cluster.create_database())
+    workers = Workers(WORKERS, await cluster.create_database(), PREVIOUS)
     try:
         world = World(state, kept, lambda _: None, forked=True, workers=workers)
         config = yaml.safe_load(world.hub.config.read_text())
@@ -80,7 +85,13 @@ class Troubles:
             evenly(life, acts, max(4, round(_KILLS * share)), lambda: self._kill(world)),
             evenly(life, acts, max(2, round(_CHANGES * share)), self._change),
             evenly(life, acts, max(1, round(_RESTARTS * share)), lambda: self._restart(world, life)),
+            evenly(life, acts, 0 if PREVIOUS == ROOT else WORKERS, lambda: self._upgrade(world)),
         )
+
+    async def _upgrade(self, world: World) -> None:
+        """The next worker, whichever it is: one that works, waits, or was killed a moment ago."""
+        await world.hub.upgrade(self.counts["workers upgraded"])
+        self.counts["workers upgraded"] += 1
 
     async def _kill(self, world: World) -> None:
         """One of the workers, whichever has the work or waits; it is started again like by systemd."""
@@ -109,9 +120,9 @@ class Troubles:
 
 
 async def test_people_notice_nothing(crowded: World, cluster: Cluster) -> None:
-    troubles = Troubles(cluster, seed=11)
+    troubles = Troubles(cluster, seed=SEED)
     try:
-        await carry_out(crowded, THINGS, troubles, seed=11, coming=())
+        await carry_out(crowded, THINGS, troubles, seed=SEED, coming=())
     finally:
         print(f"\n{dict(troubles.counts)}; starts of workers: {[one.starts for one in crowded.hub.workers]}")
     lines = [line for log in crowded.state.path.glob("hub*.log") for line in log.read_text().splitlines()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -186,6 +186,12 @@ def _in_mails(end: FarEnd, talk: Talk) -> list[str]:
     return found
 
 
+def repeated_mails(ends: Iterable[FarEnd]) -> int:
+    """How often a mailbox has a mail whose Message-ID it had before."""
+    ids = [[one.id for one in end.shown()] for end in ends if not end.rewrites]
+    return sum(len(each) - len(set(each)) for each in ids)
+
+
 def _orders(talk: Talk) -> list[str]:
     """What others have said stands in one order on the legs of products: that of the room."""
     room = next((order(end, talk) for end in talk.ends if isinstance(end, MatrixEnd)), None)
@@ -247,7 +253,7 @@ async def carry_out(
         )
         print(
             f"\n{life.done} done: {life.counts}; {sum(len(talk.facts) for talk in talks)} messages; {len(wrong)} differ"
-            f"\nmembers: {comings.counts}"
+            f"\nmembers: {comings.counts}; mails taken again under one id: {repeated_mails(ends.values())}"
         )
         assert not wrong, "\n".join([*wrong[:60], "told:", *life.told()])
         persons = {end.name: person(end) for end in ends.values()}
