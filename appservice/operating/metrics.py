@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.registry import Collector
 
-from appservice.operating.overview import Overview, Stand
+from appservice.operating.overview import Overview, SealStand, Stand
 from bridge.hub.handing.counting import BOUNDS, Counters, Times
 from bridge.hub.operating.waiting import MOST
 
@@ -83,6 +83,24 @@ def _of_hub(stand: Stand) -> Iterator[Metric]:
     if stand.workers:
         yield GaugeMetricFamily("liaison_workers", f"Processes, those that stand by, too {_HUB}", len(stand.workers))
     yield from _edges(stand)
+    if stand.seal is not None:
+        yield from _sealed(stand.seal)
+
+
+def _sealed(seal: SealStand) -> Iterator[Metric]:
+    figures = {
+        "columns_left": (seal.left, f"Sealed columns that another key of the seal may still be needed for {_HUB}"),
+        "rows_seen": (seal.seen, f"Rows looked at since the active key of the seal became active {_HUB}"),
+        "rows_changed": (seal.changed, f"Rows of them that were sealed anew {_HUB}"),
+        "rows_kept": (seal.kept, f"Rows of them that do not open and keep their old seal {_HUB}"),
+    }
+    for name, (value, about) in figures.items():
+        yield GaugeMetricFamily(f"liaison_seal_{name}", about, value)
+    times = {"began": (seal.began_at, "began"), "worked": (seal.worked_at, "was last seen to go on")}
+    for name, (at, what) in times.items():
+        if at:
+            about = f"When sealing anew {what} {_HUB}"
+            yield GaugeMetricFamily(f"liaison_seal_{name}_timestamp_seconds", about, at / 1000)
 
 
 def _edges(stand: Stand) -> Iterator[Metric]:

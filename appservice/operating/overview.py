@@ -7,7 +7,7 @@ What comes from the database is of the whole hub and the same whichever worker i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -56,6 +56,30 @@ class WorkerStand:
 
 
 @dataclass(frozen=True, slots=True)
+class SealStand:
+    """How far what other keys of the seal have sealed is sealed anew with the active one; ``others``: these keys.
+
+    ``columns``: all that are sealed, ``done`` of them. ``kept``: rows that do not open. ``began_at``, ``worked_at``
+    (when progress was last noted): ms since 1970, 0: never, or not known.
+    """
+
+    active: str
+    others: tuple[str, ...]
+    columns: int
+    done: int
+    seen: int
+    changed: int
+    kept: int
+    began_at: int
+    worked_at: int
+
+    @property
+    def left(self) -> int:
+        """Columns in which something may still be sealed with another key."""
+        return self.columns - self.done if self.others else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stand:
     """At one moment. ``trouble``: why nothing can be encrypted, or nothing reaches Matrix, in English; else empty.
 
@@ -77,16 +101,18 @@ class Stand:
     certificates: dict[str, int]
     disks: tuple[Disk, ...]
     workers: tuple[WorkerStand, ...]
+    seal: SealStand | None = None
 
 
 class Overview:
-    """``trouble`` is asked each time; ``clock`` gives milliseconds since 1970."""
+    """``trouble`` and ``sealing`` are asked each time."""
 
     def __init__(
-        self, core: Core, queue: WaitingQueue, servers: ServerList, trouble: Callable[[], str], around: Surroundings
-    ) -> None:
+        self, core: Core, queue: WaitingQueue, servers: ServerList, trouble: Callable[[], str], around: Surroundings,
+        sealing: Callable[[], Awaitable[SealStand]],
+    ) -> None:  # fmt: skip
         self._core, self._queue, self._servers, self._trouble = core, queue, servers, trouble
-        self._around = around
+        self._around, self._sealing = around, sealing
         self._began = time.monotonic()
 
     @property
@@ -96,16 +122,17 @@ class Overview:
 
     async def now(self) -> Stand:
         """Whatever the database does."""
+        seal: SealStand | None = None
         try:
             traffic, held, queues = await self._queue.traffic(), await self._queue.held(), await self._queues()
-            workers, reads = await self._workers(), True
+            workers, seal, reads = await self._workers(), await self._sealing(), True
         except Unavailable:
             traffic, held, queues, workers, reads = self._unknown(), 0, (), (), False
         lists = [*self._core.served.followed, await self._around.directory()]
         return Stand(
             version("liaison-hub"), time.monotonic() - self._began, self._trouble(), tuple(traffic), held,
             dict(ALARMS.by), self._listed(), reads and self._core.db.working, reads, queues, tuple(lists),
-            self._around.certificates(), tuple(self._around.disks()), workers,
+            self._around.certificates(), tuple(self._around.disks()), workers, seal,
         )  # fmt: skip
 
     def _unknown(self) -> list[Traffic]:

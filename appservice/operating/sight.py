@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from appservice.operating import queued, status, traced, who
 from appservice.operating.door import Act
 from appservice.operating.metrics import Metrics
-from appservice.operating.overview import Overview
+from appservice.operating.overview import Overview, SealStand
 from appservice.operating.surroundings import Surroundings
 from bridge.hub.assembly import Core
 from bridge.hub.hub import now_ms
@@ -17,14 +17,17 @@ from bridge.people.server_list import ServerList
 
 
 class Sight:
-    """``trouble`` says why nobody can be reached now, in English."""
+    """``trouble`` says why nobody can be reached now, in English; ``sealing`` for what another key is needed."""
 
-    def __init__(self, core: Core, servers: ServerList, trouble: Callable[[], str], around: Surroundings) -> None:
+    def __init__(
+        self, core: Core, servers: ServerList, trouble: Callable[[], str], around: Surroundings,
+        sealing: Callable[[], Awaitable[SealStand]],
+    ) -> None:  # fmt: skip
         names = list(core.served)
         self._queue = WaitingQueue(core.store, core.courier, names, now_ms)
         self._core = core
         self._tracing = Tracing(core.db, names, self._queue)
-        self._standing = Overview(core, self._queue, servers, trouble, around)
+        self._standing = Overview(core, self._queue, servers, trouble, around, sealing)
         self.metrics = Metrics(self._standing)
 
     def acts(self) -> Mapping[str, Act]:

@@ -27,9 +27,13 @@ _INSIDE = {
     "keyless": "people who cannot read yet", "in": "mails taken in", "out": "mails",
 }  # fmt: skip
 LONG = {"events": 300, "unreadable": 900, "in": 900, "out": 3600}  # s that something of an edge waits at most
-_CHAPTER = {
-    "events": "Events pile up", "unreadable": "A key has not come", "in": "A mail is stuck", "out": "A mail is stuck",
+_STILL = 3600  # s without progress after which sealing anew stands still
+_KEY_DAYS = 7  # after which a key of the seal that is not active should not be needed any more
+CHAPTER = {
+    "events": "The homeserver is not reached", "unreadable": "Keys are missing", "in": "Mail waits",
+    "out": "Mail waits", "seal": "An old seal key is still needed",
 }  # fmt: skip
+"""Of docs/operating.md."""
 _RENEW = {"directory": "`liaison directory status`, or mend the file", "mail_trust": "`liaison trust`"}
 
 
@@ -77,6 +81,8 @@ def lines(found: Json, now: float, late: float) -> list[str]:
         said += ["", f"{_counted(found['held'])} wait for their place in the order of their conversation"]
     if found["workers"]:
         said += ["", *(_worker(one, now) for one in found["workers"])]
+    if (seal := found["seal"]) is not None and seal["others"] and seal["done"] < seal["columns"]:
+        said += ["", f"sealing anew: {seal['done']} of {seal['columns']} columns done"]
     if (listed := found["federation"]) is not None:
         left = lasting(listed["expires"] - now) if listed["expires"] > now else "nothing: it has ended"
         said += ["", f"federation: list {listed['sequence']}, {listed['domains']} domains, good for {left}"]
@@ -104,6 +110,7 @@ def concerns(found: Json, now: float, late: float) -> list[str]:
     said += [line for one in found["traffic"] for line in _of_network(one, now, late)]
     said += [line for one in found["queues"] for line in _of_edge(one, now)]
     said += _of_machine(found, now)
+    said += _of_seal(found["seal"], now) if found["seal"] is not None else []
     alarms = sum(found["alarms"].values())
     if alarms:
         said.append(f"{alarms} alarms since the start: see ALARM in the log ({', '.join(sorted(found['alarms']))})")
@@ -123,7 +130,7 @@ def _of_edge(one: Json, now: float) -> list[str]:
     limit = LONG.get(one["name"])
     if limit is None or one["oldest"] is None or now - one["oldest"] / 1000 < limit:
         return []
-    return [f"{_edge(one, now)}: see docs/operating.md, {_CHAPTER[one['name']]}"]
+    return [f"{_edge(one, now)}: see docs/operating.md, {CHAPTER[one['name']]}"]
 
 
 def _of_machine(found: Json, now: float) -> list[str]:
@@ -141,6 +148,20 @@ def _of_machine(found: Json, now: float) -> list[str]:
     for disk in found["disks"]:
         if disk["free"] < LOW * disk["size"]:
             said.append(f"the disk of {disk['path']} is nearly full ({disk['free'] // 2**20} MiB left): make room")
+    return said
+
+
+def _of_seal(seal: Json, now: float) -> list[str]:
+    """Of sealing anew, where another key is still needed."""
+    left, others = seal["done"] < seal["columns"], ", ".join(seal["others"])
+    if not others or not (left or seal["kept"]):
+        return []
+    see, still, old = f"see docs/operating.md, {CHAPTER['seal']}", seal["worked_at"], seal["began_at"]
+    said = [f"{seal['kept']} rows do not open and keep their old seal: {see}"] if seal["kept"] else []
+    if left and still and now - still / 1000 > _STILL:
+        said.append(f"nothing was sealed anew for {lasting(now - still / 1000)}: {see}")
+    if old and now - old / 1000 > _KEY_DAYS * _DAY:
+        said.append(f"the seal still needs {others}, {lasting(now - old / 1000)} after the change: {see}")
     return said
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -275,7 +276,8 @@ async def _serve(
     matrix_app, open_app = web.Application(client_max_size=0), web.Application()
     parts.matrix.routes(matrix_app)
     around = surroundings(config, parts.directory)
-    sight = Sight(parts.core, parts.servers, parts.matrix.trouble, around)
+    seals = partial(seal_keys.standing, parts.core.db, parts.core.seal, parts.resealing)
+    sight = Sight(parts.core, parts.servers, parts.matrix.trouble, around, seals)
     why = Reasons(parts.core, parts.servers, parts.matrix.names.server)
     acts = {**accounts.acts(parts.core), **identities.acts(parts.matrix, parts.core.db), **why.acts(), **sight.acts()}
     matrix = parts.matrix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from typing import Any
 
 from appservice.operating.asking import ask
@@ -41,15 +42,21 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
 
 def lines(found: Json) -> list[str]:
     """What an operator reads."""
-    others = [name for name in found["keys"] if name != found["active"]]
-    said = [f"active key: {found['active']}"]
+    said, others = [f"active key: {found['active']}"], ", ".join(found["others"])
     if not others:
         return [*said, "no other key is needed"]
     if found["done"] < found["columns"]:
-        return [
-            *said,
+        last = f", last at {_time(found['worked_at'])}" if found["worked_at"] else ""
+        said.append(
             f"sealed anew: {found['changed']} of {found['seen']} rows that were looked at, "
-            f"{found['done']} of {found['columns']} columns done",
-            f"still needed: {', '.join(others)}",
-        ]
-    return [*said, f"nothing is sealed with {', '.join(others)}: take them out of seal.keys and restart"]
+            f"{found['done']} of {found['columns']} columns done{last}"
+        )
+    elif not found["kept"]:
+        return [*said, f"nothing is sealed with {others}: take them out of seal.keys and restart"]
+    if found["kept"]:
+        said.append(f"{found['kept']} rows do not open and keep their old seal: the log names their columns")
+    return [*said, f"still needed: {others}"]
+
+
+def _time(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from appservice.operating.door import Act
+from appservice.operating.overview import SealStand
 from appservice.process import proof
 from appservice.process.sealing.columns import SealedColumn, of
 from appservice.process.sealing.resealing import Resealing, sealed_with
@@ -49,18 +51,25 @@ async def forget(db: Database, name: str, *, lost: bool = False) -> None:
         await note(tx, TrailEntry(TrailKind.OPERATOR, "operator", name, None, about), now_ms())
 
 
+async def standing(db: Database, seal: Seal, resealing: Resealing) -> SealStand:
+    """How far everything is sealed anew, and which other keys have a proof. Raises Unavailable."""
+    found, names = await resealing.passes(), {column.name for column in resealing.columns}
+    passes = [one for name, one in found.items() if one.active == seal.active and name in names]
+    proofs = {str(row["key_id"]) for row in await db.all("process.proofs")}
+    done = sum(one.done_at is not None for one in passes)
+    return SealStand(
+        active=seal.active, others=tuple(sorted(proofs - {seal.active})), columns=len(resealing.columns),
+        done=done, seen=sum(one.seen for one in passes),
+        changed=sum(one.changed for one in passes), kept=sum(one.kept for one in passes),
+        began_at=min((one.began_at for one in passes if one.began_at), default=0),
+        worked_at=max((one.at for one in passes), default=0),
+    )  # fmt: skip
+
+
 def acts(db: Database, seal: Seal, resealing: Resealing) -> Mapping[str, Act]:
     """What the hub answers."""
 
-    async def standing(asked: Json) -> Json:
-        passes = await resealing.passes()
-        proofs = sorted(str(row["key_id"]) for row in await db.all("process.proofs"))
-        names = [column.name for column in resealing.columns]
-        done = [n for n in names if (p := passes.get(n)) and p.active == seal.active and p.done_at]
-        return {
-            "active": seal.active, "keys": proofs, "columns": len(names), "done": len(done),
-            "changed": sum(p.changed for p in passes.values() if p.active == seal.active),
-            "seen": sum(p.seen for p in passes.values() if p.active == seal.active),
-        }  # fmt: skip
+    async def asked(_: Json) -> Json:
+        return asdict(await standing(db, seal, resealing))
 
-    return {"seal": standing}
+    return {"seal": asked}

@@ -33,13 +33,20 @@ _MARK = "sealed:"
 
 @dataclass(frozen=True, slots=True)
 class ColumnPass:
-    """How far one column has come with a key. ``done_at``: ms since 1970, None: not done."""
+    """How far one column has come with a key. ``kept``: rows that did not open and keep their old seal.
+
+    ``began_at``, ``at`` (when it was last worked on), ``done_at`` (None: not done): ms since 1970, 0 where an earlier
+    version has not noted it.
+    """
 
     active: str
     place: list[Any]
     seen: int = 0
     changed: int = 0
     done_at: int | None = None
+    began_at: int = 0
+    at: int = 0
+    kept: int = 0
 
 
 class Resealing:
@@ -68,22 +75,26 @@ class Resealing:
             return
         for column in self.columns:
             standing = (await self.passes()).get(column.name)
-            if standing is None:
-                standing = ColumnPass(self._seal.active, column.first)
+            if standing is None:  # noted before anything is done: from now on it may be seen to stand still
+                standing = ColumnPass(self._seal.active, column.first, began_at=self._clock())
+                await self._save(column, standing)
             while standing.done_at is None:
                 began = time.monotonic()
                 standing = await self._page(column, standing)
                 await self._save(column, standing)
                 await asyncio.sleep(max(_LEAST, (time.monotonic() - began) * _REST))
-        log.warning("everything is sealed with the key %s: others may be taken out of seal.keys", self._seal.active)
+        if kept := sum(one.kept for one in (await self.passes()).values()):
+            log.error("ALARM %d rows do not open and keep their old seal, whose key is still needed", kept)
+        else:
+            log.warning("everything is sealed with the key %s: others may be taken out of seal.keys", self._seal.active)
 
     async def passes(self) -> dict[str, ColumnPass]:
         """How far each column has come, by its name. Raises Unavailable."""
+        rows = await self._db.all("process.resealing")
+        names = ("seen", "changed", "done_at", "began_at", "at", "kept")
         return {
-            row["what"]: ColumnPass(
-                row["active"], orjson.loads(row["place"]), row["seen"], row["changed"], row["done_at"]
-            )
-            for row in await self._db.all("process.resealing")
+            row["what"]: ColumnPass(row["active"], orjson.loads(row["place"]), *(row[name] for name in names))
+            for row in rows
         }
 
     async def complete(self) -> bool:
@@ -103,25 +114,32 @@ class Resealing:
 
     async def _page(self, column: SealedColumn, standing: ColumnPass) -> ColumnPass:
         rows = await self._db.all(column.statement("page"), *standing.place, _PAGE)
-        changed = 0
+        changed = kept = 0
         for row in rows:
             if column.key_in(row["mark"]) not in ("", self._seal.active):
-                changed += await self._anew(column, [row[name] for name in column.key])
+                try:
+                    changed += await self._anew(column, [row[name] for name in column.key])
+                except SealBroken as error:
+                    log.error(
+                        "ALARM %s: what a row holds does not open, and keeps its old seal: %s", column.name, error
+                    )
+                    kept += 1
         place = [rows[-1][name] for name in column.key] if rows else standing.place
         done_at = self._clock() if len(rows) < _PAGE else None
         return replace(
-            standing, place=place, seen=standing.seen + len(rows), changed=standing.changed + changed, done_at=done_at
-        )
+            standing, place=place, seen=standing.seen + len(rows), changed=standing.changed + changed, done_at=done_at,
+            kept=standing.kept + kept,
+        )  # fmt: skip
 
     async def _anew(self, column: SealedColumn, key: Sequence[Any]) -> bool:
+        """Whether it was there to be changed. Raises SealBroken where it does not open."""
         row = await self._db.one(column.statement("one"), *key)
         if row is None or row["sealed"] is None:
             return False
         try:
             values = self._values(column, row)
-        except (SealBroken, ValueError) as error:
-            log.error("ALARM %s: what a row holds does not open, and keeps its old seal: %s", column.name, error)
-            return False
+        except ValueError as error:
+            raise SealBroken(str(error)) from None
         async with self._db.transaction("process.reseal") as tx:
             await tx.run(column.statement("swap"), *key, *values)
         return True
@@ -142,7 +160,7 @@ class Resealing:
         async with self._db.transaction("process.resealing") as tx:
             await tx.run(
                 "process.resealing-save", column.name, standing.active, place, standing.seen, standing.changed,
-                standing.done_at,
+                standing.done_at, standing.began_at, self._clock(), standing.kept,
             )  # fmt: skip
 
 

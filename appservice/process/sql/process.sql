@@ -60,12 +60,14 @@ SELECT room_id FROM matrix_room WHERE room_id > $1 ORDER BY room_id LIMIT $2
 SELECT user_id FROM e2ee_ghost LIMIT 1
 
 -- name: resealing
-SELECT what, active, place, seen, changed, done_at FROM resealing
+SELECT what, active, place, seen, changed, done_at, began_at, at, kept FROM resealing
 
 -- name: resealing-save
-INSERT INTO resealing (what, active, place, seen, changed, done_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO resealing (what, active, place, seen, changed, done_at, began_at, at, kept)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (what) DO UPDATE SET active = excluded.active, place = excluded.place, seen = excluded.seen,
-    changed = excluded.changed, done_at = excluded.done_at
+    changed = excluded.changed, done_at = excluded.done_at, began_at = excluded.began_at, at = excluded.at,
+    kept = excluded.kept
 
 -- name: resealing-forget
 DELETE FROM resealing

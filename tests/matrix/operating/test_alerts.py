@@ -22,6 +22,10 @@ import trustme
 from appservice.operating.metrics import exposed
 from appservice.operating.overview import EdgeQueue, Stand, WorkerStand
 from appservice.operating.surroundings import Surroundings
+from appservice.process import proof
+from appservice.process.sealing.columns import of
+from appservice.process.sealing.keys import standing
+from appservice.process.sealing.resealing import Resealing
 from bridge.config import DirectorySettings
 from bridge.db import open_database
 from bridge.db.postgres import Postgres as OnServer
@@ -43,6 +47,7 @@ from tests.mail.space import Space
 from tests.matrix.make import CLEO, DAN, ghost
 from tests.matrix.operating.rules import ALERTS, PROMTOOL, ROOT, fires, rules, samples
 from tests.matrix.operating.whole_hub import Site, site
+from tests.matrix.process import test_sealing as sealing
 
 WHOLE = {
     "LiaisonIsAway", "LiaisonDatabaseFails", "LiaisonReachesNobody", "LiaisonNetworkIsAway",
@@ -50,7 +55,10 @@ WHOLE = {
     "LiaisonEventsPileUp", "LiaisonKeyIsMissing", "LiaisonPeopleCannotRead", "LiaisonCertificateEnds",
     "LiaisonListIsOld", "LiaisonListEnds", "LiaisonAlarm",
 }  # fmt: skip
-APART = {"LiaisonWorkerIsAway", "LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow"}
+APART = {
+    "LiaisonWorkerIsAway", "LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow",
+    "LiaisonSealingStandsStill", "LiaisonOldSealKeyIsNeeded",
+}  # fmt: skip
 _SIX_HOURS = 400  # min
 
 
@@ -184,6 +192,7 @@ def exposure(**more: object) -> bytes:
         "counts": Counters(),
         "version": "0", "running": 1.0, "trouble": "", "traffic": (), "held": 0, "alarms": {}, "federation": None,
         "database": True, "known": True, "queues": (), "lists": (), "certificates": {}, "disks": (), "workers": (),
+        "seal": None,
     }  # fmt: skip
     values |= more
     counts = values.pop("counts")
@@ -260,6 +269,33 @@ def _more(reading: bytes) -> bytes:
         re.sub(r"^(liaison_delivery_seconds\S*) (.+)$", lambda m: f"{m[1]} {float(m[2]) * 2}", one) for one in lines
     ]
     return "\n".join([*twice, ""]).encode()
+
+
+async def test_an_old_seal_key_that_is_still_needed(tmp_path: Path) -> None:
+    db = await open_database(f"sqlite:///{tmp_path}/hub.db", sealing.ALL)
+    await proof.prove(db, sealing.OLD)
+    week_ago = Resealing(db, sealing.BOTH, of(sealing.ALL), lambda: now_ms() - 8 * 86_400_000)
+    now = Resealing(db, sealing.BOTH, of(sealing.ALL), now_ms)
+
+    async def reading() -> bytes:
+        return exposure(seal=await standing(db, sealing.BOTH, now))
+
+    await sealing.fill(db, sealing.OLD, 1)
+    await sealing.spoil(db)
+    assert fires(tmp_path, await reading(), minutes=70) == set()
+    await proof.prove(db, sealing.BOTH)
+    working = asyncio.create_task(now.step())
+    await wait_for(now.passes, "a beginning")
+    with a_full_disk(tmp_path / "hub.db"), pytest.raises(Unavailable):
+        await working  # it has begun, and can write nothing more
+    half = await reading()
+    assert fires(tmp_path, half, minutes=70) == {"LiaisonSealingStandsStill"}
+    assert fires(tmp_path, half, minutes=20) == set()
+    async with db.transaction("test") as tx:
+        await tx.run("process.resealing-forget")
+    await week_ago.step()
+    assert fires(tmp_path, await reading()) == {"LiaisonOldSealKeyIsNeeded"}
+    await db.close()
 
 
 def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:

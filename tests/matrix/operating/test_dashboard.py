@@ -12,13 +12,14 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from appservice.operating.overview import Listed, WorkerStand
+from appservice.operating.overview import Listed, SealStand, WorkerStand
 from tests.matrix.operating.rules import PROMTOOL, ROOT
 from tests.matrix.operating.test_alerts import exposure
 
 BOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/liaison.json").read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 LISTED = Listed(1, 1, 2_000_000_000)
+SEAL = SealStand("k2", ("k1",), 31, 3, 9, 4, 1, 1, 1)
 PARTS = {
     "liaison_delivery_seconds",
     "liaison_delivery_seconds_count",
@@ -41,7 +42,8 @@ def known() -> set[str]:
     """The names that a hub's /metrics has, those of the parts of a histogram, too."""
     process = CollectorRegistry()
     ProcessCollector(registry=process)
-    text = (exposure(federation=LISTED, workers=(WorkerStand("a", "1", True, 0),)) + generate_latest(process)).decode()
+    whole = exposure(federation=LISTED, workers=(WorkerStand("a", "1", True, 0),), seal=SEAL)
+    text = (whole + generate_latest(process)).decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.M))
     histograms = [name for name, kind in kinds.items() if kind == "histogram"]
     return kinds.keys() | {f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appservice.operating.asking import lasting
-from appservice.operating.status import concerns, lines
+from appservice.operating.status import CHAPTER, LONG, concerns, lines
 from appservice.process.app import Parts, running
 from appservice.process.command import main
 from bridge.config import read_config
 from bridge.model import Address, Body, Kind, Message, Ref
 from deploy.world.ports import free_port
 from deploy.world.waiting import until
+from tests.matrix.operating.rules import ROOT
 from tests.matrix.operating.test_why import CLEO, DAN
 from tests.matrix.process.test_start import TOKEN, written
 
@@ -118,7 +120,7 @@ def stand(**more: Any) -> dict[str, Any]:
     return {
         "version": "0.1.0", "running": 90.0, "trouble": "", "traffic": [network], "held": 0, "alarms": {},
         "federation": None, "database": True, "known": True, "queues": [], "lists": [], "certificates": {},
-        "disks": [], "workers": [], **more,
+        "disks": [], "workers": [], "seal": None, **more,
     }  # fmt: skip
 
 
@@ -163,6 +165,32 @@ def test_what_a_machine_needs_is_on_the_screen() -> None:
     assert "worker a:1 works, 1.0, for 1 h 6 min" in said
     assert "worker b:2 stands by, 1.1, for 1 h 6 min" in said
     assert not concerns(stand(queues=[mails | {"oldest": int(now * 1000)}]), now, 600.0)
+
+
+def test_what_an_old_seal_key_needs_is_on_the_screen() -> None:
+    now = time.time()
+    hours = [int((now - n * 3600) * 1000) for n in range(200)]
+    done = {
+        "active": "k2", "others": ["k1"], "columns": 31, "done": 31, "seen": 9, "changed": 4, "kept": 0,
+        "began_at": hours[199], "worked_at": hours[199],
+    }  # fmt: skip
+    half = done | {"done": 3, "began_at": hours[2], "worked_at": hours[0]}
+    assert not concerns(stand(seal=done), now, 600.0)
+    assert not concerns(stand(seal=half | {"others": []}), now, 600.0)
+    assert not concerns(stand(seal=half), now, 600.0)
+    assert "sealing anew: 3 of 31 columns done" in lines(stand(seal=half), now, 600.0)
+    troubles = [half | {"worked_at": hours[2]}, half | {"began_at": hours[170]}, done | {"kept": 2}]
+    assert [line.partition(": see docs/operating.md, An old seal key is still needed")[0] for one in troubles
+            for line in concerns(stand(seal=one), now, 600.0)] == [
+        "nothing was sealed anew for 2 h 0 min", "the seal still needs k1, 7 d 2 h after the change",
+        "2 rows do not open and keep their old seal", "the seal still needs k1, 8 d 7 h after the change",
+    ]  # fmt: skip
+
+
+def test_the_screen_names_chapters_that_are_there() -> None:
+    headings = re.findall(r"^### (.+)$", (ROOT / "docs/operating.md").read_text("utf-8"), re.M)
+    assert set(CHAPTER.values()) <= set(headings)
+    assert LONG.keys() <= CHAPTER.keys()
 
 
 def test_lengths_of_time() -> None:

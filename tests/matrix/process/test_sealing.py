@@ -19,7 +19,7 @@ from appservice.process import app, proof
 from appservice.process.sealing import resealing as module
 from appservice.process.sealing.columns import SEALED, Form, SealedColumn, of
 from appservice.process.sealing.command import lines
-from appservice.process.sealing.keys import acts, forget, let_go
+from appservice.process.sealing.keys import acts, forget, let_go, standing
 from appservice.process.sealing.resealing import Resealing, sealed_with
 from bridge.config import BadConfig
 from bridge.db import Component, Database, open_database, read_migrations, read_statements
@@ -201,8 +201,10 @@ async def test_everything_is_sealed_anew_and_the_old_key_may_go(db: Database, mo
     say = acts(db, BOTH, first)["seal"]
     assert "still needed: k1" in "\n".join(lines(await say({})))
     await first._save(
-        SEALED[0], await first._page(SEALED[0], module.ColumnPass("k2", SEALED[0].first))
+        SEALED[0], await first._page(SEALED[0], module.ColumnPass("k2", SEALED[0].first, began_at=7))
     )  # and it ends there
+    half = await standing(db, BOTH, first)
+    assert (half.others, half.left, half.changed, half.began_at) == (("k1",), len(SEALED), 2, 7)
     await second.step()
     await holds(db, NEW)
     found = await say({})
@@ -213,6 +215,7 @@ async def test_everything_is_sealed_anew_and_the_old_key_may_go(db: Database, mo
     assert db.counts.statements.total() - before < 5
     await let_go(db, NEW, of(ALL))
     await proof.prove(db, NEW)
+    assert (await standing(db, NEW, first)).left == 0
     assert await sealed_with(db, of(ALL), "k1") == []
     assert lines(await acts(db, NEW, first)["seal"]({})) == ["active key: k2", "no other key is needed"]
 
@@ -232,15 +235,25 @@ async def test_whoever_changes_a_row_meanwhile_is_not_overwritten(db: Database) 
     assert bytes(row["sealed"]) == newer
 
 
+async def spoil(db: Database) -> None:
+    """A body that does not open."""
+    teach(db, "test.spoil", "UPDATE delivery SET body = $1")
+    async with db.transaction("test") as tx:
+        await tx.run("test.spoil", OLD.seal(b"x", "another row"))
+
+
 async def test_what_does_not_open_is_left_and_said_and_its_key_stays(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     await fill(db, OLD, 1)
-    teach(db, "test.spoil", "UPDATE delivery SET body = $1")
-    async with db.transaction("test") as tx:
-        await tx.run("test.spoil", OLD.seal(b"x", "another row"))
-    await Resealing(db, BOTH, of(ALL), lambda: 7).step()
+    await spoil(db)
+    sealing = Resealing(db, BOTH, of(ALL), lambda: 7)
+    await sealing.step()
     assert "ALARM delivery.body: what a row holds does not open" in caplog.text
+    assert "may be taken out" not in caplog.text
+    said = "\n".join(lines(await acts(db, BOTH, sealing)["seal"]({})))
+    assert "1 rows do not open and keep their old seal" in said
+    assert "still needed: k1" in said
     with pytest.raises(BadConfig, match=r"\(delivery\.body\)"):
         await let_go(db, NEW, of(ALL))
     await forget(db, "k1", lost=True)
