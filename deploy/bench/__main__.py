@@ -55,6 +55,7 @@ TARGETS = {
     "files_memory_mib_100mb": ("≤", 16.0),
     "files_memory_mib_20_at_once": ("≤", 128.0),
     "failover_worker_p99_s": ("≤", 5.0),
+    "failover_machine_p99_s": ("≤", 5.0),
     "waiting_100k_ready_s": ("≤", 5.0),
     "waiting_100k_others_p99_ms": ("≤", 200.0),
     "mail_delivered_share_of_postfix": ("≥", 0.5),

@@ -163,7 +163,7 @@ async def hub(setup: Setup, product: Product, config: Path | None = None) -> Asy
     log = setup.folder / "hub.log"
     running = process.spawn(command, process.Launch(log=log, cwd=ROOT))
     try:
-        await _ready(setup.port, log)
+        await ready(setup.port, log)
         product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
         yield Hub(setup, running.pid)
     finally:
@@ -178,7 +178,8 @@ async def hub_in_here(setup: Setup, product: Product, config: Path | None = None
         yield Hub(setup, os.getpid(), parts.core.db.counts)
 
 
-async def _ready(port: int, log: Path) -> None:
+async def ready(port: int, log: Path) -> None:
+    """Wait until a hub takes work. Raises RuntimeError with the end of its log."""
     try:
         async with asyncio.timeout(60), aiohttp.ClientSession() as session:
             while True:

@@ -23,9 +23,9 @@ from bridge.errors import Unavailable
 LOCK = zlib.crc32(b"liaison hub")  # of the session: also that of releases without leases
 _GATE = zlib.crc32(b"liaison lease")  # of each transaction
 FENCED = "LI001"  # the SQLSTATE of a transaction of somebody who does not hold the lease any more
-TERM = 4.0  # s that a lease lasts unless it is renewed
+TERM = 3.0  # s that a lease lasts unless it is renewed
 FIRST_TERM = 60.0  # s for whoever begins: a start may stand still for longer than it works
-_PATIENCE = 2000  # ms that a taker waits for transactions that are under way; then their connections are ended
+_PATIENCE = 500  # ms that a taker waits for transactions that are under way; then their connections are ended
 
 _MAKE = f"""
 CREATE TABLE IF NOT EXISTS lease (

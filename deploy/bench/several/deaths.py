@@ -1,12 +1,17 @@
-"""How long a message takes while the worker that works dies and another one takes over, both ways."""
+"""How long a message takes while the worker that works dies and another one takes over, both ways.
+
+Once its process dies, beside another one of the same machine; once its whole machine falls silent, beside another.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import sys
 import time
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +20,9 @@ import aiohttp
 import asyncpg
 
 from deploy.bench.cost import Bench, rooms, world
-from deploy.bench.hub import hub
+from deploy.bench.hub import Hub, Setup, hub, ready
+from deploy.bench.product import Product
+from deploy.bench.several.machines import Machine, can, machines
 from deploy.world.postgres import Postgres
 
 _CHATS = 8
@@ -77,24 +84,75 @@ class Clockwork:
 
 
 async def measure(folder: Path, quick: bool) -> dict[str, float]:
-    """See the names; ``quick``: one death only."""
-    server = Postgres(durable=True)
+    """See the names; ``quick``: one death only. Where no machine can be made none falls silent."""
+    server, count = Postgres(durable=True), 1 if quick else 12
     await server.start()
     try:
-        url = await server.create_database()
-        async with world(folder, _CHATS, database=url) as bench:
-            clockwork = Clockwork(bench, await rooms(bench, _CHATS))
-            return await _deaths(bench, clockwork, url, 1 if quick else 12)
+        found = await _of_processes(folder / "processes", await server.create_database(), count)
+        if can():
+            found |= await _of_machines(folder / "machines", await server.create_database(), count)
+        return found
     finally:
         await server.stop()
 
 
-async def _deaths(bench: Bench, clockwork: Clockwork, url: str, deaths: int) -> dict[str, float]:
-    setup, product = bench.hub.setup, bench.product
-    config = setup.folder / "hub.yaml"
-    async with AsyncExitStack() as stack:
+async def _of_processes(folder: Path, url: str, deaths: int) -> dict[str, float]:
+    async with world(folder, _CHATS, database=url) as bench, AsyncExitStack() as stack:
+        setup, product = bench.hub.setup, bench.product
+        config = setup.folder / "hub.yaml"
         for _ in range(2):
             await stack.enter_async_context(hub(setup, product, config))
+
+        async def die() -> None:
+            os.kill(int((await _holder(url)).split(":")[1]), signal.SIGKILL)
+
+        async def replace() -> None:
+            await stack.enter_async_context(hub(setup, product, config))
+
+        clockwork = Clockwork(bench, await rooms(bench, _CHATS))
+        return await _deaths(clockwork, deaths, Death("worker", die, replace))
+
+
+async def _of_machines(folder: Path, url: str, deaths: int) -> dict[str, float]:
+    some = list[Machine]()
+    silent = list[Machine]()
+
+    @asynccontextmanager
+    async def start(setup: Setup, product: Product) -> AsyncIterator[Hub]:
+        setup.write(product)
+        async with machines(setup, product, 2, sys.executable) as made:
+            for one in made:
+                one.run()
+            some.extend(made)
+            await ready(setup.port, made[0].log)
+            product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
+            yield Hub(setup, os.getpid())
+
+    async def die() -> None:
+        pid = int((await _holder(url)).split(":")[1])
+        silent[:] = [one for one in some if one.worker is not None and one.worker.pid == pid]
+        silent[0].silent()
+
+    async def replace() -> None:
+        await silent[0].anew()
+
+    async with world(folder, _CHATS, database=url, start=start) as bench:
+        clockwork = Clockwork(bench, await rooms(bench, _CHATS))
+        return await _deaths(clockwork, deaths, Death("machine", die, replace, after=10.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How somebody dies, and is replaced once messages flow again."""
+
+    name: str
+    die: Callable[[], Awaitable[None]]
+    replace: Callable[[], Awaitable[None]]
+    after: float = _AFTER  # s in which messages are counted
+
+
+async def _deaths(clockwork: Clockwork, deaths: int, kind: Death) -> dict[str, float]:
+    async with AsyncExitStack() as stack:
         tasks = [asyncio.create_task(clockwork.look())]
         for chat in range(_CHATS):
             tasks += [asyncio.create_task(clockwork.product_writes(chat))]
@@ -104,30 +162,30 @@ async def _deaths(bench: Bench, clockwork: Clockwork, url: str, deaths: int) -> 
         calm, died = time.perf_counter(), list[float]()
         await asyncio.sleep(2 * _AFTER)
         for _ in range(deaths):
-            os.kill(await _holder(url), signal.SIGKILL)
             died.append(time.perf_counter())
-            await asyncio.sleep(_AFTER + 1)
-            await stack.enter_async_context(hub(setup, product, config))  # takes a core for seconds: not meanwhile
+            await kind.die()
+            await asyncio.sleep(kind.after + 1)
+            await kind.replace()  # takes a core for seconds: not meanwhile
+            await asyncio.sleep(_AFTER)
         for task in tasks[1:]:
             task.cancel()
         async with asyncio.timeout(60):
             while len(clockwork.came) < len(clockwork.written):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         around, before = clockwork.delays(died), clockwork.delays([calm])
-    return {
-        "failover_worker_p50_s": _at(around, 0.5), "failover_worker_p99_s": _at(around, 0.99),
-        "failover_worker_max_s": around[-1], "failover_none_p99_s": _at(before, 0.99),
-        "failover_worker_deaths": float(deaths),
-    }  # fmt: skip
+    found = {"p50_s": _at(around, 0.5), "p99_s": _at(around, 0.99), "max_s": around[-1], "deaths": float(deaths)}
+    return {f"failover_{kind.name}_{what}": value for what, value in found.items()} | {
+        f"failover_{kind.name}_none_p99_s": _at(before, 0.99)
+    }
 
 
 def _at(some: list[float], share: float) -> float:
     return some[min(len(some) - 1, int(len(some) * share))]
 
 
-async def _holder(url: str) -> int:
+async def _holder(url: str) -> str:
     connection = await asyncpg.connect(url)
     try:
-        return int((await connection.fetchval("SELECT holder FROM lease")).split(":")[1])
+        return str(await connection.fetchval("SELECT holder FROM lease"))
     finally:
         await connection.close()
