@@ -16,6 +16,7 @@ from appservice.console.pages.audit import AuditPage
 from appservice.console.pages.messages import MessagesPage
 from appservice.console.pages.overview import OverviewPage
 from appservice.console.pages.people import PeoplePage
+from appservice.console.pages.products import ProductsPage
 from appservice.console.pages.supply import SupplyPage
 from appservice.console.pages.waiting import WaitingPage
 from appservice.console.settings import ConsoleSettings
@@ -46,6 +47,7 @@ class Console:
         ways = LoginWays(settings, sessions, frame, seal, guard.session_cookie, lambda: clock() / 1000)
         ways.routes(app)
         OverviewPage(doing, frame, late).routes(app)
+        ProductsPage(doing, frame, seal).routes(app)
         for page in (WaitingPage, MessagesPage, PeoplePage, SupplyPage, AuditPage):
             page(doing, frame).routes(app)
         app.router.add_get("/language", self._language, name="language")

@@ -22,11 +22,11 @@ from appservice.client.media import TRANSFERS, Media
 from appservice.client.names import Names
 from appservice.console import COMPONENT as CONSOLE
 from appservice.console.console import Console
-from appservice.console.looking import lists, products
+from appservice.console.looking import lists
 from appservice.console.looking.imports import Imports
 from appservice.console.looking.searched import TrailSearch
 from appservice.e2ee import COMPONENT as E2EE
-from appservice.operating import accounts
+from appservice.operating import accounts, products
 from appservice.operating.audit import signing_key
 from appservice.operating.door import Act, Door
 from appservice.operating.following_spans import following

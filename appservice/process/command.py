@@ -18,6 +18,7 @@ from typing import Any
 
 from appservice.operating import accounts as accounts_cli
 from appservice.operating import audit as audit_cli
+from appservice.operating import products as product_cli
 from appservice.operating import queued as queue_cli
 from appservice.operating import reloaded as reload_cli
 from appservice.operating import status as status_cli
@@ -159,6 +160,8 @@ def _add_configured(commands: Any) -> None:
          "one screen: what works, what waits since when, what needs you (asks the running hub)"),
         ("queue", queue_cli.add_arguments, _asking(queue_cli.main),
          "what waits and why; try it again, or give it up and tell its writer (asks the running hub)"),
+        ("product", product_cli.add_arguments, _asking(product_cli.main),
+         "vendors' products: a new token or webhook secret, events sent again (asks the running hub)"),
         ("trace", trace_cli.add_arguments, _asking(trace_cli.main),
          "where a message is, by any name that any network has for it (asks the running hub)"),
         ("who", who_cli.add_arguments, _asking(who_cli.main),

@@ -14,6 +14,7 @@ from bridge.words.mail import MAIL
 from bridge.words.notices import NOTICES
 from bridge.words.on_duty import ON_DUTY
 from bridge.words.problems import PROBLEMS
+from bridge.words.products import PRODUCT_WORDS
 from bridge.words.teams import TEAM_WORDS
 
 _UNKNOWN = ("La demande ne peut pas aboutir.", "The request cannot be carried out.")
@@ -36,6 +37,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **EXPORT_WORDS,
     **LOGIN_WORDS,
     **CONSOLE_WORDS,
+    **PRODUCT_WORDS,
 }
 
 

@@ -61,6 +61,10 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
         "Il manque quelque chose au formulaire : rien n'a été fait.",
         "Something is missing in the form: nothing was done.",
     ),
+    "console_one_start": (
+        "Choisissez un seul début : une heure, un numéro ou un événement.",
+        "Choose one start: a time, a number or an event.",
+    ),
     "console_refused": ("La demande ne peut pas aboutir.", "The request cannot be carried out."),
     "console_problem": ("Ce n'est pas possible", "That is not possible"),
     # the frame
@@ -81,6 +85,10 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
         "Given up: its writer is told.",
     ),
     "console_done_decided": ("Décision enregistrée.", "Decided."),
+    "console_done_again": (
+        "Les événements repartent, dans leur ordre. Cette page dit combien il en reste.",
+        "The events go again, in their order. This page says how many are left.",
+    ),
     "console_done_changed": ("Modification enregistrée.", "Changed."),
     "console_page_overview": ("Vue d'ensemble", "Overview"),
     "console_page_waiting": ("En attente", "Waiting"),
@@ -271,31 +279,6 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
     "console_accept": ("Accepter", "Accept"),
     "console_refuse": ("Refuser", "Refuse"),
     "console_rivals": ("Déjà dans plusieurs produits, sans décision", "In several products already, undecided"),
-    # products
-    "console_products_none": ("Ce relais n'a aucun produit.", "This hub has no product."),
-    "console_webhook": ("Webhooks", "Webhooks"),
-    "console_webhook_taken": ("pris", "taken"),
-    "console_webhook_away": ("ne répond pas", "does not answer"),
-    "console_webhook_none": ("aucun : le produit lit ses événements", "none: the product reads its events"),
-    "console_attempts": ("Remises", "Deliveries"),
-    "console_attempts_since_start": (
-        "depuis le démarrage : {sent} prises, {later} à réessayer, {refused} refusées",
-        "since the start: {sent} taken, {later} to try again, {refused} refused",
-    ),
-    "console_token": ("Jeton", "Token"),
-    "console_secret": ("Secret des webhooks", "Webhook secret"),
-    "console_made": ("fait", "made"),
-    "console_by_configuration": ("par la configuration", "by the configuration"),
-    "console_unused": ("pas encore utilisé", "not used yet"),
-    "console_for_good": ("sans fin", "without an end"),
-    "console_until": ("jusqu'au", "until"),
-    "console_events": ("Événements conservés", "Events that are kept"),
-    "console_events_kept": (
-        "du nº {gone} (exclu) au nº {newest}, lus jusqu'au nº {read}, {mib} Mio",
-        "from no. {gone} (not included) to no. {newest}, read up to no. {read}, {mib} MiB",
-    ),
-    "console_events_waiting": ("Événements à renvoyer", "Events to send again"),
-    "console_what_waits": ("Ce qui attend pour {network}", "What waits for {network}"),
     # directory
     "console_directory_csv": (
         "Un fichier dit qui est qui, relu quand il change :",

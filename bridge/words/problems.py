@@ -202,4 +202,37 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "This delivery is just being handed out: try again in a moment.",
     ),
     "nothing_by_this_name": ("Aucun réseau ne connaît ce nom.", "No network knows this name."),
+    # a product's tokens and its log
+    "bad_end": (
+        "La fin des anciens est dans les 90 prochains jours.",
+        "The end of the old ones is in the next 90 days.",
+    ),
+    "too_many_keys": (
+        "Trop de jetons ou de secrets sont valables : attendez la fin des anciens.",
+        "Too many tokens or secrets are good: wait until old ones end.",
+    ),
+    "no_event_log": (
+        "Ce produit n'a pas de journal : l'exploitant le met en place (events_kept_days).",
+        "This product has no event log: the hub's operator sets it up (events_kept_days).",
+    ),
+    "unknown_event": (
+        "Cet événement n'est pas, ou plus, dans le journal de ce produit.",
+        "This event is not, or no longer, in this product's log.",
+    ),
+    "no_webhook": (
+        "Ce produit n'a pas d'adresse de webhook : il lit le journal.",
+        "This product has no address for webhooks: it reads the log.",
+    ),
+    "keys_changed": (
+        "Les jetons ou les secrets ont changé entre-temps : rien n'a été fait. Regardez à nouveau.",
+        "The tokens or secrets have changed meanwhile: nothing was done. Look again.",
+    ),
+    "product_reads": (
+        "Ce produit lit lui-même ses événements en ce moment : il peut relire depuis le curseur de son choix.",
+        "This product reads its events by itself at this moment: it can read again from any cursor.",
+    ),
+    "too_many_events": (
+        "Trop d'événements à la fois : renvoyez-les en plusieurs parties.",
+        "Too many events at once: send them again in parts.",
+    ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -69,11 +70,19 @@ _PRODUCT = {
     "tokens": [_KEY, _KEY | {"made": None, "until": None}], "secrets": [_KEY],
     "attempts": {"sent": 5, "later": 2, "refused": 1},
     "log": {"newest": 900, "read": 850, "gone": 100, "bytes": 5_000_000, "waiting": 200, "down": True},
+    "tokens_known": "0123456789abcdef", "secrets_known": "0123456789abcdef",
 }  # fmt: skip
 _LIST = {
     "name": "mail", "size": 4000, "number": None, "confirmed": NOW - 900, "ends": NOW + 40 * DAY,
     "trouble": "mass_drop", "held": "ab" * 32,
 }  # fmt: skip
+
+
+def _new(secret: str) -> dict[str, Any]:
+    sealed = SEAL.seal(secret.encode(), "shown to an operator once")
+    return {"sealed": b64encode(sealed).decode(), "old_until": (NOW + DAY) * 1000}
+
+
 ANSWERS: dict[str, dict[str, Any]] = {
     "status": {
         "version": "0.1.0", "running": 90_061.0, "trouble": "the homeserver is away", "traffic": _NETWORKS, "held": 7,
@@ -115,6 +124,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "why": {"yes": False, "lines": ["from siilo:cleo", "  no: struck off"]},
     "products": {"products": [_PRODUCT, _PRODUCT | {"name": "arcad", "host": None, "log": None, "up": True}]},
+    "product-events": {
+        "after": 100, "upto": 10_100, "events": 9_900, "waiting": 100, "first": (NOW - DAY) * 1000,
+        "last": NOW * 1000, "gone": True, "more": True,
+    },
+    "product-token": _new("liaison_the-new-token-0123456789"),
+    "product-secret": _new("whsec_bmV3IHNlY3JldA=="),
+    "product-again": {"events": 9_900},
     "directory": {"kind": "national", "file": None, "load": {
         "number": 4, "age": 200_000.0, "outdated": True, "old": True, "stale": False,
         "files": [{"name": "PS_LibreAcces_Personne_activite.txt", "lines": 2_000_000, "at": NOW * 1000}],
@@ -132,7 +148,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 PAGES = (
     "/", "/waiting?network=mail", "/message/m_1", "/delivery/d_3",
-    "/people?who=@ben:chu.example&to=x", "/claims", "/products", "/directory", "/trust", "/audit", "/alarms",
+    "/people?who=@ben:chu.example&to=x", "/claims", "/products",
+    "/product/siilo?after=100", "/directory", "/trust", "/audit", "/alarms",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from appservice.operating.asking import ask
 from appservice.process.app import Parts, running
@@ -21,6 +22,8 @@ from bridge.trail.chain import parse_body
 from deploy.world.certificates import Authority
 from deploy.world.ports import free_port
 from deploy.world.provider import CONSOLE, SECRET, IdentityProvider
+from deploy.world.simulator import Simulator
+from deploy.world.simulator.web import application
 from tests.matrix.operating.test_sight import say
 from tests.matrix.operating.test_why import CLEO, DAN
 from tests.matrix.process.test_start import TOKEN, written
@@ -29,6 +32,7 @@ EVIL = "<script>alert('x')</script>"
 PAGES = (
     "/", "/waiting", "/waiting?network=siilo", "/messages", "/messages?id=unheard-of", "/people", f"/people?who={CLEO}",
     f"/people?who={CLEO}&to={DAN}", "/people?who=@ben:a.example", "/claims", "/claims?state=refused", "/products",
+    "/product/siilo", "/product/pandalab?after=0",
     "/directory", "/trust", "/audit", "/audit?kind=login", "/alarms",
 )  # fmt: skip
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -39,16 +43,17 @@ PEOPLE: dict[str, dict[str, Any]] = {
 }
 
 
-def configured(folder: Path, issuer: str, tls: tuple[Path, Path], port: int, **more: Any) -> str:
-    """A configuration: two products, of which neither answers; a name in the directory that is an attack."""
-    hook = {"webhook_url": "http://127.0.0.1:1/", "webhook_secrets": [f"file:{folder}/hook"]}
-    products = {name: hook | {"tokens": [TOKEN[:-1] + n]} for n, name in (("1", "pandalab"), ("2", "siilo"))}
-    (folder / "client").write_text(SECRET)
-    console = {
-        "port": port, "certificate": str(tls[0]), "key": str(tls[1]), "public_url": f"https://127.0.0.1:{port}",
-        "issuer": issuer, "client_id": CONSOLE, "client_secret": f"file:{folder}/client",
-        "see": ["liaison-see"], "act": ["liaison-act"],
-    }  # fmt: skip
+def configured(
+    folder: Path, issuer: str, tls: tuple[Path, Path], port: int, pandalab: int, **more: Any
+) -> str:  # fmt: skip
+    """A configuration: two products, of which siilo does not answer; a name in the directory that is an attack."""
+    hook: dict[str, Any] = {"webhook_secrets": [f"file:{folder}/hook"]}
+    products = {
+        name: hook | {"tokens": [TOKEN[:-1] + n], "webhook_url": f"http://127.0.0.1:{where}/webhook"}
+        for n, name, where in (("1", "pandalab", pandalab), ("2", "siilo", 1))
+    }
+    products["pandalab"]["events_kept_days"] = 3
+    console = section(folder, issuer, tls, port)
     path = written(
         folder, networks={"connect": {"products": products}}, console=console, matrix_listen={"port": free_port()},
         delivery={"order_wait": "10ms", "late": "1ms"}, **more,
@@ -59,11 +64,21 @@ def configured(folder: Path, issuer: str, tls: tuple[Path, Path], port: int, **m
     return path
 
 
+def section(folder: Path, issuer: str, tls: tuple[Path, Path], port: int) -> dict[str, Any]:
+    """The console's, of a configuration."""
+    (folder / "client").write_text(SECRET)
+    return {
+        "port": port, "certificate": str(tls[0]), "key": str(tls[1]), "public_url": f"https://127.0.0.1:{port}",
+        "issuer": issuer, "client_id": CONSOLE, "client_secret": f"file:{folder}/client",
+        "see": ["liaison-see"], "act": ["liaison-act"],
+    }  # fmt: skip
+
+
 @dataclass
 class Visitor:
     """A browser without a screen: keeps cookies by site, follows nothing by itself."""
 
-    place: Place
+    place: Desk
     language: str = "en"
     jar: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -131,24 +146,16 @@ class Visitor:
 
 
 @dataclass
-class Place:
-    """Everything that runs. ``path``: of the configuration."""
+class Desk:
+    """A console, wherever it runs, and the provider by which people log in to it."""
 
-    parts: Parts
     provider: IdentityProvider
     url: str
     session: aiohttp.ClientSession
-    path: str
-    message: str
-    authority: Path
 
     def visitor(self, language: str = "en") -> Visitor:
         """A new one, without a cookie."""
         return Visitor(self, language)
-
-    async def act(self, name: str, **asked: Any) -> dict[str, Any]:
-        """What the operator's commands are answered."""
-        return await ask(read_config(Path(self.path)), name, asked)
 
     async def somebody(self, who: str) -> Visitor:
         """One who is logged in."""
@@ -156,6 +163,21 @@ class Place:
         status, where = await made.log_in(who)
         assert (status, where) == (303, "/"), where
         return made
+
+
+@dataclass
+class Place(Desk):
+    """Everything that runs. ``path``: of the configuration."""
+
+    parts: Parts
+    path: str
+    message: str
+    authority: Path
+    pandalab: Simulator
+
+    async def act(self, name: str, **asked: Any) -> dict[str, Any]:
+        """What the operator's commands are answered."""
+        return await ask(read_config(Path(self.path)), name, asked)
 
     async def trail(self) -> list[dict[str, Any]]:
         """What the audit trail has by now, the oldest first."""
@@ -173,7 +195,8 @@ async def console(folder: Path, **more: Any) -> AsyncIterator[Place]:
         provider = IdentityProvider({}, PEOPLE)
         url = f"https://127.0.0.1:{port}"
         stack.push_async_callback(provider.stop)
-        path = configured(folder, provider.local_issuer, tls, port, **more)
+        answers = free_port()
+        path = configured(folder, provider.local_issuer, tls, port, answers, **more)
         started = asyncio.create_task(
             provider.start("http://127.0.0.1:1", folder / "provider.log", url, authority.path)
         )
@@ -183,8 +206,19 @@ async def console(folder: Path, **more: Any) -> AsyncIterator[Place]:
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         )
+        pandalab = await _product(stack, folder, answers)
         message = await say(parts, "p1")
-        yield Place(parts, provider, url, session, path, message, authority.path)
+        yield Place(provider, url, session, parts, path, message, authority.path, pandalab)
+
+
+async def _product(stack: AsyncExitStack, folder: Path, port: int) -> Simulator:
+    """Pandalab, which answers webhooks."""
+    made = Simulator("pandalab", "http://127.0.0.1:1", TOKEN, [(folder / "hook").read_text().strip()], seed=1)
+    runner = web.AppRunner(application(made), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return made
 
 
 def text_of(page: str) -> str:

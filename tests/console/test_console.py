@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from appservice.process.checking.console import findings
+from appservice.process.command import main
 from bridge.config import read_config
 from bridge.model import Address
 from bridge.words import say as say_code
@@ -115,6 +118,112 @@ async def test_links_are_revoked_and_restored_and_claims_decided(place: Place) -
     assert (await anna.post("/identity/accept", {"user": "@ben:a.example", "key": "k", "sure": "yes"}))[0] in (400, 503)
     page = await anna.page(f"/people?who=pandalab:cleo&to=rpps:{DAN}")
     assert "May write: yes" in text_of(page)
+
+
+async def test_a_token_and_a_secret_are_made_anew_and_shown_once(place: Place) -> None:
+    anna, path = await place.somebody("anna"), "/product/pandalab"
+    made = list[str]()
+    for what, choice, says in (
+        ("token", "used", "until this one is used for the first time"), ("token", "now", "are good until"),
+        ("secret", "day", "sign until"),
+    ):  # fmt: skip
+        known = re.findall(r'name="known" value="([^"]*)"', await anna.page(path))[what == "secret"]
+        form = {"known": known, "overlap": choice, "sure": "yes"}
+        assert (await anna.post(f"{path}/{what}", form | {"overlap": "for ever"}))[0] == 400
+        assert (await anna.post(f"{path}/{what}", {"known": known, "overlap": choice}))[0] == 400, "it has to be meant"
+        status, page = await anna.post(f"{path}/{what}", form)
+        assert (status, says in text_of(page)) == (200, True), page
+        found = re.search(r"<textarea[^>]*readonly[^>]*>((?:liaison_|whsec_)[^<]+)</textarea>", page)
+        assert found, page
+        made.append(unescape(found[1]))
+        status, page = await anna.post(f"{path}/{what}", form)
+        assert (status, "keys_changed" in page, made[-1] in page) == (400, True, False), "sent once more"
+    assert "not used yet" not in await anna.page(path), "the first token was never used, and is good no more"
+    assert (await anna.post("/product/nobody/token", {"known": "", "overlap": "now", "sure": "yes"}))[0] == 400
+    rows = [row for row in await place.trail() if row["actor"] == "operator anna"]
+    assert [(r["object"], r["details"]["what"]) for r in rows if r["kind"] == "credential"] == [
+        ("pandalab", "token"), ("pandalab", "token"), ("pandalab", "secret"),
+    ]  # fmt: skip
+    said = [(r["object"], r["result"]) for r in rows if str(r["object"]).startswith("product-")]
+    assert said.count(("product-token", "asked")) == 5
+    assert said.count(("product-token", "keys_changed")) == 2
+    everywhere = str(rows) + "".join([await anna.page(one) for one in PAGES])
+    assert not [one for one in made if one in everywhere or one.partition("_")[2] in everywhere]
+    on_disk = b"".join(one.read_bytes() for one in Path(place.path).parent.glob("hub.db*"))
+    assert not [one for one in made if one.encode() in on_disk]
+
+
+async def test_events_are_counted_and_sent_again(place: Place) -> None:
+    anna, message, path = await place.somebody("anna"), await say(place.parts, "again1"), "/product/pandalab"
+
+    async def taken() -> list[str]:
+        return [one["webhook_id"] for one in place.pandalab.state.events()["events"]]
+
+    found = (await place.act("queue", network="siilo", conversation=None, limit=1000))["waiting"]
+    delivery = [one["id"] for one in found if one["message"] == message]
+    for one in delivery:
+        await anna.post(f"/delivery/{one}/drop", {"sure": "yes"})
+    ids = await wait_for(taken, "its product hears that the message was given up")
+    page = await anna.page(f"{path}?event={ids[0]}")
+    assert "1 events would go again. From no. 1 to no. 1" in text_of(page)
+    span = {"after": "0", "upto": "1", "sure": "yes"}
+    assert re.findall(r'name="(after|upto)" value="([0-9]+)"', page.partition('class="act"')[2]) == [
+        ("after", "0"), ("upto", "1"),
+    ]  # fmt: skip
+    for form in ({"after": "0", "upto": "1"}, span | {"after": "-1"}, span | {"upto": "9" * 20}):
+        assert (await anna.post(f"{path}/again", form))[0] == 400
+    status, where = await anna.post(f"{path}/again", span)
+    assert (status, where) == (303, f"{path}?done=again")
+    assert "The events go again" in await anna.page(where)
+
+    async def twice() -> bool:
+        return (await taken()).count(ids[0]) == 2
+
+    await wait_for(twice, "the product has it once more")
+    assert "There is nothing to send again." in await anna.page(f"{path}?since=2100-01-01T00:00")
+    assert "events would go again" in await anna.page(f"{path}?since=2020-01-01T00:00:00")
+    assert "events_kept_days" in await anna.page("/product/siilo")
+    for query, code in (
+        ("since=2020-01-01T00:00&after=1", "console_one_start"), ("since=yesterday", "console_no_number"),
+        ("after=-1;", "console_no_number"), ("event=unheard-of", "unknown_event"),
+    ):  # fmt: skip
+        status, _, page = await anna.ask("GET", f"{path}?{query}")
+        assert (status, code in page) == (400, True), query
+    rows = [row for row in await place.trail() if row["result"] == "sent_again"]
+    assert [(r["actor"], r["subject"], r["details"]["events"]) for r in rows] == [("operator anna", "pandalab", 1)]
+
+
+async def test_the_command_does_the_same(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    async def liaison(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = await asyncio.to_thread(main, ["product", "-c", place.path, *arguments])
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    status, shown = await liaison()
+    assert (status, "siilo.example" in shown, "webhooks: 127.0.0.1 answers" in shown) == (0, False, True)
+    status, token = await liaison("token", "siilo", "--by", "operator ann")
+    assert (status, token.startswith("liaison_")) == (0, True)
+    assert (await liaison("token", "siilo", "--overlap", "0", "--by", "operator ann"))[0] == 0
+    status, secret = await liaison("secret", "siilo", "--overlap", "2h")
+    assert (status, secret.startswith("whsec_")) == (0, True)
+    assert (await liaison("secret", "siilo", "--overlap", "soon"))[0] == 2
+    assert (await liaison("secret", "nobody"))[0] == 1
+    status, shown = await liaison("list")
+    assert "not used yet" not in shown, "it was never used, and the next one has come"
+    assert token.split()[0] not in shown
+    status, counted = await liaison("again", "pandalab", "--since", "2020-01-01T00:00")
+    assert (status, "events go again (after 0, up to" in counted) == (0, True)
+    assert (await liaison("again", "pandalab", "--after", "0"))[1] == counted
+    assert (await liaison("again", "siilo", "--after", "0"))[0] == 1
+    assert (await liaison("again", "pandalab", "--since", "yesterday"))[0] == 2
+    status, done = await liaison("again", "pandalab", "--after", "0", "--yes", "--by", "operator ann")
+    assert (status, "are on their way" in done) == (0, not counted.startswith("0 "))
+    rows = [row for row in await place.trail() if row["actor"] == "operator ann"]
+    assert [(row["kind"], row["object"] or row["subject"]) for row in rows if row["kind"] == "credential"] == [
+        ("credential", "siilo"), ("credential", "siilo"),
+    ]  # fmt: skip
+    assert len([row for row in rows if row["result"] == "sent_again"]) == int("are on their way" in done)
 
 
 async def test_the_trail_is_searched(place: Place) -> None:

@@ -12,6 +12,7 @@ from tests.console.filled import EVIL, PAGES, filled
 from tests.console.make import text_of
 
 pytestmark = pytest.mark.real_time
+FORM = r'(?s)<form class="act(?: new)?" method="post" action="([^"]+)">(.*?)</form>'
 SAYS = {
     "/": ("10000+", "1 h ", "Nobody can be reached", "The database fails", "siilo does not answer",
           "mails wait for chu.example", "events of matrix wait", "The list directory is old", "2 identities to decide",
@@ -26,6 +27,10 @@ SAYS = {
                                           "May write: NO", "not signed"),
     "/claims": ("pandalab:cleo", "In several products already", "operator anna"),
     "/products": ("does not answer", "none: the product reads its events", "not used yet", "4.8 MiB", "200+"),
+    "/product/siilo?after=100": (
+        "9900 events would go again. From no. 101 to no. 10100", "100 others have not been taken", "not whole",
+        "There are more: then count after no. 10100", "until the new one is used (30 days at the most)",
+    ),
     "/directory": ("2000000", "The index is of another version", "is 2 d 7 h old"),
     "/trust": ("39 days left", "has ended", "cannot be read", "Held, to be accepted", "0.2 GiB free of 64.0"),
     "/audit": ("mail:a.example#00", "at=console", "Older"),
@@ -56,13 +61,17 @@ async def test_forms_ask_for_what_their_page_shows(tmp_path: Path) -> None:
         for path in PAGES:
             async with session.get(there.url + path, headers=headers) as got:
                 page = await got.text()
-            for action, body in re.findall(r'(?s)<form class="act" method="post" action="([^"]+)">(.*?)</form>', page):
+            for action, body in re.findall(
+                r'(?s)<form class="act(?: new)?" method="post" action="([^"]+)">(.*?)</form>', page
+            ):
                 form = dict(re.findall(r'name="([a-z]+)" value="([^"]*)"', body))
+                form |= {"overlap": "now"} if 'name="overlap"' in body else {}
                 async with session.post(there.url + action, data=form, headers=headers, allow_redirects=False) as got:
-                    assert (got.status, action) == (303, action)
+                    assert (got.status, action) == (200 if "overlap" in form else 303, action)
                 sent.add(action)
-        assert len(sent) == 7
+        assert len(sent) == 10
         asked = [(name, more.get("by")) for name, more in there.done if "by" in more]
         acts = {"queue-retry", "queue-drop", "decide", "revoke", "restore", "accept-identity"}
+        acts |= {"product-token", "product-secret", "product-again"}
         assert {name for name, _ in asked} == acts
         assert {by for _, by in asked} == {"operator anna"}

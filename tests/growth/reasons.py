@@ -212,6 +212,7 @@ FIRST = {
 """The first or last entry of an index: the statement asks for one MIN or MAX."""
 
 WHOLE = {
+    "connect_log.again": "a part of one product's log that was counted just before: ten thousand events at the most",
     "store.end_await": "at most a hundred messages of one conversation, after what has been told",
     "trail.last": "the last entry of the primary key",
     "trail.last-checkpoint": "the same",

@@ -1,4 +1,4 @@
-"""What the hub stands on: products, the directory, trust lists and certificates."""
+"""What the hub stands on: the directory, trust lists and certificates."""
 
 from __future__ import annotations
 
@@ -14,13 +14,8 @@ class SupplyPage(ConsolePage):
 
     def routes(self, app: web.Application) -> None:
         """Add them to an application."""
-        app.router.add_get("/products", self.products, name="products")
         app.router.add_get("/directory", self.directory, name="directory")
         app.router.add_get("/trust", self.trust, name="trust")
-
-    async def products(self, request: web.Request) -> web.Response:
-        """Webhooks, tokens and secrets, what is kept to be read again."""
-        return self._page(request, "products", now=time.time(), **await self._doing.see("products"))
 
     async def directory(self, request: web.Request) -> web.Response:
         """What is loaded, and how old it is."""

@@ -21,6 +21,7 @@ from bridge.networks.connect.abilities import Declared
 from bridge.networks.connect.api import ConnectApi, OnDisk
 from bridge.networks.connect.calls.call import RequestLimits
 from bridge.networks.connect.contract.operations import PREFIX
+from bridge.networks.connect.credentials.by_operators import ProductOperation
 from bridge.networks.connect.credentials.reloading import ProductReload
 from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.credentials.standing import ProductStanding, Standings
@@ -71,6 +72,7 @@ class ConnectConnector:
         ``shelf``: the files that products may fetch.
         """
         self.standing: Standings | None = None
+        self.operation: ProductOperation | None = None
         self._shelf = shelf
         self._declared = declared
         self._credentials = credentials
@@ -99,6 +101,13 @@ class ConnectConnector:
     def capabilities(self) -> Capabilities:
         """Of the profile, as the product and the configuration change them."""
         return self._product.capabilities
+
+    @property
+    def operated(self) -> ProductOperation:
+        """What operators do for it. Raises Refused where nothing of it is on disk."""
+        if self.operation is None:
+            raise Refused("no_event_log")
+        return self.operation
 
     async def stand(self) -> ProductStanding:
         """How the product stands, for operators. Raises Unavailable."""
@@ -256,7 +265,9 @@ def build(
         events = _log_of(name, settings, db, seal, clock)
         out = products[name].out = WayOut(name, webhook, events, hub)
         made = ConnectConnector(products[name], out, labels, declared, shelf, credentials, users)
-        made.standing = Standings(products[name], settings.webhook_url, db, lambda: int(clock() * 1000))
+        made.standing = standing = Standings(products[name], settings.webhook_url, db, lambda: int(clock() * 1000))
+        if credentials is not None and db is not None:
+            made.operation = ProductOperation(products[name], credentials, standing, db, lambda: int(clock() * 1000))
         connectors[name] = made
     limits = RequestLimits(
         body_bytes=section.max_body_bytes,

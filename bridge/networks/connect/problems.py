@@ -75,14 +75,6 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "Le corps de la requête est mal transmis (Transfer-Encoding).",
         "The body of the request is wrongly framed (Transfer-Encoding).",
     ),
-    "bad_end": (
-        "La fin des anciens est dans les 90 prochains jours.",
-        "The end of the old ones is in the next 90 days.",
-    ),
-    "too_many_keys": (
-        "Trop de jetons ou de secrets sont valables : attendez la fin des anciens.",
-        "Too many tokens or secrets are good: wait until old ones end.",
-    ),
     "no_history": (
         "Cette conversation n’a pas de salon Matrix, et Liaison ne garde aucun texte : rien ne peut être relu.",
         "This conversation has no Matrix room, and Liaison keeps no text: nothing can be read again.",
@@ -95,18 +87,6 @@ _WORDS = {  # of HTTP only; all others are in bridge.words
         "The absence ends after it begins, in the future and within two years.",
     ),
     "own_account": ("Personne ne se bloque soi-même.", "Nobody blocks themselves."),
-    "no_event_log": (
-        "Ce produit n'a pas de journal : l'exploitant le met en place (events_kept_days).",
-        "This product has no event log: the hub's operator sets it up (events_kept_days).",
-    ),
-    "unknown_event": (
-        "Cet événement n'est pas, ou plus, dans le journal de ce produit.",
-        "This event is not, or no longer, in this product's log.",
-    ),
-    "no_webhook": (
-        "Ce produit n'a pas d'adresse de webhook : il lit le journal.",
-        "This product has no address for webhooks: it reads the log.",
-    ),
     "unknown_cursor": (
         "Ce curseur n'a pas été donné pour cette demande : recommencez sans lui.",
         "This cursor was not given for this request: begin again without it.",

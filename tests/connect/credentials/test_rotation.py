@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from bridge.errors import Refused, Unavailable
+from bridge.networks.connect.credentials.by_operators import state_of
 from bridge.networks.connect.signing import Signer, read_secret
 from tests.connect.make import SECRETS, TOKENS, World, running, serve, time_text
 
@@ -116,3 +119,35 @@ async def test_two_secrets_sign_while_one_replaces_the_other(w: World) -> None:
         assert await signs(old, new) == good
     _, shown = await w.call("GET", "/credentials", token=OLD)
     assert len(shown["webhook_secrets"]) == 1
+
+
+async def test_an_operator_makes_a_new_one_once(w: World) -> None:
+    """A form that is sent twice changes nothing the second time; the trail has names alone."""
+    siilo = w.connectors["siilo"]
+    stand = await siilo.stand()
+    known = state_of(stand.tokens)
+    both = await asyncio.gather(
+        *(siilo.operated.token("operator ann", None, known) for _ in range(2)), return_exceptions=True
+    )
+    assert [one.code for one in both if isinstance(one, Refused)] == ["keys_changed"]
+    new = next(one[0] for one in both if not isinstance(one, BaseException))
+    assert await good(w, OLD, new, OLD) == [True, True, False]
+    leaked = state_of((await siilo.stand()).tokens)
+    third, end = await siilo.operated.token("operator ann", 0, leaked)
+    assert end <= w._now() + 1000
+    w.ahead += 2
+    assert await good(w, new, third) == [False, True]
+    known = state_of((await siilo.stand()).secrets)
+    secret, _ = await siilo.operated.secret("operator ann", None, known)
+    with pytest.raises(Refused, match="keys_changed"):
+        await siilo.operated.secret("operator ann", None, known)
+    assert len((await siilo.stand()).secrets) == 2
+    rows = await w.hub._store.db.all("trail.next", 1000)
+    made = [row for row in rows if row["kind"] == "credential" and row["result"] == "made"]
+    assert [(row["actor"], row["object"]) for row in made] == [("operator ann", "siilo")] * 3
+    assert {row["subject"] for row in made} >= {key.name for key in (await siilo.stand()).tokens}
+    said = str([tuple(row[name] for name in ("actor", "subject", "object", "details")) for row in rows])
+    assert not [one for one in (new, third, secret) if one in said or one[8:] in said]
+    await w.stop_hub()
+    with pytest.raises(Unavailable, match="not_ready"):
+        await siilo.operated.token("operator ann", None, known)

@@ -1,4 +1,4 @@
-"""A product's tokens and webhook secrets as they are changed by the API: on disk as hashes, and sealed.
+"""A product's tokens and webhook secrets as they are changed, by the API or an operator: on disk as hashes, and sealed.
 
 Those of the configuration count until they are ended here; an end is for good, whatever the configuration says later.
 """
@@ -51,10 +51,11 @@ class Credentials:
 
     # ---- tokens
 
-    async def token(self, product: Product, old_until: int | None) -> tuple[str, int]:
+    async def token(self, product: Product, old_until: int | None, by: str | None = None) -> tuple[str, int]:
         """A new token, and when (ms) the old ones end: then, or as soon as the new one is used (None), in 30 days.
 
-        A token that was asked for before and never used is good no longer. Raises Refused (bad_end, too_many_keys).
+        A token that was asked for before and never used is good no longer. ``by``: the operator who asks; None: the
+        product does. Raises Refused (bad_end, too_many_keys).
         """
         now = self._clock()
         end = _end(old_until, now, _UNUSED)
@@ -69,14 +70,17 @@ class Credentials:
             used = None if old_until is None else now
             await tx.run("connect_keys.add_token", digest.hex(), product.name, now, used)
             await self._end(tx, product.name, ends)
-            await self._noted(tx, product.name, "token", digest.hex()[:16], now)
+            await self._noted(tx, product.name, "token", digest.hex()[:16], by)
         product.tokens = (*(one for one in product.tokens if one not in product.unused), digest)
         product.unused = {digest} if old_until is None else set()
         product.ends.update(ends)
         return token, end
 
-    async def _noted(self, tx: Tx, network: str, what: str, ident: str, now: int) -> None:
-        await note(tx, TrailEntry(TrailKind.CREDENTIAL, network, ident, None, "made", {"what": what}), now)
+    async def _noted(self, tx: Tx, network: str, what: str, ident: str, by: str | None) -> None:
+        """Its name, which is the beginning of a hash, and never itself."""
+        about = None if by is None else network
+        made = TrailEntry(TrailKind.CREDENTIAL, by or network, ident, about, "made", {"what": what})
+        await note(tx, made, self._clock())
 
     async def _end(self, tx: Tx, network: str, ends: Mapping[bytes, int]) -> None:
         now = self._clock()
@@ -97,10 +101,10 @@ class Credentials:
 
     # ---- webhook secrets
 
-    async def secret(self, product: Product, old_until: int | None) -> tuple[str, int]:
+    async def secret(self, product: Product, old_until: int | None, by: str | None = None) -> tuple[str, int]:
         """A new webhook secret, and when (ms) the old ones sign no longer: in a day, unless told.
 
-        Raises Refused (no_webhook, bad_end, too_many_keys).
+        ``by``: as for a token. Raises Refused (no_webhook, bad_end, too_many_keys).
         """
         signer, now = _signer(product), self._clock()
         if signer is None:
@@ -118,7 +122,7 @@ class Credentials:
             await tx.run("connect_keys.add_secret", product.name, ident, sealed, now)
             rows = [(product.name, one, now, until) for one, until in sorted(ends.items())]
             await tx.many("connect_keys.end_secret", rows)
-            await self._noted(tx, product.name, "secret", ident, now)
+            await self._noted(tx, product.name, "secret", ident[:16], by)
         signer.keep(ident, key, None)
         for one, until in ends.items():
             signer.keep(one, None, until)

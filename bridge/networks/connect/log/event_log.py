@@ -23,6 +23,7 @@ _MOST_BYTES = 8 * 1024 * 1024  # of one answer, unless one event alone is larger
 _LARGE = 256 * 1024  # bytes that are sealed in a thread
 _JUMP = 1_000_000_000  # more events than were logged since any copy
 _LATE = 600_000  # ms until a sender is told that the product has not taken it
+AGAIN = 3  # ``waits`` of an event that was taken, and that an operator has asked to be sent once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event at its place. ``waits``: the product has it not yet."""
+    """An event at its place. ``waits``: the product has it not yet. ``again``: it has it, and gets it once more."""
 
     n: int
     event: Event
     waits: bool
     named: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +197,15 @@ class EventLog:
         return _logged(row, Event(ident, row["lane"], row["message"], body))
 
     async def waiting(self, after: int, limit: int = PAGE) -> list[LoggedEvent]:
-        """What waits, without bodies: a page after a place."""
-        rows = await self._db.all("connect_log.waiting", self._network, after, limit)
-        return [LoggedEvent(r["n"], Event(r["id"], r["lane"], r["message"], b""), True) for r in rows]
+        """What is to be sent, without bodies: a page after a place."""
+        return [_bare(row) for row in await self._db.all("connect_log.waiting", self._network, after, limit)]
 
     # ---- what became of it
 
     async def passed(self, hub: Receiver, n: int) -> None:
         """The cursor has passed a place: the product has everything up to it."""
-        while rows := [one for one in await self.waiting(0) if one.n <= n]:
-            await self.taken(hub, rows)
+        while rows := await self._db.all("connect_log.unread", self._network, 0, n, PAGE):
+            await self.taken(hub, [_bare(row) for row in rows])
 
     async def taken(self, hub: Receiver, events: Sequence[LoggedEvent]) -> None:
         """The product has these; ``named`` where it has an id of its own for one."""
@@ -214,6 +215,11 @@ class EventLog:
 
         names = {one.event.message: one.named for one in events if one.event.message}
         await hub.signs.taken(self._network, names, within)
+
+    async def sent_again(self, event: LoggedEvent) -> None:
+        """The product has been sent this once more. What its sender knows, and its name, stay as they were."""
+        async with self._db.transaction("connect.sent-again") as tx:
+            await tx.run("connect_log.sent_again", self._network, event.n)
 
     async def refused(self, hub: Receiver, event: LoggedEvent) -> None:
         """The product will never take it."""
@@ -242,7 +248,7 @@ class EventLog:
             spare = max(0, (await self._log())["bytes"] - self._most)
             gone: list[Row] = []
             for row in rows:
-                if row["at"] >= before and (spare <= 0 or row["waits"]):
+                if row["at"] >= before and (spare <= 0 or _unread(row)):
                     break
                 gone.append(row)
                 spare -= row["size"]
@@ -256,12 +262,22 @@ class EventLog:
             await tx.many("connect_log.drop", [(self._network, row["n"]) for row in rows])
             await tx.run("connect_log.dropped", self._network, sum(row["size"] for row in rows), rows[-1]["n"])
 
-        lost = [row["message"] for row in rows if row["waits"] and row["message"]]
+        lost = [row["message"] for row in rows if _unread(row) and row["message"]]
         await hub.signs.lost(self._network, lost, "gave_up", within)
 
 
 def _logged(row: Row, event: Event) -> LoggedEvent:
-    return LoggedEvent(row["n"], event, row["waits"] > 0, row["named"])
+    return LoggedEvent(row["n"], event, _unread(row), row["named"], row["waits"] == AGAIN)
+
+
+def _bare(row: Row) -> LoggedEvent:
+    event = Event(row["id"], row["lane"], row["message"], b"")
+    return LoggedEvent(row["n"], event, _unread(row), again=row["waits"] == AGAIN)
+
+
+def _unread(row: Row) -> bool:
+    """Whether the product has it not yet."""
+    return bool(0 < row["waits"] < AGAIN)
 
 
 async def went_back(tx: Tx, network: str) -> list[str]:

@@ -49,7 +49,7 @@ class Resending:
         self._bell.set()
         while True:
             await self._bell.wait()
-            if reads := self._reads():
+            if reads := self.reads():
                 await asyncio.sleep(reads)
                 continue
             self._bell.clear()
@@ -65,7 +65,7 @@ class Resending:
                 self._bell.set()
                 await asyncio.sleep(max(self._named, self._patience.backoff(failures - 1, random.random)))
 
-    def _reads(self) -> float:
+    def reads(self) -> float:
         """Seconds for which the product is left to read by itself."""
         if self._log.readers:
             return 1.0
@@ -86,7 +86,7 @@ class Resending:
                 if not some and len(stuck) >= _FAILURES:
                     self.down = True
                     return True
-            if self._reads():
+            if self.reads():
                 return True
         self.down = bool(stuck) and not some
         return bool(stuck)
@@ -108,13 +108,16 @@ class Resending:
     async def send(self, ident: str) -> bool:
         """Send one that waits; False: it does not wait any more. Raises Unavailable."""
         one = await self._log.one(ident)
-        if one is None or not one.waits:
+        if one is None or not (one.waits or one.again):
             return False
         try:
             answer = await self._webhook.post(ident, one.event.body)
         except Refused as refusal:
             log.warning("%s of the log refused by %s: %s", ident, self._network, refusal.about)
-            await self._log.refused(self._hub, one)
+            await (self._log.sent_again(one) if one.again else self._log.refused(self._hub, one))
+            return True
+        if one.again:
+            await self._log.sent_again(one)
             return True
         await self._log.taken(self._hub, [replace(one, named=name_of(answer))])
         return True

@@ -9,7 +9,7 @@ UPDATE connect_log SET n = n + 1, bytes = bytes + $2 WHERE network = $1 RETURNIN
 INSERT INTO connect_event (network, n, id, lane, message, named, body, size, at, waits)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 -- name: one
-SELECT n, lane, message, named, body, waits FROM connect_event WHERE network = $1 AND id = $2;
+SELECT n, lane, message, named, body, at, waits FROM connect_event WHERE network = $1 AND id = $2;
 -- name: lane_waits
 SELECT n FROM connect_event WHERE network = $1 AND lane = $2 AND waits > 0 LIMIT 1;
 -- name: page
@@ -19,7 +19,11 @@ SELECT n, size FROM connect_event WHERE network = $1 AND n > $2 ORDER BY n LIMIT
 -- name: first_waiting
 SELECT n FROM connect_event WHERE network = $1 AND waits > 0 ORDER BY n LIMIT 1;
 -- name: waiting
-SELECT n, id, lane, message FROM connect_event WHERE network = $1 AND waits > 0 AND n > $2 ORDER BY n LIMIT $3;
+SELECT n, id, lane, message, waits FROM connect_event WHERE network = $1 AND waits > 0 AND n > $2 ORDER BY n LIMIT $3;
+-- name: unread
+-- What the product has not, up to a place: without what was only asked for again.
+SELECT n, id, lane, message, waits FROM connect_event
+WHERE network = $1 AND waits > 0 AND waits < 3 AND n > $2 AND n <= $3 ORDER BY n LIMIT $4;
 -- name: late
 SELECT n, message FROM connect_event WHERE network = $1 AND waits = 1 AND at < $2 ORDER BY at LIMIT $3;
 -- name: oldest
@@ -36,3 +40,11 @@ DELETE FROM connect_event WHERE network = $1 AND n = $2;
 UPDATE connect_log SET bytes = bytes - $2, gone = CASE WHEN gone < $3 THEN $3 ELSE gone END WHERE network = $1;
 -- name: jump
 UPDATE connect_log SET n = n + $2, gone = n + $2 WHERE network = $1;
+-- name: after
+SELECT n, at FROM connect_event WHERE network = $1 AND n > $2 ORDER BY n LIMIT 1;
+-- name: stretch
+SELECT n, at, waits FROM connect_event WHERE network = $1 AND n > $2 AND n <= $3 ORDER BY n LIMIT $4;
+-- name: again
+UPDATE connect_event SET waits = 3 WHERE network = $1 AND n > $2 AND n <= $3 AND waits = 0 RETURNING n;
+-- name: sent_again
+UPDATE connect_event SET waits = 0 WHERE network = $1 AND n = $2 AND waits = 3;
