@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ _CONNECTIONS = 4  # of each hub to PostgreSQL: enough to have several at once
 
 _files: dict[tuple[Component, ...], bytes] = {}
 _types: dict[frozenset[str], dict[str, tuple[str, ...]]] = {}
-_together: dict[tuple[frozenset[str], int], Together] = {}
+_together: dict[frozenset[str], Together] = {}
 _statements, _migrations, _statement = cache(read_statements), cache(read_migrations), cache(Statement.of)
 
 
@@ -93,10 +94,12 @@ def _typed(real: Types) -> Types:
 
 
 def _functions(statements: Mapping[str, Statement], types: Mapping[str, tuple[str, ...]], fence: int) -> Together:
-    key = _key(statements), fence
+    key = _key(statements)
     if key not in _together:
         _together[key] = Together(statements, types, fence)
-    return _together[key]
+    made = copy(_together[key])
+    made.holds(fence)
+    return made
 
 
 def _key(statements: Mapping[str, Statement]) -> frozenset[str]:

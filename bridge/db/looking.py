@@ -153,10 +153,9 @@ async def _of_postgres(found: Looked, connection: Any, components: Sequence[Comp
     if found.new:
         mend = "nothing to do before the first start; if the hub has run before, its database is another one"
         found.remarks.append(("the database is empty", mend))
-    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::oid AND granted"
-    from bridge.db.postgres.lease import LOCK
+    from bridge.db.postgres.lease import IN_USE
 
-    found.in_use = bool(await connection.fetchval(held, LOCK))
+    found.in_use = bool(await connection.fetchval(IN_USE))
 
 
 _READS = {

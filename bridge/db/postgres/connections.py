@@ -66,7 +66,12 @@ class Connections:
         return connection
 
     def give_back(self, connection: Any) -> None:
-        """It is outside of any transaction, and no call on it was left unfinished."""
+        """It is outside of any transaction, and no call on it was left unfinished.
+
+        One on which a commit was given up is not used again: what it wrote is seen, and may be on no replica.
+        """
+        if connection in self._alone:
+            return self.drop(connection)
         now = time.monotonic()
         self._idle.append((connection, now))
         if now - self._idle[0][1] > _IDLE:
@@ -84,10 +89,10 @@ class Connections:
 
     def committed(self, connection: Any) -> None:
         """Give it back after a commit. Raises ConnectionDoesNotExistError if what was written may be on no replica."""
-        if connection in self._alone:
-            self.drop(connection)
-            raise asyncpg.ConnectionDoesNotExistError("the commit did not wait for the replica")
+        gave_up = connection in self._alone
         self.give_back(connection)
+        if gave_up:
+            raise asyncpg.ConnectionDoesNotExistError("the commit did not wait for the replica")
 
     async def fetch(self, text: str, args: Sequence[Any]) -> list[Any]:
         """Every row of one statement, which is a transaction of its own."""

@@ -4,7 +4,8 @@ One row says who holds it, until when by the server's clock, and a number that g
 transaction that writes asks for the number, under a shared advisory lock of that transaction; whoever takes the lease
 over waits for the same lock alone. So nothing of an earlier holder is committed after a later one has begun, also if
 the earlier one was stopped, cut off or slow and does not know it. Both locks end with their transaction: a connection
-pooler in between breaks none of it.
+pooler in between breaks none of it. The number is at least the time (s since 1970), so that an older copy of the
+database does not give one a second time: whoever had it may still run, and knows what came after the copy.
 
 A holder also keeps a session's lock, as long as its connection lives. It proves nothing and decides nothing: when it is
 free, a holder has most likely died, and nobody need wait until its time is over.
@@ -47,17 +48,25 @@ SELECT to_regclass('lease') IS NOT NULL AND to_regclass('worker') IS NOT NULL
     AND to_regproc('liaison_fence') IS NOT NULL
 """
 _TAKE = """
-INSERT INTO lease VALUES ('hub', 1, $1, clock_timestamp() + $2 * interval '1 second')
-ON CONFLICT (name) DO UPDATE SET fence = lease.fence + 1, holder = excluded.holder, until = excluded.until
+INSERT INTO lease VALUES ('hub', extract(epoch FROM clock_timestamp())::bigint, $1,
+    clock_timestamp() + $2 * interval '1 second')
+ON CONFLICT (name) DO UPDATE SET fence = greatest(lease.fence + 1, excluded.fence), holder = excluded.holder,
+    until = excluded.until
 WHERE lease.fence = $3 AND ($4 OR lease.until <= clock_timestamp()) RETURNING fence
+"""
+# Every hub locks the same numbers, each in its own database; the server shows the locks of all.
+_HELD = """
+FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {} AND objsubid = 1 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _LOOK = f"""
 SELECT coalesce(max(fence), 0) AS fence, coalesce(max(holder), '') AS holder,
     coalesce(max(until) > clock_timestamp(), false) AS running,
-    EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {LOCK} AND objsubid = 1
-        AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS locked
+    EXISTS (SELECT 1 {_HELD.format(LOCK)}) AS locked
 FROM lease WHERE name = 'hub'
 """  # noqa: S608 (a number of ours)
+IN_USE = f"SELECT EXISTS (SELECT 1 {_HELD.format(LOCK)})"
+"""Whether a hub has this database: its session's lock, also of a release without leases."""
 _RENEW = """
 UPDATE lease SET until = clock_timestamp() + $2 * interval '1 second' WHERE name = 'hub' AND fence = $1 RETURNING 1
 """
@@ -65,10 +74,7 @@ _END = """
 WITH ended AS (UPDATE lease SET until = '-infinity' WHERE name = 'hub' AND fence = $1 RETURNING holder)
 DELETE FROM worker USING ended WHERE id = holder
 """
-_EVICT = f"""
-SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = {_GATE}
-    AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
-"""  # noqa: S608 (a number of ours)
+_EVICT = f"SELECT pg_terminate_backend(pid) {_HELD.format(_GATE)} AND pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True, slots=True)

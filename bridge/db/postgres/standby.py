@@ -26,7 +26,11 @@ _EVERY = 5.0  # s between two signs of life of a worker that waits
 _HELLO = """
 INSERT INTO worker (id, version) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now()
 """
-_FORGOTTEN = "DELETE FROM worker WHERE seen_at < now() - interval '1 day'"
+# Not the holder, which says once where it is and may work for months.
+_FORGOTTEN = """
+DELETE FROM worker WHERE seen_at < now() - interval '1 day'
+    AND NOT EXISTS (SELECT 1 FROM lease WHERE holder = worker.id)
+"""
 _AT = "SELECT address, secret FROM worker WHERE id = $1 AND address IS NOT NULL"
 
 

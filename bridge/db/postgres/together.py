@@ -82,9 +82,14 @@ class Together:
         mark = f"{zlib.crc32((body + _ALL + _MANY).encode()):08x}"
         self.name = f"{self.prefix}_{mark}"
         self.text = _ALL.format(name=self.name, body=body) + _MANY.format(name=self.name, mark=mark)
-        self.names = {self.name, f"{self.prefix}s_{mark}"}
+        self._several = f"{self.prefix}s_{mark}"
+        self.names = {self.name, self._several}
+        self.holds(fence)
+
+    def holds(self, fence: int) -> None:
+        """Ask for this number of the lease from now on."""
         self._one = f"SELECT {self.name}($1, $2, $3, 1, $4, 0, 0, {fence})"
-        self._many = f"SELECT {self.prefix}s_{mark}($1, $2, $3, $4, {fence})"
+        self._many = f"SELECT {self._several}($1, $2, $3, $4, {fence})"
         self.begin = f"BEGIN; {fence_call(fence)}"
 
     def writes(self, todo: Iterable[tuple[str, Sequence[Any]]]) -> Writes:

@@ -16,10 +16,12 @@ import asyncpg
 import pytest
 
 from bridge.db import Database, open_database
+from bridge.db.looking import look
 from bridge.db.postgres import Postgres, keeper, lease
 from bridge.db.postgres.keeper import Keeper
 from bridge.db.postgres.standby import Directions, Standby
 from bridge.errors import Unavailable
+from deploy.world.postgres import Postgres as Server
 from deploy.world.waiting import PATIENCE
 from tests.core.db.notes import STATEMENTS, component, until, words, write
 
@@ -182,6 +184,59 @@ async def test_a_standby_takes_over_at_once_when_the_holder_ends(pg: Postgres, p
     assert told[-1] is None
     assert [worker.works for worker in await db.workers()] == [True]
     await db.close()
+
+
+async def test_a_standby_finds_a_holder_that_has_worked_for_days(
+    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    """It says once where it is; workers that ended long ago are forgotten, and it is not one of them."""
+    told = asyncio.Queue[Directions | None]()
+    await pg.publish("here", "secret", RELEASE)
+    await somebody.execute("INSERT INTO worker (id, version) VALUES ('ended', '1.0')")
+    await somebody.execute("UPDATE worker SET seen_at = now() - interval '2 days'")
+    waiting = asyncio.create_task(Standby(pg_url, [component(tmp_path)], RELEASE).wait(told.put))
+    assert await told.get() == Directions("here", "secret")
+    assert await somebody.fetchval("SELECT count(*) FROM worker WHERE id = 'ended'") == 0
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_whoever_takes_over_leaves_the_hubs_in_other_databases_of_the_server_alone(
+    pg: Postgres, pg_url: str, tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them lock the same numbers, each in its own database."""
+    monkeypatch.setattr(lease, "_PATIENCE", 50)
+    theirs = await open_database(await postgres.create_database(), [component(tmp_path)])
+    async with theirs.transaction("test") as tx:
+        await tx.one("note.lock", "none")
+        with pytest.raises(Unavailable):
+            await _pushed_aside(pg, pg_url, tmp_path)
+        await tx.run("note.add", "theirs", None, None, None)
+    assert await words(theirs) == ["theirs"]
+    assert not (await look(await postgres.create_database(), [component(tmp_path)])).in_use
+    await theirs.close()
+
+
+async def _pushed_aside(pg: Postgres, url: str, folder: Path) -> None:
+    """In the middle of a transaction."""
+    async with pg.transaction("test") as tx:
+        await tx.one("note.lock", "none")
+        async with taken_over(url, folder):
+            await tx.run("note.add", "mine", None, None, None)
+
+
+async def test_no_number_is_given_a_second_time_by_an_older_copy(
+    pg: Postgres, pg_url: str, tmp_path: Path, somebody: asyncpg.Connection
+) -> None:
+    """Its next holder would else have the number of one that still runs, and knows what came after the copy."""
+    early = await somebody.fetchval("SELECT fence FROM lease")
+    assert early > 1_700_000_000  # no hub of another database begins with the same
+    await somebody.execute("UPDATE lease SET fence = $1", early - 1000)
+    async with taken_over(pg_url, tmp_path):
+        assert await somebody.fetchval("SELECT fence FROM lease") >= early
+    await somebody.execute("UPDATE lease SET fence = $1", early + 100_000)
+    async with taken_over(pg_url, tmp_path):
+        assert await somebody.fetchval("SELECT fence FROM lease") == early + 100_001
 
 
 async def test_a_standby_waits_while_somebody_else_has_the_table(

@@ -113,6 +113,30 @@ async def test_a_transaction_of_the_servers_that_did_not_wait_is_not_acknowledge
         assert await words(db) == ["after"]
 
 
+async def test_what_a_commit_that_was_given_up_has_left_is_waited_for(own_server: Server, tmp_path: Path) -> None:
+    """Its task was cancelled: the server stops waiting, shows it, and takes back nothing any more."""
+    url = await own_server.create_database()
+    async with opened(url, tmp_path) as db:
+        await write(db, "before")
+        await asyncio.gather(words(db), words(db))
+        await replica(url, "nobody")
+
+        async def rename() -> None:
+            async with db.transaction("test") as tx:
+                await tx.one("note.lock", "before")
+                await tx.run("note.rename", "before", "after")
+
+        renaming = asyncio.create_task(rename())
+        await until(url, _WAITS)
+        renaming.cancel()
+        await asyncio.gather(renaming, return_exceptions=True)
+        reading = [asyncio.create_task(db.one("note.notes")) for _ in range(2)]
+        await until(url, _WAITS)
+        assert not any(one.done() for one in reading)
+        await replica(url, "")
+        assert [row["word"] for row in await asyncio.gather(*reading) if row is not None] == ["after", "after"]
+
+
 async def test_what_a_crashed_primary_shows_is_waited_for(own_server: Server, tmp_path: Path) -> None:
     """It has written the commit before it died, so it has it; the replica, which may be the next primary, has not."""
     url = await own_server.create_database()
