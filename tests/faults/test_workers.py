@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,10 @@ import pytest
 
 from deploy.world import process
 from deploy.world.postgres import Postgres
-from deploy.world.waiting import PATIENCE, wait_for
+from deploy.world.waiting import PATIENCE, until, wait_for
+from tests.console.make import PAGES, Desk, Visitor
 from tests.faults.crew import Crew, crew
+from tests.faults.desk import listeners
 from tests.faults.rig import Forked, Zygote
 from tests.faults.test_kills import Passed, passed
 from tests.faults.traffic import Traffic
@@ -92,6 +95,37 @@ def supervised(workers: Crew, path: Path) -> Iterator[Callable[[], list[str]]]:
 async def said(told: Callable[[], list[str]], line: str) -> bool:
     """Whether that is among it."""
     return line in told()
+
+
+async def _an_operator_at_work(console: Desk) -> Visitor:
+    """Logs in, sees every page, and does what a product needs; half of the requests come to the worker that waits."""
+    await until(lambda: listeners(console.url) == 2, "the worker that waits listens, too")
+    anna = await console.somebody("anna")
+    for path in PAGES:
+        await anna.page(path.replace("pandalab?", "siilo?"))
+    page = await anna.page("/product/siilo")
+    known = re.search(r'name="known" value="([^"]*)"', page)
+    assert known
+    status, page = await anna.post("/product/siilo/token", {"known": known[1], "overlap": "week", "sure": "yes"})
+    assert (status, "liaison_" in page) == (200, True)
+    assert "events would go again" in await anna.page("/product/siilo?after=0")
+    span = {"after": "0", "upto": "3", "sure": "yes"}
+    assert (await anna.post("/product/siilo/again", span))[1] == "/product/siilo?done=again"
+    return anna
+
+
+async def _the_same_session(console: Desk, anna: Visitor) -> None:
+    """Another worker works: it knows her and what she has done, and an end of the session is one for everybody."""
+    thief = anna.copy()
+    page = await anna.page("/product/siilo")
+    assert (page.count("liaison_"), "not used yet" in page, page.count("<dt>Token</dt>")) == (0, False, 2)
+    await wait_for(lambda: _has(anna, "/audit?kind=operator", "sent_again"), "the trail has what she did")
+    assert (await anna.post("/logout"))[0] == 303
+    assert (await thief.ask("GET", "/"))[0] == 303
+
+
+async def _has(anna: Visitor, path: str, word: str) -> bool:
+    return word in await anna.page(path)
 
 
 async def _somebody_else(workers: Crew, before: Forked) -> Forked:
