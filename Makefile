@@ -5,7 +5,9 @@ WORKERS ?= 3
 # Many images set it; then every process that a test starts compiles all that it imports, every time.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help setup test check fmt lock demo bench faults clean
+# What does not need one another is done at once: packages come while the checks run.
+MAKEFLAGS += --jobs=4
+.PHONY: help setup hub compiled test check fmt lock demo bench faults clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -13,22 +15,29 @@ help:  ## what can be made
 setup:  ## install everything that the tests and the demo need (again: nothing to do)
 	@bash deploy/tools/setup.sh
 
-check: setup  ## format, lint, types and import rules
+hub:
+	@bash deploy/tools/setup.sh hub
+
+# Byte code of everything, tests too: each worker would make all of it. Whatever is wrong with it, the tests themselves say.
+compiled: hub
+	@$(PY) -m pytest --collect-only -qqq $(ARGS) >/dev/null 2>&1 || true
+
+check: hub  ## format, lint, types and import rules
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	@.venv/bin/lint-imports
 
-test: check  ## all checks, then all tests but the long ones
+test: check compiled setup  ## all checks, then all tests but the long ones
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) || { \
 		echo "What failed beside other tests is run once more, alone; whatever fails again fails."; \
 		$(PY) -m pytest -n 0 --last-failed --last-failed-no-failures none $(ARGS); }
 
-fmt: setup  ## format the code and fix what can be fixed
+fmt: hub  ## format the code and fix what can be fixed
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-lock: setup  ## pin the dependencies again (constraints*.txt)
+lock: hub  ## pin the dependencies again (constraints*.txt)
 	@bash deploy/tools/lock.sh
 
 demo: setup  ## real servers and clients around a hub; ONCE=1 runs and ends, UP=1 STATE=dir keeps it up

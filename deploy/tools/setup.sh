@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 readonly UV_VERSION=0.13.9
 readonly PREVIOUS_SYNAPSE=1.162.0
 readonly POLICY=/usr/sbin/policy-rc.d
-readonly MAIL_PACKAGES="postfix dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl"
+readonly MAIL_PACKAGES=(postfix dovecot-imapd dovecot-lmtpd swaks libnet-ssleay-perl)
 
 die() { echo "setup: $*" >&2; exit 1; }
 
@@ -66,39 +66,44 @@ has_mail() {
         compgen -G '/usr/lib*/dovecot/lmtp' >/dev/null && compgen -G '/usr/lib*/dovecot/imap' >/dev/null
 }
 
-# Postfix would otherwise ask what it is, or be a server that begins with the next boot: here it stays unconfigured.
-install_mail() {
+# Patroni, etcd and HAProxy: the database of the tests whose primary dies (14 MB to fetch, 40 MB on the disk).
+has_patroni() { on_path patroni && on_path etcd && on_path haproxy; }
+
+# All that is missing comes in one call: what follows every call of dpkg follows once.
+setup_debian() {
+    local missing=()
+    has_postgres || missing+=(postgresql)
+    has_mail || missing+=("${MAIL_PACKAGES[@]}")
+    on_path nginx || missing+=(nginx)  # the reverse proxy of docs/operating.md is tried as it is written there
+    on_path redis-server || missing+=(redis-server)  # what Synapse's processes speak to one another by
+    on_path clamd || missing+=(clamav-daemon)  # the tests give it signatures of their own: none are fetched
+    has_patroni || missing+=(patroni etcd-server haproxy)
+    on_path chromium || missing+=(chromium)
+    [ "${#missing[@]}" != 0 ] || return 0
+    # Postfix would otherwise ask what it is, or be a server that begins with the next boot: here it stays unconfigured.
     if command -v debconf-set-selections >/dev/null && [ "$(id -u)" = 0 ] && [ ! -e /etc/postfix/main.cf ]; then
         echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
     fi
-    install_debian "$MAIL_PACKAGES" "a mail program of the tests and the demo (Postfix, Dovecot or swaks)"
-    [ ! -d /run/systemd/system ] || systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null || true
+    install_debian "${missing[*]}" "a server, client or browser of the tests and the demo"
+    disable_new "${missing[@]}"
 }
 
-# The reverse proxy of docs/operating.md is tried as it is written there.
-install_nginx() {
-    install_debian nginx "the reverse proxy of the tests (nginx)"
-    [ ! -d /run/systemd/system ] || systemctl disable --quiet nginx.service 2>/dev/null || true
-}
-
-# What Synapse's processes speak to one another by; each world starts its own, on a socket.
-install_redis() {
-    install_debian redis-server "the Redis of the tests' homeservers with several processes (redis-server)"
-    [ ! -d /run/systemd/system ] || systemctl disable --quiet redis-server.service 2>/dev/null || true
-}
-
-# The antivirus of the tests, which give it signatures of their own: none are fetched. Neither it nor its updates begin here.
-install_clamav() {
-    install_debian clamav-daemon "the antivirus of the tests (clamd)"
-    [ ! -d /run/systemd/system ] ||
-        systemctl disable --quiet clamav-daemon.service clamav-daemon.socket clamav-freshclam.service 2>/dev/null || true
-}
-
-# Patroni, etcd and HAProxy: the database of the tests whose primary dies (14 MB to fetch, 40 MB on the disk, 8 s).
-has_patroni() { on_path patroni && on_path etcd && on_path haproxy; }
-install_patroni() {
-    install_debian "patroni etcd-server haproxy" "a cluster of PostgreSQL for the tests (Patroni, etcd, HAProxy)"
-    [ ! -d /run/systemd/system ] || systemctl disable --quiet patroni.service etcd.service haproxy.service 2>/dev/null || true
+# Nothing that has come begins with the next boot: each world of the tests starts its own.
+disable_new() {
+    [ -d /run/systemd/system ] || return 0
+    local package units
+    for package in "$@"; do
+        case $package in
+            dovecot-*) units="dovecot.service dovecot.socket" ;;
+            nginx | haproxy | patroni) units="$package.service" ;;
+            redis-server) units=redis-server.service ;;
+            clamav-daemon) units="clamav-daemon.service clamav-daemon.socket clamav-freshclam.service" ;;
+            etcd-server) units=etcd.service ;;
+            *) continue ;;
+        esac
+        # shellcheck disable=SC2086
+        systemctl disable --quiet $units 2>/dev/null || true
+    done
 }
 
 # --- Python ----------------------------------------------------------------------------------------------------------
@@ -185,23 +190,18 @@ setup_node() {
     echo "$want" >deploy/world/js/node_modules/.stamp
 }
 
-setup_debian() {
-    has_postgres || install_debian postgresql "the PostgreSQL server"
-    has_mail || install_mail
-    on_path nginx || install_nginx
-    on_path redis-server || install_redis
-    on_path clamd || install_clamav
-    has_patroni || install_patroni
-    on_path chromium || install_debian chromium "the browser of the tests (Chromium)"
-}
+# Two runs in one tree wait for each other, here and in `main`.
+hub() { (flock 9; setup_hub) 9>.setup.lock; }
 
+# setup.sh: everything. setup.sh hub: the hub's own environment, enough for all checks.
 main() {
-    exec 9>.setup.lock
-    flock 9  # two runs in one tree wait for each other
+    [ "${1:-}" != hub ] || { hub; return; }
+    exec 7>.setup.rest.lock
+    flock 7
     # Packages of the system and the two environments of Python do not need one another: they come at once.
     setup_debian & local debian=$!
     setup_synapse & local synapse=$!
-    setup_hub
+    hub
     setup_node
     wait "$debian"
     setup_promtool
