@@ -83,6 +83,7 @@ class Calls:
             connection = self._idle.pop()
             if connection.usable:
                 return connection
+            self._all.discard(connection)  # the other side has closed it
         return None
 
     def _give_back(self, connection: Connection) -> None:

@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._asked: asyncio.Future[HttpAnswer] | None = None
-        self._most = self._size = self._heads = 0
+        self._most = self._size = self._heads = self._came = 0
         self._body: list[bytes] = []
         self._retry_after: str | None = None
         self._sized = self._headed = self._begun = False
@@ -82,10 +82,13 @@ class Connection(asyncio.Protocol):
         if self._asked is None:  # an answer to nothing: whatever it is, nobody may take it for the next one
             return self.abort()
         self._begun = True
+        self._came += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(Broken(f"no HTTP: {type(error).__name__}"))
+        if self._came > _HEAD:  # a header that does not end is nowhere but in the parser
+            self._fail(Broken("more headers than anybody sends"))
 
     def connection_lost(self, error: Exception | None) -> None:
         """See :class:`asyncio.Protocol`."""
@@ -102,7 +105,7 @@ class Connection(asyncio.Protocol):
         if self._asked is None or self._asked.done():
             self.usable = False
         self._body, self._retry_after = [], None
-        self._size = self._heads = 0
+        self._size = self._heads = self._came = 0
         self._sized = self._headed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -125,6 +128,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """A part of its body."""
         self._size += len(data)
+        self._came = 0
         if self._size <= self._most:
             self._body.append(data)
         elif self._asked is not None and not self._asked.done():

@@ -122,6 +122,8 @@ async def test_when_to_come_again() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nConnection: close\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
         b"Connection: close",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,  # and so on
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"x" * 200_000,
     ],
 )
 async def test_what_is_no_answer_breaks_the_call_and_its_connection(said: bytes) -> None:
@@ -185,6 +187,19 @@ async def test_what_nobody_uses_is_closed_and_nobody_waits_for_it() -> None:
         await asyncio.sleep(16)  # the clock is put forward
         await asking.call("PUT", "/", b"", 5)
     assert server.connections == 4
+
+
+async def test_what_the_server_closes_meanwhile_is_forgotten() -> None:
+    async def answer(n: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(_OK)
+        return False
+
+    server = Server(answer)
+    async with calls(server) as asking:
+        for n in range(5):
+            await asking.call("PUT", "/", b"", 5)
+            await until(lambda: not any(one.usable for one in asking._all))
+            assert (server.connections, len(asking._all)) == (n + 1, 1)
 
 
 async def test_nothing_but_the_right_server_is_asked() -> None:
