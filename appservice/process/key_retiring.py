@@ -39,7 +39,9 @@ class KeyRetiring:
         kind, what = asked["kind"], asked["what"]
         by = {"room": self._room, "user": self._user, "person": self._person, "all": self._all}[kind]
         found = await by(what)
-        entry = TrailEntry(TrailKind.OPERATOR, asked["by"], f"{kind} {what}".strip(), MATRIX, "keys_retired", found)
+        entry = TrailEntry(
+            TrailKind.OPERATOR, asked["by"], _subject(what), MATRIX, "keys_retired", {"whose": kind, **found}
+        )
         async with self._core.db.transaction("operator.keys") as tx:
             await note(tx, entry, now_ms())
         log.warning("keys of %s %s are retired by %s: %s", kind, what, asked["by"], found)
@@ -76,6 +78,13 @@ class KeyRetiring:
 
     async def _all(self, _: str) -> Json:
         return {"ghosts": await self._matrix.engine.retire_all()}
+
+
+def _subject(what: str) -> str | None:
+    """As the trail names whatever an operator has named: by an address, where there is one."""
+    if what[:1] in ("@", "!", "#"):
+        return f"{MATRIX}:{what}"
+    return f"rpps:{what}" if what.isdecimal() else what or None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

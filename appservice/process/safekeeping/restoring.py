@@ -168,8 +168,11 @@ async def restore(folder: Path, config: Config) -> None:
 
 
 def _laid(file: Path, path: Path) -> None:
-    if path.exists():
-        raise NotCarried(f"{path} is there already: stop the hub, and move that file away (with its -wal and -shm)")
+    for end in ("", "-wal", "-shm", "-journal"):  # SQLite would put what another file's log holds into this one
+        if (there := path.with_name(path.name + end)).exists():
+            raise NotCarried(
+                f"{there} is there already: stop the hub, and move {path.name} away with its -wal and -shm"
+            )
     partial = path.with_name(path.name + ".partial")
     with (
         os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as target,

@@ -72,6 +72,12 @@ async def test_a_copy_beside_a_working_hub_is_put_back(
     assert await call("restore", "-c", other, tmp_path / "copy") == 0
     again = await sums(f"sqlite:///{tmp_path}/again.db")
     assert {name for name in before if again[name] != before[name]} == {"life"}  # the next start knows by it
+    left = Path(f"{tmp_path}/third.db-wal")
+    left.write_bytes(b"of a hub that was killed: SQLite would put it into the copy")
+    other = pointed(config, f"sqlite:///{tmp_path}/third.db")
+    assert await call("restore", "-c", other, tmp_path / "copy") == 1
+    assert "third.db-wal is there already" in capsys.readouterr().err
+    assert not (tmp_path / "third.db").exists()
     assert await call("backup", "-c", config, "--with-keys", tmp_path / "whole") == 0
     assert list(json.loads((tmp_path / "whole" / "seal-keys.json").read_text())) == ["k1"]
 

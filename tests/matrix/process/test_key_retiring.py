@@ -65,3 +65,4 @@ async def test_sessions_end_and_everybody_reads_on(tmp_path: Path, capsys: pytes
         )] == [1, 1, 1]  # fmt: skip
         noted = [row for row in await hub.parts.core.db.all("trail.next", 1000) if row["kind"] == "operator"]
         assert {(row["actor"], row["result"]) for row in noted} == {("ann", "keys_retired")}
+        assert {row["subject"] for row in noted} == {f"matrix:{room}", f"matrix:{BEN}", f"rpps:{CLEO}", None}
