@@ -33,7 +33,7 @@ from bridge.networks.connect.contract.page import HEADERS, written_page
 from bridge.networks.connect.credentials.rotation import Credentials
 from bridge.networks.connect.files import room_for
 from bridge.networks.connect.fingerprints import Prints
-from bridge.networks.connect.problems import Handler, answered, constant, nothing_there
+from bridge.networks.connect.problems import Handler, answered, constant, made_when_asked, nothing_there
 from bridge.networks.connect.products import Product, Tokens
 from bridge.networks.connect.profiles import MAX_FILES
 from bridge.networks.connect.request_body import ByteBudget, Reader, RequestBody
@@ -123,11 +123,11 @@ class ConnectApi:
         """Add ``/connect/v1`` to an application that leaves bodies as they were sent."""
         found = list[web.AbstractResource]()
         served = [(one.method, one.path, self._handler(one)) for one in OPERATIONS]
-        for method, path, handler in [*served, ("GET", "/openapi.json", constant(written()))]:
+        for method, path, handler in [*served, ("GET", "/openapi.json", made_when_asked(written))]:
             route = app.router.add_route(method, PREFIX + path, answered(handler), expect_handler=_EXPECT.get(path))
             assert route.resource is not None
             found.append(route.resource)
-        app.router.add_route("GET", "/connect/docs", constant(written_page(), "text/html", HEADERS))
+        app.router.add_route("GET", "/connect/docs", made_when_asked(written_page, "text/html", HEADERS))
         app.router.add_route("*", PREFIX + "{rest:(/.*)?}", answered(nothing_there(found)))
 
     def _handler(self, operation: Operation) -> Handler:

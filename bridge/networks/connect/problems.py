@@ -222,11 +222,23 @@ def json_answer(value: Mapping[str, Any], status: int = 200) -> web.Response:
     )
 
 
-def constant(body: bytes, kind: str = "application/json", headers: Mapping[str, str] | None = None) -> Handler:
-    """The same for everybody."""
+def constant(body: bytes) -> Handler:
+    """The same JSON for everybody."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    return answer
+
+
+def made_when_asked(
+    make: Callable[[], bytes], kind: str = "application/json", headers: Mapping[str, str] | None = None
+) -> Handler:
+    """The same for everybody, which takes long to make: not at a start, and beside the loop. ``make`` keeps it."""
     charset = "utf-8" if kind.startswith("text/") else None
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        body = await asyncio.to_thread(make)
         return web.Response(body=body, content_type=kind, charset=charset, headers=headers)
 
     return answer
