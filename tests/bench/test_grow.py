@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import sqlite3
 import sys
 import warnings
 from collections import Counter
@@ -21,6 +22,7 @@ from deploy.bench.grow import axes, picture, world
 from deploy.bench.grow.copies import APART, Template, Unfaithful, Written, other, plant
 from deploy.bench.grow.curves import is_flat
 from deploy.bench.grow.rows import Row, Table, opened
+from deploy.bench.grow.sheet import Sheet
 from tests.bench.test_bench import CLOCKWORK
 
 _LONG = 120  # letters: keys and accounts, which differ in length
@@ -114,10 +116,27 @@ def rows(*some: Row) -> Template:
     return Template([Written(NOTE, list(some))], {"m_0011", "$event+1"}, {"u7": lambda i: f"u{8 + i}"}, SEAL, step=10)
 
 
-def test_names_change_everywhere_and_nothing_else_does() -> None:
-    template = rows(("m_0011", '{"by":"u7","not":"au7","in":"$event+1"}', 7, AT, b"x"), ("$event+1", "u7", 9, 5, None))
-    first, second, third, _ = template.copies(template.written[0], range(3, 5), {"n": 100}, AT)
-    assert first == (other("m_0011", 3), f'{{"by":"u11","not":"au7","in":"{other("$event+1", 3)}"}}', 101, AT, b"x")
+async def copied(template: Template, which: range, folder: Path, last: int) -> list[Row]:
+    """The rows of these copies, in a table that has a row with this number already."""
+    path = folder / "notes.db"
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE note (id TEXT PRIMARY KEY, about TEXT, n INTEGER, at INTEGER, body BLOB)")
+    database.execute("INSERT INTO note VALUES ('', '', ?, 0, NULL)", [last])
+    database.commit()
+    database.close()
+    found = await opened(f"sqlite:///{path}")
+    await plant(found, template, which, AT)
+    rows = await found.all(NOTE)
+    await found.close()
+    return rows[1:]
+
+
+async def test_names_change_everywhere_and_nothing_else_does(tmp_path: Path) -> None:
+    template = rows(
+        ("m_0011", '{"by":"u7","not":"au7","it\'s":"$event+1"}', 7, AT, b"x"), ("$event+1", "u7", 9, 5, None)
+    )
+    first, third, second, _ = await copied(template, range(3, 5), tmp_path, 100)
+    assert first == (other("m_0011", 3), f'{{"by":"u11","not":"au7","it\'s":"{other("$event+1", 3)}"}}', 101, AT, b"x")
     assert second == (other("$event+1", 3), "u11", 103, 5, None)
     assert third[2:4] == (104, AT - 10)
     assert len(other("m_0011", 3)) == len("m_0011")
@@ -125,10 +144,18 @@ def test_names_change_everywhere_and_nothing_else_does() -> None:
     assert other("!room:example", 1).startswith("!")
 
 
-def test_what_is_sealed_for_nobody_known_is_not_copied() -> None:
+async def test_a_copy_is_not_older_than_the_hub_would_keep_it() -> None:
+    """Rows that the hub forgets after a day are in the copies of the last day only."""
+    told = Table("matrix_outbox", ("id", "created_at"), ("id",), frozenset({"id"}))
+    template = Template([Written(told, [("m_0011", AT)])], {"m_0011"}, {}, SEAL, step=6 * 3_600_000)
+    [cells] = template.cells(template.written[0], {}, Sheet(), AT)
+    assert cells.only == 4
+
+
+async def test_what_is_sealed_for_nobody_known_is_not_copied(tmp_path: Path) -> None:
     template = rows(("m_0011", "", 1, AT, SEAL.seal(b"x", "m_0011")))
     with pytest.raises(Unfaithful):
-        list(template.copies(template.written[0], range(1), {"n": 0}, AT))
+        await copied(template, range(1), tmp_path, 0)
 
 
 @pytest.mark.postgres
@@ -148,6 +175,8 @@ async def test_rows_are_written_without_triggers(postgres: Any, tmp_path: Path) 
         assert len(await database.all(told.table)) == 100
         assert await database.all(tables["trail_new"]) == []
         assert await database.largest(told.table, "at") == AT
+        await database.prepare([told.table], 1_000_000)  # as for many: without indexes, until it is closed
+        assert await plant(database, template, range(100, 200), AT) == 100
         assert await database.size() > 10_000
         found.append({t.name: (t.columns, t.key, t.unique) for t in tables.values() if t.name not in APART})
         await database.close()

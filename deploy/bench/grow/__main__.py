@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--only", choices=AXES, action="append", help="one axis; may be given more than once")
     parser.add_argument("--engine", choices=ENGINES, default="sqlite", help="default: sqlite")
     parser.add_argument("--up-to", type=int, help="leave out larger sizes")
+    parser.add_argument(
+        "--rounds", type=int, default=Effort().rounds, help="rounds at each size (default: %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="only show that it works: the figures mean nothing")
     parser.add_argument("--folder", type=Path, help="where databases may grow to several GB (default: /tmp)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "scale", help="where the curves are written")
@@ -59,7 +62,9 @@ async def _measure(asked: argparse.Namespace, folder: Path) -> None:
                 urls = [await server.create_database(), await server.create_database()]
             axis = AXES[name]
             sizes = [s for s in (axis.quick if asked.quick else axis.sizes) if s <= (asked.up_to or s)]
-            effort = Effort(32, 1, 20) if asked.quick else replace(Effort(), messages=axis.messages)
+            effort = (
+                Effort(32, 1, 20) if asked.quick else replace(Effort(), messages=axis.messages, rounds=asked.rounds)
+            )
             points = await curve(axis, sizes, folder, urls, effort, lambda text: print(text, flush=True))
             _write(asked.out, asked.engine, axis, points)
             await stack.aclose()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -22,6 +22,7 @@ from bridge.model import Ref
 from bridge.seal import Seal
 from bridge.store.conversation import audience, delivery_id, message_id
 from deploy.bench.grow.rows import Row, Rows, Table, kept_by_key, key_of
+from deploy.bench.grow.sheet import Cell, Cells, Counted, Joined, Made, Same, Say, Sheet
 
 APART = {
     "migration",
@@ -47,8 +48,7 @@ _SEALED = {
 }
 _TEXT = "sealed:"
 
-Say = Callable[[int], str]
-"""A name's text in the i-th copy."""
+_AT_ONCE = 50_000  # copies
 
 
 class Unfaithful(Exception):
@@ -171,50 +171,60 @@ class Template:
         wanted = {c for c in table.columns if c in _PLACES or (c in table.key and not named)}
         return [c for c in wanted if all(isinstance(row[table.at(c)], int) for row in written.rows)]
 
-    def copies(self, written: Written, which: range, places: Mapping[str, int], now: int) -> Iterator[Row]:
-        """The rows of one table in these copies; ``places``: the last number in use of columns that go on."""
+    def cells(self, written: Written, places: Mapping[str, int], sheet: Sheet, now: int) -> Iterator[Cells]:
+        """For each row of one table the expressions of its copies. ``places``: last numbers of columns that go on."""
         table = written.table
-        young = _YOUNG.get(table.name)
         last = {column: places[column] for column in self.numbered(written)}
-        makers = [(row, [self._maker(table, c, row, last) for c in table.columns]) for row in written.rows]
-        for k, i in enumerate(which):
-            for row, cells in makers:
-                if young is None or row[table.at(young[0])] - k * self.step > now - young[1]:
-                    yield tuple([make(i, k) for make in cells])
+        for row in written.rows:
+            yield Cells([self._cell(table, c, row, last, sheet) for c in table.columns], self._young(table, row, now))
 
-    def _maker(self, table: Table, column: str, row: Row, places: Mapping[str, int]) -> Callable[[int, int], object]:
+    def _young(self, table: Table, row: Row, now: int) -> int | None:
+        if table.name not in _YOUNG:
+            return None
+        column, age = _YOUNG[table.name]
+        at: int = row[table.at(column)]
+        return max(0, -((now - age - at) // self.step))
+
+    def _cell(self, table: Table, column: str, row: Row, places: Mapping[str, int], sheet: Sheet) -> Cell:
         value = row[table.at(column)]
         if isinstance(value, int) and (value or column not in _PLACES):
             if column in places:
-                return self._numbers(value, places[column], column)
+                return self._number(value, places[column], column)
             if value > _A_TIME:
-                return lambda i, k: value - k * self.step
+                return Counted(value, -self.step)
         if isinstance(value, bytes) or (isinstance(value, str) and value.startswith(_TEXT)):
-            return self._sealed(table, column, row)
-        if isinstance(value, str) and (say := self._says.get(value)) is not None:
-            return lambda i, k: say(i)
+            return self._sealed(table, column, row, sheet)
+        if isinstance(value, str) and value in self._says:
+            return sheet.name(value, self._says[value])
         if isinstance(value, str) and self._whole.search(value):
-            return lambda i, k: self.text(value, i)
-        return lambda i, k: value
+            return self._text(value, sheet)
+        return Same(value)
 
-    def _numbers(self, value: int, last: int, column: str) -> Callable[[int, int], int]:
+    def _text(self, text: str, sheet: Sheet) -> Joined:
+        parts, at = list[Same | Made](), 0
+        for found in self._whole.finditer(text):
+            parts += [Same(text[at : found.start()]), sheet.name(found[0], self._says[found[0]])]
+            at = found.end()
+        return Joined([*parts, Same(text[at:])])
+
+    def _number(self, value: int, last: int, column: str) -> Counted:
         found = [r[w.table.at(column)] for w in self.written if column in w.table.columns for r in w.rows]
         numbers = [n for n in found if isinstance(n, int) and (n or column not in _PLACES)]
-        lowest, span = min(numbers), max(numbers) - min(numbers) + 1
-        return lambda i, k: last + 1 + value - lowest + k * span
+        return Counted(last + 1 + value - min(numbers), max(numbers) - min(numbers) + 1)
 
-    def _sealed(self, table: Table, column: str, row: Row) -> Callable[[int, int], object]:
+    def _sealed(self, table: Table, column: str, row: Row, sheet: Sheet) -> Cell:
         value, wanted = row[table.at(column)], _SEALED.get((table.name, column))
         named = {c: row[table.at(c)] for c in table.columns}
         if wanted is None:
             if isinstance(value, bytes) and Seal.name_in(value) == self.seal.active:
                 raise Unfaithful(f"{table.name}.{column} is sealed")
-            return lambda i, k: value
+            return Same(value)
+        context = wanted.format(**named)
         if isinstance(value, str):
-            plain = self.seal.open(b64decode(value.removeprefix(_TEXT)), wanted.format(**named)).decode()
-            return lambda i, k: _TEXT + b64encode(self._seal(plain, wanted, named, i)).decode()
-        said = self.seal.open(value, wanted.format(**named)).decode("latin-1")
-        return lambda i, k: self._seal(said, wanted, named, i, "latin-1")
+            plain = self.seal.open(b64decode(value.removeprefix(_TEXT)), context).decode()
+            return sheet.add(lambda i: _TEXT + b64encode(self._seal(plain, wanted, named, i)).decode())
+        said = self.seal.open(value, context).decode("latin-1")
+        return sheet.add(lambda i: self._seal(said, wanted, named, i, "latin-1"))
 
     def _seal(self, plain: str, wanted: str, named: Mapping[str, object], i: int, how: str = "utf-8") -> bytes:
         context = wanted.format(**{c: self.text(v, i) if isinstance(v, str) else v for c, v in named.items()})
@@ -237,12 +247,21 @@ def other(name: str, i: int) -> str:
 
 
 async def plant(rows: Rows, template: Template, which: range, now: int) -> int:
-    """Write these copies; gives the number of rows."""
+    """Write these copies; gives the number of rows.
+
+    A name is made once for each copy and written into a table of its own, from which a statement for each row of the
+    template makes that row of all copies.
+    """
     places = dict[str, int]()
     for written in template.written:
         for column in template.numbered(written):
             places[column] = max(places.get(column, 0), await rows.largest(written.table, column))
-    done = 0
-    for written in template.written:
-        done += await rows.write(written.table, template.copies(written, which, places, now))
+    sheet, done = Sheet(), 0
+    wanted = [(w.table, cells) for w in template.written for cells in template.cells(w, places, sheet, now)]
+    await rows.prepare([w.table for w in template.written], len(which))
+    for at in range(which.start, which.stop, _AT_ONCE):
+        some = range(at, min(at + _AT_ONCE, which.stop))
+        await rows.sheet(sheet.kinds(), sheet.rows(some, at - which.start))
+        for table, cells in wanted:
+            done += await rows.spread(table, cells)
     return done

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
 import asyncpg
 
+from deploy.bench.grow.sheet import Cells
+
 Row = tuple[Any, ...]
-_AT_ONCE = 20_000  # rows in one COPY
+_SHEET = "copies"
+_MANY = 20_000  # copies
 _CACHE = "PRAGMA cache_size=-2000000"  # KiB: the whole index of many rows
 
 
@@ -42,8 +44,14 @@ class Rows(Protocol):
     async def largest(self, table: Table, column: str) -> int:
         """The largest number in a column; 0 without rows."""
 
-    async def write(self, table: Table, rows: Iterable[Row]) -> int:
-        """Add rows, without the triggers; gives how many."""
+    async def prepare(self, tables: Sequence[Table], copies: int) -> None:
+        """So many copies are about to be written into these tables."""
+
+    async def sheet(self, kinds: Mapping[str, type], rows: Iterable[Row]) -> None:
+        """Have these copies in the sheet, and no others."""
+
+    async def spread(self, table: Table, cells: Cells) -> int:
+        """Add a row for each copy of the sheet, without the triggers; gives how many."""
 
     async def size(self) -> int:
         """Bytes of the database on the disk, once everything is in its place."""
@@ -86,11 +94,23 @@ class SqliteRows:
         """See Rows."""
         return int(self._db.execute(f"SELECT COALESCE(MAX({column}), 0) FROM {table.name}").fetchone()[0])
 
-    async def write(self, table: Table, rows: Iterable[Row]) -> int:
+    async def prepare(self, tables: Sequence[Table], copies: int) -> None:
         """See Rows."""
-        places = ",".join("?" * len(table.columns))
-        text = f"INSERT INTO {table.name} VALUES ({places})"
-        return await asyncio.to_thread(lambda: self._db.executemany(text, rows).rowcount)
+
+    async def sheet(self, kinds: Mapping[str, type], rows: Iterable[Row]) -> None:
+        """See Rows."""
+        columns = ", ".join(
+            ["k INTEGER", *(f"{name} {'BLOB' if kind is bytes else 'TEXT'}" for name, kind in kinds.items())]
+        )
+        self._db.execute(f"DROP TABLE IF EXISTS temp.{_SHEET}")
+        self._db.execute(f"CREATE TEMP TABLE {_SHEET} ({columns})")
+        text = f"INSERT INTO {_SHEET} VALUES ({', '.join('?' * (len(kinds) + 1))})"
+        await asyncio.to_thread(lambda: self._db.executemany(text, rows))
+
+    async def spread(self, table: Table, cells: Cells) -> int:
+        """See Rows."""
+        rows = cells.select(_SHEET, lambda value: _literal(value, "x'{}'"))
+        return await asyncio.to_thread(lambda: self._db.execute(f"INSERT INTO main.{table.name} {rows}").rowcount)
 
     async def size(self) -> int:
         """See Rows."""
@@ -120,18 +140,35 @@ SELECT c.relname AS name,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = 'public'
 """
 
+_CONSTRAINTS = """
+SELECT conrelid::regclass::text AS on, quote_ident(conname) AS name, pg_get_constraintdef(oid) AS text
+FROM pg_constraint WHERE contype IN ('f', 'p', 'u')
+  AND ARRAY[conrelid, confrelid] && ARRAY(SELECT n::regclass::oid FROM unnest($1::text[]) n)
+ORDER BY contype <> 'f'
+"""
+_INDEXES = """
+SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS text
+FROM pg_index WHERE indrelid IN (SELECT n::regclass FROM unnest($1::text[]) n)
+"""
+
 
 class PostgresRows:
     """See :class:`Rows`; on a server of ours, whose superuser may leave triggers and foreign keys out."""
 
     def __init__(self, connection: Any) -> None:
         self._db = connection
+        self._later: list[str] = []  # statements that build what was taken away for the time of the writing
 
     @classmethod
     async def open(cls, url: str) -> PostgresRows:
         """Connect."""
         connection = await asyncpg.connect(url)
-        await connection.execute("SET session_replication_role = replica")
+        for setting in (
+            "session_replication_role = replica",
+            "synchronous_commit = off",
+            "maintenance_work_mem = '1GB'",
+        ):
+            await connection.execute(f"SET {setting}")
         return cls(connection)
 
     async def tables(self) -> list[Table]:
@@ -147,13 +184,30 @@ class PostgresRows:
         """See Rows."""
         return int(await self._db.fetchval(f"SELECT COALESCE(MAX({column}), 0) FROM {table.name}"))
 
-    async def write(self, table: Table, rows: Iterable[Row]) -> int:
+    async def prepare(self, tables: Sequence[Table], copies: int) -> None:
+        """See Rows; an index is built at once rather than row by row, where the rows are many."""
+        if copies < _MANY or self._later:
+            return
+        for row in await self._db.fetch(_CONSTRAINTS, [t.name for t in tables]):
+            await self._db.execute(f"ALTER TABLE {row['on']} DROP CONSTRAINT {row['name']}")
+            self._later.insert(0, f"ALTER TABLE {row['on']} ADD CONSTRAINT {row['name']} {row['text']}")
+        for row in await self._db.fetch(_INDEXES, [t.name for t in tables]):
+            await self._db.execute(f"DROP INDEX {row['name']}")
+            self._later.append(row["text"])
+
+    async def sheet(self, kinds: Mapping[str, type], rows: Iterable[Row]) -> None:
         """See Rows."""
-        done, left = 0, iter(rows)
-        while some := list(islice(left, _AT_ONCE)):
-            await self._db.copy_records_to_table(table.name, records=some, columns=table.columns)
-            done += len(some)
-        return done
+        columns = ", ".join(
+            ["k BIGINT", *(f"{name} {'BYTEA' if kind is bytes else 'TEXT'}" for name, kind in kinds.items())]
+        )
+        await self._db.execute(f"DROP TABLE IF EXISTS pg_temp.{_SHEET}; CREATE TEMP TABLE {_SHEET} ({columns})")
+        await self._db.copy_records_to_table(_SHEET, records=rows)
+
+    async def spread(self, table: Table, cells: Cells) -> int:
+        """See Rows."""
+        rows = cells.select(_SHEET, lambda value: _literal(value, "'\\x{}'::bytea"))
+        done = await self._db.execute(f"INSERT INTO {table.name} OVERRIDING SYSTEM VALUE {rows}")
+        return int(done.split()[-1])
 
     async def size(self) -> int:
         """See Rows."""
@@ -161,8 +215,19 @@ class PostgresRows:
 
     async def close(self) -> None:
         """See Rows."""
+        for text in self._later:
+            await self._db.execute(text)
         await self._db.execute("VACUUM ANALYZE")
         await self._db.close()
+
+
+def _literal(value: Any, binary: str) -> str:
+    """A value in a statement."""
+    if isinstance(value, bytes):
+        return binary.format(value.hex())
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return "NULL" if value is None else repr(value)
 
 
 async def opened(url: str) -> Rows:

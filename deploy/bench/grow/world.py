@@ -14,8 +14,9 @@ from appservice.rooms.ghosts import digest, profile
 from bridge.config import read_config
 from bridge.model import Person
 from deploy.bench.cost import SERVER, homeserver, join_everything, joined
-from deploy.bench.grow.copies import Say, Snapshot, Template, plant
+from deploy.bench.grow.copies import Snapshot, Template, plant
 from deploy.bench.grow.rows import opened
+from deploy.bench.grow.sheet import Say
 from deploy.bench.hub import Hub, Setup, hub, hub_in_here, rpps
 from deploy.bench.product import Product, product
 from deploy.world.ports import free_port
