@@ -13,10 +13,25 @@ from random import Random
 import pytest
 
 from deploy.bench.grow.costs import Costs, as_json, family_ms
-from deploy.bench.grow.nation import CASES, MIDDLE, Nation, Needs, calm_after, disks, kept_by, lines, played, stations
+from deploy.bench.grow.nation import (
+    CASES,
+    MIDDLE,
+    Nation,
+    Needs,
+    calm_after,
+    carried,
+    disks,
+    kept_by,
+    lines,
+    played,
+    stations,
+)
 from deploy.bench.grow.queues import Station, Trouble, arrivals, quantile, through, waits
 
-COSTS = Costs(put=0.1, hub=1.0, postgres=0.5, synapse=20.0, wal_bytes=8000, commits=1, kept_bytes=2000)
+COSTS = Costs(
+    put=0.1, hub=1.0, postgres=0.5, synapse=20.0, wal_bytes=8000, commits=1, kept_bytes=2000,
+    hub_full=0.25, postgres_full=0.2,
+)  # fmt: skip
 SMALL = replace(Nation(), messages=400_000)
 
 
@@ -60,6 +75,7 @@ def test_cores_follow_from_costs() -> None:
     assert (needs.hub, needs.postgres, needs.synapse) == pytest.approx((0.1, 0.05, 2.0))
     assert needs.cores(0.5) == {"hub": 1, "postgres": 1, "synapse": 4}
     assert nation.peak_rate(1.0) == pytest.approx(10_000_000 * 1.4 * 0.14 / 3600)
+    assert carried(nation, COSTS.hub) == 1000
     assert disks(nation, COSTS, 1000)["kept_tb"] == pytest.approx(3.65)
     assert {s.name for s in stations(nation, COSTS, needs.cores(0.5), CASES[0])} > {"homeserver", "commit"}
 
@@ -79,9 +95,13 @@ def test_all_of_it_is_said(tmp_path: Path) -> None:
     (tmp_path / "curves.json").write_text(json.dumps(curves))
     (tmp_path / "costs.json").write_text(json.dumps(as_json(COSTS)))
     assert kept_by(tmp_path / "curves.json") == 1024.0
+    curves["postgresql"] = {"messages": [{"size": 0, "database_mib": 1}, {"size": 512, "database_mib": 2}]}
+    (tmp_path / "curves.json").write_text(json.dumps(curves))
+    assert kept_by(tmp_path / "curves.json") == 2048.0
     said = lines(SMALL, COSTS, 1024.0)
     assert sum(line.startswith("| ") for line in said) == 2 + 3 + len(CASES)
     assert "hub 1.00, PostgreSQL 0.50, Synapse 20.0" in said[0]
+    assert any("carries 625 messages" in line and "2500 when" in line for line in said)
 
 
 def test_the_time_of_children_counts() -> None:

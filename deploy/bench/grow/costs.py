@@ -27,7 +27,10 @@ Way = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Of one message, the mean of both ways; ms of processor time. ``put``: of a bare PUT in the same minutes."""
+    """Of one message, the mean of both ways; ms of processor time. ``put``: of a bare PUT in the same minutes.
+
+    ``hub_full``, ``postgres_full``: when messages come as fast as they can, and many share a commit.
+    """
 
     put: float
     hub: float
@@ -36,16 +39,21 @@ class Costs:
     wal_bytes: float
     commits: float
     kept_bytes: float
+    hub_full: float
+    postgres_full: float
 
 
 async def measured(folder: Path) -> Costs:
     """Everything, one after the other."""
-    hub, put, [postgres, wal, commits, kept] = await _database(folder / "postgres")
-    return Costs(put, hub, postgres, await _homeserver(folder / "synapse"), wal, commits, kept)
+    put, paced, full = await _database(folder / "postgres")
+    synapse = await _homeserver(folder / "synapse")
+    hub, postgres, wal, commits, kept = paced
+    return Costs(put, hub, postgres, synapse, wal, commits, kept, full[0], full[1])
 
 
-async def _database(folder: Path) -> tuple[float, float, list[float]]:
-    """ms of the hub and of a PUT; ms of PostgreSQL, bytes of its log, commits, bytes that stay."""
+async def _database(folder: Path) -> tuple[float, list[float], list[float]]:
+    """ms of a PUT; then at the pace and as fast as they can: ms of the hub and of PostgreSQL, bytes of its log,
+    commits, bytes that stay."""
     async with AsyncExitStack() as stack:
         server = Postgres(durable=True)
         stack.push_async_callback(server.stop)
@@ -60,20 +68,30 @@ async def _database(folder: Path) -> tuple[float, float, list[float]]:
         )
         own = await asyncpg.connect(url)
         stack.push_async_callback(own.close)
-        puts, hub, others = list[float](), list[float](), list[list[float]]()
+
+        async def spent(way: Callable[[cost.Bench, list[str]], Awaitable[None]]) -> list[float]:
+            before = [bench.hub.cpu_ms(), *await _state(server, own)]
+            await way(bench, found)
+            await bench.hub.quiet()
+            after = [bench.hub.cpu_ms(), *await _state(server, own)]
+            return [(b - a) / (2 * _COUNT) for a, b in zip(before, after, strict=True)]
+
+        puts, paced, full = list[float](), list[list[float]](), list[list[float]]()
         for _ in range(_ROUNDS):
             puts.append(await put.cpu_ms(content, _COUNT, _CHATS))
-            before, used = await _state(server, own), bench.hub.cpu_ms()
-            await _paced(bench, found)
-            await bench.hub.quiet()
-            hub.append((bench.hub.cpu_ms() - used) / (2 * _COUNT))
-            after = await _state(server, own)
-            others.append([(b - a) / (2 * _COUNT) for a, b in zip(before, after, strict=True)])
-        return (
-            statistics.median(hub),
-            statistics.median(puts),
-            [statistics.median(one) for one in zip(*others, strict=True)],
-        )
+            paced.append(await spent(_paced))
+            full.append(await spent(_at_once))
+        return statistics.median(puts), _medians(paced), _medians(full)
+
+
+def _medians(rounds: list[list[float]]) -> list[float]:
+    return [statistics.median(one) for one in zip(*rounds, strict=True)]
+
+
+async def _at_once(bench: cost.Bench, found: list[str]) -> None:
+    """Messages one way, then the other, as fast as they can."""
+    await cost.to_matrix(bench, _COUNT, _CHATS)
+    await cost.to_product(bench, _COUNT, found)
 
 
 async def _paced(bench: cost.Bench, found: list[str]) -> None:

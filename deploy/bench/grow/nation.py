@@ -73,6 +73,11 @@ class Needs:
         return {name: max(1, math.ceil(cores / busy)) for name, cores in named.items()}
 
 
+def carried(nation: Nation, hub_ms: float) -> float:
+    """Messages a second, with the mails that belong to them, which a worker carries that has a core for itself."""
+    return 1000 / (hub_ms * (1 + nation.mails * nation.mail_costs))
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What happens in the simulated hour, by station."""
@@ -160,7 +165,13 @@ def lines(nation: Nation, costs: Costs, kept: float) -> list[str]:
         used = [f"{getattr(needs, part):.2f} of {cores[part]}" for part in ("hub", "postgres", "synapse")]
         found.append(f"| {name} | {rate:.0f} | {' | '.join(used)} |")
     space = disks(nation, costs, kept)
+    paced, full = carried(nation, costs.hub), carried(nation, costs.hub_full)
+    largest = nation.peak_rate(nation.largest)
     found += [
+        "",
+        f"one worker with a core carries {paced:.0f} messages a second and their mails when they come one by one "
+        f"({paced / largest:.0f} times the largest site's peak hour), {full:.0f} when they come as fast as they can "
+        f"({full / largest:.0f} times)",
         "",
         f"a year: {space['kept_tb']:.1f} TB kept by all hubs, {space['written_tb']:.0f} TB of WAL written",
         "",
@@ -185,8 +196,9 @@ def _sites(nation: Nation) -> Sequence[tuple[str, float]]:
 
 
 def kept_by(curves: Path) -> float:
-    """Bytes that a message keeps, by the measured curve over messages."""
-    points = json.loads(curves.read_text())["sqlite"]["messages"]
+    """Bytes that a message keeps, by the measured curve over messages: on PostgreSQL, where there is one."""
+    found = json.loads(curves.read_text())
+    points = found["postgresql" if "messages" in found.get("postgresql", {}) else "sqlite"]["messages"]
     first, last = points[0], points[-1]
     return float((last["database_mib"] - first["database_mib"]) * 2**20 / (last["size"] - first["size"]))
 
