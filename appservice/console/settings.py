@@ -17,6 +17,11 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 _SECURE = r"https://[^/\s?#@]+(/[^\s?#]*)?|http://(localhost|127\.0\.0\.1)(:\d+)?(/[^\s?#]*)?"
 
 
+def is_secure(url: str) -> bool:
+    """Whether what goes there goes by TLS, or leaves this machine never."""
+    return re.fullmatch(_SECURE, url.partition("?")[0]) is not None
+
+
 class ConsoleSettings(ListenSettings):
     """An unknown key is an error. Durations are in seconds.
 

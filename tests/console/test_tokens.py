@@ -182,3 +182,35 @@ async def test_a_provider_that_fails_is_not_asked_by_everybody(
             await provider.address("state", "nonce", "verifier")
     assert len(asked) == 1
     assert len([line for line in caplog.messages if line.startswith("ALARM")]) == 1
+
+
+async def test_no_secret_and_no_key_goes_in_the_clear(
+    aiohttp_server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that does not know of the proxy before it names itself by http."""
+    said: dict[str, Any] = {}
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response(said) if "well-known" in request.path else web.Response(status=502)
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", answer)
+    server = await aiohttp_server(app)
+    monkeypatch.setenv("C", "secret")
+    settings = ConsoleSettings(**LEAST | {"issuer": (issuer := f"http://127.0.0.1:{server.port}")})
+    good = {"authorization_endpoint": f"{issuer}/auth?a=b", "token_endpoint": issuer, "jwks_uri": f"{issuer}/keys"}
+    for name in (*good, "userinfo_endpoint", "end_session_endpoint"):
+        said.clear()
+        said.update({"issuer": issuer, **good, name: "http://login.example/x"})
+        with pytest.raises(Unavailable, match="login_provider"):
+            await OpenIdProvider(settings).document()
+    assert "the address of its userinfo_endpoint is not secure" in caplog.text
+    said.clear()
+    said.update({"issuer": issuer, **good})
+    provider = OpenIdProvider(settings)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await provider.key("k")
+    assert asked.count("/keys") == 1  # whoever comes may come often

@@ -17,7 +17,7 @@ import aiohttp
 import jwt
 
 from appservice.console.login.tokens import SigningKey
-from appservice.console.settings import ConsoleSettings
+from appservice.console.settings import ConsoleSettings, is_secure
 from bridge.errors import Refused, Unavailable
 
 Json = dict[str, Any]
@@ -28,6 +28,10 @@ _KEPT = 3600.0  # s that the provider's document and keys are believed
 _AGAIN = 30.0  # s until its keys are read again for one that is not among them
 _PAUSE = 5.0  # s after a failure in which nobody asks it again: whoever comes may come often
 _SAY_AGAIN = 60.0  # s between two lines about it
+_ENDS, _MORE_ENDS = (
+    ("authorization_endpoint", "token_endpoint", "jwks_uri"),
+    ("userinfo_endpoint", "end_session_endpoint"),
+)
 _WELL_KNOWN = "/.well-known/openid-configuration"
 
 
@@ -49,12 +53,12 @@ class OpenIdProvider:
         """What it says of itself. Its issuer is the one that is configured, to the letter."""
         if self._document is None or time.monotonic() - self._document[0] > _KEPT:
             settings = self._settings
-            if time.monotonic() - self._failed < _PAUSE:
-                raise Unavailable("login_provider")
             found = await self._get(settings.discovery or settings.issuer.rstrip("/") + _WELL_KNOWN)
-            ends = [found.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
-            if found.get("issuer") != settings.issuer or not all(isinstance(one, str) for one in ends):
+            if found.get("issuer") != settings.issuer or not all(isinstance(found.get(one), str) for one in _ENDS):
                 raise self._fails(f"its discovery document is not of the issuer {settings.issuer}")
+            for name in (*_ENDS, *_MORE_ENDS):  # codes, secrets and keys go there
+                if isinstance(end := found.get(name), str) and not is_secure(end):
+                    raise self._fails(f"the address of its {name} is not secure: https:// is needed")
             self._document = time.monotonic(), found
         return self._document[1]
 
@@ -127,6 +131,8 @@ class OpenIdProvider:
         return said
 
     async def _get(self, url: str) -> Json:
+        if time.monotonic() - self._failed < _PAUSE:
+            raise Unavailable("login_provider")
         status, said = await self._call("GET", url, {"Accept": "application/json"})
         if status != 200:
             raise self._fails(f"it answers {status}")
