@@ -198,6 +198,8 @@ class DeviceInbox:
         ]
         if batch.wedged:
             steps.append(self._repair.run)
+            people = sorted({user for user, _ in batch.wedged})
+            steps.append(lambda: self._requests.again(ghost, people))
         if batch.cancelled:
             steps.append(lambda: self._requests.send(batch.cancelled))
         if batch.asked:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from appservice.e2ee.claims import KeyClaims
 from appservice.e2ee.common import Common
@@ -31,6 +31,7 @@ _REQUEST = "m.room_key_request"
 _CANCEL = "m.key.verification.cancel"
 _CODES = {"m.key.verification.request": "m.user", "m.key.verification.start": "m.unknown_method"}
 _WAIT_MS = (60_000, 600_000, 3_600_000, 21_600_000, 86_400_000)  # before the same session is asked for again
+_AGAIN = 50  # sessions of one person that are asked for again, once there is a new Olm session
 _ANSWER_MS = 600_000  # one answer to one device about one session
 
 
@@ -54,18 +55,33 @@ class Requests:
         if not isinstance(session_id, str) or not ready or self._ghosts.get(sender) is not None:
             return
         row = await self._db.one("e2ee.request", room_id, session_id, sender)
-        tries, now = (row["tries"] if row else 0), self._clock()
-        if row is not None and row["next_at"] > now:
+        tries = row["tries"] if row else 0
+        if row is not None and row["next_at"] > self._clock():
             return
-        ghost, request_id = ready[tries % len(ready)], secrets.token_hex(16)
-        body = {"algorithm": MEGOLM, "room_id": room_id, "session_id": session_id}
-        if isinstance(content.get("sender_key"), str):
-            body["sender_key"] = content["sender_key"]
+        said = {"sender_key": content["sender_key"]} if isinstance(content.get("sender_key"), str) else {}
+        body = {"algorithm": MEGOLM, "room_id": room_id, "session_id": session_id, **said}
+        before = (str(row["ghost"]), str(row["request_id"])) if row is not None else None
+        await self._ask(sender, body, ready[tries % len(ready)], tries, before)
+
+    async def again(self, ghost: Ghost, users: Iterable[str]) -> None:
+        """Ask these people once more for what this ghost has asked them for: what it could not read may have been the
+        answer, and they have a session now with which it reads the next one. Raises Unavailable.
+        """
+        for user in users:
+            for row in await self._db.all("e2ee.request-again", ghost.user, user, len(_WAIT_MS), _AGAIN):
+                body = {"algorithm": MEGOLM, "room_id": row["room_id"], "session_id": row["session_id"]}
+                await self._ask(user, body, ghost, row["tries"], (ghost.user, str(row["request_id"])))
+
+    async def _ask(
+        self, sender: str, body: Json, ghost: Ghost, tries: int, before: tuple[str, str] | None
+    ) -> None:  # fmt: skip
+        request_id = secrets.token_hex(16)
         request = {"action": "request", "request_id": request_id, "requesting_device_id": ghost.device, "body": body}
-        next_at = now + _WAIT_MS[min(tries, len(_WAIT_MS) - 1)]
+        next_at = self._clock() + _WAIT_MS[min(tries, len(_WAIT_MS) - 1)]
+        where = (body["room_id"], body["session_id"], sender)
         async with self._db.transaction("e2ee.request") as tx:
-            await tx.run("e2ee.request-save", room_id, session_id, sender, ghost.user, request_id, tries + 1, next_at)
-            txns = await self._cancel(tx, sender, row["ghost"], row["request_id"]) if row is not None else []
+            await tx.run("e2ee.request-save", *where, ghost.user, request_id, tries + 1, next_at)
+            txns = await self._cancel(tx, sender, *before) if before is not None else []
             txns.append(await self._todevice.put(tx, ghost.user, _REQUEST, [(sender, "*", request)]))
         await self.send(txns)
 

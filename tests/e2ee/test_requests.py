@@ -8,7 +8,7 @@ import pytest
 
 from appservice.e2ee import KeyMissing, Policy
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
-from tests.e2ee.peer import MEGOLM, Owner, Peer
+from tests.e2ee.peer import MEGOLM, OLM, Owner, Peer
 
 CLEO = "@h_cleo:home"
 
@@ -237,3 +237,32 @@ async def test_no_olm_of_a_peer_makes_a_new_session(url: str) -> None:
         here.stub.post(BEN, ANNA, "*", "m.room_key.withheld", told)
         await here.engine.ring([ANNA])
         assert [e["type"] for e in ben.sync()] == ["m.dummy"]
+
+
+async def test_what_was_asked_for_is_asked_for_again_with_a_new_session(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        keys = next(iter(here.stub.devices[ANNA].values())).keys["keys"]  # type: ignore[index]
+        curve = next(key for name, key in keys.items() if name.startswith("curve25519"))
+
+        async def unreadable(n: int) -> None:
+            """Ben's answer over a session of which the ghost knows nothing."""
+            body = {"type": 1, "body": f"AwogYWF{n}"}
+            content = {"sender_key": ben.curve, "algorithm": OLM, "ciphertext": {curve: body}}
+            here.stub.post(BEN, ANNA, "*", "m.room.encrypted", content)
+            await here.engine.ring([ANNA])
+
+        key, lost = ben.room_key(ROOM), ben.say(ROOM, "bonjour")
+        await here.engine.request_key(ROOM, BEN, lost, [ANNA])
+        await unreadable(0)
+        assert [inner["type"] for inner in ben.sync()] == ["m.dummy"]
+        first, second = asked(here)
+        assert second["body"] == first["body"]
+        assert second["request_id"] != first["request_id"]
+        assert [c["request_id"] for c in asked(here, "request_cancellation")] == [first["request_id"]]
+        for n in range(1, 9):
+            await unreadable(n)
+        assert len(asked(here)) == 5  # whoever sends what nobody can read is not asked for ever
+        forward(ben, ANNA, key)
+        await here.engine.ring([ANNA])
+        assert (await here.read(lost, BEN)).content["body"] == "bonjour"

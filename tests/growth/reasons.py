@@ -228,6 +228,7 @@ WHOLE = {
     "e2ee.ghost-unplaced-all": "the same",
     "e2ee.user-outdated-all": "the same",
     "e2ee.request-now-all": "the same",
+    "e2ee.request-again": "after a broken session was made anew: as many rows as keys are missing",
     "mail.waiting_names": "the same: a thousand of what waits",
     "process.life-placed": "one row",
     "process.life-moved": "one row",

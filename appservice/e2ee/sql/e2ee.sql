@@ -268,6 +268,9 @@ INSERT INTO e2ee_request (room_id, session_id, sender, ghost, request_id, tries,
 ON CONFLICT (room_id, session_id, sender) DO UPDATE SET ghost = excluded.ghost, request_id = excluded.request_id,
     tries = excluded.tries, next_at = excluded.next_at
 
+-- name: request-again
+SELECT room_id, session_id, request_id, tries FROM e2ee_request WHERE ghost = $1 AND sender = $2 AND tries < $3 LIMIT $4
+
 -- name: request-gone
 DELETE FROM e2ee_request WHERE room_id = $1 AND session_id = $2 AND sender = $3
 
