@@ -243,13 +243,15 @@ class Forgets(Protocol):
 class OwnQueue:
     """What waits within an edge. ``name``: one of a few words; ``part``: what has a queue of its own, or empty.
 
-    ``waiting`` is counted up to a bound; ``oldest``: ms since 1970, or None.
+    ``waiting`` is counted up to a bound; ``oldest``: ms since 1970, or None. ``why``: what the last attempt ended with,
+    in codes, as far as this life of the hub knows.
     """
 
     name: str
     part: str
     waiting: int
     oldest: int | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,9 @@ def _of_hub(stand: Stand) -> Iterator[Metric]:
     yield GaugeMetricFamily("liaison_deliveries_held", f"Wait for their place, up to {MOST} {_HUB}", stand.held)
     if stand.workers:
         yield GaugeMetricFamily("liaison_workers", f"Processes, those that stand by, too {_HUB}", len(stand.workers))
+        differ = sum(1 for one in stand.workers if one.differs)
+        about = f"Processes whose configuration is another than that of the one that works {_HUB}"
+        yield GaugeMetricFamily("liaison_workers_differing", about, differ)
     yield from _edges(stand)
     if stand.seal is not None:
         yield from _sealed(stand.seal)

@@ -7,10 +7,10 @@ What comes from the database is of the whole hub and the same whichever worker i
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appservice.operating.surroundings import Disk, Surroundings
 from bridge.connector import Followed
@@ -20,6 +20,10 @@ from bridge.hub.handing.counting import Counters
 from bridge.hub.operating.waiting import MOST, Traffic, WaitingQueue
 from bridge.parts.alarms import ALARMS
 from bridge.people.server_list import ServerList
+from bridge.workers.agreement import differences
+
+if TYPE_CHECKING:
+    from bridge.db.postgres.engine import Worker
 
 Json = dict[str, Any]
 OF_A_WORKER = ("version", "running", "trouble", "alarms", "federation", "lists", "certificates", "disks", "database")
@@ -43,16 +47,21 @@ class EdgeQueue:
     part: str
     waiting: int
     oldest: int | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStand:
-    """One process of the hub, on PostgreSQL. ``works``: it has the lease; the others stand by. ``since``: ms."""
+    """One process of the hub, on PostgreSQL. ``works``: it has the lease; the others stand by. ``since``: ms.
+
+    ``differs``: the sections in which its configuration is another than that of the worker that works.
+    """
 
     name: str
     version: str
     works: bool
     since: int
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,14 @@ class Stand:
     seal: SealStand | None = None
 
 
+def stands(found: Sequence[Worker]) -> tuple[WorkerStand, ...]:
+    """The workers, each held against the one that works."""
+    ours = next((one.configuration for one in found if one.works), "")
+    return tuple(
+        WorkerStand(one.name, one.version, one.works, one.since, differences(ours, one.configuration)) for one in found
+    )
+
+
 class Overview:
     """``trouble`` and ``sealing`` are asked each time."""
 
@@ -145,11 +162,11 @@ class Overview:
         from bridge.db.postgres import Postgres
 
         found = await self._core.db.workers() if isinstance(self._core.db, Postgres) else []
-        return tuple(WorkerStand(one.name, one.version, one.works, one.since) for one in found)
+        return stands(found)
 
     async def _queues(self) -> tuple[EdgeQueue, ...]:
         found = await self._core.served.queues(MOST)
-        return tuple(EdgeQueue(network, one.name, one.part, one.waiting, one.oldest) for network, one in found)
+        return tuple(EdgeQueue(network, one.name, one.part, one.waiting, one.oldest, one.why) for network, one in found)
 
     def _listed(self) -> Listed | None:
         federation = self._servers.federation

@@ -93,13 +93,17 @@ def lines(found: Json, now: float, late: float) -> list[str]:
 
 def _worker(one: Json, now: float) -> str:
     does = "works" if one["works"] else "stands by"
-    return f"worker {one['name']} {does}, {one['version']}, for {_since(one['since'], now)}"
+    other = f"; its configuration differs in {', '.join(one['differs'])}" if one["differs"] else ""
+    return f"worker {one['name']} {does}, {one['version']}, for {_since(one['since'], now)}{other}"
 
 
 def _edge(one: Json, now: float) -> str:
     part = f" for {one['part']}" if one["part"] else ""
     said = _INSIDE.get(one["name"], one["name"])
-    return f"{one['network']}: {_counted(one['waiting'])} {said}{part}, the oldest for {_since(one['oldest'], now)}"
+    why = f", last: {one['why']}" if one.get("why") else ""
+    return (
+        f"{one['network']}: {_counted(one['waiting'])} {said}{part}, the oldest for {_since(one['oldest'], now)}{why}"
+    )
 
 
 def concerns(found: Json, now: float, late: float) -> list[str]:
@@ -110,6 +114,11 @@ def concerns(found: Json, now: float, late: float) -> list[str]:
     said += [line for one in found["traffic"] for line in _of_network(one, now, late)]
     said += [line for one in found["queues"] for line in _of_edge(one, now)]
     said += _of_machine(found, now)
+    said += [
+        f"the worker {one['name']} is configured otherwise than the one that works ({', '.join(one['differs'])}): "
+        "make their files alike, or go on with the upgrade"
+        for one in found["workers"] if one["differs"]
+    ]  # fmt: skip
     said += _of_seal(found["seal"], now) if found["seal"] is not None else []
     alarms = sum(found["alarms"].values())
     if alarms:

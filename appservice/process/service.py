@@ -39,7 +39,7 @@ async def run(config: Config, path: Path | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    workers, components, supervisor = Workers(config), components_of(examine.sections(config)), Supervisor()
+    workers, components, supervisor = Workers(config, path), components_of(examine.sections(config)), Supervisor()
     living = asyncio.ensure_future(supervisor.live())
     try:
         supervisor.say("READY=1", "STATUS=waits for its turn")

@@ -39,11 +39,14 @@ SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
     to_regclass('migration')::oid)
 """
 _PUBLISH = """
-INSERT INTO worker (id, version, address, secret) VALUES ($1, $2, $3, $4)
-ON CONFLICT (id) DO UPDATE SET address = excluded.address, secret = excluded.secret, seen_at = now()
+INSERT INTO worker (id, version, address, secret, configuration) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET address = excluded.address, secret = excluded.secret, seen_at = now(),
+    configuration = excluded.configuration
 """
+_CONFIGURED = "UPDATE worker SET configuration = $2 WHERE id = $1 AND configuration IS DISTINCT FROM $2"
 _WORKERS = """
-SELECT id, version, holder IS NOT NULL AS works, (extract(epoch FROM started_at) * 1000)::bigint AS since
+SELECT id, version, holder IS NOT NULL AS works, (extract(epoch FROM started_at) * 1000)::bigint AS since,
+    coalesce(configuration, '') AS configuration
 FROM worker LEFT JOIN lease ON holder = id
 WHERE holder IS NOT NULL OR seen_at > now() - interval '15 seconds' ORDER BY holder IS NULL, started_at
 """
@@ -52,12 +55,16 @@ _CONNECTIONS = 16  # at most, beside the one of the lease
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One process of the hub. ``works``: it has the lease, others wait. ``since``: ms since 1970."""
+    """One process of the hub. ``works``: it has the lease, others wait. ``since``: ms since 1970.
+
+    ``configuration``: what it says of its own (:mod:`bridge.workers.agreement`), empty where it says nothing.
+    """
 
     name: str
     version: str
     works: bool
     since: int
+    configuration: str = ""
 
 
 class Postgres:
@@ -121,24 +128,28 @@ class Postgres:
         if isinstance(error, AWAY):
             raise self._trouble.seen(error) from error
 
-    async def publish(self, address: str, secret: str, version: str) -> None:
+    async def publish(self, address: str, secret: str, version: str, configuration: str = "") -> None:
         """Everything of this worker, which has the lease, has started: tell those that wait where it is reached.
 
         Raises Unavailable.
         """
         self._keeper.begun()
-        try:
-            await self._connections.fetch(_PUBLISH, (self._keeper.holder, version, address, secret))
-        except AWAY as error:
-            raise self._trouble.seen(error) from error
+        await self._ask(_PUBLISH, self._keeper.holder, version, address, secret, configuration)
+
+    async def configured(self, configuration: str) -> None:
+        """This worker says something else of its configuration from now on. Raises Unavailable."""
+        await self._ask(_CONFIGURED, self._keeper.holder, configuration)
 
     async def workers(self) -> list[Worker]:
         """Every worker that runs on this database now. Raises Unavailable."""
+        names = ("id", "version", "works", "since", "configuration")
+        return [Worker(*(row[name] for name in names)) for row in await self._ask(_WORKERS)]
+
+    async def _ask(self, text: str, *args: Any) -> list[Any]:
         try:
-            rows = await self._connections.fetch(_WORKERS, ())
+            return list(await self._connections.fetch(text, args))
         except AWAY as error:
             raise self._trouble.seen(error) from error
-        return [Worker(row["id"], row["version"], row["works"], row["since"]) for row in rows]
 
     def transaction(self, name: str) -> AbstractAsyncContextManager[Tx]:
         """See :class:`bridge.db.Database`. A lost connection raises Unavailable."""

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS lease (
 CREATE TABLE IF NOT EXISTS worker (
     id TEXT PRIMARY KEY, version TEXT NOT NULL, address TEXT, secret TEXT,
     started_at TIMESTAMPTZ NOT NULL DEFAULT now(), seen_at TIMESTAMPTZ NOT NULL DEFAULT now());
+ALTER TABLE worker ADD COLUMN IF NOT EXISTS configuration TEXT;
 CREATE OR REPLACE FUNCTION liaison_fence(bigint) RETURNS void LANGUAGE plpgsql AS $liaison$
 BEGIN
 PERFORM pg_advisory_xact_lock_shared({_GATE});
@@ -46,6 +47,7 @@ $liaison$;
 _MADE = """
 SELECT to_regclass('lease') IS NOT NULL AND to_regclass('worker') IS NOT NULL
     AND to_regproc('liaison_fence') IS NOT NULL
+    AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('worker') AND attname = 'configuration')
 """
 _TAKE = """
 INSERT INTO lease VALUES ('hub', extract(epoch FROM clock_timestamp())::bigint, $1,

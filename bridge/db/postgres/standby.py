@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,33 +21,44 @@ from bridge.errors import Unavailable
 log = logging.getLogger(__name__)
 _LOOK = 0.3  # s between two looks at the lease
 _GRACE = 2.0  # s after a server came back in which its holder may renew, whose time was over meanwhile
+_LEAVES = 2.0  # s for the last word of one that ends
 _SLOW = 5.0  # s after which a server that does not answer is connected to anew
 
 _EVERY = 5.0  # s between two signs of life of a worker that waits
 _HELLO = """
-INSERT INTO worker (id, version) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now()
+INSERT INTO worker (id, version, configuration) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET seen_at = now(), configuration = excluded.configuration
 """
+_FAREWELL = "DELETE FROM worker WHERE id = $1"
 # Not the holder, which says once where it is and may work for months.
 _FORGOTTEN = """
 DELETE FROM worker WHERE seen_at < now() - interval '1 day'
     AND NOT EXISTS (SELECT 1 FROM lease WHERE holder = worker.id)
 """
-_AT = "SELECT address, secret FROM worker WHERE id = $1 AND address IS NOT NULL"
+_AT = """
+SELECT address, secret, coalesce(configuration, '') AS configuration FROM worker WHERE id = $1 AND address IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """Where the worker that has the lease is reached, in its own words (JSON), and what proves a call to be ours."""
+    """Where the worker that has the lease is reached, in its own words (JSON), and what proves a call to be ours.
+
+    ``configuration``: what it says of its own.
+    """
 
     address: str
     secret: str = field(repr=False)
+    configuration: str = field(default="", repr=False)
 
 
 class Standby:
-    """One worker that waits. ``version`` is its release."""
+    """One worker that waits. ``version`` is its release; ``configured`` gives what it says of its configuration."""
 
-    def __init__(self, url: str, components: Sequence[Component], version: str) -> None:
-        self._url, self._version = url, version
+    def __init__(
+        self, url: str, components: Sequence[Component], version: str, configured: Callable[[], str] = str
+    ) -> None:
+        self._url, self._version, self._configured = url, version, configured
         self._known = newest(components, "postgresql")
         self.name = name()
         self._free_since: tuple[int, float] | None = None
@@ -67,9 +79,23 @@ class Standby:
             except BaseException:
                 connection.terminate()
                 raise
-        keeper = await self._wait(connection, reach)
+        try:
+            keeper = await self._wait(connection, reach)
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
         await reach(None)
         return keeper
+
+    async def _leave(self) -> None:
+        """Whoever counts the workers need not wait until this one is missed."""
+        with suppress(*AWAY, asyncpg.PostgresError, TimeoutError):
+            async with asyncio.timeout(_LEAVES):
+                connection = await connect(self._url)
+                try:
+                    await connection.execute(_FAREWELL, self.name)
+                finally:
+                    connection.terminate()
 
     async def _wait(self, connection: Any, reach: Callable[[Directions | None], Awaitable[None]]) -> Keeper:
         said = False
@@ -102,13 +128,13 @@ class Standby:
     async def _look(self, connection: Any, reach: Callable[[Directions | None], Awaitable[None]]) -> Keeper | None:
         now = asyncio.get_running_loop().time()
         if now - self._said_at >= _EVERY:
-            await connection.execute(_HELLO, self.name, self._version)
+            await connection.execute(_HELLO, self.name, self._version, self._configured())
             self._said_at = now
         seen = await lease.look(connection)
         if self._may(seen) and await self._understands(connection):
             return await Keeper.taken(self._url, connection, seen, self.name)
         row = await connection.fetchrow(_AT, seen.holder) if seen.running else None
-        await reach(None if row is None else Directions(row["address"], row["secret"]))
+        await reach(None if row is None else Directions(row["address"], row["secret"], row["configuration"]))
         return None
 
     def _may(self, seen: lease.Holding) -> bool:

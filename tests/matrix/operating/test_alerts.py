@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 import pytest
 import trustme
 
 from appservice.operating.metrics import exposed
-from appservice.operating.overview import EdgeQueue, Stand, WorkerStand
+from appservice.operating.overview import EdgeQueue, Stand, WorkerStand, stands
 from appservice.operating.surroundings import Surroundings
 from appservice.process import proof
 from appservice.process.sealing.columns import of
@@ -33,13 +32,16 @@ from bridge.db.postgres.standby import Standby
 from bridge.errors import Refused, Unavailable
 from bridge.hub.handing.counting import Counters
 from bridge.hub.hub import now_ms
-from bridge.model import Address
+from bridge.model import Address, Ref
 from bridge.parts.alarms import ALARMS
 from bridge.people.directories.watched import WatchedFile
+from bridge.seal import Seal
 from bridge.store.store import COMPONENT as STORE
+from bridge.workers.agreement import said
 from deploy.bench.planting import Planting
 from deploy.world.postgres import Postgres
 from deploy.world.waiting import until, wait_for
+from tests.core.hub import test_outlet as outlet
 from tests.core.hub.test_outlet import planted, world
 from tests.core.make import running as hub_of_loopbacks
 from tests.mail import hub as mails
@@ -57,8 +59,9 @@ WHOLE = {
 }  # fmt: skip
 APART = {
     "LiaisonWorkerIsAway", "LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow",
-    "LiaisonSealingStandsStill", "LiaisonOldSealKeyIsNeeded",
+    "LiaisonWorkersDiffer", "LiaisonSealingStandsStill", "LiaisonOldSealKeyIsNeeded",
 }  # fmt: skip
+SEAL = Seal({"k1": bytes(32)}, "k1")
 _SIX_HOURS = 400  # min
 
 
@@ -217,58 +220,77 @@ async def test_a_mail_whose_operator_is_away_is_stuck(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-async def test_a_worker_that_stands_by_no_more_is_missed(tmp_path: Path, postgres: Postgres) -> None:
+async def test_a_worker_that_stands_by_no_more_or_otherwise_is_missed(tmp_path: Path, postgres: Postgres) -> None:
     async def reach(_: object) -> None:
         """Nothing is handed on."""
 
-    url = await postgres.create_database()
+    url, ours = await postgres.create_database(), said({"language": "fr"}, SEAL)
     db = await open_database(url, [STORE])
     assert isinstance(db, OnServer)
-
-    async def workers(n: int) -> tuple[WorkerStand, ...]:
-        async def look() -> tuple[WorkerStand, ...] | None:
-            found = tuple(WorkerStand(one.name, one.version, one.works, one.since) for one in await hub.workers())
-            return found if len(found) == n else None
-
-        return await wait_for(look, f"{n} workers")
-
     hub: OnServer = db
-    await db.publish("here", "secret", "1.0")
-    waiting = asyncio.create_task(Standby(url, [STORE], "1.0").wait(reach))
-    both = exposure(workers=await workers(2))
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    connection = await asyncpg.connect(url)  # time passes
-    await connection.execute("UPDATE worker SET seen_at = seen_at - interval '16 seconds'")
-    await connection.close()
-    alone = exposure(workers=await workers(1))
+    texts = [ours]
+    other = Standby(url, [STORE], "1.0", lambda: texts[0])
+
+    async def workers(n: int, *differs: str) -> bytes:
+        async def look() -> tuple[WorkerStand, ...] | None:
+            found = stands(await hub.workers())
+            return found if len(found) == n and found[-1].differs == differs else None
+
+        return exposure(workers=await wait_for(look, f"{n} workers"))
+
+    async def waiting() -> asyncio.Task[object]:
+        task = asyncio.create_task(other.wait(reach))
+        other._said_at = -100.0
+        return task
+
+    async def ends(task: asyncio.Task[object]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    await hub.publish("here", "secret", "1.0", ours)
+    task = await waiting()
+    both = await workers(2)
+    await ends(task)
+    alone = await workers(1)
+    texts[0] = said({"language": "en"}, SEAL)
+    task = await waiting()
+    odd = await workers(2, "language")
+    await hub.configured(texts[0])
+    alike = await workers(2)
+    await ends(task)
     await db.close()
     assert fires(tmp_path, both, alone, alone) == {"LiaisonWorkerIsAway"}
-    assert fires(tmp_path, both) == fires(tmp_path, alone) == set()
+    assert fires(tmp_path, odd, minutes=70) == {"LiaisonWorkersDiffer"}
+    assert fires(tmp_path, both) == fires(tmp_path, alone) == fires(tmp_path, odd) == set()
+    assert fires(tmp_path, alike, minutes=70) == set()
+
+
+class Others(Planting):
+    """More conversations."""
+
+    def chat(self, n: int) -> str:
+        return f"other-{n}"
+
+    def ref(self, n: int, k: int) -> Ref:
+        return Ref(self.writer[1].network, f"other-{n}-{k}")
 
 
 async def test_what_waited_long_was_slow(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/hub.db"
     await planted(url, 30)
-    nets, siilo = world()
+    nets, _ = world()
     async with hub_of_loopbacks(url, nets) as w:
         await w.pandalab.write("p1", "A", "cleo", "un", ["siilo:dan"])
         before = exposure(counts=w.courier.counts)
-        await until(lambda: len(siilo.delivered) == 31)
         await until(lambda: w.courier.counts.handed["siilo", "sent"] == 31)
         after = exposure(counts=w.courier.counts)
+        await Others(30, outlet.CLEO, outlet.TO_DAN, now_ms() - 3_600_000).plant(w.db, w.store.seal)
+        w.courier.wake_all("siilo")
+        await until(lambda: w.courier.counts.handed["siilo", "sent"] == 61)
+        again = exposure(counts=w.courier.counts)
     assert before != after
     assert fires(tmp_path, exposure(), after, after, minutes=40) == set()
-    assert fires(tmp_path, after, _more(after), minutes=40) == {"LiaisonDeliveriesAreSlow"}
-
-
-def _more(reading: bytes) -> bytes:
-    """The same once more: each counter of it twice as far."""
-    lines = reading.decode().splitlines()
-    twice = [
-        re.sub(r"^(liaison_delivery_seconds\S*) (.+)$", lambda m: f"{m[1]} {float(m[2]) * 2}", one) for one in lines
-    ]
-    return "\n".join([*twice, ""]).encode()
+    assert fires(tmp_path, after, again, minutes=40) == {"LiaisonDeliveriesAreSlow"}
 
 
 async def test_an_old_seal_key_that_is_still_needed(tmp_path: Path) -> None:

@@ -159,9 +159,12 @@ def test_what_a_machine_needs_is_on_the_screen() -> None:
         "the disk of /var/lib/liaison is nearly full (5 MiB left)",
     ]  # fmt: skip
     assert "mail: 3 mails for b.example, the oldest for 1 h 6 min" in lines(bad, now, 600.0)
-    working = {"name": "a:1", "version": "1.0", "works": True, "since": hour}
+    working = {"name": "a:1", "version": "1.0", "works": True, "since": hour, "differs": ()}
     there = [working, working | {"name": "b:2", "version": "1.1", "works": False}]
     said = lines(stand(workers=there), now, 600.0)
+    other = lines(stand(workers=[working, there[1] | {"differs": ("language", "release")}]), now, 600.0)
+    assert "worker b:2 stands by, 1.1, for 1 h 6 min; its configuration differs in language, release" in other
+    assert "! the worker b:2 is configured otherwise" in other[-1]
     assert "worker a:1 works, 1.0, for 1 h 6 min" in said
     assert "worker b:2 stands by, 1.1, for 1 h 6 min" in said
     assert not concerns(stand(queues=[mails | {"oldest": int(now * 1000)}]), now, 600.0)

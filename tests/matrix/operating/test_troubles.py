@@ -9,18 +9,25 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from appservice.process.command import main
+from appservice.process.command import _parser, main
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect.signing import Signer
+from bridge.networks.mail.leg.connector import MailConnector
 from deploy.world.ports import free_port
+from deploy.world.trust import ISSUER_CN, SIGNER_CN, Row, signed_list
 from deploy.world.waiting import until, wait_for
 from tests.connect.make import serve
+from tests.mail.hub import PEER
+from tests.mail.smtp.stub_operator import Stub
+from tests.mail.space import HUB, HUB_HOST, Space
 from tests.matrix.make import CLEO, DAN, ghost
 from tests.matrix.operating.rules import ROOT
 from tests.matrix.operating.test_alerts import a_full_disk, certificate, shows
@@ -45,6 +52,14 @@ def chapter(heading: str) -> Chapter:
     [block] = re.findall(r"^```console\n(.*?)^```$", text, flags=re.M | re.S)
     firsts = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
     return Chapter(block.strip().splitlines(), [word for one in firsts for word in re.findall(r"`([^`]+)`", one)])
+
+
+def test_every_command_of_the_page_is_one() -> None:
+    typed = [line for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.M | re.S) for line in block.splitlines()]
+    liaison = [shlex.split(line)[1:] for line in typed if line.startswith("liaison ")]
+    assert len(liaison) > 15
+    for words in liaison:
+        _parser().parse_args(words)
 
 
 class Product:
@@ -83,7 +98,8 @@ class Bench:
         """Type every command of a chapter; gives what they said."""
         found = chapter(heading)
         assert len(found.commands) <= 4  # two minutes are long enough to read what so many say
-        said = [await self._typed(command.replace("ID", self.ids or "none")) for command in found.commands]
+        meant = [one.replace("ID", self.ids or "none").replace("DOMAIN", PEER) for one in found.commands]
+        said = [await self._typed(command) for command in meant]
         return "\n".join(said)
 
     async def _typed(self, command: str) -> str:
@@ -186,6 +202,57 @@ async def of_keys(bench: Bench) -> None:
         await bench.finds(keys, "events whose key has not come", before)
 
 
+@dataclass
+class Operator:
+    """Another operator of secure mail, whose server puts the hub off; and the hub's section."""
+
+    space: Space = field(default_factory=Space)
+
+    def __post_init__(self) -> None:
+        party = self.space.party(f"mx.{PEER}", PEER)
+        self.server = Stub(self.space.server_context(party), replies={"RCPT": "450 4.7.1 Greylisted"})
+        self.list = self.space.directory / "list.xml"
+        rows = [Row(HUB, self.space.hub.dn), Row(PEER, party.dn)]
+        self.list.write_bytes(signed_list(rows, self.space.authority.signer()))
+
+    def section(self) -> dict[str, Any]:
+        tls = {"certificate": self.space.hub.certificate, "key": self.space.hub.key, "authority": self.space.bundle}
+        trust = {"path": self.list, "authority": self.space.bundle, "state": self.space.directory / "state"}
+        return {
+            "smtp": {
+                "hostname": HUB_HOST, "domains": [HUB], "host": "127.0.0.1", "port": free_port(),
+                "tls": {name: str(path) for name, path in tls.items()},
+                "sending": {"routes": {PEER: f"127.0.0.1:{self.server.port}"}},
+            },
+            "trust": {name: str(path) for name, path in trust.items()}
+            | {"signer_cn": SIGNER_CN, "signer_issuer_cn": ISSUER_CN, "refresh": 0.2, "retry": 0.2},
+            "gather": {"quiet": 0.01, "longest": 0.02}, "retry": {"pauses": [0.1]},
+        }  # fmt: skip
+
+
+async def of_mail(bench: Bench, operator: Operator, server: AsyncExitStack) -> None:
+    waits, mail = "Mail waits", bench.hub.parts.core.served["mail"]
+    assert isinstance(mail, MailConnector)
+    before = await bench.walk(waits)
+    assert f"{PEER}" in before  # the list has the domain
+    await bench.hub.say("mail", "bonjour", to=f"mailto:anna@{PEER}")
+
+    async def ended(how: str) -> None:
+        async def look() -> bool:
+            return any(how in one.why for one in await mail.queues(10))
+
+        await wait_for(look, how)
+
+    await ended("450 4.7.1")
+    await bench.finds(waits, "last: 450 4.7.1", before)
+    await server.aclose()
+    await ended("421 4.4.1")
+    await bench.finds(waits, "last: 421 4.4.1", before)
+    operator.list.write_bytes(b"<spoiled")
+    await until(lambda: mail.followed[0].trouble)
+    await bench.walk(waits)
+
+
 async def of_the_machine(bench: Bench) -> None:
     hub, away, fails = bench.hub, "The homeserver is not reached", "The database fails"
     before = await bench.walk(away), await bench.walk(fails)
@@ -208,14 +275,17 @@ async def test_the_page_leads_to_the_cause(
     tls = tmp_path / "hub.crt"
     certificate(tls, 90)
     listen = {"port": 0, "certificate": str(tls), "key": str(tls.with_suffix(".key"))}
+    delivery, operator, server = {"order_wait": "10ms", "late": "30s"}, Operator(), AsyncExitStack()
+    await server.enter_async_context(operator.server.listening())
     async with site(
-        tmp_path, f"http://127.0.0.1:{port}/", connect_listen=listen, delivery={"order_wait": "10ms", "late": "30s"}
+        tmp_path, f"http://127.0.0.1:{port}/", operator.section(), connect_listen=listen, delivery=delivery
     ) as hub:
         bench = Bench(hub, product, capsys, caplog)
         hub.offer(2, 30.0, "chu.example", "evil.example")
         (tmp_path / "people.csv").write_text(PEOPLE + EVE)
         await bench.walk("The directory is old")
         await until(lambda: hub.parts.servers.allows("evil.example"))
+        await of_mail(bench, operator, server)
         for some in (of_products, of_people, of_keys, of_the_machine):
             await some(bench)
     await bench.finds("The hub does not run", "no hub answers there")

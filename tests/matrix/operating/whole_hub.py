@@ -64,8 +64,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, webhook: str = "http://127.0.0.1:1/", **more: Any) -> AsyncIterator[Site]:
-    """Until the block is left. ``webhook``: of both products."""
+async def site(
+    folder: Path, webhook: str = "http://127.0.0.1:1/", mail: dict[str, Any] | None = None, **more: Any
+) -> AsyncIterator[Site]:
+    """Until the block is left. ``webhook``: of both products. ``mail``: the section of secure mail, if there is one."""
     port, metrics = free_ports(2)
     hook = {"webhook_url": webhook, "webhook_secrets": [f"file:{folder}/hook"]}
     products = {name: hook | {"tokens": [TOKEN[:-1] + n]} for n, name in (("1", "pandalab"), ("2", "siilo"))}
@@ -78,8 +80,9 @@ async def site(folder: Path, webhook: str = "http://127.0.0.1:1/", **more: Any) 
     async with StubHomeserver(SERVER) as stub:
         room = stub.world.create_room(stub.sender, {})  # as if a hub had been here before
         stub.account_data[(stub.sender, "fr.liaison.heartbeat")] = {"room_id": room.room_id}
+        networks = {"connect": {"products": products}} | ({} if mail is None else {"mail": mail})
         chosen = {
-            "networks": {"connect": {"products": products}}, "matrix_listen": {"port": port},
+            "networks": networks, "matrix_listen": {"port": port},
             "metrics_listen": {"port": metrics}, "trust": {"federation": federation},
             "delivery": {"order_wait": "10ms", "late": "10m"},
         }  # fmt: skip

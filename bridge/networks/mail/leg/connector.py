@@ -175,7 +175,8 @@ class MailConnector:
 
     async def queues(self, most: int) -> Sequence[OwnQueue]:
         """See :class:`bridge.connector.Queues`: ``in``, and ``out`` for each domain."""
-        return await self._ledger.queues(most)
+        found = await self._ledger.queues(most)
+        return [replace(one, why=self._queue.reasons.peek(one.part) or "") for one in found]
 
     def vouched(self, address: Address) -> bool:
         """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.

@@ -16,6 +16,7 @@ from bridge.networks.mail.leg.settings import GatherSettings, RetrySettings
 from bridge.networks.mail.smtp.peer import Outcome
 from bridge.parts.failpoint import failpoint
 from bridge.parts.lanes import Lanes
+from bridge.parts.lru import Lru
 from bridge.parts.patience import Patience
 from bridge.parts.steady import Steady
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 _CONNECTIONS = 4  # of one domain at once
 _PAGE = 100  # rows that one look at the disk takes up
 _DATABASE = Patience(first=1.0, longest=5.0)  # until a database that was away is asked again
+_REASONS = 1000  # domains of which it is known why they take nothing
 _BUG = 60.0  # s until a mail that failed unexpectedly is tried again: it may have been sent
 
 Close = Callable[[str, str], Awaitable[None]]
@@ -130,6 +132,8 @@ class Queue:
         self._settings = settings
         self._clock = clock
         self._steady = Steady(clock)
+        self.reasons: Lru[str, str] = Lru(_REASONS)
+        """Why the last attempt with a domain ended without success: the reply's codes, and who gave it."""
         self._lanes = Lanes("mail", self._drained, _DATABASE, failed=_failed)
         self._telling = Lanes("outcomes of mails", self._tell, _DATABASE, failed=_failed)
 
@@ -216,10 +220,16 @@ class Queue:
         age, patience = (self._clock() - due.created_at) / 1000, self._settings.give_up
         over = age >= patience and self._steady.tried(patience)
         again = [each for each in outcomes if each.kind == "later" and not over]
+        self._note(outcomes)
         if again:
             await self._later(due, again, age)
         if len(again) < len(outcomes):
             await self._settle(due, [each for each in outcomes if each not in again])
+
+    def _note(self, outcomes: Sequence[Outcome]) -> None:
+        for each in outcomes:
+            said = f"{each.code} {each.status}" + (f" from {each.peer}" if each.peer else "")
+            self.reasons.put(each.recipient.rpartition("@")[2].lower(), said if each.kind == "later" else "")
 
     async def _settle(self, due: Due, outcomes: Sequence[Outcome]) -> None:
         """For these recipients it is over."""
