@@ -260,10 +260,12 @@ def _network(row: Network, section: BaseModel, outfit: Outfit) -> Built:
         raise BadConfig(said(error)) from None
 
 
-def _looks(parts: Parts) -> dict[str, Act]:
+def _looks(parts: Parts, stack: AsyncExitStack) -> dict[str, Act]:
     """What the hub stands on, as the console shows it."""
     config, core = parts.config, parts.core
     loads = loads_of(config.database.url) if config.directory.kind == "national" else None
+    if loads is not None:  # its connections: this process may stand by again
+        stack.push_async_callback(loads.close)
     imports = Imports(config.directory, loads)
     search = TrailSearch(core.db, core.seal)
     return {**products.acts(core), **imports.acts(), **lists.acts(core, parts.servers), **search.acts()}
@@ -284,7 +286,7 @@ async def _serve(
     reading = RoomReading(
         parts.core.store, parts.core.people, matrix.homeserver, matrix.engine, matrix.store, matrix.names
     )
-    acts |= {**reading.acts(), **restored_report.acts(parts.core.db), **more, **_looks(parts)}
+    acts |= {**reading.acts(), **restored_report.acts(parts.core.db), **more, **_looks(parts, stack)}
     acts |= seal_keys.acts(parts.core.db, parts.core.seal, parts.resealing)
     Door(parts.core.seal, acts).routes(matrix_app)
     parts.logins.routes(matrix_app)

@@ -80,7 +80,7 @@ class Reloading:
     async def now(self, *, people: bool) -> Json:
         """Read it all; ``people``: the directory, too, whoever is missing from it.
 
-        Gives ``changed``, ``restart`` (what has changed and waits for one) and ``trouble`` (then nothing has changed).
+        Gives ``changed``, ``restart`` (what has changed and waits for one) and ``trouble`` (what is not used).
         """
         async with self._one:
             try:
@@ -91,8 +91,8 @@ class Reloading:
                 return {"changed": [], "restart": [], "trouble": str(bad).splitlines()}
             await self._servers(config, found)
             self._level(config, found)
-            self._tls(found)
-            trouble = await self._people(found) if people else []
+            trouble = self._tls(found)
+            trouble += await self._people(found) if people else []
             found.restart += self._waits(config)
             for line in found.changed:
                 log.warning("read again: %s", line)
@@ -132,13 +132,23 @@ class Reloading:
             self._in_use["log_level"] = config.log_level
             found.changed.append(f"log_level: {config.log_level}")
 
-    def _tls(self, found: Reread) -> None:
+    def _tls(self, found: Reread) -> list[str]:
+        """Gives what cannot be used. The files are those of the start, which may be elsewhere by now."""
+        trouble = []
         for port in self.ports:
             now = _bytes(port.where)
-            if now != self._certificates[port.name] and port.where.certificate is not None:
+            if now == self._certificates[port.name] or port.where.certificate is None:
+                continue
+            try:
+                examine.tls(port.name, port.where)  # in another context first: a key of another certificate spoils it
                 port.context.load_cert_chain(port.where.certificate, port.where.key)  # new connections show it
-                self._certificates[port.name] = now
-                found.changed.append(f"{port.name}.certificate")
+            except (BadConfig, OSError) as bad:
+                trouble.append(str(bad) if isinstance(bad, BadConfig) else f"{port.name}: {said(bad)}")
+                log.error("ALARM a certificate is not read again, the last one stays: %s", trouble[-1])
+                continue
+            self._certificates[port.name] = now
+            found.changed.append(f"{port.name}.certificate")
+        return trouble
 
     async def _people(self, found: Reread) -> list[str]:
         line, trouble = await self._directory.read_again()

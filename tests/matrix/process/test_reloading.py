@@ -132,6 +132,17 @@ async def test_what_changed_is_in_use_and_the_rest_waits(tmp_path: Path, capsys:
         assert await parts.hub.facts.who(Address("siilo", "dan")) is not None
         status, lines = await reload(hub, capsys)
         assert (status, [line.partition(":")[0] for line in lines]) == (0, ["waits for a restart"] * 2)
+        now = await shown(hub.connect)
+        (tmp_path / "hub.key").rename(tmp_path / "new.key")
+        (tmp_path / "hub.crt").rename(tmp_path / "new.crt")  # they have other names in the file, from a restart on
+        tls = {"certificate": str(tmp_path / "new.crt"), "key": str(tmp_path / "new.key")}
+        hub.edit(connect_listen={"port": hub.connect} | tls, log_level="INFO")
+        status, lines = await reload(hub, capsys)
+        assert (status, lines[0], lines[-1].partition(": certificate")[0]) == (
+            1, "read again: log_level: INFO", "NOT USED, the last one stays: connect_listen",
+        )  # fmt: skip
+        assert "waits for a restart: connect_listen.certificate" in lines
+        assert await shown(hub.connect) == now
 
 
 async def test_a_bad_file_changes_nothing_and_is_said(
