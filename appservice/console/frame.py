@@ -20,10 +20,12 @@ LANGUAGES = ("fr", "en")
 LANGUAGE_COOKIE = "language"
 _TEMPLATES = Path(__file__).parent / "pages/templates"
 _PAGES = (
-    ("/", "overview"), ("/waiting", "waiting"), ("/messages", "messages"), ("/people", "people"),
-    ("/claims", "claims"), ("/products", "products"), ("/directory", "directory"), ("/trust", "trust"),
-    ("/audit", "audit"), ("/alarms", "alarms"),
+    ("/", "overview", ()), ("/waiting", "waiting", ("/delivery/",)),
+    ("/messages", "messages", ("/message/", "/conversation/")), ("/people", "people", ()), ("/claims", "claims", ()),
+    ("/products", "products", ("/product/",)), ("/directory", "directory", ()), ("/trust", "trust", ()),
+    ("/audit", "audit", ()), ("/alarms", "alarms", ()),
 )  # fmt: skip
+"""Paths of the pages, their names, and the beginnings of what is reached from them."""
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*")
 
 
@@ -68,9 +70,17 @@ def words(language: str) -> Callable[..., str]:
 
 
 def sentences(language: str) -> Callable[[str], str]:
-    """What a code of the hub means, in one language; empty for a code without words."""
+    """What a code of the hub means, in one language; empty for a code without words.
+
+    What people read comes first, then what operators read of the cause: ``product_answered_4`` stands for 400 to 499.
+    """
     part = LANGUAGES.index(language)
-    return lambda code: say(code)[part] if code in WORDS else ""
+
+    def said(code: str) -> str:
+        names = (code, f"console_why_{code}", f"console_why_{code[:-2]}")
+        return next((say(name)[part] for name in names if name in WORDS), "")
+
+    return said
 
 
 def moment(milliseconds: float | None) -> Markup:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from bridge.words.asking import ASKING
+from bridge.words.causes import CAUSE_WORDS
 from bridge.words.console import CONSOLE_WORDS, LOGIN_WORDS
 from bridge.words.export import EXPORT_WORDS
 from bridge.words.kinds import KIND_WORDS
@@ -37,6 +38,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **EXPORT_WORDS,
     **LOGIN_WORDS,
     **CONSOLE_WORDS,
+    **CAUSE_WORDS,
     **PRODUCT_WORDS,
 }
 

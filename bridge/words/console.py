@@ -120,27 +120,47 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
         "Des messages pour {network} sont en retard : voyez lesquels et pourquoi",
         "Messages to {network} are late: see which and why",
     ),
-    "console_needs_alarms": ("{n} alarmes depuis le démarrage", "{n} alarms since the start"),
-    "console_needs_claims": ("{n} identités à décider", "{n} identities to decide"),
+    "console_needs_alarms": (
+        "Alarmes depuis le démarrage : {n}",
+        "Alarms since the start: {n}",
+    ),
+    "console_needs_claims": (
+        "Identités à décider : {n}",
+        "Identities to decide: {n}",
+    ),
     "console_needs_database": ("La base de données échoue : voyez comment", "The database fails: see how"),
     "console_needs_events": (
-        "{n} événements de {network} attendent d'être traités",
-        "{n} events of {network} wait to be worked on",
+        "Événements de {network} à traiter : {n}",
+        "Events of {network} to be worked on: {n}",
     ),
     "console_needs_unreadable": (
-        "{n} événements de {network} attendent leur clé",
-        "{n} events of {network} wait for their key",
+        "Événements de {network} sans leur clé : {n}",
+        "Events of {network} without their key: {n}",
     ),
-    "console_needs_in": ("{n} courriers reçus attendent d'être traités", "{n} mails that were taken in wait"),
-    "console_needs_out": ("{n} courriers attendent pour {part}", "{n} mails wait for {part}"),
+    "console_needs_in": (
+        "Courriers reçus à traiter : {n}",
+        "Mails that were taken in and wait: {n}",
+    ),
+    "console_needs_out": (
+        "Courriers en attente pour {part} : {n}",
+        "Mails that wait for {part}: {n}",
+    ),
     "console_needs_list": (
         "La liste de la fédération se termine dans moins de 7 jours, et avec elle les échanges avec les autres",
         "The federation's list ends in less than 7 days, and with it all traffic with others",
     ),
     "console_needs_old": ("La liste {name} est ancienne ({why})", "The list {name} is old ({why})"),
-    "console_needs_certificate": (
-        "Le certificat {name} se termine dans moins de 30 jours, ou ne peut pas être lu",
-        "The certificate {name} ends in less than 30 days, or cannot be read",
+    "console_needs_certificate_ends": (
+        "Le certificat {name} se termine bientôt (jours restants : {n}) : renouvelez-le",
+        "The certificate {name} ends soon (days left: {n}): renew it",
+    ),
+    "console_needs_certificate_ended": (
+        "Le certificat {name} est terminé : renouvelez-le, puis « liaison reload »",
+        "The certificate {name} has ended: renew it, then `liaison reload`",
+    ),
+    "console_needs_certificate_unreadable": (
+        "Le certificat {name} ne peut pas être lu",
+        "The certificate {name} cannot be read",
     ),
     "console_needs_disk": (
         "Le disque de {path} est presque plein ({mib} Mio libres)",
@@ -149,17 +169,21 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
     "console_traffic": ("Réseaux", "Networks"),
     "console_running": ("en marche depuis {how_long}", "running for {how_long}"),
     "console_held_count": (
-        "{n} attendent leur place dans l'ordre de leur conversation.",
-        "{n} wait for their place in the order of their conversation.",
+        "En attente de leur place dans l'ordre de leur conversation : {n}.",
+        "Waiting for their place in the order of their conversation: {n}.",
     ),
+    "console_workers": ("Processus", "Workers"),
+    "console_worker_works": ("travaille", "works"),
+    "console_worker_waits": ("prêt à prendre le relais", "stands by"),
+    "console_worker_since": ("depuis {how_long}", "for {how_long}"),
     "console_answers": ("Répond", "Answers"),
     "console_waiting": ("En attente", "Waiting"),
     "console_oldest": ("Le plus ancien", "Oldest"),
     "console_to_tell": ("Auteurs à informer", "Writers to tell"),
     # alarms
     "console_alarms_about": (
-        "Les lignes ALARM du journal de ce processus, la plus récente d'abord (en anglais, comme le journal).",
-        "The ALARM lines of this process's log, the newest first.",
+        "Les lignes ALARM du journal du processus qui travaille, la plus récente d'abord (en anglais, comme lui).",
+        "The ALARM lines in the log of the process that works, the newest first.",
     ),
     "console_alarms_none": ("Aucune alarme depuis le démarrage.", "No alarm since the start."),
     # what waits
@@ -171,6 +195,7 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
     "console_why": ("Pourquoi", "Why"),
     "console_held": ("attend sa place dans l'ordre", "waits for its place in the order"),
     "console_tried": ("{n} essais", "tried {n} times"),
+    "console_tried_once": ("un essai", "tried once"),
     "console_not_tried": ("pas encore essayé", "not tried yet"),
     "console_again_at": ("Prochain essai", "Next try"),
     "console_delivery": ("Remise", "Delivery"),

@@ -36,9 +36,11 @@ PRODUCT_WORDS: dict[str, tuple[str, str]] = {
     "console_new_secret": ("Faire un nouveau secret", "Make a new secret"),
     "console_new_token_about": (
         "Un nouveau jeton vaut tout de suite. Il est montré une seule fois, à vous. L'éditeur du produit doit le "
-        "recevoir par une voie sûre, puis le mettre en place. Un jeton demandé avant et jamais utilisé ne vaut plus.",
+        "recevoir par une voie sûre, puis le mettre en place. Les anciens "
+        "valent au plus 30 jours encore. Un jeton demandé avant et jamais utilisé ne vaut plus.",
         "A new token is good at once. It is shown a single time, to you. The product's vendor has to get it by a safe "
-        "way, and then to put it in place. A token that was asked for before and never used is good no longer.",
+        "way, and then to put it in place. The old ones stay good for 30 days at the most. A token that "
+        "was asked for before and never used is good no longer.",
     ),
     "console_new_secret_about": (
         "Un nouveau secret signe tout de suite, à côté des anciens jusqu'à leur fin. Il est montré une seule fois, à "
@@ -49,8 +51,8 @@ PRODUCT_WORDS: dict[str, tuple[str, str]] = {
     "console_overlap_token": ("Les anciens jetons valent encore", "The old tokens stay good"),
     "console_overlap_secret": ("Les anciens secrets signent encore", "The old secrets go on signing"),
     "console_overlap_used": (
-        "jusqu'au premier usage du nouveau (30 jours au plus)",
-        "until the new one is used (30 days at the most)",
+        "jusqu'à l'usage du nouveau",
+        "until the new one is used",
     ),
     "console_overlap_hour": ("une heure", "for an hour"),
     "console_overlap_day": ("un jour", "for a day"),
@@ -108,12 +110,15 @@ PRODUCT_WORDS: dict[str, tuple[str, str]] = {
         "Une partie n'est plus conservée : ce qui suit est incomplet.",
         "Some of it is not kept any longer: what follows is not whole.",
     ),
-    "console_again_found": ("{n} événements repartiraient.", "{n} events would go again."),
+    "console_again_found": (
+        "Événements qui repartiraient : {n}.",
+        "Events that would go again: {n}.",
+    ),
     "console_again_numbers": ("Du nº {after} au nº {upto}", "From no. {after} to no. {upto}"),
     "console_again_nothing": ("Rien à renvoyer.", "There is nothing to send again."),
     "console_again_anyway": (
-        "{n} autres n'ont pas encore été pris, ou repartent déjà.",
-        "{n} others have not been taken yet, or go again already.",
+        "Pas encore pris, ou déjà en train de repartir : {n}.",
+        "Not taken yet, or going again already: {n}.",
     ),
     "console_again_more": (
         "Il y en a d'autres : ensuite, comptez après le nº {upto}",
@@ -121,8 +126,8 @@ PRODUCT_WORDS: dict[str, tuple[str, str]] = {
     ),
     "console_again_do": ("Renvoyer", "Send again"),
     "console_again_sure": (
-        "Oui, renvoyer ces {n} événements à {product}.",
-        "Yes, send these {n} events to {product} again.",
+        "Oui, renvoyer tout cela ({n}) à {product}.",
+        "Yes, send all of this ({n}) to {product} again.",
     ),
     "console_what_waits": ("Ce qui attend pour {network}", "What waits for {network}"),
 }

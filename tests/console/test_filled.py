@@ -15,9 +15,12 @@ pytestmark = pytest.mark.real_time
 FORM = r'(?s)<form class="act(?: new)?" method="post" action="([^"]+)">(.*?)</form>'
 SAYS = {
     "/": ("10000+", "1 h ", "Nobody can be reached", "The database fails", "siilo does not answer",
-          "mails wait for chu.example", "events of matrix wait", "The list directory is old", "2 identities to decide",
-          "connect_listen", "The disk of /var/lib/liaison", "2 alarms since the start", "Messages to mail are late"),
-    "/waiting": ("There is more: choose a network.", "not tried yet", "tried 3 times"),
+          "Mails that wait for chu.example: 3", "Events of matrix to be worked on: 3", "The list directory is old",
+          "Identities to decide: 2", "connect_listen ends soon (days left: 2)", "console cannot be read",
+          "mail.certificate has ended", "w1 works , 0.1.0, for 1 d 1 h", "w2 stands by", "The disk of /var/lib/liaison",
+          "Alarms since the start: 2", "Messages to mail are late"),
+    "/waiting": ("There is more: choose a network.", "not tried yet",
+                 "tried once: product_unreachable (nobody answers", "tried 3 times"),
     "/waiting?network=mail": ("mails to be handed over", "chu.example", "mails taken in"),
     "/waiting?network=siilo": ("Try all that waits for siilo now", "More"),
     "/message/m_1": ("$abc:chu.example", "waits for its place in the order", "still to be told by siilo", "gave_up"),
@@ -28,8 +31,9 @@ SAYS = {
     "/claims": ("pandalab:cleo", "In several products already", "operator anna"),
     "/products": ("does not answer", "none: the product reads its events", "not used yet", "4.8 MiB", "200+"),
     "/product/siilo?after=100": (
-        "9900 events would go again. From no. 101 to no. 10100", "100 others have not been taken", "not whole",
-        "There are more: then count after no. 10100", "until the new one is used (30 days at the most)",
+        "Events that would go again: 9900. From no. 101 to no. 10100", "Not taken yet, or going again already: 100.",
+        "not whole",
+        "There are more: then count after no. 10100", "until the new one is used",
     ),
     "/directory": ("2000000", "The index is of another version", "is 2 d 7 h old"),
     "/trust": ("39 days left", "has ended", "cannot be read", "Held, to be accepted", "0.2 GiB free of 64.0"),

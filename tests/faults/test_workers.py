@@ -108,7 +108,7 @@ async def _an_operator_at_work(console: Desk) -> Visitor:
     assert known
     status, page = await anna.post("/product/siilo/token", {"known": known[1], "overlap": "week", "sure": "yes"})
     assert (status, "liaison_" in page) == (200, True)
-    assert "events would go again" in await anna.page("/product/siilo?after=0")
+    assert "Events that would go again" in await anna.page("/product/siilo?after=0")
     span = {"after": "0", "upto": "3", "sure": "yes"}
     assert (await anna.post("/product/siilo/again", span))[1] == "/product/siilo?done=again"
     return anna
@@ -117,6 +117,8 @@ async def _an_operator_at_work(console: Desk) -> Visitor:
 async def _the_same_session(console: Desk, anna: Visitor) -> None:
     """Another worker works: it knows her and what she has done, and an end of the session is one for everybody."""
     thief = anna.copy()
+    overview = await anna.page("/")
+    assert (overview.count("<strong>works</strong>"), "stands by" in overview) == (1, True)
     page = await anna.page("/product/siilo")
     assert (page.count("liaison_"), "not used yet" in page, page.count("<dt>Token</dt>")) == (0, False, 2)
     await wait_for(lambda: _has(anna, "/audit?kind=operator", "sent_again"), "the trail has what she did")

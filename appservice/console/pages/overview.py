@@ -84,7 +84,8 @@ def around(stand: Json, now: float) -> Iterator[Need]:
             yield "needs_old", {"name": one["name"], "why": one["trouble"] or "–"}, where
     for name, end in sorted(stand["certificates"].items()):
         if end - now < _CERTIFICATE:
-            yield "needs_certificate", {"name": name}, "/trust"
+            state = "unreadable" if not end else "ended" if end < now else "ends"
+            yield f"needs_certificate_{state}", {"name": name, "n": int((end - now) / _DAY)}, "/trust"
     for disk in stand["disks"]:
         if disk["free"] < LOW * disk["size"]:
             yield "needs_disk", {"path": disk["path"], "mib": disk["free"] // 2**20}, "/trust"
