@@ -1,4 +1,4 @@
-"""One SMTP connection: the library reads lines and starts TLS, the desk judges, bounds are kept here.
+"""One SMTP connection: the library reads commands and starts TLS, the desk judges, bounds are kept here.
 
 Beyond aiosmtpd: parameters of DSN, enhanced status everywhere, nothing pipelined before TLS, bounded floods and
 silences, and no line of a mail in a log.
@@ -14,12 +14,11 @@ from functools import cache
 from typing import cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
-from aiosmtpd.smtp import Envelope as LibraryEnvelope
-from aiosmtpd.smtp import Session as LibrarySession
 
 from bridge.errors import Unavailable, where
 from bridge.networks.mail.smtp import commands, replies
 from bridge.networks.mail.smtp.commands import BadCommand
+from bridge.networks.mail.smtp.mail_data import Unfit, read_mail
 from bridge.networks.mail.smtp.reception import Desk, Line, MailTransaction
 from bridge.networks.mail.smtp.tls import Tls
 
@@ -64,9 +63,9 @@ class Doorway:
         """What is said after DATA: once in SMTP."""
         return str(reply)
 
-    async def handle_DATA(self, wire: SmtpConnection, session: LibrarySession, envelope: LibraryEnvelope) -> str:
-        """The library has read a whole mail."""
-        return await wire.finish(envelope.content)
+    def __dir__(self) -> Iterable[str]:
+        """The library looks for what it may ask among all names, anew with every connection."""
+        return ("handle_exception",)
 
     async def handle_exception(self, bug: Exception) -> str:
         """The library lets a bug of ours end here: the peer comes again."""
@@ -252,29 +251,38 @@ class SmtpConnection(SMTP):
         except BadCommand as bad:
             await self.push(str(bad.reply))
             return
-        reply = await self._desk.recipient(self._mail, command)
-        if reply.code == 250:
-            assert self.envelope is not None
-            self.envelope.rcpt_tos.append(command.recipient)
-        await self.push(str(reply))
+        await self.push(str(await self._desk.recipient(self._mail, command)))
 
     async def smtp_DATA(self, arg: str) -> None:
         """The mail itself; it may take longer than a command, but not for ever."""
+        if await self.check_helo_needed():
+            return
+        if self._mail is None or not self._mail.recipients:
+            await self.push("503 Error: need RCPT command")
+            return
+        if arg:
+            await self.push("501 Syntax: DATA")
+            return
         self._reset_timeout(self._desk.settings.timeouts.data)
-        await super().smtp_DATA(arg)
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        limits = self._desk.settings.limits
+        try:
+            reply = await self._finish(self._mail, await read_mail(self._reader, limits.line, limits.size))
+        except Unfit as unfit:
+            reply = str(unfit)
+        self._set_post_data_state()
+        await self.push(reply)
         self._reset_timeout()
 
-    async def finish(self, content: str | bytes | None) -> str:
+    async def _finish(self, mail: MailTransaction, content: bytes) -> str:
         """Hand the mail over; what is said to the peer."""
-        assert self._mail is not None
-        assert isinstance(content, bytes)
         self._reset_timeout(self._desk.settings.timeouts.data)
         self._busy = True
         try:
-            reply = await self._desk.message(self._line(), self._mail, content)
+            reply = await self._desk.message(self._line(), mail, content)
         finally:
             self._busy = False
-        return self._doorway.answers(self._mail, reply)
+        return self._doorway.answers(mail, reply)
 
     # --- what is not for servers ---
 
