@@ -67,15 +67,18 @@ class Arrivals:
         self.ended = edge.ended
         self._turns = Turns()
 
-    async def accept(self, taken: TakenMail, mail: Mail, target: Target) -> None:
-        """Bring a mail into one conversation. Raises Refused, Unavailable."""
+    async def accept(self, taken: TakenMail, mail: Mail, target: Target, *, last: bool) -> None:
+        """Bring a mail into one conversation; into the ``last`` one it comes as it goes off the disk.
+
+        Raises Refused, Unavailable.
+        """
         key = threads.people_key(target.people)
         async with self._turns.of(key):
             ids = [*threads.cited(mail), *([mail.message_id] if mail.message_id else [])]
             known = await self._ledger.known(ids)
             place, fresh = await self._place(mail, target, key, known)
             outside = await self._outside(mail, target)
-            await self._write(taken, mail, target, _Placed(place, fresh, key, known, outside))
+            await self._write(taken, mail, target, _Placed(place, fresh, key, known, outside, last))
 
     # -- where ---------------------------------------------------------------------------------------------
 
@@ -170,8 +173,11 @@ class Arrivals:
             await self._ledger.enter(tx, entry)
             if topic and len(everyone) != len(patients) and entry.topic is None:
                 await self._ledger.set_topic(tx, place.chat, entry.thread, topic | {"patients": everyone})
+            if placed.last:
+                await taken.settle(tx)
 
         await self.hub.accept(message, within)
+        taken.settled = placed.last
         for box in target.missed:
             self.posted(box.domain)
         if refused:
@@ -350,6 +356,7 @@ class _Placed:
     key: str
     known: dict[str, list[KnownMail]]
     outside: tuple[str, ...] = field(default=(), repr=False)
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

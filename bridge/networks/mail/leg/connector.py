@@ -220,7 +220,7 @@ class MailConnector:
             await self._bounce(taken, mail, refused, Refused("not_a_member"))
         for target in targets:
             try:
-                await self._arrivals.accept(taken, mail, target)
+                await self._arrivals.accept(taken, mail, target, last=target is targets[-1])
             except Refused as refusal:
                 await self._bounce(taken, mail, target.recipients, refusal)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from bridge.db import Tx
 from bridge.errors import Refused, Unavailable, where
 from bridge.networks.mail.leg.apicrypt_opening import Opener
 from bridge.networks.mail.leg.ledger import Ledger
@@ -41,6 +42,11 @@ class TakenMail:
     envelope: Envelope = field(repr=False)
     mail: Mail | None = field(default=None, repr=False)
     raw: bytes = field(default=b"", repr=False)
+    settled: bool = False  # it is off the disk
+
+    async def settle(self, tx: Tx) -> None:
+        """Nothing more is to be done with it once this transaction is over; ``settled`` is set by whoever sees that."""
+        await tx.run("mail.settled", self.n)
 
 
 @dataclass(slots=True)
@@ -52,7 +58,7 @@ class _Thread:
 
 
 Settle = Callable[[TakenMail, Mail], Awaitable[None]]
-"""Bring a mail into the hub; may be called again for the same mail. Raises Unavailable."""
+"""Bring a mail into the hub; may be called again for the same mail, and may settle it. Raises Unavailable."""
 
 
 class Intake:
@@ -171,8 +177,9 @@ class Intake:
         if whole is None or whole.mail is None:
             return
         await self._settle(whole, await self._opener.reopened(whole.mail))
-        async with self._ledger.db.transaction("mail.settled") as tx:
-            await tx.run("mail.settled", taken.n)
+        if not whole.settled:
+            async with self._ledger.db.transaction("mail.settled") as tx:
+                await whole.settle(tx)
         failpoint("mail.settled")
 
     async def _failed(self, name: str, times: int, bug: Exception) -> float | None:
