@@ -6,12 +6,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from email.header import Header
 from email.utils import formatdate
 from urllib.parse import quote
 
 from bridge.errors import Refused
 from bridge.model import File
+from bridge.networks.mail.letters.encoded_words import encoded_words
 from bridge.networks.mail.mime.boxes import Box, clean_address
 from bridge.networks.mail.mime.charsets import one_line, readable
 from bridge.networks.mail.mime.file_names import ascii_name, safe_name
@@ -25,6 +25,7 @@ MOST_SUBJECT = 500  # characters
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _MIME = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}")
 _PLAIN_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_ASCII = bytes(range(128))
 _ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,900}")
 
 
@@ -33,7 +34,7 @@ def text_value(text: str, name: str = "Subject", most: int = MOST_SUBJECT) -> st
     text = one_line(text, most)
     if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) < 60:
         return text
-    return Header(text, "utf-8", maxlinelen=75, header_name=name).encode(linesep="\n").replace("\n", "")
+    return encoded_words(text, name)
 
 
 def phrase(name: str) -> str:
@@ -116,8 +117,8 @@ def _encoding(body: bytes, eight_bit: bool) -> str:
         return "7bit"
     if safe and eight_bit:
         return "8bit"
-    odd = sum(byte > 127 for byte in body[:20_000])
-    return "base64" if odd * 3 > len(body[:20_000]) else "quoted-printable"
+    start = body[:20_000]
+    return "base64" if len(start.translate(None, _ASCII)) * 3 > len(start) else "quoted-printable"
 
 
 def _quoted_printable(body: bytes) -> bytes:
