@@ -31,6 +31,7 @@ _STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})[ \t\n]+")
 _LONGEST_TEXT = 200
 _QUIT_TIMEOUT = 5.0
 _READY_TIMEOUT = 10.0  # s; who takes longer gets a new connection
+_JUST = 2.0  # s after a mail that a peer has taken: nothing has to be ended, nobody hangs up so soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ class Peer:
         self.name = name
         self.dn: DN | None = None
         self.mails = 0
-        self.since = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self.since = self._loop.time()
+        self._took: float | None = None  # when it took a mail, if that was the last thing said
 
     @classmethod
     async def reach(cls, settings: SmtpSettings, tls: Tls, judge: Judge, host: Host, address: str, domain: str) -> Peer:
@@ -172,7 +175,12 @@ class Peer:
             raise Stopped(450, "4.7.5", "the peer ended the connection after TLS") from None
 
     async def ready(self) -> bool:
-        """Whether it still answers and takes another mail."""
+        """Whether it still answers and takes another mail.
+
+        It is not asked a moment after it took one: should it be gone, MAIL shows that before anything is begun.
+        """
+        if self._took is not None and self._loop.time() - self._took < _JUST:
+            return True
         try:
             await self._client.rset(timeout=_READY_TIMEOUT)
         except (aiosmtplib.SMTPException, OSError):
@@ -182,6 +190,7 @@ class Peer:
     async def give(self, attempt: Attempt) -> list[Outcome]:
         """The SMTP transaction. Raises Stopped; then the connection is of no use any more."""
         self.mails += 1
+        self._took = None
         encoding, begun = "utf-8" if attempt.utf8 else "ascii", False
         try:
             await self._client.mail(attempt.sender, options=_mail_options(self._client, attempt), encoding=encoding)
@@ -189,6 +198,7 @@ class Peer:
             refused = await self._recipients(attempt, encoding)
             if len(refused) < len(attempt.recipients):
                 final = await self._data(attempt)
+                self._took = self._loop.time() if _kind(final[0]) == "accepted" else None
                 text, status = _words(*final)
                 sure = Outcome("", final[0], status, _kind(final[0]), text, self.name)
                 return [refused.get(each) or _for(each, sure) for each in attempt.recipients]
