@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
 from bridge.networks.mail.quoting.marks import look, marks
 
@@ -21,17 +22,17 @@ _QUOTE = re.compile(r"^[\s>|]+")
 
 def prints(text: str) -> bytes:
     """What is kept of a mail's text: hashes, from which nobody reads it again."""
-    found: dict[bytes, None] = {}
+    lines: list[str] = []
     words: list[str] = []
     for line in text.split("\n"):
         these = _words(line)
         if len(words) + len(these) > MOST_WORDS:
             break
         if these:
-            found[_hash(these)] = None
+            lines.append("\n".join(these))
         words += these
-    rows = dict.fromkeys(zip(*(words[start:] for start in range(_ROW)), strict=False))
-    return b"".join(found | dict.fromkeys(map(_hash, rows)))
+    rows = map("\n".join, zip(*(words[start:] for start in range(_ROW)), strict=False))
+    return b"".join(dict.fromkeys(map(_print, dict.fromkeys(chain(lines, rows)))))
 
 
 def repeats(quoted: str, kept: Iterable[bytes]) -> bool:
@@ -62,8 +63,14 @@ def _covered(lines: Sequence[list[str]], known: Collection[bytes]) -> bool:
 
 
 def _words(line: str) -> list[str]:
-    return _WORD.findall(_QUOTE.sub("", line).casefold())
+    if not line[:1].isalnum():
+        line = _QUOTE.sub("", line)
+    return _WORD.findall(line.casefold())
 
 
 def _hash(words: Sequence[str]) -> bytes:
-    return hashlib.blake2b("\n".join(words).encode("utf-8", "replace"), digest_size=_SIZE).digest()
+    return _print("\n".join(words))
+
+
+def _print(said: str) -> bytes:
+    return hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=_SIZE).digest()
