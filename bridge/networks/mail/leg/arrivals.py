@@ -160,12 +160,8 @@ class Arrivals:
         everyone = [plain(p) for p in merged([*patients, *shown.patients])]
         entry = self._entry(taken, mail, _Place(place, ref, placed.key, bool(begins)), everyone)
         copy, refused = await self._copy(taken, mail, target, entry) if target.missed else (None, {})
-        more = (
-            *((mark,) if aside else ()),
-            *((signed,) if signed else ()),
-            *((copy.mid,) if copy is not None and copy.raw else ()),
-        )
-        entry = replace(entry, cites=(*entry.cites, *more))
+        more = (mark if aside else "", signed, copy.mid if copy is not None and copy.raw else "")
+        entry = replace(entry, cites=(*entry.cites, *filter(None, more)))
 
         async def within(tx: Tx) -> None:
             if copy is not None and await tx.one("mail.ref", ref) is None:  # who was added since then gets none
