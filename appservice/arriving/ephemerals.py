@@ -36,7 +36,7 @@ class Ephemerals:
         self._clock = edge.clock
         self._receipts = receipts
         self._typing: Lru[str, frozenset[str]] = Lru(_ROOMS)
-        self._queues: dict[str, asyncio.Queue[Json]] = {
+        self._queues: dict[str, asyncio.Queue[tuple[Json, float | None]]] = {
             "m.receipt": asyncio.Queue(10_000),
             "m.typing": asyncio.Queue(10_000),
         }
@@ -46,32 +46,28 @@ class Ephemerals:
         for event in events:
             queue = self._queues.get(str(event.get("type")))
             if queue is not None and not queue.full():
-                queue.put_nowait(event)
+                queue.put_nowait((event, None))
 
     async def run(self) -> None:
         """Hand signs on until cancelled."""
         await asyncio.gather(self._each("m.receipt", self._reads, _RECEIPT), self._each("m.typing", self._typings, 0.0))
 
     async def _each(self, kind: str, hand_on: Callable[[Json], Awaitable[None]], patience: float) -> None:
+        """Nobody sends them again: what does not work now is tried again for ``patience`` seconds, after the others."""
+        queue, now = self._queues[kind], asyncio.get_running_loop().time
         while True:
-            event = await self._queues[kind].get()
+            event, until = await queue.get()
             try:
-                await self._patiently(lambda event=event: hand_on(event), patience)  # type: ignore[misc]
+                await hand_on(event)
             except (Refused, Unavailable) as reason:
-                log.info("a sign of %s is lost: %s", event.get("room_id"), reason)
+                until = now() + patience if until is None else until
+                if isinstance(reason, Unavailable) and now() < until and not queue.full():
+                    queue.put_nowait((event, until))
+                    await asyncio.sleep(min(reason.retry_after or _AGAIN, _AGAIN))
+                else:
+                    log.info("a sign of %s is lost: %s", event.get("room_id"), reason)
             except Exception as bug:  # somebody else's odd event must not end the loop
                 log.warning("a sign of %s is odd: %s", event.get("room_id"), type(bug).__name__)
-
-    async def _patiently(self, hand_on: Callable[[], Awaitable[None]], patience: float) -> None:
-        """Nobody sends it again: what does not work now is tried again for ``patience`` seconds."""
-        until = asyncio.get_running_loop().time() + patience
-        while True:
-            try:
-                return await hand_on()
-            except Unavailable as away:
-                if asyncio.get_running_loop().time() >= until:
-                    raise
-                await asyncio.sleep(min(away.retry_after or _AGAIN, _AGAIN))
 
     async def _reads(self, event: Json) -> None:
         for event_id, kinds in event["content"].items():
