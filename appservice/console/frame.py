@@ -26,6 +26,7 @@ _PAGES = (
     ("/audit", "audit", ()), ("/alarms", "alarms", ()),
 )  # fmt: skip
 """Paths of the pages, their names, and the beginnings of what is reached from them."""
+_CALENDAR = 253_402_300_800_000  # ms: the year 10,000
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*")
 
 
@@ -84,8 +85,8 @@ def sentences(language: str) -> Callable[[str], str]:
 
 
 def moment(milliseconds: float | None) -> Markup:
-    """A time (UTC), as people and machines read it."""
-    if milliseconds is None:
+    """A time (UTC), as people and machines read it; a dash for none, and for one that no calendar has."""
+    if milliseconds is None or not 0 <= milliseconds < _CALENDAR:
         return Markup("–")
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return Markup('<time datetime="{}">{}</time>').format(

@@ -53,7 +53,8 @@ async def test_an_operator_by_keyboard_in_a_real_browser(tmp_path: Path) -> None
         assert seen["wide"] == [], "wider than a phone"
         assert seen["unseen"] == [], "has the focus and does not show it"
         assert [one for one in seen["errors"] if "404" not in one] == []
-        assert seen["judged"] == 2 * (len(pages) + len(FILLED)) + 2
+        assert seen["judged"] == 2 * (len(pages) + len(FILLED)) + 4
+        assert seen["shown"] == ["liaison_the-new-token-0123456789"] * 2
         assert seen["first"] == "skip"
         assert seen["dropped"] == "Abandonné : son auteur en est informé."
         assert "dropped_by_operator" in seen["states"]
