@@ -37,6 +37,7 @@ class LmtpIn:
         self._doorway = _LmtpDoorway(Desk(settings, _Front(judge, settings.lmtp), take, known, clock))
         self._listening = Listening("mail.lmtp", entrances or Entrances(), self._wire)
         self._server: asyncio.Server | None = None  # of a Unix socket, which one worker has: the one that works
+        self._file: tuple[int, int] | None = None  # which file the socket is
 
     @property
     def port(self) -> int:
@@ -52,6 +53,7 @@ class LmtpIn:
         _remove_socket(self._settings.path)
         self._server = await loop.create_unix_server(lambda: self._wire(""), str(self._settings.path))
         self._settings.path.chmod(self._settings.mode)
+        self._file = _file(self._settings.path)
 
     async def stop(self) -> None:
         """Take nothing new, finish what is being stored, close: within 5 s."""
@@ -62,8 +64,8 @@ class LmtpIn:
             self._server.close()
             self._server = None
         await self._doorway.close(_PATIENCE)
-        if self._settings.path is not None:
-            _remove_socket(self._settings.path)
+        if self._settings.path is not None and _file(self._settings.path) == self._file:
+            _remove_socket(self._settings.path)  # not that of a worker which has taken over meanwhile
 
     def _wire(self, peer: str) -> SmtpConnection:
         return _LmtpWire(self._doorway, peer)
@@ -110,6 +112,14 @@ class _Front:
     def _unknown(self, domains: frozenset[str]) -> Reply | None:
         foreign = sorted(domain for domain in domains if self._check and not self._judge.knows(domain))
         return replies.SENDER_UNKNOWN.about(foreign[0]) if foreign else None
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _remove_socket(path: Path) -> None:
