@@ -153,6 +153,8 @@ class DeviceInbox:
         self, ghost: Ghost, events: list[Json], people: list[str], position: str
     ) -> tuple[SyncBatch, list[NewKey]]:
         batch = SyncBatch()
+        if not events and not people and position == ghost.since:
+            return batch, []  # nothing came: that is on disk already
         async with ghost.lock:
             try:
                 for event in events:
