@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -76,6 +77,7 @@ smtpd_client_connection_count_limit = 0
 minimal_backoff_time = 2s
 maximal_backoff_time = 10s
 queue_run_delay = 2s
+service_throttle_time = 1s
 """
 
 _MASTER = """\
@@ -105,6 +107,7 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
+_LISTENER = re.compile(r"127\.0\.0\.1:(\d+) inet .* smtpd\b")
 _SUBMISSION = (
     "-o smtpd_tls_security_level=none -o smtpd_tls_req_ccert=no -o smtpd_tls_ask_ccert=no"
     " -o smtpd_relay_restrictions=permit_mynetworks,reject"
@@ -320,7 +323,8 @@ class Postfix:
     async def _listening(self, patience: float) -> bool:
         """Whether everything answers within that many seconds."""
         deadline = asyncio.get_running_loop().time() + patience
-        for port, greeting in ((self.port, b"220 "), (self.submission, b"220 "), (self.imaps, b"")):
+        more = [int(found[1]) for line in self._options.master if (found := _LISTENER.match(line))]
+        for port, greeting in [*((each, b"220 ") for each in (self.port, self.submission, *more)), (self.imaps, b"")]:
             while not await asyncio.to_thread(_answers, port, greeting):
                 if any(each.poll() is not None for each in self._processes):
                     raise RuntimeError(f"the mail servers did not start:\n{self.log[-3000:]}")
