@@ -200,7 +200,7 @@ class Bringing:
             code = "own_account" if self._own_account(delivery) else "last_has_left"
             await self.tell(room, f"{delivery.id}/last", code, delivery.sender.name)
         for user in room.present():
-            if user in wanted or user == self._names.voice:
+            if user in wanted or user == self._names.voice or await self.doors.is_asked(room, user):
                 continue
             if self._names.is_ghost(user):
                 over = user == self._names.of(delivery.sender.id) and self._own_account(delivery)

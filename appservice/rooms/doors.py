@@ -43,6 +43,7 @@ class Doors:
         self.stewards = Stewards(edge, store)
         self._hand_over: HandOver | None = None
         self._there: Lru[str, bool] = Lru(_REMEMBERED)  # users who exist
+        self.asked: set[tuple[str, str]] = set()  # rooms and our ghosts whom a person has invited: not judged yet
 
     def gives_history(self, hand_over: HandOver) -> None:
         """How whoever is invited gets the keys of what was said before, where the room's rule opens it to them."""
@@ -102,6 +103,24 @@ class Doors:
         """
         if room.membership(user) == before:
             await self.note(room, user, "invite")
+
+    async def is_asked(self, room: Room, user: str) -> bool:
+        """Whether a person has invited them, and it is not decided yet: then they are nobody's to take out.
+
+        The invitation may be here, or only in a state that was read before it came. Raises Unavailable.
+        """
+        if (room.room_id, user) in self.asked:
+            return True
+        reader = next(iter(self.ghosts_in(room)), None)
+        if room.membership(user) != "invite" or reader is None:
+            return False
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/state/m.room.member/{part(user)}"
+        try:
+            event = await self._homeserver.call("GET", path, user=reader, query={"format": "event"})
+        except MatrixRefused:
+            return False
+        sender = event.get("sender")
+        return isinstance(sender, str) and not self._names.is_ours(sender)
 
     async def _history(self, room: Room, user: str, by: str) -> None:
         """Before the invitation: a client looks for the keys when its user accepts. Raises Unavailable."""

@@ -19,10 +19,14 @@ _AT_ONCE = 8  # joins under way in one room: a room that does not answer holds u
 
 
 class Entering:
-    """``let_in`` judges an invitation and has its ghost join; it may be called again. ``begin`` costs no time."""
+    """``let_in`` judges an invitation and has its ghost join; it may be called again. ``begin`` costs no time.
 
-    def __init__(self, let_in: Callable[[Json], Awaitable[None]]) -> None:
+    ``asked`` gets the room and the ghost of each that has come in, until somebody takes it away.
+    """
+
+    def __init__(self, let_in: Callable[[Json], Awaitable[None]], asked: set[tuple[str, str]]) -> None:
         self._let_in = let_in
+        self._asked = asked
         self._begun: dict[str, asyncio.Task[None]] = {}
         self._tasks = Tasks("joins")
         self._slots = Slots(_AT_ONCE)
@@ -30,6 +34,7 @@ class Entering:
     def begin(self, invitations: Iterable[Json]) -> None:
         """Have these ghosts join as soon as there is room for them."""
         for event in invitations:
+            self._asked.add((event["room_id"], event["state_key"]))
             self._begun[event["event_id"]] = self._tasks.start(self._early(event), awaited=True)
 
     async def _early(self, event: Json) -> None:
@@ -38,6 +43,7 @@ class Entering:
 
     async def end(self, event: Json) -> None:
         """Return when the invited ghost is in the room. Raises Refused, Unavailable; then it may be tried again."""
+        self._asked.add((event["room_id"], event["state_key"]))
         task = self._begun.pop(event["event_id"], None)
         await (self._let_in(event) if task is None else task)
 

@@ -61,7 +61,7 @@ class Membership:
         self._trusted = edge.trusted
         self._clock = edge.clock
         self._unreachable = edge.unreachable
-        self._entering = Entering(self.let_in)
+        self._entering = Entering(self.let_in, rooms.doors.asked)
         self._opening = Inviters(time.monotonic)
         self._called: Called | None = None
         self._upgrades = Upgrades(edge, rooms, engine, voice)
@@ -157,6 +157,7 @@ class Membership:
                 room.members[user] = before
             room.changed()
             raise
+        self._rooms.doors.asked.discard((room.room_id, user))
         if user in room.leaving:
             room.leaving.discard(user)
             room.removed.discard(user)

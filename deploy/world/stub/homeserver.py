@@ -367,7 +367,7 @@ class StubHomeserver(Pusher):
         event = self.world.joined(room_id, caller.user).state.get((kind, key))
         if event is None:
             raise StubError(404, "M_NOT_FOUND")
-        return dict(event["content"])
+        return dict(event if caller.query.get("format") == "event" else event["content"])
 
     def _put_state(self, caller: Caller, body: Json, room_id: str, kind: str, key: str) -> Json:
         event = self.world.send(room_id, caller.user, kind, body, key)
