@@ -88,6 +88,11 @@ VALUES (nextval('message_place'), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10); -- p
 VALUES (COALESCE((SELECT pos FROM message ORDER BY -pos LIMIT 1), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10); -- sqlite
 -- name: add_recipient
 INSERT INTO recipient (message, person, network, state, at) VALUES ($1, $2, $3, 'accepted', $4);
+-- name: add_recipients
+-- The same for many: pairs of person and network.
+INSERT INTO recipient (message, person, network, state, at)
+SELECT $1, value ->> 0, value ->> 1, 'accepted', $3 FROM jsonb_array_elements($2::text::jsonb); -- pg
+SELECT $1, json_extract(value, '$[0]'), json_extract(value, '$[1]'), 'accepted', $3 FROM json_each($2); -- sqlite
 -- name: recipients
 SELECT person, network, state FROM recipient WHERE message = $1;
 -- name: add_delivery

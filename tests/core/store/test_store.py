@@ -12,7 +12,7 @@ from bridge.db.postgres import Postgres
 from bridge.db.sqlite import Sqlite
 from bridge.errors import Unavailable
 from bridge.hub.courier import Patience
-from bridge.model import Address, Delivery, Ref, State
+from bridge.model import Address, Delivery, Member, Person, Ref, State
 from bridge.seal import Seal
 from bridge.store.backlog import Backlog
 from bridge.store.conversation import delivery_id, message_id
@@ -135,6 +135,23 @@ async def test_many_at_once_begin_one_conversation(url: str) -> None:
         assert len({d.conversation for d in done}) == 1
         await w.until(lambda: len(w.matrix.delivered) == 20)
         assert [d.order for d in w.matrix.delivered] == sorted(d.order for d in w.matrix.delivered)
+
+
+@pytest.mark.looks_inside
+async def test_each_of_few_and_of_many_is_a_recipient_once_and_many_cost_one_statement(url: str) -> None:
+    names = [f"matrix:@o'n\"{n}\\é$1:chu.example" for n in range(40)]
+    members = [Member(Person(name, "N"), Address("matrix" if n % 2 else "siilo", name)) for n, name in enumerate(names)]
+    async with running(url) as w:
+        before = w.db.counts.copy()
+        for message, some in (("few", members[:2]), ("many", members)):
+            async with w.db.transaction("test") as tx:
+                await w.store._recipients(tx, message, some, 5)
+            rows = await w.db.all("store.recipients", message)
+            assert {(r["person"], r["network"]) for r in rows} == {(m.person.id, m.address.network) for m in some}
+            assert {row["state"] for row in rows} == {"accepted"}
+            assert len(rows) == len(some)
+        asked = w.db.counts.since(before).statements
+        assert (asked["store.add_recipient"], asked["store.add_recipients"]) == (2, 1)
 
 
 class Deaf:
