@@ -6,6 +6,7 @@ Nobody meets a message that cannot be read afterwards, nothing is silently lost,
 from __future__ import annotations
 
 import sqlite3
+from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from appservice.client.homeserver import Homeserver, part
+from appservice.e2ee.identity import ONE_TIME_KEYS
 from appservice.process import app
 from appservice.process.life import TYPE, own_user
 from appservice.process.restored.noticing import ItemKind
@@ -30,7 +32,7 @@ from deploy.world.client import RustClient
 from deploy.world.ports import free_ports
 from deploy.world.postgres import Postgres
 from deploy.world.simulator import Simulator
-from deploy.world.waiting import until
+from deploy.world.waiting import until, wait_for
 from tests.faults.rig import CLEO, TOKENS, configuration, simulator
 from tests.matrix.servers import Servers
 from tests.peers.world import NewClient
@@ -84,6 +86,32 @@ class Site:
         post = next(p for p in self.product.state.posts() if p["body"].get("text") == text)
         self.product.outbox.put(post["lane"], post["method"], post["path"], post["body"])
 
+    async def phones(self, parts: app.Parts, how_many: int) -> None:
+        """So many new devices take a one-time key of Cleo's ghost, each, to write to her; the ghost publishes more."""
+        device = str(parts.matrix.engine.device_of(self.ghost))
+        body = {"one_time_keys": {self.ghost: {device: "signed_curve25519"}}}
+        for _ in range(how_many):
+            await parts.matrix.homeserver.call("POST", "/_matrix/client/v3/keys/claim", body, user=self.ghost)
+        await parts.matrix.engine.ring([self.ghost])
+
+    async def renewed(self, db: Database) -> None:
+        """No one-time key of before is given out any more: whoever takes one before that writes once more."""
+
+        async def done() -> bool:
+            return not await db.all("e2ee.ghost-stale", "", 1)
+
+        await wait_for(done, "new one-time keys")
+
+    async def ratchets(self, room: str) -> list[tuple[str, bytes]]:
+        """Which session, and which place of its ratchet (the beginning of the ciphertext), has encrypted each event
+        of Cleo's ghost in a room."""
+        async with Homeserver(self.servers.home.url, "as-real") as homeserver:
+            path = f"/_matrix/client/v3/rooms/{part(room)}/messages"
+            query = {"dir": "b", "limit": "200", "filter": '{"types":["m.room.encrypted"]}'}
+            found = (await homeserver.call("GET", path, user=self.ghost, query=query))["chunk"]
+        said = [event["content"] for event in found if event["sender"] == self.ghost]
+        return [(one["session_id"], _index(b64decode(one["ciphertext"] + "=="))) for one in said]
+
     def chat(self, text: str) -> str:
         """The product's conversation in which something came."""
         return next(str(m["conversation"]) for m in self.product.state.messages()["arrived"] if m.get("text") == text)
@@ -106,6 +134,13 @@ async def site(folder: Path, servers: Servers, database: str) -> AsyncIterator[S
             await homeserver.call("PUT", f"/_matrix/client/v3/user/{part(me)}/account_data/{TYPE}", {})
     async with AsyncExitStack() as stack:
         yield Site(folder, servers, await simulator(stack, "pandalab", ports))
+
+
+def _index(message: bytes) -> bytes:
+    """The message index of a Megolm message: a varint after its version and a tag (Megolm, "Message format")."""
+    assert message[:2] == b"\x03\x08"
+    end = next(n for n, byte in enumerate(message[2:], 3) if byte < 0x80)
+    return message[2:end]
 
 
 async def items(db: Database, kind: ItemKind) -> list[str]:
@@ -170,6 +205,15 @@ async def test_the_same_of_a_server(
     await drill(OnServer(tmp_path, postgres, await postgres.create_database()), servers, tmp_path, new_client)
 
 
+async def nothing_is_unreadable(here: Site, *looks: tuple[RustClient, str]) -> None:
+    """Each of these clients reads everything in its room, and no place of a ratchet has encrypted two texts."""
+    for client, where in looks:
+        seen, used = await client.timeline(where), await here.ratchets(where)
+        assert [e for e in seen if e["decryption_failure"]] == []
+        assert used
+        assert len(set(used)) == len(used)
+
+
 async def drill(copy: OnFile | OnServer, servers: Servers, folder: Path, new_client: NewClient) -> None:
     """The story."""
     ben, kim = await new_client(servers.home, "ben"), await new_client(servers.away, "kim")
@@ -179,17 +223,19 @@ async def drill(copy: OnFile | OnServer, servers: Servers, folder: Path, new_cli
             chat = here.chat("avant")
             await here.write(ben, room, chat, "avant aussi")
             await copy.take()
-        async with here.hub():  # a start is counted at once, traffic once a minute
+        async with here.hub() as parts:  # a start is counted at once, traffic once a minute
             for n in range(3):
                 await here.say(ben, room, f"entrée {n}")
                 await here.write(ben, room, chat, f"sortie {n}")
             await ben.rotate(room)
             await here.say(ben, room, "nouvelle session")
             later = await here.begin(kim, "de loin")  # a room of which the copy does not know
+            await here.phones(parts, ONE_TIME_KEYS)  # from now on nobody gets a key that the copy knows
         await ben.send(room, "pendant la panne")
         await kim.send(later, "de loin, pendant la panne")
         await copy.put_back()
         async with here.hub() as parts:
+            await here.renewed(parts.core.db)
             lea = await new_client(servers.home, "lea")
             away = await here.begin(lea, "je viens d'arriver")
             await here.write(lea, away, here.chat("je viens d'arriver"), "bienvenue")
@@ -205,9 +251,7 @@ async def drill(copy: OnFile | OnServer, servers: Servers, folder: Path, new_cli
             again, ours = await items(parts.core.db, ItemKind.AGAIN), await items(parts.core.db, ItemKind.OURS)
             await until(lambda: parts.matrix.again.listener is None)
             report = "\n".join(lines(await acts(parts.core.db)["restored"]({}), everything=True))
-        for client, where in ((ben, room), (kim, later), (lea, away)):
-            seen = await client.timeline(where)
-            assert [e for e in seen if e["decryption_failure"]] == []
+        await nothing_is_unreadable(here, (ben, room), (kim, later), (lea, away))
         bodies = {e["event_id"]: str(e["content"].get("body")) for e in await ben.timeline(room)}
         assert list(bodies.values()).count("sortie 1") == 1  # nor does a homeserver send something twice
         assert Counter(here.got()) == Counter(set(here.got()))  # the product knows what it has, by the delivery's name
