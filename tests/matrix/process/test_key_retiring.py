@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from appservice.console.looking.searched import TrailSearch
 from appservice.process.command import main
 from deploy.world.stub.human import Human
-from deploy.world.waiting import until
+from deploy.world.waiting import until, wait_for
 from tests.matrix.make import CLEO, ghost
 from tests.matrix.operating.whole_hub import Site, site
 
@@ -63,6 +65,18 @@ async def test_sessions_end_and_everybody_reads_on(tmp_path: Path, capsys: pytes
         assert [(await retire(*whose))[0] for whose in (
             ("--room", "!none:a.example"), ("--user", "@eve:chu.example"), ("--person", "10000000009"),
         )] == [1, 1, 1]  # fmt: skip
-        noted = [row for row in await hub.parts.core.db.all("trail.next", 1000) if row["kind"] == "operator"]
-        assert {(row["actor"], row["result"]) for row in noted} == {("ann", "keys_retired")}
-        assert {row["subject"] for row in noted} == {f"matrix:{room}", f"matrix:{BEN}", f"rpps:{CLEO}", None}
+        search = TrailSearch(hub.parts.core.db, hub.parts.core.seal)
+
+        async def noted(about: str | None) -> list[Any]:
+            asked = {"kind": "operator", "about": about, "until": None, "before": 0}
+            return list((await search.answer(asked))["rows"])
+
+        async def chained() -> bool:
+            return len(await noted(None)) == 4
+
+        await wait_for(chained, "the trail")
+        rows = await noted(None)
+        assert {(row["actor"], row["result"]) for row in rows} == {("ann", "keys_retired")}
+        assert not [row for row in rows if "ben" in str(row["subject"])]  # an address stands there by its hash
+        found = [(await noted(who))[0]["details"]["whose"] for who in (BEN, CLEO)]
+        assert found == ["user", "person"]
