@@ -35,20 +35,6 @@ async def test_a_text_is_read_and_its_sender_known(url: str) -> None:
         assert here.keys == [(ROOM, content["session_id"])]
 
 
-async def test_an_inbox_in_which_nothing_came_is_not_written_down_again(url: str) -> None:
-    async with lab(url) as here:
-        (ben,) = here.person(BEN, "PHONE")
-        await here.engine.ring([ANNA])
-        before = here.db.counts.copy()
-        for _ in range(3):
-            await here.engine.ring([ANNA])
-        assert here.db.counts.since(before).transactions == 0
-        ben.share(ROOM, ANNA)
-        await here.engine.ring([ANNA])
-        assert here.db.counts.since(before).statements["e2ee.ghost-moved"] == 1
-        assert (await here.read(ben.say(ROOM, "bonjour"), BEN)).content["body"] == "bonjour"
-
-
 async def test_a_key_that_one_ghost_got_serves_all_and_survives_a_crash(url: str) -> None:
     async with lab(url) as here:
         await here.engine.ensure_device("@h_cleo:home")

@@ -8,7 +8,7 @@ import pytest
 
 from appservice.e2ee import rounds
 from deploy.world.waiting import until
-from tests.e2ee.lab import ANNA, BEN, lab
+from tests.e2ee.lab import ANNA, BEN, ROOM, lab
 
 GHOSTS = [f"@h_{n}:home" for n in range(6)]
 
@@ -58,3 +58,17 @@ async def test_whoever_speaks_is_looked_at_first_and_once(url: str) -> None:
         await here.engine.look([ANNA])
         await here.engine.look([ANNA])
         assert here.stub.count("/sync") == before + 1
+
+
+async def test_an_inbox_in_which_nothing_came_is_not_written_down_again(url: str) -> None:
+    async with lab(url) as here:
+        (ben,) = here.person(BEN, "PHONE")
+        await here.engine.ring([ANNA])
+        before = here.db.counts.copy()
+        for _ in range(3):
+            await here.engine.ring([ANNA])
+        assert here.db.counts.since(before).transactions == 0
+        ben.share(ROOM, ANNA)
+        await here.engine.ring([ANNA])
+        assert here.db.counts.since(before).statements["e2ee.ghost-moved"] == 1
+        assert (await here.read(ben.say(ROOM, "bonjour"), BEN)).content["body"] == "bonjour"
