@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from deploy.world import process
@@ -18,7 +19,7 @@ from deploy.world.postgres import Postgres
 from deploy.world.waiting import PATIENCE, until, wait_for
 from tests.console.make import PAGES, Desk, Visitor
 from tests.faults.crew import Crew, crew
-from tests.faults.desk import listeners
+from tests.faults.desk import desk, listeners
 from tests.faults.rig import Forked, Zygote
 from tests.faults.test_kills import Passed, passed
 from tests.faults.traffic import Traffic
@@ -39,7 +40,7 @@ def zygote() -> Iterator[Zygote]:
 async def test_whoever_works_dies_stands_still_or_ends_and_nothing_is_lost(
     tmp_path: Path, zygote: Zygote, postgres: Postgres
 ) -> None:
-    async with crew(tmp_path, zygote, postgres) as workers:
+    async with crew(tmp_path, zygote, postgres) as workers, desk(workers) as console:
         traffic = Traffic(workers.world)
         with supervised(workers, tmp_path / "notify") as told:
             workers.start()
@@ -48,10 +49,14 @@ async def test_whoever_works_dies_stands_still_or_ends_and_nothing_is_lost(
         workers.start()
         await traffic.begin()
         await traffic.burst(0)
+        anna = await _an_operator_at_work(console)
         workers.kill(first)
         workers.start()
+        looks = asyncio.create_task(wait_for(lambda: _comes(anna), "the page comes"))
         await traffic.burst(1)
         await _somebody_else(workers, first)
+        await looks  # in the browser a death is a slow page
+        await _the_same_session(console, anna)
         await traffic.burst(2)
         second = await workers.working()
         await workers.world.ready()  # a start may stand still for longer
@@ -124,6 +129,13 @@ async def _the_same_session(console: Desk, anna: Visitor) -> None:
     await wait_for(lambda: _has(anna, "/audit?kind=operator", "sent_again"), "the trail has what she did")
     assert (await anna.post("/logout"))[0] == 303
     assert (await thief.ask("GET", "/"))[0] == 303
+
+
+async def _comes(anna: Visitor) -> str | None:
+    try:
+        return await anna.page("/")
+    except aiohttp.ClientError:  # nobody has come to work in time: she loads it anew
+        return None
 
 
 async def _has(anna: Visitor, path: str, word: str) -> bool:
