@@ -135,11 +135,11 @@ async def test_what_an_upgrade_would_do(config: Path, capsys: pytest.CaptureFixt
     url = read_config(config).database.url
     await filled(url)
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db, db:
-        db.execute("DELETE FROM migration WHERE component = 'process' AND number = 4")
+        db.execute("DELETE FROM migration WHERE component = 'process' AND number = 5")
     assert await call("upgrade", "--check", "-c", config) == 0
     said = capsys.readouterr().out
     assert "1 migrations would run" in said
-    assert "process 0004" in said
+    assert "process 0005" in said
     config.write_text(config.read_text() + "\nno_such_option: 1\n")
     assert await call("upgrade", "--check", "-c", config) == 1
     assert "no_such_option: there is no such option" in capsys.readouterr().out

@@ -46,6 +46,7 @@ SEALS = {
     "appservice/console/login/sessions.py": 1,
     "appservice/console/ways.py": 1,  # a cookie of minutes
     "appservice/e2ee/ghost_devices.py": 1, "appservice/e2ee/giving.py": 1, "appservice/leaving/captions.py": 1,
+    "appservice/operating/products.py": 1,  # an answer at the operator's door, shown once
     "appservice/process/sealing/resealing.py": 2,
     "bridge/hub/accepting/early.py": 1, "bridge/hub/duty/watches.py": 1, "bridge/hub/moving.py": 1,
     "bridge/networks/connect/credentials/rotation.py": 1, "bridge/networks/connect/log/event_log.py": 2,
