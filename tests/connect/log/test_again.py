@@ -33,6 +33,11 @@ async def all_sent(w: World) -> None:
     await wait_for(none, "everything is sent")
 
 
+async def counted(w: World, events: int) -> bool:
+    """Whether so many would be sent again."""
+    return (await again(w).after(0)).events == events
+
+
 async def notes(w: World) -> list[Row]:
     """What the audit trail has of it."""
     rows = await w.hub._store.db.all("trail.next", 1000)
@@ -48,6 +53,7 @@ async def test_a_product_that_has_lost_everything_gets_it_again_in_its_order(tmp
         second = await write(w, 3, "chat-2")
         await w.until(lambda: len(w.siilo.texts("dan")) == 7)
         await all_sent(w)
+        await wait_for(lambda: counted(w, 7), "the last answer is noted")
         whole, later = await again(w).after(0), await again(w).since(int((w.clock() - 1800) * 1000))
         assert (whole.events, whole.waiting, whole.gone, whole.more) == (7, 0, False, False)
         assert (later.after, later.upto, later.events) == (4, 7, 3)
