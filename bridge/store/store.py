@@ -232,7 +232,7 @@ class Store:
         return networks
 
     async def _recipients(self, tx: Tx, message: str, members: Sequence[Member], now: int) -> None:
-        """A row for each: of a large room in one statement, which halves what its messages cost."""
+        """A row for each: of a large room in one statement."""
         pairs = [(member.person.id, member.address.network) for member in members]
         if len(pairs) > _FEW:
             await tx.run("store.add_recipients", message, orjson.dumps(pairs).decode(), now)
