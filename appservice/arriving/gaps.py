@@ -39,6 +39,7 @@ _SILENT_AFTER = 5.0  # s without an event after which a room counts as silent
 _AT_ONCE = 8  # silent rooms compared side by side
 _PATIENCE = 10.0  # s for a silent room before the next ones are looked at
 _CHECKED = 20_000
+_READERS = 3  # of ours who are asked for a room's order
 _DOUBT, _LONGEST_DOUBT = 30.0, 900.0  # s
 
 
@@ -140,18 +141,31 @@ class Gaps:
         new = await self._unseen(news) if len(news) > 1 else set()
         if len(new | {*waiting}) < 2 or not new:
             return history
-        taken = {ident: n for n, ident in enumerate(await self._stream(room_id))}
+        taken = {ident: n for n, ident in enumerate(await self._stream(room_id, history))}
         newest = sorted(
             (e for e in history if e["event_id"] in taken), key=lambda e: taken[e["event_id"]], reverse=True
         )
         return [*newest, *(e for e in history if e["event_id"] not in taken)]
 
-    async def _stream(self, room_id: str) -> list[str]:
-        """The newest events of a room (ids), as the homeserver's stream has them. Raises Unavailable."""
+    async def _stream(self, room_id: str, history: Sequence[Json]) -> list[str]:
+        """The newest events of a room (ids), as the homeserver's stream has them. Raises Unavailable.
+
+        Whoever has come into the room since the position gets them by depth (Synapse, ``_load_filtered_recents``), and
+        is told that there is more. So somebody who was there all the time asks, as far as that can be known.
+        """
         room = await self._rooms.store.get(room_id)
-        reader = next((one for one in self._rooms.doors.ghosts_in(room) if self._inboxes.anchor(one)), None)
-        if reader is None:
-            return []
+        moved = {event.get("state_key") for event in history if event["type"] == "m.room.member"}
+        known = [one for one in self._rooms.doors.ghosts_in(room) if self._inboxes.anchor(one)]
+        found = list[str]()
+        for reader in sorted(known, key=lambda one: one in moved)[:_READERS]:
+            events, whole = await self._timeline(room_id, reader)
+            found = found or events
+            if whole:
+                return events
+        return found
+
+    async def _timeline(self, room_id: str, reader: str) -> tuple[list[str], bool]:
+        """What ``/sync`` says to one of ours, and whether that is all since their position."""
         wanted = orjson.dumps(_filter(room_id)).decode()
         since = self._inboxes.anchor(reader) or ""
         query = {"since": since, "timeout": "0", "set_presence": "offline", "filter": wanted}
@@ -159,9 +173,11 @@ class Gaps:
             answer = await self._homeserver.call("GET", "/_matrix/client/v3/sync", user=reader, query=query)
         except MatrixRefused as refusal:
             log.info("the stream of %s is not known: %s", room_id, refusal)
-            return []
+            return [], False
         there = may(may(may(answer, "rooms", dict), "join", dict), room_id, dict)
-        return [e["event_id"] for e in may(may(there, "timeline", dict), "events", list) if _named(e)]
+        timeline = may(there, "timeline", dict)
+        events = [e["event_id"] for e in may(timeline, "events", list) if _named(e)]
+        return events, not timeline.get("limited", False)
 
     async def over(self, room_id: str, history: Sequence[Json]) -> set[str]:
         """State events of a history that never came in and that the room no longer holds, as ids.

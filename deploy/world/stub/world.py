@@ -419,12 +419,20 @@ class World:
         return answer
 
     def timelines(self, mxid: str, since: int, wanted: Json) -> Json:
-        """The rooms of /sync as a filter wants them: the newest events since a position, as the stream has them."""
+        """The rooms of /sync as a filter wants them: the newest events since a position, as the stream has them.
+
+        Whoever has joined since then gets them by depth, as from Synapse (``_load_filtered_recents``).
+        """
         rooms = [name for name in wanted.get("rooms", ()) if name in self.user(mxid).rooms]
         limit = wanted.get("timeline", {}).get("limit", 10)
-        new = {name: [event for at, event in self.rooms[name].stream if at > since] for name in rooms}
+        came = {name for name in rooms if self.joins.get((mxid, name), 0) > since}
+        new = {
+            name: self.rooms[name].events if name in came else [e for at, e in self.rooms[name].stream if at > since]
+            for name in rooms
+        }
         return {
-            name: {"timeline": {"events": some[-limit:], "limited": len(some) > limit}} for name, some in new.items()
+            name: {"timeline": {"events": some[-limit:], "limited": name in came or len(some) > limit}}
+            for name, some in new.items()
         }
 
     def changed(self, mxid: str, since: int) -> list[str]:

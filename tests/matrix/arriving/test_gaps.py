@@ -301,6 +301,17 @@ def below(world: World, room: str, ident: str, other: str) -> None:
     events.insert(next(n for n, event in enumerate(events) if event["event_id"] == other), one)
 
 
+async def unpushed(world: World, node: Node, room: str, chat: str) -> str:
+    """Violette writes, and nobody is told of the event, whose id this gives."""
+    events = world.stub.world.rooms[room].events
+    before = len(events)
+    with lost(world):
+        said = Message(Ref("siilo", "v1"), chat, Address("siilo", "violette"), Kind.TEXT, Body("de violette"), now_ms())
+        await node.hub.accept(said)
+        await until(lambda: any(event["type"] == "m.room.encrypted" for event in events[before:]))
+    return str(next(event["event_id"] for event in events[before:] if event["type"] == "m.room.encrypted"))
+
+
 async def test_what_was_written_at_once_on_two_homeservers_has_one_order_on_every_leg(world: World) -> None:
     """A product's message went into the room, then the hub was killed; meanwhile ben wrote on a homeserver that had not
     got it yet. By depth his comes first; the room shows it second, as the homeserver has taken it."""
@@ -313,14 +324,29 @@ async def test_what_was_written_at_once_on_two_homeservers_has_one_order_on_ever
         await ben.say(room, "à tous")
         chat = (await node.got("à tous")).chat
         await until(lambda: node.matrix.idle)
-        events = world.stub.world.rooms[room].events
-        before = len(events)
-        with lost(world):
-            violette = Address("siilo", "violette")
-            said = Message(Ref("siilo", "v1"), chat, violette, Kind.TEXT, Body("de violette"), now_ms())
-            await node.hub.accept(said)
-            await until(lambda: any(event["type"] == "m.room.encrypted" for event in events[before:]))
-    ours = next(event["event_id"] for event in events[before:] if event["type"] == "m.room.encrypted")
+        ours = await unpushed(world, node, room, chat)
+    theirs = await ben.say(room, "de ben")
+    below(world, room, theirs, ours)
+    async with world.node() as node:
+        await ben.say(room, "encore")
+        await node.got("encore")
+        assert node.texts() == ["de violette", "de ben", "encore"]
+
+
+async def test_the_order_is_asked_for_as_who_was_there_before(world: World) -> None:
+    """To whoever has just come Synapse gives the newest events by depth, too. Anna has, and comes first by name."""
+    world.people = [*world.people, entry(VIOLETTE, "Dr Violette Blanc", "siilo:violette")]
+    ben = await world.human("ben", "chu.example")
+    async with world.node() as node:
+        await node.warm(ANNA, CLEO, VIOLETTE)
+        room = await ben.create_room(ghost(CLEO), ghost(VIOLETTE))
+        await until(lambda: len(world.stub.world.rooms[room].members("join")) == 3)
+        await ben.say(room, "à tous")
+        chat = (await node.got("à tous")).chat
+        await ben.member(room, "invite", ghost(ANNA))
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) == "join")
+        await until(lambda: node.matrix.idle)
+        ours = await unpushed(world, node, room, chat)
     theirs = await ben.say(room, "de ben")
     below(world, room, theirs, ours)
     async with world.node() as node:
