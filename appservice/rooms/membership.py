@@ -295,6 +295,7 @@ class Membership:
             else:
                 room.set_member(ghost, "invite")
                 await self._enter(room, ghost, event)
+            await self._upgrades.adopted(room)  # a delivery may be moving its conversation here just now
             await self._voice.needed(room, ghost)  # a hub that ended after the join has not brought it
             await self._settle(room, event, ghost, inviter, done)
         except Refused as refusal:

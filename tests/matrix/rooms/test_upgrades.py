@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -107,6 +109,30 @@ async def test_a_room_that_lets_nobody_in_is_said_once_and_waited_for(world: Wor
         await ben.heard("trois")
         assert [said(ben, text) for text in ("premier", "deux", "trois")] == [[room], [new], [new]]
         assert [s.text for s in ben.seen if s.text in ("deux", "trois")] == ["deux", "trois"]
+        assert [(s.state, s.reason) for s in await became(node, waits)] == [("delivered", None)]
+
+
+async def test_an_invitation_that_is_seen_while_its_ghost_comes_in_begins_no_other_conversation(world: World) -> None:
+    """A delivery has it join, and reads the room still; the invitation's own event comes then."""
+    ben, gate = await world.human("ben", "chu.example"), asyncio.Event()
+    async with world.node() as node:
+        await node.write("two", "premier", to=(f"matrix:{ben.mxid}",))
+        room = await ben.invited()
+        await ben.member(room, "join")
+        await ben.heard("premier")
+        new = await upgraded(ben, room)
+        await ben.heard("nouveau salon")
+        world.stub.fault(rf"GET .*/rooms/{quote(new, safe='')}/state\?", times=1, gate=gate)
+        world.stub.world.change_membership(new, ben.mxid, ghost(CLEO), "invite", {})
+        invitation = world.stub.world.rooms[new].events[-1]
+        waits = await node.write("two", "deux")
+        await until(lambda: world.stub.world.rooms[new].membership(ghost(CLEO)) == "join")
+        world.stub.interest(invitation)
+        await world.stub.idle()
+        await asyncio.sleep(0.1)  # nobody tells that its lane has begun with it
+        gate.set()
+        await ben.heard("deux")
+        assert [said(ben, text) for text in ("premier", "deux")] == [[room], [new]]
         assert [(s.state, s.reason) for s in await became(node, waits)] == [("delivered", None)]
 
 
