@@ -102,6 +102,6 @@ def _sessions(n: int) -> dict[str, Table]:
         "e2ee_no_olm": ("ghost, user_id, device_id", ((f"@g{i}:h", "@u:h", "D") for i in each)),
         "e2ee_request": (
             "room_id, session_id, sender, ghost, request_id, tries, next_at",
-            (("!r", f"in{i}", "@u:h", "@g:h", "r", 1, i) for i in each),
+            (("!r", f"in{i}", f"@u{i % 7}:h", f"@rpps_{i % 100}:h", "r", i % 9, i) for i in each),
         ),
     }
