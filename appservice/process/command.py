@@ -10,11 +10,14 @@ import logging
 import os
 import resource
 import secrets
+import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import asyncpg
 
 from appservice.operating import accounts as accounts_cli
 from appservice.operating import audit as audit_cli
@@ -36,8 +39,9 @@ from appservice.process.sealing import command as seal_cli
 from appservice.rights import conversations as conversations_cli
 from appservice.rights import persons as persons_cli
 from bridge.config import BadConfig, Config, read_config, validate
-from bridge.db import brief
-from bridge.errors import Refused, Unavailable
+from bridge.db import BadAddress
+from bridge.db.refusals import in_words, why
+from bridge.errors import Refused, Unavailable, where
 from bridge.networks.connect.signing import new_secret, new_token
 from bridge.networks.mail.trust import command as trust_cli
 from bridge.parts import logs
@@ -68,6 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unavailable as reason:
         print(_why(reason), file=sys.stderr)
         return 1
+    except BadAddress as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        print(
+            f"database.url: the database cannot be used: {': '.join(why(problem))} ({where(problem)})", file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `| head` has seen enough
@@ -76,18 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _why(reason: Unavailable) -> str:
-    if reason.code == "database_in_use":
-        return "database.url: another hub uses this database: stop that one first"
-    if reason.code == "database_newer":
-        return "database.url: a newer Liaison has used this database: run that version, or restore the older backup"
     if reason.code == "database":
-        cause = reason.__cause__
-        return f"database.url: the database cannot be used ({brief(cause) if cause else 'it does not answer'})"
+        return f"database.url: the database cannot be used: {in_words(reason)}"
+    if reason.code in ("database_in_use", "database_newer"):
+        return f"database.url: {in_words(reason)}"
     if reason.code == "directory_in_use":
         return "directory: another import is running"
     if reason.code == "directory":
-        cause = reason.__cause__
-        return f"directory: its tables cannot be used ({brief(cause) if cause else 'they are not there'})"
+        return f"directory: its tables cannot be used: {in_words(reason)}"
     return _DOOR.get(reason.code) or f"not available: {reason.code}"
 
 

@@ -19,9 +19,9 @@ from appservice.rights.erasing import ErasedPerson, Erasing, lines
 from appservice.rights.premises import Premises
 from appservice.rights.whole import Whole, whole
 from bridge.config import BadConfig, Config
-from bridge.db import Database, open_database
+from bridge.db import Database, fence_of, open_present
 from bridge.erasure import PERSONAL
-from bridge.errors import Refused
+from bridge.errors import Refused, said
 from bridge.hub.hub import now_ms
 from bridge.model import MAIL, Address
 from bridge.people.gone import kept
@@ -85,7 +85,7 @@ async def _export(asked: argparse.Namespace, hub: Premises) -> int:
         raise BadConfig("audit.key_file: is missing: an export is signed")
     try:
         found = (await ask(config, "conversations-of", {"person": person}))["conversations"]
-        async with whole(config.database.url) as db:
+        async with whole(config.database.url, None) as db:
             known = await known_of(db, config.seal.open(), hub, person)
             rows = {} if known is None else await rows_of(db, known)
         if known is None:
@@ -130,6 +130,7 @@ async def _erase(asked: argparse.Namespace, hub: Premises) -> int:
     person = _id(asked.person)
     if signing_key(hub.config) is None:
         raise BadConfig("audit.key_file: is missing: the report of an erasure is signed")
+    _can_be_written(asked.report)
     report = await erase(hub, person, login())
     if report is None:
         print(f"{person}: the hub knows nobody by this id", file=sys.stderr)
@@ -143,16 +144,28 @@ async def _erase(asked: argparse.Namespace, hub: Premises) -> int:
     return 0
 
 
+def _can_be_written(path: Path) -> None:
+    """Tried before anything is erased: the report of it cannot be made again. Raises BadConfig."""
+    there = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise BadConfig(f"--report: {said(error)}") from None
+    if not there:
+        path.unlink()
+
+
 async def erase(hub: Premises, person: str, by: str) -> Json | None:
     """Erase a person (id) and give the signed report; None if nobody is known by this id."""
     config = hub.config
     seal, key = config.seal.open(), signing_key(config)
     async with AsyncExitStack() as stack:
-        db = await open_database(config.database.url, hub.components)
+        db = await open_present(config.database.url, hub.components)
         stack.push_async_callback(db.close)
         chainer = Chainer(db, seal, key, config.audit.rules(), now_ms)
         await chainer.catch_up()  # what is still to be chained names addresses
-        raw = await stack.enter_async_context(whole(config.database.url))
+        raw = await stack.enter_async_context(whole(config.database.url, fence_of(db)))
         known = await known_of(raw, seal, hub, person)
         if known is None:
             return None

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, Protocol
 
-from bridge.db import Row
+from bridge.db import Row, is_server, present
+from bridge.db.postgres.lease import fence_call
+from bridge.db.postgres.reaching import reach, reaching
 
 
 class Whole(Protocol):
@@ -64,8 +66,8 @@ def _marks(sql: str) -> str:
 
 
 class _Postgres:
-    def __init__(self, connection: Any) -> None:
-        self._db = connection
+    def __init__(self, connection: Any, fence: int | None) -> None:
+        self._db, self._fence = connection, fence
 
     async def rows(self, sql: str, *args: Any) -> list[Row]:
         return list(await self._db.fetch(sql, *args))
@@ -85,6 +87,9 @@ class _Postgres:
 
     async def begin(self) -> None:
         await self._db.execute("BEGIN")
+        if self._fence is not None:
+            with reaching():
+                await self._db.execute(fence_call(self._fence))
 
     async def commit(self) -> None:
         await self._db.execute("COMMIT")
@@ -104,19 +109,20 @@ class _Postgres:
 
 
 @asynccontextmanager
-async def whole(url: str) -> AsyncIterator[Whole]:
-    """Beside the hub's own connections, which hold the lock that keeps a running hub out."""
-    if url.startswith("sqlite:///"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)) as db:
+async def whole(url: str, fence: int | None) -> AsyncIterator[Whole]:
+    """Beside the hub's own connections, which keep a running hub out: ``fence`` is their number of the lease.
+
+    Raises Unavailable, also when another process has taken the database over.
+    """
+    if not is_server(url):
+        with closing(sqlite3.connect(present(url), isolation_level=None, timeout=10)) as db:
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA secure_delete=ON")
             yield _Sqlite(db)
         return
-    import asyncpg
-
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await reach(url)
     try:
-        yield _Postgres(connection)
+        yield _Postgres(connection, fence)
     finally:
         with suppress(Exception):
             await connection.close(timeout=5)

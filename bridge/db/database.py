@@ -21,12 +21,21 @@ from bridge.db.migrating import Needed, too_new
 from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)
+OLDEST = 13  # the major version of PostgreSQL
 _AGAIN = 60.0  # s between two lines about one trouble
 _OVER = 10.0  # s without trouble
 
 
 class Conflict(Exception):
     """Something is there already that must be there once only; nothing of the transaction was written."""
+
+
+class BadAddress(ValueError):
+    """What is no address of a database; its text holds nothing of the address."""
+
+
+class OldServer(ConnectionError):
+    """A server that is older than :data:`OLDEST`: with it nothing is begun."""
 
 
 class Row(Protocol):

@@ -15,8 +15,7 @@ from urllib.parse import quote
 
 from bridge.db.database import NEEDS, Component, newest
 from bridge.db.migrating import too_new
-
-OLDEST = 13  # the major version of PostgreSQL
+from bridge.db.refusals import why
 
 
 @dataclass(slots=True)
@@ -101,22 +100,15 @@ def _locked(path: str) -> bool:
 async def _postgres(url: str, components: Sequence[Component]) -> Looked:
     import asyncpg
 
-    from bridge.db.postgres import durability
+    from bridge.db.postgres import durability, session
 
     found = Looked()
     try:
-        connection = await asyncpg.connect(url, timeout=10)
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-        mend = "create the role, and give its password by PGPASSWORD or PGPASSFILE of the service; look at pg_hba.conf"
-        return found.trouble("the server does not let this user in", mend)
-    except asyncpg.InvalidCatalogNameError:
-        mend = "createdb -O ROLE -E UTF8 -T template0 --locale=C NAME"
-        return found.trouble("the server has no database of this name", mend)
+        connection = await session.plain(url)
     except ValueError:  # its text may hold a part of the password
         return found.trouble("it is no address", "in a password, write @ : / # as %40 %3A %2F %23")
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        mend = "look at host and port in database.url, and whether PostgreSQL runs and listens there"
-        return found.trouble(f"no server answers ({type(error).__name__})", mend)
+        return found.trouble(*why(error))
     try:
         await _of_postgres(found, connection, components)
         seen = await durability.seen_of(connection)
@@ -133,9 +125,6 @@ async def _postgres(url: str, components: Sequence[Component]) -> Looked:
 
 
 async def _of_postgres(found: Looked, connection: Any, components: Sequence[Component]) -> None:
-    version = connection.get_server_version().major
-    if version < OLDEST:
-        found.trouble(f"PostgreSQL {version} is too old", f"{OLDEST} or newer is needed")
     encoding = await connection.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
         mend = "createdb -E UTF8 -T template0 --locale=C NAME, and name that one"

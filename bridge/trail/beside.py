@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from bridge.db import Row, read_statements
+from bridge.db import Row, is_server, present, read_statements
 from bridge.errors import Unavailable
 from bridge.trail.chain import ChainRow
 from bridge.trail.checkpoints import Checkpoint
@@ -42,11 +42,11 @@ class _Postgres:
 
 @asynccontextmanager
 async def beside(url: str) -> AsyncIterator[Reads]:
-    """The database of a hub, read only, as it is at this moment. Raises Unavailable."""
-    if url.startswith("sqlite:///"):
-        path = url.removeprefix("sqlite:///")
+    """The database of a hub, read only, as it is at this moment. Raises Unavailable, BadAddress."""
+    if not is_server(url):
+        path = present(url)
         try:
-            with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)) as db:
+            with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)) as db:
                 db.row_factory = sqlite3.Row
                 db.execute("PRAGMA query_only=ON")
                 db.execute("BEGIN")
@@ -54,12 +54,9 @@ async def beside(url: str) -> AsyncIterator[Reads]:
         except sqlite3.Error as error:
             raise Unavailable("database") from error
         return
-    import asyncpg
+    from bridge.db.postgres.reaching import reach
 
-    try:
-        connection = await asyncpg.connect(url, timeout=10)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unavailable("database") from error
+    connection = await reach(url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield _Postgres(connection)

@@ -13,24 +13,27 @@ import hashlib
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg
 import orjson
 
 from appservice.process.safekeeping.moving import carried, there
+from appservice.process.safekeeping.unfinished import FILE, KEYS, MANIFEST, filling, sweep
 from bridge.config import Config, read_secret
-from bridge.db import Component, is_server, open_database, read_migrations
+from bridge.db import Component, file_of, is_server, open_database, read_migrations
 from bridge.db.carrying.carriage import NotCarried, sum_of
 from bridge.db.carrying.ends import SqliteEnd
 from bridge.db.carrying.tables import tables_in
+from bridge.db.postgres.reaching import reach
+from bridge.db.refusals import why
 from bridge.errors import said
-
-FILE, MANIFEST, KEYS = "hub.db", "manifest.json", "seal-keys.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def main(asked: argparse.Namespace, config: Config) -> int:
     """Make one, print. Raises BadConfig, Unavailable."""
     try:
-        made = await backup(config, asked.folder, with_keys=asked.with_keys)
+        made = await backup(config, asked.folder, with_keys=asked.with_keys, told=print)
     except (NotCarried, OSError, sqlite3.Error, asyncpg.PostgresError) as problem:
-        why = said(problem) if isinstance(problem, OSError) else str(problem) or type(problem).__name__
-        print(f"no backup was made: {why}", file=sys.stderr)
+        print(f"no backup was made: {told_of(problem)}", file=sys.stderr)
         return 1
     rows = sum(int(one.partition(":")[0]) for one in made.tables.values())
     print(f"{asked.folder}: {rows} rows of {len(made.tables)} tables as of {made.made_at}")
@@ -71,39 +73,69 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-async def backup(config: Config, folder: Path, *, with_keys: bool = False) -> Manifest:
-    """Whole, or not there. Raises NotCarried, OSError, BadConfig, and what the engines raise."""
-    partial = folder.with_name(folder.name + ".partial")
-    if await asyncio.to_thread(folder.exists):
+def told_of(problem: Exception) -> str:
+    """Why it did not work, in a line."""
+    if isinstance(problem, sqlite3.Error | asyncpg.PostgresError | asyncpg.InterfaceError):
+        return ": ".join(why(problem))
+    return said(problem) if isinstance(problem, OSError) else str(problem) or type(problem).__name__
+
+
+async def backup(
+    config: Config, folder: Path, *, with_keys: bool = False, told: Callable[[str], None] = lambda _: None
+) -> Manifest:
+    """Whole, or not there. Raises NotCarried, OSError, BadConfig, and what the engines raise.
+
+    ``told`` gets a line for each folder that a backup which was cut off had left beside it, and that is gone now.
+    """
+    if await asyncio.to_thread(folder.exists) or not folder.name:
         raise NotCarried(f"{folder} is there already")
-    await asyncio.to_thread(partial.mkdir, mode=0o700)
+    partial = folder.with_name(folder.name + ".partial")
+    await asyncio.to_thread(sweep, folder.parent, "*.partial", told, {partial.name})
+    with filling(partial):
+        made = await _filled(partial, config, with_keys)
+        _on_disk(partial)
+        os.rename(partial, folder)
+        _on_disk(folder.parent)
+    return made
+
+
+async def _filled(partial: Path, config: Config, with_keys: bool) -> Manifest:
+    keys = {name: read_secret(source, f"seal.keys.{name}") for name, source in config.seal.keys.items()}
     url, path = config.database.url, partial / FILE
     components = await there(url)
     engine = "postgresql" if is_server(url) else "sqlite"
     if engine == "sqlite":
-        await asyncio.to_thread(_copied, url.removeprefix("sqlite:///"), path)
+        await asyncio.to_thread(_copied, file_of(url), path)
     else:
         await _fetched(url, path, components)
     made = await described(path, engine)
     _written(partial / MANIFEST, orjson.dumps(asdict(made), option=orjson.OPT_INDENT_2))
     if with_keys:
-        keys = {name: read_secret(source, f"seal.keys.{name}") for name, source in config.seal.keys.items()}
         _written(partial / KEYS, orjson.dumps(keys))
-    os.rename(partial, folder)
     return made
 
 
-def _copied(source: str, path: Path) -> None:
+def _on_disk(folder: Path) -> None:
+    """Which files it has, and by which names."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def _copied(source: Path, path: Path) -> None:
     """In one step: whoever writes meanwhile neither waits nor is seen."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as hub, closing(sqlite3.connect(path)) as copy:
+    address = f"file:{quote(str(source))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as hub, closing(sqlite3.connect(path)) as copy:
         hub.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
 
 
 async def _fetched(url: str, path: Path, components: list[Component]) -> None:
     """From a server, in one snapshot."""
-    connection = await asyncpg.connect(url)
+    connection = await reach(url)
     try:
         rows = await connection.fetch("SELECT component, number FROM migration")
     finally:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -19,13 +19,14 @@ import orjson
 
 from appservice.operating.audit import judged, signing_key
 from appservice.process import proof
-from appservice.process.safekeeping.backing import FILE, MANIFEST, Manifest, described
+from appservice.process.safekeeping.backing import Manifest, described, told_of
 from appservice.process.safekeeping.moving import carried, there
+from appservice.process.safekeeping.unfinished import FILE, MANIFEST, filling, sweep
 from appservice.process.sealing.columns import Form, SealedColumn, of
 from bridge.config import Config
-from bridge.db import Component, Database, is_server, open_database
+from bridge.db import Component, Database, file_of, is_server, open_database
 from bridge.db.carrying.carriage import NotCarried
-from bridge.errors import Unavailable, said
+from bridge.errors import Unavailable
 from bridge.seal import Seal, SealBroken
 
 _OPENED = 100  # rows of each sealed column that are opened
@@ -52,8 +53,7 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
             await restore(asked.folder, config)
             print("it is in its place: start the hub; `liaison restored` says then what may have come twice")
     except (NotCarried, OSError, ValueError, sqlite3.Error, asyncpg.PostgresError) as problem:
-        why = said(problem) if isinstance(problem, OSError) else str(problem) or type(problem).__name__
-        print(f"nothing was restored: {why}", file=sys.stderr)
+        print(f"nothing was restored: {told_of(problem)}", file=sys.stderr)
         return 1
     return 0
 
@@ -87,8 +87,11 @@ def _rows(manifest: Manifest, table: str) -> str:
 @asynccontextmanager
 async def _opened(file: Path) -> AsyncIterator[tuple[Database | None, Path, list[Component]]]:
     """A copy, brought up to date as a start would; None: of a newer version."""
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=file.parent.parent) as folder:
-        path = Path(folder) / FILE
+    parent = file.parent.parent
+    await asyncio.to_thread(sweep, parent, ".verify-*", lambda _: None)
+    folder = parent / f".verify-{secrets.token_hex(4)}"
+    with filling(folder, keep=False):
+        path = folder / FILE
         await asyncio.to_thread(shutil.copyfile, file, path)
         components = await there(f"sqlite:///{path}")
         try:
@@ -156,11 +159,11 @@ async def restore(folder: Path, config: Config) -> None:
     url, file = config.database.url, folder / FILE
     components = await there(f"sqlite:///{file}")
     if not is_server(url):
-        await asyncio.to_thread(_laid, file, Path(url.removeprefix("sqlite:///")))
+        await asyncio.to_thread(_laid, file, file_of(url))
     db = await open_database(url, components)
     try:
         if is_server(url):
-            await carried(f"sqlite:///{file}", url, components)
+            await carried(f"sqlite:///{file}", url, components, db)
         async with db.transaction("process.life-placed") as tx:
             await tx.run("process.life-placed", "restored")  # the next start sees that it lies elsewhere
     finally:
@@ -174,11 +177,15 @@ def _laid(file: Path, path: Path) -> None:
                 f"{there} is there already: stop the hub, and move {path.name} away with its -wal and -shm"
             )
     partial = path.with_name(path.name + ".partial")
-    with (
-        os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as target,
-        file.open("rb") as source,
-    ):
-        shutil.copyfileobj(source, target, 1 << 20)
-        target.flush()
-        os.fsync(target.fileno())
-    os.rename(partial, path)
+    try:
+        with (
+            os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as target,
+            file.open("rb") as source,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+        os.rename(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

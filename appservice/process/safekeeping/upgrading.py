@@ -10,17 +10,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
-
-import asyncpg
 
 from appservice.process import examine
 from appservice.process.app import COMPONENTS
 from bridge.config import BadConfig, Config, read_config
-from bridge.db import Component, is_server, read_migrations
+from bridge.db import Component, file_of, is_server, present, read_migrations
 from bridge.db.migrating import MigrationStep, needs, steps
+from bridge.db.postgres.reaching import reach
 
 _SECONDS = 2.0  # for a million rows that are read, on a slow disk
 _WRITES = 10.0  # the same, where each is written
@@ -112,13 +109,14 @@ async def _seen(config: Config) -> tuple[dict[str, int] | None, dict[str, int]]:
     """The newest migrations that were applied, and how many rows there are; None: no hub's database yet."""
     if is_server(config.database.url):
         return await _in_server(config.database.url)
-    path = Path(config.database.url.removeprefix("sqlite:///"))
-    return _in_file(path)
+    return _in_file(config.database.url)
 
 
-def _in_file(path: Path) -> tuple[dict[str, int] | None, dict[str, int]]:
-    if not path.is_file():
+def _in_file(url: str) -> tuple[dict[str, int] | None, dict[str, int]]:
+    path = file_of(url)
+    if not path.exists():
         return None, {}
+    present(url)
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
         names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         if "migration" not in names:
@@ -129,7 +127,7 @@ def _in_file(path: Path) -> tuple[dict[str, int] | None, dict[str, int]]:
 
 
 async def _in_server(url: str) -> tuple[dict[str, int] | None, dict[str, int]]:
-    connection: Any = await asyncpg.connect(url)
+    connection = await reach(url)
     try:
         if not await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
             return None, {}

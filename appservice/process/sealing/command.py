@@ -10,7 +10,7 @@ from appservice.operating.asking import ask
 from appservice.process.proof import COMPONENT
 from appservice.process.sealing.keys import forget
 from bridge.config import Config
-from bridge.db import open_database
+from bridge.db import open_present
 from bridge.store.store import COMPONENT as STORE
 from bridge.trail.entry import COMPONENT as TRAIL
 
@@ -31,7 +31,7 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     if asked.lost in config.seal.keys:
         print(f"seal.keys has the key {asked.lost}: it is not lost")
         return 1
-    db = await open_database(config.database.url, (STORE, TRAIL, COMPONENT))
+    db = await open_present(config.database.url, (STORE, TRAIL, COMPONENT))
     try:
         await forget(db, asked.lost, lost=True)
     finally:

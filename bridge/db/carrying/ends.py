@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import asyncpg
-
 from bridge.db.carrying.tables import Rows, Table
+from bridge.db.postgres.lease import fence_call
+from bridge.db.postgres.reaching import reach, reaching
 
 PAGE = 500  # rows in memory
 _PLACES = "message_place"  # the order of messages, of PostgreSQL only
@@ -95,17 +95,21 @@ class SqliteEnd:
 class PostgresEnd:
     """A server's database, by one connection."""
 
-    def __init__(self, connection: Any, transaction: Any) -> None:
-        self._connection, self._transaction = connection, transaction
+    def __init__(self, connection: Any, transaction: Any, fence: int | None) -> None:
+        self._connection, self._transaction, self._fence = connection, transaction, fence
         self._silent: list[str] = []
 
     @classmethod
-    async def open(cls, url: str, *, readonly: bool = False) -> PostgresEnd:
-        """Connect; ``readonly``: everything is seen as of now. Raises what asyncpg raises."""
-        connection = await asyncpg.connect(url)
-        transaction = connection.transaction(isolation="repeatable_read", readonly=readonly)
+    async def open(cls, url: str, *, readonly: bool = False, fence: int | None = None) -> PostgresEnd:
+        """Connect; ``readonly``: everything is seen as of now; else it is written under this number of the lease.
+
+        Raises Unavailable, BadAddress, and what asyncpg raises.
+        """
+        connection = await reach(url)
+        isolation = "repeatable_read" if readonly else "read_committed"  # a snapshot would not see the next holder
+        transaction = connection.transaction(isolation=isolation, readonly=readonly)
         await transaction.start()
-        return cls(connection, transaction)
+        return cls(connection, transaction, fence)
 
     async def pages(self, table: Table) -> AsyncGenerator[Rows]:
         """See :class:`End`."""
@@ -134,7 +138,13 @@ class PostgresEnd:
         return None if found is None else str(found)
 
     async def begin(self) -> None:
-        """See :class:`End`. It has begun with the connection."""
+        """See :class:`End`. It has begun with the connection.
+
+        From here on whoever takes the lease over waits, or ends this.
+        """
+        if self._fence is not None:
+            with reaching():
+                await self._connection.execute(fence_call(self._fence))
         rows = await self._connection.fetch(
             "SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger WHERE NOT tgisinternal"
             " AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)"
@@ -178,8 +188,11 @@ def _all_of(table: Table) -> str:
     return f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 (names of our own migrations)
 
 
-async def end_of(url: str, *, readonly: bool = False) -> End:
-    """One end, by its address. Raises ValueError, and what the engine raises."""
+async def end_of(url: str, *, readonly: bool = False, fence: int | None = None) -> End:
+    """One end, by its address; ``fence``: the number of the lease under which it is written.
+
+    Raises Unavailable, BadAddress, and what the engine raises.
+    """
     if url.startswith("sqlite:///"):
         return SqliteEnd(url.removeprefix("sqlite:///"), readonly=readonly)
-    return await PostgresEnd.open(url, readonly=readonly)
+    return await PostgresEnd.open(url, readonly=readonly, fence=fence)

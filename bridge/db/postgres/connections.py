@@ -28,6 +28,7 @@ AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError,
     asyncpg.OperatorInterventionError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidAuthorizationSpecificationError, asyncpg.PostgresSystemError, asyncpg.PostgresIOError,
+    asyncpg.InvalidCatalogNameError,  # the database is gone, or another one is to have its name
     asyncpg.InternalClientError,  # what a connection that is broken in the wrong moment ends with
 )  # fmt: skip
 

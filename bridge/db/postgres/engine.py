@@ -26,8 +26,9 @@ from bridge.db.migrating import needs
 from bridge.db.postgres import session
 from bridge.db.postgres.commits import Commits
 from bridge.db.postgres.connections import AWAY, Connections
-from bridge.db.postgres.keeper import Keeper, reaching
+from bridge.db.postgres.keeper import Keeper
 from bridge.db.postgres.lease import FENCED, fence_call
+from bridge.db.postgres.reaching import reaching
 from bridge.db.postgres.together import Statement, Together
 from bridge.db.postgres.transaction import PostgresTx
 from bridge.errors import Unavailable
@@ -105,6 +106,11 @@ class Postgres:
         finally:
             await connection.close()
         return cls(url, keeper, statements, together)
+
+    @property
+    def fence(self) -> int:
+        """The number of the lease: what another connection of this process asks for when it writes."""
+        return self._keeper.fence
 
     async def taken_over(self) -> None:
         """See :class:`bridge.db.Database`."""

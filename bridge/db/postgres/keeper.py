@@ -7,8 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -139,19 +138,3 @@ def gone(holder: str) -> bool:
     except OSError:
         return False
     return False
-
-
-@contextmanager
-def reaching() -> Iterator[None]:
-    """What can go wrong before a database is open. Raises Unavailable, ValueError for what is no address."""
-    try:
-        yield
-    except (*AWAY, asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError, TimeoutError) as error:
-        raise Unavailable("database", 1.0, alone=True) from error
-    except asyncpg.PostgresError as error:
-        if error.sqlstate != lease.FENCED:
-            raise
-        raise Unavailable("database_in_use", 1.0, alone=True) from error
-    except ValueError:  # its text may hold a part of the password
-        said = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
-        raise ValueError(said) from None

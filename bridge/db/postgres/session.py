@@ -21,6 +21,9 @@ from typing import Any
 
 import asyncpg
 
+from bridge.db.database import OLDEST, BadAddress, OldServer
+
+_NO_ADDRESS = "database.url is no address (in a password, write @ : / # as %40 %3A %2F %23)"
 _CONNECT = 10.0  # s for a connection to be made
 _SILENT = 15  # s after which a machine that acknowledges nothing is taken for dead
 _SURE = "SELECT pg_logical_emit_message(true, 'liaison', '')"  # a commit that writes nothing but the log
@@ -28,12 +31,24 @@ _EACH_SEES = "SET default_transaction_isolation = 'read committed'"
 _GAVE_UP = "SyncRepWaitForLSN"  # what says that a commit is on this server only
 
 
+async def plain(url: str, **options: Any) -> Any:
+    """A connection, also to a replica. Raises OldServer, BadAddress, and what asyncpg raises."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT, **options)
+    except ValueError:  # its text may hold a part of the password
+        raise BadAddress(_NO_ADDRESS) from None
+    if (version := connection.get_server_version().major) < OLDEST:
+        connection.terminate()
+        raise OldServer(f"PostgreSQL {version} is too old")
+    return connection
+
+
 async def connect(url: str, gave_up: Callable[[Any], None] | None = None, **options: Any) -> Any:
     """A session. Raises what asyncpg raises.
 
     ``gave_up`` is called with the connection when a commit on it was told not to wait for the replica.
     """
-    connection = await asyncpg.connect(url, timeout=_CONNECT, **options)
+    connection = await plain(url, **options)
     _watch(connection)
     if gave_up is not None:
         connection.add_log_listener(lambda on, said: _listen(on, said, gave_up))

@@ -15,7 +15,8 @@ from bridge.db.database import NEEDS, Component, newest
 from bridge.db.migrating import too_new
 from bridge.db.postgres import lease
 from bridge.db.postgres.connections import AWAY
-from bridge.db.postgres.keeper import SURE, Keeper, connect, gone, name, reaching
+from bridge.db.postgres.keeper import SURE, Keeper, connect, gone, name
+from bridge.db.postgres.reaching import reaching
 from bridge.errors import Unavailable
 
 log = logging.getLogger(__name__)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import json
+import os
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from appservice.process.safekeeping.moving import EVERY
 from bridge.config import read_config
 from bridge.db import Database, open_database
 from deploy.world.postgres import Postgres
+from deploy.world.stub.refusing import refusing
 from tests.matrix.make import SEAL
 from tests.matrix.process.test_moving import filled, sums
 from tests.matrix.process.test_start import written
@@ -50,24 +54,61 @@ async def call(*arguments: str | Path) -> int:
     return await asyncio.to_thread(main, [str(one) for one in arguments])
 
 
+def left_half_way(folder: Path) -> set[str]:
+    """What backups have left that were killed, and something else by such a name; those that are to go."""
+    for name, file in (("copy", "hub.db"), ("earlier", "seal-keys.json"), ("other", "letter.txt")):
+        (folder / f"{name}.partial").mkdir()
+        (folder / f"{name}.partial" / file).write_text("half")
+    (folder / ".verify-1234").mkdir()
+    (folder / ".verify-1234" / "hub.db").write_text("half")
+    return {str(folder / "copy.partial"), str(folder / "earlier.partial")}
+
+
+@contextmanager
+def taken(folder: Path) -> Iterator[None]:
+    """A process that is alive fills it."""
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    yield
+    os.close(held)
+
+
 async def test_a_copy_beside_a_working_hub_is_put_back(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = read_config(config).database.url
     await filled(url)
     hub = await open_database(url, EVERY)
+    told = left_half_way(tmp_path)
+    with taken(tmp_path / "copy.partial"):
+        assert await call("backup", "-c", config, tmp_path / "copy") == 1
+    assert "another command fills" in capsys.readouterr().err
     assert await call("backup", "-c", config, tmp_path / "copy") == 0
+    assert {line.partition(" is gone")[0] for line in capsys.readouterr().out.splitlines()} >= told
+    assert [path.name for path in tmp_path.glob("*.partial")] == ["other.partial"]
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["hub.db", "manifest.json"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "copy").iterdir())
     assert await call("backup", "-c", config, tmp_path / "copy") == 1  # never over another one
     assert await call("restore", "-c", config, "--verify", tmp_path / "copy") == 0
     assert await call("restore", "-c", config, tmp_path / "copy") == 1  # there is a database
     said = capsys.readouterr()
-    assert "keep apart from it: seal.keys k1" in said.out
     assert "the backup is whole" in said.out
+    assert not [*tmp_path.glob(".verify-*")]
     assert "is there already" in said.err
     before = await sums(url)
     await hub.close()
+    for answer, says in (("no_password", "the server does not let this user in"), ("12.8", "is too old")):
+        with refusing(answer) as server:
+            assert await call("move", url, server) == 1
+            assert f"nothing was moved: the second database: {says}" in capsys.readouterr().err.replace(
+                "PostgreSQL 12 ", ""
+            )
+            assert await call("restore", "-c", pointed(config, server), tmp_path / "copy") == 1
+            assert says in capsys.readouterr().err
+    (tmp_path / "seal").rename(tmp_path / "seal.away")
+    assert await call("backup", "-c", config, "--with-keys", tmp_path / "second") == 2
+    (tmp_path / "seal.away").rename(tmp_path / "seal")
+    assert [path.name for path in tmp_path.glob("*.partial")] == ["other.partial"]
     other = pointed(config, f"sqlite:///{tmp_path}/again.db")
     assert await call("restore", "-c", other, tmp_path / "copy") == 0
     again = await sums(f"sqlite:///{tmp_path}/again.db")

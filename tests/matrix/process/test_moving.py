@@ -9,12 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from appservice.process import proof
 from appservice.process.command import main
-from appservice.process.safekeeping.moving import EVERY, move
-from bridge.db import Database, open_database
+from appservice.process.safekeeping.moving import EVERY, carried, move
+from appservice.rights.whole import whole
+from bridge.db import Database, fence_of, open_database
 from bridge.db.carrying.carriage import NotCarried, sum_of
 from bridge.db.carrying.ends import end_of
 from bridge.db.carrying.tables import Sum, Table, tables_of
@@ -119,9 +121,10 @@ async def test_nothing_is_moved_where_anything_is_wrong(
         with pytest.raises(NotCarried, match=why):
             await move(source, target)
     db = await open_database(first, EVERY)
-    with pytest.raises(Unavailable, match="database_in_use"):
+    with pytest.raises(NotCarried, match="the first database: another hub uses"):
         await move(first, server)
     await db.close()
+    await nothing_after_a_takeover(first, server)
     with closing(sqlite3.connect(tmp_path / "one.db")) as raw, raw:
         raw.execute("UPDATE message SET chat = 'a' || char(0) || 'b'")
     assert await asyncio.to_thread(main, ["move", first, server]) == 1
@@ -131,6 +134,23 @@ async def test_nothing_is_moved_where_anything_is_wrong(
         raw.execute("UPDATE message SET chat = 'chat'")
     assert await asyncio.to_thread(main, ["move", first, server]) == 0
     assert "each as it was" in capsys.readouterr().out
+
+
+async def nothing_after_a_takeover(source: str, server: str) -> None:
+    """Whoever writes on a connection of their own asks for the lease there, too."""
+    target = await open_database(server, EVERY)
+    raw = await asyncpg.connect(server)
+    async with whole(server, fence_of(target)) as erasing:
+        await erasing.begin()
+        await raw.execute("UPDATE lease SET fence = fence + 1, holder = 'another'")
+        with pytest.raises(Unavailable, match="database_in_use"):
+            await carried(source, server, EVERY, target)
+        await erasing.commit()
+        with pytest.raises(Unavailable, match="database_in_use"):
+            await erasing.begin()
+    await target.close()
+    await raw.execute("UPDATE lease SET until = '-infinity'")
+    await raw.close()
 
 
 async def test_the_hub_goes_on_with_the_same_ratchets(

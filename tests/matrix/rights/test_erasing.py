@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,6 +143,12 @@ async def test_a_running_hub_keeps_its_people_and_nobody_is_erased_who_is_not_th
     assert await erase(premises(config), "rpps:99999999999", "operator") is None
 
 
+async def opened_once(config: Config) -> None:
+    """A hub has had this database."""
+    db = await open_database(config.database.url, premises(config).components)
+    await db.close()
+
+
 def test_an_operator_erases_with_a_key_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, _ = of_a_hub(tmp_path)
     words = ["person", "-c", path, "erase", "10000000003", "--report", str(tmp_path / "report.json")]
@@ -151,6 +158,9 @@ def test_an_operator_erases_with_a_key_only(tmp_path: Path, capsys: pytest.Captu
     assert main(["audit", "key", str(tmp_path / "audit.key")]) == 0
     with Path(path).open("a") as file:
         file.write(f"\naudit: {{key_file: {tmp_path}/audit.key}}\n")
+    assert main(words) == 1  # and none is made
+    assert not (tmp_path / "report.json").exists()
+    asyncio.run(opened_once(read_config(Path(path))))
     assert main(words) == 0
     assert orjson.loads((tmp_path / "report.json").read_bytes())["erased"] == CLEO
     assert main(["audit", "-c", path, "verify"]) == 0

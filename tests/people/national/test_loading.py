@@ -7,22 +7,24 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from bridge.errors import Unavailable
 from bridge.people.national.files import runs
-from bridge.people.national.kept import postings
+from bridge.people.national.kept import in_schemas, postings
 from bridge.people.national.kept.kept_loads import loads_of
-from bridge.people.national.kept.tables import Loads
+from bridge.people.national.kept.tables import Bulk, Loads, Todo
 from bridge.people.national.loads import building
 from bridge.people.national.loads.guards import Limits
 from bridge.people.national.loads.loading import Imported, Loading
 from bridge.people.national.status import origins_of, status_of
 from deploy.world.annuaire.files import Country, write
+from deploy.world.postgres import Postgres
 from tests.people.national.test_records import BOX, DOCTOR, SERVICE, line, written
 
 OTHER = {"Identification_nationale": "810001001014", "Nom": "DURAND", "Prénom": "BEN"}
@@ -140,6 +142,43 @@ async def test_only_one_import_at_a_time(loads: Loads, tmp_path: Path) -> None:
     async with loads.alone():
         with pytest.raises(Unavailable, match="directory_in_use"):
             await Loading(loads, tmp_path, Limits()).run(write(tmp_path / "files", SMALL))
+
+
+@pytest.mark.postgres
+async def test_a_writer_whose_lock_was_lost_writes_nothing_beside_the_next_one(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_schemas, "_WAITS", "50ms")
+    url = await postgres.create_database()
+    first, second = in_schemas.SchemaLoads(url), in_schemas.SchemaLoads(url)
+    note: tuple[Bulk, Todo] = {}, [("put", [("inputs", "x")])]
+    async with first.alone():
+        draft = await first.draft()
+        await draft.write(*note)
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1"
+        server = await asyncpg.connect(url)
+        await server.fetch(cut, in_schemas._LOCK)
+        async with first._fence.writing(first._connections):  # what it has begun is not over
+            await _refused(second.alone().__aenter__())
+        async with second.alone():
+            other = await second.draft()
+            await other.write(*note)
+            for late in (draft.write(*note), draft.change(["make-gone"]), first.publish(1), first.draft()):
+                await _refused(late)
+            await second.publish(1)
+        await _refused(draft.write(*note))  # nor once the next one is done
+    await _refused(other.write(*note))
+    async with first.alone():  # it begins anew
+        await draft.write(*note)
+        await _refused(other.write(*note))
+    await server.close()
+    for one in (draft, other, first, second):
+        await one.close()
+
+
+async def _refused(late: Awaitable[object]) -> None:
+    with pytest.raises(Unavailable, match="directory_in_use"):
+        await late
 
 
 IMPORT = """

@@ -1,6 +1,10 @@
 """Loads in PostgreSQL: each a schema of its own in the hub's database, on connections of its own.
 
 The table ``liaison_directory.current`` names the one in use. No extension is needed.
+
+Whoever writes loads keeps a session's lock, and has a number that grows with each writer (``writer`` beside it).
+The lock alone does not fence: its session may be cut off while others of the same process go on. So each transaction
+that writes asks for the number and holds its row; the next writer waits for that, and what comes later is refused.
 """
 
 from __future__ import annotations
@@ -8,12 +12,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
 from bridge.db.database import Counts, Row
 from bridge.db.postgres.connections import AWAY, Connections
+from bridge.db.postgres.reaching import reach, reaching
 from bridge.errors import Unavailable
 from bridge.people.national.kept.tables import MADE, Bulk, Todo, statements
 
@@ -21,10 +27,19 @@ _SCHEMA = "liaison_directory"
 _LOCK = zlib.crc32(b"liaison directory")
 _CONNECTIONS = 4
 _PATIENCE = 3600.0  # s for an index
+_WAITS = "5s"  # for what a writer that was cut off has begun: an index may take longer
 _MAKE = f"""
 CREATE SCHEMA IF NOT EXISTS {_SCHEMA};
-CREATE TABLE IF NOT EXISTS {_SCHEMA}.current (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL)
+CREATE TABLE IF NOT EXISTS {_SCHEMA}.current (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS {_SCHEMA}.writer (one INTEGER PRIMARY KEY CHECK (one = 1), fence BIGINT NOT NULL)
 """
+_MADE = f"SELECT to_regclass('{_SCHEMA}.current') IS NOT NULL AND to_regclass('{_SCHEMA}.writer') IS NOT NULL"
+# At least the time (s since 1970): an older copy of the database gives no number a second time.
+_NEXT = f"""
+INSERT INTO {_SCHEMA}.writer VALUES (1, extract(epoch FROM clock_timestamp())::bigint)
+ON CONFLICT (one) DO UPDATE SET fence = greatest(writer.fence + 1, excluded.fence) RETURNING fence
+"""  # noqa: S608 (a name of ours)
+_FENCE = f"SELECT 1 FROM {_SCHEMA}.writer WHERE fence = $1 FOR SHARE"  # noqa: S608 (a name of ours)
 _COLUMNS = {
     "entry": ("number", "id", "rank", "print", "standing", "since", "said", "lines"),
     "posting": ("word", "part", "many", "docs"), "mark": ("word", "number"), "gram": ("gram", "words"),
@@ -46,11 +61,27 @@ async def working(connections: Connections) -> AsyncIterator[Any]:
         raise Unavailable("directory", 1.0, alone=True) from error
 
 
+@dataclass(slots=True)
+class Fence:
+    """The number of whoever writes loads in this process; None: nobody does."""
+
+    number: int | None = None
+
+    @asynccontextmanager
+    async def writing(self, connections: Connections) -> AsyncIterator[Any]:
+        """A transaction of the one writer. Raises Unavailable, also where another one has begun."""
+        async with working(connections) as connection, connection.transaction():
+            if self.number is None or await connection.fetchval(_FENCE, self.number) is None:
+                raise Unavailable("directory_in_use")
+            yield connection
+
+
 class SchemaTables:
     """One load."""
 
-    def __init__(self, url: str, number: int) -> None:
+    def __init__(self, url: str, number: int, fence: Fence) -> None:
         self.number = number
+        self._fence = fence
         within = "&" if "?" in url else "?"
         self._connections = Connections(f"{url}{within}search_path={_schema(number)}", _CONNECTIONS, Counts())
         self._statements = statements("postgresql")
@@ -64,7 +95,7 @@ class SchemaTables:
 
     async def write(self, bulk: Bulk, todo: Todo = ()) -> None:
         """See :class:`.tables.Tables`."""
-        async with working(self._connections) as connection, connection.transaction():
+        async with self._fence.writing(self._connections) as connection:
             for table, rows in bulk.items():
                 await connection.copy_records_to_table(table, records=rows, columns=_COLUMNS[table], timeout=_PATIENCE)
             for name, rows in todo:
@@ -72,9 +103,11 @@ class SchemaTables:
 
     async def change(self, statements: Sequence[str]) -> None:
         """See :class:`.tables.Tables`."""
-        async with working(self._connections) as connection:
-            for name in statements:
-                await connection.execute(self._statements[name], timeout=_PATIENCE)
+        for text in (self._statements[name] for name in statements):
+            upkeep = text.startswith("VACUUM")  # it changes nothing, and runs in no transaction
+            doing = working(self._connections) if upkeep else self._fence.writing(self._connections)
+            async with doing as connection:
+                await connection.execute(text, timeout=_PATIENCE)
 
     async def close(self) -> None:
         """See :class:`.tables.Tables`."""
@@ -87,6 +120,7 @@ class SchemaLoads:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connections = Connections(url, 2, Counts())
+        self._fence = Fence()
 
     async def current(self) -> int | None:
         """See :class:`.tables.Loads`."""
@@ -100,13 +134,13 @@ class SchemaLoads:
 
     async def open(self, number: int) -> SchemaTables:
         """See :class:`.tables.Loads`."""
-        return SchemaTables(self._url, number)
+        return SchemaTables(self._url, number, self._fence)
 
     async def draft(self) -> SchemaTables:
         """See :class:`.tables.Loads`."""
         number = (await self.current() or 0) + 1
-        await self._execute(f"{_MAKE}; CREATE SCHEMA IF NOT EXISTS {_schema(number)}")
-        tables = SchemaTables(self._url, number)
+        await self._execute(f"CREATE SCHEMA IF NOT EXISTS {_schema(number)}")
+        tables = SchemaTables(self._url, number, self._fence)
         await tables.change(MADE)
         return tables
 
@@ -133,26 +167,38 @@ class SchemaLoads:
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """See :class:`.tables.Loads`."""
+        keeper = await reach(self._url)
         try:
-            keeper = await asyncpg.connect(self._url)
-        except (*AWAY, asyncpg.InvalidCatalogNameError) as error:
-            raise Unavailable("database", 1.0, alone=True) from error
-        try:
-            if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                raise Unavailable("directory_in_use")
+            with reaching():
+                self._fence.number = await _begun(keeper)
             yield
         finally:
+            self._fence.number = None
             with suppress(Exception):  # the server would see some time later that it has closed
                 await keeper.fetchval("SELECT pg_advisory_unlock($1)", _LOCK)
             await keeper.close()
 
     async def _execute(self, text: str) -> None:
-        async with working(self._connections) as connection:
+        async with self._fence.writing(self._connections) as connection:
             await connection.execute(text, timeout=_PATIENCE)
 
     async def close(self) -> None:
         """See :class:`.tables.Loads`."""
         await self._connections.close()
+
+
+async def _begun(keeper: Any) -> int:
+    """The number of a new writer. Raises Unavailable: another one writes, or what it has begun is not over yet."""
+    if not await keeper.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        raise Unavailable("directory_in_use")
+    if not await keeper.fetchval(_MADE):
+        await keeper.execute(_MAKE)
+    try:
+        async with keeper.transaction():
+            await keeper.execute(f"SET LOCAL lock_timeout = '{_WAITS}'")
+            return int(await keeper.fetchval(_NEXT))
+    except asyncpg.LockNotAvailableError:
+        raise Unavailable("directory_in_use") from None
 
 
 def _schema(number: int) -> str:
