@@ -9,6 +9,8 @@ from __future__ import annotations
 import hmac
 from functools import lru_cache
 
+import orjson
+
 from bridge.model import MAIL, MATRIX
 
 _AS_THEY_ARE = {"rpps", "idnps", "function", "operator", "product", "server", "list", "hub"}
@@ -32,6 +34,8 @@ class Aliases:
         self._key = key
         self.of = lru_cache(_REMEMBERED)(self._of)
         """How somebody or something is named in the chain."""
+        self.quoted = lru_cache(_REMEMBERED)(lambda ident: orjson.dumps(self._of(ident)).decode())
+        """The same as JSON."""
 
     def _of(self, ident: str | None) -> str | None:
         network, colon, address = (ident or "").partition(":")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -45,8 +45,10 @@ def fits(before: bytes, number: int, row: ChainRow) -> bool:
     return digest(before, number, row.body) == row.hash
 
 
-def chained(number: int, before: bytes, bodies: Sequence[str]) -> Iterator[ChainRow]:
-    """The rows that follow the one with this number and hash."""
+def chained(number: int, before: bytes, bodies: Iterable[str]) -> list[bytes]:
+    """The hashes of the rows that follow the one with this number and hash."""
+    hashes = []
     for n, body in enumerate(bodies, number + 1):
         before = digest(before, n, body)
-        yield ChainRow(n, before, body)
+        hashes.append(before)
+    return hashes

@@ -18,9 +18,10 @@ from bridge.errors import Unavailable
 from bridge.parts.failpoint import failpoint
 from bridge.seal import Seal
 from bridge.signatures import PrivateKey
-from bridge.trail.aliases import Aliases, domain
-from bridge.trail.chain import START, chained, compose_body
+from bridge.trail.aliases import Aliases
+from bridge.trail.chain import START, chained
 from bridge.trail.checkpoints import Checkpoint, compose_checkpoint
+from bridge.trail.composing import bodies_of
 from bridge.trail.entry import TrailEntry, TrailKind, note
 from bridge.trail.rules import TrailRules
 
@@ -68,28 +69,19 @@ class Chainer:
         rows = await self._db.all("trail.next", BATCH)
         if not rows:
             return False
-        bodies = [self._body(self._aliases, row) for row in rows if self._wanted(row)]
+        bodies = await bodies_of(self._db, self._aliases, [row for row in rows if self._wanted(row)])
         async with self._db.transaction("trail.chain") as tx:
             last = await tx.one("trail.last")
             number, before = (0, START) if last is None else (int(last["number"]), bytes(last["hash"]))
             if last is None and (closed := await tx.one("trail.last-checkpoint")) is not None:
                 number, before = int(closed["number"]), bytes(closed["hash"])
-            await tx.many("trail.chain", [(row.number, row.hash, row.body) for row in chained(number, before, bodies)])
+            hashes = b"".join(chained(number, before, bodies))
+            await tx.run("trail.chain", number, hashes, orjson.dumps(bodies).decode())
             await tx.run("trail.taken", orjson.dumps([row["n"] for row in rows]).decode())
         return len(rows) == BATCH
 
     def _wanted(self, row: Row) -> bool:
         return self._rules.messages or row["kind"] != TrailKind.MESSAGE
-
-    def _body(self, aliases: Aliases, row: Row) -> str:
-        of = aliases.of
-        if row["kind"] == TrailKind.MESSAGE:
-            actor, details = of(row["sender"]), _of_message(row)
-        else:
-            actor, details = of(row["actor"]), orjson.loads(row["details"] or "{}")
-        return compose_body(
-            (row["at"], row["kind"], actor, of(row["subject"]), of(row["object"]), row["result"], details)
-        )
 
     # ---- checkpoints
 
@@ -125,19 +117,6 @@ class Chainer:
                 about = TrailEntry(TrailKind.TRAIL, "hub", result="removed", details={"through": checkpoint.number})
                 await note(tx, about, self._clock())
             failpoint("trail.forgotten")
-
-
-def _of_message(row: Row) -> dict[str, str]:
-    """The domains on both sides; the conversation when it was accepted, the reason when there is one."""
-    network, _, reason = str(row["details"]).partition(" ")
-    details = {"to": domain(network, row["reached"])}
-    if row["network"] is not None:
-        details["from"] = domain(row["network"], row["address"])
-    if row["result"] == "accepted" and row["conversation"] is not None:
-        details["conversation"] = row["conversation"]
-    if reason:
-        details["reason"] = reason
-    return details
 
 
 async def alias_key(db: Database, seal: Seal) -> bytes:

@@ -21,7 +21,8 @@ from deploy.bench.sender import Letter
 MOST = {"to_matrix": (31, 6), "to_product": (27, 6)}
 CLOCKWORK = {  # asked by a clock, not by a message
     "e2ee.late", "e2ee.sends", "e2ee.wedged-todo", "matrix.rooms",
-    "trail.last", "trail.last-checkpoint", "trail.next", "trail.chain", "trail.taken", "trail.checkpoint",
+    "trail.last", "trail.last-checkpoint", "trail.next", "trail.messages", "trail.reached", "trail.chain",
+    "trail.taken", "trail.checkpoint",
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = (

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from appservice.console.looking.imports import Imports
@@ -34,10 +35,11 @@ def _body(n: int) -> str:
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
     made = await open_database(f"sqlite:///{tmp_path}/hub.db", [STORE, TRAIL])
-    rows = [(one.number, one.hash, one.body) for one in chained(0, START, [_body(n) for n in range(1, ROWS + 1)])]
+    bodies = [_body(n) for n in range(1, ROWS + 1)]
+    hashes = chained(0, START, bodies)
     async with made.transaction("test") as tx:
-        await tx.many("trail.chain", rows)
-        marks = [(n, rows[n - 1][1], n * 60_000, 0, None) for n in range(1000, ROWS + 1, 1000)]
+        await tx.run("trail.chain", 0, b"".join(hashes), orjson.dumps(bodies).decode())
+        marks = [(n, hashes[n - 1], n * 60_000, 0, None) for n in range(1000, ROWS + 1, 1000)]
         await tx.many("trail.checkpoint", marks)
     yield made
     await made.close()

@@ -1,17 +1,28 @@
 -- name: note
 INSERT INTO trail_new (at, kind, actor, subject, object, result, details) VALUES ($1, $2, $3, $4, $5, $6, $7);
 -- name: next
-SELECT w.n, w.at, w.kind, w.actor, w.subject, w.object, w.result, w.details,
-       m.sender, m.conversation, m.network, m.address, o.address AS reached
-FROM trail_new w LEFT JOIN message m ON w.kind = 'message' AND m.id = w.subject
-LEFT JOIN member o ON o.conversation = m.conversation AND o.person = w.object ORDER BY w.n LIMIT $1;
+SELECT n, at, kind, actor, subject, object, result, details FROM trail_new ORDER BY n LIMIT $1;
+-- name: messages
+SELECT id, sender, conversation, network, address FROM message
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))); -- pg
+WHERE id IN (SELECT value FROM json_each($1)); -- sqlite
+-- name: reached
+-- Where members are: pairs of conversation and person.
+SELECT o.conversation, o.person, o.address
+FROM jsonb_array_elements($1::text::jsonb) w JOIN member o ON o.conversation = w ->> 0 AND o.person = w ->> 1; -- pg
+FROM json_each($1) CROSS JOIN member o -- sqlite
+WHERE o.conversation = json_extract(value, '$[0]') AND o.person = json_extract(value, '$[1]'); -- sqlite
 -- name: taken
 DELETE FROM trail_new WHERE n = ANY (ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)::bigint)); -- pg
 DELETE FROM trail_new WHERE n IN (SELECT value FROM json_each($1)); -- sqlite
 -- name: last
 SELECT number, hash FROM trail ORDER BY number DESC LIMIT 1;
 -- name: chain
-INSERT INTO trail (number, hash, body) VALUES ($1, $2, $3);
+-- The rows that follow a number: their hashes one behind the other, and a list of their bodies.
+INSERT INTO trail (number, hash, body)
+SELECT $1::bigint + place, substring($2::bytea FROM (32 * place - 31)::integer FOR 32), body -- pg
+FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS chained (body, place); -- pg
+SELECT $1 + key + 1, substr($2, 32 * key + 1, 32), value FROM json_each($3); -- sqlite
 -- name: rows
 SELECT number, hash, body FROM trail WHERE number > $1 ORDER BY number LIMIT $2;
 -- name: row

@@ -21,7 +21,13 @@ def body(n: int) -> str:
     return compose_body((n, "operator", "operator", f"s{n}", None, None, {}))
 
 
-CHAIN = list(chained(0, START, [body(n) for n in range(1, LENGTH + 1)]))
+def chain(bodies: Sequence[str]) -> list[ChainRow]:
+    """The first rows of a chain."""
+    hashes = chained(0, START, bodies)
+    return [ChainRow(n, *row) for n, row in enumerate(zip(hashes, bodies, strict=True), 1)]
+
+
+CHAIN = chain([body(n) for n in range(1, LENGTH + 1)])
 SIGNED = [Checkpoint(n, CHAIN[n - 1].hash, n) for n in (10, 20, 30, 40)]
 
 
@@ -38,7 +44,7 @@ def renumbered(rows: Sequence[ChainRow]) -> list[ChainRow]:
 
 def again(rows: Sequence[ChainRow]) -> list[ChainRow]:
     """Chained anew by somebody without the key."""
-    return list(chained(0, START, [row.body for row in rows]))
+    return chain([row.body for row in rows])
 
 
 PLACE = st.integers(0, LENGTH - 1)
