@@ -109,11 +109,23 @@ class Accounts:
 
     def standing(self, address: Address) -> Standing:
         """Of a declared account; what nobody has declared is contested by nobody."""
-        declared = self._known.get(address)
+        return self._standing(address, self._known.get(address))
+
+    def _standing(self, address: Address, declared: _Declared | None) -> Standing:
         if declared is not None and self.revoked.of(address, declared.person) is not None:
             return Standing.REVOKED
-        apart = self._apart.get(address)
+        apart = self._apart.get(address) if self._apart else None
         return self._short(declared) if apart is None and declared is not None else apart or Standing.ACTIVE
+
+    def holds(self, person: str, address: Address) -> bool:
+        """Whether an address may be used for a person (id); asked for each recipient of each message."""
+        declared = self._known.get(address)
+        if declared is None:
+            if self.revoked.of(address, person) is not None:
+                return False
+        elif declared.person != person:
+            return False
+        return self._standing(address, declared) is Standing.ACTIVE
 
     def _short(self, declared: _Declared) -> Standing:
         """Whether the federation's list believes as much as the product says."""

@@ -154,8 +154,7 @@ class People:
 
     def holds(self, person: str, address: Address) -> bool:
         """Whether an address may be used for this person: no product has said that it is somebody else's."""
-        revoked = self.accounts.revoked.of(address, person) is not None
-        return not revoked and self.accounts.person(address) in (None, person) and self._is_active(address)
+        return self.accounts.holds(person, address)
 
     def _is_active(self, address: Address) -> bool:
         return self.accounts.standing(address) is Standing.ACTIVE

@@ -54,7 +54,8 @@ class Revocations:
 
     def of(self, address: Address, person: str) -> TakenBack | None:
         """Of just this link."""
-        return self._at.get(address, {}).get(person)
+        there = self._at.get(address) if self._at else None
+        return None if there is None else there.get(person)
 
     def anybody(self, address: Address) -> bool:
         """Whether an address was taken from somebody."""

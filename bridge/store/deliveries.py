@@ -43,7 +43,7 @@ class Deliveries:
             DueDelivery(
                 await self._delivery(row, network, whole),
                 row["next_at"],
-                tuple((person, where, state) for person, where, state in orjson.loads(row["meant"])),
+                tuple(map(tuple, orjson.loads(row["meant"]))),
             )
             for row in rows
         ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from bridge.db import Database, Row, Tx
-from bridge.model import Address, RecipientState, Ref, Report, State
+from bridge.model import Address, Person, RecipientState, Ref, Report, State
 from bridge.people.people import People
 
 INVITED = "invited"  # why a message is kept: nobody is there yet
@@ -151,8 +151,10 @@ class Outcomes:
 
     async def _states(self, messages: Iterable[str]) -> dict[str, tuple[RecipientState, ...]]:
         found: dict[str, list[RecipientState]] = {message: [] for message in messages}
+        people: dict[str, Person] = {}  # the same ones for one message after the other
         for row in await self.db.all("store.states", orjson.dumps(list(found)).decode()):
-            person = await self._people.get(row["person"])
+            ident = row["person"]
+            person = people.get(ident) or people.setdefault(ident, await self._people.get(ident))
             found[row["message"]].append(RecipientState(person, State(row["state"]), row["at"], row["reason"]))
         return {message: tuple(states) for message, states in found.items()}
 

@@ -78,8 +78,10 @@ class Rota:
 
     def absence(self, person: str, at: int) -> Absence | None:
         """Why somebody is away at a time; of several the one that ends last."""
-        found = [one for one in self.absences_of(person) if one.begin <= at < one.end]
-        return max(found, key=lambda one: one.end, default=None)
+        absences = self.absences_of(person)
+        if not absences:  # as of nearly everybody, at each message
+            return None
+        return max((one for one in absences if one.begin <= at < one.end), key=lambda one: one.end, default=None)
 
     def stands_in(self, person: str, at: int) -> str | None:
         """Whoever is there for somebody at a time: she herself, her substitute, or hers; None: nobody."""

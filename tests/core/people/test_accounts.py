@@ -15,7 +15,9 @@ from bridge.errors import Refused
 from bridge.hub.hub import Hub
 from bridge.model import Address, Standing
 from bridge.people.accounts import Accounts
+from bridge.people.revocations import TakenBack, Why
 from bridge.store.store import COMPONENT
+from bridge.vouching import Proof
 from tests.core.make import World, running
 
 ANNA, CLEO, FAY = "10000000001", "10000000003", "10000000005"
@@ -177,3 +179,22 @@ def test_two_things_in_one_millisecond_have_an_order() -> None:
     known.remember(A, "p", known.place("p", 7))
     assert known.of("p") == [B, A]
     assert known.place("p", 100) == 100
+
+
+@given(
+    st.sampled_from([None, ANNA, CLEO]), st.sampled_from(list(Standing)), st.booleans(), st.booleans(),
+    st.sampled_from([None, *Proof]),
+)  # fmt: skip
+def test_an_address_is_hers_if_nobody_says_otherwise(
+    declared: str | None, standing: Standing, hers_revoked: bool, others_revoked: bool, demanded: Proof | None
+) -> None:
+    accounts = Accounts()
+    accounts.demanded = lambda network: demanded
+    if declared is not None:
+        accounts.remember(A, declared, 1, standing)
+    for person, revoked in ((ANNA, hers_revoked), (CLEO, others_revoked)):
+        if revoked:
+            accounts.revoked.add(TakenBack(A, person, Why.OPERATOR, 1, "operator"))
+    believed = declared is None or (standing is Standing.ACTIVE and demanded is Proof.WORD)
+    assert accounts.holds(ANNA, A) is (not hers_revoked and declared in (None, ANNA) and believed)
+    assert accounts.holds(ANNA, B)
