@@ -244,7 +244,8 @@ class OwnQueue:
     """What waits within an edge. ``name``: one of a few words; ``part``: what has a queue of its own, or empty.
 
     ``waiting`` is counted up to a bound; ``oldest``: ms since 1970, or None. ``why``: what the last attempt ended with,
-    in codes, as far as this life of the hub knows.
+    in codes, as far as this life of the hub knows. ``read``: when somebody last came for it by themselves (ms; 0:
+    never); None: nobody does.
     """
 
     name: str
@@ -252,6 +253,7 @@ class OwnQueue:
     waiting: int
     oldest: int | None
     why: str = ""
+    read: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

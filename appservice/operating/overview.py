@@ -48,6 +48,7 @@ class EdgeQueue:
     waiting: int
     oldest: int | None
     why: str = ""
+    read: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,9 @@ class Overview:
 
     async def _queues(self) -> tuple[EdgeQueue, ...]:
         found = await self._core.served.queues(MOST)
-        return tuple(EdgeQueue(network, one.name, one.part, one.waiting, one.oldest, one.why) for network, one in found)
+        return tuple(
+            EdgeQueue(network, one.name, one.part, one.waiting, one.oldest, one.why, one.read) for network, one in found
+        )
 
     def _listed(self) -> Listed | None:
         federation = self._servers.federation

@@ -25,13 +25,20 @@ LOW = 0.1  # share of a disk
 _INSIDE = {
     "events": "events to be worked on", "unreadable": "events whose key has not come",
     "keyless": "people who cannot read yet", "in": "mails taken in", "out": "mails",
+    "unread": "events that it has not read",
 }  # fmt: skip
-LONG = {"events": 300, "unreadable": 900, "in": 900, "out": 3600}  # s that something of an edge waits at most
+LONG = {
+    "events": 300,
+    "unreadable": 900,
+    "in": 900,
+    "out": 3600,
+    "unread": 3600,
+}  # s that something of an edge waits at most
 _STILL = 3600  # s without progress after which sealing anew stands still
 _KEY_DAYS = 7  # after which a key of the seal that is not active should not be needed any more
 CHAPTER = {
     "events": "The homeserver is not reached", "unreadable": "Keys are missing", "in": "Mail waits",
-    "out": "Mail waits", "seal": "An old seal key is still needed",
+    "out": "Mail waits", "unread": "A network does not answer", "seal": "An old seal key is still needed",
 }  # fmt: skip
 """Of docs/operating.md."""
 _RENEW = {"directory": "`liaison directory status`, or mend the file", "mail_trust": "`liaison trust`"}
@@ -101,6 +108,8 @@ def _edge(one: Json, now: float) -> str:
     part = f" for {one['part']}" if one["part"] else ""
     said = _INSIDE.get(one["name"], one["name"])
     why = f", last: {one['why']}" if one.get("why") else ""
+    if (read := one.get("read")) is not None:
+        why += f", last read {lasting(now - read / 1000)} ago" if read else ", never read"
     return (
         f"{one['network']}: {_counted(one['waiting'])} {said}{part}, the oldest for {_since(one['oldest'], now)}{why}"
     )

@@ -199,8 +199,10 @@ class Bringing:
         if self.doors.people_in(room, "join", "invite") and not wanted & set(self.doors.ghosts_in(room)):
             code = "own_account" if self._own_account(delivery) else "last_has_left"
             await self.tell(room, f"{delivery.id}/last", code, delivery.sender.name)
-        for user in room.present():
-            if user in wanted or user == self._names.voice or await self.doors.is_asked(room, user):
+        over_much = [user for user in room.present() if user not in wanted and user != self._names.voice]
+        asked = await self.doors.asked_of(room, over_much)
+        for user in over_much:
+            if user in asked:
                 continue
             if self._names.is_ghost(user):
                 over = user == self._names.of(delivery.sender.id) and self._own_account(delivery)

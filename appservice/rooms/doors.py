@@ -10,7 +10,7 @@ from typing import Any
 
 from appservice.client.edge import MatrixEdge
 from appservice.client.events import name_in, sound
-from appservice.client.homeserver import MatrixRefused, need, part
+from appservice.client.homeserver import MatrixRefused, may, need, part
 from appservice.client.names import server_of, txn_id
 from appservice.rooms.newcomers import Newcomers
 from appservice.rooms.roomstate import Room, RoomStore, apply
@@ -104,22 +104,27 @@ class Doors:
         if room.membership(user) == before:
             await self.note(room, user, "invite")
 
-    async def is_asked(self, room: Room, user: str) -> bool:
-        """Whether a person has invited them, and it is not decided yet: then they are nobody's to take out.
+    async def asked_of(self, room: Room, users: Iterable[str]) -> set[str]:
+        """Whom of these a person has invited, and it is not decided yet: they are nobody's to take out.
 
-        The invitation may be here, or only in a state that was read before it came. Raises Unavailable.
+        The invitation may be here, or only in a state that was read before it came: then the homeserver is asked once,
+        however many there are. Raises Unavailable.
         """
-        if (room.room_id, user) in self.asked:
-            return True
+        users = set(users)
+        found = {user for user in users if (room.room_id, user) in self.asked}
+        unknown = {user for user in users - found if room.membership(user) == "invite"}
         reader = next(iter(self.ghosts_in(room)), None)
-        if room.membership(user) != "invite" or reader is None:
-            return False
-        path = f"{_CLIENT}/rooms/{part(room.room_id)}/state/m.room.member/{part(user)}"
+        if not unknown or reader is None:
+            return found
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/members"
         try:
-            event = await self._homeserver.call("GET", path, user=reader, query={"format": "event"})
+            events = await self._homeserver.call("GET", path, user=reader, query={"membership": "invite"})
         except MatrixRefused:
-            return False
-        sender = event.get("sender")
+            return found
+        by = {e.get("state_key"): e.get("sender") for e in may(events, "chunk", list) if isinstance(e, dict)}
+        return found | {user for user in unknown if user in by and self._is_person(by[user])}
+
+    def _is_person(self, sender: object) -> bool:
         return isinstance(sender, str) and not self._names.is_ours(sender)
 
     async def _history(self, room: Room, user: str, by: str) -> None:

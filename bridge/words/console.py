@@ -141,6 +141,10 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
         "Courriers reçus à traiter : {n}",
         "Mails that were taken in and wait: {n}",
     ),
+    "console_needs_unread": (
+        "Événements que {network} n'a pas lus : {n}",
+        "Events that {network} has not read: {n}",
+    ),
     "console_needs_out": (
         "Courriers en attente pour {part} : {n}",
         "Mails that wait for {part}: {n}",
@@ -209,6 +213,9 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
     "console_inside": ("À l'intérieur de {network}", "Inside of {network}"),
     "console_inside_events": ("événements à traiter", "events to be worked on"),
     "console_inside_unreadable": ("événements sans clé", "events whose key has not come"),
+    "console_last_read": ("dernière lecture :", "last read:"),
+    "console_never": ("jamais", "never"),
+    "console_inside_unread": ("événements non lus", "events that it has not read"),
     "console_inside_keyless": ("personnes qui ne peuvent pas encore lire", "people who cannot read yet"),
     "console_inside_in": ("courriers reçus", "mails taken in"),
     "console_inside_out": ("courriers à remettre", "mails to be handed over"),

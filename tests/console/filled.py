@@ -93,10 +93,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
             {"name": "w2", "version": "0.1.0", "works": False, "since": (NOW - 60) * 1000},
         ],
         "queues": [
-            {"network": network, "name": name, "part": part, "waiting": 3, "oldest": (NOW - DAY) * 1000}
+            {"network": network, "name": name, "part": part, "waiting": 3, "oldest": (NOW - DAY) * 1000,
+             "read": {"unread": (NOW - 2 * DAY) * 1000, "in": 0}.get(name)}
             for network, name, part in (
                 ("mail", "out", "chu.example"), ("mail", "in", ""), ("matrix", "events", ""), ("matrix", "keyless", ""),
-                ("matrix", "unreadable", ""),
+                ("matrix", "unreadable", ""), ("siilo", "unread", ""),
             )
         ],
         "lists": [{"name": one, "confirmed": 0.0, "old": True, "trouble": EVIL} for one in ("directory", "mail_trust")],

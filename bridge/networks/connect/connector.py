@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from bridge.connector import Capabilities
+from bridge.connector import Capabilities, OwnQueue
 from bridge.db import Database, Tx
 from bridge.errors import Refused, Unavailable
 from bridge.files import Files
@@ -113,6 +113,14 @@ class ConnectConnector:
         """How the product stands, for operators. Raises Unavailable."""
         standing = self.standing or Standings(self._product, None, None, lambda: int(time.time() * 1000))
         return await standing.now()
+
+    async def queues(self, most: int) -> Sequence[OwnQueue]:
+        """See :class:`bridge.connector.Queues`: ``unread``, what lies in its log and the product has not."""
+        events = self._out.events
+        if events is None:
+            return []
+        waiting, oldest = await events.counted(most)
+        return [OwnQueue("unread", "", waiting, oldest, read=await events.last_read() or 0)]
 
     async def start(self) -> None:
         """Answer the product's requests, and be able to send webhooks."""

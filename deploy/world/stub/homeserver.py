@@ -259,6 +259,7 @@ class StubHomeserver(Pusher):
             (f"PUT {room}/state/([^/]+)/([^/]*)", self._put_state),
             (f"PUT {room}/state/([^/]+)", lambda c, b, r, k: self._put_state(c, b, r, k, "")),
             (f"GET {room}/joined_members", self._joined_members),
+            (f"GET {room}/members", self._room_members),
             (f"GET {client}/joined_rooms", lambda c, b: {"joined_rooms": sorted(self.world.user(c.user).rooms)}),
             (f"GET {room}/messages", self._messages),
             (f"GET {room}/event/([^/]+)", self._event),
@@ -377,6 +378,10 @@ class StubHomeserver(Pusher):
     def _joined_members(self, caller: Caller, body: Json, room_id: str) -> Json:
         members = self.world.joined(room_id, caller.user).members("join")
         return {"joined": {m: {"display_name": self.world.user(m).profile.get("displayname")} for m in members}}
+
+    def _room_members(self, caller: Caller, body: Json, room_id: str) -> Json:
+        room, wanted = self.world.joined(room_id, caller.user), caller.query["membership"]
+        return {"chunk": [room.state[("m.room.member", user)] for user in room.members(wanted)]}
 
     def _messages(self, caller: Caller, body: Json, room_id: str) -> Json:
         events = self.world.joined(room_id, caller.user).events

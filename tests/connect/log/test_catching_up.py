@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,6 +56,33 @@ async def catch_up(w: World, limit: int = 7) -> list[Json]:
         page = await read(w, after=page["next"], limit=limit)
         events += page["events"]
     return events
+
+
+async def test_who_is_away_is_seen_with_what_lies_there_and_when_they_last_read(pulled: World) -> None:
+    w = pulled
+    [queue] = await w.connectors["siilo"].queues(1000)
+    assert (queue.waiting, queue.oldest, queue.read) == (0, None, 0)
+    began = int(time.time() * 1000)
+    await write(w, 3)
+    await settled(w, 3)
+    [queue] = await w.connectors["siilo"].queues(2)
+    assert (queue.name, queue.waiting, queue.read) == ("unread", 2, 0)  # counted up to a bound
+    assert queue.oldest is not None
+    assert queue.oldest >= began
+    await catch_up(w)
+    [queue] = await w.connectors["siilo"].queues(1000)
+    assert (queue.waiting, queue.oldest) == (0, None)
+    assert queue.read is not None
+    first = queue.read
+    assert first >= began
+    w.ahead += 50
+    await read(w)
+    assert (await w.connectors["siilo"].queues(1))[0].read == first  # to the minute: no write for each look
+    w.ahead += 60
+    await read(w)
+    [queue] = await w.connectors["siilo"].queues(1)
+    assert queue.read is not None
+    assert queue.read >= first + 60_000
 
 
 async def write(w: World, n: int, chat: str = "chat-1", first: int = 0) -> list[str]:

@@ -159,6 +159,12 @@ def test_what_a_machine_needs_is_on_the_screen() -> None:
         "the disk of /var/lib/liaison is nearly full (5 MiB left)",
     ]  # fmt: skip
     assert "mail: 3 mails for b.example, the oldest for 1 h 6 min" in lines(bad, now, 600.0)
+    away = mails | {"network": "siilo", "name": "unread", "part": "", "waiting": 7, "read": (now - 90_000) * 1000}
+    said = lines(stand(queues=[away, away | {"network": "pandalab", "read": 0}]), now, 600.0)
+    line = "siilo: 7 events that it has not read, the oldest for 1 h 6 min, last read 1 d 1 h ago"
+    assert line in said
+    assert f"! {line}: see docs/operating.md, A network does not answer" in said
+    assert "pandalab: 7 events that it has not read, the oldest for 1 h 6 min, never read" in said
     working = {"name": "a:1", "version": "1.0", "works": True, "since": hour, "differs": ()}
     there = [working, working | {"name": "b:2", "version": "1.1", "works": False}]
     said = lines(stand(workers=there), now, 600.0)

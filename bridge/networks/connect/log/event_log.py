@@ -167,6 +167,16 @@ class EventLog:
         row = await self._log()
         return int(row["n"]), int(row["handed"]), int(row["gone"]), int(row["bytes"])
 
+    async def last_read(self) -> int | None:
+        """When the product last read (ms), to the minute; None: never."""
+        at = (await self._log())["read_at"]
+        return None if at is None else int(at)
+
+    async def counted(self, most: int) -> tuple[int, int | None]:
+        """How many events the product has not, up to a bound, and when the first of them happened (ms)."""
+        row = await self._db.one("connect_log.count_waiting", self._network, most)
+        return (0, None) if row is None else (int(row["n"]), row["oldest"])
+
     async def _page(self, after: int, limit: int) -> LogPage:
         log, count, size = await self._log(), 0, 0
         for row in await self._db.all("connect_log.sizes", self._network, after, limit):
@@ -180,7 +190,7 @@ class EventLog:
 
     async def _handed(self, n: int) -> None:
         async with self._db.transaction("connect.handed") as tx:
-            await tx.run("connect_log.handed", self._network, n)
+            await tx.run("connect_log.handed", self._network, n, self._clock())
 
     async def _event(self, row: Row) -> Event:
         body, context = bytes(row["body"]), self._context(row["id"])

@@ -1,7 +1,7 @@
 -- name: begin
 INSERT INTO connect_log (network) VALUES ($1) ON CONFLICT (network) DO NOTHING;
 -- name: log
-SELECT n, handed, gone, bytes FROM connect_log WHERE network = $1;
+SELECT n, handed, gone, bytes, read_at FROM connect_log WHERE network = $1;
 -- name: next
 -- The row is locked until the end of the transaction: places are seen in the order in which they were given.
 UPDATE connect_log SET n = n + 1, bytes = bytes + $2 WHERE network = $1 RETURNING n;
@@ -33,7 +33,12 @@ UPDATE connect_event SET waits = 0, named = $3 WHERE network = $1 AND n = $2;
 -- name: told_late
 UPDATE connect_event SET waits = 2 WHERE network = $1 AND n = $2 AND waits = 1;
 -- name: handed
-UPDATE connect_log SET handed = $2 WHERE network = $1 AND handed < $2;
+-- The time is written again after a minute: a product that waits for news asks all the time.
+UPDATE connect_log SET handed = CASE WHEN handed < $2 THEN $2 ELSE handed END, read_at = $3
+WHERE network = $1 AND (handed < $2 OR read_at IS NULL OR read_at < $3 - 60000);
+-- name: count_waiting
+SELECT COUNT(*) AS n, MIN(at) AS oldest
+FROM (SELECT at FROM connect_event WHERE network = $1 AND waits > 0 AND n > -1 ORDER BY n LIMIT $2) AS first;
 -- name: drop
 DELETE FROM connect_event WHERE network = $1 AND n = $2;
 -- name: dropped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 
 from bridge.model import Address, Ref
 from deploy.world.waiting import until
@@ -58,18 +59,24 @@ async def test_a_ghost_on_its_way_in_stays_when_another_is_taken_out(world: Worl
 
 
 async def test_an_invitation_that_is_only_in_the_state_is_left_alone(world: World) -> None:
-    """The room is read anew before the event comes in."""
+    """The room is read anew before the event comes in. The homeserver is asked once, however many are invited."""
     async with world.node() as node:
         chat = await group(world, node)
         newcomer = await dora(node)
+        many = [f"@person{n}:chu.example" for n in range(500)]
+        for person in many:
+            world.stub.world.change_membership(chat.room, chat.ben.mxid, person, "invite", {})
         world.stub.world.change_membership(chat.room, chat.ben.mxid, newcomer, "invite", {})
         event = world.stub.world.rooms[chat.room].events[-1]
         room = await node.matrix._rooms.store.get(chat.room)
         await node.matrix._rooms.doors.reload(room, ghost(ANNA))
+        before = world.stub.calls.copy()
         await takes_out(node, chat.chat, "pandalab:cleo")
         await until(lambda: now(world, chat.room, ghost(CLEO)) == "leave")
         await settled(world, node)
-        assert now(world, chat.room, newcomer) == "invite"
+        calls = Counter(world.stub.calls) - Counter(before)
+        assert (calls["_room_members"], calls["_get_state"]) == (1, 0)
+        assert {now(world, chat.room, one) for one in (newcomer, *many)} == {"invite"}
         world.stub.interest(event)
         await until(lambda: now(world, chat.room, newcomer) == "join")
         await settled(world, node)
