@@ -225,6 +225,10 @@ class Inbox:
         """Whether this sender has an event in this room that waits for its key."""
         return self._waiting[(room, sender)] > 0
 
+    def waits_for(self, room: str, session: str) -> bool:
+        """Whether an event in this room waits for this session."""
+        return (room, session) in self._parked
+
     def waiting_for_key(self, room: str, event_id: str) -> Item | None:
         """The event, if it waits for its key."""
         parked = (items for (where, _), items in self._parked.items() if where == room)

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from typing import Any
 
-from appservice.arriving.inbox import Inbox, Parked
+from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
+from appservice.arriving.missing_keys import MissingKeys, Waiting
 from appservice.arriving.transactions import Item, is_encrypted
 from appservice.client.edge import MatrixEdge
 from appservice.client.event_kinds import POLLS
@@ -34,29 +35,6 @@ _CODES = {
     "identity_changed": "identity_changed",
 }
 _JUDGED = 600.0  # s in which an unsigned device is not waited for again
-_RING_FIRST, _RING_MORE = 3, 20  # ghosts whose inboxes are read for one missing key
-
-
-class Waiting:
-    """How long a room waits for the key of a message (seconds), and who waits for which session."""
-
-    def __init__(self, patience: float, request_after: float) -> None:
-        self.patience = patience
-        self.request_after = min(request_after, patience)
-        self._bells: dict[tuple[str, str], asyncio.Event] = {}
-
-    def bell(self, room: str, session: str) -> asyncio.Event:
-        """What rings when the session comes."""
-        return self._bells.setdefault((room, session), asyncio.Event())
-
-    def ring(self, room: str, session: str) -> None:
-        """The session has come."""
-        if (bell := self._bells.pop((room, session), None)) is not None:
-            bell.set()
-
-    def forget(self, room: str, session: str) -> None:
-        """Nobody waits any more."""
-        self._bells.pop((room, session), None)
 
 
 class Reading:
@@ -84,6 +62,7 @@ class Reading:
         self._waiting = waiting
         self._incoming = incoming
         self._desk = desk
+        self._missing = MissingKeys(engine, incoming.rooms, edge.names.voice, waiting, inbox, edge.clock)
         self._judged: dict[str, float] = {}  # people whose device was found wanting, and when (s)
 
     async def work(self, item: Item, event: Json) -> None:
@@ -318,43 +297,7 @@ class Reading:
         try:
             return await self._engine.decrypt(room, sender, item.event_id, content)
         except KeyMissing as missing:
-            session = missing.session_id
-        if item.parked_at is not None or self.inbox.has_parked(room, sender):
-            raise Parked(session, sender)
-        try:
-            return await self._wait(item, event, session)
-        finally:
-            self._waiting.forget(room, session)
-
-    async def _wait(self, item: Item, event: Json, session: str) -> Decrypted:
-        """Ring for the key, ask for it, wait; the lane stands still meanwhile, so that the order is kept."""
-        room, sender, content = event["room_id"], event["sender"], event["content"]
-        known = await self._rooms.store.get(room)
-        ghosts = self._rooms.doors.ghosts_in(known) or [
-            user for user in known.present("join") if user == self._names.voice
-        ]
-        first = self._waiting.request_after
-        for step, seconds in enumerate((first, self._waiting.patience - first)):
-            bell = self._waiting.bell(room, session)
-            await self._ring(ghosts[: (_RING_FIRST, _RING_MORE)[step]])
-            try:
-                return await self._engine.decrypt(room, sender, item.event_id, content)
-            except KeyMissing:
-                if step == 1:
-                    await self._engine.request_key(room, sender, content, ghosts)
-            try:
-                async with asyncio.timeout(seconds):
-                    await bell.wait()
-                return await self._engine.decrypt(room, sender, item.event_id, content)
-            except (TimeoutError, KeyMissing):
-                continue
-        raise Parked(session, sender)
-
-    async def _ring(self, ghosts: list[str]) -> None:
-        try:
-            await self._engine.ring(ghosts)
-        except Unavailable as reason:
-            log.info("the inboxes of %d ghosts could not be read: %s", len(ghosts), reason.code)
+            return await self._missing.wait(item, sender, content, missing.session_id)
 
     def keys(self, room: str, session: str) -> None:
         """A session (or the reason why there is none) has come."""
@@ -364,6 +307,10 @@ class Reading:
     async def parked(self, item: Item, event: Json) -> None:
         """Clients that know statuses show at once that a message waits."""
         await self._quietly(item.room, item.event_id, "FAIL_RETRIABLE", **failure("waiting_for_key"))
+
+    async def ask_again(self, item: Item) -> None:
+        """Ask once more for the key of a message that waits, if it is time. Raises Unavailable."""
+        await self._missing.again(item)
 
     async def remind(self, item: Item) -> None:
         """It waits for long: said once for each sender's session, in words."""

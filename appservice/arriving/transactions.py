@@ -52,6 +52,7 @@ class Item:
     sender: str | None = None  # … of this person …
     parked_at: int | None = None  # … since (milliseconds)
     told: bool = False
+    ask_at: int = 0  # when its key may be asked for once more (ms); kept in memory only
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,9 +258,12 @@ class Engine:
         except (Unavailable, Refused) as error:
             log.warning("the inboxes of %d ghosts were not read: %s", len(users), error)
 
-    async def request_key(self, room_id: str, sender: str, content: Json, ghosts: Sequence[str]) -> None:
-        """Ask the sender's devices for an event's key, from one of these ghosts; repeats are spaced out."""
-        await self._requests.ask(room_id, sender, content, ghosts)
+    async def request_key(self, room_id: str, sender: str, content: Json, ghosts: Sequence[str]) -> int:
+        """Ask the sender's devices for an event's key, from one of these ghosts; repeats are spaced out.
+
+        Gives when it may be asked for again (ms).
+        """
+        return await self._requests.ask(room_id, sender, content, ghosts)
 
     async def forget_member(self, room_id: str, user: str) -> None:
         """Somebody left: neither what is said next nor what was kept for them may be readable by them."""

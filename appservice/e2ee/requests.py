@@ -48,20 +48,23 @@ class Requests:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def ask(self, room_id: str, sender: str, content: Json, ghosts: Sequence[str]) -> None:
-        """Ask the sender's devices for a session, once for each wait; another of our ghosts asks each time."""
+    async def ask(self, room_id: str, sender: str, content: Json, ghosts: Sequence[str]) -> int:
+        """Ask the sender's devices for a session, once for each wait; another of our ghosts asks each time.
+
+        Gives when the next one may (ms).
+        """
         session_id = content.get("session_id")
         ready = [g for user in ghosts if (g := self._ghosts.get(user)) is not None and g.ready]
         if not isinstance(session_id, str) or not ready or self._ghosts.get(sender) is not None:
-            return
+            return self._clock() + _WAIT_MS[0]
         row = await self._db.one("e2ee.request", room_id, session_id, sender)
         tries = row["tries"] if row else 0
         if row is not None and row["next_at"] > self._clock():
-            return
+            return int(row["next_at"])
         said = {"sender_key": content["sender_key"]} if isinstance(content.get("sender_key"), str) else {}
         body = {"algorithm": MEGOLM, "room_id": room_id, "session_id": session_id, **said}
         before = (str(row["ghost"]), str(row["request_id"])) if row is not None else None
-        await self._ask(sender, body, ready[tries % len(ready)], tries, before)
+        return await self._ask(sender, body, ready[tries % len(ready)], tries, before)
 
     async def again(self, ghost: Ghost, users: Iterable[str]) -> None:
         """Ask these people once more for what this ghost has asked them for: what it could not read may have been the
@@ -74,7 +77,7 @@ class Requests:
 
     async def _ask(
         self, sender: str, body: Json, ghost: Ghost, tries: int, before: tuple[str, str] | None
-    ) -> None:  # fmt: skip
+    ) -> int:  # fmt: skip
         request_id = secrets.token_hex(16)
         request = {"action": "request", "request_id": request_id, "requesting_device_id": ghost.device, "body": body}
         next_at = self._clock() + _WAIT_MS[min(tries, len(_WAIT_MS) - 1)]
@@ -84,6 +87,7 @@ class Requests:
             txns = await self._cancel(tx, sender, *before) if before is not None else []
             txns.append(await self._todevice.put(tx, ghost.user, _REQUEST, [(sender, "*", request)]))
         await self.send(txns)
+        return next_at
 
     async def _cancel(self, tx: Tx, sender: str, user: str, request_id: str) -> list[str]:
         ghost = self._ghosts.get(user)

@@ -18,8 +18,9 @@ from appservice.arriving.gaps import Gaps
 from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
+from appservice.arriving.missing_keys import Waiting
 from appservice.arriving.queues import waiting as arriving
-from appservice.arriving.reading import Reading, Waiting
+from appservice.arriving.reading import Reading
 from appservice.arriving.receipts import Receipts
 from appservice.arriving.transactions import ECHO, HEARTBEAT, Item, Transaction, Transactions
 from appservice.arriving.web import Asked, Web

@@ -50,8 +50,14 @@ class Upkeep:
                 except (Unavailable, Refused) as reason:
                     log.warning("the sweep is not complete: %s", reason)
 
+    async def _ask_again(self, item: Item) -> None:
+        try:
+            await self._reading.ask_again(item)
+        except (Unavailable, Refused) as reason:
+            log.info("a key for %s is asked for again later: %s", item.room, reason)
+
     async def remind(self) -> None:
-        """Tell senders whose messages wait for their key."""
+        """Tell senders whose messages wait for their key, and ask their devices for it now and then."""
         patience = self._patience
         while True:
             await asyncio.sleep(max(0.05, min(5.0, patience / 4)))
@@ -59,6 +65,7 @@ class Upkeep:
             for item in self._inbox.parked():
                 first.setdefault((item.room, item.session), item)
             for item in first.values():
+                await self._ask_again(item)
                 if not item.told and self._clock() - (item.parked_at or 0) >= patience * 1000:
                     try:
                         await self._reading.remind(item)

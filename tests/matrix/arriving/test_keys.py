@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from deploy.world.waiting import until
 from tests.core.store.test_reading import rows
 from tests.matrix.make import World, meet, statuses
@@ -46,6 +48,31 @@ async def test_the_senders_devices_are_asked_for_the_key(world: World) -> None:
         await chat.ben.say(chat.room, "demandez-moi", share=False)
         await until(lambda: chat.ben.key_requests)
         assert chat.ben.key_requests[0]["content"]["action"] == "request"
+
+
+async def test_each_session_is_asked_for_and_asked_for_again(world: World) -> None:
+    """A client gives the key of its newest session only: an earlier one that nobody gives must not hide it."""
+    async with world.node() as node:
+        chat = await meet(world, node)
+
+        def asked() -> Counter[str]:
+            requests = [one["content"] for one in chat.ben.key_requests]
+            return Counter(one["body"]["session_id"] for one in requests if one["action"] == "request")
+
+        for text in ("perdu", "perdu aussi", "celui-ci est servi"):
+            if text != "perdu aussi":
+                chat.ben.rotate(chat.room)
+            await chat.ben.say(chat.room, text, share=False)
+        await until(lambda: len(asked()) == 2)
+        await chat.ben.share(chat.room)
+        await node.got("celui-ci est servi")
+        lost, _ = parked = node.matrix._inbox.parked()
+        assert {item.session for item in parked} == {lost.session}
+        async with node.db.transaction("test.a-minute-later") as tx:
+            await tx.run("e2ee.request-now-all")
+        for item in parked:
+            item.ask_at = 0
+        await until(lambda: asked()[str(lost.session)] > 1)  # without another message
 
 
 async def test_the_sender_is_told_once_in_words(world: World) -> None:
