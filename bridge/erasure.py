@@ -108,7 +108,8 @@ PERSONAL = (
         "device": ("user_id",), "ghost": ("user_id",), "in": ("sender",), "late": ("user_id",),
         "no_olm": ("ghost", "user_id"), "olm": ("ghost",), "olm_read": (), "out": ("ghost",),
         "request": ("sender", "ghost"), "seal_key": (), "seen": ("sender",), "send": ("ghost",),
-        "share": ("user_id",), "user": ("user_id",), "wedged": ("ghost", "user_id"), "withheld": ("sender",),
+        "share": ("user_id",), "spare": ("ghost",), "user": ("user_id",), "wedged": ("ghost", "user_id"),
+        "withheld": ("sender",),
     }.items()),
     # the trail
     _kept("trail", "a chain: ids, domains and keyed hashes of addresses, no name and no text"),

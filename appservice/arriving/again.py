@@ -32,6 +32,8 @@ class Again:
     async def taken(self, room_id: str, items: Sequence[Item]) -> None:
         """These had not come in; they are on disk now."""
         if self.listener is not None:
+            for item in items:
+                item.again = True
             await self.listener(room_id, items)
 
     async def compare(self, room_id: str) -> bool:

@@ -317,7 +317,8 @@ class Reading:
         room = await self._rooms.store.get(item.room)
         key = f"waiting:{item.room}:{item.sender}:{item.session}"
         with speaking(await self.hub.facts.language(Address(MATRIX, item.sender or ""))):
-            words = Words(notice("waiting_for_key"), "waiting_for_key", item.event_id, item.sender)
+            told = notice("waiting_for_key_again" if item.again else "waiting_for_key")
+            words = Words(told, "waiting_for_key", item.event_id, item.sender)
         if await self._notices.notice(room, key, words) is not None:
             async with self._db.transaction("matrix.reminded") as tx:
                 await tx.run("matrix.park_told", item.stream)

@@ -53,6 +53,7 @@ class Item:
     parked_at: int | None = None  # … since (milliseconds)
     told: bool = False
     ask_at: int = 0  # when its key may be asked for once more (ms); kept in memory only
+    again: bool = False  # an older copy of the database was put back: it may have been carried before
 
 
 @dataclass(frozen=True, slots=True)

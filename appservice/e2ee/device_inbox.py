@@ -39,7 +39,7 @@ _FULL = 100  # to-device events in one answer: there may be more
 _FILTER = orjson.dumps({"presence": {"types": []}, "account_data": {"types": []}, "room": {"rooms": []}}).decode()
 _AT_ONCE = 8
 _READ_MS = 14 * 86_400_000  # how long hashes of Olm messages are kept
-_ASKED_MS = 90 * 86_400_000  # how long after its beginning a retired session of ours may be asked for
+_ASKED_MS = 90 * 86_400_000  # how long a retired session of ours may be asked for, and what a copy lacked is kept
 
 OnKeys = Callable[[str, str], None]
 
@@ -122,6 +122,10 @@ class DeviceInbox:
         await self._reading.stop()
 
     async def _sync(self, ghost: Ghost) -> int:
+        if self._ghosts.unsure:  # of a copy more can be read than is in the database: first see whether it is one
+            raise Unavailable("database_age_unknown", 1.0, alone=True)
+        if ghost.stale and not ghost.spared:
+            await self._identity.look_back(ghost)
         if not ghost.since_sure:
             row = await self._db.one("e2ee.ghost-position", ghost.user)
             ghost.since, ghost.since_sure = (row["next_batch"] if row else None), True
@@ -321,6 +325,7 @@ async def tidy(db: Database, now: int) -> None:
     while some:
         async with db.transaction("e2ee.tidy") as tx:
             some = bool(await tx.all("e2ee.olm-read-old", now - _READ_MS))
+            some = bool(await tx.all("e2ee.spare-old", now - _ASKED_MS)) or some
             old = [(row["session_id"],) for row in await tx.all("e2ee.out-old", now - _ASKED_MS)]
             await tx.many("e2ee.shares-gone", old)
             await tx.many("e2ee.out-gone", old)

@@ -21,7 +21,7 @@ from appservice.e2ee.megolm_in import MegolmIn
 from appservice.e2ee.megolm_out import Outbound
 from appservice.e2ee.model import Callbacks, Decrypted, IdentityOf, Json, Policy, RoomState
 from appservice.e2ee.olm import Olm
-from appservice.e2ee.pickles import Pickles
+from appservice.e2ee.pickles import Deposit, Pickles
 from appservice.e2ee.repair import Renewal, Repair
 from appservice.e2ee.requests import Requests
 from appservice.e2ee.rounds import Rounds
@@ -60,10 +60,10 @@ class Engine:
         self._db, self._clock, self._is_ghost = db, clock_ms, is_ghost
         self._seal = seal
         pickles = Pickles(seal)
-        self._ghosts = ghosts = GhostDevices(db, seal, pickles)
+        self._ghosts = ghosts = GhostDevices(db, seal, pickles, clock_ms)
         self._olm = olm = Olm(db, ghosts, pickles, clock_ms)
         self._devices = devices = Devices(db, homeserver, policy, clock_ms)
-        self._identity = Identity(ghosts, homeserver)
+        self._identity = Identity(ghosts, homeserver, Deposit(homeserver, pickles, seal))
         self._todevice = todevice = ToDevice(db, homeserver, ghosts)
         self._claims = claims = KeyClaims(db, homeserver, olm, clock_ms)
         self._repair = Repair(db, ghosts, devices, olm, claims, todevice, clock_ms)
@@ -110,11 +110,11 @@ class Engine:
 
     def hold(self) -> None:
         """Encrypt nothing until :meth:`release`: nobody knows yet whether the sessions on disk are the newest."""
-        self._held = True
+        self._held = self._ghosts.unsure = True
 
     def release(self) -> None:
         """They are, or they have ended."""
-        self._held = False
+        self._held = self._ghosts.unsure = False
 
     async def went_back(self, also: Callable[[Tx], Awaitable[None]] | None = None, *, homeserver: bool = False) -> None:
         """The database is older than what was sent with it: no session that it holds encrypts again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import orjson
 from vodozemac import Account
 
 from appservice.e2ee.model import Json
-from appservice.e2ee.pickles import Pickles
+from appservice.e2ee.pickles import Pickles, seeds_context
 from bridge.db import Database, Row, Tx
 from bridge.db.pages import pages
 from bridge.parts.lru import Lru
@@ -34,6 +35,7 @@ class Ghost:
     anchor: str | None = None  # a position before which nothing is missing that was pushed to the hub, or was not
     anchored: int = 0  # the value of :attr:`GhostDevices.calm` when it was taken
     resumed: bool = False  # its first key upload may already have happened
+    spared: bool = False  # the homeserver was asked for its account of after the copy, see :class:`.pickles.Deposit`
     stale: bool = False  # the homeserver may give out one-time keys of its that nobody can use any more
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -41,11 +43,16 @@ class Ghost:
 class GhostDevices:
     """All ghosts of this hub that have a device."""
 
-    def __init__(self, db: Database, seal: Seal, pickles: Pickles, accounts: int = 256) -> None:
+    def __init__(
+        self, db: Database, seal: Seal, pickles: Pickles, clock_ms: Callable[[], int], accounts: int = 256
+    ) -> None:  # fmt: skip
         self._db = db
+        self._clock = clock_ms
         self._seal = seal
         self._pickles = pickles
         self._ghosts: dict[str, Ghost] = {}
+        self.copied = False  # an older copy was put back lately: there may be ghosts of which it does not know
+        self.unsure = False  # nobody knows yet whether the database is an older copy
         self.round = 1  # of looks at every inbox
         self.calm = 0  # how often nothing was missing any more of what the homeserver had taken until then
         self._accounts: Lru[str, tuple[Account, Json, bytes]] = Lru(accounts)
@@ -55,6 +62,7 @@ class GhostDevices:
         """Read them all; returns those whose device was not finished."""
         async for page in pages(self._db, "e2ee.ghosts", ("",), ("user_id",)):
             self._ghosts |= {row["user_id"]: _ghost(row) for row in page}
+        self.copied = self.copied or await self._db.one("e2ee.spare-any") is not None
         return [ghost.user for ghost in self._ghosts.values() if not ghost.ready]
 
     def get(self, user: str) -> Ghost | None:
@@ -136,6 +144,23 @@ class GhostDevices:
         """Save the account in the caller's transaction."""
         await tx.run("e2ee.ghost-account", ghost.user, self._pickles.dump(account), self._pickles.key_id)
 
+    async def spare(self, ghost: Ghost) -> Account | None:
+        """Its account of after the copy that was put back, if the homeserver has kept one."""
+        row = await self._db.one("e2ee.spare", ghost.user)
+        return None if row is None else self._pickles.load(Account, row["account"], row["key_id"])
+
+    async def add_spare(self, ghost: Ghost, account: Account | None) -> None:
+        """It was looked for. One that is there already is of an earlier try, which the later one may lack."""
+        if account is not None:
+            async with self._db.transaction("e2ee.spare") as tx:
+                pickle, at = self._pickles.dump(account), self._clock()
+                await tx.run("e2ee.spare-new", ghost.user, pickle, self._pickles.key_id, at)
+        ghost.spared = True
+
+    async def write_spare(self, tx: Tx, ghost: Ghost, account: Account) -> None:
+        """Save what is left of it in the caller's transaction."""
+        await tx.run("e2ee.spare-save", ghost.user, self._pickles.dump(account), self._pickles.key_id)
+
     def moved(self, ghost: Ghost, position: str) -> None:
         """Its inbox was read up to here, as is on disk."""
         if ghost.anchor is None or ghost.anchored < self.calm:
@@ -155,8 +180,3 @@ def _ghost(row: Row) -> Ghost:
         row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage, anchor=since,
         stale=row["stale"] == 1,
     )  # fmt: skip
-
-
-def seeds_context(user: str) -> str:
-    """With what a ghost's cross-signing seeds are sealed."""
-    return f"e2ee cross-signing {user}"

@@ -18,6 +18,7 @@ from vodozemac import Account, Curve25519PublicKey
 from appservice.client.homeserver import Homeserver, need, part
 from appservice.e2ee.ghost_devices import Ghost, GhostDevices
 from appservice.e2ee.model import MEGOLM, OLM, Json
+from appservice.e2ee.pickles import Deposit, KeptDevice
 from appservice.e2ee.signing import Seed, Sign, cross_key, read_listing, signed
 from bridge.errors import Unavailable
 
@@ -129,8 +130,8 @@ def sample_keys(user: str, device_id: str) -> SampleKeys:
 class Identity:
     """Makes devices and keeps their one-time and fallback keys filled up."""
 
-    def __init__(self, ghosts: GhostDevices, homeserver: Homeserver) -> None:
-        self._ghosts = ghosts
+    def __init__(self, ghosts: GhostDevices, homeserver: Homeserver, deposit: Deposit) -> None:
+        self._ghosts, self._deposit = ghosts, deposit
         self._homeserver = homeserver
 
     async def ensure(self, user: str) -> str:
@@ -154,12 +155,21 @@ class Identity:
 
     async def _create(self, user: str) -> Ghost:
         old = self._ghosts.get(user)
+        if old is None and self._ghosts.copied and (kept := await self._deposit.get(user)) is not None:
+            return await self._adopt(user, kept)
         seeds = os.urandom(96) if old is None else (await self._ghosts.secrets(old))[2]
         account, device_id = Account(), new_device_id()
         account.generate_one_time_keys(ONE_TIME_KEYS)
         new_fallback(account)
         keys = self_signed(user, device_keys(user, device_id, account), seeds)
         return await self._ghosts.add(user, device_id, account, keys, seeds)
+
+    async def _adopt(self, user: str, kept: KeptDevice) -> Ghost:
+        """A ghost that was made after the copy: the same device, to which people have encrypted meanwhile."""
+        keys = self_signed(user, device_keys(user, kept.device, kept.account), kept.seeds)
+        ghost = await self._ghosts.add(user, kept.device, kept.account, keys, kept.seeds)
+        ghost.resumed = True
+        return ghost
 
     async def _publish(self, ghost: Ghost) -> bool:
         """Every step may be repeated after a crash. False: the keys served are not ours, this device id is lost."""
@@ -246,6 +256,16 @@ class Identity:
                 await self._ghosts.save_account(ghost)
         await self._upload(ghost, {}, one_time=want_keys)
 
+    async def look_back(self, ghost: Ghost) -> None:
+        """After a copy was put back: keep what the homeserver has of the ghost, before it is read for or written over.
+
+        Raises Unavailable.
+        """
+        async with self._ghosts.making(ghost.user):
+            if ghost.stale and not ghost.spared:
+                kept = await self._deposit.get(ghost.user)
+                await self._ghosts.add_spare(ghost, kept.account if kept is not None and _same(kept, ghost) else None)
+
     async def anew(self, ghost: Ghost) -> None:
         """Publish new one-time keys and a new fallback key, where the homeserver has none of before. Raises
         Unavailable.
@@ -259,6 +279,7 @@ class Identity:
             new_fallback(account)
             await self._ghosts.save_account(ghost)
             body = key_upload(ghost.user, ghost.device, account, one_time=True)
+        await self._keep(ghost)
         await self._call(ghost, "POST", "/_matrix/client/v3/keys/upload", body)
         async with ghost.lock:
             account = await self._ghosts.account(ghost)
@@ -274,11 +295,21 @@ class Identity:
         if not body:
             return
         ghost.resumed = True
+        await self._keep(ghost)
         await self._call(ghost, "POST", "/_matrix/client/v3/keys/upload", body)
         async with ghost.lock:
             account = await self._ghosts.account(ghost)
             account.mark_keys_as_published()
             await self._ghosts.save_account(ghost)
 
+    async def _keep(self, ghost: Ghost) -> None:
+        """Before keys are published. Raises Unavailable."""
+        _, account, seeds = await self._ghosts.secrets(ghost)
+        await self._deposit.put(ghost.user, KeptDevice(ghost.device, account, seeds))
+
     async def _call(self, ghost: Ghost, method: str, path: str, body: Json | None) -> Json:
         return await self._homeserver.call(method, path, body, user=ghost.user, device=ghost.device)
+
+
+def _same(kept: KeptDevice, ghost: Ghost) -> bool:
+    return kept.device == ghost.device and kept.account.curve25519_key.to_base64() == ghost.curve

@@ -51,6 +51,7 @@ class OlmChanges:
         default_factory=dict
     )  # (curve, id) -> (curve, channel)
     gone: list[tuple[str, str]] = field(default_factory=list)
+    spare: Account | None = None  # a ghost's account of after the copy, once it has read something
     past: set[str] = field(default_factory=set)  # devices (curve) that still write with a session that is retired
 
     def changed(self, curve: str, channel: Channel) -> None:
@@ -158,9 +159,27 @@ class Olm:
         if opening is None or any(c.session.session_matches(opening) for c in ours):
             raise Unreadable
         account = await self._ghosts.account(ghost)
-        session, plain = _inbound(account, curve, opening)
-        changes.account = True
+        try:
+            session, plain = _inbound(account, curve, opening)
+            changes.account = True
+        except Unreadable:
+            return await self._read_by_spare(ghost, curve, opening, changes)
         self._keep(curve, ours, Channel(session, session.session_id, self._clock()), changes)
+        return plain
+
+    async def _read_by_spare(self, ghost: Ghost, curve: str, opening: PreKeyMessage, changes: OlmChanges) -> bytes:
+        """Read what was encrypted to a one-time key of after the copy. Raises Unreadable.
+
+        The session may have gone on before the copy was put back: it reads, and never writes.
+        """
+        spare = changes.spare or await self._ghosts.spare(ghost)
+        if spare is None:
+            raise Unreadable
+        session, plain = _inbound(spare, curve, opening)
+        changes.spare = spare
+        changes.past.add(curve)
+        ours = await self.channels(ghost, curve)
+        self._keep(curve, ours, Channel(session, session.session_id, self._clock(), retired=True), changes)
         return plain
 
     def _used(self, curve: str, ours: list[Channel], channel: Channel, changes: OlmChanges) -> None:
@@ -176,9 +195,11 @@ class Olm:
         """Write the changes; give the account if it was changed."""
         if changes.account and account is not None:
             await self._ghosts.write_account(tx, ghost, account)
+        if changes.spare is not None:
+            await self._ghosts.write_spare(tx, ghost, changes.spare)
         key_id = self._pickles.key_id
         rows: list[tuple[Any, ...]] = [
-            (ghost.user, curve, c.id, c.used, self._pickles.dump(c.session), key_id)
+            (ghost.user, curve, c.id, c.used, self._pickles.dump(c.session), key_id, int(c.retired))
             for curve, c in changes.channels.values()
         ]
         await tx.many("e2ee.olm-save", rows)

@@ -1,14 +1,22 @@
-"""Private keys at rest: vodozemac pickles under a key derived from the hub's seal key, named by its id."""
+"""Private keys at rest: vodozemac pickles under a key derived from the hub's seal key, named by its id.
+
+They are in the database. A ghost's account lies beside it as well, at the homeserver (:class:`Deposit`).
+"""
 
 from __future__ import annotations
 
+import logging
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from vodozemac import Account, GroupSession, InboundGroupSession, Session
 
-from bridge.seal import Seal
+from appservice.client.homeserver import Homeserver, MatrixRefused, part
+from bridge.seal import Seal, SealBroken
 
+log = logging.getLogger(__name__)
 _PURPOSE = "pickle"
 
 
@@ -30,7 +38,8 @@ class Pickleable(Protocol[P]):
 
 
 _IN_TABLE: Mapping[str, Pickleable[Pickled]] = {
-    "e2ee_ghost": Account, "e2ee_olm": Session, "e2ee_in": InboundGroupSession, "e2ee_out": GroupSession,
+    "e2ee_ghost": Account, "e2ee_spare": Account,
+    "e2ee_olm": Session, "e2ee_in": InboundGroupSession, "e2ee_out": GroupSession,
 }  # fmt: skip
 
 
@@ -60,3 +69,64 @@ class Pickles:
     def load(self, kind: Pickleable[P], text: str, key_id: str) -> P:
         """Raises ValueError if the text was not written under that key."""
         return kind.from_pickle(text, self._key(key_id))
+
+
+def seeds_context(user: str) -> str:
+    """With what a ghost's cross-signing seeds are sealed."""
+    return f"e2ee cross-signing {user}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDevice:
+    """A ghost's device as it was when keys of it were published last."""
+
+    device: str
+    account: Account = field(repr=False)
+    seeds: bytes = field(repr=False)
+
+
+class Deposit:
+    """Each ghost's account in its own account data: what a copy of the database lacks that is put back later.
+
+    A client that takes a one-time key of after the copy encrypts to a private half which only this has. It is written
+    before keys are published, which is seldom (ten new devices), and read after a copy was put back. Whoever has not
+    the hub's seal key can do nothing with it.
+    """
+
+    TYPE = "fr.liaison.account"
+
+    def __init__(self, homeserver: Homeserver, pickles: Pickles, seal: Seal) -> None:
+        self._homeserver, self._pickles, self._seal = homeserver, pickles, seal
+
+    async def put(self, user: str, kept: KeptDevice) -> None:
+        """Keep it instead of the one before. Raises Unavailable: then nothing may be published yet.
+
+        A homeserver without account data is no reason to have no keys.
+        """
+        seeds = b64encode(self._seal.seal(kept.seeds, seeds_context(user))).decode("ascii")
+        account, key_id = self._pickles.dump(kept.account), self._pickles.key_id
+        body = {"device_id": kept.device, "key_id": key_id, "account": account, "seeds": seeds}
+        try:
+            await self._homeserver.call("PUT", _path(user), body, user=user)
+        except MatrixRefused as refused:
+            log.warning("the homeserver keeps no account of %s for a copy of the database: %s", user, refused)
+
+    async def get(self, user: str) -> KeptDevice | None:
+        """What is kept; None: nothing, or nothing that opens. Raises Unavailable."""
+        try:
+            found = await self._homeserver.call("GET", _path(user), user=user)
+        except MatrixRefused:
+            return None
+        device, key_id, account, seeds = (found.get(name) for name in ("device_id", "key_id", "account", "seeds"))
+        if not all(isinstance(one, str) for one in (device, key_id, account, seeds)):
+            return None
+        try:
+            opened = self._seal.open(b64decode(str(seeds)), seeds_context(user))
+            return KeptDevice(str(device), self._pickles.load(Account, str(account), str(key_id)), opened)
+        except (ValueError, KeyError, SealBroken):
+            log.warning("what the homeserver keeps of %s does not open: its seal key %r is gone", user, key_id)
+            return None
+
+
+def _path(user: str) -> str:
+    return f"/_matrix/client/v3/user/{part(user)}/account_data/{Deposit.TYPE}"

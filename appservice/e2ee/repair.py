@@ -140,6 +140,7 @@ class Renewal:
         await tx.run("e2ee.olm-anew-all")
         await tx.run("e2ee.olm-retire-all")
         await tx.run("e2ee.ghost-stale-all")
+        await tx.run("e2ee.spare-gone-all")
         await tx.run("e2ee.user-outdated-all")
         await tx.run("e2ee.request-now-all")
         if homeserver_too:
@@ -155,14 +156,15 @@ class Renewal:
     def retired_one(self, ghost: Ghost) -> None:
         """It is on disk."""
         self._olm.forget(ghost)
-        ghost.stale = True
+        ghost.stale, ghost.spared = True, False
         self.more()
 
     def retired(self, *, homeserver_too: bool) -> None:
         """It is on disk."""
+        self._ghosts.copied = True
         for ghost in self._ghosts.everyone():
             self._olm.forget(ghost)
-            ghost.stale = True
+            ghost.stale, ghost.spared = True, False
             if homeserver_too:
                 ghost.since = ghost.anchor = None
         self.more()
@@ -190,6 +192,8 @@ class Renewal:
             user = rows[-1]["user_id"]
             found = (self._ghosts.get(row["user_id"]) for row in rows)
             some = [ghost for ghost in found if ghost is not None and ghost.ready]
+            for ghost in some:
+                await self._identity.look_back(ghost)
             await self._take_away(some)
             for ghost in some:
                 await self._identity.anew(ghost)

@@ -143,6 +143,12 @@ NOTICES: dict[str, tuple[str, str]] = {
         "Message en attente de sa clé de chiffrement ; il partira dès son arrivée. Gardez votre application ouverte.",
         "The message waits for its encryption key and goes out when it arrives. Keep your app open.",
     ),
+    "waiting_for_key_again": (
+        "Après une panne, ce message attend à nouveau sa clé de chiffrement. Il est peut-être déjà arrivé ; "
+        "sans réponse, renvoyez-le.",
+        "After an outage this message waits for its encryption key again. It may have arrived before; if nobody "
+        "answers, send it again.",
+    ),
     # where
     "product_refused": (
         "Le produit du destinataire a refusé le message. Joignez-le autrement.",

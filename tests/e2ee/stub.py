@@ -42,6 +42,7 @@ class Stub:
         self.faults: Fault = lambda _: None
         self.calls: list[tuple[str, str, Json | None]] = []
         self.answered: dict[str, Json] = {}  # path of sendToDevice -> answer: the path has no user in it
+        self.account_data: dict[tuple[str, str], Json] = {}
         self.url = ""
         self.ever: set[tuple[str, str, str]] = set()  # one-time keys that were uploaded
         self.twice: list[str] = []  # those that came again: they could be handed out twice
@@ -104,12 +105,8 @@ class Stub:
             raise web.HTTPBadRequest(text='{"errcode": "M_UNKNOWN_DEVICE"}', content_type="application/json")
         parts = path.strip("/").split("/")
         match parts:
-            case ["devices", name] if method == "PUT":
-                self.devices[user].setdefault(name, StubDevice())
-                return {}
             case ["devices", name]:
-                del self.devices[user][name]
-                return {}
+                return self._device(method, user, name)
             case ["keys", *what]:
                 return self._keys(what, user, device, body)
             case ["sendToDevice", kind, _]:
@@ -119,9 +116,25 @@ class Stub:
                             self.post(user, to, name, kind, content)
                 self.answered[path] = {}
                 return {}
+            case ["user", owner, "account_data", kind]:
+                return self._data(method, (owner, kind), body)
             case ["sync"]:
                 return self._sync(user, device, int(query["since"]) if "since" in query else None)
         raise web.HTTPNotFound
+
+    def _device(self, method: str, user: str, name: str) -> Json:
+        if method == "PUT":
+            self.devices[user].setdefault(name, StubDevice())
+        else:
+            del self.devices[user][name]
+        return {}
+
+    def _data(self, method: str, place: tuple[str, str], body: Json) -> Json:
+        if method == "PUT":
+            self.account_data[place] = body
+        elif place not in self.account_data:
+            raise web.HTTPNotFound(text='{"errcode": "M_NOT_FOUND"}', content_type="application/json")
+        return self.account_data[place]
 
     def _keys(self, what: list[str], user: str, device: str, body: Json) -> Json:
         match what:

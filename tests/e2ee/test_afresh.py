@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from appservice.e2ee import KeyMissing
 from bridge.errors import Unavailable
 from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
+from tests.e2ee.peer import Peer
+from tests.e2ee.stub import Json
+
+CLEO, DORA = "@h_cleo:home", "@h_dora:home"
 
 
 class Copied:
@@ -154,3 +159,117 @@ async def test_a_homeserver_that_was_restored_is_asked_from_the_beginning(file: 
         row = await here.db.one("e2ee.ghost-position", ANNA)
         assert row is not None
         assert row["next_batch"] is not None
+
+
+async def begun(here: Lab, user: str, left: int = 20) -> tuple[Peer, Json]:
+    """Somebody takes a key that was published after the copy (none left: the fallback key); nobody reads."""
+    (peer,) = here.person(user, "PHONE")
+    used_up(here, 21)  # the fallback key as well
+    await here.engine.ring([ANNA])
+    used_up(here, 20 - left)
+    peer.share(ROOM, ANNA)
+    return peer, peer.say(ROOM, f"bonjour de {user}")
+
+
+@pytest.mark.parametrize("left", [20, 0], ids=["one-time", "fallback"])
+async def test_what_was_encrypted_to_keys_of_after_the_copy_is_read(file: str, left: int) -> None:
+    async with lab(file) as here:
+        copy = Copied(here)
+        await copy.take()
+        eve, said = await begun(here, EVE, left)
+        await copy.put_back()
+        await here.engine.ring([ANNA])
+        assert (await here.read(said, EVE)).content["body"] == "bonjour de @eve:away"
+        assert here.stub.sent("m.room_key_request") == []
+        await renewed(here)  # the homeserver has new keys, and keeps them
+        late = eve.say(ROOM, "encore")  # by the session that the copy does not know
+        eve.group = None
+        eve.share(ROOM, ANNA)
+        await here.restart()
+        await here.engine.ring([ANNA])
+        assert (await here.read(late, EVE, "$2")).content["body"] == "encore"
+        assert (await here.read(eve.say(ROOM, "et encore"), EVE, "$3")).content["body"] == "et encore"
+        assert "m.dummy" in [inner["type"] for inner in eve.sync()]  # she gets a session that both have
+
+
+async def test_keys_are_not_published_before_they_are_kept(file: str) -> None:
+    async with lab(file) as here:
+        used_up(here, 15)
+        kept = here.stub.count("/account_data/")
+        here.stub.faults = lambda request: "before" if "/account_data/" in request.path else None
+        uploads = here.stub.count("/keys/upload")
+        await here.engine.ring([ANNA])
+        assert here.stub.count("/keys/upload") == uploads
+        here.stub.faults = lambda _: None
+        await here.engine.ring([ANNA])
+        assert here.stub.count("/keys/upload") == uploads + 1
+        assert here.stub.twice == []
+        await here.engine.ring([ANNA])
+        assert here.stub.count("/account_data/") == kept + 1  # seldom: once for ten new devices
+
+
+@pytest.mark.parametrize("kept", ["nothing", "of another device", "under a key of the seal that is gone"])
+async def test_without_what_is_kept_a_new_session_and_another_request_help(file: str, kept: str) -> None:
+    async with lab(file) as here:
+        copy = Copied(here)
+        await copy.take()
+        eve, said = await begun(here, EVE)
+        ((place, data),) = here.stub.account_data.items()
+        changed = {"nothing": {}, "of another device": {**data, "device_id": "X"}}
+        here.stub.account_data[place] = changed.get(kept, {**data, "key_id": "gone"})
+        await copy.put_back()
+        await here.engine.ring([ANNA])
+        with pytest.raises(KeyMissing):
+            await here.read(said, EVE)
+        assert "m.dummy" in [inner["type"] for inner in eve.sync()]
+        assert await here.db.one("e2ee.spare", ANNA) is None
+
+
+async def test_a_restore_that_is_ended_in_between_loses_nothing_that_was_kept(file: str) -> None:
+    async with lab(file) as here:
+        copy = Copied(here)
+        await copy.take()
+        _, said = await begun(here, EVE)
+        await copy.put_back()
+        here.stub.faults = Nth("/upload", 1, "before")  # what is kept was written over already
+        with pytest.raises(Unavailable):
+            await renewed(here)
+        await here.restart()
+        await renewed(here)
+        await here.engine.ring([ANNA])
+        assert (await here.read(said, EVE)).content["body"] == "bonjour de @eve:away"
+        here.now += 91 * 86_400_000
+        await here.engine.tidy()
+        assert await here.db.one("e2ee.spare", ANNA) is None
+
+
+async def test_nothing_is_read_before_it_is_known_whether_there_is_more_to_read_with(file: str) -> None:
+    async with lab(file) as here:
+        here.engine.hold()
+        with pytest.raises(Unavailable):
+            await here.engine.ring([ANNA])
+        here.engine.release()
+        await here.engine.ring([ANNA])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_ghost_that_was_made_after_the_copy_has_its_device_again(file: str, restarted: bool) -> None:
+    async with lab(file) as here:
+        copy = Copied(here)
+        await copy.take()
+        device = await here.engine.ensure_device(CLEO)
+        (eve,) = here.person(EVE, "PHONE")
+        eve.share(ROOM, CLEO)
+        said = eve.say(ROOM, "bonjour")
+        cross = dict(here.stub.cross[CLEO])
+        await copy.put_back()
+        await renewed(here)
+        if restarted:
+            await here.restart()
+        assert await here.engine.ensure_device(CLEO) == device
+        assert here.stub.cross[CLEO] == cross  # nobody is warned of another identity
+        assert (await here.read(said, EVE)).content["body"] == "bonjour"
+        assert here.stub.twice == []
+        calls = here.stub.count("/account_data/")
+        assert await here.engine.ensure_device(DORA) != device
+        assert here.stub.count("/account_data/") == calls + 2  # nothing is kept of her yet

@@ -18,8 +18,8 @@ from tests.e2ee.lab import ANNA, BEN, EVE, ROOM, Lab, lab
 from tests.e2ee.peer import Peer
 from tests.e2ee.stub import StubDevice
 
-SIGNING = 2  # the call after which the hub looks by itself whether it was done
-CALLS = 6  # PUT device, keys/upload, device_signing/upload, signatures/upload, keys/query, sync
+SIGNING = 3  # the call after which the hub looks by itself whether it was done
+CALLS = 7  # PUT device, account_data, keys/upload, device_signing/upload, signatures/upload, keys/query, sync
 
 
 def mine(here: Lab) -> tuple[str, StubDevice]:

@@ -48,6 +48,7 @@ def _people(n: int) -> dict[str, Table]:
             "user_id, device_id, stage, curve, ed, device_keys, seeds, account, key_id",
             ((f"@rpps_{i}:h", "D", 1, "c", "e", "{}", b"\x01\x02k1" + bytes(60), "a", "k1") for i in each),
         ),
+        "e2ee_spare": ("ghost, account, key_id, at", ((f"@rpps_{i}:h", "a", "k1", i) for i in each)),
         "e2ee_user": (
             "user_id, master, found, outdated",
             ((user, None, None, 0) for user in (ANNA, LOST, NEW, *(f"@u{i}:h" for i in each))),

@@ -10,6 +10,7 @@ INSERT INTO e2ee_seal_key (key_id) VALUES ($1) ON CONFLICT (key_id) DO NOTHING
 -- name: seal-key-used
 SELECT key_id FROM e2ee_ghost WHERE key_id = $1 UNION ALL SELECT key_id FROM e2ee_olm WHERE key_id = $1
 UNION ALL SELECT key_id FROM e2ee_in WHERE key_id = $1 UNION ALL SELECT key_id FROM e2ee_out WHERE key_id = $1
+UNION ALL SELECT key_id FROM e2ee_spare WHERE key_id = $1
 UNION ALL SELECT user_id FROM e2ee_ghost
 WHERE CAST(substr(seeds, 2, unicode(CAST(substr(seeds, 1, 1) AS TEXT))) AS TEXT) = $1 -- sqlite
 WHERE convert_from(substr(seeds, 2, get_byte(seeds, 0)), 'UTF8') = $1 -- pg
@@ -36,6 +37,24 @@ UPDATE e2ee_ghost SET stage = 1, device_keys = $2 WHERE user_id = $1
 
 -- name: ghost-account
 UPDATE e2ee_ghost SET account = $2, key_id = $3 WHERE user_id = $1
+
+-- name: spare
+SELECT account, key_id FROM e2ee_spare WHERE ghost = $1
+
+-- name: spare-any
+SELECT ghost FROM e2ee_spare ORDER BY ghost LIMIT 1
+
+-- name: spare-new
+INSERT INTO e2ee_spare (ghost, account, key_id, at) VALUES ($1, $2, $3, $4) ON CONFLICT (ghost) DO NOTHING
+
+-- name: spare-save
+UPDATE e2ee_spare SET account = $2, key_id = $3 WHERE ghost = $1
+
+-- name: spare-gone-all
+DELETE FROM e2ee_spare
+
+-- name: spare-old
+DELETE FROM e2ee_spare WHERE ghost IN (SELECT ghost FROM e2ee_spare WHERE at < $1 ORDER BY at LIMIT 100) RETURNING ghost
 
 -- name: ghost-moved
 UPDATE e2ee_ghost SET next_batch = $2 WHERE user_id = $1
@@ -70,7 +89,7 @@ DELETE FROM e2ee_device WHERE user_id = $1 AND device_id = $2
 SELECT session_id, used, pickle, key_id, retired FROM e2ee_olm WHERE ghost = $1 AND curve = $2 ORDER BY retired, used DESC
 
 -- name: olm-save
-INSERT INTO e2ee_olm (ghost, curve, session_id, used, pickle, key_id) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO e2ee_olm (ghost, curve, session_id, used, pickle, key_id, retired) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (ghost, curve, session_id) DO UPDATE SET used = excluded.used, pickle = excluded.pickle, key_id = excluded.key_id
 
 -- name: olm-gone

@@ -41,3 +41,10 @@ SELECT session_id, key_id AS mark FROM e2ee_out WHERE session_id > $1 ORDER BY s
 SELECT session_id, key_id, pickle AS sealed FROM e2ee_out WHERE session_id = $1;
 -- name: e2ee_out-pickle-swap
 UPDATE e2ee_out SET pickle = $2, key_id = $3 WHERE session_id = $1 AND pickle = $4;
+
+-- name: e2ee_spare-account-page
+SELECT ghost, key_id AS mark FROM e2ee_spare WHERE ghost > $1 ORDER BY ghost LIMIT $2;
+-- name: e2ee_spare-account-one
+SELECT ghost, key_id, account AS sealed FROM e2ee_spare WHERE ghost = $1;
+-- name: e2ee_spare-account-swap
+UPDATE e2ee_spare SET account = $2, key_id = $3 WHERE ghost = $1 AND account = $4;

@@ -34,6 +34,10 @@ _ITEMS = {
     ItemKind.ROOM: "rooms were not in the copy, and were found again",
     ItemKind.UNREACHED: "rooms could not be compared: they are with their next event",
 }
+_UNREAD = (
+    "messages wait for their key now (event, room, writer): each writer is told so in the room. What was said before "
+    "the copy was put back may have been carried then; a writer whom nobody answers sends it again"
+)
 _LOST = (
     "What nobody can ask for again:",
     "  mails that were taken in this time: the log of the mail server before the hub, or their senders, know of them",
@@ -49,13 +53,16 @@ def acts(db: Database) -> Mapping[str, Act]:
     async def restored(asked: Json) -> Json:
         row = await db.one("process.restored-last")
         if row is None:
-            return {"last": None, "items": {}}
+            return {"last": None, "items": {}, "unread": []}
         found: Json = {}
         for kind in ItemKind:
             rows = await db.all("process.restored-items", row["noticed_at"], kind.value, _MOST)
             found[kind.value] = [[one["id"], one["about"]] for one in rows]
+        unread = [
+            [r["event_id"], f"{r['room_id']}  {r['parked_sender']}"] for r in await db.all("process.unread", _MOST)
+        ]
         names = ("noticed_at", "kind", "since", "until", "over_at")
-        return {"last": {name: row[name] for name in names}, "items": found}
+        return {"last": {name: row[name] for name in names}, "items": found, "unread": unread}
 
     return {"restored": restored}
 
@@ -85,13 +92,18 @@ def lines(found: Json, *, everything: bool) -> list[str]:
         "",
     ]
     for kind in ItemKind:
-        rows = found["items"][kind.value]
-        if rows:
-            said.append(f"{len(rows)}{'+' if len(rows) >= _MOST else ''} {_ITEMS[kind]}")
-            said += [f"  {ident}  {about}" for ident, about in (rows if everything else rows[:_SHOWN])]
-            if not everything and len(rows) > _SHOWN:
-                said.append(f"  … {len(rows) - _SHOWN} more: --all")
+        said += _listed(found["items"][kind.value], _ITEMS[kind], everything)
+    said += _listed(found["unread"], _UNREAD, everything)
     return [*said, *(_LOST if last["kind"] == CopyKind.OLDER else ())]
+
+
+def _listed(rows: list[list[str]], what: str, everything: bool) -> list[str]:
+    if not rows:
+        return []
+    said = [f"{len(rows)}{'+' if len(rows) >= _MOST else ''} {what}"]
+    said += [f"  {ident}  {about}" for ident, about in (rows if everything else rows[:_SHOWN])]
+    more = len(rows) - _SHOWN
+    return said if everything or more <= 0 else [*said, f"  … {more} more: --all"]
 
 
 def _time(at: int) -> str:

@@ -99,6 +99,7 @@ SEALED = (
     SealedColumn("e2ee", "e2ee_ghost", "seeds", ("user_id",), "e2ee cross-signing {user_id}"),
     SealedColumn("e2ee", "e2ee_share", "kept", ("session_id", "user_id", "device_id"), "e2ee kept {session_id}"),
     SealedColumn("e2ee", "e2ee_ghost", "account", ("user_id",), "", Form.PICKLE),
+    SealedColumn("e2ee", "e2ee_spare", "account", ("ghost",), "", Form.PICKLE),
     SealedColumn("e2ee", "e2ee_olm", "pickle", ("ghost", "curve", "session_id"), "", Form.PICKLE),
     SealedColumn("e2ee", "e2ee_in", "pickle", ("room_id", "session_id", "sender"), "", Form.PICKLE),
     SealedColumn("e2ee", "e2ee_out", "pickle", ("session_id",), "", Form.PICKLE),

@@ -47,6 +47,9 @@ INSERT INTO restored_item (noticed_at, kind, id, about) VALUES ($1, $2, $3, $4)
 -- name: restored-items
 SELECT id, about FROM restored_item WHERE noticed_at = $1 AND kind = $2 ORDER BY n LIMIT $3
 
+-- name: unread
+SELECT event_id, room_id, parked_sender FROM matrix_inbox WHERE stream > 0 AND parked_at IS NOT NULL ORDER BY stream LIMIT $1
+
 -- name: restored-count
 SELECT COUNT(*) AS n FROM (SELECT 1 FROM restored_item WHERE noticed_at = $1 AND kind = $2 LIMIT $3) AS first
 

@@ -15,7 +15,9 @@ from appservice.process import app
 from appservice.process import life as module
 from appservice.process.command import main
 from appservice.process.life import TYPE, Life
+from appservice.process.restored.fetching import Fetching
 from appservice.process.restored.noticing import CopyKind, ItemKind, Noticing
+from appservice.process.restored.report import acts, lines
 from bridge.config import BadConfig, read_config
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
@@ -214,3 +216,29 @@ async def test_the_command_begins_a_new_life(
     async with app.running(read_config(Path(path))) as parts:
         assert parts.life.trouble == ""
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+async def test_what_cannot_be_read_again_is_said_to_its_writer_and_listed(world: World) -> None:
+    """Its key had come, is lost with the later database, and is of a session that the writer's client has ended."""
+    async with world.node() as node:
+        await life(node).begin()
+        chat = await meet(world, node)
+        copy(world, "copy.db")
+    async with world.node() as node:
+        await life(node).begin()
+        chat.ben.rotate(chat.room)
+        lost = await chat.ben.say(chat.room, "déjà lu")
+        await node.got("déjà lu")
+        await node.matrix.engine.catch_up()  # the homeserver forgets what was read
+        chat.ben.rotate(chat.room)
+    restore(world, "copy.db", in_place=True)
+    async with world.node() as node:
+        noticing = Noticing(node.db, Served(node.matrix, node.product), now_ms)
+        await Life(node.db, node.homeserver, node.matrix.engine, noticing).begin()
+        await Fetching(node.db, node.matrix, node.homeserver, now_ms).run()
+        await chat.ben.heard("Il est peut-être déjà arrivé")
+        await chat.ben.say(chat.room, "encore")
+        await node.got("encore")
+        said = "\n".join(lines(await acts(node.db)["restored"]({}), everything=True))
+        assert "1 messages wait for their key now (event, room, writer)" in said
+        assert f"  {lost}  {chat.room}  {chat.ben.mxid}" in said
