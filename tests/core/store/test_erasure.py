@@ -32,7 +32,7 @@ PLAIN = set(  # a person is named by none of these, where the list does not say 
     shared_history signed since size stage state step stream taken thread todo told tries trust txn type until
     urgent used version waits what why wordless
     closing details jws proof proven_at result seconds confirmed noticed_at over_at stale
-    acts active began began_at changed done_at ended ends login place seen sid subject token
+    acts active began began_at changed done_at ended ends login place read_at seen sid subject token
         """,
     )
 )
