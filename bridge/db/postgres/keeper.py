@@ -26,12 +26,13 @@ SURE = 1.0  # s for which the session's lock is free before a holder counts as d
 class Keeper:
     """The lease as this process holds it. ``fence`` is its number; ``lost`` is set once somebody else has it."""
 
-    def __init__(self, url: str, connection: Any, holder: str, fence: int) -> None:
+    def __init__(self, url: str, connection: Any, holder: str, fence: int, term: float) -> None:
+        """``term``: s for which it is held at a time until everything has started."""
         self._url = url
         self._connection = connection
         self.holder, self.fence = holder, fence
         self.lost = asyncio.Event()
-        self._term = lease.FIRST_TERM
+        self._term = term
         self._locked = False
         self._cut = asyncio.Event()
         connection.add_termination_listener(self._ended)
@@ -49,17 +50,19 @@ class Keeper:
                 seen = await lease.look(connection)
             if not seen.free:
                 raise Unavailable("database_in_use")
-            return await cls.taken(url, connection, seen, name())
+            return await cls.taken(url, connection, seen, name(), lease.LONG_TERM)
         except BaseException:
             connection.terminate()
             raise
 
     @classmethod
-    async def taken(cls, url: str, connection: Any, seen: lease.Holding, holder: str) -> Keeper:
+    async def taken(
+        cls, url: str, connection: Any, seen: lease.Holding, holder: str, term: float = lease.FIRST_TERM
+    ) -> Keeper:  # fmt: skip
         """Take it over from whoever held it at ``seen``. Raises Unavailable: somebody was first."""
-        fence = await lease.take(connection, seen, holder)
+        fence = await lease.take(connection, seen, holder, term)
         locked = await lease.lock(connection)
-        made = cls(url, connection, holder, fence)
+        made = cls(url, connection, holder, fence, term)
         made._locked = locked
         return made
 

@@ -25,7 +25,8 @@ LOCK = zlib.crc32(b"liaison hub")  # of the session: also that of releases witho
 _GATE = zlib.crc32(b"liaison lease")  # of each transaction
 FENCED = "LI001"  # the SQLSTATE of a transaction of somebody who does not hold the lease any more
 TERM = 3.0  # s that a lease lasts unless it is renewed
-FIRST_TERM = 60.0  # s for whoever begins: a start may stand still for longer than it works
+FIRST_TERM = 10.0  # s for whoever begins: a start may stand still for longer than it works
+LONG_TERM = 60.0  # s where that was too short for the one before, and for commands, which nobody waits to replace
 _PATIENCE = 500  # ms that a taker waits for transactions that are under way; then their connections are ended
 
 _MAKE = f"""
@@ -69,6 +70,7 @@ FROM lease WHERE name = 'hub'
 """  # noqa: S608 (a number of ours)
 IN_USE = f"SELECT EXISTS (SELECT 1 {_HELD.format(LOCK)})"
 """Whether a hub has this database: its session's lock, also of a release without leases."""
+_BEGINS = "SELECT EXISTS (SELECT 1 FROM worker WHERE id = $1 AND address IS NULL)"
 _RENEW = """
 UPDATE lease SET until = clock_timestamp() + $2 * interval '1 second' WHERE name = 'hub' AND fence = $1 RETURNING 1
 """
@@ -113,8 +115,18 @@ async def look(connection: Any) -> Holding:
     return Holding(row["fence"], row["holder"], row["running"], row["locked"])
 
 
-async def take(connection: Any, seen: Holding, holder: str) -> int:
-    """Take it over from whoever held it at ``seen``; gives the number.
+async def first_term(connection: Any, seen: Holding) -> float:
+    """For how long (s) whoever begins after the holder at ``seen`` may stand still.
+
+    One whose time ended before everything of it had started was cut off, or stood still for longer: as the next one
+    would, which then lost it to the next again, and so on for ever.
+    """
+    ended = not seen.running and seen.fence > 0
+    return LONG_TERM if ended and await connection.fetchval(_BEGINS, seen.holder) else FIRST_TERM
+
+
+async def take(connection: Any, seen: Holding, holder: str, term: float = FIRST_TERM) -> int:
+    """Take it over from whoever held it at ``seen``, for ``term`` seconds; gives the number.
 
     Raises Unavailable: somebody was first, or its holder, whose time was over at ``seen``, has renewed since.
     """
@@ -123,7 +135,7 @@ async def take(connection: Any, seen: Holding, holder: str) -> int:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE}")
                 await connection.execute(f"SELECT pg_advisory_xact_lock({_GATE})")
-                fence = await connection.fetchval(_TAKE, holder, FIRST_TERM, seen.fence, seen.running)
+                fence = await connection.fetchval(_TAKE, holder, term, seen.fence, seen.running)
         except asyncpg.LockNotAvailableError:
             if last:
                 raise Unavailable("database_in_use") from None

@@ -85,7 +85,11 @@ class Standby:
         except asyncio.CancelledError:
             await self._leave()
             raise
-        await reach(None)
+        try:
+            await reach(None)
+        except BaseException:  # also where it is told to end just now: nobody has to wait until it is missed
+            await keeper.close()
+            raise
         return keeper
 
     async def _leave(self) -> None:
@@ -133,7 +137,8 @@ class Standby:
             self._said_at = now
         seen = await lease.look(connection)
         if self._may(seen) and await self._understands(connection):
-            return await Keeper.taken(self._url, connection, seen, self.name)
+            term = await lease.first_term(connection, seen)
+            return await Keeper.taken(self._url, connection, seen, self.name, term)
         row = await connection.fetchrow(_AT, seen.holder) if seen.running else None
         await reach(None if row is None else Directions(row["address"], row["secret"], row["configuration"]))
         return None
