@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from appservice.console.pages.products import _moment
 from appservice.process.checking.console import findings
 from appservice.process.command import main
 from bridge.config import read_config
@@ -180,6 +181,7 @@ async def test_events_are_counted_and_sent_again(place: Place) -> None:
     await wait_for(twice, "the product has it once more")
     assert "There is nothing to send again." in await anna.page(f"{path}?since=2100-01-01T00:00")
     assert "Events that would go again" in await anna.page(f"{path}?since=2020-01-01T00:00:00")
+    assert _moment("2026-11-30T10:00+02:00") == _moment("2026-11-30T08:00") == 1_796_025_600_000
     assert "events_kept_days" in await anna.page("/product/siilo")
     for query, code in (
         ("since=2020-01-01T00:00&after=1", "console_one_start"), ("since=yesterday", "console_no_number"),

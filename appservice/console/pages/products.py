@@ -92,10 +92,11 @@ class ProductsPage(ConsolePage):
 
 
 def _moment(text: str) -> int | None:
-    """What the field for a time says, which is UTC here, in ms. Raises Refused."""
+    """What the field for a time says, in ms: UTC, unless it names an offset. Raises Refused."""
     if not text:
         return None
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+        found = datetime.fromisoformat(text)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise Refused("console_no_number") from None

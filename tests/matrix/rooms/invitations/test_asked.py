@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from typing import Any
 
+from appservice.rooms.entering import Entering
 from bridge.model import Address, Ref
 from deploy.world.waiting import until
 from tests.matrix.make import ANNA, CLEO, SPACE, Chat, Node, World, ghost
 from tests.matrix.rooms.test_outside import change, members, settled
 from tests.matrix.rooms.test_removals import group
 
+Json = dict[str, Any]
 BOX = f"mail:dora@{SPACE}"
 
 
@@ -81,6 +84,27 @@ async def test_an_invitation_that_is_only_in_the_state_is_left_alone(world: Worl
         await until(lambda: now(world, chat.room, newcomer) == "join")
         await settled(world, node)
         assert BOX in await members(node, chat.room)
+
+
+async def test_a_ghost_that_is_in_already_and_not_judged_yet_is_nobodys_to_take_out(world: World) -> None:
+    """It joins before the lane comes to its invitation; one that fills a gap has not been expected."""
+    async with world.node() as node:
+        room = await node.matrix._rooms.store.get((await group(world, node)).room)
+        doors, entering = node.matrix._rooms.doors, Entering(_lets_in, node.matrix._rooms.doors.asked)
+        room.set_member("@rpps_1:stub.example", "join")
+        for expected in (True, False):
+            event = {"event_id": "$1", "room_id": room.room_id, "state_key": "@rpps_1:stub.example"}
+            if expected:
+                entering.begin([event])
+            else:
+                await entering.end(event)
+            assert await doors.asked_of(room, [event["state_key"], ghost(CLEO)]) == {event["state_key"]}
+            doors.asked.clear()
+            entering.forget(event)
+
+
+async def _lets_in(_: Json) -> None:
+    """At once."""
 
 
 async def made(world: World, node: Node) -> Chat:
