@@ -84,13 +84,17 @@ class MissingKeys:
         except (TimeoutError, KeyMissing):
             return None
 
-    async def again(self, item: Item) -> None:
-        """A message waits for long: its key is asked for once more when its time has come. Raises Unavailable."""
+    async def again(self, item: Item) -> bool:
+        """A message waits for long: its key is asked for once more when its time has come.
+
+        Gives whether that had to be looked up. Raises Unavailable.
+        """
         now = self._clock()
         if now < item.ask_at or now - (item.parked_at or now) > _ASKED_MS or not item.session or not item.sender:
-            return
+            return False
         ghosts = await self._ghosts(item.room)
         item.ask_at = await self._engine.request_key(item.room, item.sender, {"session_id": item.session}, ghosts)
+        return True
 
     async def _ghosts(self, room: str) -> list[str]:
         known = await self._rooms.store.get(room)

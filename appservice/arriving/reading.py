@@ -308,9 +308,9 @@ class Reading:
         """Clients that know statuses show at once that a message waits."""
         await self._quietly(item.room, item.event_id, "FAIL_RETRIABLE", **failure("waiting_for_key"))
 
-    async def ask_again(self, item: Item) -> None:
-        """Ask once more for the key of a message that waits, if it is time. Raises Unavailable."""
-        await self._missing.again(item)
+    async def ask_again(self, item: Item) -> bool:
+        """Ask once more for the key of a message that waits; False: it is not time. Raises Unavailable."""
+        return await self._missing.again(item)
 
     async def remind(self, item: Item) -> None:
         """It waits for long: said once for each sender's session, in words."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.reading import Reading
@@ -14,6 +14,7 @@ from bridge.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
 _FLUSH = 20.0  # s between two tries to send keys that wait
+_ASKED = 20  # keys that are asked for again at one time
 _SWEEP = 600.0  # s between two looks at old rows
 
 
@@ -50,11 +51,17 @@ class Upkeep:
                 except (Unavailable, Refused) as reason:
                     log.warning("the sweep is not complete: %s", reason)
 
-    async def _ask_again(self, item: Item) -> None:
-        try:
-            await self._reading.ask_again(item)
-        except (Unavailable, Refused) as reason:
-            log.info("a key for %s is asked for again later: %s", item.room, reason)
+    async def _ask_again(self, items: Iterable[Item]) -> None:
+        """A few at a time: after a start it may be time for all of them."""
+        left = _ASKED
+        for item in items:
+            try:
+                left -= await self._reading.ask_again(item)
+            except (Unavailable, Refused) as reason:
+                log.info("a key for %s is asked for again later: %s", item.room, reason)
+                left -= 1
+            if left <= 0:
+                return
 
     async def remind(self) -> None:
         """Tell senders whose messages wait for their key, and ask their devices for it now and then."""
@@ -64,8 +71,8 @@ class Upkeep:
             first: dict[tuple[str, str | None], Item] = {}
             for item in self._inbox.parked():
                 first.setdefault((item.room, item.session), item)
+            await self._ask_again(first.values())
             for item in first.values():
-                await self._ask_again(item)
                 if not item.told and self._clock() - (item.parked_at or 0) >= patience * 1000:
                     try:
                         await self._reading.remind(item)

@@ -126,8 +126,8 @@ async def _inbox(homeserver: Homeserver, probe: Probe) -> list[Finding]:
 async def _own_data(homeserver: Homeserver, probe: Probe) -> list[Finding]:
     what = "the hub keeps its place in account data"
     mend = (
-        "its own user has no account data: an older copy of the database is not recognised, and encryption keys could "
-        "be used twice"
+        "its users have no account data: an older copy of the database is not recognised, encryption "
+        "keys could be used twice, and what was encrypted to keys of after the copy is not read"
     )
     path, nonce = f"{_CLIENT}/user/{part(probe.ghost)}/account_data/{_TYPE}", secrets.token_hex(8)
     try:
