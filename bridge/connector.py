@@ -287,6 +287,22 @@ class Queues(Protocol):
 
 
 @runtime_checkable
+class Inside(Protocol):
+    """A connector may offer: where one message is in tables of its own."""
+
+    async def inside(self, name: str) -> Sequence[OwnQueue]:
+        """What of one message waits there; ``name``: what the network calls it. Raises Unavailable (the database)."""
+
+
+@runtime_checkable
+class Hurries(Protocol):
+    """A connector may offer: what waits in tables of its own to leave is tried at once when an operator says so."""
+
+    async def hurry(self) -> None:
+        """Whatever time was set. Raises Unavailable (the database)."""
+
+
+@runtime_checkable
 class GoesBack(Protocol):
     """A network that keeps what waits, or counts, in tables of its own."""
 

@@ -14,6 +14,8 @@ from bridge.connector import (
     Follows,
     GivesBoxes,
     GoesBack,
+    Hurries,
+    Inside,
     Lends,
     OwnQueue,
     Portrays,
@@ -137,6 +139,17 @@ class Served(Mapping[str, Connector]):
         """What waits within the edges, with the name of each network; counted up to ``most``. Raises Unavailable."""
         found = [(name, await one.queues(most)) for name, one in self._connectors.items() if isinstance(one, Queues)]
         return [(name, queue) for name, queues in found for queue in queues]
+
+    async def inside(self, network: str, name: str) -> Sequence[OwnQueue]:
+        """What of one message waits within a network's edge; ``name``: what it calls it. Raises Unavailable."""
+        found = [one for one in self._connectors.values() if one.network == network and isinstance(one, Inside)]
+        return [queue for one in found for queue in await one.inside(name)]
+
+    async def hurry(self, network: str) -> None:
+        """What waits within a network's edge to leave is tried now. Raises Unavailable."""
+        for one in self._connectors.values():
+            if one.network == network and isinstance(one, Hurries):
+                await one.hurry()
 
     @property
     def followed(self) -> list[Followed]:

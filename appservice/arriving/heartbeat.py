@@ -37,7 +37,8 @@ class Heartbeat:
         self._back = back
         self._every = every
         self._nonce = ""
-        self.lost = False  # an ALARM said that the homeserver cannot be used, and nothing has worked since
+        self.lost = ""
+        """Why the homeserver cannot be used, as an ALARM has said it; empty once it works."""
         self._seen = asyncio.Event()
 
     async def run(self) -> None:
@@ -53,13 +54,11 @@ class Heartbeat:
                     await self._beat()
                     if self.lost:
                         log.warning("the homeserver answers and reaches the hub again")
-                    away, wait, self.lost = False, _FIRST, False
+                    away, wait, self.lost = False, _FIRST, ""
             except (Unavailable, Refused) as reason:
                 if not self.lost and (not away or wait >= _LONGEST):  # after a start it may be starting, too
-                    self.lost = True
-                    log.error(
-                        "ALARM the homeserver does not answer or cannot reach the hub: %s%s", reason, _advice(reason)
-                    )
+                    self.lost = f"the homeserver does not answer or cannot reach the hub: {reason}{_advice(reason)}"
+                    log.error("ALARM %s", self.lost)
                 away = True
             await asyncio.sleep(wait if away else self._every)
             wait = min(wait * 2, _LONGEST) if away else _FIRST

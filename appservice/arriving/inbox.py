@@ -126,6 +126,11 @@ class Inbox:
         return self._lanes.wake(room)
 
     @property
+    def failing(self) -> Mapping[str, str]:
+        """Rooms that do not go on, each with the code of its last failure."""
+        return self._lanes.failing
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is under way (parked events apart)."""
         return not len(self._lanes)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from appservice.console.login.sessions import Operator
-from bridge.words import WORDS, say
+from bridge.words import WORDS, meaning
 
 LANGUAGES = ("fr", "en")
 LANGUAGE_COOKIE = "language"
@@ -71,17 +72,8 @@ def words(language: str) -> Callable[..., str]:
 
 
 def sentences(language: str) -> Callable[[str], str]:
-    """What a code of the hub means, in one language; empty for a code without words.
-
-    What people read comes first, then what operators read of the cause: ``product_answered_4`` stands for 400 to 499.
-    """
-    part = LANGUAGES.index(language)
-
-    def said(code: str) -> str:
-        names = (code, f"console_why_{code}", f"console_why_{code[:-2]}")
-        return next((say(name)[part] for name in names if name in WORDS), "")
-
-    return said
+    """What a code of the hub means, in one language; empty for a code without words."""
+    return partial(meaning, part=LANGUAGES.index(language))
 
 
 def moment(milliseconds: float | None) -> Markup:

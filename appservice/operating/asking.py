@@ -8,6 +8,7 @@ from typing import Any
 
 from appservice.operating.door import knock
 from bridge.config import BadConfig, Config
+from bridge.words import meaning
 
 Json = dict[str, Any]
 
@@ -39,3 +40,9 @@ def lasting(seconds: float) -> str:
         if left >= size:
             return f"{left // size} {unit} {left % size // smaller} {less}"
     return f"{left} s"
+
+
+def explained(code: str) -> str:
+    """A code with what it means, where there are words for it."""
+    words = meaning(code)
+    return f"{code} ({words.rstrip('.')})" if words else code

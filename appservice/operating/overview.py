@@ -18,6 +18,7 @@ from bridge.errors import Unavailable
 from bridge.hub.assembly import Core
 from bridge.hub.handing.counting import Counters
 from bridge.hub.operating.waiting import MOST, Traffic, WaitingQueue
+from bridge.model import Standing
 from bridge.parts.alarms import ALARMS
 from bridge.people.server_list import ServerList
 from bridge.workers.agreement import differences
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.db.postgres.engine import Worker
 
 Json = dict[str, Any]
+DECISIONS = 100
 OF_A_WORKER = ("version", "running", "trouble", "alarms", "federation", "lists", "certificates", "disks", "database")
 
 
@@ -94,7 +96,7 @@ class Stand:
     """At one moment. ``trouble``: why nothing can be encrypted, or nothing reaches Matrix, in English; else empty.
 
     ``database``: it works. ``known``: what waits could be read from it. ``certificates``: when each
-    ends (s since 1970).
+    ends (s since 1970). ``undecided``: accounts that wait for an operator's decision, counted up to :data:`DECISIONS`.
     """
 
     version: str
@@ -112,6 +114,7 @@ class Stand:
     disks: tuple[Disk, ...]
     workers: tuple[WorkerStand, ...]
     seal: SealStand | None = None
+    undecided: int = 0
 
 
 def stands(found: Sequence[Worker]) -> tuple[WorkerStand, ...]:
@@ -141,21 +144,23 @@ class Overview:
     async def now(self) -> Stand:
         """Whatever the database does."""
         seal: SealStand | None = None
+        undecided = 0
         try:
             traffic, held, queues = await self._queue.traffic(), await self._queue.held(), await self._queues()
             workers, seal, reads = await self._workers(), await self._sealing(), True
+            undecided = len(await self._core.hub.claims.page(Standing.HELD, DECISIONS))
         except Unavailable:
             traffic, held, queues, workers, reads = self._unknown(), 0, (), (), False
         lists = [*self._core.served.followed, await self._around.directory()]
         return Stand(
             version("liaison-hub"), time.monotonic() - self._began, self._trouble(), tuple(traffic), held,
             dict(ALARMS.by), self._listed(), reads and self._core.db.working, reads, queues, tuple(lists),
-            self._around.certificates(), tuple(self._around.disks()), workers, seal,
+            self._around.certificates(), tuple(self._around.disks()), workers, seal, undecided,
         )  # fmt: skip
 
     def _unknown(self) -> list[Traffic]:
         courier = self._core.courier
-        return [Traffic(name, courier.up(name), 0, 0, None) for name in self._core.served]
+        return [Traffic(name, courier.up(name), 0, 0, None, 0, courier.failing(name)) for name in self._core.served]
 
     async def _workers(self) -> tuple[WorkerStand, ...]:
         if self._core.db.engine != "postgresql":

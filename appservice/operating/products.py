@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from appservice.operating.asking import ask, at, login
+from appservice.operating.asking import ask, at, explained, login
 from appservice.operating.door import Act
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused
@@ -84,6 +84,7 @@ async def _shown(core: Core, one: ConnectConnector) -> Json:
     stand = await one.stand()
     known = {"tokens_known": state_of(stand.tokens), "secrets_known": state_of(stand.secrets)}
     named = {"name": one.network, "label": one.label, "up": core.courier.up(one.network), "attempts": counts}
+    named["failing"] = core.courier.failing(one.network)
     return asdict(stand) | known | named
 
 
@@ -128,6 +129,7 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
 async def _list(asked: argparse.Namespace, config: Config) -> None:
     for one in (await ask(config, "products", {}))["products"]:
         answers = "answers" if one["up"] and not (one["log"] and one["log"]["down"]) else "DOES NOT ANSWER"
+        answers = f"FAILS, last: {explained(one['failing'])}" if one["failing"] else answers
         print(f"{one['name']}  {one['label']}  webhooks: {one['host'] + ' ' + answers if one['host'] else 'none'}")
         for what in ("tokens", "secrets"):
             for key in one[what]:

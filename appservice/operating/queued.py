@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from appservice.operating.asking import ask, at, lasting, login
+from appservice.operating.asking import ask, at, explained, lasting, login
 from appservice.operating.door import Act
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused
@@ -37,7 +37,7 @@ def acts(queue: WaitingQueue) -> Mapping[str, Act]:
 
     async def retry(asked: Json) -> Json:
         if asked["network"] is not None:
-            queue.retry_all(asked["network"])
+            await queue.retry_all(asked["network"])
             return {}
         return to_json(await queue.retry(asked["delivery"]))
 
@@ -83,7 +83,11 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
             _print(await ask(config, "queue-drop", {"delivery": asked.delivery, "by": asked.by or login()}))
             print("dropped: its writer is told")
     except Refused as refused:
-        print(f"{refused.code}: {refused.about}")
+        there = ""
+        if refused.code == "unknown_network":
+            networks = [one["network"] for one in (await ask(config, "status", {}))["traffic"]]
+            there = f" There are {', '.join(networks)}."
+        print(f"{refused.code}: {refused.about}{there}")
         return 1
     return 0
 
@@ -113,7 +117,12 @@ def state(one: Json) -> str:
     """Why it waits, and until when."""
     if one["held"]:
         return "waits for its place in the order"
-    tries = f"tried {one['attempts']} times" if one["attempts"] else "not tried yet"
-    why = f", last: {one['why']}" if one["why"] else ""
+    tries = (
+        "tried once"
+        if one["attempts"] == 1
+        else f"tried {one['attempts']} times"
+        if one["attempts"]
+        else "not tried yet"
+    )
     again = f", again at {at(one['next_at'])}" if one["next_at"] else ""
-    return f"{tries}{why}{again}"
+    return f"{tries}{', last: ' + explained(one['why']) if one['why'] else ''}{again}"

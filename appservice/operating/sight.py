@@ -24,7 +24,7 @@ class Sight:
         sealing: Callable[[], Awaitable[SealStand]],
     ) -> None:  # fmt: skip
         names = list(core.served)
-        self._queue = WaitingQueue(core.store, core.courier, names, now_ms)
+        self._queue = WaitingQueue(core.store, core.courier, core.served, now_ms)
         self._core = core
         self._tracing = Tracing(core.db, names, self._queue)
         self._standing = Overview(core, self._queue, servers, trouble, around, sealing)

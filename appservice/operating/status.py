@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from appservice.operating.asking import ask, lasting
+from appservice.operating.asking import ask, at, explained, lasting
 from appservice.operating.door import Act
 from appservice.operating.overview import Overview
 from bridge.config import Config
@@ -48,7 +48,7 @@ def acts(standing: Overview) -> Mapping[str, Act]:
     """What the hub does when it is asked."""
 
     async def status(asked: Json) -> Json:
-        return asdict(await standing.now())
+        return asdict(await standing.now()) | {"newest_alarm": next(iter(ALARMS.newest), None)}
 
     async def alarms(asked: Json) -> Json:
         return {"by": dict(ALARMS.by), "newest": list(ALARMS.newest)}
@@ -81,7 +81,8 @@ def lines(found: Json, now: float, late: float) -> list[str]:
     for one in found["traffic"]:
         counts = " ".join(f"{_counted(one[name]):>8}" for name in ("late", "reports"))
         oldest = f"{_counted(one['waiting']):>8} {_since(one['oldest'], now):>12}"
-        said.append(f"{one['network']:16} {'yes' if one['up'] else 'NO':8} {oldest} {counts}")
+        answers = "NO" if not one["up"] else "FAILS" if one["failing"] else "yes"
+        said.append(f"{one['network']:16} {answers:8} {oldest} {counts}")
     inside = [one for one in found["queues"] if one["waiting"]]
     said += ["", *map(_edge, inside[:_SHOWN], [now] * _SHOWN)] if inside else []
     if found["held"]:
@@ -107,7 +108,8 @@ def _worker(one: Json, now: float) -> str:
 def _edge(one: Json, now: float) -> str:
     part = f" for {one['part']}" if one["part"] else ""
     said = _INSIDE.get(one["name"], one["name"])
-    why = f", last: {one['why']}" if one.get("why") else ""
+    code, within, room = one["why"].partition(" in !")
+    why = f", last: {explained(code)}{within}{room}" if code else ""
     if (read := one.get("read")) is not None:
         why += f", last read {lasting(now - read / 1000)} ago" if read else ", never read"
     return (
@@ -129,18 +131,28 @@ def concerns(found: Json, now: float, late: float) -> list[str]:
         for one in found["workers"] if one["differs"]
     ]  # fmt: skip
     said += _of_seal(found["seal"], now) if found["seal"] is not None else []
-    alarms = sum(found["alarms"].values())
-    if alarms:
-        said.append(f"{alarms} alarms since the start: see ALARM in the log ({', '.join(sorted(found['alarms']))})")
-    return said
+    if found["undecided"]:
+        many = found["undecided"] > 1
+        wait = f"{found['undecided']} accounts wait" if many else "1 account waits"
+        said.append(f"{wait} for your decision, as another product has the same professional: `liaison accounts list`")
+    return said + _of_alarms(found["alarms"], found["newest_alarm"])
+
+
+def _of_alarms(by: Mapping[str, int], newest: Sequence[Any] | None) -> list[str]:
+    total = sum(by.values())
+    if not total:
+        return []
+    last = f", the last {at(int(newest[0] * 1000))}: {newest[2]}" if newest else f" ({', '.join(sorted(by))})"
+    return [f"{total} alarm{'s' if total > 1 else ''} since the start (`journalctl -u liaison | grep ALARM`){last}"]
 
 
 def _of_network(one: Json, now: float, late: float) -> list[str]:
     name = one["network"]
+    last = f", last: {explained(one['failing'])}" if one["failing"] else ""
     if not one["up"]:
-        return [f"{name} does not answer: look there; then `liaison queue retry --network {name}`"]
+        return [f"{name} does not answer{last}; when it is mended: `liaison queue retry --network {name}`"]
     if one["late"] or (one["oldest"] is not None and now - one["oldest"] / 1000 > late):
-        return [f"messages to {name} are late: `liaison queue list --network {name}` says which and why"]
+        return [f"messages to {name} are late{last}: `liaison queue list --network {name}` says which and why"]
     return []
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from appservice.operating.asking import ask, at
+from appservice.operating.asking import ask, at, explained, lasting
 from appservice.operating.door import Act
 from appservice.operating.queued import state
 from bridge.config import Config
@@ -14,6 +16,12 @@ from bridge.errors import Refused
 from bridge.hub.operating.tracing import Tracing
 
 Json = dict[str, Any]
+_SOMEBODY = re.compile(r"(rpps:)?[0-9 ]{11,15}|@[^:]+:.+|mailto:.+|[a-z0-9_-]+:[^@]+", re.I)
+INSIDE = {
+    "events": "waits to be worked on", "unreadable": "waits for its key", "in": "waits to be worked on",
+    "drafts": "is gathered with what else is said, to become a mail", "out": "waits to leave",
+}  # fmt: skip
+"""What waits within an edge, by :attr:`bridge.connector.OwnQueue.name`, of one message."""
 
 
 def acts(tracing: Tracing) -> Mapping[str, Act]:
@@ -39,11 +47,40 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     try:
         found = await ask(config, "trace", {"name": asked.name})
     except Refused as refused:
-        print(f"{refused.code}: no network knows this name")
+        print(f"{refused.code}: {unknown(asked.name)}")
         return 1
-    for line in _message(found["message"]) if "message" in found else conversation_lines(found["conversation"]):
+    for line in _found(found):
         print(line)
     return 0
+
+
+def unknown(name: str) -> str:
+    """What to do about a name by which nothing is found."""
+    name = name.strip()
+    if not name:
+        return "the name is empty: write ids that begin with $ or ! in single quotes, else the shell takes them"
+    if _SOMEBODY.fullmatch(name):
+        return f"this names somebody: `liaison who '{name}'` has their newest messages"
+    return (
+        "nothing that the hub has is called so. Copy the whole id, in single quotes. A message that was refused at "
+        "once is not kept, and its writer was told: `liaison why SENDER RECIPIENT`. A delivery has its id only while "
+        "it waits"
+    )
+
+
+def _found(found: Json) -> list[str]:
+    if "message" in found:
+        return _message(found["message"])
+    if "conversation" in found:
+        return conversation_lines(found["conversation"])
+    return [f"came to {one['network']}, and is no message of the hub yet: {_inside(one)}" for one in found["inside"]]
+
+
+def _inside(one: Json) -> str:
+    """What waits within an edge."""
+    where = f" in {one['part']}" if one["part"].startswith("!") else f" for {one['part']}" if one["part"] else ""
+    why = f", last: {explained(one['why'])}" if one["why"] else ""
+    return f"{INSIDE[one['name']]}{where}, for {lasting(time.time() - one['oldest'] / 1000)}{why}"
 
 
 def _message(one: Json) -> list[str]:
@@ -55,6 +92,7 @@ def _message(one: Json) -> list[str]:
     said += [f"  called {name['id']} by {name['network']}" for name in one["names"]]
     said += [_state(row) for row in one["states"]]
     said += [f"  waits for {row['network']}: {state(row)}  ({row['id']})" for row in one["waiting"]]
+    said += [f"  within {row['network']} it {_inside(row)}" for row in one["inside"]]
     said += [f"  {row['kind']} by message {row['message']}" for row in one["changes"]]
     if (untold := one["untold"]) is not None:
         said.append(f"  its writer is still to be told by {untold['network']} (tried {untold['attempt']} times)")
@@ -62,7 +100,7 @@ def _message(one: Json) -> list[str]:
 
 
 def _state(row: Json) -> str:
-    why = f" ({row['reason']})" if row["reason"] else ""
+    why = f": {explained(row['reason'])}" if row["reason"] else ""
     return f"  {row['state']:9} {row['person']} by {row['network']}, {at(row['at'])}{why}"
 
 

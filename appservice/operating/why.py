@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,10 +24,12 @@ _SAME = "the network itself carries what one of its users writes to another: the
 def handle(text: str) -> str:
     """What operators write as a handle of :meth:`bridge.people.people.People.find`.
 
-    ``10001000001``, ``@ben:chu.example`` and ``cleo@mss.example`` are understood beside ``rpps:…``, ``pandalab:cleo``.
+    ``10001000001``, ``1 0001 00000 1``, ``@ben:chu.example`` and ``cleo@mss.example`` are understood beside
+    ``rpps:…``, ``pandalab:cleo``.
     """
-    if is_rpps(text):
-        return f"rpps:{text}"
+    text = text.strip()
+    if is_rpps(number := re.sub(r"[\s.]", "", text.removeprefix("rpps:"))):
+        return f"rpps:{number}"
     if text.startswith("@"):
         return f"{MATRIX}:{text}"
     return f"mailto:{text}" if "@" in text and ":" not in text else text
@@ -47,8 +50,9 @@ class Reasons:
     async def answer(self, asked: Json) -> Json:
         """``{"yes", "lines"}``. Raises Refused for what names nobody."""
         lines: list[str] = []
-        ways = await self._ways(handle(asked["from"]), lines)
-        reaches = [await self._reaches(way, handle(asked["to"]), lines) for way in ways]
+        sender, recipient = _said(asked["from"]), _said(asked["to"])
+        ways = await self._ways(sender, lines)
+        reaches = [await self._reaches(way, recipient, lines) for way in ways]
         return {"yes": any(reaches), "lines": lines}
 
     async def _ways(self, text: str, lines: list[str]) -> list[Address]:
@@ -115,6 +119,13 @@ def _sentence(refused: Refused) -> str:
     return f"{refused.code}: {say(refused.code)[1]}"
 
 
+def _said(text: str) -> str:
+    """Raises Refused (bad_handle) for a name: nobody is looked for by it here."""
+    if ":" not in (found := handle(text)):
+        raise Refused("bad_handle", about=text)
+    return found
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Who and to whom."""
     about = "RPPS number, @user:server, mailbox, or an account such as pandalab:cleo"
@@ -127,7 +138,8 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     try:
         found = await ask(config, "why", {"from": asked.sender, "to": asked.recipient})
     except Refused as refused:
-        print(f"no: {_sentence(refused)}")
+        by_name = " `liaison who NAME` finds people by their name" if refused.code == "bad_handle" else ""
+        print(f"no: {_sentence(refused)}{by_name}")
         return 1
     for line in found["lines"]:
         print(line)

@@ -10,7 +10,7 @@ from appservice.e2ee.model import IdentityOf
 from appservice.operating.asking import ask
 from appservice.operating.door import Act
 from appservice.process.matrix import Matrix
-from bridge.config import Config
+from bridge.config import BadConfig, Config
 from bridge.db import Database
 from bridge.errors import Refused
 from bridge.hub.hub import now_ms
@@ -59,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main(asked: argparse.Namespace, config: Config) -> int:
     """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
+    if not asked.user.startswith("@") or ":" not in asked.user:
+        raise BadConfig(f"{asked.user}: a Matrix id has the form @name:server; `liaison who` knows it")
     try:
         if asked.accept is None:
             _print(await ask(config, "identity", {"user": asked.user}))

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from appservice.arriving import queues as arriving
 from appservice.arriving.again import Again
 from appservice.arriving.echoes import Echoes
 from appservice.arriving.ephemerals import Ephemerals
@@ -19,7 +20,6 @@ from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
 from appservice.arriving.missing_keys import Waiting
-from appservice.arriving.queues import waiting as arriving
 from appservice.arriving.reading import Reading
 from appservice.arriving.receipts import Receipts
 from appservice.arriving.transactions import ECHO, HEARTBEAT, Item, Transaction, Transactions
@@ -171,7 +171,7 @@ class Matrix:
             return "starting or stopping"
         if not self._db.working:
             return "the database fails"
-        return "the homeserver does not answer or cannot reach the hub" if self._heartbeat.lost else self._hindrance()
+        return self._heartbeat.lost or self._hindrance()
 
     def hindered(self, why: Callable[[], str]) -> None:
         """``why`` says what else keeps the hub from working (empty: nothing)."""
@@ -241,7 +241,11 @@ class Matrix:
 
     async def queues(self, most: int) -> Sequence[OwnQueue]:
         """See :class:`bridge.connector.Queues`."""
-        return await arriving(self._db, most)
+        return await arriving.waiting(self._db, most, self._inbox.failing)
+
+    async def inside(self, name: str) -> Sequence[OwnQueue]:
+        """See :class:`bridge.connector.Inside`: an event that is still to be worked on."""
+        return await arriving.inside(self._db, name, self._inbox.failing)
 
     @property
     def idle(self) -> bool:

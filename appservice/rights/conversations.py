@@ -13,7 +13,7 @@ import orjson
 
 from appservice.operating.asking import ask, at, login
 from appservice.operating.audit import signing_key
-from appservice.operating.traced import conversation_lines
+from appservice.operating.traced import conversation_lines, unknown
 from appservice.rights.page import compose_page
 from bridge.config import BadConfig, Config, read_config
 from bridge.errors import Refused, said
@@ -68,7 +68,11 @@ async def main(asked: argparse.Namespace) -> int:
 
 
 async def _show(asked: argparse.Namespace) -> int:
-    found = await ask(read_config(asked.config), "conversation-show", {"name": asked.id})
+    try:
+        found = await ask(read_config(asked.config), "conversation-show", {"name": asked.id})
+    except Refused as refused:
+        print(f"{refused.code}: {unknown(asked.id)}", file=sys.stderr)
+        return 1
     for line in conversation_lines(found):
         print(line)
     return 0

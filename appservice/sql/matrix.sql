@@ -27,6 +27,11 @@ SELECT COUNT(*) AS n, COUNT(parked_at) AS parked, MIN(parked_at) AS oldest_parke
   MIN(CASE WHEN parked_at IS NULL THEN received_at END) AS oldest
 FROM (SELECT received_at, parked_at FROM matrix_inbox WHERE stream > 0 ORDER BY stream LIMIT $1) AS first;
 
+-- name: inbox_by_event
+SELECT room_id, received_at, parked_at
+FROM (SELECT event_id, room_id, received_at, parked_at FROM matrix_inbox WHERE stream > 0 ORDER BY stream LIMIT $1) AS first
+WHERE event_id = $2 LIMIT 1;
+
 -- name: inbox_event
 SELECT sealed FROM matrix_inbox WHERE stream = $1;
 

@@ -109,6 +109,10 @@ class Courier:
         """Whether a network answers, as far as was tried."""
         return network not in self._outlets or not self._outlets[network].down
 
+    def failing(self, network: str) -> str:
+        """The code of a network's last failure, as long as nothing has gone out since; else empty."""
+        return self._outlets[network].failing if network in self._outlets else ""
+
     def retry(self, network: str) -> None:
         """Everything that waits for a network may try now."""
         self.answered(network)

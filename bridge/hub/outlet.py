@@ -51,6 +51,8 @@ class Outlet:
         self._eager = self._missed = self._turn = False
         self._tried = (0, "")
         self._again_at = math.inf  # s, when the disk holds a lane that is due again
+        self.failing = ""
+        """The code of the last failure, as long as nothing has gone out since."""
         self.failed_at = 0  # ms, when it was last found to be away
         self._look_at = 0.0  # s, when everything is looked through the next time
         self._stirred = asyncio.Event()
@@ -116,13 +118,14 @@ class Outlet:
         """A lane could not go on."""
         if reason.alone:
             return
-        self.failed_at = self._clock()
+        self.failed_at, self.failing = self._clock(), reason.code
         if self._breaker.failed(conversation, reason.retry_after, self._tries.get(conversation)):
             log.warning("%s is away (%s): one delivery at a time tries it", self.backlog.network, reason)
             self._stored.clear()
 
     def worked(self, conversation: str) -> None:
         """A lane went on."""
+        self.failing = ""
         if self._breaker.worked(conversation):
             log.warning("%s is back: what waits goes on", self.backlog.network)
             self.look_through(eager=True)

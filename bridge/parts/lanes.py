@@ -37,6 +37,8 @@ class Lanes(Generic[K]):
         self._tasks = Tasks(owner)
         self._lanes: dict[K, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._resting: set[K] = set()
+        self.failing: dict[K, str] = {}
+        """Why the last try of a lane has failed, as long as it has not worked since: a code, or ``internal_error``."""
 
     def __contains__(self, key: K) -> bool:
         return key in self._lanes
@@ -71,11 +73,13 @@ class Lanes(Generic[K]):
                 try:
                     pause = await self._work(key)
                 except Exception as error:
+                    self.failing[key] = error.code if isinstance(error, Unavailable) else "internal_error"
                     bugs += not isinstance(error, Unavailable)
                     await asyncio.sleep(await self._pause(key, error, failures, bugs))
                     failures += 1
                     continue
                 failures = bugs = 0
+                self.failing.pop(key, None)
                 if pause is None and not bell.is_set():
                     return
                 if pause:
@@ -86,6 +90,7 @@ class Lanes(Generic[K]):
                     self._resting.discard(key)
         finally:
             self._resting.discard(key)
+            self.failing.pop(key, None)
             del self._lanes[key]
             if self._ended is not None:
                 self._ended(key)

@@ -48,6 +48,15 @@ def say(code: str) -> tuple[str, str]:
     return WORDS.get(code, _UNKNOWN)
 
 
+def meaning(code: str, part: int = 1) -> str:
+    """What a code of the hub means to an operator, in French (``part`` 0) or English; empty for a code without words.
+
+    What people read comes first, then what operators read of the cause: ``product_answered_4`` stands for 400 to 499.
+    """
+    names = (code, f"console_why_{code}", f"console_why_{code[:-2]}")
+    return next((WORDS[name][part] for name in names if name in WORDS), "")
+
+
 _PARTS = {"both": slice(0, 2), "fr": slice(0, 1), "en": slice(1, 2)}
 LANGUAGES = frozenset(_PARTS)
 _spoken = ["both"]  # by this process: a hub serves one house

@@ -7,6 +7,16 @@ CAUSE_WORDS: dict[str, tuple[str, str]] = {
         "personne ne répond à l'adresse des webhooks du produit : appelez son éditeur",
         "nobody answers at the product's address for webhooks: call its vendor",
     ),
+    "console_why_product_timed_out": (
+        "l'adresse des webhooks du produit ne répond pas à temps : appelez son éditeur",
+        "the product's address for webhooks does not answer in time: call its vendor",
+    ),
+    "console_why_product_certificate": (
+        "le certificat du produit n'est pas accepté (expiré, d'un autre nom, d'une autorité inconnue) : "
+        "appelez son éditeur",
+        "the product's certificate is not accepted (it has ended, names another host, or nobody known has issued it): "
+        "call its vendor",
+    ),
     "console_why_product_answered_401": (
         "le produit ne reconnaît pas la signature : comparez les secrets des webhooks",
         "the product does not believe the signature: compare the webhook secrets",

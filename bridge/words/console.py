@@ -77,6 +77,22 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
     "console_colon": (" :", ":"),
     "console_yes": ("oui", "yes"),
     "console_no": ("NON", "NO"),
+    "console_fails": ("ÉCHOUE", "FAILS"),
+    "console_within": ("À l'entrée ou à la sortie du réseau", "At the edge of the network"),
+    "console_within_events": ("à traiter", "to be worked on"),
+    "console_within_unreadable": ("sa clé n'est pas arrivée", "its key has not come"),
+    "console_within_drafts": (
+        "rassemblé avec la suite, pour un seul courriel",
+        "gathered with what follows, for one mail",
+    ),
+    "console_within_out": ("attend de partir", "waits to leave"),
+    "console_named": ("Personnes de ce nom", "People of this name"),
+    "console_not_known": (
+        "Rien de ce que le hub possède ne porte ce nom. Copiez l'identifiant en entier. Un message refusé aussitôt "
+        "n'est pas conservé, et son auteur l'a su : cherchez son auteur et son destinataire sous « Personnes ».",
+        "Nothing that the hub has is called so. Copy the whole id. A message that was refused at once is not kept, "
+        "and its writer was told: look for its writer and its recipient under “People”.",
+    ),
     "console_find": ("Chercher", "Find"),
     "console_acts": ("Actions", "Actions"),
     "console_done_retried": ("Nouvel essai demandé.", "Tried again now."),

@@ -167,13 +167,13 @@ def test_forms_of_retry_after(value: str | None, seconds: float | None) -> None:
 
 async def test_a_product_that_hangs(product: ConnectConnector, stub: Stub) -> None:
     stub.delay = 3
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="product_timed_out"):
         await product.deliver(DELIVERY)
 
 
 async def test_a_connection_that_is_dropped(product: ConnectConnector, stub: Stub) -> None:
     stub.drop = True
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="product_unreachable"):
         await product.deliver(DELIVERY)
 
 
@@ -278,7 +278,7 @@ async def test_tls_is_checked(tmp_path: Path, aiohttp_server: AiohttpServer) -> 
         await made.start()
     assert await right.deliver(DELIVERY) == Ref("pandalab", "mine-1")
     for wrong in (stranger, other_name):
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="product_certificate"):
             await wrong.deliver(DELIVERY)
     assert len(stub.calls) == 1
     for made in (right, stranger, other_name):

@@ -38,9 +38,25 @@ def _waits(n: int, **more: Any) -> dict[str, Any]:
 
 
 _NETWORKS: list[dict[str, Any]] = [
-    {"network": "matrix", "up": True, "waiting": 0, "reports": 0, "oldest": None, "late": 0},
-    {"network": "siilo", "up": False, "waiting": 10_000, "reports": 3, "oldest": (NOW - 4000) * 1000, "late": 2},
-    {"network": "mail", "up": True, "waiting": 2, "reports": 0, "oldest": (NOW - 4000) * 1000, "late": 1},
+    {"network": "matrix", "up": True, "waiting": 0, "reports": 0, "oldest": None, "late": 0, "failing": ""},
+    {
+        "network": "siilo",
+        "up": False,
+        "waiting": 10_000,
+        "reports": 3,
+        "oldest": (NOW - 4000) * 1000,
+        "late": 2,
+        "failing": "product_unreachable",
+    },
+    {
+        "network": "mail",
+        "up": True,
+        "waiting": 2,
+        "reports": 0,
+        "oldest": (NOW - 4000) * 1000,
+        "late": 1,
+        "failing": "product_timed_out",
+    },
 ]
 _MESSAGE = {
     "id": "m_1", "conversation": "c_1", "network": "siilo", "sender": "rpps:10000000003", "kind": "text",
@@ -48,6 +64,10 @@ _MESSAGE = {
     "states": [{"person": "rpps:10000000001", "network": "mail", "state": "refused", "at": NOW * 1000,
                 "reason": "gave_up"}],
     "waiting": [_waits(1), _waits(2, held=True)], "changes": [{"message": "m_2", "kind": "edit"}],
+    "inside": [
+        {"network": "mail", "name": name, "part": EVIL, "waiting": 1, "oldest": (NOW - DAY) * 1000, "why": "scan_away"}
+        for name in ("events", "unreadable", "drafts", "out")
+    ],
     "untold": {"network": "siilo", "attempt": 3, "next_at": NOW * 1000},
 }  # fmt: skip
 _CONVERSATION = {
@@ -67,6 +87,7 @@ _LINKS = [
 _KEY = {"name": "0123456789abcdef", "made": NOW * 1000, "until": (NOW + DAY) * 1000, "unused": True}
 _PRODUCT = {
     "name": "siilo", "label": EVIL, "host": "siilo.example", "open": True, "up": False,
+    "failing": "product_certificate",
     "tokens": [_KEY, _KEY | {"made": None, "until": None}], "secrets": [_KEY | {"unused": False}],
     "attempts": {"sent": 5, "later": 2, "refused": 1},
     "log": {"newest": 900, "read": 850, "gone": 100, "bytes": 5_000_000, "waiting": 200, "down": True},

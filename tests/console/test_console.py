@@ -51,7 +51,7 @@ async def test_a_message_is_found_by_any_of_its_names(place: Place) -> None:
     page = await anna.page(conversation[1])
     assert place.message in page
     assert "siilo:dan" in page
-    assert "No network knows this name." in await anna.page("/messages?id=unheard-of")
+    assert "Nothing that the hub has is called so." in await anna.page("/messages?id=unheard-of")
     assert (await anna.ask("GET", "/message/unheard-of"))[0] == 400
     assert (await anna.ask("GET", f"/conversation/{place.message}"))[0] == 400
 

@@ -54,6 +54,7 @@ FEW = {
     "mail_ref_mid(mid=)": "the chats that one mail came to",
     "mail_ref_ref(ref=)": "one message",
     "mail_ref_thread(chat= thread=)": "the marks that stand on one thread",
+    "mail_to_due(domain= next_at>)": "what waits for one domain, all of which an operator has tried now",
     "mail_to_pkey(mail=)": "the recipients of one mail",
     "matrix_member_pkey(room_id=)": "the members of one room",
     "matrix_unwanted_pkey(user_id=)": "the people whom one user does not want",

@@ -23,11 +23,13 @@ class MessagesPage(ConsolePage):
         """The form; with a name: where it leads."""
         name = asked(request, "id")
         if not name:
-            return self._page(request, "messages", id="", missing=False)
+            return self._page(request, "messages", id="", missing=False, inside=())
         try:
             found = await self._doing.see("trace", name=name)
         except Refused:
-            return self._page(request, "messages", id=name, missing=True)
+            return self._page(request, "messages", id=name, missing=True, inside=())
+        if "inside" in found:
+            return self._page(request, "messages", id=name, missing=False, inside=found["inside"], now=time.time())
         kind = "message" if "message" in found else "conversation"
         return to(kind, found[kind]["id"])
 

@@ -27,7 +27,7 @@ class PeoplePage(ConsolePage):
     async def search(self, request: web.Request) -> web.Response:
         """Somebody; their links; for a Matrix user the encryption identity; whether they may write to another."""
         wanted, other = asked(request, "who"), asked(request, "to")
-        found: Json = {"person": None, "links": None, "identity": None, "why": None, "missing": ""}
+        found: Json = {"person": None, "links": None, "identity": None, "why": None, "missing": "", "named": ()}
         if wanted:
             found |= await self._found(wanted, other)
         return self._page(request, "people", who=wanted, to=other, **found)
@@ -42,7 +42,10 @@ class PeoplePage(ConsolePage):
             except Refused as refused:
                 found["why"] = {"yes": False, "lines": [refused.code]}
         try:
-            found["person"] = await see("who", person=wanted)
+            who = await see("who", person=wanted)
+            if "people" in who:
+                return found | {"named": who["people"]}
+            found["person"] = who
             first = found["person"]["addresses"]
             named = found["person"]["id"]
             whom = named if named.startswith("rpps:") else (first[0] if first else wanted)

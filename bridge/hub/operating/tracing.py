@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bridge.db import Database, Row
@@ -25,15 +26,26 @@ class Tracing:
     async def find(self, name: str) -> Json:
         """A message by its id, by a delivery's, or by what a network calls it; or a conversation.
 
-        Gives ``{"message": …}`` or ``{"conversation": …}``. Raises Refused (nothing_by_this_name).
+        Gives ``{"message": …}``, ``{"conversation": …}``, or ``{"inside": …}`` for what has come to a network's edge
+        and is no message of the hub yet. A Message-ID may stand in its brackets. Raises Refused (nothing_by_this_name).
         """
+        name = name.strip().removeprefix("<").removesuffix(">")
         ident = await self._message(name)
         if ident is not None:
             return {"message": await self.message(ident)}
         conversation = await self._conversation(name)
-        if conversation is None:
-            raise Refused("nothing_by_this_name")
-        return {"conversation": await self.conversation(conversation)}
+        if conversation is not None:
+            return {"conversation": await self.conversation(conversation)}
+        if found := await self._inside([(network, name) for network in self._networks]):
+            return {"inside": found}
+        raise Refused("nothing_by_this_name")
+
+    async def _inside(self, names: Sequence[tuple[str, str]]) -> list[Json]:
+        return [
+            {"network": network} | asdict(one)
+            for network, name in names
+            for one in await self._queue.inside(network, name)
+        ]
 
     async def _message(self, name: str) -> str | None:
         if await self._db.one("operating.message", name) is not None:
@@ -60,9 +72,11 @@ class Tracing:
         if row is None:
             raise Refused("nothing_by_this_name")
         report = await self._db.one("operating.report", ident)
+        names = _all(await self._db.all("operating.names", ident, _NAMES), "network", "id")
         return {
             **_one(row, "id", "conversation", "network", "sender", "kind", "sent_at", "accepted_at"),
-            "names": _all(await self._db.all("operating.names", ident, _NAMES), "network", "id"),
+            "names": names,
+            "inside": await self._inside([(name["network"], name["id"]) for name in names]),
             "states": _all(await self._db.all("operating.states", ident), "person", "network", "state", "at", "reason"),
             "waiting": [to_json(one) for one in await self._queue.of_message(ident)],
             "changes": _all(await self._db.all("operating.changes", ident, _NAMES), "message", "kind"),
@@ -72,11 +86,12 @@ class Tracing:
     async def person(self, ident: str) -> list[Json]:
         """The newest conversations of a person, each with its newest messages, so that one is found by its time."""
         found = await self._db.all("operating.conversations", ident, _NEWEST)
-        return [
+        conversations = [
             _one(row, "conversation", "network", "address", "joined_at")
-            | {"said": _all(await self._db.all("operating.said", row["conversation"], _NEWEST), *_SAID)}
+            | {"said": await self._newest(row["conversation"])}
             for row in found
         ]
+        return sorted(conversations, key=_newest_at, reverse=True)
 
     async def conversation(self, ident: str) -> Json:
         """One conversation: its legs, its members, its newest messages with how many are in which state, what waits.
@@ -91,9 +106,12 @@ class Tracing:
             "legs": _all(await self._db.all("operating.legs", ident), "network", "chat", "late"),
             "members": _all(await self._db.all("operating.members", ident, _MEMBERS), "person", "network", "address"),
             "newest": [one["id"] for one in await self._db.all("operating.newest", ident, _NEWEST)],
-            "said": [await self._said(one) for one in await self._db.all("operating.said", ident, _NEWEST)],
+            "said": await self._newest(ident),
             "waiting": [to_json(one) for one in await self._queue.lanes(ident, _NEWEST)],
         }
+
+    async def _newest(self, conversation: str) -> list[Json]:
+        return [await self._said(one) for one in await self._db.all("operating.said", conversation, _NEWEST)]
 
     async def _said(self, row: Row) -> Json:
         states = await self._db.all("operating.states_counted", row["id"])
@@ -107,12 +125,18 @@ class Tracing:
         found = await self.find(name)
         if "message" in found:
             return await self.conversation(found["message"]["conversation"])
+        if "inside" in found:
+            raise Refused("nothing_by_this_name")
         return dict(found["conversation"])
 
 
 def to_json(waiting: WaitingDelivery) -> Json:
     """As the operator's door carries it."""
     return {name: getattr(waiting, name) for name in WaitingDelivery.__slots__}
+
+
+def _newest_at(conversation: Json) -> int:
+    return int(conversation["said"][0]["accepted_at"]) if conversation["said"] else 0
 
 
 def _one(row: Row, *names: str) -> Json:

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bridge.connector import OwnQueue
 from bridge.db import Row
 from bridge.errors import Refused
 from bridge.hub.courier import Courier
+from bridge.served import Served
 from bridge.store.store import Store
 from bridge.trail.entry import TrailEntry, TrailKind, note
 
@@ -43,7 +45,8 @@ class Traffic:
     """One network. ``waiting``, ``reports`` and ``late`` are counted up to :data:`MOST`.
 
     ``oldest``: ms since 1970, or None. ``late``: conversations in which something waits for longer than
-    ``delivery.late`` for the network itself, and not for people who have yet to come.
+    ``delivery.late`` for the network itself, and not for people who have yet to come. ``failing``: the code of the last
+    failure, as long as nothing has gone out since.
     """
 
     network: str
@@ -52,13 +55,15 @@ class Traffic:
     reports: int
     oldest: int | None
     late: int = 0
+    failing: str = ""
 
 
 class WaitingQueue:
     """``clock`` gives milliseconds since 1970."""
 
-    def __init__(self, store: Store, courier: Courier, networks: Sequence[str], clock: Callable[[], int]) -> None:
-        self._store, self._courier, self._networks, self._clock = store, courier, networks, clock
+    def __init__(self, store: Store, courier: Courier, served: Served, clock: Callable[[], int]) -> None:
+        self._store, self._courier, self._served, self._clock = store, courier, served, clock
+        self._networks = list(served)
 
     async def traffic(self) -> list[Traffic]:
         """Every network, in the order of the configuration."""
@@ -72,7 +77,8 @@ class WaitingQueue:
         late = await db.one("operating.late_legs", network, MOST)
         counted = [0 if row is None else int(row["n"]) for row in (waiting, reports, late)]
         oldest = min(ages, default=None)
-        return Traffic(network, self._courier.up(network), counted[0], counted[1], oldest, counted[2])
+        up, failing = self._courier.up(network), self._courier.failing(network)
+        return Traffic(network, up, counted[0], counted[1], oldest, counted[2], failing)
 
     async def held(self) -> int:
         """How many wait for their place in the order of their conversation, up to :data:`MOST`."""
@@ -119,10 +125,15 @@ class WaitingQueue:
         row = await self._store.db.one("operating.delivery", found.id)
         return replace(found, next_at=0) if row is None else self._read(row)  # it is out by now
 
-    def retry_all(self, network: str) -> None:
-        """Try everything of a network now. Raises Refused (unknown_network)."""
+    async def retry_all(self, network: str) -> None:
+        """Try everything of a network now, also what waits within its edge. Raises Refused (unknown_network)."""
         self._known(network)
         self._courier.retry(network)
+        await self._served.hurry(network)
+
+    async def inside(self, network: str, name: str) -> Sequence[OwnQueue]:
+        """What of a message waits within a network's edge; ``name``: what the network calls it."""
+        return await self._served.inside(network, name)
 
     async def drop(self, delivery: str, by: str) -> WaitingDelivery:
         """Nobody tries any more to bring it; its writer is told. Raises Refused (also delivery_under_way)."""

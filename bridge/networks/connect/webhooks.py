@@ -96,7 +96,7 @@ class Webhook:
             answer = await (self._small if len(body) < _LARGE else self._large)(webhook_id, body, limit)
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ssl.SSLError) as error:
             _let_go(error)
-            raise Unavailable("product_unreachable") from None
+            raise Unavailable(_code(error)) from None
         if 200 <= answer.status < 300:
             return answer.body
         if answer.status in _NEVER:
@@ -134,6 +134,13 @@ class Webhook:
             "webhook-timestamp": str(now),
             "webhook-signature": signature,
         }
+
+
+def _code(error: Exception) -> str:
+    """What kept a call from being answered: operators do something else for each."""
+    if any(isinstance(one, ssl.SSLError | aiohttp.ClientSSLError) for one in (error, error.__cause__)):
+        return "product_certificate"
+    return "product_timed_out" if isinstance(error, TimeoutError) else "product_unreachable"
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -128,7 +128,8 @@ async def test_readiness_says_that_the_homeserver_is_away(world: World, monkeypa
         world.stub.fault("POST .*/ping", 1_000_000, status=502)
         await until(lambda: node.matrix.trouble())
         status, said = await ready(node)
-        assert (status, said["error"]) == (503, "the homeserver does not answer or cannot reach the hub")
+        lost = "the homeserver does not answer or cannot reach the hub: homeserver_error; see `liaison check`"
+        assert (status, said["error"]) == (503, lost)
         assert said["alarms"] >= 0
         world.stub._faults.clear()
         await until(lambda: not node.matrix.trouble())

@@ -81,19 +81,20 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
         assert "! messages to siilo are late" in screen or "! siilo does not answer" in screen
         status, shown = await liaison("queue", "show", waits)
         assert (status, "tried " in shown, message in shown) == (0, True, True)
+        assert "product_unreachable (nobody answers at the product's address" in shown
+        assert "siilo            FAILS" in screen or "siilo            NO" in screen
         status, traced = await liaison("trace", "p1")
         assert (status, "waits for siilo: tried" in traced, "called p1 by pandalab" in traced) == (0, True, True)
-        assert (await liaison("trace", "unheard-of"))[0] == 1
         status, whole = await liaison("conversation", "show", "p1")
         assert (status, f"message {message}" in whole, "siilo: 1 accepted" in whole) == (0, True, True)
         assert (await liaison("conversation", "show", "unheard-of"))[0] == 1
         assert (await liaison("queue", "retry"))[0] == 2
         assert (await liaison("queue", "retry", "--network", "siilo"))[0] == 0
-        assert (await liaison("queue", "retry", "--network", "nobody"))[0] == 1
+        assert "There are matrix, " in (await liaison("queue", "retry", "--network", "nobody"))[1]
         status, about = await liaison("who", "pandalab:cleo")
         assert (status, f"{CLEO}  Cléo Petit" in about, message in about) == (0, True, True)
         assert (await liaison("who", CLEO))[1] == about
-        assert (await liaison("who", "pandalab:nobody"))[0] == 1
+        await what_people_type(liaison, about)
         found = await metrics_of(port)
         assert found["liaison_deliveries_waiting", "siilo"] == 1
         assert found["liaison_messages_accepted_total", "pandalab"] == 1
@@ -107,6 +108,23 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
         assert not [word for word in (SECRET, "Cléo", "Dan Moreau") if word in said]
 
 
+async def what_people_type(liaison: Any, about: str) -> None:
+    """``about``: what `liaison who` says of Cléo."""
+    for same in ("1 0000 00000 3", "rpps:10000000003", f"@rpps_{CLEO}:a.example", " pandalab:cleo"):
+        assert (await liaison("who", same))[1] == about
+    assert (await liaison("who", "Petit"))[1].startswith(f"rpps:{CLEO}  Cléo Petit  pandalab:cleo\n")
+    assert "`liaison who`" in (await liaison("who", "cléo", "petit"))[1]
+    for nobody in ("pandalab:nobody", "Zzz"):
+        assert (await liaison("who", nobody))[1].startswith("not_linked: ")
+    assert "`liaison trace '$abc'`" in (await liaison("who", "$abc"))[1]
+    assert "`liaison who NAME`" in (await liaison("why", "Petit", CLEO))[1]
+    assert (await liaison("identity", "ben"))[0] == 2
+    for somebody in ("10000000003", "1 0000 00000 3", "@ben:chu.example", "pandalab:cleo", "mailto:anna@mss.example"):
+        assert f"`liaison who '{somebody}'`" in (await liaison("trace", somebody))[1]
+    assert "why SENDER RECIPIENT" in (await liaison("trace", "unheard-of"))[1]
+    assert "single quotes" in (await liaison("trace", ""))[1]
+
+
 async def _queue(liaison: Any) -> list[tuple[str, str]]:
     """Ids and networks of what waits."""
     status, text = await liaison("queue", "list")
@@ -116,11 +134,11 @@ async def _queue(liaison: Any) -> list[tuple[str, str]]:
 
 def stand(**more: Any) -> dict[str, Any]:
     """What a hub without troubles says."""
-    network = {"network": "siilo", "up": True, "waiting": 0, "reports": 0, "oldest": None, "late": 0}
+    network = {"network": "siilo", "up": True, "waiting": 0, "reports": 0, "oldest": None, "late": 0, "failing": ""}
     return {
         "version": "0.1.0", "running": 90.0, "trouble": "", "traffic": [network], "held": 0, "alarms": {},
         "federation": None, "database": True, "known": True, "queues": [], "lists": [], "certificates": {},
-        "disks": [], "workers": [], "seal": None, **more,
+        "disks": [], "workers": [], "seal": None, "undecided": 0, "newest_alarm": None, **more,
     }  # fmt: skip
 
 
@@ -128,18 +146,32 @@ def test_the_screen() -> None:
     now = time.time()
     assert lines(stand(), now, 600.0)[-1] == "nothing needs you"
     since = int((now - 4000) * 1000)
-    late = {"network": "siilo", "up": True, "waiting": 10_000, "reports": 3, "oldest": since, "late": 1}
+    late = {
+        "network": "siilo",
+        "up": True,
+        "waiting": 10_000,
+        "reports": 3,
+        "oldest": since,
+        "late": 1,
+        "failing": "product_timed_out",
+    }
     said = lines(stand(traffic=[late], held=2), now, 600.0)
     assert "10000+" in said[3]
     assert "1 h 6 min" in said[3]
-    assert said[-1].startswith("! messages to siilo are late")
+    assert said[3].startswith("siilo            FAILS")
+    assert said[-1].startswith("! messages to siilo are late, last: product_timed_out (the product's address")
     away = concerns(stand(traffic=[late | {"up": False}], trouble="the database fails"), now, 600.0)
     assert away[0] == "the database fails"
-    assert away[1].startswith("siilo does not answer")
+    assert away[1].startswith("siilo does not answer, last: product_timed_out (the product's address")
     ends = {"sequence": 3, "domains": 2, "expires": int(now) + 3600}
     assert concerns(stand(federation=ends, alarms={"x": 2}), now, 600.0) == [
         "the federation's list ends soon, and with it all traffic with others: get the new one",
-        "2 alarms since the start: see ALARM in the log (x)",
+        "2 alarms since the start (`journalctl -u liaison | grep ALARM`) (x)",
+    ]
+    newest = [0.0, "x", "it is late"]
+    assert concerns(stand(alarms={"x": 1}, newest_alarm=newest, undecided=1), now, 600.0) == [
+        "1 account waits for your decision, as another product has the same professional: `liaison accounts list`",
+        "1 alarm since the start (`journalctl -u liaison | grep ALARM`), the last 1970-01-01 00:00:00Z: it is late",
     ]
     assert not concerns(stand(federation=ends | {"expires": int(now) + 30 * 86_400}), now, 600.0)
 
@@ -147,7 +179,7 @@ def test_the_screen() -> None:
 def test_what_a_machine_needs_is_on_the_screen() -> None:
     now = time.time()
     hour = int((now - 4000) * 1000)
-    mails = {"network": "mail", "name": "out", "part": "b.example", "waiting": 3, "oldest": hour}
+    mails = {"network": "mail", "name": "out", "part": "b.example", "waiting": 3, "oldest": hour, "why": "450 4.7.5"}
     certificates = {"a": int(now) + 86_400 * 2 + 60, "b": 0, "c": int(now) - 1, "d": int(now) + 86_400 * 100}
     lists = [{"name": "mail_trust", "confirmed": 0.0, "old": True, "trouble": "too_large"}]
     disks = [{"path": "/var/lib/liaison", "free": 5 * 2**20, "size": 2**30}, {"path": "/x", "free": 5, "size": 10}]
@@ -158,13 +190,24 @@ def test_what_a_machine_needs_is_on_the_screen() -> None:
         "the certificate a ends in 2 d 0 h", "the certificate b cannot be read", "the certificate c has ended",
         "the disk of /var/lib/liaison is nearly full (5 MiB left)",
     ]  # fmt: skip
-    assert "mail: 3 mails for b.example, the oldest for 1 h 6 min" in lines(bad, now, 600.0)
-    away = mails | {"network": "siilo", "name": "unread", "part": "", "waiting": 7, "read": (now - 90_000) * 1000}
+    assert "mail: 3 mails for b.example, the oldest for 1 h 6 min, last: 450 4.7.5" in lines(bad, now, 600.0)
+    away = mails | {
+        "network": "siilo",
+        "name": "unread",
+        "part": "",
+        "waiting": 7,
+        "why": "",
+        "read": (now - 90_000) * 1000,
+    }
     said = lines(stand(queues=[away, away | {"network": "pandalab", "read": 0}]), now, 600.0)
     line = "siilo: 7 events that it has not read, the oldest for 1 h 6 min, last read 1 d 1 h ago"
     assert line in said
     assert f"! {line}: see docs/operating.md, A network does not answer" in said
     assert "pandalab: 7 events that it has not read, the oldest for 1 h 6 min, never read" in said
+    events = mails | {"network": "matrix", "name": "events", "part": "", "why": "scan_away in !r:a"}
+    assert "last: scan_away (the virus scanner does not answer) in !r:a" in "\n".join(
+        lines(stand(queues=[events]), now, 1)
+    )
     working = {"name": "a:1", "version": "1.0", "works": True, "since": hour, "differs": ()}
     there = [working, working | {"name": "b:2", "version": "1.1", "works": False}]
     said = lines(stand(workers=there), now, 600.0)

@@ -244,6 +244,10 @@ async def of_mail(bench: Bench, operator: Operator, server: AsyncExitStack) -> N
         await wait_for(look, how)
 
     await ended("450 4.7.1")
+    traced = await bench._typed("liaison trace 'mail'")
+    assert f"within mail it waits to leave for {PEER}, for " in traced
+    assert "last: 450 4.7.1 from 127.0.0.1" in traced
+    await bench._typed("liaison queue retry --network mail")
     await bench.finds(waits, "last: 450 4.7.1", before)
     await server.aclose()
     await ended("421 4.4.1")

@@ -178,6 +178,15 @@ class MailConnector:
         found = await self._ledger.queues(most)
         return [replace(one, why=self._queue.reasons.peek(one.part) or "") for one in found]
 
+    async def inside(self, name: str) -> Sequence[OwnQueue]:
+        """See :class:`bridge.connector.Inside`: for each recipient's domain."""
+        found = await self._ledger.inside(name)
+        return [replace(one, why=self._queue.reasons.peek(one.part) or "") for one in found]
+
+    async def hurry(self) -> None:
+        """See :class:`bridge.connector.Hurries`."""
+        await self._queue.hurry()
+
     def vouched(self, address: Address) -> bool:
         """Whether the trust space knows the domain of a mailbox, or it is one of our own teams.
 

@@ -174,6 +174,20 @@ class Ledger:
                 found.append(OwnQueue("out", domain, waits["n"], None if since is None else since["created_at"]))
         return found
 
+    async def inside(self, ref: str) -> list[OwnQueue]:
+        """What of a message is still to leave: gathered with others (``drafts``), or waiting for domains (``out``)."""
+        draft = await self.db.one("mail.draft", ref.partition("@")[0])
+        found = [] if draft is None else [OwnQueue("drafts", "", 1, int(draft["at"]))]
+        if (row := await self.db.one("mail.mail_of", ref)) is not None:
+            waits = await self.db.all("mail.waits_where", str(row["mid"]).partition("#")[0])
+            found += [OwnQueue("out", str(one["domain"]), int(one["n"]), int(one["created_at"])) for one in waits]
+        return found
+
+    async def hurry(self, domain: str) -> None:
+        """Whatever waits for a domain may be tried now."""
+        async with self.db.transaction("mail.hurry") as tx:
+            await tx.run("mail.hurry", domain)
+
     async def due(self, domain: str, now: int) -> AsyncIterator[list[tuple[str, str]]]:
         """The mails of a domain that may be tried now, page by page in the order in which they are due.
 

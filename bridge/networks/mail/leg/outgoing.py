@@ -133,7 +133,7 @@ class Queue:
         self._clock = clock
         self._steady = Steady(clock)
         self.reasons: Lru[str, str] = Lru(_REASONS)
-        """Why the last attempt with a domain ended without success: the reply's codes, and who gave it."""
+        """Why the last attempt with a domain ended without success: codes, the peer, our own words."""
         self._lanes = Lanes("mail", self._drained, _DATABASE, failed=_failed)
         self._telling = Lanes("outcomes of mails", self._tell, _DATABASE, failed=_failed)
 
@@ -156,6 +156,12 @@ class Queue:
     def wake(self, domain: str) -> None:
         """Something waits for this domain."""
         self._lanes.wake(domain)
+
+    async def hurry(self) -> None:
+        """Whatever waits is tried now. Raises Unavailable (the database)."""
+        for domain in await self._ledger.domains():
+            await self._ledger.hurry(domain)
+            self.wake(domain)
 
     def tell(self) -> None:
         """There is an outcome that nobody was told of."""
@@ -229,6 +235,7 @@ class Queue:
     def _note(self, outcomes: Sequence[Outcome]) -> None:
         for each in outcomes:
             said = f"{each.code} {each.status}" + (f" from {each.peer}" if each.peer else "")
+            said += f" ({each.ours})" if each.ours else ""
             self.reasons.put(each.recipient.rpartition("@")[2].lower(), said if each.kind == "later" else "")
 
     async def _settle(self, due: Due, outcomes: Sequence[Outcome]) -> None:

@@ -39,7 +39,7 @@ class Outcome:
     """What became of a mail for one recipient in one attempt.
 
     ``code`` and ``status`` are the peer's (RFC 5321, 3463), or what a peer would have said; ``text`` is the peer's,
-    shortened and in ASCII; ``peer`` is host:port, empty when nobody was reached.
+    shortened and in ASCII; ``peer`` is host:port, empty when nobody was reached. ``ours``: why we ended the attempt.
     """
 
     recipient: str = field(repr=False)
@@ -48,6 +48,7 @@ class Outcome:
     kind: Kind
     text: str = field(default="", repr=False)
     peer: str = ""
+    ours: str = ""
 
 
 class Stopped(Exception):
@@ -56,8 +57,12 @@ class Stopped(Exception):
     ``next`` says whether another host may do better, ``begun`` whether the peer had taken the envelope's sender.
     """
 
-    def __init__(self, code: int, status: str, text: str, *, next: bool = True, begun: bool = False) -> None:
+    def __init__(
+        self, code: int, status: str, text: str, *, next: bool = True, begun: bool = False, ours: bool = True
+    ) -> None:
+        """``ours``: the words are the hub's, not the peer's."""
         super().__init__(status)
+        self.ours = text if ours else ""
         self.code = code
         self.status = status
         self.text = text
@@ -298,7 +303,7 @@ def _answered(code: int, message: str, *, next: bool = True, begun: bool = False
     if not 400 <= code < 600:
         return Stopped(421, "4.5.0", "the peer does not speak SMTP", next=next, begun=begun)
     text, status = _words(code, message)
-    return Stopped(code, status, text, next=next, begun=begun)
+    return Stopped(code, status, text, next=next, begun=begun, ours=False)
 
 
 def gravity(stopped: Stopped) -> tuple[bool, bool]:
@@ -313,4 +318,7 @@ def _for(recipient: str, outcome: Outcome) -> Outcome:
 def same(attempt: Attempt, stopped: Stopped, peer: str) -> list[Outcome]:
     """The outcome for every recipient of an attempt that stopped."""
     kind = _kind(stopped.code)
-    return [Outcome(each, stopped.code, stopped.status, kind, stopped.text, peer) for each in attempt.recipients]
+    return [
+        Outcome(each, stopped.code, stopped.status, kind, stopped.text, peer, stopped.ours)
+        for each in attempt.recipients
+    ]

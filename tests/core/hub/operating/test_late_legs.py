@@ -8,10 +8,9 @@ import logging
 import pytest
 
 from bridge.errors import Unavailable
-from bridge.hub.hub import now_ms
-from bridge.hub.operating.waiting import WaitingQueue
 from bridge.model import Delivery, State
 from bridge.parts.patience import Patience
+from tests.core.hub.operating.test_waiting import queue_of
 from tests.core.hub.test_late import DAN, IMPATIENT, away, last
 from tests.core.hub.test_outlet import planted, world
 from tests.core.make import World, running
@@ -24,7 +23,7 @@ def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
 
 async def late(w: World) -> int:
     """How many legs of Siilo are late, as an operator sees it."""
-    return (await WaitingQueue(w.store, w.courier, ["siilo"], now_ms).traffic())[0].late
+    return {one.network: one.late for one in await queue_of(w).traffic()}["siilo"]
 
 
 async def test_each_leg_is_said_once_also_over_a_restart(url: str, caplog: pytest.LogCaptureFixture) -> None:

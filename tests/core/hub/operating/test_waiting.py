@@ -13,6 +13,7 @@ from bridge.hub.operating.tracing import Tracing
 from bridge.hub.operating.waiting import MOST, WaitingDelivery, WaitingQueue
 from bridge.model import State
 from bridge.parts.patience import Patience
+from bridge.served import Served
 from tests.core.hub.test_late import away, last
 from tests.core.hub.test_outlet import planted, world
 from tests.core.make import World, running
@@ -24,7 +25,9 @@ GONE = (State.REFUSED, "dropped_by_operator")
 
 def queue_of(w: World) -> WaitingQueue:
     """As the process makes it."""
-    return WaitingQueue(w.store, w.courier, list(w.nets), now_ms)
+    served = Served()
+    served.add(*w.nets.values())
+    return WaitingQueue(w.store, w.courier, served, now_ms)
 
 
 async def tried(w: World, queue: WaitingQueue, n: int = 1) -> list[WaitingDelivery]:
@@ -65,11 +68,12 @@ async def test_a_network_is_tried_as_a_whole(url: str) -> None:
         await w.until(lambda: not w.courier.up("siilo"))
         assert [one.up for one in await queue.traffic()] == [True, True, False]
         siilo.before = lambda _: None
-        queue.retry_all("siilo")
+        assert [one.failing for one in await queue.traffic()] == ["", "", "away"]
+        await queue.retry_all("siilo")
         await w.until(lambda: len(siilo.delivered) == 100)
-        assert w.courier.up("siilo")
+        assert (w.courier.up("siilo"), w.courier.failing("siilo"), w.courier.failing("nobody")) == (True, "", "")
         with pytest.raises(Refused, match="unknown_network"):
-            queue.retry_all("nobody")
+            await queue.retry_all("nobody")
 
 
 async def test_what_is_dropped_is_told_and_lets_the_next_one_go(url: str) -> None:
@@ -140,7 +144,7 @@ async def test_a_message_is_found_by_each_of_its_names(url: str) -> None:
         written = await w.pandalab.write("p1", "A", "cleo", "un", [BEN, DAN])
         waits = (await tried(w, queue))[0]
         await w.until(lambda: last(w, "p1").get("Ben Durand") == (State.DELIVERED, None))
-        found = [(await tracing.find(name))["message"] for name in (written.message, waits.id, "p1", "matrix-1")]
+        found = [(await tracing.find(name))["message"] for name in (written.message, waits.id, "p1", "<p1> ")]
         assert found[1:] == found[:-1]
         one = found[0]
         assert (one["network"], one["kind"], one["sender"]) == ("pandalab", "text", "rpps:10000000003")

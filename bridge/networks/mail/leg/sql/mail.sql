@@ -84,6 +84,15 @@ INSERT INTO mail_to (mail, recipient, domain, state, next_at, n) VALUES ($1, $2,
 ON CONFLICT (mail, recipient) DO NOTHING;
 -- name: domain_after
 SELECT domain FROM mail_to WHERE state = 'queued' AND domain > $1 ORDER BY domain LIMIT 1;
+-- name: draft
+SELECT at FROM mail_draft WHERE id = $1;
+-- name: mail_of
+SELECT mid FROM mail_ref WHERE ref = $1 LIMIT 1;
+-- name: waits_where
+SELECT t.domain, o.created_at, COUNT(*) AS n FROM mail_out o JOIN mail_to t ON t.mail = o.id
+WHERE o.mid = $1 AND t.state = 'queued' GROUP BY t.domain, o.created_at ORDER BY t.domain LIMIT 100;
+-- name: hurry
+UPDATE mail_to SET next_at = 0 WHERE domain = $1 AND state = 'queued' AND next_at > 0;
 -- name: due
 SELECT t.mail, t.next_at, t.n, o.sender FROM mail_to t JOIN mail_out o ON o.id = t.mail
 WHERE t.domain = $1 AND t.state = 'queued' AND t.next_at <= $2 AND (t.next_at, t.n) > ($3, $4)
