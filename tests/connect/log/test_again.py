@@ -12,6 +12,7 @@ from bridge.db import Row
 from bridge.errors import Refused
 from bridge.model import Kind, Ref
 from bridge.networks.connect.log.again import SendingAgain
+from deploy.world.simulator import Faults
 from deploy.world.waiting import wait_for
 from tests.connect.log.test_catching_up import DAY, both, catch_up, read, settled, state, write
 from tests.connect.make import World, running
@@ -69,11 +70,13 @@ async def test_a_product_that_has_lost_everything_gets_it_again_in_its_order(tmp
         await w.start_hub()
         await settled(w, 8)
         assert (await again(w).after(0)).waiting == 8
-        assert [one["delivered"] for one in (await read(w, after=0))["events"]] == [True] * 7 + [False]
+        there = (await read(w, after=0))["events"]
+        assert [one["delivered"] for one in there] == [True] * 7 + [False]
         assert await state(w, "chat-1-0") == ("delivered", None)
         await w.siilo.start(w.url)
         log = w.connectors["siilo"]._out.events
         assert log is not None
+        names = [known and known.named for known, _ in [await log.place(one["webhook-id"], "") for one in there[:7]]]
         log.read_at = -1e9  # it reads no more
         await w.until(lambda: len(w.siilo.texts("dan")) == 8)
         texts = w.siilo.texts("dan")
@@ -81,6 +84,8 @@ async def test_a_product_that_has_lost_everything_gets_it_again_in_its_order(tmp
         assert [t for t in texts if t.startswith("chat-2")] == second
         await all_sent(w)
         assert await state(w, "chat-1-4") == ("delivered", None)
+        after = [known and known.named for known, _ in [await log.place(one["webhook-id"], "") for one in there[:7]]]
+        assert after == names, "also in the log"
         assert await w.hub.facts.kind(Ref("siilo", named)) is Kind.TEXT, "its first name for it still counts"
         noted = await notes(w)
         assert [(row["actor"], row["subject"]) for row in noted] == [("operator ann", "siilo")] * 2
@@ -124,3 +129,27 @@ async def test_what_is_asked_for_and_cannot_be(tmp_path: Path) -> None:
         assert await state(w, "chat-1-1") == ("delivered", None), "its writer hears nothing of it"
         with pytest.raises(Refused, match="no_webhook"):
             await SendingAgain("siilo", w.hub._store.db, None, w._now).after(0)
+
+
+async def test_what_a_working_product_gets_again_goes_at_once_and_changes_nothing_whatever_it_answers(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, both) as w:
+        await w.declare()
+        await write(w, 2)
+        await w.until(lambda: len(w.siilo.texts("dan")) == 2)
+        await all_sent(w)
+        log = w.connectors["siilo"]._out.events
+        assert log is not None
+        idents = [one["webhook-id"] for one in (await read(w, after=0))["events"]]
+        log.read_at = -math.inf
+        whole = await again(w).after(0)
+        assert whole.first is not None
+        assert (await again(w).since(whole.first)).events == 2, "also what happened in that very moment"
+        names = [await log.place(ident, "") for ident in idents]
+        for faults in (Faults(refuse=True), Faults()):
+            w.siilo.sim.set_faults(faults)
+            assert await again(w).send("operator ann", 0, whole.upto) == 2
+            await all_sent(w)  # nothing else wakes it
+            assert [await log.place(ident, "") for ident in idents] == names
+        assert await state(w, "chat-1-0") == ("delivered", None)
