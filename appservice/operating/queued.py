@@ -9,6 +9,7 @@ from typing import Any
 
 from appservice.operating.asking import ask, at, explained, lasting, login
 from appservice.operating.door import Act
+from appservice.operating.status import edge
 from bridge.config import BadConfig, Config
 from bridge.errors import Refused
 from bridge.hub.operating.tracing import to_json
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="what")
     listed = commands.add_parser("list", help="what has waited longest")
     listed.add_argument("--network", help="of one network only")
-    listed.add_argument("--conversation", metavar="ID", help="of one conversation only")
+    listed.add_argument("--conversation", metavar="ID", help="of one conversation only, by any id of it")
     listed.add_argument("--limit", type=int, default=20, help=f"at most so many (default 20, up to {_MOST})")
     listed.set_defaults(what="list")
     shown = commands.add_parser("show", help="one delivery that waits")
@@ -73,8 +74,7 @@ async def main(asked: argparse.Namespace, config: Config) -> int:
     """Ask the running hub and print. Raises BadConfig, Unavailable (no hub answers)."""
     try:
         if asked.what == "list":
-            question = {"network": asked.network, "conversation": asked.conversation, "limit": asked.limit}
-            _print_all((await ask(config, "queue", question))["waiting"])
+            await _list(asked, config)
         elif asked.what == "show":
             _print(await ask(config, "queue-show", {"delivery": asked.delivery}))
         elif asked.what == "retry":
@@ -101,10 +101,21 @@ async def _retry(asked: argparse.Namespace, config: Config) -> None:
     print("tried now: `liaison queue list` says what still waits")
 
 
-def _print_all(waiting: list[Json]) -> None:
+async def _list(asked: argparse.Namespace, config: Config) -> None:
+    """Deliveries; without a conversation also what waits within edges."""
+    conversation, inside = asked.conversation, list[Json]()
+    if conversation is not None:
+        conversation = (await ask(config, "conversation-show", {"name": conversation}))["id"]
+    question = {"network": asked.network, "conversation": conversation, "limit": asked.limit}
+    waiting = (await ask(config, "queue", question))["waiting"]
+    if conversation is None:
+        queues = (await ask(config, "status", {}))["queues"]
+        inside = [one for one in queues if one["waiting"] and asked.network in (None, one["network"])]
     for one in waiting:
         _print(one)
-    if not waiting:
+    for one in inside:
+        print(edge(one, time.time()))
+    if not waiting and not inside:
         print("nothing waits")
 
 

@@ -37,7 +37,7 @@ LONG = {
 _STILL = 3600  # s without progress after which sealing anew stands still
 _KEY_DAYS = 7  # after which a key of the seal that is not active should not be needed any more
 CHAPTER = {
-    "events": "The homeserver is not reached", "unreadable": "Keys are missing", "in": "Mail waits",
+    "events": "What comes from Matrix waits", "unreadable": "Keys are missing", "in": "Mail waits",
     "out": "Mail waits", "unread": "A network does not answer", "seal": "An old seal key is still needed",
 }  # fmt: skip
 """Of docs/operating.md."""
@@ -84,7 +84,7 @@ def lines(found: Json, now: float, late: float) -> list[str]:
         answers = "NO" if not one["up"] else "FAILS" if one["failing"] else "yes"
         said.append(f"{one['network']:16} {answers:8} {oldest} {counts}")
     inside = [one for one in found["queues"] if one["waiting"]]
-    said += ["", *map(_edge, inside[:_SHOWN], [now] * _SHOWN)] if inside else []
+    said += ["", *map(edge, inside[:_SHOWN], [now] * _SHOWN)] if inside else []
     if found["held"]:
         said += ["", f"{_counted(found['held'])} wait for their place in the order of their conversation"]
     if found["workers"]:
@@ -105,7 +105,8 @@ def _worker(one: Json, now: float) -> str:
     return f"worker {one['name']} {does}, {one['version']}, for {_since(one['since'], now)}{other}"
 
 
-def _edge(one: Json, now: float) -> str:
+def edge(one: Json, now: float) -> str:
+    """What waits within the edge of a network."""
     part = f" for {one['part']}" if one["part"] else ""
     said = _INSIDE.get(one["name"], one["name"])
     code, within, room = one["why"].partition(" in !")
@@ -123,7 +124,7 @@ def concerns(found: Json, now: float, late: float) -> list[str]:
     if not found["database"]:
         said.append("the database fails: `journalctl -u liaison | grep ALARM` says how; what waits is safe")
     said += [line for one in found["traffic"] for line in _of_network(one, now, late)]
-    said += [line for one in found["queues"] for line in _of_edge(one, now)]
+    said += [line for one in found["queues"] for line in _ofedge(one, now)]
     said += _of_machine(found, now)
     said += [
         f"the worker {one['name']} is configured otherwise than the one that works ({', '.join(one['differs'])}): "
@@ -156,11 +157,11 @@ def _of_network(one: Json, now: float, late: float) -> list[str]:
     return []
 
 
-def _of_edge(one: Json, now: float) -> list[str]:
+def _ofedge(one: Json, now: float) -> list[str]:
     limit = LONG.get(one["name"])
     if limit is None or one["oldest"] is None or now - one["oldest"] / 1000 < limit:
         return []
-    return [f"{_edge(one, now)}: see docs/operating.md, {CHAPTER[one['name']]}"]
+    return [f"{edge(one, now)}: see docs/operating.md, {CHAPTER[one['name']]}"]
 
 
 def _of_machine(found: Json, now: float) -> list[str]:

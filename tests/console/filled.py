@@ -115,6 +115,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         ],
         "queues": [
             {"network": network, "name": name, "part": part, "waiting": 3, "oldest": (NOW - DAY) * 1000,
+             "why": {"events": f"scan_away in !{EVIL}", "out": "450 4.7.5"}.get(name, ""),
              "read": {"unread": (NOW - 2 * DAY) * 1000, "in": 0}.get(name)}
             for network, name, part in (
                 ("mail", "out", "chu.example"), ("mail", "in", ""), ("matrix", "events", ""), ("matrix", "keyless", ""),

@@ -32,7 +32,8 @@ class WaitingPage(ConsolePage):
         found = await see("queue", network=network, conversation=conversation, limit=_PAGE + 1, after=after)
         waiting, more = found["waiting"][:_PAGE], len(found["waiting"]) > _PAGE
         turn = more and network is not None and conversation is None
-        inside = [one for one in stand["queues"] if one["waiting"] and one["network"] == network]
+        inside = [one for one in stand["queues"] if one["waiting"] and network in (None, one["network"])]
+        inside = [] if conversation is not None else inside
         return self._page(
             request, "waiting", traffic=stand["traffic"], network=network, conversation=conversation, waiting=waiting,
             next=waiting[-1]["pos"] if turn else None, more=more and not turn, first=after < 0, inside=inside,

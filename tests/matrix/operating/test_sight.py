@@ -88,6 +88,8 @@ async def test_an_operator_sees_what_waits_and_ends_it(tmp_path: Path, capsys: p
         status, whole = await liaison("conversation", "show", "p1")
         assert (status, f"message {message}" in whole, "siilo: 1 accepted" in whole) == (0, True, True)
         assert (await liaison("conversation", "show", "unheard-of"))[0] == 1
+        assert (await liaison("queue", "list", "--conversation", "p1"))[1].startswith(f"{waits}  to siilo")
+        assert (await liaison("queue", "list", "--conversation", "unheard-of"))[0] == 1
         assert (await liaison("queue", "retry"))[0] == 2
         assert (await liaison("queue", "retry", "--network", "siilo"))[0] == 0
         assert "There are matrix, " in (await liaison("queue", "retry", "--network", "nobody"))[1]

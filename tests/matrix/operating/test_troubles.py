@@ -247,6 +247,7 @@ async def of_mail(bench: Bench, operator: Operator, server: AsyncExitStack) -> N
     traced = await bench._typed("liaison trace 'mail'")
     assert f"within mail it waits to leave for {PEER}, for " in traced
     assert "last: 450 4.7.1 from 127.0.0.1" in traced
+    assert f"mail: 1 mails for {PEER}" in await bench._typed("liaison queue list --network mail")
     await bench._typed("liaison queue retry --network mail")
     await bench.finds(waits, "last: 450 4.7.1", before)
     await server.aclose()
