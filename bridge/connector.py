@@ -279,6 +279,14 @@ class Follows(Protocol):
 
 
 @runtime_checkable
+class LooksAgain(Protocol):
+    """A connector may offer: its lists from elsewhere are asked for when an operator says so."""
+
+    def look_again(self) -> None:
+        """At once, in the background; see :class:`Follows` for what comes of it."""
+
+
+@runtime_checkable
 class Queues(Protocol):
     """A connector may offer: what waits in tables of its own, for its operator to see."""
 

@@ -17,6 +17,7 @@ from bridge.connector import (
     Hurries,
     Inside,
     Lends,
+    LooksAgain,
     OwnQueue,
     Portrays,
     Queues,
@@ -150,6 +151,12 @@ class Served(Mapping[str, Connector]):
         for one in self._connectors.values():
             if one.network == network and isinstance(one, Hurries):
                 await one.hurry()
+
+    def look_again(self) -> None:
+        """Every list from elsewhere is asked for at once, in the background."""
+        for one in self._connectors.values():
+            if isinstance(one, LooksAgain):
+                one.look_again()
 
     @property
     def followed(self) -> list[Followed]:

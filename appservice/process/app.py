@@ -149,7 +149,9 @@ async def running(
         core, kept = parts.core, RetentionRules(**config.retention.model_dump())
         purging = Purging(core.hub, core.store, core.served, now_ms)
         retention = Retention(core.hub, core.store, purging, kept, now_ms)
-        reloading = Reloading(watch, config, parts.reloads, parts.directory, parts.sources)
+        reloading = Reloading(
+            watch, config, parts.reloads, parts.directory, parts.sources, parts.core.served.look_again
+        )
         acts = {**keeping.acts(retention, purging), **reloading.acts(), **KeyRetiring(core, parts.matrix).acts()}
         async with parts.core.started(), AsyncExitStack() as served:
             # not before: what comes in needs what the edges have just loaded; and nothing comes in once they stop

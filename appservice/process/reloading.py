@@ -48,8 +48,10 @@ class Reloading:
 
     def __init__(
         self, watch: FileWatch | None, config: Config, networks: Mapping[str, Reload],
-        directory: WatchedFile | National, sources: TrustSources,
+        directory: WatchedFile | National, sources: TrustSources, look_again: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        """``look_again``: the networks' own lists are asked for, when an operator says so."""
+        self._look_again = look_again
         self._watch, self._networks, self._directory, self._sources = watch, networks, directory, sources
         self._in_use = _flat(config)
         self._one = asyncio.Lock()
@@ -92,7 +94,9 @@ class Reloading:
             await self._servers(config, found)
             self._level(config, found)
             trouble = self._tls(found)
-            trouble += await self._people(found) if people else []
+            if people:
+                trouble += await self._people(found)
+                self._look_again()
             found.restart += self._waits(config)
             for line in found.changed:
                 log.warning("read again: %s", line)

@@ -225,7 +225,7 @@ class Operator:
                 "sending": {"routes": {PEER: f"127.0.0.1:{self.server.port}"}},
             },
             "trust": {name: str(path) for name, path in trust.items()}
-            | {"signer_cn": SIGNER_CN, "signer_issuer_cn": ISSUER_CN, "refresh": 0.2, "retry": 0.2},
+            | {"signer_cn": SIGNER_CN, "signer_issuer_cn": ISSUER_CN, "refresh": 3600, "retry": 3600},
             "gather": {"quiet": 0.01, "longest": 0.02}, "retry": {"pauses": [0.1]},
         }  # fmt: skip
 
@@ -254,6 +254,7 @@ async def of_mail(bench: Bench, operator: Operator, server: AsyncExitStack) -> N
     await ended("421 4.4.1")
     await bench.finds(waits, "last: 421 4.4.1", before)
     operator.list.write_bytes(b"<spoiled")
+    await bench._typed("liaison reload")  # the list is asked for again in an hour only
     await until(lambda: mail.followed[0].trouble)
     await bench.walk(waits)
 

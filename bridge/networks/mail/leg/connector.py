@@ -173,6 +173,11 @@ class MailConnector:
             return []
         return [Followed("mail_trust", trust.confirmed_at, trust.old, trust.trouble or "")]
 
+    def look_again(self) -> None:
+        """See :class:`bridge.connector.LooksAgain`."""
+        if isinstance(self.trust, Trust):
+            self.trust.look_again()
+
     async def queues(self, most: int) -> Sequence[OwnQueue]:
         """See :class:`bridge.connector.Queues`: ``in``, and ``out`` for each domain."""
         found = await self._ledger.queues(most)

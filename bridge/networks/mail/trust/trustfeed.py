@@ -85,6 +85,7 @@ class Trust:
         self._peer = lru_cache(maxsize=2048)(self._read_peer)
         self._one_at_a_time = asyncio.Lock()
         self._tasks = Tasks("trust list")
+        self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
         self.changed: list[Callable[[Difference], None]] = []
         self.trouble: str | None = None
@@ -187,6 +188,10 @@ class Trust:
         """No more refreshing; answers stay."""
         await self._tasks.stop()
 
+    def look_again(self) -> None:
+        """The next refresh comes now."""
+        self._wanted.set()
+
     async def refresh(self) -> Difference | None:
         """Fetch CRLs and list now; the difference if a new list was accepted, else None (``trouble`` says why)."""
         async with self._one_at_a_time:
@@ -246,7 +251,10 @@ class Trust:
             self._tried.set()
             well = self.trouble is None and not self.revocation.troubles
             pause = self._settings.refresh if well else min(self._settings.retry, self._settings.refresh)
-            await asyncio.sleep(pause * (0.9 + 0.2 * self._jitter()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause * (0.9 + 0.2 * self._jitter())):
+                    await self._wanted.wait()
+            self._wanted.clear()
 
     # a list comes
 
