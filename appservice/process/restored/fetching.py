@@ -79,7 +79,9 @@ class Fetching:
     async def _each(self, names: Sequence[str], look: Callable[[str], Awaitable[None]]) -> None:
         """All of them, some side by side."""
         for at in range(0, len(names), _AT_ONCE):
-            await asyncio.gather(*(look(name) for name in names[at : at + _AT_ONCE]))
+            done = await asyncio.gather(*(look(name) for name in names[at : at + _AT_ONCE]), return_exceptions=True)
+            for failed in filter(None, done):
+                raise failed
 
     # ---- ghosts
 

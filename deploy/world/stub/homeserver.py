@@ -501,7 +501,8 @@ class StubHomeserver(Pusher):
         if caller.ghost and caller.device is None:
             wanted = orjson.loads(caller.query["filter"])["room"]
             timelines = self.world.timelines(caller.user, since, wanted)
-            return {"next_batch": str(self.world.position), "rooms": {"join": timelines}}
+            invites = self.world.invitations(caller.user, since)
+            return {"next_batch": str(self.world.position), "rooms": {"join": timelines, "invite": invites}}
         answer = self.world.sync_device(caller.user, caller.device, since)
         rooms: Json = {"join": {}, "invite": {}, "leave": {}}
         answer["rooms"] = rooms

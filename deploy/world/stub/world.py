@@ -294,6 +294,13 @@ class World:
             event["invite_room_state"] = self.stripped(room)
             event["unsigned"]["invite_room_state"] = event["invite_room_state"]
 
+    def invitations(self, user: str, since: int) -> dict[str, Json]:
+        """The rooms into which a user was invited after a position, and is not in."""
+        rooms = [room for room in self.rooms.values() if room.membership(user) == "invite"]
+        new = [r for r in rooms if any(n > since and event.get("state_key") == user for n, event in r.stream)]
+        own = {room.room_id: [room.state[("m.room.member", user)]] for room in new}
+        return {room.room_id: {"invite_state": {"events": self.stripped(room) + own[room.room_id]}} for room in new}
+
     def stripped(self, room: Room) -> list[Json]:
         """What an invited user may know, as Synapse's ``room_prejoin_state``."""
         kinds = ("m.room.create", "m.room.join_rules", "m.room.encryption", "m.room.name")
