@@ -25,7 +25,7 @@ LOW = 0.1  # share of a disk
 _INSIDE = {
     "events": "events to be worked on", "unreadable": "events whose key has not come",
     "keyless": "people who cannot read yet", "in": "mails taken in", "out": "mails",
-    "unread": "events that it has not read",
+    "unread": "events that it has not taken",
 }  # fmt: skip
 LONG = {
     "events": 300,

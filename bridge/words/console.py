@@ -158,8 +158,8 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
         "Mails that were taken in and wait: {n}",
     ),
     "console_needs_unread": (
-        "Événements que {network} n'a pas lus : {n}",
-        "Events that {network} has not read: {n}",
+        "Événements que {network} n'a pas pris : {n}",
+        "Events that {network} has not taken: {n}",
     ),
     "console_needs_out": (
         "Courriers en attente pour {part} : {n}",
@@ -231,7 +231,7 @@ CONSOLE_WORDS: dict[str, tuple[str, str]] = {
     "console_inside_unreadable": ("événements sans clé", "events whose key has not come"),
     "console_last_read": ("dernière lecture :", "last read:"),
     "console_never": ("jamais", "never"),
-    "console_inside_unread": ("événements non lus", "events that it has not read"),
+    "console_inside_unread": ("événements qu'il n'a pas pris", "events that it has not taken"),
     "console_inside_keyless": ("personnes qui ne peuvent pas encore lire", "people who cannot read yet"),
     "console_inside_in": ("courriers reçus", "mails taken in"),
     "console_inside_out": ("courriers à remettre", "mails to be handed over"),

@@ -120,7 +120,10 @@ class ConnectConnector:
         if events is None:
             return []
         waiting, oldest = await events.counted(most)
-        return [OwnQueue("unread", "", waiting, oldest, read=await events.last_read() or 0)]
+        read = await events.last_read()
+        if read is None and self._out.webhook is None:
+            read = 0
+        return [OwnQueue("unread", "", waiting, oldest, read=read)]
 
     async def start(self) -> None:
         """Answer the product's requests, and be able to send webhooks."""

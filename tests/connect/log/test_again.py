@@ -98,6 +98,9 @@ async def test_what_is_asked_for_and_cannot_be(tmp_path: Path) -> None:
         await write(w, 5)
         await w.until(lambda: len(w.siilo.texts("dan")) == 5)
         await all_sent(w)
+        [queue] = await w.connectors["siilo"].queues(10)
+        assert (queue.waiting, queue.read) == (0, None), "nobody expects a product with webhooks to read"
+        assert await w.connectors["pandalab"].queues(10) == []
         with pytest.raises(Refused, match="no_event_log"):
             again(w, "pandalab")
         ident = (await read(w, after=0))["events"][1]["webhook-id"]

@@ -202,10 +202,10 @@ def test_what_a_machine_needs_is_on_the_screen() -> None:
         "read": (now - 90_000) * 1000,
     }
     said = lines(stand(queues=[away, away | {"network": "pandalab", "read": 0}]), now, 600.0)
-    line = "siilo: 7 events that it has not read, the oldest for 1 h 6 min, last read 1 d 1 h ago"
+    line = "siilo: 7 events that it has not taken, the oldest for 1 h 6 min, last read 1 d 1 h ago"
     assert line in said
     assert f"! {line}: see docs/operating.md, A network does not answer" in said
-    assert "pandalab: 7 events that it has not read, the oldest for 1 h 6 min, never read" in said
+    assert "pandalab: 7 events that it has not taken, the oldest for 1 h 6 min, never read" in said
     events = mails | {"network": "matrix", "name": "events", "part": "", "why": "scan_away in !r:a"}
     assert "last: scan_away (the virus scanner does not answer) in !r:a" in "\n".join(
         lines(stand(queues=[events]), now, 1)
