@@ -62,9 +62,9 @@ async def _measure(asked: argparse.Namespace, folder: Path) -> None:
                 urls = [await server.create_database(), await server.create_database()]
             axis = AXES[name]
             sizes = [s for s in (axis.quick if asked.quick else axis.sizes) if s <= (asked.up_to or s)]
-            effort = (
-                Effort(32, 1, 20) if asked.quick else replace(Effort(), messages=axis.messages, rounds=asked.rounds)
-            )
+            effort = Effort(32, 1, 20)
+            if not asked.quick:
+                effort = replace(Effort(), messages=axis.messages, rounds=asked.rounds, after=axis.after)
             points = await curve(axis, sizes, folder, urls, effort, lambda text: print(text, flush=True))
             _write(asked.out, asked.engine, axis, points)
             await stack.aclose()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bench.grow.copies import Template
+from deploy.bench.grow.measure import AFTER
 from deploy.bench.grow.members import members
 from deploy.bench.grow.world import Chat, Grown, Outset, grown, human, in_pieces, newcomer, of, refs
 from deploy.bench.hub import OTHERS, rpps
@@ -15,6 +16,7 @@ from deploy.bench.product import Product, product
 
 _PEOPLE = 2_000  # among whom conversations, messages and what waits is shared out
 _YEAR = 365 * 86_400_000  # ms
+_CHAINED = 2.5  # s after which the rows of a large room are in the audit trail: it takes them every two seconds
 
 Fill = Callable[[int, int], Awaitable[None]]
 """Bring the hub, which does not run, from one size to another."""
@@ -30,6 +32,7 @@ class Axis:
     quick: Sequence[int]
     open: Callable[[Path, str | None, Sequence[int]], AbstractAsyncContextManager[tuple[Grown, Fill]]]
     messages: int = 320  # of a round
+    after: float = AFTER  # s that are measured with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ AXES = {
     a.name: a
     for a in (
         Axis("ghosts", "people with a ghost", (50, 500, 5_000, 50_000), (5, 50), ghosts),
-        Axis("members", "members of the room", (2, 10, 100, 1_000), (2, 5), members, 48),
+        Axis("members", "members of the room", (2, 10, 100, 1_000), (2, 5), members, 48, _CHAINED),
         Axis("conversations", "conversations", (200, 2_000, 20_000, 200_000), (5, 50), conversations),
         Axis("messages", "messages kept", (5_000, 50_000, 500_000, 5_000_000), (20, 200), messages),
         Axis(

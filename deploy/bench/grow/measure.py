@@ -17,17 +17,21 @@ from deploy.bench.grow.world import Chat, Grown
 from deploy.bench.put import Put
 
 _IDLE = 4.0  # s in which a hub that has nothing to do is watched
-_AFTER = 0.8  # s that belong to a message: reports, echoes, the audit trail
+AFTER = 0.8  # s that belong to messages: reports, echoes, some of the audit trail
 _PAUSE = 0.004  # s between two messages whose latency is looked at
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured at each size: messages of a round, rounds, messages one by one."""
+    """How much is measured at each size: messages of a round, rounds, messages one by one.
+
+    ``after``: s after the messages of a round that are measured with them.
+    """
 
     messages: int = 320
     rounds: int = 5
     alone: int = 200
+    after: float = AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ async def point(one: Grown, small: Grown, put: Put, database: int, effort: Effor
         puts.append(await put.cpu_ms(content, effort.messages, len(one.chats)))
         for name, way in (("matrix", to_matrix), ("product", to_product)):
             for is_large, each in hubs:
-                ways.setdefault((name, is_large), []).append(await way(each, each.chats, effort.messages))
+                ways.setdefault((name, is_large), []).append(await way(each, each.chats, effort.messages, effort.after))
     alone: tuple[list[float], list[float]] = ([], [])
     for n in range(effort.alone):
         alone[0].append(await _alone(one, n))
@@ -103,7 +107,7 @@ async def _beside(one: Grown) -> float:
     return (one.running.cpu_ms() - before) / (_IDLE * 1000)
 
 
-async def to_matrix(one: Grown, chats: Sequence[Chat], count: int) -> float:
+async def to_matrix(one: Grown, chats: Sequence[Chat], count: int, after: float = AFTER) -> float:
     """Milliseconds of the hub's processor for a message of a product, whatever comes of it included."""
     before, each = one.running.cpu_ms(), count // len(chats)
 
@@ -112,11 +116,11 @@ async def to_matrix(one: Grown, chats: Sequence[Chat], count: int) -> float:
         await chat.product.delivered(sent)
 
     await asyncio.gather(*(writer(chat) for chat in chats))
-    await asyncio.sleep(_AFTER)
+    await asyncio.sleep(after)
     return (one.running.cpu_ms() - before) / (each * len(chats))
 
 
-async def to_product(one: Grown, chats: Sequence[Chat], count: int) -> float:
+async def to_product(one: Grown, chats: Sequence[Chat], count: int, after: float = AFTER) -> float:
     """The same for a message that is said in an encrypted room."""
     before, each, begun = one.running.cpu_ms(), count // len(chats), time.monotonic()
 
@@ -127,7 +131,7 @@ async def to_product(one: Grown, chats: Sequence[Chat], count: int) -> float:
         await chat.product.until(lambda: all(text in chat.product.arrived for text in said))
 
     await asyncio.gather(*(talker(n, chat) for n, chat in enumerate(chats)))
-    await asyncio.sleep(_AFTER)
+    await asyncio.sleep(after)
     return (one.running.cpu_ms() - before) / (each * len(chats))
 
 
