@@ -41,6 +41,8 @@ from bridge.workers.agreement import said
 from deploy.bench.planting import Planting
 from deploy.world.postgres import Postgres
 from deploy.world.waiting import until, wait_for
+from tests.connect import make as products
+from tests.connect.log.test_catching_up import pull, settled, write
 from tests.core.hub import test_outlet as outlet
 from tests.core.hub.test_outlet import planted, world
 from tests.core.make import running as hub_of_loopbacks
@@ -59,7 +61,7 @@ WHOLE = {
 }  # fmt: skip
 APART = {
     "LiaisonWorkerIsAway", "LiaisonMailIsStuck", "LiaisonDeliveriesAreSlow", "LiaisonDiskIsLow",
-    "LiaisonWorkersDiffer", "LiaisonSealingStandsStill", "LiaisonOldSealKeyIsNeeded",
+    "LiaisonWorkersDiffer", "LiaisonSealingStandsStill", "LiaisonOldSealKeyIsNeeded", "LiaisonProductTakesNothing",
 }  # fmt: skip
 SEAL = Seal({"k1": bytes(32)}, "k1")
 _SIX_HOURS = 400  # min
@@ -217,6 +219,18 @@ async def test_a_mail_whose_operator_is_away_is_stuck(tmp_path: Path) -> None:
         assert fires(tmp_path, exposure(queues=tuple(queues)), minutes=70) == {"LiaisonMailIsStuck"}
         assert fires(tmp_path, exposure(queues=tuple(queues)), minutes=20) == set()
     shutil.rmtree(space.directory)
+
+
+async def test_a_product_that_reads_no_more_is_missed(tmp_path: Path) -> None:
+    async with products.running(tmp_path, pull) as w:
+        await w.declare()
+        await write(w, 1)
+        await settled(w, 1)
+        [unread] = [
+            EdgeQueue("siilo", q.name, q.part, q.waiting, q.oldest) for q in await w.connectors["siilo"].queues(9)
+        ]
+    assert fires(tmp_path, exposure(queues=(unread,)), minutes=70) == {"LiaisonProductTakesNothing"}
+    assert fires(tmp_path, exposure(queues=(unread,)), minutes=20) == set()
 
 
 @pytest.mark.postgres
