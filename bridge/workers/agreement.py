@@ -31,10 +31,19 @@ def said(sections: Mapping[str, Any], seal: Seal) -> str:
 
 
 def differences(mine: str, theirs: str) -> tuple[str, ...]:
-    """The names of the sections in which two workers differ; none where one of them says nothing of itself."""
+    """The names of the sections in which two workers differ; none where one of them says nothing of itself.
+
+    What another release says in another way is a difference of releases, and nothing more.
+    """
     if not mine or not theirs:
         return ()
-    ours, others = json.loads(mine), json.loads(theirs)
+    try:
+        return _differences(json.loads(mine), json.loads(theirs))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return ("release",)
+
+
+def _differences(ours: Mapping[str, Mapping[str, str]], others: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
     shared = sorted(ours.keys() & others.keys())
     alike = [name for name in shared if ours[name][_KEY] == others[name][_KEY]]
     if not alike:

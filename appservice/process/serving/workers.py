@@ -94,9 +94,14 @@ class Workers:
         if reach is None:
             return await self._forwarding.towards(None)
         self._differs("the one that works", reach.configuration)
-        told = json.loads(reach.address)
-        places = {name: (host, port) for name, (host, port) in told["places"].items()}
-        await self._forwarding.towards(Working(told["at"], reach.secret, places))
+        try:
+            told = json.loads(reach.address)
+            places = {name: (host, port) for name, (host, port) in told["places"].items()}
+            working = Working(told["at"], reach.secret, places)
+        except (ValueError, TypeError, AttributeError, KeyError):  # of another release, which says it in another way
+            log.debug("where the worker that works is reached cannot be read")
+            return await self._forwarding.towards(None)
+        await self._forwarding.towards(working)
 
     async def _compare(self, db: Postgres) -> None:
         """Say which of the others is configured otherwise, for ever."""

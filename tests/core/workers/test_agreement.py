@@ -43,6 +43,11 @@ def test_whoever_says_nothing_is_not_judged() -> None:
     assert differences(said(HERE, FIRST), "") == differences("", said(HERE, FIRST)) == ()
 
 
+@pytest.mark.parametrize("theirs", ["no JSON", "7", "[]", '{"k1": 7}', '{"k1": {}}'])
+def test_what_a_release_says_that_this_one_does_not_understand_is_of_another_release(theirs: str) -> None:
+    assert differences(said(HERE, FIRST), theirs) == differences(theirs, said(HERE, FIRST)) == ("release",)
+
+
 def test_nothing_is_read_out_of_it() -> None:
     text = said(HERE, FIRST)
     assert "chu.example" not in text

@@ -50,6 +50,13 @@ def test_where_a_worker_listens_and_logs_is_its_own(tmp_path: Path) -> None:
     assert differences(mine, agreeing(edited(here, **more)).now()) == ()
 
 
+async def test_a_worker_that_waits_outlives_whatever_another_release_says_of_itself(tmp_path: Path) -> None:
+    workers = Workers(read_config(site(tmp_path)))
+    for address in ("no JSON", "{}", '{"at": 1, "places": {"x": 7}}', "[]"):
+        await workers._seen(Directions(address, "secret", "no JSON"))
+    await workers.stop()
+
+
 def test_what_must_be_alike_is_compared_by_section(tmp_path: Path) -> None:
     here = site(tmp_path)
     mine, networks = agreeing(here).now(), yaml.safe_load(here.read_text())["networks"]
