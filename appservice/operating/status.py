@@ -122,6 +122,7 @@ def concerns(found: Json, now: float, late: float) -> list[str]:
     """What needs an operator, each with what to do. ``late``: s after which writers hear that a message waits."""
     said = [f"{found['trouble']}"] if found["trouble"] else []
     if not found["database"]:
+        said = [line for line in said if line != "the database fails"]
         said.append("the database fails: `journalctl -u liaison | grep ALARM` says how; what waits is safe")
     said += [line for one in found["traffic"] for line in _of_network(one, now, late)]
     said += [line for one in found["queues"] for line in _ofedge(one, now)]

@@ -114,6 +114,8 @@ async def _postgres(url: str, components: Sequence[Component]) -> Looked:
         seen = await durability.seen_of(connection)
         if seen["replica"]:
             found.trouble(*durability.REPLICA)
+        elif seen["read_only"] == "on":
+            found.trouble(*durability.READ_ONLY)
         else:
             found.remarks += durability.remarks(url, seen)
     except asyncpg.PostgresError as error:

@@ -90,8 +90,8 @@ async def _taken(name: str, where: ListenSettings, at: str) -> Finding:
     except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError):
         pass
     return bad(
-        f"{name}.port: {where.port} is in use by another program",
-        f"`ss -ltnp` shows which; stop it, or change {name}.port",
+        f"{name}.port: {where.port} is in use, and no hub answers there",
+        f"`ss -ltnp` shows by what: a hub that does not work (see its log), or another program: change {name}.port",
     )
 
 

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 _NAMES = ("synchronous_commit", "synchronous_standby_names", "fsync", "full_page_writes", "statement_timeout")
 _SEEN = f"""
 SELECT {", ".join(f"current_setting('{name}') AS {name}" for name in _NAMES)}, pg_is_in_recovery() AS replica,
-    (SELECT count(*) FROM pg_stat_replication) AS replicas
+    (SELECT count(*) FROM pg_stat_replication) AS replicas,
+    current_setting('default_transaction_read_only') AS read_only
 """  # noqa: S608 (names of ours)
 _PAGE = "docs/failover.md"
 _WAITS = ("on", "remote_apply")
@@ -25,8 +26,14 @@ REPLICA = (
 )
 
 
+READ_ONLY = (
+    "it is set to be read only: nobody can write (default_transaction_read_only is on)",
+    "ALTER DATABASE … (or ROLE …) RESET default_transaction_read_only; ask first who has set it, and why: a full disk?",
+)
+
+
 async def seen_of(connection: Any) -> dict[str, Any]:
-    """The settings by name; ``replica``: whether this is one; ``replicas``: how many follow it."""
+    """The settings by name; ``replica``: whether this is one; ``replicas``: how many follow; and ``read_only``."""
     return dict(await connection.fetchrow(_SEEN))
 
 

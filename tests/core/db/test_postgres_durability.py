@@ -15,7 +15,7 @@ from tests.core.db.notes import component
 URL = "postgresql://liaison@10.0.0.9:5000/liaison"
 SAFE: dict[str, Any] = {
     "synchronous_commit": "on", "synchronous_standby_names": "node2", "fsync": "on", "full_page_writes": "on",
-    "statement_timeout": "0", "replica": False, "replicas": 2,
+    "statement_timeout": "0", "replica": False, "replicas": 2, "read_only": "off",
 }  # fmt: skip
 
 
@@ -75,3 +75,8 @@ async def test_a_server_is_asked(pg_url: str, somebody: asyncpg.Connection, tmp_
     found = await look(pg_url, [component(tmp_path)])
     assert "fsync is off" in " ".join(what for what, _ in found.remarks)  # the tests' own server
     assert found.troubles == []
+    name = pg_url.rpartition("/")[2]
+    await somebody.execute(f'alter database "{name}" set default_transaction_read_only = on')
+    [(what, mend)] = (await look(pg_url, [component(tmp_path)])).troubles
+    assert "read only" in what
+    assert "RESET default_transaction_read_only" in mend

@@ -162,6 +162,7 @@ def test_the_screen() -> None:
     assert "1 h 6 min" in said[3]
     assert said[3].startswith("siilo            FAILS")
     assert said[-1].startswith("! messages to siilo are late, last: product_timed_out (the product's address")
+    assert len(concerns(stand(database=False, trouble="the database fails"), now, 600.0)) == 1
     away = concerns(stand(traffic=[late | {"up": False}], trouble="the database fails"), now, 600.0)
     assert away[0] == "the database fails"
     assert away[1].startswith("siilo does not answer, last: product_timed_out (the product's address")

@@ -21,6 +21,7 @@ from appservice.process.command import _parser, main
 from bridge.errors import Refused, Unavailable
 from bridge.networks.connect.signing import Signer
 from bridge.networks.mail.leg.connector import MailConnector
+from bridge.parts.alarms import ALARMS
 from deploy.world.ports import free_port
 from deploy.world.trust import ISSUER_CN, SIGNER_CN, Row, signed_list
 from deploy.world.waiting import until, wait_for
@@ -275,6 +276,8 @@ async def of_the_machine(bench: Bench) -> None:
 async def test_the_page_leads_to_the_cause(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    ALARMS.by.clear()
+    ALARMS.newest.clear()  # of the tests before, in this process
     product, app, port = Product(), web.Application(), free_port()
     product.routes(app)
     runner = await serve(app, port)
