@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,3 +152,27 @@ async def test_an_operator_makes_a_new_one_once(w: World) -> None:
     await w.stop_hub()
     with pytest.raises(Unavailable, match="not_ready"):
         await siilo.operated.token("operator ann", None, known)
+
+
+async def test_an_operator_and_the_product_that_change_at_once_leave_what_a_restart_finds(w: World) -> None:
+    """What counts at work is what is on disk: nobody is let in by a key that a restart would not know, nor kept out."""
+    siilo = w.connectors["siilo"]
+    kept, product = siilo._credentials, siilo.product
+    assert kept is not None
+    waiting = await rotate(w, "token", OLD)
+    known = state_of((await siilo.stand()).tokens)
+    made, answers = await asyncio.gather(siilo.operated.token("operator ann", None, known), good(w, waiting))
+    twice = await asyncio.gather(kept.token(product, None), kept.token(product, None))
+    tokens = [OLD, waiting, made[0], *(one[0] for one in twice)]
+    assert sum(one in product.tokens for one in (digest_of(token) for token, _ in twice)) == 1
+    at_work = [digest_of(token) in product.alive(w._now()) for token in tokens]
+    await w.stop_hub()
+    await w.start_hub()
+    product = w.connectors["siilo"].product
+    assert [digest_of(token) in product.alive(w._now()) for token in tokens] == at_work
+    assert any(at_work[:2]), "the product has one of these, and no other"
+    assert answers in ([True], [False])
+
+
+def digest_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -9,9 +9,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from bridge.db import Database, Tx
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.networks.connect.products import Product
 from bridge.networks.connect.signing import Signer, new_secret, new_token, read_secret
+from bridge.parts.turns import Turns
 from bridge.seal import Seal
 from bridge.trail.entry import TrailEntry, TrailKind, note
 
@@ -29,6 +30,7 @@ class Credentials:
         self._db = db
         self._seal = seal
         self._clock = clock
+        self._turns = Turns()  # by product: what is on disk and what counts at work change together
 
     async def load(self, product: Product) -> None:
         """As it was when the hub ended."""
@@ -57,6 +59,10 @@ class Credentials:
         A token that was asked for before and never used is good no longer. ``by``: the operator who asks; None: the
         product does. Raises Refused (bad_end, too_many_keys).
         """
+        async with self._turns.of(product.name):
+            return await self._token(product, old_until, by)
+
+    async def _token(self, product: Product, old_until: int | None, by: str | None) -> tuple[str, int]:
         now = self._clock()
         end = _end(old_until, now, _UNUSED)
         others = [one for one in product.alive(now) if one not in product.unused]
@@ -88,7 +94,14 @@ class Credentials:
         await tx.many("connect_keys.end_token", rows)
 
     async def used(self, product: Product, digest: bytes) -> None:
-        """A new token is used for the first time: the old ones end."""
+        """A new token is used for the first time: the old ones end. Raises Unavailable for one that has just ended."""
+        async with self._turns.of(product.name):
+            if digest in product.unused:
+                await self._used(product, digest)
+            elif digest not in product.alive(self._clock()):
+                raise Unavailable("not_ready", 2)
+
+    async def _used(self, product: Product, digest: bytes) -> None:
         now = self._clock()
         ends = {one: now - 1 for one in product.alive(now) if one != digest}
         async with self._db.transaction("connect.token-used") as tx:
@@ -106,6 +119,10 @@ class Credentials:
 
         ``by``: as for a token. Raises Refused (no_webhook, bad_end, too_many_keys).
         """
+        async with self._turns.of(product.name):
+            return await self._secret(product, old_until, by)
+
+    async def _secret(self, product: Product, old_until: int | None, by: str | None) -> tuple[str, int]:
         signer, now = _signer(product), self._clock()
         if signer is None:
             raise Refused("no_webhook")
