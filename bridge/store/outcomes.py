@@ -47,11 +47,13 @@ class Outcomes:
         """
         news: list[Row] = []
         after, waits = 0, None
+        await tx.one("store.reading", message, person, network)
         while rows := await tx.all("store.unread", message, person, network, after):
-            there = [row for row in rows if row["held"] is None or row["held"] == row["own"] == 0]
-            news += await tx.all("store.read", _ids(there), person, at, network)
+            news += await tx.all("store.read", _ids(row for row in rows if _is_there(row)), person, at, network)
             after = rows[-1]["pos"]
-            in_lane = [row["pos"] for row in rows if row["held"] == 0 != row["own"]]  # these get no other place
+            in_lane = [
+                row["pos"] for row in rows if not _is_there(row) and row["held"] != 1
+            ]  # these get no other place
             waits = min(in_lane, default=None) if waits is None else waits
             upto = after if waits is None else waits - 1
             await tx.run("store.has_read", rows[-1]["conversation"], person, network, upto)
@@ -70,10 +72,15 @@ class Outcomes:
         return await self._moved(tx, "store.received", message, person, network, at)
 
     async def arrived(self, tx: Tx, conversation: str, network: str, person: str, at: int, never: str | None) -> bool:
-        """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news."""
+        """What waited for ``person`` on a network is delivered, or refused (``never``); True if that is news.
+
+        They may have read past it before they could read it: their next receipt covers it.
+        """
         became = (State.REFUSED if never else State.DELIVERED).value
         where, news = (network, conversation, person), list[Row]()
         while rows := await tx.all("store.kept", *where):
+            if not news and never is None:
+                await tx.run("store.read_anew", *where, rows[0]["pos"] - 1)
             news += await tx.all("store.arrived", _ids(rows), network, person, at, became, never)
             await tx.run("store.await_from", *where, rows[-1]["pos"] + 1)
         await tx.run("store.end_await", *where)
@@ -159,8 +166,11 @@ class Outcomes:
         return {message: tuple(states) for message, states in found.items()}
 
     async def reports(self, network: str, now: int) -> list[tuple[Report, int]]:
-        """What the senders on a network still have to be told, with the attempts made so far: :data:`TOLD` at most."""
-        rows = await self.db.all("store.reports", network, now, TOLD)
+        """What the senders on a network still have to be told, with the attempts made so far: :data:`TOLD` at most.
+
+        In the order of the messages: of two marks of one reader the one that is told last stands.
+        """
+        rows = sorted(await self.db.all("store.reports", network, now, TOLD), key=lambda row: int(row["pos"]))
         states = await self._states(row["message"] for row in rows) if rows else {}
         return [(_report(row, states[row["message"]]), row["attempt"]) for row in rows]
 
@@ -179,6 +189,11 @@ def _report(row: Row, states: tuple[RecipientState, ...]) -> Report:
         message=row["message"], ref=Ref(row["network"], row["ref"]), conversation=row["conversation"],
         chat=row["chat"], sender=Address(row["network"], row["address"]), states=states, version=row["version"],
     )  # fmt: skip
+
+
+def _is_there(row: Row) -> bool:
+    """Whether a reader's network has a message (a row of ``store.unread``)."""
+    return row["held"] is None or row["held"] == row["own"] == 0
 
 
 def _ids(rows: Iterable[Row]) -> str:

@@ -251,14 +251,31 @@ UPDATE recipient SET state = 'refused', at = $4, reason =
   CASE WHEN $5 = 'left_before' AND reason IN ('invited', 'not_joined_yet') THEN 'not_joined' ELSE $5 END
 WHERE message = $1 AND person = $2 AND network = $3 AND state IN ('accepted', 'sent', 'delivered') RETURNING message;
 -- name: unread
--- held: NULL where the network has it, else whether it waits for its place, or in its lane; own: of what was read itself
-SELECT id, pos, conversation, (SELECT d.held FROM delivery d WHERE d.message = message.id AND d.network = $3) AS held,
+-- held: NULL where the network has it, else whether it waits for its place (1), or in its lane (0), there behind what
+-- was read (2); own: of what was read itself
+SELECT id, pos, conversation, (SELECT CASE WHEN d.held = 0 AND d.pos >
+  (SELECT o.pos FROM delivery o WHERE o.message = $1 AND o.network = $3) THEN 2 ELSE d.held END
+  FROM delivery d WHERE d.message = message.id AND d.network = $3) AS held,
 (SELECT d.held FROM delivery d WHERE d.message = $1 AND d.network = $3) AS own FROM message WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
 AND pos > GREATEST( -- pg
 AND pos > MAX( -- sqlite
   CAST($4 AS BIGINT), (SELECT COALESCE(MAX(r.pos), 0) FROM message m JOIN looked_at r ON r.conversation = m.conversation
                        WHERE m.id = $1 AND r.person = $2 AND r.network = $3))
 AND pos <= (SELECT pos FROM message WHERE id = $1) ORDER BY pos LIMIT 100;
+-- name: unread_of
+SELECT newest.id FROM (SELECT m.id FROM message m WHERE m.conversation =
+  (SELECT l.conversation FROM leg l WHERE l.network = $1 AND l.chat = $2) ORDER BY m.pos DESC LIMIT 100) AS newest
+CROSS JOIN recipient r WHERE r.message = newest.id AND r.network = $1 AND r.state IN ('accepted', 'sent', 'delivered') LIMIT 1;
+-- name: reading
+-- Whose key comes at the same time waits: both look at what was read up to where.
+SELECT pos FROM looked_at WHERE conversation = (SELECT conversation FROM message WHERE id = $1)
+AND person = $2 AND network = $3
+FOR UPDATE -- pg
+-- name: read_anew
+-- What could not be read when its reader had come that far is read by their next receipt.
+UPDATE looked_at SET pos = LEAST(pos, $4) -- pg
+UPDATE looked_at SET pos = MIN(pos, $4) -- sqlite
+WHERE network = $1 AND conversation = $2 AND person = $3;
 -- name: read
 UPDATE recipient SET state = 'read', at = $3, reason = NULL
 WHERE person = $2 AND network = $4 AND state IN ('accepted', 'sent', 'delivered')
@@ -275,7 +292,7 @@ INSERT INTO report (message, network, pos) SELECT id, network, pos FROM message 
 ON CONFLICT (message) DO NOTHING;
 
 -- name: reports
-SELECT r.message, r.attempt, m.network, m.ref, m.conversation, m.chat, m.address, m.version
+SELECT r.message, r.attempt, m.network, m.ref, m.conversation, m.chat, m.address, m.version, m.pos
 FROM report r JOIN message m ON m.id = r.message WHERE r.network = $1 AND r.next_at <= $2
 ORDER BY r.next_at, r.pos LIMIT $3;
 -- name: next_report

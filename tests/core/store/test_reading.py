@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
 import pytest
 
 from bridge.db import Database
+from bridge.db.postgres import Postgres
 from bridge.errors import Unavailable
 from bridge.model import MATRIX, Address, Body, Delivery, Handed, Kind, Message, Ref, State
 from bridge.networks.loopback import Loopback
@@ -54,6 +56,7 @@ class Play:
 
     async def read(self) -> None:
         who, message = self.dice.choice([BEN, DAN]), self.dice.choice(self.messages)
+        await self.w.until(lambda: self.w.courier.idle)  # else a network may get something between the two looks
         person = PERSON[who]
         before = await rows(self.w.db, READ)
         teach(self.w.db, "test.covered", COVERED)
@@ -134,6 +137,63 @@ async def test_whoever_reads_what_is_not_noted_yet_has_it_and_what_was_before_it
         w.matrix.before = lambda delivery: None
         await there(w, third, "matrix")
         assert await read(w, third, BEN) == {first, second, third}
+
+
+async def test_what_is_behind_in_the_lane_is_not_read_though_its_place_is_before(url: str) -> None:
+    """The room showed a message after others, so its place is later; the hub was killed before it noted that."""
+
+    def killed(delivery: Delivery) -> None:
+        raise Unavailable("killed")
+
+    async with running(url, order_wait=60.0) as w:
+        first = await write(w, "p0", [BEN, DAN])
+        await there(w, first, "matrix")
+        await w.hub.bind(w.matrix.delivered[0].conversation, MATRIX, "!r")
+        w.matrix.before = killed
+        shown, behind = await write(w, "p1"), await write(w, "p2")
+        async with w.db.transaction("test") as tx:
+            await w.hub.shown(tx, [shown])
+        assert await read(w, shown, BEN) == {first, shown}
+        w.matrix.before = lambda delivery: None
+        await there(w, behind, "matrix")
+        assert await read(w, shown, BEN) == {first, shown, behind}
+
+
+class Keyless(Loopback):
+    """A network on which Ben cannot read what Cleo says at first."""
+
+    async def deliver(self, delivery: Delivery) -> Ref | Handed:  # type: ignore[override]
+        """As any other, but for the first message."""
+        ref = await super().deliver(delivery)
+        return Handed(ref, waiting={PERSON[BEN]: "recipient_no_key"}) if len(self.delivered) == 1 else ref
+
+
+@pytest.mark.parametrize("noted", ["before", "meanwhile"])
+async def test_what_could_not_be_read_when_its_reader_came_so_far_is_read_by_the_next_receipt(
+    url: str, noted: str
+) -> None:
+    nets = networks()
+    nets["matrix"] = Keyless("matrix", nets["matrix"].capabilities)
+    async with running(url, nets) as w:
+        done = await w.pandalab.write("p0", "A", "cleo", "x", [BEN])
+        await there(w, done.message, "matrix")
+        await w.hub.bind(done.conversation, MATRIX, "!r")
+        second = await write(w, "p1")
+        await there(w, second, "matrix")
+        if noted == "before" or not isinstance(w.db, Postgres):
+            assert await read(w, second, BEN) == {second}
+            await w.hub.signs.arrived(MATRIX, "!r", AT[BEN])
+        else:
+            async with w.db.transaction("test") as tx:
+                await w.store.outcomes.read_up_to(tx, second, PERSON[BEN], MATRIX, 5)
+                given = asyncio.create_task(w.hub.signs.arrived(MATRIX, "!r", AT[BEN]))
+                await asyncio.wait([given], timeout=0.2)  # it waits for this transaction
+                assert not given.done()
+            await given
+        assert await w.hub.facts.waiting(MATRIX) == []
+        third = await write(w, "p2")
+        await there(w, third, "matrix")
+        assert await read(w, third, BEN) == {done.message, second, third}
 
 
 async def test_what_the_room_shows_late_is_read_late(url: str) -> None:
@@ -225,3 +285,17 @@ async def test_what_went_to_another_network_stays_open_for_that_networks_receipt
                 await w.store.outcomes.read_up_to(tx, messages[2], PERSON[DAN], network, 5)
             read.append({message for message, _ in await rows(w.db, READ) - before})
         assert read == [{messages[1], messages[2]}, {messages[0]}, set()]
+
+
+async def test_reports_are_told_in_the_order_of_their_messages(url: str) -> None:
+    """Of two marks of one reader the last stands: an old one that could not be told at first does not come last."""
+    later = 1 << 50  # ms: until then the hub itself tells nothing
+    async with running(url) as w:
+        messages = [await write(w, f"p{n}", [] if n else [BEN]) for n in range(3)]
+        await w.until(lambda: len(w.matrix.delivered) == 3 and w.courier.idle)
+        async with w.db.transaction("test") as tx:
+            await w.store.outcomes.changed(tx, *messages)
+            for n, message in enumerate(messages):
+                await tx.run("store.report_later", message, later - n)
+        found = await w.store.outcomes.reports("pandalab", later)
+        assert [report.message for report, _ in found] == messages
