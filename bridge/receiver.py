@@ -141,6 +141,9 @@ class Questions(Protocol):
     async def unnamed(self, network: str, chat: str) -> bool:
         """Whether the network may have been given something in a chat without its name for it being noted."""
 
+    async def unread(self, network: str, chat: str) -> bool:
+        """Whether somebody of a network has not read everything that was said of late in a chat, as far as is known."""
+
     async def among(self, people: Collection[str], by: Address) -> Chat | None:
         """The newest conversation of exactly these people (person ids) in which one takes part by this address."""
 

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -221,10 +221,12 @@ class Gaps:
         self._checked.drop(room_id)
         self._suspected.set()
 
-    async def watch(self, look: Callable[[str], asyncio.Task[None]]) -> None:
+    async def watch(
+        self, look: Callable[[str], asyncio.Task[None]], receipts: Callable[[Sequence[str]], Awaitable[None]]
+    ) -> None:
         """Have the rooms that stay silent compared whenever something may have been lost; for ever.
 
-        ``look`` makes a room's lane compare.
+        ``look`` makes a room's lane compare, ``receipts`` asks what people have read in rooms (raises Unavailable).
         """
         while True:
             await self._suspected.wait()
@@ -236,16 +238,20 @@ class Gaps:
                     await asyncio.wait([look(room_id) for room_id in rooms], timeout=_PATIENCE)
                     if any(self.due(room_id) for room_id in rooms):
                         raise Unavailable("homeserver")
+                await receipts(await self._in_use())
                 if epoch == self._epoch:
                     self._inboxes.calm()
             except Unavailable as reason:
                 log.info("silent rooms are compared later: %s", reason.code)
                 self._suspected.set()
 
-    async def _silent(self) -> list[str]:
+    async def _in_use(self) -> list[str]:
         rooms = dict.fromkeys(reversed(self._checked.known()))
         rooms |= dict.fromkeys(row["room_id"] for row in await self._db.all("matrix.rooms", _ROOMS))
-        return [room_id for room_id in list(rooms)[:_ROOMS] if self.due(room_id)]
+        return list(rooms)[:_ROOMS]
+
+    async def _silent(self) -> list[str]:
+        return [room_id for room_id in await self._in_use() if self.due(room_id)]
 
     async def _back(self, room_id: str, waiting: Collection[str]) -> list[Json]:
         """From the newest event back to a page without anything new, or to where the first ghost came in."""

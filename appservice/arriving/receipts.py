@@ -1,11 +1,15 @@
 """What a read receipt covers: everything up to its event, or one thread only (specification, "Threaded read receipts").
 
 Synapse does not tell an application service which thread a receipt of its own users is about. So without a thread, only
-a receipt from another server covers everything; one of ours is believed for the thread that its event is in.
+a receipt from another server covers everything; one of ours is believed for the thread that its event is in. ``/sync``
+tells it.
+
+A reader may be quicker than the hub: what the room may have got, and the hub has not noted yet, is waited for a little.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -25,9 +29,11 @@ Json = dict[str, Any]
 Page = tuple[tuple[str, str | None], ...]  # events and their threads, newest first
 
 MAIN = "main"
+EVERYTHING = ""  # in place of a thread: it is known that there is none
 _PAGE, _PAGES = 20, 5  # messages asked for at once, and how often for one receipt
 _KEPT = 10_000
 _PAGES_KEPT = 1_000
+_QUICKER, _SOON = 5.0, 0.05  # s in which it is noted what an event is; s until it is looked again
 _HOPS = 3  # relations followed from an event to its thread
 _FILTER = orjson.dumps(
     {"types": ["m.room.encrypted", "m.room.message", "m.sticker"], "lazy_load_members": True}
@@ -44,7 +50,8 @@ class Receipts:
         self._rooms = rooms
         self._threaded: Lru[str, bool] = Lru(_KEPT)
         self._pages: Lru[tuple[str, str], Page] = Lru(_PAGES_KEPT)
-        self._done: Lru[tuple[str, str, str], str] = Lru(_KEPT)
+        self._came: Lru[str, float] = Lru(_KEPT)  # receipts for what was not known: when they came (s)
+        self._done: Lru[tuple[str, str, str], tuple[str, int]] = Lru(_KEPT)
 
     def note(self, events: Iterable[Any]) -> None:
         """Learn from what comes in which rooms have threads."""
@@ -57,11 +64,12 @@ class Receipts:
     async def read(self, room_id: str, event_id: str, user: str, thread: str | None, at: int) -> None:
         """``user`` has read up to an event, which need not be a message. Raises Unavailable."""
         room, reader = await self._rooms.store.get(room_id), Address(MATRIX, user)
-        everything = thread is None and server_of(user) != self._names.server
+        everything = thread == EVERYTHING or (thread is None and server_of(user) != self._names.server)
         if everything or (thread in (None, MAIN) and not await self._has_threads(room)):
             async for known, _ in self._back(room, event_id):
                 if await self.hub.signs.read(Ref(MATRIX, known), reader, at):
                     return
+                await self._noted(room_id, known, event_id)
         else:
             await self._read_thread(room, event_id, reader, thread, at)
 
@@ -70,17 +78,31 @@ class Receipts:
             page = await self._page(room, event_id)
             thread = page[0][1] if page else None
         if thread is None:
-            await self.hub.signs.seen(Ref(MATRIX, event_id), reader, at)
+            if not await self.hub.signs.seen(Ref(MATRIX, event_id), reader, at):
+                await self._noted(room.room_id, event_id, event_id)
             return
-        key = (room.room_id, reader.id, thread)
+        key, arrivals = (room.room_id, reader.id, thread), room.arrivals
         done, newest = self._done.get(key), None
         async for known, its in self._back(room, event_id):
-            if known == done:
+            if (known, arrivals) == done:  # before it there may be what could not be read, and can since
                 break
-            if (its == thread or known == event_id) and await self.hub.signs.seen(Ref(MATRIX, known), reader, at):
+            if its != thread and known != event_id:
+                continue
+            if await self.hub.signs.seen(Ref(MATRIX, known), reader, at):
                 newest = newest or known
+            else:
+                await self._noted(room.room_id, known, event_id)
         if newest is not None:
-            self._done.put(key, newest)
+            self._done.put(key, (newest, arrivals))
+
+    async def _noted(self, room_id: str, unknown: str, read: str) -> None:
+        """Raises Unavailable for a little while, where what somebody has ``read`` may be known soon."""
+        if unknown != read or not await self.hub.facts.unnamed(MATRIX, room_id):
+            return
+        now = asyncio.get_running_loop().time()
+        came = self._came.get(read)
+        if now - (self._came.put(read, now) if came is None else came) < _QUICKER:
+            raise Unavailable("not_noted", _SOON, alone=True)
 
     async def _back(self, room: Room, event_id: str) -> AsyncIterator[tuple[str, str | None]]:
         """This event, then messages before it, asked for only as far as somebody wants them."""

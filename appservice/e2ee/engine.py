@@ -210,7 +210,7 @@ class Engine:
     def anchor(self, ghost: str) -> str | None:
         """A position of this ghost in the stream of the homeserver from before whatever may be missing, if known."""
         known = self._ghosts.get(ghost)
-        return known.anchor if known is not None else None
+        return (known.anchor or None) if known is not None else None
 
     async def rounds(self) -> None:
         """Read inboxes for ever, at a steady pace."""

@@ -32,7 +32,10 @@ class Ghost:
     since: str | None = None
     since_sure: bool = True  # False after a failed commit: read it again
     looked: int = 0  # the round of :mod:`appservice.e2ee.rounds` in which its inbox was last read
-    anchor: str | None = None  # a position before which nothing is missing that was pushed to the hub, or was not
+    anchor: str | None = (
+        None  # a position before which nothing is missing that was pushed to the hub, or was not; empty:
+    )
+    # its inbox was never read in an earlier life, so there is none before the hub is calm again
     anchored: int = 0  # the value of :attr:`GhostDevices.calm` when it was taken
     resumed: bool = False  # its first key upload may already have happened
     spared: bool = False  # the homeserver was asked for its account of after the copy, see :class:`.pickles.Deposit`
@@ -177,6 +180,6 @@ def _ghost(row: Row) -> Ghost:
     stage = row["stage"] == 1
     since = row["next_batch"]
     return Ghost(
-        row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage, anchor=since,
+        row["user_id"], row["device_id"], stage, row["curve"], row["ed"], since, resumed=not stage, anchor=since or "",
         stale=row["stale"] == 1,
     )  # fmt: skip

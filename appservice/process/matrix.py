@@ -19,6 +19,7 @@ from appservice.arriving.gaps import Gaps
 from appservice.arriving.heartbeat import Heartbeat
 from appservice.arriving.inbox import Inbox
 from appservice.arriving.incoming import Incoming
+from appservice.arriving.missed_receipts import MissedReceipts
 from appservice.arriving.missing_keys import Waiting
 from appservice.arriving.reading import Reading
 from appservice.arriving.receipts import Receipts
@@ -141,6 +142,7 @@ class Matrix:
         self._upkeep = Upkeep(engine, cleaned, self._inbox, self._reading, remind_after, clock)
         self._receipts = Receipts(edge, rooms)
         self._signs = Ephemerals(edge, self._receipts)
+        self._missed = MissedReceipts(edge, rooms, engine.anchor, partial(self._signs.take, threads=True))
         self._transactions = Transactions(db, seal, names, clock, self._arrived, self._reload, self._echoes.settle_now)
         self._gaps = Gaps(db, homeserver, rooms, names.is_ours, self._transactions.no_news, engine)
         self.again = Again(self._inbox, self._gaps, rooms, self._membership)
@@ -192,7 +194,7 @@ class Matrix:
             ("afresh", self.engine.renew),
             ("reminders", self._upkeep.remind),
             ("heartbeat", self._heartbeat.run),
-            ("gaps", partial(self._gaps.watch, self._inbox.look)),
+            ("gaps", partial(self._gaps.watch, self._inbox.look, self._missed.ask)),
             ("keys", self._upkeep.flush),
         ):
             self._tasks.start(endless(name, work))

@@ -386,9 +386,9 @@ class Membership:
 
 async def arrived(hub: Receiver, engine: Engine, room: Room, user: str) -> None:
     """See :meth:`Membership.arrived`."""
-    if room.membership(user) == "join" and await engine.lacks(room.room_id, user):
-        return
-    await hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+    if room.membership(user) != "join" or not await engine.lacks(room.room_id, user):
+        await hub.signs.arrived(MATRIX, room.room_id, Address(MATRIX, user), room.never(user))
+        room.arrived()
 
 
 def _stripped(event: Json) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -21,6 +22,7 @@ _CACHED = 20_000
 _IN = ("join", "invite")
 _POWERS = ("users", "users_default", "invite", "kick", "events_default", "state_default")
 _SAID = ("m.room.encrypted", "m.reaction", "m.room.redaction")  # what ghosts say
+_NUMBERS = itertools.count(1)
 _SET = ("m.room.name", "m.room.avatar", "m.room.power_levels")  # and set
 
 
@@ -81,8 +83,13 @@ class Room:
     unsaved: bool = False  # something of it, facts or members, could not be written yet
     name: str | None = None  # as last seen, never on disk: it may say who a patient is; None: not looked at
     exits: dict[str, int] = field(default_factory=dict)  # how often each was seen to go, since this is in memory
+    arrivals: int = field(default_factory=_NUMBERS.__next__)  # another one after what was kept for somebody was given
     _settling: frozenset[str] = frozenset()
     _state: RoomState | None = None
+
+    def arrived(self) -> None:
+        """Somebody can read now what was kept for them."""
+        self.arrivals = next(_NUMBERS)
 
     def membership(self, user: str) -> str:
         """``join``, ``invite``, ``leave``, ``ban`` or ``none`` for somebody who was never there."""

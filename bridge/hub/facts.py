@@ -164,6 +164,10 @@ class Facts:
         """See :class:`bridge.receiver.Questions`."""
         return await self._store.on_its_way(network, chat)
 
+    async def unread(self, network: str, chat: str) -> bool:
+        """See :class:`bridge.receiver.Questions`."""
+        return await self._store.db.one("store.unread_of", network, chat) is not None
+
     async def among(self, people: Collection[str], by: Address) -> Chat | None:
         """See :class:`bridge.receiver.Questions`."""
         ident = await self._store.among(people, by)

@@ -417,6 +417,8 @@ class StubHomeserver(Pusher):
     def _receipt(self, caller: Caller, body: Json, room_id: str, kind: str, event_id: str) -> Json:
         self.world.joined(room_id, caller.user)
         data: Json = {"ts": 1}
+        if kind == "m.read":
+            self.world.has_read(room_id, caller.user, event_id, body.get("thread_id"))
         if "thread_id" in body and not caller.user.endswith(f":{self.world.server_name}"):
             data["thread_id"] = body["thread_id"]  # as Synapse: its own users' threads are not told to us
         content = {event_id: {kind: {caller.user: data}}}
@@ -501,6 +503,8 @@ class StubHomeserver(Pusher):
         if caller.ghost and caller.device is None:
             wanted = orjson.loads(caller.query["filter"])["room"]
             timelines = self.world.timelines(caller.user, since, wanted)
+            if "m.receipt" in wanted.get("ephemeral", {}).get("types", ()):
+                timelines = self.world.receipts(caller.user, since, wanted)
             invites = self.world.invitations(caller.user, since)
             return {"next_batch": str(self.world.position), "rooms": {"join": timelines, "invite": invites}}
         answer = self.world.sync_device(caller.user, caller.device, since)

@@ -104,6 +104,7 @@ class World:
         self.position = 0
         self.time: int | None = None  # of the next events, in place of the clock's
         self.joins: dict[tuple[str, str], int] = {}  # (user, room) -> position of the join
+        self.read: dict[tuple[str, str, str | None], tuple[int, str]] = {}  # (room, user, thread) -> position, event
 
     def tick(self) -> int:
         """The next stream position."""
@@ -441,6 +442,22 @@ class World:
             name: {"timeline": {"events": some[-limit:], "limited": name in came or len(some) > limit}}
             for name, some in new.items()
         }
+
+    def has_read(self, room_id: str, mxid: str, event_id: str, thread: str | None) -> None:
+        """Keep somebody's newest receipt of each thread, as Synapse does."""
+        self.read[room_id, mxid, thread] = (self.tick(), event_id)
+
+    def receipts(self, mxid: str, since: int, wanted: Json) -> Json:
+        """The rooms of /sync where somebody has read since a position: what each has read, and in which thread."""
+        found: Json = {}
+        for (room_id, reader, thread), (at, event_id) in self.read.items():
+            if at > since and room_id in self.user(mxid).rooms and room_id in wanted.get("rooms", ()):
+                event = {"type": "m.receipt", "content": {}}
+                room = found.setdefault(room_id, {"ephemeral": {"events": [event]}})
+                data = {"ts": 1} if thread is None else {"ts": 1, "thread_id": thread}
+                content = room["ephemeral"]["events"][0]["content"]
+                content.setdefault(event_id, {}).setdefault("m.read", {})[reader] = data
+        return found
 
     def changed(self, mxid: str, since: int) -> list[str]:
         """Users who share a room with this one and whose keys (or whose sharing) are newer than ``since``."""

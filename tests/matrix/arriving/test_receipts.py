@@ -9,7 +9,9 @@ import pytest
 from appservice.arriving.receipts import thread_of
 from bridge.errors import Unavailable
 from bridge.model import Address, Ref
+from deploy.world.stub.world import Room
 from deploy.world.waiting import PATIENCE, until
+from tests.matrix.arriving.test_gaps import lost
 from tests.matrix.make import Chat, Node, World, meet
 
 
@@ -32,6 +34,11 @@ async def _becomes(node: Node, expected: set[str], *texts: str) -> None:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     assert await _read(node, *texts) == expected
+
+
+def _said(room: Room) -> list[str]:
+    """The messages of a room as its homeserver has them."""
+    return [event["event_id"] for event in room.events if event["type"] == "m.room.encrypted"]
 
 
 _ALL = ("racine", "fil 1", "suite", "fil 2")
@@ -112,6 +119,42 @@ async def test_a_receipt_waits_for_a_database_that_is_away(world: World, monkeyp
         await _becomes(node, {"un", "deux"}, "un", "deux")
         await until(lambda: tried[-1] == event)
         assert set(tried) == {event, last}
+
+
+@pytest.mark.parametrize("thread", [None, "main"])
+async def test_what_is_read_while_the_hub_is_away_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, thread: str | None
+) -> None:
+    """The homeserver pushes no receipt a second time: it is asked, and tells the threads of its own users, too."""
+    monkeypatch.setattr("appservice.arriving.gaps._SILENT_AFTER", 0.05)
+    async with world.node() as node:
+        chat = await meet(world, node, server=None)
+        events = await _thread(node, chat)
+    monkeypatch.setattr(
+        world.stub, "_ephemeral", lambda event, by: None
+    )  # as Synapse: it is pushed to nobody, and never
+    await chat.ben.receipt(chat.room, events["suite"], thread)
+    async with world.node() as node:
+        await _becomes(node, {"racine", "suite"} | ({"fil 1"} if thread is None else set()), *_ALL)
+
+
+@pytest.mark.parametrize("server", ["chu.example", None], ids=["away", "home"])
+async def test_a_reader_may_be_quicker_than_the_hub(world: World, server: str | None) -> None:
+    """The room has the message, its answer and its echo are still on their way: the receipt waits for one of them."""
+    async with world.node() as node:
+        chat = await meet(world, node, server=server)
+        await _thread(node, chat)
+        answer = asyncio.Event()
+        world.stub.fault("PUT .*/send/m.room.encrypted/", late=answer)
+        room = world.stub.world.rooms[chat.room]
+        before = _said(room)
+        with lost(world):
+            await node.write(chat.chat, "vite", by="anna", ref="vite")
+            await until(lambda: _said(room) != before)
+            await chat.ben.receipt(chat.room, _said(room)[-1])
+            await until(lambda: node.matrix._receipts._came.known())
+            answer.set()
+        await _becomes(node, {"vite"}, "vite")
 
 
 async def test_a_room_without_threads_is_asked_about_once_and_read_as_a_whole(world: World) -> None:
