@@ -10,6 +10,7 @@ from functools import partial
 
 from deploy.world.client import RustClient
 from deploy.world.waiting import PATIENCE, wait_for
+from tests.scenarios.ends import FarEnd
 from tests.scenarios.matrix_end import MatrixEnd
 from tests.scenarios.mixed import Talk, numbers
 from tests.scenarios.product_end import ProductEnd
@@ -127,5 +128,14 @@ async def marks_differ(talk: Talk, persons: dict[str, str], *, all_read: bool) -
                     has, is_shown = n in talk.seen.get(other.name, ()), persons[other.name] in read
                     if is_shown is not all_read and not (is_shown and has):
                         what = "shows unduly" if is_shown else "does not show"
-                        found.append(f"{talk.name}: {end.name} {what} that {other.name} has read m{n}")
+                        how = await _how(end, ident, n, other, persons[other.name])
+                        found.append(f"{talk.name}: {end.name} {what} that {other.name} has read m{n}: {how}")
     return found
+
+
+async def _how(end: FarEnd, ident: str, n: int, reader: FarEnd, person: str) -> str:
+    """Where a mark is, or is missing: in the hub or only in the product, and whether its reader had the key at once."""
+    said = [await end.became(ident, person)] if isinstance(end, ProductEnd) else []
+    if isinstance(reader, MatrixEnd):
+        said += [f"read at {one} after {why or 'no failure'}" for one, why in reader.at_first(n)]
+    return "; ".join(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -230,6 +231,11 @@ class MatrixEnd:
     def told(self, ident: str) -> frozenset[str]:
         """See :class:`tests.scenarios.ends.FarEnd`."""
         return frozenset(self._told.get(ident, ()))
+
+    def at_first(self, n: int) -> list[tuple[str, str | None]]:
+        """The events that say ``m<n>``, and why each could not be read at first (None: it could)."""
+        said = [ident for ident, shown in self._now.items() if re.search(rf"\bm{n}v\d+e\b", shown.text)]
+        return [(ident, self._events[ident]["first_failure"]) for ident in said]
 
     def unreadable(self) -> list[str]:
         """The events that her client cannot decrypt, or warns of."""

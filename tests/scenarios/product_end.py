@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -178,6 +179,16 @@ class ProductEnd:
     async def readers(self, chat: str) -> dict[str, frozenset[str]] | None:
         """See :class:`tests.scenarios.ends.FarEnd`."""
         return {ident: self._readers[ident] for ident in self._own & self._now.keys() if self._now[ident].chat == chat}
+
+    async def became(self, ident: str, person: str) -> str:
+        """What became of a message for somebody, as its product was told and as the hub says now."""
+        headers, url = {"Authorization": f"Bearer {self._token}"}, f"{self._hub}/messages/{quote(ident, safe='')}"
+        async with aiohttp.ClientSession(headers=headers, trust_env=False) as session, session.get(url) as answer:
+            now = await answer.json()
+        told = (await self.client.message(ident)).get("outcome", ())
+        states = [[(r["state"], r.get("reason"), r["at"]) for r in some if r["person"] == person]
+                  for some in (told, now.get("recipients", ()))]  # fmt: skip
+        return f"told {states[0]}, the hub says {states[1]}"
 
     def told(self, ident: str) -> frozenset[str]:
         """See :class:`tests.scenarios.ends.FarEnd`."""

@@ -6,7 +6,8 @@ import asyncio
 import json
 import random
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from deploy.world.simulator.document import Document, read_all, without_content
 from deploy.world.simulator.fetching import Fetching
 from deploy.world.simulator.outbox import Outbox
 from deploy.world.simulator.state import Json, State, now_text
-from liaison.connect import NotGenuine, Webhooks
+from liaison.connect import ConnectError, NotGenuine, Webhooks
 from liaison.connect.answers import Found
 
 _WRITTEN = (
@@ -79,6 +80,7 @@ class Simulator:
         self.fetches = False  # files that webhooks only name
         self._fetching = Fetching(self.state)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._told: Counter[str] = Counter()  # how often the hub has told of the members of a conversation
         self.set_secrets(*secrets)
         self.outbox = self._new_outbox(hub, token)
 
@@ -209,11 +211,24 @@ class Simulator:
         elif path.startswith("/messages/") and taken:
             _, _, about, kind = path.split("/")
             change(self.state, kind, unquote(about), body | {"by": body["sender"]})
+        elif path.endswith("/members") and taken:
+            self._begin(self._see_members(unquote(path.split("/")[2])))
         elif post["lane"].startswith("user "):
             user = post["lane"].removeprefix("user ")
             self.state.user_declared(user, taken, None if taken else answer)
             if taken:
                 self._vouched(user, answer)
+
+    async def _see_members(self, conversation: str) -> None:
+        """Whoever changes the members is not told of that: a product knows what it has done."""
+        while True:
+            before = self._told[conversation]
+            try:
+                found = await self.outbox.hub.call("GET", f"/conversations/{quote(conversation, safe='')}")
+            except ConnectError:
+                return
+            if before == self._told[conversation]:  # else a webhook was faster, and may know more
+                return self.state.put_conversation(conversation, {"members": found["members"]})
 
     def _vouched(self, user: str, answer: Json) -> None:
         self.state.put_account(user, answer["state"])
@@ -309,11 +324,14 @@ class Simulator:
         if not all("content" in one for one in given):
             if not self.fetches:
                 return list(given)
-            task = asyncio.ensure_future(self._fetching.fetch(self.outbox, message, given))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._fetching.fetch(self.outbox, message, given))
             return list(given)
         return self.state.put_files(message, self._documents(given))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _keep(self, webhook_id: str, kind: str, data: Json) -> Json:
         if kind == "message.created":
@@ -321,6 +339,7 @@ class Simulator:
             kept = {k: v for k, v in data.items() if k != "members"} | {"webhook_id": webhook_id}
             kept["files"] = self._files(ident, data.get("files", []))
             self.state.put_message(ident, True, "arrived", kept, data["recipients"])
+            self._told[data["conversation"]] += 1
             self.state.put_conversation(data["conversation"], {"members": data["members"], "name": data["name"]})
             return {"id": f"{self.name}-same" if self.faults.same_id else ident}
         if kind in DONE:
@@ -331,6 +350,7 @@ class Simulator:
             change(self.state, DONE[kind], data["about"], said)
             return {"id": ident}
         if kind in ("conversation.members", "conversation.renamed"):
+            self._told[data["conversation"]] += 1
             self.state.put_conversation(data["conversation"], {k: data[k] for k in ("members", "name") if k in data})
             return {"id": f"{self.name}-{uuid.uuid4().hex}"}
         if kind == "message.state":
