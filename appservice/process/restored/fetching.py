@@ -86,14 +86,15 @@ class Fetching:
     # ---- ghosts
 
     async def _of_ghost(self, ghost: str) -> None:
-        """Find the rooms, and the invitations, of which the copy does not know."""
+        """Find the rooms, and the invitations, of which the copy does not know.
+
+        All invitations that wait: the ghost's inbox may have been read meanwhile, also before one more start.
+        """
         joined = need(await self._homeserver.call("GET", f"{_CLIENT}/joined_rooms", user=ghost), "joined_rooms", list)
         for room in joined:
             if isinstance(room, str):
                 await self._enter(room, ghost)
         query = {"timeout": "0", "set_presence": "offline", "filter": _FILTER}
-        if (since := self._matrix.engine.anchor(ghost)) is not None:
-            query["since"] = since
         answer = await self._homeserver.call("GET", f"{_CLIENT}/sync", user=ghost, query=query)
         for room, shown in may(may(answer, "rooms", dict), "invite", dict).items():
             state = [e for e in may(may(shown, "invite_state", dict), "events", list) if isinstance(e, dict)]
