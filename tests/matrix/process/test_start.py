@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from appservice.process.command import main
+from appservice.process.command import _COMMANDS, _parser, main
 from appservice.process.examine import examine
 from bridge.config import BadConfig, read_config
 
@@ -116,3 +119,28 @@ def test_check_of_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.Captur
     fault, remedy = capsys.readouterr().out.splitlines()
     assert fault == f"MEND  {tmp_path}/none.yaml: cannot be read (FileNotFoundError)"
     assert "correct the path" in remedy
+
+
+def of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Its commands by name."""
+    return next(dict(a.choices) for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+
+
+def test_a_command_alone_has_the_arguments_that_it_has_among_all() -> None:
+    every = of(_parser())
+    assert {"run", "check", "key", "status", "backup", "trust", "sandbox"} <= set(every)
+    for row in _COMMANDS:
+        alone = of(_parser(row.name))
+        assert list(alone) == list(every)
+        assert alone[row.name].format_help() == every[row.name].format_help()
+        assert row.module.partition(".")[0] in ("appservice", "bridge", "liaison")
+
+
+def test_a_command_imports_what_it_needs_and_no_other_command() -> None:
+    """Sixty modules more for each of them would make every command take a second."""
+    done = "from appservice.process.command import main; main(['key'])"
+    looked = f"import sys; {done}; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True).stdout
+    names = set(said.partition("\n")[2].split())
+    assert "appservice.process.command" in names
+    assert not names & {"aiohttp", "lxml", "PIL", "jinja2", "vodozemac", *(row.module for row in _COMMANDS)}
