@@ -198,9 +198,12 @@ async def of_keys(bench: Bench) -> None:
         assert "not signed" in await bench.walk(keys)
         room = await carl.create_room(ghost(CLEO), is_direct=True)
         await until(lambda: hub.stub.world.rooms[room].membership(ghost(CLEO)) == "join")
-        await carl.say(room, "sans clé", share=False)
+        event = await carl.say(room, "sans clé", share=False)
         await shows(hub, "liaison_edge_waiting", 1, queue="unreadable")
         await bench.finds(keys, "events whose key has not come", before)
+        assert f"is no message of the hub yet: waits for its key in {room}" in await bench._typed(
+            f"liaison trace '{event}'"
+        )
 
 
 @dataclass
