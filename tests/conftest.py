@@ -16,6 +16,7 @@ from xdist.scheduler import LoadFileScheduling
 import tests.clock
 from bridge.db.sqlite import Sqlite
 from bridge.people.directories.flatfile import FlatFile
+from deploy.world.forking.template import LEAN
 from deploy.world.postgres import Postgres, memory
 from deploy.world.synapse import Synapse
 from tests import migrated, watch
@@ -24,6 +25,8 @@ from tests.peers import world
 # Without byte code on the disk every process that a test starts compiles all that it imports: half of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Homeservers of the tests, also of what a test starts, compute what they answer and nothing beside.
+os.environ[LEAN] = "1"
 
 # Files that take a minute or so: first, so that no worker is left with one at the end.
 _LONGEST = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +14,50 @@ import pytest
 
 from deploy.world import process
 from deploy.world.forking.forked import Forked, Program, Start, Template
-from deploy.world.synapse import ROOT
+from deploy.world.forking.template import LEAN
+from deploy.world.synapse import PYTHON, ROOT
 from deploy.world.waiting import until
 
 pytestmark = pytest.mark.real_time
+_LEAN = """
+import json, sys, threading
+sys.argv[0] = "template.py"
+from deploy.world.forking import template
+ready = template._twisted()
+ready()
+from prometheus_client import Counter, Gauge
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet import defer, reactor
+def look(connection):
+    connection.execute("create table if not exists t (n)")
+    connection.execute("insert into t values (1)")
+    return threading.current_thread() is threading.main_thread()
+def fail(connection):
+    connection.execute("insert into t values (2)")
+    raise KeyError("what")
+async def story():
+    said = {}
+    pool = ConnectionPool("sqlite3", ":memory:", check_same_thread=False, cp_min=1, cp_max=1)
+    pending = pool.runWithConnection(look)
+    said["at once"], said["inline"] = pending.called, await pending
+    try:
+        await pool.runWithConnection(fail)
+    except KeyError as error:
+        said["failed"] = str(error)
+    said["kept"] = await pool.runWithConnection(lambda c: c.execute("select n from t").fetchall())
+    other = ConnectionPool("sqlite3.dbapi2", ":memory:", check_same_thread=False, cp_min=1, cp_max=1)
+    said["another"] = await other.runWithConnection(look)
+    counter, gauge = Counter("c", "c", ["of"]), Gauge("g", "g", ["of"])
+    counter.labels(of="x").inc()
+    gauge.labels(of="x").set(3)
+    said["counted"], said["gauge"] = len(counter._metrics), gauge.labels(of="x")._value.get()
+    print(json.dumps(said))
+def end(error):
+    print(error or "")
+    reactor.stop()
+reactor.callWhenRunning(lambda: defer.ensureDeferred(story()).addBoth(end))
+reactor.run()
+"""
 
 
 @pytest.fixture
@@ -48,6 +90,17 @@ async def test_it_can_be_killed_alone_and_ends_with_its_template(template: Templ
     await until(lambda: not Path(f"/proc/{other.pid}").exists() or "Z" in _state(other.pid))
     with pytest.raises((RuntimeError, ValueError)):
         Forked(template, Start([], log, tmp_path))
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_a_lean_synapse_has_its_transactions_in_the_event_loop_and_counts_nothing(lean: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != LEAN} | ({LEAN: "1"} if lean else {})
+    done = subprocess.run([PYTHON, "-c", _LEAN], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0]) == {
+        "at once": False, "inline": lean, "failed": "'what'", "kept": [[1]], "another": False,
+        "counted": 0 if lean else 1, "gauge": 3.0,
+    }  # fmt: skip
 
 
 def _state(pid: int) -> str:
