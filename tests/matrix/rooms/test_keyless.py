@@ -186,6 +186,7 @@ async def test_a_server_that_has_left_the_trust_space_gets_nothing_and_is_told_w
         await is_told(node, ben, "delivered", None, first)
         await ben.say(room, "avant")
         await node.got("avant")
+        await until(lambda: node.courier.idle)  # it is noted that the product has it
     world.untrusted.add("chu.example")
     async with world.node(url) as node:
         second = await node.write("chat1", "gardé")
