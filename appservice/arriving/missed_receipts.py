@@ -46,9 +46,8 @@ class MissedReceipts:
 
     async def _receipts(self, reader: str, rooms: Sequence[str]) -> list[Json]:
         query = {"timeout": "0", "set_presence": "offline", "filter": orjson.dumps(_filter(rooms)).decode()}
-        if (
-            since := self._anchor(reader)
-        ) is not None:  # else all that was ever read there: a person's last in a thread
+        since = self._anchor(reader)
+        if since is not None:  # else all that was ever read there: a person's last in a thread
             query["since"] = since
         try:
             answer = await self._homeserver.call("GET", "/_matrix/client/v3/sync", user=reader, query=query)

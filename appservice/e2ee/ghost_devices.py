@@ -32,10 +32,9 @@ class Ghost:
     since: str | None = None
     since_sure: bool = True  # False after a failed commit: read it again
     looked: int = 0  # the round of :mod:`appservice.e2ee.rounds` in which its inbox was last read
-    anchor: str | None = (
-        None  # a position before which nothing is missing that was pushed to the hub, or was not; empty:
-    )
-    # its inbox was never read in an earlier life, so there is none before the hub is calm again
+    # A position before which nothing is missing that was pushed to the hub, or was not. Empty: its inbox was never read
+    # in an earlier life, so there is none before the hub is calm again.
+    anchor: str | None = None
     anchored: int = 0  # the value of :attr:`GhostDevices.calm` when it was taken
     resumed: bool = False  # its first key upload may already have happened
     spared: bool = False  # the homeserver was asked for its account of after the copy, see :class:`.pickles.Deposit`

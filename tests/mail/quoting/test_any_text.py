@@ -5,7 +5,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.networks.mail.mime.safe_html import clean, to_text
@@ -109,6 +109,7 @@ def test_cutting_twice_is_cutting_once(lines: list[str]) -> None:
 
 
 @given(LINES, st.one_of(st.none(), PAGES), st.sampled_from(["", "RE: x", "TR: x"]))
+@example([">", ">", ">", "-- ", "Vu."], None, "")  # only without the signature it looks like a quotation
 @settings(max_examples=300, deadline=None)
 def test_nothing_is_invented_or_lost(lines: list[str], html: str | None, subject: str) -> None:
     text = "x\n" + "\n".join(lines)

@@ -139,8 +139,10 @@ def _split(
         cut, sure, more = _quotation(view, quotes, answers)
         if cut:
             quoted |= {view.numbers[p] for p in cut}
+        elif not sure and not quoted:
+            return _Parts(sure=False)  # neither is the signature cut below which it came to light
         elif not sure or not more:
-            return _Parts(quoted, signature, sure or bool(quoted))
+            return _Parts(quoted, signature)
         else:
             place = signatures.begins(view, signed) if len(view) else None
             if place is None:
