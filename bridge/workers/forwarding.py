@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from bridge.parts.tasks import Tasks
@@ -43,12 +43,16 @@ class Forwarding:
         self._come = asyncio.Event()
         self._open: dict[str, int] = {}
         self._ways: dict[asyncio.StreamWriter, str] = {}  # to which worker (its secret) a connection is handed on
+        self._trying = dict[asyncio.Timeout, str]()  # … somebody tries to reach
         self._refused = set[str]()
         self._tasks = Tasks("workers")
 
     async def towards(self, working: Working | None) -> None:
         """Who works now, as far as is known."""
         self._working = working
+        for limit, secret in self._trying.items():
+            if working is None or secret != working.secret:  # its machine may be silent, and never refuse a connection
+                limit.reschedule(asyncio.get_running_loop().time())
         if working is None:
             self._come.clear()
             return
@@ -125,11 +129,21 @@ class Forwarding:
             if working is not None:
                 host, _, port = working.address.rpartition(":")
                 with suppress(OSError, TimeoutError):
-                    async with asyncio.timeout(_CONNECT):
+                    async with self._while_it_works(working):
                         reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
                     writer.write(head(working.secret, name, peer))
                     return reader, writer, working.secret
             await asyncio.sleep(_AGAIN)
+
+    @asynccontextmanager
+    async def _while_it_works(self, working: Working) -> AsyncIterator[None]:
+        """Raises TimeoutError once that takes too long, or somebody else works."""
+        async with asyncio.timeout(_CONNECT) as limit:
+            self._trying[limit] = working.secret
+            try:
+                yield
+            finally:
+                del self._trying[limit]
 
 
 async def _both(

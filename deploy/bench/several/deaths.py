@@ -126,6 +126,7 @@ async def _of_machines(folder: Path, url: str, deaths: int) -> dict[str, float]:
             some.extend(made)
             await ready(setup.port, made[0].log)
             product.hub = f"http://127.0.0.1:{setup.connect}/connect/v1"
+            await _reached(product.hub)
             yield Hub(setup, os.getpid())
 
     async def die() -> None:
@@ -139,6 +140,16 @@ async def _of_machines(folder: Path, url: str, deaths: int) -> dict[str, float]:
     async with world(folder, _CHATS, database=url, start=start) as bench:
         clockwork = Clockwork(bench, await rooms(bench, _CHATS))
         return await _deaths(clockwork, deaths, Death("machine", die, replace, after=10.0))
+
+
+async def _reached(url: str) -> None:
+    """Wait until HAProxy has seen that this port is served, too: it looks at each twice a second, one by one."""
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get(url):  # whatever the answer
+                    return
+            await asyncio.sleep(0.05)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pytest_asyncio
 import uvloop
 
 from bridge.parts.tasks import Tasks
+from bridge.workers import forwarding
 from bridge.workers.entrances import Entrances
 from bridge.workers.forwarding import Forwarding, Working
 from bridge.workers.inner import HEAD, Inner, head, read_head
@@ -120,6 +121,29 @@ async def test_while_nobody_works_a_connection_waits(worker: Worker, waiting: Wa
     assert not call.done()
     await waiting.forwarding.towards(Working(worker.inner.address, worker.inner.secret, worker.entrances.places))
     assert await call == b"a end"
+
+
+@pytest.mark.parametrize("between", [True, False])
+async def test_who_was_to_be_handed_on_to_a_silent_machine_is_handed_on_as_soon_as_somebody_else_works(
+    worker: Worker, waiting: Waiting, monkeypatch: pytest.MonkeyPatch, between: bool
+) -> None:
+    monkeypatch.setattr(forwarding, "_CONNECT", 600.0)
+    with socket.create_server((_HOST, 0), backlog=0) as silent:
+        place = silent.getsockname()
+        full = [socket.socket() for _ in range(8)]  # more than the system keeps for it: the next gets no answer at all
+        for one in full:
+            one.setblocking(False)
+            one.connect_ex(place)
+        working = await worker.open()
+        await waiting.forwarding.towards(Working(f"{_HOST}:{place[1]}", "another", working.places))
+        call = asyncio.create_task(_said(waiting.port, b"a"))
+        await until(lambda: bool(waiting.forwarding._trying))
+        if between:
+            await waiting.forwarding.towards(None)
+        await waiting.forwarding.towards(working)
+        assert await call == b"a end"
+        for one in full:
+            one.close()
 
 
 async def test_whoever_begins_to_work_has_the_sockets_with_what_waits_there(worker: Worker, waiting: Waiting) -> None:
