@@ -65,4 +65,6 @@ class Again:
             await self._rooms.doors.reload(room, ghost)
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
+            if refusal.code == "not_in_room":  # it was withdrawn meanwhile; a later one has an event of its own
+                return
             await self._rooms.doors.leave(room, ghost, sentence(refusal.code, " / "))

@@ -12,6 +12,7 @@ from appservice.process.restored import fetching
 from appservice.process.restored.fetching import Fetching
 from appservice.process.restored.noticing import Noticing
 from appservice.process.restored.report import acts
+from appservice.rooms import doors
 from bridge.errors import Unavailable
 from bridge.hub.hub import now_ms
 from bridge.served import Served
@@ -61,6 +62,27 @@ async def test_rooms_invitations_and_events_of_after_the_copy_are_found_and_name
         assert [sent, chat.room] in found["ours"]
         assert [sent, chat.room] not in found["again"]
         await until(lambda: world.stub.world.rooms[invited].membership(ghost(ANNA)) == "join")
+
+
+async def test_an_invitation_that_was_withdrawn_meanwhile_does_not_decline_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "_JOIN_AGAIN", ())
+    async with world.node() as node:
+        await life(node).begin()
+        chat = await meet(world, node)
+        world.stub.fault("POST .*/join/", 1_000_000, status=503)
+        room = await chat.ben.create_room(ghost(ANNA))
+        await until(lambda: world.stub.calls.get("_invite", 1) > 0)
+        world.stub._faults.clear()
+        world.stub.fault("POST .*/join/", 1_000_000, status=403)
+        event = {"type": "m.room.member", "state_key": ghost(ANNA), "sender": chat.ben.mxid, "room_id": room}
+        await node.matrix.again.invited(
+            event | {"content": {"membership": "invite"}, "event_id": "", "invite_room_state": []}
+        )
+        assert world.stub.world.rooms[room].membership(ghost(ANNA)) == "invite"
+        world.stub._faults.clear()
+        await until(lambda: world.stub.world.rooms[room].membership(ghost(ANNA)) in ("join", "leave"))
 
 
 async def at_the_end_of_its_inbox(node: Node, world: World) -> None:
