@@ -15,7 +15,6 @@ from appservice.arriving.transactions import Item
 from appservice.rooms.membership import Membership
 from appservice.rooms.rooms import Rooms
 from bridge.errors import Refused
-from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -65,6 +64,4 @@ class Again:
             await self._rooms.doors.reload(room, ghost)
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
-            if refusal.code == "not_in_room":  # it was withdrawn meanwhile; a later one has an event of its own
-                return
-            await self._rooms.doors.leave(room, ghost, sentence(refusal.code, " / "))
+            await self._rooms.doors.decline(room, invitation, refusal)

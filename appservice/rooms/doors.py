@@ -18,6 +18,7 @@ from appservice.rooms.stewards import Stewards
 from bridge.errors import Refused, Unavailable
 from bridge.model import MATRIX, Address
 from bridge.parts.lru import Lru
+from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -169,6 +170,30 @@ class Doors:
         except MatrixRefused as refusal:
             log.info("a ghost could not leave %s: %s", room.room_id, refusal)
         await self.note(room, ghost, "leave")
+
+    async def decline(self, room: Room, invitation: Json, refusal: Refused) -> None:
+        """Refuse an invitation, with a reason that its inviter can read. Raises Unavailable.
+
+        Whoever did not get in (``not_in_room``) tried for seconds. If it was withdrawn meanwhile and another one waits,
+        that one has an event of its own, and is not declined here. One that is known by stripped state has no id.
+        """
+        ghost = invitation["state_key"]
+        if refusal.code == "not_in_room" and not await self._stands(room, ghost, invitation["event_id"]):
+            await self.note(room, ghost, "leave")
+        else:
+            await self.leave(room, ghost, sentence(refusal.code, " / "))
+
+    async def _stands(self, room: Room, ghost: str, event_id: str) -> bool:
+        """Whether an invitation is the newest that happened to a ghost, as far as one of ours in the room can see."""
+        reader = next(iter(self.ghosts_in(room)), None)
+        if not event_id or reader is None:
+            return event_id != ""
+        path = f"{_CLIENT}/rooms/{part(room.room_id)}/state/m.room.member/{part(ghost)}"
+        try:
+            newest = await self._homeserver.call("GET", path, user=reader, query={"format": "event"})
+        except MatrixRefused:
+            return True
+        return newest.get("event_id") in (None, event_id)
 
     async def tie(self, room: Room, join: str) -> None:
         """Send an event that nobody sees after somebody of another server came in.

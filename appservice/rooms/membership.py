@@ -23,7 +23,6 @@ from bridge.db import Tx
 from bridge.errors import Refused, Unavailable
 from bridge.model import MAIL, MATRIX, Address, Body, GroupName, Kind, Message, Person, Ref
 from bridge.receiver import Chat, Receiver, Within
-from bridge.words import sentence
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -301,7 +300,7 @@ class Membership:
         except Refused as refusal:
             log.info("an invitation of %s to %s is refused: %s", ghost, room.room_id, refusal)
             await self._ghosts.register(ghost)  # only a user that exists can decline
-            await self._rooms.doors.leave(room, ghost, sentence(refusal.code, " / "))
+            await self._rooms.doors.decline(room, event, refusal)
             await self._voice.alone(room)
             await self._write(room, [ghost], done)
 

@@ -7,6 +7,9 @@ import re
 from collections import Counter
 from typing import Any
 
+import pytest
+
+from appservice.rooms import doors
 from appservice.rooms.entering import Entering
 from bridge.model import Address, Ref
 from deploy.world.waiting import until
@@ -142,3 +145,21 @@ async def test_whom_the_hub_has_invited_is_taken_out_before_they_come(world: Wor
         await settled(world, node)
         await takes_out(node, "g", f"matrix:{eve.mxid}")
         await until(lambda: now(world, chat.room, eve.mxid) == "leave")
+
+
+async def test_an_invitation_that_was_withdrawn_does_not_decline_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "_JOIN_AGAIN", ())
+    async with world.node() as node:
+        chat, gate = await group(world, node), asyncio.Event()
+        newcomer = await dora(node)
+        world.stub.fault(r"POST .*/join/", status=403, gate=gate)
+        await chat.ben.member(chat.room, "invite", newcomer)
+        await until(lambda: world.stub._under_way["join"])
+        await chat.ben.member(chat.room, "kick", newcomer)
+        await chat.ben.member(chat.room, "invite", newcomer)
+        gate.set()
+        await settled(world, node)
+        assert now(world, chat.room, newcomer) == "join"
+        assert memberships(world, chat.room, newcomer) == ["invite", "leave", "invite", "join"]
