@@ -48,7 +48,9 @@ INSERT INTO restored_item (noticed_at, kind, id, about) VALUES ($1, $2, $3, $4)
 SELECT id, about FROM restored_item WHERE noticed_at = $1 AND kind = $2 ORDER BY n LIMIT $3
 
 -- name: unread
-SELECT event_id, room_id, parked_sender FROM matrix_inbox WHERE stream > 0 AND parked_at IS NOT NULL ORDER BY stream LIMIT $1
+-- Among the oldest ten thousand that came in: what is not read yet may be many.
+SELECT event_id, room_id, parked_sender FROM (SELECT stream, event_id, room_id, parked_sender, parked_at FROM matrix_inbox
+  WHERE stream > 0 ORDER BY stream LIMIT 10000) AS first WHERE parked_at IS NOT NULL LIMIT $1
 
 -- name: restored-count
 SELECT COUNT(*) AS n FROM (SELECT 1 FROM restored_item WHERE noticed_at = $1 AND kind = $2 LIMIT $3) AS first
