@@ -128,12 +128,6 @@ def state(one: Json) -> str:
     """Why it waits, and until when."""
     if one["held"]:
         return "waits for its place in the order"
-    tries = (
-        "tried once"
-        if one["attempts"] == 1
-        else f"tried {one['attempts']} times"
-        if one["attempts"]
-        else "not tried yet"
-    )
+    tries = {0: "not tried yet", 1: "tried once"}.get(one["attempts"], f"tried {one['attempts']} times")
     again = f", again at {at(one['next_at'])}" if one["next_at"] else ""
     return f"{tries}{', last: ' + explained(one['why']) if one['why'] else ''}{again}"
